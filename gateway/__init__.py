@@ -1,0 +1,1 @@
+"""valt-gateway: an SSO-aware gateway in front of VALT, the recording system."""

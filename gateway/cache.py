@@ -1,0 +1,142 @@
+"""Things that expire, each loaded once at a time however many wait for it.
+
+The value says how long it is good, as a span turned into a monotonic deadline at once, so that neither a huge
+``exp`` nor a step of the wall clock makes a thing live for ever. Callers who arrive during a load share its task
+behind a shield: one who gives up takes it from nobody. Failures are passed on and not kept, save those of
+*negative*, which are remembered apart so that a scan of unknown keys evicts nothing that is known.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from cachetools import TLRUCache
+
+from gateway.events import CacheLookup
+from gateway.ports import Clock, Listener
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+MAX_LIFE = 7 * 24 * 3600.0
+"""Seconds. Nothing is believed for longer, whatever it says of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[V]):
+    """A value and for how many seconds it is good; 0 or less: for this once."""
+
+    value: V
+    good_for: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[V]):
+    value: V
+    deadline: float
+
+
+def _deadline(_key: Any, entry: "_Entry[Any]", _now: float) -> float:
+    return entry.deadline
+
+
+class Cache(Generic[K, V]):
+    """*name* is the metric's label. *negative* are the errors worth remembering, for *negative_ttl* seconds."""
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        listener: Listener,
+        *,
+        max_entries: int,
+        negative: tuple[type[Exception], ...] = (),
+        negative_ttl: float = 0.0,
+    ) -> None:
+        self.name = name
+        self._clock = clock
+        self._listener = listener
+        self._entries: TLRUCache[K, _Entry[V]] = TLRUCache(max_entries, ttu=_deadline, timer=clock.monotonic)
+        self._refusals: TLRUCache[K, _Entry[Exception]] = TLRUCache(max_entries, ttu=_deadline, timer=clock.monotonic)
+        self._negative = negative
+        self._negative_ttl = negative_ttl
+        self._loads: dict[K, asyncio.Task[V]] = {}
+        self._results = {r: CacheLookup(name, r) for r in ("hit", "loaded", "joined", "negative", "short")}
+
+    async def get(self, key: K, load: Callable[[], Awaitable[Loaded[V]]], *, min_life: float = 0.0) -> V:
+        """The value for *key* with at least *min_life* seconds left, or a newly loaded one whatever it has left.
+
+        Raises what *load* raised.
+        """
+        entry = self._entries.get(key)
+        if entry is not None:
+            if min_life <= 0 or entry.deadline - self._clock.monotonic() >= min_life:
+                self._told("hit")
+                return entry.value
+            self._told("short")
+        refusal = self._refusals.get(key)
+        if refusal is not None:
+            self._told("negative")
+            raise refusal.value
+        task = self._loads.get(key)
+        if task is None:
+            if entry is None:
+                self._told("loaded")
+            task = self._loads[key] = asyncio.create_task(self._load(key, load), name=f"{self.name} load")
+            task.add_done_callback(_consume)
+        elif entry is None:
+            self._told("joined")
+        return await asyncio.shield(task)
+
+    def peek(self, key: K) -> V | None:
+        """The value if it is there and good. Counts as no look-up."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.value
+
+    def put(self, key: K, loaded: Loaded[V]) -> None:
+        self._entries.pop(key, None)
+        if loaded.good_for > 0:
+            deadline = self._clock.monotonic() + min(loaded.good_for, MAX_LIFE)
+            self._entries[key] = _Entry(loaded.value, deadline)
+
+    def forget(self, key: K, value: V) -> None:
+        """Drop *key*, but only if it is still that *value*: another may have replaced it already."""
+        entry = self._entries.get(key)
+        if entry is not None and entry.value == value:
+            self._entries.pop(key, None)
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._refusals.clear()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def close(self) -> None:
+        """Cancel what is still being loaded."""
+        tasks = list(self._loads.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _load(self, key: K, load: Callable[[], Awaitable[Loaded[V]]]) -> V:
+        try:
+            loaded = await load()
+            self.put(key, loaded)
+            return loaded.value
+        except self._negative as error:
+            if self._negative_ttl > 0:
+                self._refusals[key] = _Entry(error, self._clock.monotonic() + self._negative_ttl)
+            raise
+        finally:
+            del self._loads[key]
+
+    def _told(self, result: str) -> None:
+        self._listener.happened(self._results[result])
+
+
+def _consume(task: "asyncio.Task[object]") -> None:
+    # Every waiter may have left: a failure nobody awaits is not a fault of the loop.
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,1 @@
+"""How the bytes reach the person: redirect or proxy."""

@@ -1,0 +1,141 @@
+"""What happened, as typed facts. Rooms tell them to a Listener; observe reads them. Each class says exactly
+what counts once. Labels hold no person, recording or URL."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLookup:
+    """One look into a cache: *result* is hit, loaded, joined, negative or short."""
+
+    cache: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValtCall:
+    """One HTTP call to VALT's API ended. *operation* login|download|record|search|rooms;
+    *outcome* ok|refused|not_found|error|timeout."""
+
+    operation: str
+    outcome: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ValtLogin:
+    """One login ended: *outcome* ok, refused, error or timeout."""
+
+    account: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class JwksRefresh:
+    """One attempt to fetch a provider's keys: *outcome* ok or error."""
+
+    issuer: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityTold:
+    """A provider gave its answer on a request: *outcome* accepted, refused or unavailable."""
+
+    provider: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantDecided:
+    """A decision: *rule* is the rule's name, or "" where none fits; *outcome* allowed|denied|unknown."""
+
+    rule: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUsed:
+    """A link was used, with so many seconds of life left (0 where unknown)."""
+
+    remaining: float
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResumed:
+    """A body was asked for again: *reason* dropped|stalled|short|link_refused|idle; *outcome* ok|failed."""
+
+    reason: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAborted:
+    """A stream ended before its end: *side* viewer|upstream|gateway, *reason* a short fixed word."""
+
+    side: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """A body began to move: *way* fast or plain."""
+
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged:
+    """*state* 0 closed, 1 half open, 2 open."""
+
+    server: str
+    state: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReloaded:
+    """*outcome* ok or failed."""
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    """A request was turned away by the limit of that name (a key of [limits])."""
+
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLagged:
+    """One measurement of how late the event loop ran, in seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something an operator should read in the log. *level* is info, warning or error; *fields* hold no secret."""
+
+    level: str
+    message: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+Event = (
+    CacheLookup
+    | ValtCall
+    | ValtLogin
+    | JwksRefresh
+    | IdentityTold
+    | GrantDecided
+    | LinkUsed
+    | StreamResumed
+    | StreamAborted
+    | Relayed
+    | BreakerChanged
+    | ConfigReloaded
+    | LimitReached
+    | LoopLagged
+    | Noticed
+)

@@ -1,0 +1,1 @@
+"""Who is it? One file a kind of proof."""

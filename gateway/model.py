@@ -1,0 +1,175 @@
+"""The nouns, frozen and slotted. Every room talks in these; this module imports no framework."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.errors import InvalidVideoError
+
+# RFC-free rule of the house (product.md, "Ids"): ASCII only, so that nothing decoded from a path can
+# change the meaning of the VALT URL that is built from it.
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+
+
+class Secret:
+    """Text that must not be shown. Prints as ``***``; *reveal* is the only way out, so that a search
+    for it lists every place where a secret leaves."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is not pickled")
+
+
+def parse_id(text: str) -> str:
+    """Return *text* if it is a VALT id as a whole; :class:`InvalidVideoError` otherwise."""
+    if _ID.fullmatch(text) is None:
+        raise InvalidVideoError
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One file of one recording, by VALT's ids. *parse* is the only way in from outside."""
+
+    recording: str
+    video: str
+
+    @classmethod
+    def parse(cls, recording: str, video: str) -> "Video":
+        return cls(parse_id(recording), parse_id(video))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request offers as proof. Header names are lower case; each stands once (web refuses doubles)."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ticket: Secret | None = None
+    session: Secret | None = None
+    access_token: Secret | None = None
+    peer: str | None = None
+    """Address of the socket's own peer, never a forwarded one; None on a unix socket."""
+    spend: bool = True
+    """False for HEAD: a ticket is verified and not spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The person, as vouched for. Times are Unix seconds."""
+
+    subject: str
+    issuer: str
+    provider: str
+    """The ``name`` of the ``[[identity]]`` that vouched, also for a session that came of it."""
+    kind: str
+    """jwt, header, ticket, oidc, session or service_key: what was offered this time."""
+    groups: frozenset[str] = frozenset()
+    since: float | None = None
+    """When the proof was made (a token's iat, a session's start); what is older than a revocation is void."""
+    expires_at: float | None = None
+    recording: str | None = None
+    """If set, the proof is good for this recording alone; likewise *video*."""
+    video: str | None = None
+    session: str | None = None
+    """Id of the session, where there is one."""
+
+    def covers(self, video: Video) -> bool:
+        return self.recording in (None, video.recording) and self.video in (None, video.video)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A VALT user as whom we ask."""
+
+    name: str
+    username: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The decision: this person may see this video, as this account, delivered so, because of this rule."""
+
+    identity: Identity
+    video: Video
+    account: str
+    delivery: str
+    rule: str
+    download: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """VALT's API token for an account. *obtained_at* is monotonic seconds."""
+
+    account: str
+    value: Secret
+    obtained_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """VALT's time-limited download URL, byte for byte as VALT gave it. *expires_at* is Unix seconds,
+    None where its token tells none."""
+
+    url: Secret
+    expires_at: float | None
+    filename: str | None
+    fetched_at: float = 0.0
+    """Monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoDetails:
+    """One entry of a recording's videos. *ready* is None where VALT does not say."""
+
+    video: str
+    name: str
+    ready: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A moment of a recording that somebody noted. *time* is seconds from its start."""
+
+    time: float
+    event: str
+    color: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingDetails:
+    """What VALT knows of a recording (valt-api.md, 3.2). Times are Unix seconds, durations seconds."""
+
+    recording: str
+    name: str | None = None
+    room: str | None = None
+    author: str | None = None
+    author_id: int | None = None
+    created: float | None = None
+    duration: float | None = None
+    template: Mapping[str, str] = field(default_factory=dict)
+    shared_users: frozenset[int] = frozenset()
+    shared_groups: frozenset[int] = frozenset()
+    deleted_at: float | None = None
+    """``retention.until``: when VALT deletes it."""
+    videos: tuple[VideoDetails, ...] = ()
+    markers: tuple[Marker, ...] = ()

@@ -1,0 +1,1 @@
+"""Listeners that read what happened: metrics, audit, logs."""

@@ -1,0 +1,127 @@
+"""The Protocols between the rooms. Their docstrings are the contract."""
+
+from typing import Protocol
+
+from gateway.events import Event
+from gateway.model import AccessToken, Credentials, Grant, Identity, Link, RecordingDetails, Video
+from gateway.visit import Visit
+
+
+class Clock(Protocol):
+    """Time, as an argument."""
+
+    def now(self) -> float:
+        """Unix seconds. May step."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back. Every deadline kept in memory is in these."""
+        ...
+
+
+class Authenticator(Protocol):
+    """A kind of proof. It returns values and never answers the request itself."""
+
+    name: str
+
+    async def authenticate(self, credentials: Credentials) -> Identity | None:
+        """The identity, or None: not my kind of proof.
+
+        InvalidCredentialsError: mine, and bad; nobody else is asked.
+        IdentityProviderError: could not find out; 503, never 401.
+        """
+        ...
+
+
+class Policy(Protocol):
+    async def decide(self, identity: Identity, video: Video) -> Grant:
+        """The grant of the first rule that fits. AccessDeniedError where none does;
+        a ValtError where a rule's condition could not be found out."""
+        ...
+
+
+class Links(Protocol):
+    async def get(self, account: str, video: Video, *, min_life: float = 0.0) -> Link:
+        """A link good for at least *min_life* seconds, or a fresh one whatever its life."""
+        ...
+
+    async def renew(self, account: str, video: Video, stale: Link) -> Link:
+        """Another link than *stale*, which is forgotten."""
+        ...
+
+
+class Recordings(Protocol):
+    async def get(self, account: str, recording: str) -> RecordingDetails:
+        """What VALT, asked as *account*, knows of *recording*. VideoNotFoundError; ValtError."""
+        ...
+
+
+class Valt(Protocol):
+    """VALT's HTTP API."""
+
+    async def login(self, account: str) -> AccessToken:
+        """ValtLoginError where VALT refuses the account; ValtError otherwise."""
+        ...
+
+    async def download(self, token: AccessToken, video: Video) -> Link:
+        """VideoNotFoundError; AccessTokenRefusedError on 401; LinkRefusedError; ValtError."""
+        ...
+
+    async def record(self, token: AccessToken, recording: str) -> RecordingDetails:
+        """VideoNotFoundError; AccessTokenRefusedError on 401; ValtError."""
+        ...
+
+
+class Store(Protocol):
+    """What must outlive a request: spent tickets, sign-outs, revocations. Times are Unix seconds.
+
+    Reads are answered from memory, so they are plain calls; what another process wrote is seen
+    within two seconds where the store is durable.
+    """
+
+    async def spend(self, key: str, until: float) -> bool:
+        """Mark *key* as spent until *until*; False if it was already. Atomic. BusyError where it cannot be kept."""
+        ...
+
+    async def sign_out(self, session: str, until: float) -> None:
+        """Void the session of that id; kept until *until*."""
+        ...
+
+    async def revoke(self, subject: str, at: float, until: float) -> None:
+        """Void every proof of *subject* that was made at or before *at*; kept until *until*."""
+        ...
+
+    def signed_out(self, session: str) -> bool: ...
+
+    def revoked_at(self, subject: str) -> float | None:
+        """When *subject* was last revoked."""
+        ...
+
+    @property
+    def durable(self) -> bool:
+        """False where a restart forgets; then a ticket issued before the start is refused."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Listener(Protocol):
+    """Somebody who reads what happened. Must not raise, must not wait."""
+
+    def happened(self, event: Event) -> None: ...
+
+    def ended(self, visit: Visit) -> None:
+        """The request is over, whatever its end."""
+        ...
+
+
+class Audit(Protocol):
+    """The record of who saw what. Never dropped: what cannot be written is refused."""
+
+    def opened(self, visit: Visit) -> None:
+        """Write the ``open`` line before the first byte. BusyError where it cannot be written."""
+        ...
+
+    def signed(self, event: str, identity: Identity, visit: Visit) -> None:
+        """Write a ``sign_in`` or ``sign_out`` line."""
+        ...

@@ -1,0 +1,1 @@
+"""State that outlives a request: spent tickets, sign-outs, revocations."""

@@ -1,0 +1,1 @@
+"""VALT's HTTP API, access tokens and links."""

@@ -1,0 +1,53 @@
+"""The record of one request, filled as the road is walked and read by the listeners at its end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from gateway.model import Grant, Identity, Video
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request. Durations are seconds; *clock* is monotonic."""
+
+    request_id: str
+    method: str
+    route: str
+    """The route's template, never the path that was asked for."""
+    peer: str | None
+    """The client's address (a forwarded one only from a trusted proxy)."""
+    clock: Callable[[], float]
+    started: float
+    identity: Identity | None = None
+    video: Video | None = None
+    recording: str | None = None
+    grant: Grant | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+    """identity, grant, link, first_byte: seconds each took."""
+    delivery: str | None = None
+    range: str | None = None
+    status: int | None = None
+    code: str | None = None
+    reason: str | None = None
+    """Why, for the operator's log."""
+    bytes: int = 0
+    resumes: int = 0
+    outcome: str | None = None
+    """whole, left, cut or failed, once a stream has ended."""
+    opened: bool = False
+    """An ``open`` line stands in the audit, so a ``close`` must follow."""
+    api: bool = False
+    """A call of VALT's API behind SSO: audited as ``api``."""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = self.clock()
+        try:
+            yield
+        finally:
+            self.stages[name] = self.stages.get(name, 0.0) + self.clock() - began
+
+    @property
+    def seconds(self) -> float:
+        return self.clock() - self.started

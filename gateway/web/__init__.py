@@ -1,0 +1,1 @@
+"""HTTP: the URL map, its handlers, and how errors look."""
