@@ -114,6 +114,8 @@ class Grant:
     delivery: str
     rule: str
     download: bool = True
+    groups: frozenset[str] = frozenset()
+    """Those of the person's groups that the rule named."""
 
 
 @dataclass(frozen=True, slots=True)

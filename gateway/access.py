@@ -1,0 +1,50 @@
+"""The road: who is it, may they and as whom, where is it. How the bytes go is the delivery's.
+
+It knows no framework, no logging, no metrics, no settings and no clock. Every step's answer is a type that the next
+step needs, so that forgetting the grant is a type error.
+"""
+
+from typing import Protocol
+
+from gateway.errors import AccessDeniedError
+from gateway.model import Credentials, Grant, Identity, Link, Video
+from gateway.ports import Links, Policy
+from gateway.visit import Visit
+
+
+class Identities(Protocol):
+    async def identify(self, credentials: Credentials) -> Identity:
+        """Who it is. MissingCredentialsError, InvalidCredentialsError, IdentityProviderError."""
+        ...
+
+
+class Access:
+    """*min_life*: seconds a link must have left when a person is redirected to it."""
+
+    def __init__(self, identities: Identities, policy: Policy, links: Links, *, min_life: float) -> None:
+        self._identities = identities
+        self._policy = policy
+        self._links = links
+        self._min_life = min_life
+
+    async def open(
+        self, credentials: Credentials, video: Video, visit: Visit, *, download: bool = False
+    ) -> tuple[Grant, Link]:
+        """Walk the road for one video. Raises the GatewayError of the step that ends it."""
+        identity = await self.identify(credentials, visit)
+        grant = await self.grant(identity, video, visit)
+        if download and not grant.download:
+            raise AccessDeniedError(f"rule {grant.rule!r} lets nobody download")
+        with visit.stage("link"):
+            min_life = self._min_life if grant.delivery == "redirect" else 0.0
+            return grant, await self._links.get(grant.account, video, min_life=min_life)
+
+    async def identify(self, credentials: Credentials, visit: Visit) -> Identity:
+        with visit.stage("identity"):
+            visit.identity = await self._identities.identify(credentials)
+            return visit.identity
+
+    async def grant(self, identity: Identity, video: Video, visit: Visit) -> Grant:
+        with visit.stage("grant"):
+            visit.grant = await self._policy.decide(identity, video)
+            return visit.grant

@@ -1,0 +1,168 @@
+"""Ordered rules; the first that fits decides; none means no. Decided anew on every request.
+
+What a rule says is told apart from what it needs to know: *why_not* is pure, and a rule that asks for nothing VALT
+knows costs no call. What could not be found out is a ValtError, never a yes and never a quiet no.
+"""
+
+import fnmatch
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.errors import AccessDeniedError, RecordingExpiredError, ValtError, VideoNotFoundError
+from gateway.events import GrantDecided
+from gateway.model import Grant, Identity, RecordingDetails, Video
+from gateway.ports import Clock, Listener, Recordings
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """SSO names to VALT's: *users* a subject to a VALT user name or user id, *groups* a group to a VALT group id."""
+
+    users: Mapping[str, str | int] = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One ``[[grants]]``. *created_within* is seconds. Globs are matched as a whole and by case."""
+
+    name: str
+    account: str
+    groups: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+    recordings: tuple[str, ...] = ("*",)
+    delivery: str = "proxy"
+    download: bool = True
+    rooms: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    template: Mapping[str, str] = field(default_factory=dict)
+    created_within: float | None = None
+    author_is_me: bool = False
+    shared_with_me: bool = False
+
+    @property
+    def needs_details(self) -> bool:
+        asked = self.rooms or self.authors or self.names or self.template
+        return bool(asked or self.created_within is not None or self.author_is_me or self.shared_with_me)
+
+
+def why_not(rule: Rule, identity: Identity, recording: str) -> str | None:
+    """Why *rule* is not about this person and this recording's id, or None if it is."""
+    if not (rule.groups & identity.groups or identity.subject in rule.subjects or "*" in rule.subjects):
+        return "the person is not among its subjects and in none of its groups"
+    if not _any_glob(rule.recordings, recording):
+        return "the recording's id is not among its recordings"
+    return None
+
+
+def why_not_details(
+    rule: Rule, identity: Identity, details: RecordingDetails, people: People, now: float
+) -> str | None:
+    """Which condition on what VALT knows of the recording does not hold, or None if all do. *now* is Unix seconds."""
+    user = people.users.get(identity.subject, identity.subject)
+    mine = {people.groups[group] for group in identity.groups if group in people.groups}
+    age = None if details.created is None else now - details.created
+    holds = {
+        "rooms": not rule.rooms or _any_glob(rule.rooms, details.room),
+        "authors": not rule.authors or _any_glob(rule.authors, details.author),
+        "names": not rule.names or _any_glob(rule.names, details.name),
+        "template": all(_any_glob((glob,), details.template.get(key)) for key, glob in rule.template.items()),
+        "created_within": rule.created_within is None or (age is not None and age <= rule.created_within),
+        "author_is_me": not rule.author_is_me or user in (details.author, details.author_id),
+        "shared_with_me": not rule.shared_with_me or user in details.shared_users or bool(mine & details.shared_groups),
+    }
+    failed = [condition for condition, held in holds.items() if not held]
+    return f"the recording does not meet {', '.join(failed)}" if failed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule said. *fits* is None where it could not be found out; *error* is then why."""
+
+    rule: Rule
+    fits: bool | None
+    why: str
+    error: ValtError | None = None
+
+
+class Rules:
+    """Implements ports.Policy."""
+
+    def __init__(
+        self, rules: tuple[Rule, ...], recordings: Recordings, people: People, clock: Clock, listener: Listener
+    ) -> None:
+        self.rules = rules
+        self._recordings = recordings
+        self._people = people
+        self._clock = clock
+        self._listener = listener
+        self._decided = {
+            (rule, outcome): GrantDecided(rule, outcome)
+            for rule in ["", *(rule.name for rule in rules)]
+            for outcome in ("allowed", "denied", "unknown")
+        }
+
+    async def decide(self, identity: Identity, video: Video) -> Grant:
+        """AccessDeniedError where no rule fits; RecordingExpiredError; the ValtError that kept a rule from deciding."""
+        if not identity.covers(video):
+            self._listener.happened(self._decided["", "denied"])
+            raise AccessDeniedError("the ticket or session is for another video")
+        grant = await self._first(identity, video)
+        self._listener.happened(self._decided[grant.rule, "allowed"])
+        return grant
+
+    async def explain(self, identity: Identity, recording: str) -> list[Verdict]:
+        """What every rule says, in order, up to the one that decides."""
+        verdicts = []
+        for rule in self.rules:
+            verdict = await self.judge(rule, identity, recording)
+            verdicts.append(verdict)
+            if verdict.fits is not False:
+                break
+        return verdicts
+
+    async def judge(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
+        """What *rule* says. RecordingExpiredError if it fits and the recording's retention is over."""
+        reason = why_not(rule, identity, recording)
+        if reason is None and rule.needs_details:
+            try:
+                details = await self._recordings.get(rule.account, recording)
+            except VideoNotFoundError:
+                return Verdict(rule, False, "VALT knows no such recording, or does not show it to the rule's account")
+            except ValtError as error:
+                return Verdict(rule, None, f"what VALT knows of the recording could not be found out: {error}", error)
+            reason = why_not_details(rule, identity, details, self._people, self._clock.now())
+            if reason is None and details.deleted_at is not None and details.deleted_at <= self._clock.now():
+                raise RecordingExpiredError("retention.until has passed")
+        return Verdict(rule, reason is None, reason or "it fits")
+
+    async def _first(self, identity: Identity, video: Video) -> Grant:
+        reasons = []
+        for rule in self.rules:
+            verdict = await self.judge(rule, identity, video.recording)
+            if verdict.fits:
+                named = identity.groups & rule.groups
+                return Grant(identity, video, rule.account, rule.delivery, rule.name, rule.download, named)
+            if verdict.error is not None:
+                self._listener.happened(self._decided[rule.name, "unknown"])
+                raise verdict.error
+            reasons.append(f"{rule.name}: {verdict.why}")
+        self._listener.happened(self._decided["", "denied"])
+        raise AccessDeniedError("; ".join(reasons) or "there is no rule")
+
+
+_globs: dict[str, re.Pattern[str]] = {}
+
+
+def _any_glob(globs: tuple[str, ...], text: str | None) -> bool:
+    """Whether *text* matches one of *globs*, which come from the configuration, so their patterns are few."""
+    return text is not None and any(glob == "*" or _pattern(glob).match(text) is not None for glob in globs)
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    pattern = _globs.get(glob)
+    if pattern is None:
+        pattern = _globs[glob] = re.compile(fnmatch.translate(glob))
+    return pattern
