@@ -1,0 +1,183 @@
+"""The bytes of one stream, from wherever they come: asked for once, and asked for again when they break off.
+
+Links go stale, servers drop connections, networks stall: here that is a detour, not an end. The reader sees one body,
+byte for byte the same, or a SourceLostError.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+
+from gateway.delivery import resume
+from gateway.delivery.media import MediaAnswer, MediaBrokenError, MediaServer
+from gateway.errors import GatewayError, LinkRejectedError, ValtResponseError, ValtUnavailableError, VideoNotFoundError
+from gateway.events import StreamResumed
+from gateway.model import Grant, Link
+from gateway.ports import Links, Listener
+from gateway.visit import Visit
+
+_BACKOFF = 0.1
+"""Seconds before the second try in a row without progress; doubled for each further one, with full jitter."""
+_PASSED = frozenset({200, 206, 304, 412, 416})
+
+
+class SourceLostError(Exception):
+    """The body cannot go on. *reason* is a fixed word: changed, refused or gone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Source:
+    """*tries*: how often in a row, without progress, the rest is asked for."""
+
+    def __init__(
+        self,
+        media: MediaServer,
+        links: Links,
+        listener: Listener,
+        grant: Grant,
+        link: Link,
+        visit: Visit,
+        *,
+        tries: int,
+    ) -> None:
+        self._media = media
+        self._links = links
+        self._listener = listener
+        self._grant = grant
+        self._link = link
+        self._visit = visit
+        self._tries = tries
+        self._answer: MediaAnswer | None = None
+        self._promise: resume.Promise | None = None
+        self._at = 0
+        self._skip = 0
+        self._idle = False
+
+    async def open(self, method: str, headers: Mapping[str, str]) -> MediaAnswer:
+        """The first answer, whose status may be passed on. A stale link is renewed once, unseen.
+
+        VideoNotFoundError, ValtError: nothing has been sent yet, so it may still be told properly.
+        """
+        try:
+            answer = await self._ask_first(method, headers)
+        except LinkRejectedError:
+            self._link = await self._links.renew(self._grant.account, self._grant.video, self._link)
+            try:
+                answer = await self._ask_first(method, headers)
+            except LinkRejectedError:
+                raise ValtResponseError("the media server refused a fresh link") from None
+        self._answer = answer
+        self._promise = resume.promise(answer.status, answer.headers) if method == "GET" else None
+        self._at = self._promise.first if self._promise else 0
+        return answer
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body. SourceLostError where it cannot go on."""
+        failures = 0
+        while self._answer is not None:
+            reason = "short"
+            try:
+                async for piece in self._answer.pieces():
+                    kept = self._kept(piece)
+                    if not kept:
+                        continue
+                    self._at += len(kept)
+                    failures = 0
+                    yield kept
+                    if self._idle:
+                        break
+                if self._done():
+                    return
+                if self._idle:
+                    reason, self._idle = "idle", False
+            except MediaBrokenError as error:
+                reason = error.reason
+            self._answer.abort()
+            failures = await self._resume(reason, failures)
+
+    def rest(self) -> None:
+        """The reader does not read: give up the connection, and ask for the rest when he reads on."""
+        if self._promise is not None and self._answer is not None:
+            self._answer.abort()
+            self._idle = True
+
+    def abort(self) -> None:
+        if self._answer is not None:
+            self._answer.abort()
+
+    async def _ask_first(self, method: str, headers: Mapping[str, str]) -> MediaAnswer:
+        answer = await self._media.ask(method, self._link, headers)
+        try:
+            self._judge_first(answer, headers.get("Range") if method == "GET" else None)
+        except GatewayError:
+            answer.abort()
+            raise
+        return answer
+
+    @staticmethod
+    def _judge_first(answer: MediaAnswer, asked: str | None) -> None:
+        status = answer.status
+        if status in (401, 403):
+            raise LinkRejectedError("the media server refused a link")
+        if status in (404, 410):
+            raise VideoNotFoundError(f"the media server answered HTTP {status}")
+        if status == 429 or status >= 500:
+            raise ValtUnavailableError(f"the media server answered HTTP {status}")
+        if status not in _PASSED or answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise ValtResponseError(f"the media server answered HTTP {status} in a way that is not media")
+        if not resume.makes_sense(status, answer.headers, asked):
+            raise ValtResponseError("the media server answered with other bytes than were asked for")
+
+    async def _resume(self, reason: str, failures: int) -> int:
+        """Ask for the rest until there is an answer that continues. Returns the failures in a row so far."""
+        while self._promise is not None and failures < self._tries:
+            if failures:
+                await asyncio.sleep(random.uniform(0, _BACKOFF * 2 ** (failures - 1)))  # noqa: S311 jitter, no secret
+            failures += 1
+            try:
+                answer = await self._media.ask("GET", self._link, resume.ask_from(self._promise, self._at))
+            except GatewayError:
+                self._listener.happened(StreamResumed(reason, "failed"))
+                continue
+            told = resume.judge(self._promise, self._at, answer.status, answer.headers)
+            if isinstance(told, resume.Continues):
+                self._promise, self._answer, self._skip = told.promise, answer, told.skip
+                self._visit.resumes += 1
+                self._listener.happened(StreamResumed(reason, "ok"))
+                return failures
+            answer.abort()
+            if isinstance(told, resume.Complete):
+                self._answer = None
+                return failures
+            self._listener.happened(StreamResumed(reason, "failed"))
+            if isinstance(told, resume.Changed):
+                raise SourceLostError("changed")
+            if isinstance(told, resume.StaleLink):
+                reason = "link_refused"
+                await self._renew()
+        raise SourceLostError("gone")
+
+    async def _renew(self) -> None:
+        try:
+            self._link = await self._links.renew(self._grant.account, self._grant.video, self._link)
+        except VideoNotFoundError:
+            raise SourceLostError("gone") from None
+        except GatewayError:
+            return  # VALT may be back at the next try
+
+    def _kept(self, piece: bytes) -> bytes:
+        """What the reader has not had yet, and no more than was promised, whatever the server sends."""
+        if self._skip:
+            skipped = min(self._skip, len(piece))
+            self._skip -= skipped
+            piece = piece[skipped:]
+        end = None if self._promise is None else self._promise.end
+        return piece if end is None or self._at + len(piece) <= end else piece[: max(0, end - self._at)]
+
+    def _done(self) -> bool:
+        """Whether the body ended at its end. A body of unknown length, or multipart, ends where it ends."""
+        end = None if self._promise is None else self._promise.end
+        return not self._idle if end is None else self._at >= end

@@ -1,0 +1,80 @@
+"""The streams that are running: how many there may be, and how one is ended from outside."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gateway.errors import BusyError, TooManyRequestsError
+from gateway.events import LimitReached
+from gateway.model import Grant
+from gateway.ports import Listener
+from gateway.visit import Visit
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """One body on its way. *end* cuts it; its argument is the reason for the log."""
+
+    grant: Grant
+    visit: Visit
+    end: Callable[[str], None]
+
+
+class Streams:
+    """Limits are counts at once; 0 is none for *per_person* and *per_address*."""
+
+    def __init__(self, listener: Listener, *, most: int, per_person: int, per_address: int) -> None:
+        self._listener = listener
+        self._most = most
+        self._per_person = per_person
+        self._per_address = per_address
+        self._running: set[Stream] = set()
+        self._persons: Counter[tuple[str, str]] = Counter()
+        self._addresses: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @contextmanager
+    def running(self, grant: Grant, visit: Visit, end: Callable[[str], None]) -> Iterator[Stream]:
+        """A place for one more stream. BusyError or TooManyRequestsError where there is none."""
+        person, address = (grant.identity.issuer, grant.identity.subject), visit.peer or ""
+        if len(self._running) >= self._most:
+            raise self._refused("streams", BusyError)
+        if self._per_person and self._persons[person] >= self._per_person:
+            raise self._refused("streams_per_person", TooManyRequestsError)
+        if self._per_address and self._addresses[address] >= self._per_address:
+            raise self._refused("streams_per_address", TooManyRequestsError)
+        stream = Stream(grant, visit, end)
+        self._running.add(stream)
+        self._persons[person] += 1
+        self._addresses[address] += 1
+        try:
+            yield stream
+        finally:
+            self._running.discard(stream)
+            _less(self._persons, person)
+            _less(self._addresses, address)
+
+    def end(self, reason: str, chosen: Callable[[Stream], bool]) -> int:
+        """Cut every stream that is *chosen*; returns how many."""
+        ended = [stream for stream in self._running if chosen(stream)]
+        for stream in ended:
+            stream.end(reason)
+        return len(ended)
+
+    def _refused(
+        self, limit: str, error: type[BusyError] | type[TooManyRequestsError]
+    ) -> BusyError | TooManyRequestsError:
+        self._listener.happened(LimitReached(limit))
+        return error(f"limits.{limit} is reached")
+
+
+def _less(counter: Counter[K], key: K) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
