@@ -7,7 +7,7 @@ step needs, so that forgetting the grant is a type error.
 from typing import Protocol
 
 from gateway.errors import AccessDeniedError
-from gateway.model import Credentials, Grant, Identity, Link, Video
+from gateway.model import Credentials, Grant, Identity, Link, RecordingGrant, Video
 from gateway.ports import Links, Policy
 from gateway.visit import Visit
 
@@ -48,3 +48,9 @@ class Access:
         with visit.stage("grant"):
             visit.grant = await self._policy.decide(identity, video)
             return visit.grant
+
+    async def recording(self, credentials: Credentials, recording: str, visit: Visit) -> RecordingGrant:
+        """Walk it for a recording as a whole: who, and may they."""
+        identity = await self.identify(credentials, visit)
+        with visit.stage("grant"):
+            return await self._policy.decide_recording(identity, recording)

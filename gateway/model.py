@@ -91,8 +91,9 @@ class Identity:
     session: str | None = None
     """Id of the session, where there is one."""
 
-    def covers(self, video: Video) -> bool:
-        return self.recording in (None, video.recording) and self.video in (None, video.video)
+    def covers(self, recording: str, video: str | None = None) -> bool:
+        """Whether the proof is good for *recording*, and for *video* where one is named."""
+        return self.recording in (None, recording) and (video is None or self.video in (None, video))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,30 @@ class Grant:
     download: bool = True
     groups: frozenset[str] = frozenset()
     """Those of the person's groups that the rule named."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingGrant:
+    """The decision on a recording as a whole, from which that on each of its videos follows."""
+
+    identity: Identity
+    recording: str
+    account: str
+    delivery: str
+    rule: str
+    download: bool = True
+    groups: frozenset[str] = frozenset()
+
+    def of(self, video: str) -> Grant:
+        return Grant(
+            self.identity,
+            Video(self.recording, video),
+            self.account,
+            self.delivery,
+            self.rule,
+            self.download,
+            self.groups,
+        )
 
 
 @dataclass(frozen=True, slots=True)

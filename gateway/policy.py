@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from gateway.errors import AccessDeniedError, RecordingExpiredError, ValtError, VideoNotFoundError
 from gateway.events import GrantDecided
-from gateway.model import Grant, Identity, RecordingDetails, Video
+from gateway.model import Grant, Identity, RecordingDetails, RecordingGrant, Video
 from gateway.ports import Clock, Listener, Recordings
 
 
@@ -106,12 +106,26 @@ class Rules:
 
     async def decide(self, identity: Identity, video: Video) -> Grant:
         """AccessDeniedError where no rule fits; RecordingExpiredError; the ValtError that kept a rule from deciding."""
-        if not identity.covers(video):
+        if not identity.covers(video.recording, video.video):
             self._listener.happened(self._decided["", "denied"])
             raise AccessDeniedError("the ticket or session is for another video")
-        grant = await self._first(identity, video)
-        self._listener.happened(self._decided[grant.rule, "allowed"])
-        return grant
+        return (await self.decide_recording(identity, video.recording)).of(video.video)
+
+    async def decide_recording(self, identity: Identity, recording: str) -> RecordingGrant:
+        """Likewise for a recording as a whole."""
+        reasons = []
+        for rule in self.rules if identity.covers(recording) else ():
+            verdict = await self.judge(rule, identity, recording)
+            if verdict.fits:
+                named = identity.groups & rule.groups
+                self._listener.happened(self._decided[rule.name, "allowed"])
+                return RecordingGrant(identity, recording, rule.account, rule.delivery, rule.name, rule.download, named)
+            if verdict.error is not None:
+                self._listener.happened(self._decided[rule.name, "unknown"])
+                raise verdict.error
+            reasons.append(f"{rule.name}: {verdict.why}")
+        self._listener.happened(self._decided["", "denied"])
+        raise AccessDeniedError("; ".join(reasons) or "no rule is about this person and recording")
 
     async def explain(self, identity: Identity, recording: str) -> list[Verdict]:
         """What every rule says, in order, up to the one that decides."""
@@ -137,20 +151,6 @@ class Rules:
             if reason is None and details.deleted_at is not None and details.deleted_at <= self._clock.now():
                 raise RecordingExpiredError("retention.until has passed")
         return Verdict(rule, reason is None, reason or "it fits")
-
-    async def _first(self, identity: Identity, video: Video) -> Grant:
-        reasons = []
-        for rule in self.rules:
-            verdict = await self.judge(rule, identity, video.recording)
-            if verdict.fits:
-                named = identity.groups & rule.groups
-                return Grant(identity, video, rule.account, rule.delivery, rule.name, rule.download, named)
-            if verdict.error is not None:
-                self._listener.happened(self._decided[rule.name, "unknown"])
-                raise verdict.error
-            reasons.append(f"{rule.name}: {verdict.why}")
-        self._listener.happened(self._decided["", "denied"])
-        raise AccessDeniedError("; ".join(reasons) or "there is no rule")
 
 
 _globs: dict[str, re.Pattern[str]] = {}

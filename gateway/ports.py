@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from gateway.events import Event
-from gateway.model import AccessToken, Credentials, Grant, Identity, Link, RecordingDetails, Video
+from gateway.model import AccessToken, Credentials, Grant, Identity, Link, RecordingDetails, RecordingGrant, Video
 from gateway.visit import Visit
 
 
@@ -37,6 +37,10 @@ class Policy(Protocol):
     async def decide(self, identity: Identity, video: Video) -> Grant:
         """The grant of the first rule that fits. AccessDeniedError where none does;
         a ValtError where a rule's condition could not be found out."""
+        ...
+
+    async def decide_recording(self, identity: Identity, recording: str) -> RecordingGrant:
+        """The same for a recording as a whole."""
         ...
 
 

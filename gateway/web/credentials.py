@@ -1,0 +1,79 @@
+"""What a request offers as proof, gathered from where proofs may stand."""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+
+from aiohttp import web
+
+from gateway.model import Credentials, Secret
+
+
+class CredentialsReader:
+    """*header_names* are what the identity providers read; nothing else of the headers is looked at.
+
+    A name is matched as a whole, so that an alias with ``_`` for ``-`` is never read.
+    """
+
+    def __init__(self, header_names: Iterable[str], read_session: Callable[[Sequence[str]], str | None]) -> None:
+        self._names = tuple(dict.fromkeys(name.lower() for name in ["authorization", *header_names]))
+        self._read_session = read_session
+
+    def read(self, request: web.Request) -> Credentials:
+        headers = request.headers
+        offered = {name: headers[name] for name in self._names if name in headers}
+        session = self._read_session(headers.getall("Cookie")) if "Cookie" in headers else None
+        ticket = request.query.get("ticket") if request.query_string else None
+        return Credentials(
+            headers=offered,
+            ticket=None if ticket is None else Secret(ticket),
+            session=None if session is None else Secret(session),
+            peer=socket_peer(request),
+            spend=request.method != "HEAD",
+        )
+
+
+def socket_peer(request: web.Request) -> str | None:
+    """The address at the other end of the socket; None on a unix socket."""
+    transport = request.transport
+    name = None if transport is None else transport.get_extra_info("peername")
+    return name[0] if isinstance(name, tuple) else None
+
+
+class Forwarded:
+    """Who the client is behind proxies that are trusted by the socket's own peer address. *trusted* are networks."""
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        self._trusted = [ipaddress.ip_network(network) for network in trusted if network != "unix"]
+        self._unix = "unix" in trusted
+
+    def client(self, request: web.Request) -> str | None:
+        """The right-most address of X-Forwarded-For that is not a trusted proxy's, or the socket's peer."""
+        peer = socket_peer(request)
+        if not self._trusted and not self._unix:
+            return peer
+        hops = [peer or ""]
+        if self._trusts(peer):
+            for value in reversed(request.headers.getall("X-Forwarded-For", [])):
+                hops += [hop.strip() for hop in reversed(value.split(","))]
+        for hop in hops[:32]:
+            address = None if hop == "" and peer is None else hop
+            if not self._trusts(address):
+                return hop if _is_address(hop) else peer
+        return peer
+
+    def _trusts(self, peer: str | None) -> bool:
+        if peer is None:
+            return self._unix
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""How an error looks: the one table from class to status, the problem document, and the page."""
+
+import json
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from gateway import errors
+from gateway.errors import GatewayError
+from gateway.events import Noticed
+from gateway.ports import Listener
+from gateway.web.admission import Admission
+from gateway.web.negotiation import is_navigation
+from gateway.web.pages.render import Pages
+from gateway.web.visits import VISIT, Handler
+
+STATUS: dict[type[GatewayError], int] = {
+    GatewayError: 500,
+    errors.BadRequestError: 400,
+    errors.MissingCredentialsError: 401,
+    errors.InvalidCredentialsError: 401,
+    errors.AccessDeniedError: 403,
+    errors.NotFoundError: 404,
+    errors.InvalidVideoError: 404,
+    errors.VideoNotFoundError: 404,
+    errors.MethodNotAllowedError: 405,
+    errors.RecordingExpiredError: 410,
+    errors.TooManyRequestsError: 429,
+    errors.HeadersTooLargeError: 431,
+    errors.ValtError: 502,
+    errors.ValtResponseError: 502,
+    errors.ValtLoginError: 502,
+    errors.LinkRefusedError: 502,
+    errors.AccessTokenRefusedError: 502,
+    errors.LinkRejectedError: 502,
+    errors.IdentityProviderError: 503,
+    errors.ValtUnavailableError: 503,
+    errors.BusyError: 503,
+    errors.ValtTimeoutError: 504,
+}
+
+SignIn = Callable[[web.Request], web.StreamResponse]
+
+
+class ErrorAnswers:
+    """Renders errors. *sign_in* answers a navigation without proof, where browser sign-in is configured."""
+
+    def __init__(self, pages: Pages, sign_in: SignIn | None = None) -> None:
+        self._pages = pages
+        self._sign_in = sign_in
+
+    def answer(self, error: GatewayError, request: web.Request | None, request_id: str) -> web.StreamResponse:
+        """The answer to *error*; a problem document (RFC 9457), or a page for a navigation. Never what was sent."""
+        status = STATUS[type(error)]
+        navigation = request is not None and is_navigation(request)
+        if status == 401 and navigation and self._sign_in is not None and request is not None:
+            return self._sign_in(request)
+        if navigation and request is not None:
+            response = self._pages.error(request, error, status, request_id)
+        else:
+            response = problem(error, status, request_id)
+        if status == 401:
+            invalid = ', error="invalid_token"' if isinstance(error, errors.InvalidCredentialsError) else ""
+            response.headers["WWW-Authenticate"] = f'Bearer realm="valt-gateway"{invalid}'
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        if status in (400, 405, 431):
+            response.force_close()
+        return response
+
+
+def problem(error: GatewayError, status: int, request_id: str) -> web.Response:
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": request_id,
+    }
+    return web.Response(
+        status=status,
+        body=json.dumps(body).encode(),
+        headers={
+            "Content-Type": "application/problem+json",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def error_answers(
+    answers: ErrorAnswers, admission: Admission, listener: Listener
+) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """The inner middleware: admits the request, and turns whatever is raised into an answer."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        visit = request[VISIT]
+        try:
+            admission.check(request)
+            return await handler(request)
+        except GatewayError as raised:
+            error = raised
+        except web.HTTPMethodNotAllowed:
+            error = errors.MethodNotAllowedError()
+        except web.HTTPNotFound:
+            error = errors.NotFoundError()
+        except web.HTTPRequestEntityTooLarge:
+            error = errors.BadRequestError("the body is too large")
+        except Exception as fault:
+            if isinstance(fault, ConnectionError):
+                raise
+            listener.happened(Noticed("error", "a fault of the gateway's own", _where(fault, visit.request_id)))
+            error = GatewayError(type(fault).__name__)
+            if request.writer.output_size:
+                raise
+        visit.code, visit.reason = error.code, str(error) or visit.reason
+        return answers.answer(error, request, visit.request_id)
+
+    return middleware
+
+
+def _where(fault: BaseException, request_id: str) -> tuple[tuple[str, str], ...]:
+    """The fault's kind and place. Not its text, which may hold anything."""
+    frames = []
+    traceback = fault.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        frames.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{traceback.tb_lineno}:{code.co_name}")
+        traceback = traceback.tb_next
+    return (("request_id", request_id), ("error", type(fault).__name__), ("traceback", " > ".join(frames[-12:])))

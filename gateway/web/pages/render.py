@@ -1,0 +1,104 @@
+"""Our pages: templates with autoescape, texts from one small file a language, and a policy that runs no script."""
+
+import base64
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
+
+from gateway.errors import GatewayError
+from gateway.model import Identity
+
+_ROOT = files("gateway.web.pages")
+
+
+class Pages:
+    """*brand*, *help_url* and *frame_ancestors* are the configuration's; *portal* is where "back" leads, or empty."""
+
+    def __init__(self, *, brand: str, help_url: str, frame_ancestors: Sequence[str], portal: str = "") -> None:
+        style = _ROOT.joinpath("style.css").read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        self._frame_ancestors = " ".join(["'self'", *frame_ancestors])
+        self._policy = (
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; media-src 'self'; "
+            f"form-action 'self'; base-uri 'none'; frame-ancestors "
+        )
+        self._languages = {
+            file.name.removesuffix(".toml"): tomllib.loads(file.read_text(encoding="utf-8"))
+            for file in _ROOT.joinpath("languages").iterdir()
+            if file.name.endswith(".toml")
+        }
+        self._templates = Environment(
+            loader=PackageLoader("gateway.web.pages"), autoescape=select_autoescape(), trim_blocks=True
+        )
+        self._constants = {"brand": brand, "help_url": help_url, "portal": portal, "style": Markup(style)}  # noqa: S704 our own file
+
+    def error(
+        self, request: web.Request, error: GatewayError, status: int, request_id: str, subject: str = ""
+    ) -> web.Response:
+        """The page for *error*: what is wrong and what to do next."""
+        texts = self._texts(request)["error"].get(error.code, {})
+        known = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail), "subject": subject}
+        return self._page(request, "error.html", known, status=status, request_id=request_id)
+
+    def home(self, request: web.Request, identity: Identity | None) -> web.Response:
+        """Who you are and since when."""
+        known = {
+            "subject": identity and identity.subject,
+            "since": timestamp(identity.since) if identity and identity.since else None,
+        }
+        return self._page(request, "home.html", known)
+
+    def recording(self, request: web.Request, recording: Mapping[str, Any]) -> web.Response:
+        """The recording and every video of it that the person may see."""
+        return self._page(request, "recording.html", {"recording": recording}, framed=True)
+
+    def _page(
+        self,
+        request: web.Request,
+        template: str,
+        known: Mapping[str, Any],
+        *,
+        status: int = 200,
+        request_id: str = "",
+        framed: bool = False,
+    ) -> web.Response:
+        language = self._language(request)
+        text = self._templates.get_template(template).render(
+            self._constants, **known, language=language, page=self._languages[language]["page"], request_id=request_id
+        )
+        return web.Response(
+            status=status,
+            text=text,
+            content_type="text/html",
+            headers={
+                "Cache-Control": "no-store",
+                "Content-Language": language,
+                "Content-Security-Policy": self._policy + (self._frame_ancestors if framed else "'none'"),
+                "Referrer-Policy": "no-referrer",
+                "X-Content-Type-Options": "nosniff",
+                "Vary": "Accept, Accept-Language, Sec-Fetch-Mode",
+            },
+        )
+
+    def _texts(self, request: web.Request) -> Mapping[str, Any]:
+        return self._languages[self._language(request)]
+
+    def _language(self, request: web.Request) -> str:
+        """The first of Accept-Language that there is a file for; browsers send them in order of preference."""
+        for part in request.headers.get("Accept-Language", "").split(",")[:16]:
+            primary = part.split(";")[0].strip().lower().split("-")[0]
+            if primary in self._languages:
+                return primary
+        return "en"
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC of Unix *seconds*."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

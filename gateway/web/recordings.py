@@ -1,0 +1,149 @@
+"""The recordings' addresses: a video, delivered as its grant says, and a recording as a whole."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from gateway.access import Access
+from gateway.model import Credentials, Grant, Identity, Link, RecordingDetails, RecordingGrant, Video, parse_id
+from gateway.ports import Audit, Recordings
+from gateway.visit import Visit
+from gateway.web.credentials import CredentialsReader
+from gateway.web.negotiation import is_navigation, wants_json
+from gateway.web.pages.render import Pages, timestamp
+from gateway.web.visits import SET_COOKIE, VISIT
+
+
+class Delivery(Protocol):
+    """A way for the bytes to reach the person."""
+
+    async def deliver(
+        self, request: web.Request, grant: Grant, link: Link, visit: Visit, *, attachment: bool
+    ) -> web.StreamResponse: ...
+
+
+class SessionCookies(Protocol):
+    """Sessions, as far as a handler needs them."""
+
+    def issue_header(self, identity: Identity) -> str:
+        """A Set-Cookie for a new session of *identity*."""
+        ...
+
+    def refresh_header(self, identity: Identity) -> str | None:
+        """A Set-Cookie that keeps a session in use from idling out, when it is time for one."""
+        ...
+
+
+class RecordingHandlers:
+    def __init__(
+        self,
+        access: Access,
+        deliveries: Mapping[str, Delivery],
+        recordings: Recordings,
+        reader: CredentialsReader,
+        sessions: SessionCookies | None,
+        pages: Pages,
+        audit: Audit,
+        *,
+        public_url: str,
+    ) -> None:
+        self._access = access
+        self._deliveries = deliveries
+        self._recordings = recordings
+        self._reader = reader
+        self._sessions = sessions
+        self._pages = pages
+        self._audit = audit
+        self._public_url = public_url.rstrip("/")
+
+    async def video(self, request: web.Request) -> web.StreamResponse:
+        """GET, HEAD /recordings/{recording}/videos/{video}"""
+        visit = request[VISIT]
+        visit.range = request.headers.get("Range", "")[:200] or None
+        video = visit.video = Video.parse(request.match_info["recording"], request.match_info["video"])
+        credentials = self._reader.read(request)
+        if credentials.ticket is not None and self._sessions is not None and _may_exchange(request):
+            return await self._exchange(request, credentials, visit)
+        attachment = "download" in request.query
+        grant, link = await self._access.open(credentials, video, visit, download=attachment)
+        visit.delivery = grant.delivery
+        self._keep_session(request, grant.identity)
+        if wants_json(request):
+            return self._told(grant, link)
+        return await self._deliveries[grant.delivery].deliver(request, grant, link, visit, attachment=attachment)
+
+    async def recording(self, request: web.Request) -> web.StreamResponse:
+        """GET /recordings/{recording}"""
+        visit = request[VISIT]
+        recording = visit.recording = parse_id(request.match_info["recording"])
+        credentials = self._reader.read(request)
+        if credentials.ticket is not None and self._sessions is not None and _may_exchange(request):
+            return await self._exchange(request, credentials, visit)
+        grant = await self._access.recording(credentials, recording, visit)
+        self._keep_session(request, grant.identity)
+        details = await self._recordings.get(grant.account, recording)
+        told = self._described(grant, details)
+        if is_navigation(request):
+            return self._pages.recording(request, told)
+        for entry in told["videos"]:
+            del entry["path"]
+        return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
+    async def _exchange(self, request: web.Request, credentials: Credentials, visit: Visit) -> web.StreamResponse:
+        """A ticket for a session narrowed to what it allows, and 303 to the same address without it."""
+        identity = await self._access.identify(credentials, visit)
+        headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        if identity.kind == "ticket" and self._sessions is not None:
+            request[SET_COOKIE] = self._sessions.issue_header(identity)
+            self._audit.signed("sign_in", identity, visit)
+        clean = request.rel_url.with_query([(key, value) for key, value in request.query.items() if key != "ticket"])
+        return web.Response(status=303, headers=headers | {"Location": clean.raw_path_qs})
+
+    def _keep_session(self, request: web.Request, identity: Identity) -> None:
+        if identity.kind == "session" and self._sessions is not None:
+            cookie = self._sessions.refresh_header(identity)
+            if cookie is not None:
+                request[SET_COOKIE] = cookie
+
+    def _told(self, grant: Grant, link: Link) -> web.Response:
+        """How to get the video, for scripts. VALT's URL only where a browser would be given it."""
+        redirect = grant.delivery == "redirect"
+        expires = timestamp(link.expires_at) if redirect and link.expires_at is not None else None
+        told = {
+            "url": link.url.reveal() if redirect else self._public_url + _path(grant.video),
+            "expires_at": expires,
+            "filename": link.filename,
+            "delivery": grant.delivery,
+        }
+        return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
+    def _described(self, grant: RecordingGrant, details: RecordingDetails) -> dict[str, Any]:
+        seen = [video for video in details.videos if grant.identity.covers(grant.recording, video.video)]
+        videos = [(Video(grant.recording, entry.video), entry.name) for entry in seen]
+        return {
+            "recording": grant.recording,
+            "name": details.name,
+            "room": details.room,
+            "author": details.author,
+            "created": None if details.created is None else timestamp(details.created),
+            "duration": details.duration,
+            "videos": [
+                {
+                    "video": video.video,
+                    "name": name,
+                    "url": self._public_url + _path(video),
+                    "delivery": grant.delivery,
+                    "path": _path(video),
+                }
+                for video, name in videos
+            ],
+        }
+
+
+def _path(video: Video) -> str:
+    return f"/recordings/{video.recording}/videos/{video.video}"
+
+
+def _may_exchange(request: web.Request) -> bool:
+    return request.method == "GET" and is_navigation(request)

@@ -1,0 +1,108 @@
+"""The seam with aiohttp's server: bounded heads, and the parser's own refusals rendered as ours.
+
+aiohttp answers what its parser refuses before any handler runs, and both its answer and its log repeat a hundred bytes
+of what was sent, a token included. This module is the one place that reaches below aiohttp's public interface; its
+tests fail loudly when a new aiohttp changes what is under it.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from aiohttp import http_exceptions, http_parser, web
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError
+from gateway.ports import Clock, Listener
+from gateway.visit import Visit
+from gateway.web.errors import STATUS, problem
+from gateway.web.visits import new_request_id
+
+MAX_LINE = 4096
+MAX_FIELD = 8190
+MAX_HEADERS = 64
+
+Refused = Callable[[BaseException | None], web.Response]
+
+
+class Connection(RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("_refused",)
+
+    def __init__(self, manager: web.Server, refused: Refused, **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self._refused = refused
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("the head is sent already")
+        return self._refused(exc if status != 500 else None)
+
+
+class Server(web.Server):
+    """Makes connections of ours."""
+
+    refused: Refused
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, self.refused, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Serves *application* on connections of ours. *keepalive_timeout*, seconds, is also how long a head may take."""
+
+    __slots__ = ("_refused",)
+
+    def __init__(self, application: web.Application, refused: Refused, *, keepalive_timeout: float = 75.0) -> None:
+        super().__init__(
+            application,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=keepalive_timeout,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_FIELD,
+            max_headers=MAX_HEADERS,
+            lingering_time=2.0,
+            shutdown_timeout=1.0,
+        )
+        self._refused = refused
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = Server
+        ours = cast(Server, server)
+        ours.refused = self._refused
+        return ours
+
+
+def refusals(clock: Clock, listener: Listener) -> Refused:
+    """Renders what the parser refuses, and tells the listener of it without a word of what was sent."""
+
+    def refused(exc: BaseException | None) -> web.Response:
+        error: GatewayError = BadRequestError(type(exc).__name__)
+        if exc is None:
+            error = GatewayError("before any handler")
+        elif isinstance(exc, http_exceptions.LineTooLong):
+            error = HeadersTooLargeError(type(exc).__name__)
+        now = clock.monotonic()
+        visit = Visit(new_request_id(), "other", "other", None, clock.monotonic, now)
+        visit.status, visit.code, visit.reason = STATUS[type(error)], error.code, str(error)
+        listener.ended(visit)
+        response = problem(error, visit.status, visit.request_id)
+        response.headers["X-Request-ID"] = visit.request_id
+        response.headers["Server"] = "valt-gateway"
+        response.force_close()
+        return response
+
+    return refused
+
+
+def has_c_parser() -> bool:
+    """Whether aiohttp's C parser is loaded: the Python one is slower and has had holes of its own."""
+    return http_parser.HttpRequestParser.__module__ != http_parser.__name__

@@ -1,0 +1,57 @@
+"""The outermost middleware: it opens the Visit and, whatever happens, hands it to the listener at the end."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from gateway.ports import Clock, Listener
+from gateway.visit import Visit
+from gateway.web.credentials import Forwarded
+
+VISIT = web.RequestKey("visit", Visit)
+SET_COOKIE = web.RequestKey("set_cookie", str)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def new_request_id() -> str:
+    return secrets.token_hex(10)
+
+
+def visits(clock: Clock, listener: Listener, forwarded: Forwarded) -> Callable[..., Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        visit = Visit(
+            request_id=new_request_id(),
+            method=request.method if request.method in ("GET", "HEAD", "POST", "OPTIONS") else "other",
+            route="other" if resource is None else resource.canonical,
+            peer=forwarded.client(request),
+            clock=clock.monotonic,
+            started=clock.monotonic(),
+        )
+        request[VISIT] = visit
+        try:
+            response = await handler(request)
+        except asyncio.CancelledError:
+            visit.outcome = visit.outcome or "left"
+            raise
+        else:
+            visit.status = response.status
+            return response
+        finally:
+            listener.ended(visit)
+
+    return middleware
+
+
+async def name_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Just before a head is written: the request id, and the session's newer cookie where there is one."""
+    visit = request.get(VISIT)
+    response.headers["X-Request-ID"] = new_request_id() if visit is None else visit.request_id
+    response.headers["Server"] = "valt-gateway"
+    cookie = request.get(SET_COOKIE)
+    if cookie is not None:
+        response.headers.add("Set-Cookie", cookie)
