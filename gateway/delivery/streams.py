@@ -9,7 +9,7 @@ from typing import TypeVar
 from gateway.errors import BusyError, TooManyRequestsError
 from gateway.events import LimitReached
 from gateway.model import Grant
-from gateway.ports import Listener
+from gateway.ports import Clock, Listener
 from gateway.visit import Visit
 
 K = TypeVar("K")
@@ -22,12 +22,15 @@ class Stream:
     grant: Grant
     visit: Visit
     end: Callable[[str], None]
+    opened_at: float
+    """Unix seconds."""
 
 
 class Streams:
     """Limits are counts at once; 0 is none for *per_person* and *per_address*."""
 
-    def __init__(self, listener: Listener, *, most: int, per_person: int, per_address: int) -> None:
+    def __init__(self, clock: Clock, listener: Listener, *, most: int, per_person: int, per_address: int) -> None:
+        self._clock = clock
         self._listener = listener
         self._most = most
         self._per_person = per_person
@@ -49,7 +52,7 @@ class Streams:
             raise self._refused("streams_per_person", TooManyRequestsError)
         if self._per_address and self._addresses[address] >= self._per_address:
             raise self._refused("streams_per_address", TooManyRequestsError)
-        stream = Stream(grant, visit, end)
+        stream = Stream(grant, visit, end, self._clock.now())
         self._running.add(stream)
         self._persons[person] += 1
         self._addresses[address] += 1
@@ -60,9 +63,13 @@ class Streams:
             _less(self._persons, person)
             _less(self._addresses, address)
 
+    def __iter__(self) -> Iterator[Stream]:
+        """Those running now; the set may change while it is walked."""
+        return iter(tuple(self._running))
+
     def end(self, reason: str, chosen: Callable[[Stream], bool]) -> int:
         """Cut every stream that is *chosen*; returns how many."""
-        ended = [stream for stream in self._running if chosen(stream)]
+        ended = [stream for stream in self if chosen(stream)]
         for stream in ended:
             stream.end(reason)
         return len(ended)

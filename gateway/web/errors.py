@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Protocol
 
 from aiohttp import web
 
@@ -90,16 +91,24 @@ def problem(error: GatewayError, status: int, request_id: str) -> web.Response:
     )
 
 
-def error_answers(
-    answers: ErrorAnswers, admission: Admission, listener: Listener
-) -> Callable[..., Awaitable[web.StreamResponse]]:
+class Judges(Protocol):
+    """Whatever holds the admission and the answers in force."""
+
+    @property
+    def admission(self) -> Admission: ...
+
+    @property
+    def answers(self) -> ErrorAnswers: ...
+
+
+def error_answers(listener: Listener, current: Callable[[], Judges]) -> Callable[..., Awaitable[web.StreamResponse]]:
     """The inner middleware: admits the request, and turns whatever is raised into an answer."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         visit = request[VISIT]
         try:
-            admission.check(request)
+            current().admission.check(request)
             return await handler(request)
         except GatewayError as raised:
             error = raised
@@ -117,7 +126,7 @@ def error_answers(
             if request.writer.output_size:
                 raise
         visit.code, visit.reason = error.code, str(error) or visit.reason
-        return answers.answer(error, request, visit.request_id)
+        return current().answers.answer(error, request, visit.request_id)
 
     return middleware
 

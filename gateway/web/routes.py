@@ -1,4 +1,10 @@
-"""The URL map of the public listener, on one screen."""
+"""The URL map of the public listener, on one screen.
+
+Handlers are looked up at each request, so that a reload changes them while connections and streams go on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -8,31 +14,46 @@ from gateway.web.credentials import Forwarded
 from gateway.web.errors import ErrorAnswers, error_answers
 from gateway.web.people import PeopleHandlers
 from gateway.web.recordings import RecordingHandlers
-from gateway.web.visits import name_answer, visits
+from gateway.web.visits import Handler, name_answer, visits
 
 _MAX_BODY = 16 * 1024
 
 
-def public_application(
-    recordings: RecordingHandlers,
-    people: PeopleHandlers,
-    answers: ErrorAnswers,
-    admission: Admission,
-    forwarded: Forwarded,
-    clock: Clock,
-    listener: Listener,
-) -> web.Application:
-    """The public listener's application."""
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What answers requests, as the configuration in force has it."""
+
+    recordings: RecordingHandlers
+    people: PeopleHandlers
+    answers: ErrorAnswers
+    admission: Admission
+    forwarded: Forwarded
+
+
+ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] = (
+    (("GET", "HEAD"), "/recordings/{recording}/videos/{video}", lambda h: h.recordings.video),
+    (("GET", "HEAD"), "/recordings/{recording}", lambda h: h.recordings.recording),
+    (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.people.userinfo),
+    (("GET", "HEAD"), "/robots.txt", lambda h: h.people.robots),
+    (("GET", "HEAD"), "/", lambda h: h.people.home),
+)
+
+
+def public_application(current: Callable[[], Handlers], clock: Clock, listener: Listener) -> web.Application:
+    """The public listener's application; *current* gives the handlers in force."""
     application = web.Application(
-        middlewares=[visits(clock, listener, forwarded), error_answers(answers, admission, listener)],
+        middlewares=[visits(clock, listener, current), error_answers(listener, current)],
         client_max_size=_MAX_BODY,
     )
     application.on_response_prepare.append(name_answer)
-    add = application.router.add_route
-    for method in ("GET", "HEAD"):
-        add(method, "/recordings/{recording}/videos/{video}", recordings.video)
-        add(method, "/recordings/{recording}", recordings.recording)
-        add(method, "/oauth2/userinfo", people.userinfo)
-        add(method, "/robots.txt", people.robots)
-        add(method, "/", people.home)
+    for methods, path, choose in ROUTES:
+        for method in methods:
+            application.router.add_route(method, path, _late(current, choose))
     return application
+
+
+def _late(current: Callable[[], Handlers], choose: Callable[[Handlers], Handler]) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await choose(current())(request)
+
+    return handler

@@ -76,7 +76,7 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = Server
-        ours = cast(Server, server)
+        ours = cast("Server", server)
         ours.refused = self._refused
         return ours
 

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from aiohttp import web
 
@@ -20,7 +21,16 @@ def new_request_id() -> str:
     return secrets.token_hex(10)
 
 
-def visits(clock: Clock, listener: Listener, forwarded: Forwarded) -> Callable[..., Awaitable[web.StreamResponse]]:
+class Knows(Protocol):
+    """Whatever holds the rule on forwarded addresses in force."""
+
+    @property
+    def forwarded(self) -> Forwarded: ...
+
+
+def visits(
+    clock: Clock, listener: Listener, current: Callable[[], Knows]
+) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         resource = request.match_info.route.resource
@@ -28,7 +38,7 @@ def visits(clock: Clock, listener: Listener, forwarded: Forwarded) -> Callable[.
             request_id=new_request_id(),
             method=request.method if request.method in ("GET", "HEAD", "POST", "OPTIONS") else "other",
             route="other" if resource is None else resource.canonical,
-            peer=forwarded.client(request),
+            peer=current().forwarded.client(request),
             clock=clock.monotonic,
             started=clock.monotonic(),
         )
