@@ -72,7 +72,7 @@ def _expiry(token: str) -> float | None:
     try:
         payload = parts[1] if len(parts) == 3 else ""
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        expiry = float(claims["exp"]) if isinstance(claims["exp"], int | float) else math.nan
+        expiry = float(claims["exp"]) if type(claims["exp"]) in (int, float) else math.nan
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, binascii.Error):
         return None
     return expiry if math.isfinite(expiry) else None
