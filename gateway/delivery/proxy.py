@@ -14,6 +14,7 @@ from gateway.delivery.headers import request_headers, response_headers
 from gateway.delivery.media import MediaServer
 from gateway.delivery.source import Source, SourceLostError
 from gateway.delivery.streams import Streams
+from gateway.delivery.viewer import Viewer, ViewerIdleError, keep_alive
 from gateway.events import Relayed, StreamAborted
 from gateway.model import Grant, Link
 from gateway.ports import Audit, Links, Listener
@@ -77,15 +78,18 @@ class ProxyDelivery:
         response = web.StreamResponse(status=status, headers=headers)
         if "Content-Length" not in headers:
             response.enable_chunked_encoding()
+        viewer = Viewer(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
         try:
             await response.prepare(request)
-            self._listener.happened(Relayed("plain"))
-            await self._relay(request, response, source, visit)
+            keep_alive(request.transport)
+            way = "fast" if source.fast and await viewer.descriptor() is not None else "plain"
+            self._listener.happened(Relayed(way))
+            await source.relay(viewer)
             await response.write_eof()
             visit.outcome = visit.outcome or "whole"
         except SourceLostError as error:
             self._fail(request, visit, "failed", "upstream", error.reason)
-        except TimeoutError:
+        except ViewerIdleError:
             self._fail(request, visit, "cut", "viewer", "idle")
         except (ConnectionError, asyncio.CancelledError):
             if visit.outcome is None:
@@ -95,18 +99,10 @@ class ProxyDelivery:
         except Exception:
             self._fail(request, visit, "failed", "gateway", "internal")
             raise
+        finally:
+            visit.bytes = viewer.bytes
+            viewer.close()
         return response
-
-    async def _relay(self, request: web.Request, response: web.StreamResponse, source: Source, visit: Visit) -> None:
-        async for piece in source.pieces():
-            try:
-                async with asyncio.timeout(self._upstream_idle):
-                    await response.write(piece)
-            except TimeoutError:
-                source.rest()
-                async with asyncio.timeout(max(0.0, self._viewer_idle - self._upstream_idle)):
-                    await request.writer.drain()
-            visit.bytes += len(piece)
 
     def _fail(self, request: web.Request, visit: Visit, outcome: str, side: str, reason: str) -> None:
         visit.outcome, visit.reason = outcome, f"{side}: {reason}"

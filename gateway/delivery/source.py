@@ -6,10 +6,11 @@ byte for byte the same, or a SourceLostError.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from gateway.delivery import resume
 from gateway.delivery.media import MediaAnswer, MediaBrokenError, MediaServer
+from gateway.delivery.viewer import Viewer, ViewerRestsError
 from gateway.errors import GatewayError, LinkRejectedError, ValtResponseError, ValtUnavailableError, VideoNotFoundError
 from gateway.events import StreamResumed
 from gateway.model import Grant, Link
@@ -52,9 +53,7 @@ class Source:
         self._tries = tries
         self._answer: MediaAnswer | None = None
         self._promise: resume.Promise | None = None
-        self._at = 0
         self._skip = 0
-        self._idle = False
 
     async def open(self, method: str, headers: Mapping[str, str]) -> MediaAnswer:
         """The first answer, whose status may be passed on. A stale link is renewed once, unseen.
@@ -71,38 +70,32 @@ class Source:
                 raise ValtResponseError("the media server refused a fresh link") from None
         self._answer = answer
         self._promise = resume.promise(answer.status, answer.headers) if method == "GET" else None
-        self._at = self._promise.first if self._promise else 0
         return answer
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The body. SourceLostError where it cannot go on."""
+    async def relay(self, viewer: Viewer) -> None:
+        """Move the whole body. SourceLostError where it cannot go on; ViewerIdleError; ConnectionError."""
+        if self._promise is None:
+            viewer.never_rests()
         failures = 0
         while self._answer is not None:
-            reason = "short"
+            before, reason = viewer.bytes, "short"
             try:
-                async for piece in self._answer.pieces():
-                    kept = self._kept(piece)
-                    if not kept:
-                        continue
-                    self._at += len(kept)
-                    failures = 0
-                    yield kept
-                    if self._idle:
-                        break
-                if self._done():
+                await self._answer.relay(viewer, self._skip, self._left(viewer))
+                if self._is_done(viewer):
                     return
-                if self._idle:
-                    reason, self._idle = "idle", False
             except MediaBrokenError as error:
                 reason = error.reason
+            except ViewerRestsError:
+                self._answer.abort()
+                await viewer.reads_on()
+                reason = "idle"
             self._answer.abort()
-            failures = await self._resume(reason, failures)
+            failures = await self._resume(reason, failures if viewer.bytes == before else 0, viewer)
 
-    def rest(self) -> None:
-        """The reader does not read: give up the connection, and ask for the rest when he reads on."""
-        if self._promise is not None and self._answer is not None:
-            self._answer.abort()
-            self._idle = True
+    @property
+    def fast(self) -> bool:
+        """Whether the answer came on a connection that a pump can read."""
+        return self._answer is not None and self._answer.fast
 
     def abort(self) -> None:
         if self._answer is not None:
@@ -131,18 +124,19 @@ class Source:
         if not resume.makes_sense(status, answer.headers, asked):
             raise ValtResponseError("the media server answered with other bytes than were asked for")
 
-    async def _resume(self, reason: str, failures: int) -> int:
+    async def _resume(self, reason: str, failures: int, viewer: Viewer) -> int:
         """Ask for the rest until there is an answer that continues. Returns the failures in a row so far."""
         while self._promise is not None and failures < self._tries:
+            at = self._promise.first + viewer.bytes
             if failures:
                 await asyncio.sleep(random.uniform(0, _BACKOFF * 2 ** (failures - 1)))  # noqa: S311 jitter, no secret
             failures += 1
             try:
-                answer = await self._media.ask("GET", self._link, resume.ask_from(self._promise, self._at))
+                answer = await self._media.ask("GET", self._link, resume.ask_from(self._promise, at))
             except GatewayError:
                 self._listener.happened(StreamResumed(reason, "failed"))
                 continue
-            told = resume.judge(self._promise, self._at, answer.status, answer.headers)
+            told = resume.judge(self._promise, at, answer.status, answer.headers)
             if isinstance(told, resume.Continues):
                 self._promise, self._answer, self._skip = told.promise, answer, told.skip
                 self._visit.resumes += 1
@@ -168,16 +162,11 @@ class Source:
         except GatewayError:
             return  # VALT may be back at the next try
 
-    def _kept(self, piece: bytes) -> bytes:
-        """What the reader has not had yet, and no more than was promised, whatever the server sends."""
-        if self._skip:
-            skipped = min(self._skip, len(piece))
-            self._skip -= skipped
-            piece = piece[skipped:]
+    def _left(self, viewer: Viewer) -> int | None:
+        """How many bytes are still promised; no more are passed on, whatever the server sends."""
         end = None if self._promise is None else self._promise.end
-        return piece if end is None or self._at + len(piece) <= end else piece[: max(0, end - self._at)]
+        return None if end is None or self._promise is None else end - self._promise.first - viewer.bytes
 
-    def _done(self) -> bool:
-        """Whether the body ended at its end. A body of unknown length, or multipart, ends where it ends."""
-        end = None if self._promise is None else self._promise.end
-        return not self._idle if end is None else self._at >= end
+    def _is_done(self, viewer: Viewer) -> bool:
+        """Whether the body ended at its end. One of unknown length, or multipart, ends where it ends."""
+        return not self._left(viewer)

@@ -1,0 +1,232 @@
+"""Moving a body from one socket to another inside the event loop, without a transport or a task switch a piece.
+
+Over http the kernel moves it: splice(2) from socket to pipe to socket, so that no byte is copied into this process.
+Over https the decrypted bytes pass through one scratch buffer that all pumps of the loop share. Flow control is exact:
+what the viewer's socket does not take is not read from the media server. A pipe is held only while something is in it.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import ssl
+from collections.abc import Callable
+
+from gateway.delivery.upstream import Upstream
+from gateway.delivery.viewer import ViewerRestsError
+
+_PIPE_SIZE = 256 * 1024
+_MAX_IDLE_PIPES = 64
+_SPLICE_FLAGS = 1 | 2  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK, splice(2)
+_WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_pipes: list[tuple[int, int]] = []
+_scratch = memoryview(bytearray(256 * 1024))
+
+
+class UpstreamEndedError(Exception):
+    """The media server's side ended before the body did. *reason* is dropped, stalled or short."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Pump:
+    """Moves *count* bytes of *upstream* to *descriptor*; *moved* is told of each portion the viewer's kernel took.
+
+    *read_timeout*: seconds of the media server's silence. *write_timeout*: seconds for which the viewer takes nothing.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        descriptor: int,
+        count: int,
+        moved: Callable[[int], None],
+        *,
+        read_timeout: float,
+        write_timeout: float,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._upstream = upstream
+        self._descriptor = descriptor
+        self._left = count
+        self._moved = moved
+        self._timeouts = {True: read_timeout, False: write_timeout}
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._pending = upstream.early[:count]
+        self._pipe: tuple[int, int] | None = None
+        self._in_pipe = 0
+        self._reading: bool | None = None
+        self._progress = self._loop.time()
+        self._fill = self._receive if upstream.encrypted else self._splice
+        upstream.early = upstream.early[count:]
+
+    async def run(self) -> None:
+        """UpstreamEndedError; ViewerRestsError; ConnectionError where the viewer has gone."""
+        self._timer = self._loop.call_later(min(self._timeouts.values()), self._watch)
+        try:
+            self._flush()
+            while not self._done.done() and self._upstream.encrypted and self._reading:
+                # What OpenSSL has decrypted already makes no socket readable.
+                if not self._upstream.sock.pending():  # type: ignore[attr-defined]  # an SSLSocket, as told
+                    break
+                self._readable()
+            await self._done
+        finally:
+            self._timer.cancel()
+            self._wait_for(None)
+            self._drop_pipe()
+
+    def _readable(self) -> None:
+        """The media server's socket has something, or has ended."""
+        try:
+            arrived = self._fill()
+        except _WANTS:
+            return
+        except OSError:
+            self._finish(UpstreamEndedError("dropped"))
+            return
+        if not arrived:
+            self._finish(UpstreamEndedError("short"))
+            return
+        self._progress = self._loop.time()
+        self._flush()
+
+    def _flush(self) -> None:
+        """Give the viewer's socket what there is; then wait for whichever side is behind."""
+        if self._done.done():
+            return
+        try:
+            while self._pending:
+                self._took(os.write(self._descriptor, self._pending))
+            while self._in_pipe and self._pipe is not None:
+                taken = os.splice(self._pipe[0], self._descriptor, self._in_pipe, flags=_SPLICE_FLAGS)
+                self._in_pipe -= taken
+                self._count(taken)
+        except BlockingIOError:
+            self._wait_for(False)
+            return
+        except OSError as error:
+            self._finish(ConnectionResetError(f"the viewer has gone: {type(error).__name__}"))
+            return
+        self._give_back_pipe()
+        if self._left <= 0:
+            self._finish(None)
+        else:
+            self._wait_for(True)
+
+    def _splice(self) -> int:
+        if self._pipe is None:
+            self._pipe = _take_pipe()
+        arrived = os.splice(
+            self._upstream.sock.fileno(), self._pipe[1], min(_PIPE_SIZE, self._left), flags=_SPLICE_FLAGS
+        )
+        self._in_pipe += arrived
+        return arrived
+
+    def _receive(self) -> int:
+        """Read decrypted bytes, a scratch buffer full at most, and write them on at once; what does not fit stays."""
+        filled, limit = 0, min(len(_scratch), self._left)
+        while filled < limit:
+            try:
+                arrived = self._upstream.sock.recv_into(_scratch[filled:limit])
+            except _WANTS:
+                if filled:
+                    break
+                raise
+            if not arrived:
+                break
+            filled += arrived
+        written = 0
+        try:
+            while written < filled:
+                taken = os.write(self._descriptor, _scratch[written:filled])
+                written += taken
+                self._count(taken)
+        except BlockingIOError:
+            self._pending = bytes(_scratch[written:filled])
+        except OSError as error:
+            self._finish(ConnectionResetError(f"the viewer has gone: {type(error).__name__}"))
+        if filled == limit and self._left > 0 and not self._pending:
+            self._loop.call_soon(self._again)
+        return filled
+
+    def _again(self) -> None:
+        if self._reading and not self._done.done():
+            self._readable()
+
+    def _took(self, taken: int) -> None:
+        self._pending = self._pending[taken:]
+        self._count(taken)
+
+    def _count(self, taken: int) -> None:
+        self._left -= taken
+        self._progress = self._loop.time()
+        self._moved(taken)
+
+    def _wait_for(self, reading: bool | None) -> None:
+        """Watch the media server's socket (True), the viewer's (False), or neither."""
+        if reading is self._reading:
+            return
+        if self._reading is True and self._upstream.sock.fileno() >= 0:
+            self._loop.remove_reader(self._upstream.sock)
+        elif self._reading is False:
+            self._loop.remove_writer(self._descriptor)
+        self._reading = reading
+        if reading is True:
+            self._loop.add_reader(self._upstream.sock, self._readable)
+        elif reading is False:
+            self._loop.add_writer(self._descriptor, self._flush)
+
+    def _watch(self) -> None:
+        """One timer a pump: it looks how long nothing has moved, and at whom that lies."""
+        if self._done.done():
+            return
+        waiting_for_upstream = self._reading is not False
+        due = self._progress + self._timeouts[waiting_for_upstream] - self._loop.time()
+        if due <= 0:
+            self._finish(UpstreamEndedError("stalled") if waiting_for_upstream else ViewerRestsError())
+        else:
+            self._timer = self._loop.call_later(due, self._watch)
+
+    def _finish(self, error: Exception | None) -> None:
+        self._wait_for(None)
+        if self._done.done():
+            return
+        if error is None:
+            self._done.set_result(None)
+        else:
+            self._done.set_exception(error)
+
+    def _give_back_pipe(self) -> None:
+        if self._pipe is not None and not self._in_pipe:
+            pipe, self._pipe = self._pipe, None
+            if len(_pipes) < _MAX_IDLE_PIPES:
+                _pipes.append(pipe)
+            else:
+                _close(pipe)
+
+    def _drop_pipe(self) -> None:
+        """A pipe with bytes in it is no use to anybody else."""
+        if self._pipe is not None:
+            if self._in_pipe:
+                _close(self._pipe)
+                self._pipe = None
+            else:
+                self._give_back_pipe()
+
+
+def _take_pipe() -> tuple[int, int]:
+    if _pipes:
+        return _pipes.pop()
+    pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    # Without privilege a user's pipes are limited in all (pipe(7), pipe-user-pages-soft): smaller ones do.
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+    return pipe
+
+
+def _close(pipe: tuple[int, int]) -> None:
+    os.close(pipe[0])
+    os.close(pipe[1])

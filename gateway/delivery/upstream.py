@@ -1,0 +1,224 @@
+"""Connections to media servers, on plain non-blocking sockets: asked with HTTP/1.1, kept, and used again.
+
+A socket of our own, where asyncio's transports would own it, is what lets the kernel move a body from one side to the
+other (see relay.py). The head is parsed strictly, and only answers whose body has a stated length are taken: whatever
+else a lawful server may do is OddAnswerError, and is left to aiohttp's client.
+"""
+
+import asyncio
+import re
+import select
+import socket
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohappyeyeballs
+from multidict import CIMultiDict
+from yarl import URL
+
+_MAX_HEAD = 32 * 1024
+_MAX_KEPT = 64
+_MAX_KEPT_SECONDS = 15.0
+_STATUS = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: [^\r\n]*)?")
+_FIELD = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+Origin = tuple[str, str, int]
+"""Scheme, host, port."""
+
+
+class OddAnswerError(Exception):
+    """The answer is not one with a plain head and a stated length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of an answer; *length* is that of its body in bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    length: int
+    keep: bool
+
+
+class Upstream:
+    """One connection. *early* holds what arrived of a body together with its head."""
+
+    def __init__(self, origin: Origin, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self.origin = origin
+        self.sock = sock
+        self.encrypted = isinstance(sock, ssl.SSLSocket)
+        self.early = b""
+        self.kept_at = 0.0
+        self._loop = loop
+
+    async def ask(self, method: str, url: URL, headers: Mapping[str, str]) -> Head:
+        """Send a request and read the head of its answer. OddAnswerError; OSError; EOFError before any byte."""
+        lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        await self._send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        received = self.early = b""
+        while True:
+            received = await self._receive_head(received)
+            end = received.index(b"\r\n\r\n") + 4
+            head = _parse(received[:end], method)
+            received = received[end:]
+            if head is not None:
+                self.early = received
+                return head
+
+    async def read(self, size: int) -> bytes:
+        """Up to *size* bytes of the body; none at its end."""
+        if self.early:
+            taken, self.early = self.early[:size], self.early[size:]
+            return taken
+        while True:
+            try:
+                return self.sock.recv(size)
+            except _WANTS as want:
+                await self.ready(want)
+
+    async def ready(self, want: Exception) -> None:
+        """Wait until what *want* asks for is possible."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        writing = isinstance(want, ssl.SSLWantWriteError)
+        add, remove = (
+            (self._loop.add_writer, self._loop.remove_writer)
+            if writing
+            else (self._loop.add_reader, self._loop.remove_reader)
+        )
+        add(self.sock, _wake, future)
+        try:
+            await future
+        finally:
+            remove(self.sock)
+
+    def is_quiet(self) -> bool:
+        """Whether the other side has neither ended the connection nor said something unasked."""
+        if self.sock.fileno() < 0 or self.early:
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN | select.POLLHUP | select.POLLERR)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        """End the connection at once; no byte is drawn after it."""
+        if self.sock.fileno() >= 0:
+            self._loop.remove_reader(self.sock)
+            self._loop.remove_writer(self.sock)
+            self.sock.close()
+
+    async def _receive_head(self, received: bytes) -> bytes:
+        while b"\r\n\r\n" not in received:
+            piece = await self.read(65536)
+            if not piece:
+                raise OddAnswerError("the head is cut off") if received else EOFError
+            received += piece
+            if len(received) > _MAX_HEAD and b"\r\n\r\n" not in received:
+                raise OddAnswerError("the head is too large")
+        return received
+
+    async def _send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self.sock.send(view) :]
+            except _WANTS as want:
+                writing = ssl.SSLWantWriteError() if isinstance(want, BlockingIOError) else want
+                await self.ready(writing)
+
+
+class Upstreams:
+    """Opens connections and keeps them for the next request. *connect_timeout* is seconds, TLS included."""
+
+    def __init__(self, ssl_context: ssl.SSLContext, *, connect_timeout: float) -> None:
+        self._ssl_context = ssl_context
+        self._connect_timeout = connect_timeout
+        self._kept: dict[Origin, deque[Upstream]] = {}
+
+    def take(self, origin: Origin) -> Upstream | None:
+        """A connection that was kept and is still good."""
+        now = asyncio.get_running_loop().time()
+        kept = self._kept.get(origin)
+        while kept:
+            upstream = kept.pop()
+            if now - upstream.kept_at < _MAX_KEPT_SECONDS and upstream.is_quiet():
+                return upstream
+            upstream.close()
+        return None
+
+    async def connect(self, origin: Origin) -> Upstream:
+        """A new connection. OSError (ssl.SSLError is one); TimeoutError."""
+        scheme, host, port = origin
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._connect_timeout):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=0.25, loop=loop)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if scheme == "http":
+                return Upstream(origin, sock, loop)
+            try:
+                wrapped = self._ssl_context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+            except BaseException:
+                sock.close()
+                raise
+            return await _shake_hands(Upstream(origin, wrapped, loop), wrapped)
+
+    def keep(self, upstream: Upstream) -> None:
+        """Put a connection whose answer was read to its end aside for the next request."""
+        kept = self._kept.setdefault(upstream.origin, deque())
+        if len(kept) >= _MAX_KEPT:
+            kept.popleft().close()
+        upstream.kept_at = asyncio.get_running_loop().time()
+        kept.append(upstream)
+
+    def close(self) -> None:
+        for kept in self._kept.values():
+            for upstream in kept:
+                upstream.close()
+        self._kept.clear()
+
+
+async def _shake_hands(upstream: Upstream, sock: ssl.SSLSocket) -> Upstream:
+    try:
+        while True:
+            try:
+                sock.do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
+                await upstream.ready(want)
+            else:
+                return upstream
+    except BaseException:
+        upstream.close()
+        raise
+
+
+def _parse(head: bytes, method: str) -> Head | None:
+    """The head, or None for an interim one (1xx). OddAnswerError for anything but one plain stated length."""
+    status_line, *lines = head[:-4].decode("latin-1").split("\r\n")
+    matched = _STATUS.fullmatch(status_line)
+    fields = [_FIELD.fullmatch(line) for line in lines]
+    if matched is None or len(fields) > 64 or not all(fields):
+        raise OddAnswerError("the head is not plain HTTP/1.1")
+    status = int(matched[1])
+    if status == 101:
+        raise OddAnswerError("the protocol was to be changed")
+    if status < 200:
+        return None
+    headers = CIMultiDict((field[1], field[2]) for field in fields if field)
+    lengths = headers.getall("Content-Length", [])
+    bodiless = method == "HEAD" or status in (204, 304)
+    if "Transfer-Encoding" in headers or len(lengths) != (1 if lengths or not bodiless else 0):
+        raise OddAnswerError("the body has no stated length")
+    stated = lengths[0] if lengths else "0"
+    if not (stated.isascii() and stated.isdigit() and len(stated) <= 19):
+        raise OddAnswerError("the body has no stated length")
+    keep = "close" not in headers.get("Connection", "").lower()
+    return Head(status, headers, 0 if bodiless else int(stated), keep)
+
+
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

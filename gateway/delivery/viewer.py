@@ -1,0 +1,98 @@
+"""The viewer's end of a stream: what may be written, how fast he reads, and whether he still does."""
+
+import asyncio
+import os
+import socket
+
+from aiohttp import web
+
+
+class ViewerRestsError(Exception):
+    """The viewer has not read for *upstream_idle*: the media server's connection is not worth holding."""
+
+
+class ViewerIdleError(Exception):
+    """The viewer has not read for *viewer_idle*."""
+
+
+class Viewer:
+    """*upstream_idle* and *viewer_idle* are seconds. *bytes* counts what the kernel has taken for him."""
+
+    def __init__(
+        self, request: web.Request, response: web.StreamResponse, *, upstream_idle: float, viewer_idle: float
+    ) -> None:
+        self.bytes = 0
+        self.rests_after = upstream_idle
+        """Seconds without reading after which ViewerRestsError is raised."""
+        self._request = request
+        self._response = response
+        self._viewer_idle = viewer_idle
+        self._descriptor: int | None = None
+
+    def never_rests(self) -> None:
+        """For a body that cannot be asked for again: the connection is held for as long as the viewer is."""
+        self.rests_after = self._viewer_idle
+
+    async def write(self, piece: bytes) -> None:
+        """Hand on *piece*, which is counted even where he rests after it. ViewerRestsError; ConnectionError."""
+        self.bytes += len(piece)
+        try:
+            async with asyncio.timeout(self.rests_after):
+                await self._response.write(piece)
+        except TimeoutError:
+            raise ViewerRestsError from None
+
+    async def reads_on(self) -> None:
+        """Wait for him to read again. ViewerIdleError; ConnectionError."""
+        try:
+            async with asyncio.timeout(max(0.0, self._viewer_idle - self.rests_after)):
+                if self._descriptor is None:
+                    await self._request.writer.drain()
+                else:
+                    await self._writable(self._descriptor)
+        except TimeoutError:
+            raise ViewerIdleError from None
+
+    async def descriptor(self) -> int | None:
+        """A descriptor of the socket that may be written to directly, once all that was written before is out.
+
+        None where it may not: TLS, or a body in chunks. A duplicate, because the event loop guards the transport's own.
+        """
+        transport = self._request.transport
+        sock = None if transport is None else transport.get_extra_info("socket")
+        if sock is None or not isinstance(transport, asyncio.Transport):
+            return None
+        if self._response.chunked or transport.get_extra_info("sslcontext") is not None:
+            return None
+        self._request.writer.send_headers()
+        transport.set_write_buffer_limits(high=0)
+        await self._request.writer.drain()
+        if self._descriptor is None:
+            self._descriptor = os.dup(sock.fileno())
+        return self._descriptor
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    @staticmethod
+    async def _writable(descriptor: int) -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        loop.add_writer(descriptor, lambda: None if future.done() else future.set_result(None))
+        try:
+            await future
+        finally:
+            loop.remove_writer(descriptor)
+
+
+def keep_alive(transport: asyncio.BaseTransport | None) -> None:
+    """Find a viewer who has silently gone: TCP probes after a minute, three of them, twenty seconds apart."""
+    sock = None if transport is None else transport.get_extra_info("socket")
+    if sock is None or sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
