@@ -1,0 +1,166 @@
+"""What a value alone cannot tell: settings that contradict one another. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+from gateway.settings.faults import Fault
+from gateway.settings.model import GrantSettings, JwtSettings, OidcSettings, Settings, TicketSettings
+from gateway.settings.values import is_loopback
+
+_HMAC_BYTES = 32
+
+
+def faults_of(settings: Settings) -> list[Fault]:
+    """Every contradiction for which the gateway does not start. Lines are not known here."""
+    return [*_grants(settings), *_identity(settings), *_server(settings), *_names(settings)]
+
+
+def warnings_of(settings: Settings) -> list[Fault]:
+    """What is allowed and had better be known."""
+    found = []
+    if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
+        found.append(
+            Fault("valt.base_url", None, "is plain http: passwords and video cross the network in clear", "use https")
+        )
+    for number, grant in enumerate(settings.grants):
+        if grant.delivery == "redirect":
+            reason = (
+                "redirects: the link is good for half an hour, cannot be recalled, names no recording, "
+                "and Chromium never comes back to renew it"
+            )
+            found.append(Fault(f"grants.{number}.delivery", None, reason, 'use "proxy" unless that is acceptable'))
+    if not settings.grants:
+        found.append(Fault("grants", None, "is empty: nobody may see anything", "add a [[grants]] table"))
+    if settings.state.dir is None and any(isinstance(p, TicketSettings) for p in settings.identity):
+        reason = (
+            "is not set: what was spent or revoked is forgotten at a restart, and tickets made before it are refused"
+        )
+        found.append(Fault("state.dir", None, reason, "name a directory to keep them"))
+    return found
+
+
+def _grants(settings: Settings) -> Iterator[Fault]:
+    for number, grant in enumerate(settings.grants):
+        key = f"grants.{number}"
+        if grant.account not in settings.valt.accounts:
+            known = ", ".join(sorted(settings.valt.accounts)) or "none"
+            yield Fault(f"{key}.account", None, "names no account of [valt.accounts]", f"there are: {known}")
+        if not grant.groups and not grant.subjects:
+            yield Fault(
+                key, None, "can never fit: it names neither groups nor subjects", 'add groups or subjects, or "*"'
+            )
+        if not grant.recordings:
+            yield Fault(f"{key}.recordings", None, "can never fit: it is empty", 'list ids or globs, or "*"')
+        for earlier_number, earlier in enumerate(settings.grants[:number]):
+            if _shadows(earlier, grant):
+                reason = f"can never decide: grants.{earlier_number} ({earlier.name}) fits whenever it does"
+                yield Fault(key, None, reason, "move it before that one, or remove it")
+                break
+
+
+def _shadows(earlier: GrantSettings, later: GrantSettings) -> bool:
+    """Whether *earlier* fits whenever *later* does, as far as can be seen without knowing people or recordings."""
+    everybody = "*" in earlier.subjects
+    people = everybody or (
+        "*" not in later.subjects
+        and set(later.subjects) <= set(earlier.subjects)
+        and set(later.groups) <= set(earlier.groups)
+    )
+    recordings = all(_covered(glob, earlier.recordings) for glob in later.recordings)
+    conditions = all(
+        not asked or (asked == getattr(later, name))
+        for name in ("rooms", "authors", "names", "template", "author_is_me", "shared_with_me")
+        if (asked := getattr(earlier, name)) is not None
+    )
+    within = earlier.created_within is None or (
+        later.created_within is not None and later.created_within <= earlier.created_within
+    )
+    return people and recordings and conditions and within and bool(later.recordings)
+
+
+def _covered(glob: str, globs: Iterable[str]) -> bool:
+    plain = not any(character in glob for character in "*?[")
+    return any(other in ("*", glob) or (plain and fnmatchcase(glob, other)) for other in globs)
+
+
+def _identity(settings: Settings) -> Iterator[Fault]:
+    if not settings.identity and not settings.service_keys:
+        yield Fault("identity", None, "is empty: nobody can say who they are", "add an [[identity]] table")
+    for number, provider in enumerate(settings.identity):
+        key = f"identity.{number}"
+        if isinstance(provider, TicketSettings | OidcSettings) and settings.session is None:
+            yield Fault(
+                key, None, f"needs a session: {provider.type} signs people in", "add a [session] table with a secret"
+            )
+        if isinstance(provider, TicketSettings):
+            yield from _ticket(key, provider)
+        elif isinstance(provider, JwtSettings | OidcSettings):
+            yield from _client(key, provider)
+        elif bool(provider.secret_header) != (provider.secret is not None):
+            yield Fault(
+                f"{key}.secret_header", None, "needs its secret, and the secret its header", "give both or neither"
+            )
+
+
+def _ticket(key: str, provider: TicketSettings) -> Iterator[Fault]:
+    hmac = "HS256" in provider.algorithms
+    if hmac and len(provider.algorithms) > 1:
+        yield Fault(f"{key}.algorithms", None, "mixes HS256 with public-key algorithms", "use one kind alone")
+    elif hmac and (provider.secret is None or provider.public_key is not None):
+        yield Fault(
+            f"{key}.secret",
+            None,
+            "is missing, or a public key is given: HS256 is checked with a secret",
+            "use secret_file",
+        )
+    elif hmac and len(provider.key.encode()) < _HMAC_BYTES:
+        yield Fault(f"{key}.secret", None, "is shorter than 32 bytes", "make one with: openssl rand -base64 48")
+    elif not hmac and (provider.public_key is None or provider.secret is not None):
+        yield Fault(
+            f"{key}.public_key", None, "is missing, or a secret is given", "name the portal's key: public_key_file"
+        )
+
+
+def _client(key: str, provider: JwtSettings | OidcSettings) -> Iterator[Fault]:
+    if not isinstance(provider, OidcSettings):
+        return
+    needs = {
+        "client_secret_basic": "client_secret",
+        "client_secret_post": "client_secret",
+        "private_key_jwt": "private_key",
+    }
+    needed = needs.get(provider.client_auth)
+    if needed and getattr(provider, needed) is None:
+        yield Fault(
+            f"{key}.{needed}", None, f"is missing: client_auth is {provider.client_auth}", f"give {needed}_file"
+        )
+    if "openid" not in provider.scopes:
+        yield Fault(f"{key}.scopes", None, 'lacks "openid"', "OpenID Connect Core 1.0, 3.1.2.1, wants it")
+
+
+def _server(settings: Settings) -> Iterator[Fault]:
+    server = settings.server
+    if server.workers > 1:
+        yield Fault("server.workers", None, "is more than 1, which is not to be had yet", "run one process a listener")
+    if (server.tls_cert_file is None) != (server.tls_key_file is None):
+        yield Fault("server.tls_cert_file", None, "and tls_key_file go together", "give both or neither")
+    if settings.admin.listen == server.listen and not server.listen.endswith(":0"):
+        yield Fault("admin.listen", None, "is the public listener's address", "give it another port, on loopback")
+    if server.cors_origins and not server.public_url.startswith("https://"):
+        yield Fault("server.cors_origins", None, "needs an https public_url: browsers want Secure cookies", "use https")
+
+
+def _names(settings: Settings) -> Iterator[Fault]:
+    for table, entries in (
+        ("grants", settings.grants),
+        ("identity", settings.identity),
+        ("service_keys", settings.service_keys),
+    ):
+        counts = Counter(entry.name for entry in entries)
+        for number, entry in enumerate(entries):
+            if counts[entry.name] > 1:
+                yield Fault(
+                    f"{table}.{number}.name", None, "stands more than once", "metrics and audit tell them apart by it"
+                )
