@@ -90,6 +90,8 @@ class Identity:
     video: str | None = None
     session: str | None = None
     """Id of the session, where there is one."""
+    used_at: float | None = None
+    """When the session was last known to be in use."""
 
     def covers(self, recording: str, video: str | None = None) -> bool:
         """Whether the proof is good for *recording*, and for *video* where one is named."""

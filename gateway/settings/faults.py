@@ -104,6 +104,8 @@ def _words(detail: ErrorDetails, place: Sequence[str], model: type[BaseModel]) -
             return "has no type that is known", 'set type to "jwt", "header", "ticket" or "oidc"'
         case "string_pattern_mismatch":
             return "has characters that it may not have", f"it must match {context['pattern']}"
+        case _:
+            pass
     return (
         f"is not right: {detail['msg'][:1].lower()}{detail['msg'][1:]}",
         "see config/gateway.toml for how it is written",

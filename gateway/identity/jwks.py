@@ -1,0 +1,160 @@
+"""A provider's keys: discovered, fetched without blocking, kept while the provider is down.
+
+They are refreshed when they are ten minutes old, while the old ones still serve, and on a ``kid`` that is not known;
+but attempts, not successes, are counted, and there is one a minute at most however many strangers' tokens come.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import jwt
+
+from gateway.errors import IdentityProviderError, InvalidCredentialsError
+from gateway.events import CacheLookup, JwksRefresh, Noticed
+from gateway.ports import Clock, Listener
+
+_MAX_BODY = 256 * 1024
+_MAX_KEYS = 64
+_LIFESPAN = 600.0
+_COOLDOWN = 60.0
+_KINDS = {"RSA": ("RS", "PS"), "EC": ("ES",), "OKP": ("Ed",)}
+
+
+class Keys:
+    """The keys of *issuer*, from *jwks_url* or else by discovery. *session* bounds each fetch in time."""
+
+    def __init__(
+        self,
+        issuer: str,
+        jwks_url: str,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        listener: Listener,
+    ) -> None:
+        self.issuer = issuer
+        self.generation = 0
+        """Changes whenever the keys do."""
+        self._jwks_url = jwks_url
+        self._session = session
+        self._clock = clock
+        self._listener = listener
+        self._keys: Mapping[str | None, jwt.PyJWK] = {}
+        self._fingerprint = ""
+        self._fetched_at: float | None = None
+        self._attempted_at: float | None = None
+        self._load: asyncio.Task[None] | None = None
+
+    async def find(self, kid: Any, algorithm: str) -> jwt.PyJWK:
+        """The key of that id, fit for *algorithm*. InvalidCredentialsError: the provider has none such.
+        IdentityProviderError: its keys were never to be had."""
+        if kid is not None and not isinstance(kid, str):
+            raise InvalidCredentialsError("the token's kid is no text")
+        key = self._known(kid)
+        now = self._clock.monotonic()
+        if key is None:
+            self._listener.happened(CacheLookup("jwks", "loaded" if self._may_attempt(now) else "negative"))
+            await self._refresh(now)
+            key = self._known(kid)
+        else:
+            self._listener.happened(CacheLookup("jwks", "hit"))
+            if self._fetched_at is not None and now - self._fetched_at > _LIFESPAN:
+                self._start(now)
+        if key is None and self._fetched_at is None:
+            raise IdentityProviderError("the provider's keys cannot be fetched")
+        if key is None or not algorithm.startswith(_KINDS.get(str(key.key_type), ())):
+            raise InvalidCredentialsError("the provider has no such key")
+        return key
+
+    @property
+    def state(self) -> str:
+        """ok, stale or unknown."""
+        if self._fetched_at is None:
+            return "unknown"
+        return "ok" if self._clock.monotonic() - self._fetched_at <= _LIFESPAN + _COOLDOWN else "stale"
+
+    async def close(self) -> None:
+        if self._load is not None:
+            self._load.cancel()
+            await asyncio.gather(self._load, return_exceptions=True)
+
+    def _known(self, kid: str | None) -> jwt.PyJWK | None:
+        if kid is None:
+            # A token without a kid is clear only where there is one key.
+            return next(iter(self._keys.values())) if len(self._keys) == 1 else None
+        return self._keys.get(kid)
+
+    def _may_attempt(self, now: float) -> bool:
+        return self._attempted_at is None or now - self._attempted_at >= _COOLDOWN
+
+    def _start(self, now: float) -> None:
+        if self._load is None and self._may_attempt(now):
+            self._attempted_at = now
+            self._load = asyncio.create_task(self._fetch(), name=f"keys of {self.issuer}")
+
+    async def _refresh(self, now: float) -> None:
+        self._start(now)
+        if self._load is not None:
+            await asyncio.shield(self._load)
+
+    async def _fetch(self) -> None:
+        try:
+            url = self._jwks_url or await self._discover()
+            document = await self._json(url)
+            keys, fingerprint = _read(document), json.dumps(document, sort_keys=True)
+            if fingerprint != self._fingerprint:
+                self.generation += 1
+            self._keys, self._fingerprint, self._fetched_at = keys, fingerprint, self._clock.monotonic()
+            self._listener.happened(JwksRefresh(self.issuer, "ok"))
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
+            self._listener.happened(JwksRefresh(self.issuer, "error"))
+            told = (("issuer", self.issuer), ("error", type(error).__name__))
+            self._listener.happened(Noticed("warning", "a provider's keys could not be fetched", told))
+        finally:
+            self._load = None
+
+    async def _discover(self) -> str:
+        """OpenID Connect Discovery 1.0, 4.3: the issuer told must be the one asked, to the letter."""
+        told = await self._json(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+        url = told.get("jwks_uri") if isinstance(told, dict) else None
+        if not isinstance(told, dict) or told.get("issuer") != self.issuer:
+            raise ValueError("the discovery document is another issuer's")
+        if not isinstance(url, str) or url.partition("://")[0] not in ("https", self.issuer.partition("://")[0]):
+            raise ValueError("the discovery document names no keys")
+        return url
+
+    async def _json(self, url: str) -> Any:
+        async with self._session.get(url, allow_redirects=False) as answer:
+            if answer.status != 200:
+                raise ValueError("the provider did not answer 200")
+            body = await answer.content.read(_MAX_BODY + 1)
+            while len(body) <= _MAX_BODY and (piece := await answer.content.read(_MAX_BODY + 1 - len(body))):
+                body += piece
+            if len(body) > _MAX_BODY:
+                raise ValueError("the provider's answer is too large")
+            return json.loads(body)
+
+
+def _read(document: Any) -> dict[str | None, jwt.PyJWK]:
+    """The public signature keys of a JWK set (RFC 7517); what is of another kind or use is passed over."""
+    rows = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(rows, list) or len(rows) > _MAX_KEYS:
+        raise ValueError("the provider's keys are not a JWK set")
+    found: dict[str | None, jwt.PyJWK] = {}
+    for row in rows:
+        if not isinstance(row, dict) or row.get("kty") not in _KINDS or "d" in row:
+            continue
+        if row.get("use", "sig") != "sig" or "verify" not in row.get("key_ops", ["verify"]):
+            continue
+        kid = row.get("kid")
+        try:
+            key = jwt.PyJWK(row)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            continue
+        if (kid is None or isinstance(kid, str)) and kid not in found:
+            found[kid] = key
+    if not found:
+        raise ValueError("no key is fit for signatures")
+    return found

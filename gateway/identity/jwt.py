@@ -1,0 +1,89 @@
+"""A signed token in a header: ``Authorization: Bearer …``, or the header of a fronting proxy."""
+
+from hashlib import sha256
+
+from cachetools import TLRUCache
+
+from gateway.events import CacheLookup
+from gateway.identity.claims import Claims, Expected, peek, verify
+from gateway.identity.jwks import Keys
+from gateway.model import Credentials, Identity
+from gateway.ports import Clock, Listener
+
+_MAX_REMEMBERED = 10_000
+
+
+def _deadline(_key: object, value: tuple[Identity, float], _now: float) -> float:
+    return value[1]
+
+
+class JwtAuthenticator:
+    """A token that was verified once is remembered by its hash for *remember* seconds or until its ``exp``, whichever
+    is sooner. The key holds the generation of the provider's keys, so that a rotation empties it. No bad one is kept."""
+
+    def __init__(
+        self,
+        name: str,
+        header: str,
+        expected: Expected,
+        keys: Keys,
+        clock: Clock,
+        listener: Listener,
+        *,
+        remember: float = 60.0,
+    ) -> None:
+        self.name = name
+        self._header = header.lower()
+        self._expected = expected
+        self._keys = keys
+        self._clock = clock
+        self._remember = remember
+        self._verified: TLRUCache[tuple[bytes, int], tuple[Identity, float]] = TLRUCache(
+            _MAX_REMEMBERED, ttu=_deadline, timer=clock.monotonic
+        )
+        self._listener = listener
+        self._hit, self._loaded = CacheLookup("verified", "hit"), CacheLookup("verified", "loaded")
+
+    async def authenticate(self, credentials: Credentials) -> Identity | None:
+        token = self._token(credentials)
+        if token is None:
+            return None
+        key = (sha256(token.encode("utf-8", "surrogateescape")).digest(), self._keys.generation)
+        remembered = self._verified.get(key)
+        if remembered is not None:
+            self._listener.happened(self._hit)
+            return remembered[0]
+        peeked = peek(token)
+        if peeked is None or peeked[1].get("iss") != self._expected.issuer:
+            return None
+        header = peeked[0]
+        found = await self._keys.find(header.get("kid"), str(header.get("alg")))
+        claims = verify(token, header, found, self._expected, self._clock.now())
+        self._listener.happened(self._loaded)
+        identity = self._identity(claims)
+        life = min(self._remember, claims.expires_at - self._clock.now())
+        if life > 0:
+            self._verified[key[0], self._keys.generation] = (identity, self._clock.monotonic() + life)
+        return identity
+
+    def forget(self) -> None:
+        """Forget every verified token."""
+        self._verified.clear()
+
+    def _token(self, credentials: Credentials) -> str | None:
+        value = credentials.headers.get(self._header)
+        if value is None or self._header != "authorization":
+            return value
+        scheme, _, token = value.partition(" ")
+        return token.strip(" ") if scheme.lower() == "bearer" else None
+
+    def _identity(self, claims: Claims) -> Identity:
+        return Identity(
+            subject=claims.subject,
+            issuer=self._expected.issuer,
+            provider=self.name,
+            kind="jwt",
+            groups=claims.groups,
+            since=claims.issued_at,
+            expires_at=claims.expires_at,
+        )

@@ -1,0 +1,129 @@
+"""The session: an encrypted, authenticated cookie. It is the store, so a restart signs nobody out."""
+
+import base64
+import json
+import secrets as random
+from collections.abc import Iterable
+from dataclasses import replace
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.identity.cookies import read_cookie
+from gateway.model import Credentials, Identity, Secret
+from gateway.ports import Clock, Store
+
+_NAME = "valt_gateway_session"
+_FORMAT = 1
+_REFRESH = 0.1
+"""The part of the idle limit after which a session in use gets a newer cookie."""
+
+
+class Sessions:
+    """Implements ports.Authenticator. The first of *secrets* signs, all are accepted, so that keys rotate without
+    signing anyone out. *lifetime* and *idle* are seconds. Only groups in *kept_groups*, those that some rule names, are
+    kept: a person in hundreds of groups must fit into a cookie."""
+
+    name = "session"
+
+    def __init__(
+        self,
+        secrets: Iterable[Secret],
+        lifetime: float,
+        idle: float,
+        clock: Clock,
+        store: Store,
+        *,
+        secure: bool,
+        kept_groups: frozenset[str],
+        cross_site: bool = False,
+    ) -> None:
+        self.cookie_name = f"__Host-{_NAME}" if secure else _NAME
+        self._box = MultiFernet([Fernet(_derived(secret)) for secret in secrets])
+        self._lifetime = lifetime
+        self._idle = idle
+        self._clock = clock
+        self._store = store
+        self._kept_groups = kept_groups
+        same_site = "SameSite=None; Partitioned" if cross_site else "SameSite=Lax"
+        self._attributes = f"; Path=/; HttpOnly; {same_site}" + ("; Secure" if secure else "")
+
+    async def authenticate(self, credentials: Credentials) -> Identity | None:
+        """A session that is foreign, over, idle for too long or signed out is no proof, and nobody's fault."""
+        if credentials.session is None:
+            return None
+        identity = self._opened(credentials.session.reveal())
+        if identity is None or identity.session is None or self._store.signed_out(identity.session):
+            return None
+        return identity
+
+    def read(self, headers: Iterable[str]) -> str | None:
+        """The session cookie's value out of raw ``Cookie`` headers."""
+        return read_cookie(headers, self.cookie_name)
+
+    def issue_header(self, identity: Identity) -> str:
+        """A Set-Cookie for a new session of *identity*, with an id of its own: nothing older is continued."""
+        now = self._clock.now()
+        started = replace(identity, session=random.token_urlsafe(16), since=now, used_at=now)
+        return self._set_cookie(started)
+
+    def refresh_header(self, identity: Identity) -> str | None:
+        """A Set-Cookie that keeps a session in use from idling out, once a tenth of the idle limit has passed."""
+        now = self._clock.now()
+        if identity.session is None or identity.used_at is None or now - identity.used_at < self._idle * _REFRESH:
+            return None
+        return self._set_cookie(replace(identity, used_at=now))
+
+    def clear_header(self) -> str:
+        """A Set-Cookie that takes the session away."""
+        return f"{self.cookie_name}=; Max-Age=0{self._attributes}"
+
+    def _set_cookie(self, identity: Identity) -> str:
+        left = int((identity.since or 0.0) + self._lifetime - self._clock.now())
+        return f"{self.cookie_name}={self._sealed(identity)}; Max-Age={max(0, left)}{self._attributes}"
+
+    def _sealed(self, identity: Identity) -> str:
+        kept = {
+            "v": _FORMAT,
+            "id": identity.session,
+            "sub": identity.subject,
+            "iss": identity.issuer,
+            "prv": identity.provider,
+            "grp": sorted(identity.groups & self._kept_groups),
+            "iat": identity.since,
+            "use": identity.used_at,
+            "rec": identity.recording,
+            "vid": identity.video,
+        }
+        return self._box.encrypt(json.dumps(kept, separators=(",", ":")).encode()).decode()
+
+    def _opened(self, value: str) -> Identity | None:
+        try:
+            kept = json.loads(self._box.decrypt(value.encode()))
+        except (InvalidToken, ValueError):
+            return None
+        if kept.get("v") != _FORMAT:
+            return None
+        now, since, used = self._clock.now(), kept["iat"], kept["use"]
+        if now >= since + self._lifetime or now >= used + self._idle:
+            return None
+        return Identity(
+            subject=kept["sub"],
+            issuer=kept["iss"],
+            provider=kept["prv"],
+            kind="session",
+            groups=frozenset(kept["grp"]),
+            since=since,
+            expires_at=since + self._lifetime,
+            recording=kept["rec"],
+            video=kept["vid"],
+            session=kept["id"],
+            used_at=used,
+        )
+
+
+def _derived(secret: Secret) -> bytes:
+    """A Fernet key of any secret text (HKDF, RFC 5869)."""
+    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"valt-gateway session")
+    return base64.urlsafe_b64encode(kdf.derive(secret.reveal().encode()))

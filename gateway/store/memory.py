@@ -1,0 +1,69 @@
+"""State in memory: a restart forgets it. Bounded; what has not run out is never evicted, because that would undo it."""
+
+from gateway.errors import BusyError
+from gateway.ports import Clock
+
+MAX_ENTRIES = 500_000
+
+
+class Ledger:
+    """Keys with an end, Unix seconds, and a value. Expired ones are swept when there is no room."""
+
+    def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
+        self._clock = clock
+        self._max_entries = max_entries
+        self._entries: dict[str, tuple[float, float]] = {}
+
+    def add(self, key: str, until: float, value: float = 0.0) -> bool:
+        """False if *key* is there already and has not run out. BusyError where there is no room."""
+        now = self._clock.now()
+        held = self._entries.get(key)
+        if held is not None and held[0] > now:
+            return False
+        self.put(key, until, value)
+        return True
+
+    def put(self, key: str, until: float, value: float = 0.0) -> None:
+        if len(self._entries) >= self._max_entries and key not in self._entries:
+            now = self._clock.now()
+            self._entries = {key: entry for key, entry in self._entries.items() if entry[0] > now}
+            if len(self._entries) >= self._max_entries:
+                raise BusyError("there is no room for another spent ticket or revocation")
+        self._entries[key] = (until, value)
+
+    def get(self, key: str) -> float | None:
+        """The value of *key* if it has not run out."""
+        entry = self._entries.get(key)
+        return None if entry is None or entry[0] <= self._clock.now() else entry[1]
+
+
+class MemoryStore:
+    """Implements ports.Store."""
+
+    durable = False
+
+    def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
+        self._spent = Ledger(clock, max_entries)
+        self._signed_out = Ledger(clock, max_entries)
+        self._revoked = Ledger(clock, max_entries)
+
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def spend(self, key: str, until: float) -> bool:
+        return self._spent.add(key, until)
+
+    async def sign_out(self, session: str, until: float) -> None:
+        self._signed_out.put(session, until)
+
+    async def revoke(self, subject: str, at: float, until: float) -> None:
+        self._revoked.put(subject, until, at)
+
+    def signed_out(self, session: str) -> bool:
+        return self._signed_out.get(session) is not None
+
+    def revoked_at(self, subject: str) -> float | None:
+        return self._revoked.get(subject)
+
+    async def close(self) -> None:
+        """Nothing to close."""
