@@ -122,6 +122,18 @@ class Noticed:
     fields: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class AuditWritten:
+    """A line stands in the audit: *event* is open, close, deny, api, sign_in or sign_out."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFailed:
+    """A line could not be written."""
+
+
 Event = (
     CacheLookup
     | ValtCall
@@ -138,4 +150,6 @@ Event = (
     | LimitReached
     | LoopLagged
     | Noticed
+    | AuditWritten
+    | AuditFailed
 )

@@ -42,6 +42,10 @@ class Streams:
     def __len__(self) -> int:
         return len(self._running)
 
+    def limit(self, most: int, per_person: int, per_address: int) -> None:
+        """Other limits, from the next stream on."""
+        self._most, self._per_person, self._per_address = most, per_person, per_address
+
     @contextmanager
     def running(self, grant: Grant, visit: Visit, end: Callable[[str], None]) -> Iterator[Stream]:
         """A place for one more stream. BusyError or TooManyRequestsError where there is none."""

@@ -19,7 +19,7 @@ def _deadline(_key: object, value: tuple[Identity, float], _now: float) -> float
 
 class JwtAuthenticator:
     """A token that was verified once is remembered by its hash for *remember* seconds or until its ``exp``, whichever
-    is sooner. The key holds the generation of the provider's keys, so that a rotation empties it. No bad one is kept."""
+    is sooner. The key holds the generation of the provider's keys: a rotation empties it. No bad one is kept."""
 
     def __init__(
         self,

@@ -21,7 +21,8 @@ def fault(reason: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("fault", "{reason}", {"reason": reason, "remedy": remedy})
 
 
-def _duration(value: Any) -> float:
+def seconds(value: Any) -> float:
+    """The seconds of a duration such as "30s"."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise fault("is not a duration", 'write a number and a unit in quotes: "30s", "5m", "8h" or "90d"')
@@ -111,7 +112,7 @@ def _header(value: str) -> str:
 _DURATION_SCHEMA = {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"}
 _STRING = {"type": "string"}
 
-Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Duration = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_DURATION_SCHEMA)]
 SecretText = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema(_STRING)]
 Url = Annotated[str, AfterValidator(_url)]
 Origin = Annotated[str, AfterValidator(_origin)]

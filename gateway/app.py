@@ -1,0 +1,290 @@
+"""The composition root: settings in, a gateway out. The one module that knows every room, and it only introduces them.
+
+What a reload replaces is a Road; what outlives it (listeners, store, streams, the caches while VALT's settings stay the
+same) belongs to the Gateway.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway.access import Access
+from gateway.delivery.media import MediaServer
+from gateway.delivery.proxy import ProxyDelivery
+from gateway.delivery.redirect import RedirectDelivery
+from gateway.delivery.streams import Streams
+from gateway.identity.chain import Chain
+from gateway.identity.claims import Expected
+from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.jwks import Keys
+from gateway.identity.jwt import JwtAuthenticator
+from gateway.identity.session import Sessions
+from gateway.identity.ticket import TicketAuthenticator
+from gateway.model import Account
+from gateway.policy import People, Rule, Rules
+from gateway.ports import Audit, Authenticator, Clock, Listener, Store
+from gateway.settings.model import GrantSettings, HeaderSettings, JwtSettings, Settings, TicketSettings
+from gateway.store.memory import MemoryStore
+from gateway.store.sqlite import SqliteStore
+from gateway.valt.client import ValtClient
+from gateway.valt.links import ValtLinks
+from gateway.valt.recordings import ValtRecordings
+from gateway.valt.tokens import Tokens
+from gateway.web.admission import Admission
+from gateway.web.credentials import CredentialsReader, Forwarded
+from gateway.web.errors import ErrorAnswers
+from gateway.web.pages.render import Pages
+from gateway.web.people import PeopleHandlers
+from gateway.web.recordings import Delivery, RecordingHandlers
+from gateway.web.routes import Handlers
+
+VERSION = version("valt-gateway")
+
+_TICKET_LEEWAY = 5.0
+"""Seconds by which a portal's clock may be ahead of ours."""
+
+
+def rules_of(grants: "tuple[GrantSettings, ...]") -> tuple[Rule, ...]:
+    """The rules as the configuration states them."""
+    return tuple(
+        Rule(
+            name=grant.name,
+            account=grant.account,
+            groups=frozenset(grant.groups),
+            subjects=frozenset(grant.subjects),
+            recordings=tuple(grant.recordings),
+            delivery=grant.delivery,
+            download=grant.download,
+            rooms=tuple(grant.rooms),
+            authors=tuple(grant.authors),
+            names=tuple(grant.names),
+            template=dict(grant.template),
+            created_within=grant.created_within,
+            author_is_me=grant.author_is_me,
+            shared_with_me=grant.shared_with_me,
+        )
+        for grant in grants
+    )
+
+
+def people_of(settings: Settings) -> People:
+    return People(dict(settings.valt.people), dict(settings.valt.groups))
+
+
+def store_of(settings: Settings, clock: Clock) -> MemoryStore | SqliteStore:
+    if settings.state.dir is None:
+        return MemoryStore(clock)
+    return SqliteStore(Path(settings.state.dir) / "state.sqlite3", clock)
+
+
+class ValtRoom:
+    """VALT as one set of accounts sees it: a pool for its API, a pool for media, tokens, links, details."""
+
+    def __init__(self, settings: Settings, clock: Clock, listener: Listener) -> None:
+        valt = settings.valt
+        context = ssl.create_default_context(cafile=valt.ca_file or None)
+        self.settings = (valt, settings.links, settings.recordings)
+        self.api_session = _session(context, limit=32, total=valt.read_timeout, connect=valt.connect_timeout)
+        self.media_session = _session(context, limit=0)
+        accounts = {name: Account(name, a.username, a.password) for name, a in valt.accounts.items()}
+        client = ValtClient(self.api_session, valt.base_url, accounts, tuple(valt.media_hosts), clock, listener)
+        self.client = client
+        self.accounts = tuple(accounts)
+        self.tokens = Tokens(client, clock, listener, token_ttl=valt.token_ttl)
+        self.links = ValtLinks(
+            client,
+            self.tokens,
+            clock,
+            listener,
+            margin=settings.links.margin,
+            negative_ttl=settings.links.negative_ttl,
+            max_entries=settings.links.max_entries,
+        )
+        self.recordings = ValtRecordings(client, self.tokens, clock, listener, ttl=settings.recordings.ttl)
+        self.media = MediaServer(
+            self.media_session, context, connect_timeout=valt.connect_timeout, read_timeout=valt.read_timeout
+        )
+
+    async def close(self) -> None:
+        for cache in (self.recordings, self.links, self.tokens):
+            await cache.close()
+        self.media.close()
+        await self.api_session.close()
+        await self.media_session.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """Everything that one configuration decides."""
+
+    settings: Settings
+    handlers: Handlers
+    policy: Rules
+    valt: ValtRoom
+    keys: Mapping[str, Keys]
+    identity_session: aiohttp.ClientSession
+
+    async def close(self, *, keep_valt: bool = False) -> None:
+        """*keep_valt*: the next road goes on with it."""
+        for keys in self.keys.values():
+            await keys.close()
+        await self.identity_session.close()
+        if not keep_valt:
+            await self.valt.close()
+
+
+def _session(
+    context: ssl.SSLContext, *, limit: int, total: float | None = None, connect: float | None = None
+) -> aiohttp.ClientSession:
+    """A client that keeps no cookies, follows no environment and shares its pool with no other purpose."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limit, ssl=context, ttl_dns_cache=10),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=total, sock_connect=connect),
+        auto_decompress=False,
+        headers={"Accept-Encoding": "identity", "User-Agent": "valt-gateway"},
+        trust_env=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """What outlives a reload."""
+
+    clock: Clock
+    listener: Listener
+    audit: Audit
+    store: Store
+    streams: Streams
+    started_at: float
+
+
+def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = None) -> Road:
+    """Introduce everybody. *valt* is kept from the road before, where its settings are the same."""
+    clock, listener = lasting.clock, lasting.listener
+    valt = valt or ValtRoom(settings, clock, listener)
+    identity_session = _session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0)
+    keys: dict[str, Keys] = {}
+    authenticators: list[Authenticator] = []
+    header_names: list[str] = []
+    for provider in settings.identity:
+        made = _authenticator(provider, lasting, identity_session, keys, header_names, settings.server.public_url)
+        if made is not None:
+            authenticators.append(made)
+    sessions = _sessions(settings, lasting)
+    if sessions is not None:
+        authenticators.append(sessions)
+    chain = Chain(authenticators, lasting.store, listener)
+    policy = Rules(rules_of(settings.grants), valt.recordings, people_of(settings), clock, listener)
+    access = Access(chain, policy, valt.links, min_life=settings.links.min_life)
+    pages = Pages(
+        brand=settings.branding.name,
+        help_url=settings.branding.help_url,
+        frame_ancestors=settings.branding.frame_ancestors,
+    )
+    reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
+    deliveries: dict[str, Delivery] = {
+        "redirect": RedirectDelivery(lasting.audit),
+        "proxy": ProxyDelivery(
+            valt.media,
+            valt.links,
+            lasting.audit,
+            lasting.streams,
+            listener,
+            resume_tries=settings.streams.resume_tries,
+            upstream_idle=settings.streams.upstream_idle,
+            viewer_idle=settings.streams.viewer_idle,
+        ),
+    }
+    handlers = Handlers(
+        recordings=RecordingHandlers(
+            access,
+            deliveries,
+            valt.recordings,
+            reader,
+            sessions,
+            pages,
+            lasting.audit,
+            public_url=settings.server.public_url,
+        ),
+        people=PeopleHandlers(access, reader, pages),
+        answers=ErrorAnswers(pages),
+        admission=Admission(header_names),
+        forwarded=Forwarded(settings.server.trusted_proxies),
+    )
+    return Road(settings, handlers, policy, valt, keys, identity_session)
+
+
+def _authenticator(
+    provider: Any,
+    lasting: Lasting,
+    session: aiohttp.ClientSession,
+    keys: dict[str, Keys],
+    header_names: list[str],
+    public_url: str,
+) -> Authenticator | None:
+    """One ``[[identity]]``. *header_names* collects the headers it reads."""
+    clock, store = lasting.clock, lasting.store
+    match provider:
+        case JwtSettings():
+            header_names.append(provider.header)
+            keys[provider.name] = Keys(provider.issuer, provider.jwks_url, session, clock, lasting.listener)
+            expected = _expected(provider, provider.audience, provider.leeway)
+            return JwtAuthenticator(
+                provider.name, provider.header, expected, keys[provider.name], clock, lasting.listener
+            )
+        case HeaderSettings():
+            names = [provider.subject_header, provider.groups_header, provider.secret_header]
+            header_names.extend(name for name in names if name)
+            return HeaderAuthenticator(
+                provider.name,
+                provider.subject_header,
+                provider.groups_header,
+                provider.groups_separator,
+                tuple(provider.from_),
+                provider.secret_header,
+                provider.secret,
+            )
+        case TicketSettings():
+            return TicketAuthenticator(
+                provider.name,
+                _expected(provider, provider.audience or public_url, _TICKET_LEEWAY),
+                provider.key,
+                clock,
+                store,
+                max_age=provider.max_age,
+                started_at=lasting.started_at,
+            )
+        case _:
+            return None
+
+
+def _expected(provider: JwtSettings | TicketSettings, audience: str, leeway: float) -> Expected:
+    return Expected(
+        provider.issuer,
+        audience,
+        tuple(provider.algorithms),
+        leeway,
+        provider.subject_claim,
+        provider.groups_claim,
+    )
+
+
+def _sessions(settings: Settings, lasting: Lasting) -> Sessions | None:
+    if settings.session is None:
+        return None
+    return Sessions(
+        settings.session.secrets,
+        settings.session.lifetime,
+        settings.session.idle,
+        lasting.clock,
+        lasting.store,
+        secure=settings.server.public_url.startswith("https://"),
+        kept_groups=frozenset(group for grant in settings.grants for group in grant.groups),
+        cross_site=bool(settings.server.cors_origins),
+    )

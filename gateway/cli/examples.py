@@ -1,0 +1,78 @@
+"""``[[examples]]``: policy with its own tests, tried against the rules and what the example states of the recording."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+from gateway.app import people_of, rules_of
+from gateway.errors import AccessDeniedError, VideoNotFoundError
+from gateway.events import Event
+from gateway.model import Identity, RecordingDetails
+from gateway.policy import Rules
+from gateway.settings.faults import Fault
+from gateway.settings.model import ExampleSettings, Settings
+from gateway.visit import Visit
+
+
+class Silent:
+    """A listener that has nobody to tell."""
+
+    def happened(self, event: Event) -> None: ...
+
+    def ended(self, visit: Visit) -> None: ...
+
+
+class Now:
+    """One moment."""
+
+    def __init__(self) -> None:
+        self._now = time.time()
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+class Stated:
+    """What an example states of its recording, to every account alike; nothing, where *details* is None."""
+
+    def __init__(self, details: RecordingDetails | None) -> None:
+        self._details = details
+
+    async def get(self, account: str, recording: str) -> RecordingDetails:
+        if self._details is None:
+            raise VideoNotFoundError(f"nothing is stated of the recording to {account}")
+        return self._details
+
+
+def try_examples(settings: Settings) -> Iterator[Fault]:
+    """A fault for each example that the rules do not bear out."""
+    for number, example in enumerate(settings.examples):
+        clock = Now()
+        stated = Stated(_details(example, clock.now()))
+        policy = Rules(rules_of(settings.grants), stated, people_of(settings), clock, Silent())
+        identity = Identity(example.subject, "example", "example", "example", frozenset(example.groups))
+        try:
+            grant = asyncio.run(policy.decide_recording(identity, example.recording))
+        except AccessDeniedError as denied:
+            outcome, why = False, str(denied)
+        else:
+            outcome, why = True, f"rule {grant.rule} fits"
+        if outcome != example.allowed:
+            wanted = "is to be allowed and is not" if example.allowed else "is not to be allowed and is"
+            yield Fault(f"examples.{number}", None, f"{wanted}: {why}", "mend the rules or the example")
+
+
+def _details(example: ExampleSettings, now: float) -> RecordingDetails:
+    return RecordingDetails(
+        recording=example.recording,
+        name=example.name,
+        room=example.room,
+        author=example.author,
+        created=None if example.age is None else now - example.age,
+        template=dict(example.template),
+        shared_users=frozenset(example.shared_users),
+        shared_groups=frozenset(example.shared_groups),
+    )

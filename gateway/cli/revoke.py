@@ -1,0 +1,34 @@
+"""``revoke``: void what was issued to a person until now; a running gateway takes notice within two seconds."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from gateway.cli.configuration import config_option, read_or_exit
+
+_KEPT = 30 * 24 * 3600.0
+"""Seconds for which a revocation is remembered: no proof that it voids lives so long."""
+
+
+@click.command()
+@config_option
+@click.option("--subject", required=True, help="The person, as the identity provider names them.")
+def command(config: Path, subject: str) -> None:
+    """Void the sessions, tickets and tokens that were issued to SUBJECT until now, and cut their streams."""
+    import sqlite3
+
+    from gateway.store.sqlite import revoke_in
+
+    settings = read_or_exit(config)
+    if settings.state.dir is None:
+        click.echo("state.dir is not set, so a running gateway cannot be told. Set it and restart once.", err=True)
+        sys.exit(1)
+    now = time.time()
+    try:
+        revoke_in(settings.state.dir / "state.sqlite3", subject, now, now + _KEPT)
+    except (OSError, sqlite3.Error) as error:
+        click.echo(f"the state in {settings.state.dir} cannot be written: {error}", err=True)
+        sys.exit(1)
+    click.echo(f"revoked: {subject}", err=True)

@@ -1,0 +1,66 @@
+"""``serve``: run until SIGTERM; SIGHUP reads the configuration anew."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli.configuration import config_option, read, read_or_exit, tell
+
+if TYPE_CHECKING:
+    from gateway.serving import Gateway
+
+
+@click.command()
+@config_option
+def command(config: Path) -> None:
+    """Run the gateway. Prints one line when it is ready."""
+    settings = read_or_exit(config)
+    from gateway.serving import Gateway
+
+    async def run() -> int:
+        gateway = Gateway(settings)
+        try:
+            await gateway.start()
+        except (OSError, RuntimeError) as error:
+            click.echo(f"cannot start: {error}", err=True)
+            await gateway.stop()
+            return 1
+        public, admin = gateway.addresses
+        click.echo(f"valt-gateway is ready on {public} (admin on {admin})", err=True)
+        await until_told(gateway, config)
+        return 0
+
+    sys.exit(asyncio.run(run()))
+
+
+async def until_told(gateway: "Gateway", config: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT, drain, and stop; a second one ends it now. SIGHUP reloads *config*."""
+    loop = asyncio.get_running_loop()
+    asked, hurry = asyncio.Event(), asyncio.Event()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def end() -> None:
+        (hurry if asked.is_set() else asked).set()
+
+    async def reload(path: Path) -> None:
+        loaded = read(path)
+        tell("fault", loaded.faults)
+        done = await gateway.reload(loaded.settings)
+        click.echo("configuration reloaded" if done else "the old configuration stays in force", err=True)
+
+    def hang_up() -> None:
+        if config is not None:
+            task = loop.create_task(reload(config))
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    await asked.wait()
+    await gateway.drain(hurry)
+    await gateway.stop()

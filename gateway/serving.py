@@ -1,0 +1,220 @@
+"""A gateway that serves: its listeners, its reload, its drain.
+
+What a reload replaces is app.Road; what outlives it is here. Nothing of the demo's is known to this module.
+"""
+
+import asyncio
+import platform
+import ssl
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from aiohttp import web
+
+from gateway.app import VERSION, Lasting, Road, build_road, store_of
+from gateway.clock import SystemClock
+from gateway.delivery.revocation import decide_again, sweep
+from gateway.delivery.streams import Streams
+from gateway.events import ConfigReloaded, Noticed
+from gateway.observe.audit import AuditFile
+from gateway.observe.listeners import Listeners
+from gateway.observe.logs import LogListener, take_over
+from gateway.observe.loop import LoopWatch
+from gateway.observe.metrics import Metrics
+from gateway.ports import Clock
+from gateway.settings.model import Settings
+from gateway.web.ops import Readiness, admin_application
+from gateway.web.routes import ROUTES, Handlers, public_application
+from gateway.web.server import Runner, has_c_parser, refusals
+
+_SWEEP_SECONDS = 1.0
+
+
+class Gateway:
+    """*settings* in, two listeners out. *clock* and *log* are the machine's unless a test brings its own."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, log: TextIO | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.logs = LogListener(log or sys.stderr, settings.log.format, settings.log.level)
+        self.metrics = Metrics(version=VERSION)
+        told = Listeners(self.metrics, self.logs)
+        self.audit = AuditFile(settings.audit.file, self.clock, told)
+        self.listener = Listeners(self.metrics, self.audit, self.logs)
+        self.store = store_of(settings, self.clock)
+        limits = settings.limits
+        self.streams = Streams(
+            self.clock,
+            self.listener,
+            most=limits.streams,
+            per_person=limits.streams_per_person,
+            per_address=limits.streams_per_address,
+        )
+        self.readiness = Readiness(self.dependencies)
+        self.loop_watch = LoopWatch(self.listener)
+        self._lasting = Lasting(self.clock, self.listener, self.audit, self.store, self.streams, self.clock.now())
+        self._road: Road | None = None
+        self._runners: list[web.BaseRunner] = []
+        self._sites: list[web.BaseSite] = []
+        self._sweeping: asyncio.Task[None] | None = None
+        self._tls: ssl.SSLContext | None = None
+
+    async def start(self) -> None:
+        """Listen. OSError where an address, the audit or the state cannot be opened."""
+        if not has_c_parser():
+            raise RuntimeError("aiohttp's C parser is not loaded: unset AIOHTTP_NO_EXTENSIONS or reinstall aiohttp")
+        take_over(self.logs, self.clock, self.settings.log.level)
+        self.audit.open()
+        await self.store.start()
+        self._take(build_road(self.settings, self._lasting))
+        self.metrics.watch_streams(lambda: len(self.streams))
+        public = public_application(self._handlers, self.clock, self.listener)
+        version = {"version": VERSION, "python": platform.python_version()}
+        admin = admin_application(self.readiness, self.metrics.render, version)
+        runner = Runner(public, refusals(self.clock, self.listener))
+        self._runners = [runner, web.AppRunner(admin, access_log=None)]
+        for one in self._runners:
+            await one.setup()
+        self._tls = _tls_context(self.settings)
+        self._sites = [
+            _site(self._runners[0], self.settings.server.listen, self._tls),
+            _site(self._runners[1], self.settings.admin.listen, None),
+        ]
+        for site in self._sites:
+            await site.start()
+        self.logs.start()
+        self.loop_watch.start()
+        self._sweeping = asyncio.create_task(self._sweep(), name="revocation")
+        self.readiness.ready = True
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Where the public and the admin listener are, as URLs; ports that the system chose are told."""
+        scheme = "http" if self._tls is None else "https"
+        return _address(self._runners[0], scheme), _address(self._runners[1], "http")
+
+    async def reload(self, settings: Settings | None) -> bool:
+        """Take new *settings*, all or nothing; None tells that the file has faults, and the old ones stay."""
+        if settings is None or not self._reload_tls(settings):
+            self.listener.happened(ConfigReloaded("failed"))
+            return False
+        old, self.settings = self._current(), settings
+        keep = old.valt if old.valt.settings == (settings.valt, settings.links, settings.recordings) else None
+        road = build_road(settings, self._lasting, keep)
+        self._take(road)
+        limits = settings.limits
+        self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
+        with suppress(OSError):
+            self.audit.reopen()
+        self.listener.happened(ConfigReloaded("ok"))
+        await decide_again(self.streams, road.policy)
+        if old.settings.server.listen != settings.server.listen or old.settings.admin != settings.admin:
+            self.listener.happened(Noticed("warning", "server.listen and admin.listen need a restart"))
+        await old.close(keep_valt=keep is not None)
+        return True
+
+    async def drain(self, hurry: asyncio.Event | None = None) -> None:
+        """Not ready at once; go on accepting for shutdown_delay, then let streams finish within drain_timeout.
+        *hurry*, once set, ends it now."""
+        hurry = hurry or asyncio.Event()
+        self.readiness.ready = False
+        await _wait(hurry, self.settings.server.shutdown_delay)
+        await self._sites[0].stop()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.settings.server.drain_timeout
+        while len(self.streams) and not hurry.is_set() and loop.time() < until:
+            await _wait(hurry, min(0.1, max(0.0, until - loop.time())))
+        self.streams.end("drain", lambda _stream: True)
+
+    async def stop(self) -> None:
+        """End everything that is left."""
+        self.readiness.ready = False
+        self.loop_watch.stop()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
+        for runner in self._runners:
+            await runner.cleanup()
+        if self._road is not None:
+            await self._road.close()
+        await self.store.close()
+        self.logs.stop()
+        self.audit.close()
+
+    def dependencies(self) -> Mapping[str, Any]:
+        """What /readyz?verbose tells."""
+        road = self._current()
+        return {
+            "valt": {name: road.valt.tokens.state(name) for name in road.valt.accounts},
+            "identity": {name: keys.state for name, keys in road.keys.items()},
+            "streams": len(self.streams),
+            "event_loop_lag_seconds": round(self.loop_watch.lag, 6),
+        }
+
+    def _current(self) -> Road:
+        if self._road is None:
+            raise RuntimeError("the gateway has not started")
+        return self._road
+
+    def _handlers(self) -> Handlers:
+        return self._current().handlers
+
+    def _take(self, road: Road) -> None:
+        self._road = road
+        settings = road.settings
+        self.metrics.know(
+            routes=[path for _, path, _ in ROUTES],
+            providers=[provider.name for provider in settings.identity],
+            rules=[grant.name for grant in settings.grants],
+            accounts=list(settings.valt.accounts),
+            issuers=[keys.issuer for keys in road.keys.values()],
+            servers=[settings.valt.base_url],
+        )
+
+    def _reload_tls(self, settings: Settings) -> bool:
+        if self._tls is None or settings.server.tls_cert_file is None or settings.server.tls_key_file is None:
+            return True
+        try:
+            self._tls.load_cert_chain(settings.server.tls_cert_file, settings.server.tls_key_file)
+        except (OSError, ssl.SSLError) as error:
+            self.listener.happened(Noticed("error", f"the certificate cannot be read: {type(error).__name__}"))
+            return False
+        return True
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            sweep(self.streams, self.store, self.clock)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if settings.server.tls_cert_file is None or settings.server.tls_key_file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.server.tls_cert_file, settings.server.tls_key_file)
+    return context
+
+
+def _site(runner: web.BaseRunner, listen: str, tls: ssl.SSLContext | None) -> web.BaseSite:
+    if listen.startswith("unix:"):
+        path = Path(listen.removeprefix("unix:"))
+        return web.UnixSite(runner, path, ssl_context=tls, backlog=1024)
+    host, _, port = listen.rpartition(":")
+    return web.TCPSite(runner, host.strip("[]"), int(port), ssl_context=tls, backlog=1024)
+
+
+def _address(runner: web.BaseRunner, scheme: str) -> str:
+    address = runner.addresses[0]
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"{scheme}://{host}:{address[1]}"
