@@ -4,6 +4,7 @@ A line that cannot be written is kept and written before the next one; until the
 one write to a file opened for appending, so that several processes and a log rotation do not mix them.
 """
 
+import errno
 import json
 import os
 from collections import deque
@@ -12,12 +13,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import BusyError
-from gateway.events import AuditFailed, AuditWritten, Event
+from gateway.events import AuditFailed, AuditWritten, Event, Noticed
 from gateway.model import Identity
 from gateway.ports import Clock, Listener
 from gateway.visit import Visit
 
 VERSION = 1
+
+_MOST_DENIALS = 100_000
+"""Refusals kept while the audit cannot be written: about 50 MB. Anybody can cause them, so they must have an end."""
 
 
 class AuditFile:
@@ -29,6 +33,7 @@ class AuditFile:
         self._listener = listener
         self._descriptor: int | None = None
         self._pending: deque[tuple[str, bytes]] = deque()
+        self._failing = False
 
     def open(self) -> None:
         """OSError where it cannot be opened."""
@@ -103,25 +108,40 @@ class AuditFile:
         return json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
 
     def _write(self, event: str, line: bytes, *, keep: bool) -> bool:
+        """Whether *line* stands in the file. *keep*: if not now, then before the next one."""
+        if event == "deny" and len(self._pending) >= _MOST_DENIALS:
+            self._listener.happened(AuditFailed())
+            return False
+        self._pending.append((event, line))
         try:
             self._flush()
-            self._put(event, line)
-        except OSError:
-            self._listener.happened(AuditFailed())
-            if keep:
-                self._pending.append((event, line))
+        except OSError as error:
+            self._fail(error)
+            if not keep and self._pending[-1][1] is line:
+                self._pending.pop()
             return False
+        if self._failing:
+            self._failing = False
+            self._listener.happened(Noticed("info", "the audit is written again"))
         return True
 
     def _flush(self) -> None:
-        while self._pending:
-            self._put(*self._pending[0])
-            self._pending.popleft()
-
-    def _put(self, event: str, line: bytes) -> None:
+        """Write what is kept, oldest first. OSError where that is impossible; no line is left without its end."""
         if self._descriptor is None:
-            raise OSError("the audit is not open")
-        rest = line
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        self._listener.happened(AuditWritten(event))
+            raise OSError(errno.EBADF, "the audit is not open")
+        while self._pending:
+            event, line = self._pending[0]
+            rest = line[os.write(self._descriptor, line) :]
+            if rest:
+                self._pending[0] = (event, rest)
+            else:
+                self._pending.popleft()
+                self._listener.happened(AuditWritten(event))
+
+    def _fail(self, error: OSError) -> None:
+        self._listener.happened(AuditFailed())
+        if not self._failing:
+            self._failing = True
+            cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
+            told = "the audit cannot be written: no new stream is opened until it can"
+            self._listener.happened(Noticed("error", told, (("cause", cause),)))

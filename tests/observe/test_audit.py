@@ -1,0 +1,256 @@
+"""The audit: whole records, in order, and none lost."""
+
+import json
+import resource
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import BusyError
+from gateway.events import AuditFailed, AuditWritten, Noticed
+from gateway.model import Grant, Identity, Video
+from gateway.observe.audit import AuditFile
+from gateway.visit import Visit
+from tests.support.clock import ManualClock
+from tests.support.listener import Recorder
+
+VIDEO = Video("rec-1", "vid-1")
+ANNA = Identity("anna", "https://sso.example.edu", "campus", "jwt", frozenset({"staff", "supervisors"}))
+GRANT = Grant(ANNA, VIDEO, "reviewer", "proxy", "supervisors", groups=frozenset({"supervisors", "leads"}))
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(wall=1_800_000_000.25)
+
+
+@pytest.fixture
+def told() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
+def audit(path: Path, clock: ManualClock, told: Recorder) -> Iterator[AuditFile]:
+    audit = AuditFile(str(path), clock, told)
+    audit.open()
+    yield audit
+    audit.close()
+
+
+def visit_of(clock: ManualClock, **more: Any) -> Visit:
+    visit = Visit("id-1", "GET", "/recordings/{recording}/videos/{video}", "192.0.2.7", clock.monotonic, clock.steady)
+    for name, value in more.items():
+        setattr(visit, name, value)
+    return visit
+
+
+def playing(clock: ManualClock, **more: Any) -> Visit:
+    known = {"identity": ANNA, "video": VIDEO, "recording": "rec-1", "grant": GRANT, "delivery": "proxy"}
+    return visit_of(clock, **known, range="bytes=0-", status=206, **more)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def events(path: Path) -> list[str]:
+    return [line["event"] for line in lines(path)]
+
+
+OPEN = {
+    "v": 1,
+    "time": "2027-01-15T08:00:00.250Z",
+    "event": "open",
+    "request_id": "id-1",
+    "subject": "anna",
+    "issuer": "https://sso.example.edu",
+    "provider": "campus",
+    "groups": ["leads", "supervisors"],
+    "rule": "supervisors",
+    "account": "reviewer",
+    "recording": "rec-1",
+    "video": "vid-1",
+    "delivery": "proxy",
+    "method": "GET",
+    "range": "bytes=0-",
+    "status": 206,
+    "code": None,
+    "bytes": None,
+    "resumes": None,
+    "outcome": None,
+    "seconds": None,
+    "peer": "192.0.2.7",
+}
+
+
+def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_the_last(
+    audit: AuditFile, path: Path, clock: ManualClock, told: Recorder
+) -> None:
+    visit = playing(clock)
+    audit.opened(visit)
+    assert lines(path) == [OPEN]
+    assert visit.opened
+    clock.pass_(12.5)
+    visit.bytes, visit.resumes, visit.outcome = 4096, 2, "left"
+    audit.ended(visit)
+    ended = {"time": "2027-01-15T08:00:12.750Z", "event": "close"}
+    assert lines(path) == [OPEN, OPEN | ended | {"bytes": 4096, "resumes": 2, "outcome": "left", "seconds": 12.5}]
+    assert told.events == [AuditWritten("open"), AuditWritten("close")]
+
+
+def test_a_refusal_is_one_line_with_its_code(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    audit.ended(visit_of(clock, video=VIDEO, recording="rec-1", status=401, code="credentials_missing"))
+    unknown = dict.fromkeys(("subject", "issuer", "provider", "groups", "rule", "account", "delivery", "range"))
+    refused = {"event": "deny", "status": 401, "code": "credentials_missing", "bytes": 0, "resumes": 0, "seconds": 0.0}
+    assert lines(path) == [OPEN | unknown | refused]
+
+
+def test_a_refused_watch_page_is_a_denial_without_a_video(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    audit.ended(visit_of(clock, identity=ANNA, recording="rec-1", status=403, code="access_denied"))
+    line = lines(path)[0]
+    told = {name: line[name] for name in ("event", "subject", "recording", "video", "code")}
+    assert told == {
+        "event": "deny",
+        "subject": "anna",
+        "recording": "rec-1",
+        "video": None,
+        "code": "access_denied",
+    }
+
+
+def test_what_concerns_no_recording_is_not_audited(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    audit.ended(visit_of(clock, status=404, code="not_found"))
+    audit.ended(visit_of(clock, status=200))
+    audit.ended(visit_of(clock, identity=ANNA, recording="rec-1", status=200))
+    assert lines(path) == []
+
+
+def test_a_redirect_opens_and_never_closes(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    visit = playing(clock)
+    visit.delivery, visit.status = "redirect", 307
+    audit.opened(visit)
+    audit.ended(visit)
+    assert events(path) == ["open"]
+
+
+def test_a_call_of_the_api_is_one_line(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    audit.ended(visit_of(clock, identity=ANNA, api=True, recording="rec-1", status=200))
+    assert events(path) == ["api"]
+
+
+def test_signing_in_and_out_names_the_person(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    audit.signed("sign_in", ANNA, visit_of(clock))
+    audit.signed("sign_out", ANNA, visit_of(clock))
+    told = [(line["event"], line["subject"], line["provider"]) for line in lines(path)]
+    assert told == [("sign_in", "anna", "campus"), ("sign_out", "anna", "campus")]
+
+
+def test_a_name_with_line_breaks_stays_on_its_line(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    sly = Identity('anna\n{"v":1}\u2028', "https://sso.example.edu", "campus", "jwt")
+    audit.signed("sign_in", sly, visit_of(clock))
+    assert [line["subject"] for line in lines(path)] == [sly.subject]
+
+
+def test_the_file_is_for_its_owner_alone(audit: AuditFile, path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_after_a_rotation_the_new_file_is_written(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    visit = playing(clock)
+    audit.opened(visit)
+    moved = path.rename(path.with_suffix(".1"))
+    audit.reopen()
+    audit.ended(visit)
+    assert (events(moved), events(path)) == (["open"], ["close"])
+
+
+def test_where_the_new_file_cannot_be_opened_the_old_one_goes_on(
+    audit: AuditFile, path: Path, clock: ManualClock
+) -> None:
+    moved = path.rename(path.with_suffix(".1"))
+    path.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        audit.reopen()
+    audit.opened(playing(clock))
+    assert events(moved) == ["open"]
+
+
+def test_on_a_full_disk_no_stream_is_opened_and_it_is_told_once(clock: ManualClock, told: Recorder) -> None:
+    audit = AuditFile("/dev/full", clock, told)
+    audit.open()
+    visit = playing(clock)
+    for _ in range(2):
+        with pytest.raises(BusyError):
+            audit.opened(visit)
+    audit.close()
+    assert not visit.opened
+    remedy = "the audit cannot be written: no new stream is opened until it can"
+    assert told.events == [AuditFailed(), Noticed("error", remedy, (("cause", "ENOSPC"),)), AuditFailed()]
+
+
+def test_what_could_not_be_written_is_written_before_the_next_line(
+    path: Path, clock: ManualClock, told: Recorder
+) -> None:
+    disk = path.with_name("disk")
+    disk.symlink_to(path)
+    audit = AuditFile(str(disk), clock, told)
+    audit.open()
+    first, second = playing(clock), playing(clock)
+    audit.opened(first)
+    _point(disk, "/dev/full")
+    audit.reopen()
+    audit.ended(first)
+    with pytest.raises(BusyError):
+        audit.opened(second)
+    second.code, second.status = "busy", 503
+    audit.ended(second)
+    _point(disk, str(path))
+    audit.reopen()
+    audit.opened(playing(clock))
+    audit.close()
+    assert events(path) == ["open", "close", "deny", "open"]
+    assert told.events[-1] == Noticed("info", "the audit is written again")
+
+
+def test_at_the_end_what_is_kept_is_tried_once_more(path: Path, clock: ManualClock, told: Recorder) -> None:
+    disk = path.with_name("disk")
+    disk.symlink_to("/dev/full")
+    audit = AuditFile(str(disk), clock, told)
+    audit.open()
+    audit.signed("sign_out", ANNA, visit_of(clock))
+    _point(disk, str(path))
+    audit.reopen()
+    audit.close()
+    assert events(path) == ["sign_out"]
+
+
+def test_a_line_written_in_part_gets_its_end(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    audit.opened(playing(clock))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, hard))
+    try:
+        with pytest.raises(BusyError):
+            audit.opened(playing(clock))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not path.read_bytes().endswith(b"\n")
+    audit.signed("sign_out", ANNA, visit_of(clock))
+    assert events(path) == ["open", "open", "sign_out"]
+
+
+def test_what_was_never_opened_refuses_streams(path: Path, clock: ManualClock, told: Recorder) -> None:
+    with pytest.raises(BusyError):
+        AuditFile(str(path), clock, told).opened(playing(clock))
+
+
+def _point(link: Path, target: str) -> None:
+    link.unlink()
+    link.symlink_to(target)
