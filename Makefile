@@ -1,0 +1,49 @@
+# From a fresh clone: `make demo` to see it, `make test` to hold it to its promises. Needs make and python3-venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench soak programs clean
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## A gateway, a simulated VALT and a small portal, to try in a browser
+	$(BIN)/valt-gateway demo $(DEMO)
+
+test: programs lint ## Everything: programs, style, types, imports, tests (PYTEST="-k audit" for some)
+	$(BIN)/pytest $(PYTEST)
+
+lint: $(VENV)/installed-test ## Style, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed-test ## How fast: requests, streams, first byte (BENCH="--help" for its knobs)
+	$(BIN)/python -m tests.bench $(BENCH)
+
+soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, memory and descriptors watched
+	$(BIN)/python -m tests.soak $(SOAK)
+
+programs: # Real browsers, players and servers that the tests run against
+	@tests/programs.sh
+
+clean: ## Forget the virtual environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv is needed: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[test]'
+	@touch $@ $(VENV)/installed

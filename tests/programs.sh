@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The tests run against real programs and never skip for want of one: what is missing is installed, or named.
+set -euo pipefail
+
+# program : the Debian or Ubuntu package that has it
+wanted=(
+    chromium:chromium ffmpeg:ffmpeg nginx:nginx-light prometheus:prometheus promtool:prometheus
+    mpv:mpv cvlc:vlc-bin curl:curl wget:wget openssl:openssl systemd-analyze:systemd node:nodejs npm:npm
+)
+# Debian keeps servers where a user's PATH does not look.
+PATH=$PATH:/usr/sbin:/sbin
+
+missing() {
+    local entry
+    for entry in "${wanted[@]}"; do
+        command -v "${entry%%:*}" >/dev/null || echo "$entry"
+    done
+}
+
+lacking=$(missing)
+[ -n "$lacking" ] || exit 0
+
+packages=$(sed 's/.*://' <<<"$lacking" | sort -u)
+# VLC plays nothing without its plugins.
+if grep -q '^vlc-bin$' <<<"$packages"; then packages+=$'\nvlc-plugin-base'; fi
+packages=${packages//$'\n'/ }
+
+if ! command -v apt-get >/dev/null; then
+    echo "tests/programs.sh: missing: $(sed 's/:.*//' <<<"$lacking" | tr '\n' ' ')" >&2
+    echo "tests/programs.sh: install them by this system's own means (on Debian: $packages)" >&2
+    exit 1
+fi
+
+if [ "$(id -u)" = 0 ]; then
+    as_root=()
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    as_root=(sudo -n)
+else
+    echo "tests/programs.sh: the tests need programs that are not here; please run:" >&2
+    echo "    sudo apt-get update && sudo apt-get install --no-install-recommends $packages" >&2
+    exit 1
+fi
+
+echo "tests/programs.sh: installing $packages" >&2
+# Services that come with the packages need not run: the tests start their own.
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+"${as_root[@]}" apt-get update -qq
+# shellcheck disable=SC2086  # a list of words
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+
+lacking=$(missing)
+if [ -n "$lacking" ]; then
+    echo "tests/programs.sh: still missing after installing: $(sed 's/:.*//' <<<"$lacking" | tr '\n' ' ')" >&2
+    exit 1
+fi
