@@ -35,6 +35,13 @@ _KNOWN: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """Label values that are known whatever the configuration, present at zero from the start."""
 
+_STATUSES = (
+    *("200", "206", "303", "304", "307"),
+    *("400", "401", "403", "404", "405", "410", "412", "416", "429", "431", "500", "502", "503", "504"),
+    "none",
+)
+"""What product.md answers with; "none" is a viewer who left before there was an answer."""
+
 
 class Metrics:
     """Implements ports.Listener. The registry is its own, never the process's."""
@@ -79,9 +86,8 @@ class Metrics:
     ) -> None:
         """The label values of a configuration: present at zero from its start."""
         series = self._series
-        for route in (*routes, "other"):
-            self._child(series.request_seconds, route)
-            self._child(series.requests, route, "GET", "200")
+        self._prepare(series.request_seconds, (*routes, "other"))
+        self._prepare(series.requests, (*routes, "other"), ("GET", "HEAD"), _STATUSES)
         self._prepare(series.identity, providers, ("accepted", "refused", "unavailable"))
         self._prepare(series.grants, ("", *rules), ("allowed", "denied", "unknown"))
         self._prepare(series.valt_logins, accounts, ("ok", "refused", "error", "timeout"))
@@ -113,7 +119,7 @@ class Metrics:
             if visit.bytes:
                 series.stream_bytes.inc(visit.bytes)
             if visit.delivery == "proxy":
-                series.first_byte_seconds.observe(sum(visit.stages.values()))
+                series.stream_first_byte_seconds.observe(sum(visit.stages.values()))
 
     def _valt_call(self, event: events.ValtCall) -> None:
         self._count(self._series.valt_requests, event.operation, event.outcome)
@@ -123,7 +129,7 @@ class Metrics:
         self._child(metric, *values).inc()
 
     def _child(self, metric: MetricWrapperBase, *values: str) -> Any:
-        key = (id(metric), *values)
+        key = (metric, *values)
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = metric.labels(*values)
