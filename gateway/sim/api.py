@@ -1,0 +1,174 @@
+"""The simulated VALT's API: login, download links, details, search and rooms."""
+
+import asyncio
+import json
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import jwt
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from gateway.ports import Clock
+from gateway.sim import shapes
+from gateway.sim.catalogue import Recording
+from gateway.sim.knobs import Knobs
+
+_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+_KID = str(uuid4())
+
+
+class LinkSigner:
+    """The tokens in links: PS512, half an hour, no claim that names a person or a file."""
+
+    def __init__(self, knobs: Knobs, clock: Clock) -> None:
+        self._knobs = knobs
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock.now() + self._knobs.clock_ahead
+
+    def sign(self, host: str, path: str) -> str:
+        if self._knobs.link_not_jwt:
+            return secrets.token_hex(16)
+        issued = int(self.now())
+        claims: dict[str, Any] = {"iat": issued, "nbf": issued, "iss": host, "sub": host, "aud": host}
+        if not self._knobs.link_without_exp:
+            claims["exp"] = issued + self._knobs.link_life
+        if not self._knobs.unscoped_links:
+            claims["path"] = path
+        return jwt.encode(claims, _KEY, algorithm="PS512", headers={"kid": _KID})
+
+    def accepts(self, token: str, path: str) -> bool:
+        if self._knobs.link_not_jwt:
+            return True
+        try:
+            claims = jwt.decode(
+                token,
+                _KEY.public_key(),
+                algorithms=["PS512"],
+                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False},
+            )
+        except jwt.PyJWTError:
+            return False
+        good = claims["nbf"] <= self.now() and self.now() < claims.get("exp", float("inf"))
+        return bool(good and claims.get("path", path) == path)
+
+
+class Api:
+    """*users* are names and passwords; *media* gives the distribution server's ``scheme://host:port``."""
+
+    def __init__(
+        self,
+        recordings: list[Recording],
+        users: dict[str, str],
+        knobs: Knobs,
+        clock: Clock,
+        signer: LinkSigner,
+        calls: "Counter[str]",
+        media: Callable[[], str],
+    ) -> None:
+        self.recordings = recordings
+        self.tokens: dict[str, float] = {}
+        self._users = users
+        self._knobs = knobs
+        self._clock = clock
+        self._signer = signer
+        self._calls = calls
+        self._media = media
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        add = application.router.add_route
+        add("POST", "/api/v3/login", self._operation("login", self._login))
+        add("GET", "/api/v3/records/download/{recording}/{video}", self._operation("download", self._download))
+        add("GET", "/api/v3/records/{recording}", self._operation("record", self._record))
+        add("POST", "/api/v3/records", self._operation("search", self._search))
+        add("GET", "/api/v3/rooms/info", self._operation("rooms", self._rooms))
+        return application
+
+    def recording(self, recording: str) -> Recording | None:
+        return next((one for one in self.recordings if one.recording == recording), None)
+
+    def _operation(
+        self, name: str, handler: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def operate(request: web.Request) -> web.Response:
+            self._calls[name] += 1
+            knobs = self._knobs
+            if name in knobs.gate:
+                await knobs.gate[name].wait()
+            if knobs.delay.get(name):
+                await asyncio.sleep(knobs.delay[name])
+            if knobs.fail.get(name):
+                return web.Response(status=knobs.fail[name].pop(0), text="<html><h1>nginx</h1></html>")
+            if name in knobs.rubbish:
+                return web.Response(text="<html><body>It works!</body></html>", content_type="text/html")
+            if name != "login" and (refusal := self._refusal(request)) is not None:
+                return refusal
+            return await handler(request)
+
+        return operate
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        token = request.query.get("access_token")
+        if token is None:
+            return web.json_response(shapes.NO_KEY, status=401)
+        if self.tokens.get(token, 0.0) <= self._clock.monotonic():
+            return web.json_response(shapes.BAD_KEY, status=401)
+        return None
+
+    async def _login(self, request: web.Request) -> web.Response:
+        body = await _json(request)
+        if body is None:
+            return web.json_response(shapes.SERVER_ERROR, status=500)
+        username, password = body.get("username"), body.get("password")
+        if self._knobs.refuse_logins or username not in self._users or self._users[username] != password:
+            return web.json_response(shapes.LOGIN_FAILED, status=401)
+        token = secrets.token_hex(16)
+        self.tokens[token] = self._clock.monotonic() + self._knobs.token_life
+        return web.json_response(shapes.login(token))
+
+    async def _download(self, request: web.Request) -> web.Response:
+        recording = self.recording(request.match_info["recording"])
+        film = None if recording is None else recording.film(request.match_info["video"])
+        if recording is None or film is None or not film.ready:
+            return web.json_response(shapes.NOT_FOUND_DOWNLOAD, status=404)
+        number = recording.films.index(film) + 1
+        path = f"/distribution/{recording.recording}/1_{recording.recording}_{number}.mp4"
+        scheme, _, place = self._media().partition("://")
+        place, scheme = self._knobs.link_host or place, self._knobs.link_scheme or scheme
+        token = self._signer.sign(place.rpartition(":")[0], path)
+        url = f"{scheme}://{place}{path}?filename={shapes.filename(recording, film)}&access_token={token}"
+        answer = {"url": url}
+        return web.json_response({"data": answer} if self._knobs.url_under_data else answer)
+
+    async def _record(self, request: web.Request) -> web.Response:
+        recording = self.recording(request.match_info["recording"])
+        if recording is None:
+            return web.json_response(shapes.NOT_FOUND, status=404)
+        return web.json_response(shapes.details(recording))
+
+    async def _search(self, request: web.Request) -> web.Response:
+        body = await _json(request)
+        if body is None:
+            return web.json_response(shapes.SERVER_ERROR, status=500)
+        text = str(body.get("search", "")).lower()
+        rows = [shapes.row(one) for one in self.recordings if text in one.name.lower()]
+        offset, limit = int(body.get("offset", 0)), int(body.get("limit", len(rows)))
+        return web.json_response({"data": {"records": rows[offset : offset + limit]}})
+
+    async def _rooms(self, _request: web.Request) -> web.Response:
+        rooms = sorted({one.room for one in self.recordings})
+        return web.json_response({"data": {"rooms": [{"id": id_, "name": name} for id_, name in rooms]}})
+
+
+async def _json(request: web.Request) -> dict[str, Any] | None:
+    try:
+        body = json.loads(await request.read())
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None

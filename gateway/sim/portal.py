@@ -1,0 +1,87 @@
+"""A small intranet portal: it knows who you are (you say so) and hands you over with a ticket that it signs."""
+
+import secrets
+import time
+from dataclasses import dataclass
+
+import jwt
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from gateway.sim.catalogue import Recording
+
+TICKET_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody to be."""
+
+    name: str
+    title: str
+    groups: tuple[str, ...] = ()
+
+
+PEOPLE = (
+    Person("anna", "A supervisor", ("supervisors",)),
+    Person("ben", "A student", ("students",)),
+    Person("carla", "A stranger"),
+)
+
+
+class Portal:
+    """*key* is an Ed25519 private key's PEM; *gateway* the gateway's public_url, for which tickets are signed."""
+
+    def __init__(self, recordings: list[Recording], key: str) -> None:
+        self.gateway = ""
+        self.url = ""
+        self._recordings = recordings
+        self._key = key
+        self._runner: web.AppRunner | None = None
+        environment = Environment(loader=PackageLoader("gateway.sim", "pages"), autoescape=select_autoescape())
+        self._page = environment.get_template("portal.html")
+
+    async def start(self, port: int = 0) -> None:
+        application = web.Application()
+        application.router.add_get("/", self._index)
+        application.router.add_get("/open/{recording}", self._open)
+        application.router.add_get("/open/{recording}/{video}", self._open)
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def ticket(self, person: Person) -> str:
+        """What a portal signs, in any language: five claims, a nonce, the groups."""
+        now = int(time.time())
+        claims = {
+            "iss": self.url,
+            "aud": self.gateway,
+            "sub": person.name,
+            "iat": now,
+            "exp": now + TICKET_SECONDS,
+            "jti": secrets.token_urlsafe(16),
+            "groups": list(person.groups),
+        }
+        return jwt.encode(claims, self._key, algorithm="EdDSA")
+
+    async def _index(self, request: web.Request) -> web.Response:
+        page = self._page.render(people=PEOPLE, chosen=_person(request), recordings=self._recordings)
+        return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+    async def _open(self, request: web.Request) -> web.Response:
+        path = f"/recordings/{request.match_info['recording']}"
+        if "video" in request.match_info:
+            path += f"/videos/{request.match_info['video']}"
+        location = f"{self.gateway}{path}?ticket={self.ticket(_person(request))}"
+        headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        return web.Response(status=303, headers=headers)
+
+
+def _person(request: web.Request) -> Person:
+    name = request.query.get("as")
+    return next((person for person in PEOPLE if person.name == name), PEOPLE[0])

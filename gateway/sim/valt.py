@@ -1,0 +1,148 @@
+"""A VALT to try against: API and distribution server on their own ports, with a knob for every fault."""
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+
+from aiohttp import web
+
+from gateway.clock import SystemClock
+from gateway.ports import Clock
+from gateway.sim.api import Api, LinkSigner
+from gateway.sim.catalogue import Film, Recording, demo_recordings
+from gateway.sim.distribution import Distribution, MediaRequest
+from gateway.sim.knobs import Knobs
+
+USERS = {"svc-reviewer": "reviewer-password", "svc-trainee": "trainee-password"}
+
+
+class ValtSimulator:
+    """``async with ValtSimulator() as valt``. Ports are the system's choice unless given."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        recordings: list[Recording] | None = None,
+        users: dict[str, str] | None = None,
+        api_port: int = 0,
+        media_port: int = 0,
+        ssl_context: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self.knobs = Knobs()
+        self.calls: Counter[str] = Counter()
+        self.recordings = demo_recordings() if recordings is None else recordings
+        self._clock = clock or SystemClock()
+        self._scheme = "http" if ssl_context is None else "https"
+        self._ssl_context = ssl_context
+        self._host = host
+        self._ports = (api_port, media_port)
+        signer = LinkSigner(self.knobs, self._clock)
+        self._api = Api(
+            self.recordings,
+            dict(USERS if users is None else users),
+            self.knobs,
+            self._clock,
+            signer,
+            self.calls,
+            lambda: self.media_url,
+        )
+        self._distribution = Distribution(self._find, self.knobs, signer, self._wake)
+        self._runner: web.AppRunner | None = None
+        self._media_server: asyncio.Server | None = None
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.base_url = self.media_url = ""
+
+    async def __aenter__(self) -> "ValtSimulator":
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        self._runner = web.AppRunner(self._api.application(), access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._ports[0], ssl_context=self._ssl_context)
+        await site.start()
+        self._media_server = await asyncio.start_server(
+            self._media, self._host, self._ports[1], ssl=self._ssl_context, limit=1 << 20, backlog=1024
+        )
+        self.base_url = f"{self._scheme}://{self._host}:{self._runner.addresses[0][1]}"
+        self.media_url = f"{self._scheme}://{self._host}:{self._media_server.sockets[0].getsockname()[1]}"
+
+    async def stop(self) -> None:
+        self.knobs.stall_gate.set()
+        if self._media_server is not None:
+            self._media_server.close()
+        for writer in list(self._connections):
+            writer.transport.abort()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.wait_for(lambda: self._distribution.open == 0)
+
+    @property
+    def media_requests(self) -> list[MediaRequest]:
+        """What the distribution server was asked, in order."""
+        return self._distribution.requests
+
+    @property
+    def open_media(self) -> int:
+        """Connections to the distribution server that are open now."""
+        return self._distribution.open
+
+    def forget_tokens(self) -> None:
+        """As after a restart of VALT."""
+        self._api.tokens.clear()
+
+    def recording(self, recording: str) -> Recording:
+        found = self._api.recording(recording)
+        if found is None:
+            raise KeyError(recording)
+        return found
+
+    def add_video(self, recording: str, video: str, content: bytes, *, name: str = "Added") -> Film:
+        """Another film; its recording is made where there is none."""
+        found = self._api.recording(recording)
+        if found is None:
+            found = Recording(recording, name)
+            self.recordings.append(found)
+        film = Film(video, f"Camera {len(found.films) + 1}", content)
+        found.films.append(film)
+        return film
+
+    async def wait_for(self, predicate: Callable[[], bool], *, seconds: float = 20.0) -> None:
+        """Wait until something here has made *predicate* true. TimeoutError."""
+        if predicate():
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (predicate, future)
+        self._waiters.append(entry)
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        finally:
+            self._waiters.remove(entry)
+
+    def _wake(self) -> None:
+        for predicate, future in self._waiters:
+            if not future.done() and predicate():
+                future.set_result(None)
+
+    def _find(self, recording: str, number: int) -> Film | None:
+        found = self._api.recording(recording)
+        return found.films[number - 1] if found is not None and 0 < number <= len(found.films) else None
+
+    async def _media(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.calls["media_connection"] += 1
+        self._connections.add(writer)
+        try:
+            await self._distribution.serve(reader, writer)
+        finally:
+            self._connections.discard(writer)
