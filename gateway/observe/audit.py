@@ -9,12 +9,12 @@ import json
 import os
 from collections import deque
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import BusyError
 from gateway.events import AuditFailed, AuditWritten, Event, Noticed
 from gateway.model import Identity
+from gateway.observe.moment import rfc3339
 from gateway.ports import Clock, Listener
 from gateway.visit import Visit
 
@@ -83,7 +83,7 @@ class AuditFile:
         who, grant = identity or visit.identity, visit.grant
         line: dict[str, Any] = {
             "v": VERSION,
-            "time": datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "time": rfc3339(self._clock.now()),
             "event": event,
             "request_id": visit.request_id,
             "subject": None if who is None else who.subject,
