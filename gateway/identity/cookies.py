@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 
 _VALUE = re.compile(r"[A-Za-z0-9_=-]{16,4000}", re.ASCII)
+_OTHER = re.compile(r"[^a-z0-9_-]", re.ASCII)
 
 
 def read_cookie(headers: Iterable[str], name: str) -> str | None:
@@ -25,5 +26,4 @@ def read_cookie(headers: Iterable[str], name: str) -> str | None:
 
 def _looks_like(key: str, name: str) -> bool:
     """Whether a laxer reader would take *key* for *name*."""
-    folded = unicodedata.normalize("NFKC", key).strip().strip('"\x00').strip().lower()
-    return folded == name.lower()
+    return _OTHER.sub("", unicodedata.normalize("NFKC", key).lower()) == name.lower()

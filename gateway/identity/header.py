@@ -2,7 +2,7 @@
 
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.claims import name_of
@@ -19,7 +19,7 @@ class HeaderAuthenticator:
         subject_header: str,
         groups_header: str,
         groups_separator: str,
-        networks: Iterable[str],
+        networks: Collection[str],
         secret_header: str = "",
         secret: Secret | None = None,
     ) -> None:

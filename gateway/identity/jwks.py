@@ -7,10 +7,12 @@ but attempts, not successes, are counted, and there is one a minute at most howe
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.events import CacheLookup, JwksRefresh, Noticed
@@ -21,6 +23,19 @@ _MAX_KEYS = 64
 _LIFESPAN = 600.0
 _COOLDOWN = 60.0
 _KINDS = {"RSA": ("RS", "PS"), "EC": ("ES",), "OKP": ("Ed",)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A public key, and what the provider says that it is for. PyJWK would take a key without an ``alg`` for RS256
+    alone; here it serves every algorithm of its kind, of which the configuration then pins some."""
+
+    public: Any
+    kind: str
+    algorithm: str | None
+
+    def fits(self, algorithm: str) -> bool:
+        return self.algorithm in (None, algorithm) and algorithm.startswith(_KINDS[self.kind])
 
 
 class Keys:
@@ -41,21 +56,21 @@ class Keys:
         self._session = session
         self._clock = clock
         self._listener = listener
-        self._keys: Mapping[str | None, jwt.PyJWK] = {}
+        self._keys: Mapping[str | None, _Key] = {}
         self._fingerprint = ""
         self._fetched_at: float | None = None
         self._attempted_at: float | None = None
         self._load: asyncio.Task[None] | None = None
 
-    async def find(self, kid: Any, algorithm: str) -> jwt.PyJWK:
-        """The key of that id, fit for *algorithm*. InvalidCredentialsError: the provider has none such.
+    async def find(self, kid: Any, algorithm: str) -> Any:
+        """The public key of that id, fit for *algorithm*. InvalidCredentialsError: the provider has none such.
         IdentityProviderError: its keys were never to be had."""
         if kid is not None and not isinstance(kid, str):
             raise InvalidCredentialsError("the token's kid is no text")
         key = self._known(kid)
         now = self._clock.monotonic()
         if key is None:
-            self._listener.happened(CacheLookup("jwks", "loaded" if self._may_attempt(now) else "negative"))
+            self._listener.happened(CacheLookup("jwks", self._way(now)))
             await self._refresh(now)
             key = self._known(kid)
         else:
@@ -64,9 +79,9 @@ class Keys:
                 self._start(now)
         if key is None and self._fetched_at is None:
             raise IdentityProviderError("the provider's keys cannot be fetched")
-        if key is None or not algorithm.startswith(_KINDS.get(str(key.key_type), ())):
+        if key is None or not key.fits(algorithm):
             raise InvalidCredentialsError("the provider has no such key")
-        return key
+        return key.public
 
     @property
     def state(self) -> str:
@@ -80,11 +95,17 @@ class Keys:
             self._load.cancel()
             await asyncio.gather(self._load, return_exceptions=True)
 
-    def _known(self, kid: str | None) -> jwt.PyJWK | None:
+    def _known(self, kid: str | None) -> _Key | None:
         if kid is None:
             # A token without a kid is clear only where there is one key.
             return next(iter(self._keys.values())) if len(self._keys) == 1 else None
         return self._keys.get(kid)
+
+    def _way(self, now: float) -> str:
+        """How a key that is not known will be looked for."""
+        if self._load is not None:
+            return "joined"
+        return "loaded" if self._may_attempt(now) else "negative"
 
     def _may_attempt(self, now: float) -> bool:
         return self._attempted_at is None or now - self._attempted_at >= _COOLDOWN
@@ -137,24 +158,29 @@ class Keys:
             return json.loads(body)
 
 
-def _read(document: Any) -> dict[str | None, jwt.PyJWK]:
+def _read(document: Any) -> dict[str | None, _Key]:
     """The public signature keys of a JWK set (RFC 7517); what is of another kind or use is passed over."""
     rows = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(rows, list) or len(rows) > _MAX_KEYS:
         raise ValueError("the provider's keys are not a JWK set")
-    found: dict[str | None, jwt.PyJWK] = {}
+    found: dict[str | None, _Key] = {}
     for row in rows:
-        if not isinstance(row, dict) or row.get("kty") not in _KINDS or "d" in row:
-            continue
-        if row.get("use", "sig") != "sig" or "verify" not in row.get("key_ops", ["verify"]):
+        try:
+            key = _public(row)
+        except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
             continue
         kid = row.get("kid")
-        try:
-            key = jwt.PyJWK(row)
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-            continue
-        if (kid is None or isinstance(kid, str)) and kid not in found:
+        if key is not None and (kid is None or isinstance(kid, str)) and kid not in found:
             found[kid] = key
     if not found:
         raise ValueError("no key is fit for signatures")
     return found
+
+
+def _public(row: Any) -> _Key | None:
+    """One row as a key; None where it is secret, or for something else than signatures."""
+    if not isinstance(row, dict) or row.get("kty") not in _KINDS or "d" in row:
+        return None
+    if row.get("use", "sig") != "sig" or "verify" not in row.get("key_ops", ["verify"]):
+        return None
+    return _Key(jwt.PyJWK(row).key, row["kty"], row.get("alg"))

@@ -4,6 +4,7 @@ from hashlib import sha256
 
 from cachetools import TLRUCache
 
+from gateway.errors import InvalidCredentialsError
 from gateway.events import CacheLookup
 from gateway.identity.claims import Claims, Expected, peek, verify
 from gateway.identity.jwks import Keys
@@ -57,7 +58,9 @@ class JwtAuthenticator:
         if peeked is None or peeked[1].get("iss") != self._expected.issuer:
             return None
         header = peeked[0]
-        found = await self._keys.find(header.get("kid"), str(header.get("alg")))
+        if header.get("alg") not in self._expected.algorithms:
+            raise InvalidCredentialsError("the token's algorithm is not one that is allowed")
+        found = await self._keys.find(header.get("kid"), header["alg"])
         claims = verify(token, header, found, self._expected, self._clock.now())
         self._listener.happened(self._loaded)
         identity = self._identity(claims)

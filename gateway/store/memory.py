@@ -57,7 +57,8 @@ class MemoryStore:
         self._signed_out.put(session, until)
 
     async def revoke(self, subject: str, at: float, until: float) -> None:
-        self._revoked.put(subject, until, at)
+        # An earlier revocation, written late, takes nothing back.
+        self._revoked.put(subject, until, max(at, self._revoked.get(subject) or at))
 
     def signed_out(self, session: str) -> bool:
         return self._signed_out.get(session) is not None

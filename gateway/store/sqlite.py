@@ -19,13 +19,19 @@ from gateway.store.memory import Ledger
 T = TypeVar("T")
 
 _POLL = 1.0
+_SWEEP = 3600.0
 _SPENT, _SIGNED_OUT, _REVOKED = "spent", "signed_out", "revoked"
 _SCHEMA = """
 create table if not exists entries (
   kind text not null, key text not null, until real not null, value real not null, primary key (kind, key)
 ) without rowid
 """
-_PUT = "insert or replace into entries values (?, ?, ?, ?)"
+# Whoever writes later with less takes nothing back.
+_PUT = """
+insert into entries values (?, ?, ?, ?)
+on conflict do update set until = max(until, excluded.until), value = max(value, excluded.value)
+"""
+_DROP = "delete from entries where until <= ?"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -56,6 +62,7 @@ class SqliteStore:
         self._worker = ThreadPoolExecutor(1, "store")
         self._connection: sqlite3.Connection | None = None
         self._version: int | None = None
+        self._swept_at = float("-inf")
         self._ledgers = {kind: Ledger(clock) for kind in (_SIGNED_OUT, _REVOKED)}
         self._poll: asyncio.Task[None] | None = None
 
@@ -68,7 +75,7 @@ class SqliteStore:
         now = self._clock.now()
 
         def spend(connection: sqlite3.Connection) -> bool:
-            connection.execute("delete from entries where kind = ? and key = ? and until <= ?", (_SPENT, key, now))
+            connection.execute(f"{_DROP} and kind = ? and key = ?", (now, _SPENT, key))
             inserted = connection.execute(
                 "insert into entries values (?, ?, ?, 0) on conflict do nothing", (_SPENT, key, until)
             )
@@ -82,7 +89,7 @@ class SqliteStore:
 
     async def revoke(self, subject: str, at: float, until: float) -> None:
         await self._write(lambda connection: connection.execute(_PUT, (_REVOKED, subject, until, at)).rowcount)
-        self._ledgers[_REVOKED].put(subject, until, at)
+        self._ledgers[_REVOKED].put(subject, until, max(at, self.revoked_at(subject) or at))
 
     def signed_out(self, session: str) -> bool:
         return self._ledgers[_SIGNED_OUT].get(session) is not None
@@ -91,14 +98,16 @@ class SqliteStore:
         return self._ledgers[_REVOKED].get(subject)
 
     async def refresh(self) -> None:
-        """Read what another process has written since the last look, and drop what has run out."""
+        """Read what another process has written since the last look, and each hour drop what has run out."""
 
         def read(connection: sqlite3.Connection) -> list[tuple[str, str, float, float]]:
+            if self._clock.monotonic() - self._swept_at >= _SWEEP:
+                connection.execute(_DROP, (self._clock.now(),))
+                self._swept_at = self._clock.monotonic()
             (version,) = connection.execute("pragma data_version").fetchone()
             if version == self._version:
                 return []
             self._version = version
-            connection.execute("delete from entries where until <= ?", (self._clock.now(),))
             rows = connection.execute("select * from entries where kind in (?, ?)", (_SIGNED_OUT, _REVOKED))
             return rows.fetchall()
 
@@ -111,6 +120,7 @@ class SqliteStore:
             await asyncio.gather(self._poll, return_exceptions=True)
         if self._connection is not None:
             await self._in_worker(self._connection.close)
+            self._connection = None
         self._worker.shutdown()
 
     async def _keep_fresh(self) -> None:
