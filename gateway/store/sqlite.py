@@ -121,7 +121,7 @@ class SqliteStore:
         if self._connection is not None:
             await self._in_worker(self._connection.close)
             self._connection = None
-        self._worker.shutdown()
+        self._worker.shutdown(wait=False)  # it is idle by now; joining its thread would block the loop
 
     async def _keep_fresh(self) -> None:
         while True:

@@ -1,0 +1,113 @@
+"""A small OpenID provider over real sockets, with knobs for what providers do on a bad day."""
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt import algorithms
+
+_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+"""One for the whole run: making another takes longer than most tests."""
+
+
+@dataclass(slots=True)
+class SigningKey:
+    """A private key and its public row in the key set."""
+
+    kid: str
+    algorithm: str
+    private: Any
+
+    def row(self) -> dict[str, Any]:
+        kind: dict[str, Any] = {
+            "RS": algorithms.RSAAlgorithm,
+            "ES": algorithms.ECAlgorithm,
+            "Ed": algorithms.OKPAlgorithm,
+        }
+        public = kind[self.algorithm[:2]].to_jwk(self.private.public_key(), as_dict=True)
+        return {**public, "kid": self.kid, "use": "sig"}
+
+
+def signing_key(algorithm: str) -> SigningKey:
+    private: Any = {
+        "RS256": lambda: _RSA,
+        "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "EdDSA": ed25519.Ed25519PrivateKey.generate,
+    }[algorithm]()
+    return SigningKey(uuid.uuid4().hex, algorithm, private)
+
+
+@dataclass
+class Provider:
+    """*asked* counts calls by path. While *gate* is set to an event, answers wait for it."""
+
+    issuer: str = ""
+    keys: list[SigningKey] = field(default_factory=lambda: [signing_key("EdDSA")])
+    down: bool = False
+    rubbish: bytes | None = None
+    """Bytes answered in place of the key set."""
+    gate: asyncio.Event | None = None
+    discovery: dict[str, Any] = field(default_factory=dict)
+    """What the discovery document says otherwise."""
+    redirects: bool = False
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def sign(
+        self,
+        claims: Mapping[str, Any],
+        *,
+        key: SigningKey | None = None,
+        algorithm: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> str:
+        key = key or self.keys[0]
+        return jwt.encode(
+            dict(claims), key.private, algorithm=algorithm or key.algorithm, headers={"kid": key.kid, **(headers or {})}
+        )
+
+    def rotate(self, algorithm: str = "EdDSA") -> SigningKey:
+        """From now on only a new key is published."""
+        self.keys = [signing_key(algorithm)]
+        return self.keys[0]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Provider"]:
+        app = web.Application()
+        app.router.add_get("/.well-known/openid-configuration", self._discovery)
+        app.router.add_get("/keys", self._keys)
+        app.router.add_get("/elsewhere", self._keys)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0][:2]
+            self.issuer = f"http://{host}:{port}"
+            yield self
+        finally:
+            await runner.cleanup()
+
+    async def _discovery(self, request: web.Request) -> web.Response:
+        await self._misbehave(request)
+        return web.json_response({"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys", **self.discovery})
+
+    async def _keys(self, request: web.Request) -> web.Response:
+        await self._misbehave(request)
+        if self.redirects and request.path == "/keys":
+            raise web.HTTPFound("/elsewhere")
+        body = self.rubbish if self.rubbish is not None else json.dumps({"keys": [k.row() for k in self.keys]}).encode()
+        return web.Response(body=body, content_type="application/json")
+
+    async def _misbehave(self, request: web.Request) -> None:
+        self.asked[request.path] += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.down:
+            raise web.HTTPServiceUnavailable
