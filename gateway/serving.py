@@ -39,7 +39,7 @@ class Gateway:
     def __init__(self, settings: Settings, *, clock: Clock | None = None, log: TextIO | None = None) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.logs = LogListener(log or sys.stderr, settings.log.format, settings.log.level)
+        self.logs = LogListener(log or sys.stderr, settings.log.format, settings.log.level, self.clock)
         self.metrics = Metrics(version=VERSION)
         told = Listeners(self.metrics, self.logs)
         self.audit = AuditFile(settings.audit.file, self.clock, told)

@@ -70,6 +70,7 @@ class Api:
         signer: LinkSigner,
         calls: "Counter[str]",
         media: Callable[[], str],
+        changed: Callable[[], None],
     ) -> None:
         self.recordings = recordings
         self.tokens: dict[str, float] = {}
@@ -79,6 +80,7 @@ class Api:
         self._signer = signer
         self._calls = calls
         self._media = media
+        self._changed = changed
 
     def application(self) -> web.Application:
         application = web.Application()
@@ -98,6 +100,7 @@ class Api:
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def operate(request: web.Request) -> web.Response:
             self._calls[name] += 1
+            self._changed()
             knobs = self._knobs
             if name in knobs.gate:
                 await knobs.gate[name].wait()

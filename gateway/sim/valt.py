@@ -49,6 +49,7 @@ class ValtSimulator:
             signer,
             self.calls,
             lambda: self.media_url,
+            self._wake,
         )
         self._distribution = Distribution(self._find, self.knobs, signer, self._wake)
         self._runner: web.AppRunner | None = None
