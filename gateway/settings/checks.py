@@ -92,7 +92,10 @@ def _identity(settings: Settings) -> Iterator[Fault]:
         key = f"identity.{number}"
         if isinstance(provider, TicketSettings | OidcSettings) and settings.session is None:
             yield Fault(
-                key, None, f"needs a session: {provider.type} signs people in", "add a [session] table with a secret"
+                f"{key}.type",
+                None,
+                f"needs a session: {provider.type} signs people in",
+                "add a [session] table with a secret",
             )
         if isinstance(provider, TicketSettings):
             yield from _ticket(key, provider)

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
+from gateway.settings.schema import json_schema
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.-]+|\"[^\"]+\")\s*=")
@@ -41,6 +43,9 @@ def locate(text: str) -> Mapping[str, int]:
             if header[1] == "[[":
                 counts[prefix] = counts.get(prefix, -1) + 1
                 prefix = f"{prefix}.{counts[prefix]}"
+            else:
+                array, dot, rest = prefix.partition(".")
+                prefix = f"{array}.{counts[array]}.{rest}" if dot and array in counts else prefix
             lines.setdefault(prefix, number)
         elif key:
             lines.setdefault(".".join(part for part in (prefix, key[1].strip('"')) if part), number)
@@ -48,47 +53,39 @@ def locate(text: str) -> Mapping[str, int]:
 
 
 def line_of(lines: Mapping[str, int], key: str) -> int | None:
-    """The line of *key*, or of the nearest table around it."""
+    """The line of *key* in any of a secret's spellings, or of the nearest table around it."""
     while key:
-        if key in lines:
-            return lines[key]
+        for spelling in (key, f"{key}_file", f"{key}_env"):
+            if spelling in lines:
+                return lines[spelling]
         key = key.rpartition(".")[0]
     return None
 
 
-def read_faults(error: ValidationError, model: type[BaseModel], lines: Mapping[str, int]) -> list[Fault]:
+def read_faults(error: ValidationError, lines: Mapping[str, int]) -> list[Fault]:
     """pydantic's findings as faults, in the file's order."""
     found = []
     details = error.errors(include_url=False, include_input=False)
     for detail in details:
         if detail["type"] == "too_short" and any(_within(other["loc"], detail["loc"]) for other in details):
             continue  # pydantic counts only the entries that are right
-        place = [str(part) for part in detail["loc"] if part not in VARIANTS or detail["loc"][0] != "identity"]
-        key = ".".join(place)
-        reason, remedy = _words(detail, place, model)
+        key = ".".join(str(part) for part in place_of(detail))
+        reason, remedy = _words(detail)
         found.append(Fault(key, line_of(lines, key), reason, remedy))
     return sorted(found, key=lambda fault: (fault.line or 0, fault.key))
+
+
+def place_of(detail: ErrorDetails) -> tuple[int | str, ...]:
+    """Where the file says it: pydantic also names the variant of an ``[[identity]]`` on the way."""
+    place = detail["loc"]
+    return place[:2] + place[3:] if place[0] == "identity" and len(place) > 2 and place[2] in VARIANTS else place
 
 
 def _within(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
     return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
-def without(node: Any, places: Sequence[tuple[int | str, ...]]) -> Any:
-    """*node* without what stands at *places*, so that what is right can still be checked as a whole."""
-    gone = {place[0] for place in places if len(place) == 1}
-    inner = {
-        key: [place[1:] for place in places if len(place) > 1 and place[0] == key]
-        for key in {p[0] for p in places if p}
-    }
-    if isinstance(node, dict):
-        return {key: without(value, inner.get(key, [])) for key, value in node.items() if key not in gone}
-    if isinstance(node, list):
-        return [without(value, inner.get(n, [])) for n, value in enumerate(node) if n not in gone]
-    return node
-
-
-def _words(detail: ErrorDetails, place: Sequence[str], model: type[BaseModel]) -> tuple[str, str]:
+def _words(detail: ErrorDetails) -> tuple[str, str]:
     context: Mapping[str, Any] = detail.get("ctx") or {}
     match detail["type"]:
         case "fault":
@@ -96,7 +93,7 @@ def _words(detail: ErrorDetails, place: Sequence[str], model: type[BaseModel]) -
         case "missing":
             return "is missing", "it has no default: state it"
         case "extra_forbidden":
-            nearest = difflib.get_close_matches(place[-1], known_keys(model, detail["loc"]), n=1, cutoff=0.5)
+            nearest = difflib.get_close_matches(str(detail["loc"][-1]), known_keys(detail["loc"]), n=1, cutoff=0.5)
             return "is no key that is known", f"did you mean {nearest[0]}?" if nearest else "remove it"
         case "literal_error":
             return "is none of the values it may have", f"use one of {context['expected']}"
@@ -112,19 +109,25 @@ def _words(detail: ErrorDetails, place: Sequence[str], model: type[BaseModel]) -
     )
 
 
-def known_keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+def known_keys(place: Sequence[str | int]) -> list[str]:
     """The keys of the table at *place*, whose last part is the one that is not known."""
-    schema = model.model_json_schema(by_alias=True)
-    node: Any = schema
-    for part in place[:-1]:
-        node = _resolve(node, schema)
+    return list(schema_of(place[:-1]).get("properties", {}))
+
+
+def schema_of(place: Sequence[str | int]) -> Mapping[str, Any]:
+    """What the JSON Schema says of the value at *place*; nothing of one that is not known."""
+    schema = json_schema()
+    node = schema
+    for part in place:
         if isinstance(part, int):
             node = node.get("items", {})
         elif part in VARIANTS and "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
         else:
-            node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
-    return list(_resolve(node, schema).get("properties", {}))
+            named = *node.get("patternProperties", {}).values(), node.get("additionalProperties")
+            node = node.get("properties", {}).get(part) or named[0] or {}
+        node = _resolve(node, schema)
+    return node
 
 
 def _resolve(node: Any, schema: Any) -> Any:

@@ -199,6 +199,7 @@ class ExampleSettings(Table):
     subject: str = Field(description="who asks")
     groups: tuple[str, ...] = Field((), description="in which groups")
     recording: str = Field(description="for which recording")
+    video: str | None = Field(None, description="and for which of its videos")
     allowed: bool = Field(description="what the rules must say")
     room: str | None = Field(None, description="the recording's room")
     author: str | None = Field(None, description="the recording's author")

@@ -18,6 +18,9 @@ SECRETS = {
 PUBLIC = frozenset({"public_key"})
 """Given like a secret, and none: anybody may read the file."""
 
+UNREAD = "not read " * 8
+"""Stands for a secret that could not be read: long enough that nothing else is found wrong with it."""
+
 
 def resolve(raw: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> tuple[list[Fault], list[Fault]]:
     """Replace every spelling in *raw* by the Secret it names. Returns faults and warnings, without lines."""
@@ -74,7 +77,7 @@ def _resolve_one(
             if not isinstance(value, str) or not environ.get(value):
                 key = f"{place}.{spelling}"
                 faults.append(Fault(key, None, "names an environment variable that is not set", "set it, or use _file"))
-                value = "missing"
+                value = UNREAD
             else:
                 value = environ[value]
         table[name] = Secret(value) if isinstance(value, str) and value else value
@@ -85,21 +88,23 @@ def _from_file(value: Any, folder: Path, key: str, secret: bool, faults: list[Fa
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
         mode = path.stat().st_mode
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
         faults.append(
             Fault(key, None, f"names a file that cannot be read: {why}", "create it, readable for the gateway")
         )
-        return "missing"
+        return UNREAD
     if not text:
         faults.append(Fault(key, None, "names a file that is empty", "write the secret into it"))
-        return "missing"
+        return UNREAD
     if secret and mode & stat.S_IROTH:
         warnings.append(Fault(key, None, "names a file that everybody may read", "chmod 600 it"))
     return text
 
 
 def _session_secrets(session: dict[str, Any], folder: Path, faults: list[Fault], warnings: list[Fault]) -> None:
+    if session.pop("secrets", None) is not None:
+        faults.append(Fault("session.secrets", None, "is no key that is known", "did you mean secrets_file?"))
     secret, file = session.pop("secret", None), session.pop("secrets_file", None)
     if secret is not None and file is not None:
         faults.append(Fault("session.secrets_file", None, "is given as well as secret", "keep one of the two"))
@@ -109,7 +114,12 @@ def _session_secrets(session: dict[str, Any], folder: Path, faults: list[Fault],
     elif secret is not None:
         session["secrets"] = (secret,)
     for one in session.get("secrets", ()):
-        if isinstance(one, Secret) and one.reveal() != "missing" and len(one.reveal().encode()) < 32:
+        if isinstance(one, Secret) and len(one.reveal().encode()) < 32:
             faults.append(
-                Fault("session.secret", None, "is shorter than 32 bytes", "make one with: openssl rand -base64 48")
+                Fault(
+                    "session.secrets" if file else "session.secret",
+                    None,
+                    "is shorter than 32 bytes",
+                    "make one with: openssl rand -base64 48",
+                )
             )
