@@ -169,8 +169,7 @@ def _read(document: Any) -> dict[str | None, _Key]:
             key = _public(row)
         except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
             continue
-        kid = row.get("kid")
-        if key is not None and (kid is None or isinstance(kid, str)) and kid not in found:
+        if key is not None and isinstance(kid := row.get("kid"), str | None) and kid not in found:
             found[kid] = key
     if not found:
         raise ValueError("no key is fit for signatures")
