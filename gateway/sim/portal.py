@@ -1,13 +1,14 @@
 """A small intranet portal: it knows who you are (you say so) and hands you over with a ticket that it signs."""
 
 import secrets
-import time
 from dataclasses import dataclass
 
 import jwt
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from gateway.clock import SystemClock
+from gateway.ports import Clock
 from gateway.sim.catalogue import Recording
 
 TICKET_SECONDS = 30
@@ -30,13 +31,15 @@ PEOPLE = (
 
 
 class Portal:
-    """*key* is an Ed25519 private key's PEM; *gateway* the gateway's public_url, for which tickets are signed."""
+    """*key* is an Ed25519 private key's PEM. *gateway*, set before the first click, is the gateway's public_url:
+    where people are sent, and for whom tickets are signed. *url* is the portal's own address, and its issuer."""
 
-    def __init__(self, recordings: list[Recording], key: str) -> None:
+    def __init__(self, recordings: list[Recording], key: str, *, clock: Clock | None = None) -> None:
         self.gateway = ""
         self.url = ""
         self._recordings = recordings
         self._key = key
+        self._clock = clock or SystemClock()
         self._runner: web.AppRunner | None = None
         environment = Environment(loader=PackageLoader("gateway.sim", "pages"), autoescape=select_autoescape())
         self._page = environment.get_template("portal.html")
@@ -56,8 +59,8 @@ class Portal:
             await self._runner.cleanup()
 
     def ticket(self, person: Person) -> str:
-        """What a portal signs, in any language: five claims, a nonce, the groups."""
-        now = int(time.time())
+        """What a portal signs, in any language: who, for whom, from when to when, a nonce, the groups."""
+        now = int(self._clock.now())
         claims = {
             "iss": self.url,
             "aud": self.gateway,
@@ -74,14 +77,18 @@ class Portal:
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
 
     async def _open(self, request: web.Request) -> web.Response:
-        path = f"/recordings/{request.match_info['recording']}"
-        if "video" in request.match_info:
-            path += f"/videos/{request.match_info['video']}"
+        """Hand the person over. Only what the page lists is opened: nothing else gets into the address."""
+        recording, video = request.match_info["recording"], request.match_info.get("video")
+        known = next((one for one in self._recordings if one.recording == recording), None)
+        if known is None or (video is not None and known.film(video) is None):
+            raise web.HTTPNotFound(text="The portal lists no such recording.")
+        path = f"/recordings/{recording}" + ("" if video is None else f"/videos/{video}")
         location = f"{self.gateway}{path}?ticket={self.ticket(_person(request))}"
         headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         return web.Response(status=303, headers=headers)
 
 
 def _person(request: web.Request) -> Person:
+    """By name; who says nothing is the first, so that the demo's first click plays."""
     name = request.query.get("as")
     return next((person for person in PEOPLE if person.name == name), PEOPLE[0])
