@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -35,9 +34,10 @@ class LinkSigner:
         if self._knobs.link_not_jwt:
             return secrets.token_hex(16)
         issued = int(self.now())
-        claims: dict[str, Any] = {"iat": issued, "nbf": issued, "iss": host, "sub": host, "aud": host}
+        claims: dict[str, Any] = {"iat": issued, "nbf": issued}
         if not self._knobs.link_without_exp:
-            claims["exp"] = issued + self._knobs.link_life
+            claims["exp"] = int(issued + self._knobs.link_life)
+        claims |= {"iss": host, "sub": host, "aud": host}
         if not self._knobs.unscoped_links:
             claims["path"] = path
         return jwt.encode(claims, _KEY, algorithm="PS512", headers={"kid": _KID})
@@ -59,7 +59,7 @@ class LinkSigner:
 
 
 class Api:
-    """*users* are names and passwords; *media* gives the distribution server's ``scheme://host:port``."""
+    """*users* are names and passwords; *called* hears of every operation; *media* gives the distribution server's ``scheme://host:port``."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Api:
         knobs: Knobs,
         clock: Clock,
         signer: LinkSigner,
-        calls: "Counter[str]",
+        called: Callable[[str], None],
         media: Callable[[], str],
         changed: Callable[[], None],
     ) -> None:
@@ -78,7 +78,7 @@ class Api:
         self._knobs = knobs
         self._clock = clock
         self._signer = signer
-        self._calls = calls
+        self._called = called
         self._media = media
         self._changed = changed
 
@@ -99,7 +99,7 @@ class Api:
         self, name: str, handler: Callable[[web.Request], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def operate(request: web.Request) -> web.Response:
-            self._calls[name] += 1
+            self._called(name)
             self._changed()
             knobs = self._knobs
             if name in knobs.gate:

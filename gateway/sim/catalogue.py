@@ -5,21 +5,31 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 
 _MEDIA = files("gateway.sim").joinpath("media")
+_INVERTED = bytes(255 - byte for byte in range(256))
 
 
 @dataclass
 class Film:
-    """One file. *modified* is Unix seconds."""
+    """One file. *modified* is Unix seconds; a film that is not *ready* has no link yet."""
 
     video: str
     camera: str
     content: bytes
     modified: float = 1_746_544_800.0
     ready: bool = True
+    _tagged: tuple[bytes, str] = field(default=(b"", '"empty"'), init=False, repr=False, compare=False)
 
     @property
     def etag(self) -> str:
-        return f'"{hashlib.sha256(self.content).hexdigest()[:24]}"'
+        """Strong: other bytes, another tag. Reckoned once for what *content* is, for it may be large."""
+        if self._tagged[0] is not self.content:
+            self._tagged = (self.content, f'"{hashlib.sha256(self.content).hexdigest()[:24]}"')
+        return self._tagged[1]
+
+    def change(self) -> None:
+        """Become another file, as long as before."""
+        self.content = self.content.translate(_INVERTED)
+        self.modified += 60
 
 
 @dataclass

@@ -5,10 +5,7 @@ It speaks HTTP/1.1 itself, on asyncio's streams: a framework would mend the faul
 
 import asyncio
 import re
-import socket
-import struct
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
@@ -16,56 +13,44 @@ from multidict import CIMultiDict
 
 from gateway.sim import ranges
 from gateway.sim.api import LinkSigner
+from gateway.sim.body import Body, CutError, MediaRequest, wait_with
 from gateway.sim.catalogue import Film
 from gateway.sim.knobs import Knobs
 
 _PATH = re.compile(r"/distribution/([0-9A-Za-z-]+)/1_\1_(\d+)\.mp4")
-_PIECE = 64 * 1024
 _BOUNDARY = "THIS_STRING_SEPARATES"
 
-
-class _CutError(Exception):
-    """The connection ends here."""
-
-
-@dataclass
-class MediaRequest:
-    """One request as it was seen. *sent* counts bytes of the body; *left* tells that the other side went first."""
-
-    method: str
-    path: str
-    headers: CIMultiDict[str] = field(repr=False)
-    status: int = 0
-    sent: int = 0
-    left: bool = False
-
-    @property
-    def range(self) -> str | None:
-        return self.headers.get("Range")
+Parts = Sequence[bytes | memoryview]
 
 
 class Distribution:
-    """*find* gives the film of a recording's id and number; *changed* is called after every request and byte count."""
+    """*find* gives the film of a recording's id and number. *called* hears of requests, *changed* of what follows."""
 
     def __init__(
-        self, find: Callable[[str, int], Film | None], knobs: Knobs, signer: LinkSigner, changed: Callable[[], None]
+        self,
+        find: Callable[[str, int], Film | None],
+        knobs: Knobs,
+        signer: LinkSigner,
+        called: Callable[[str], None],
+        changed: Callable[[], None],
     ) -> None:
         self.requests: list[MediaRequest] = []
         self.open = 0
         self._find = find
         self._knobs = knobs
         self._signer = signer
+        self._called = called
         self._changed = changed
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.open += 1
+        # Without a buffer of our own, what was written is what the kernel took: a cut is where it was meant to be.
+        writer.transport.set_write_buffer_limits(0)
         try:
             while await self._request(reader, writer):
                 pass
-        except _CutError:
-            writer.transport.abort()
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (CutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
             self.open -= 1
@@ -73,8 +58,9 @@ class Distribution:
             writer.close()
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request. False if the connection is not to be used again."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        method, target, _ = head[0].split(" ")
+        method, _, target = head[0].removesuffix(" HTTP/1.1").partition(" ")
         headers: CIMultiDict[str] = CIMultiDict()
         for line in head[1:-2]:
             name, _, value = line.partition(":")
@@ -82,35 +68,42 @@ class Distribution:
         path, _, query = target.partition("?")
         seen = MediaRequest(method, path, headers)
         self.requests.append(seen)
-        self._changed()
-        if "media" in self._knobs.gate:
-            await self._knobs.gate["media"].wait()
-        if self._knobs.delay.get("media"):
-            await asyncio.sleep(self._knobs.delay["media"])
+        self._called("media")
         try:
-            await self._answer(seen, query, writer)
+            if "media" in self._knobs.gate:
+                await wait_with(reader, self._knobs.gate["media"])
+            if self._knobs.delay.get("media"):
+                await asyncio.sleep(self._knobs.delay["media"])
+            status, told, parts, film = self._answer(seen, query)
+            await self._send(seen, status, told, parts, film, reader, writer)
         except ConnectionError:
             seen.left = True
             raise
         finally:
+            seen.over = True
             self._changed()
         return headers.get("Connection", "").lower() != "close"
 
-    async def _answer(self, seen: MediaRequest, query: str, writer: asyncio.StreamWriter) -> None:
+    def _answer(self, seen: MediaRequest, query: str) -> "tuple[int, CIMultiDict[str], Parts, Film | None]":
         token = parse_qs(query).get("access_token", [""])[0]
         match = _PATH.fullmatch(seen.path)
         film = self._find(match[1], int(match[2])) if match else None
-        if self._knobs.refuse_media:
-            await self._send(seen, writer, self._knobs.refuse_media.pop(0), CIMultiDict(), [])
+        status = 200
+        if seen.method not in ("GET", "HEAD"):
+            status = 405
+        elif self._knobs.refuse_media:
+            status = self._knobs.refuse_media.pop(0)
         elif not self._signer.accepts(token, seen.path):
-            await self._send(seen, writer, 403, CIMultiDict(), [])
+            status = 403
         elif film is None:
-            await self._send(seen, writer, 404, CIMultiDict(), [])
-        else:
-            await self._film(seen, film, writer)
+            status = 404
+        if film is None or status != 200:
+            return status, CIMultiDict(), (), None
+        return *self._film(seen, film), film
 
-    async def _film(self, seen: MediaRequest, film: Film, writer: asyncio.StreamWriter) -> None:
-        knobs, content = self._knobs, film.content
+    def _film(self, seen: MediaRequest, film: Film) -> "tuple[int, CIMultiDict[str], Parts]":
+        """Status, headers and body for a film that may be seen."""
+        knobs, content = self._knobs, memoryview(film.content)
         etag = {"strong": film.etag, "weak": f"W/{film.etag}", "none": None}[knobs.validators]
         modified = None if knobs.validators == "none" else film.modified
         asked = CIMultiDict(seen.headers)
@@ -124,117 +117,51 @@ class Distribution:
             headers["ETag"] = etag
         if modified is not None:
             headers["Last-Modified"] = ranges.http_date(modified)
-        spans = told.spans or ()
-        parts: list[bytes | memoryview] = []
-        if told.status == 200:
-            headers["Content-Type"] = "video/mp4"
-            parts = [memoryview(content)]
-        elif told.status == 416:
+        if told.status == 416:
             headers["Content-Range"] = f"bytes */{len(content)}"
-        elif told.status == 206 and len(spans) == 1:
-            first, last = spans[0]
-            headers["Content-Type"] = "video/mp4"
-            shift = 1 if knobs.wrong_content_range else 0
-            headers["Content-Range"] = f"bytes {first + shift}-{last + shift}/{len(content)}"
-            parts = [memoryview(content)[first : last + 1]]
-        elif told.status == 206:
+        if told.status not in (200, 206):
+            return told.status, headers, ()
+        spans = told.spans or ()
+        if len(spans) > 1:
             headers["Content-Type"] = f"multipart/byteranges; boundary={_BOUNDARY}"
-            for first, last in spans:
-                parts += [
-                    f"\r\n--{_BOUNDARY}\r\nContent-Type: video/mp4\r\n"
-                    f"Content-Range: bytes {first}-{last}/{len(content)}\r\n\r\n".encode(),
-                    memoryview(content)[first : last + 1],
-                ]
-            parts.append(f"\r\n--{_BOUNDARY}--\r\n".encode())
-        await self._send(seen, writer, told.status, headers, parts, film)
+            return told.status, headers, _multipart(content, spans)
+        headers["Content-Type"] = "video/mp4"
+        if not spans:
+            return told.status, headers, (content,)
+        first, last = spans[0]
+        shift = 1 if knobs.wrong_content_range else 0
+        headers["Content-Range"] = f"bytes {first + shift}-{last + shift}/{len(content)}"
+        return told.status, headers, (content[first : last + 1],)
 
     async def _send(
         self,
         seen: MediaRequest,
-        writer: asyncio.StreamWriter,
         status: int,
         headers: "CIMultiDict[str]",
-        parts: "list[bytes | memoryview]",
-        film: Film | None = None,
+        parts: Parts,
+        film: Film | None,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
-        knobs = self._knobs
         seen.status = status
-        chunked = knobs.chunked and bool(parts)
+        chunked = self._knobs.chunked and bool(parts)
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
         elif status != 304:
             headers["Content-Length"] = str(sum(len(part) for part in parts))
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{k}: {v}" for k, v in headers.items())]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        if seen.method == "HEAD":
-            parts = []
-        faults = _Faults(knobs, bool(parts))
-        if faults.cut_at is not None and faults.cut_at < 0:
-            writer.write(head[: len(head) // 2])
+        if parts and seen.method == "GET":
+            await Body(seen, film, self._knobs, reader, writer, self._changed).send(head, parts, chunked=chunked)
+        else:
+            writer.write(head)
             await writer.drain()
-            _reset(writer)
-        writer.write(head)
-        for part in parts:
-            for at in range(0, len(part), _PIECE):
-                await self._piece(seen, writer, bytes(part[at : at + _PIECE]), faults, film, chunked=chunked)
-        if chunked and parts:
-            writer.write(b"0\r\n\r\n")
-        if parts and knobs.extra_bytes:
-            writer.write(b"x" * knobs.extra_bytes)
-        await writer.drain()
-
-    async def _piece(
-        self,
-        seen: MediaRequest,
-        writer: asyncio.StreamWriter,
-        piece: bytes,
-        faults: "_Faults",
-        film: Film | None,
-        *,
-        chunked: bool,
-    ) -> None:
-        stops = sorted({at - seen.sent for at in faults.stops if 0 <= at - seen.sent < len(piece)} | {len(piece)})
-        begun = 0
-        base = seen.sent
-        for stop in stops:
-            if stop > begun:
-                part = piece[begun:stop]
-                writer.write(f"{len(part):x}\r\n".encode() + part + b"\r\n" if chunked else part)
-                await writer.drain()
-                seen.sent += len(part)
-                begun = stop
-                self._changed()
-            await self._fault(base + stop, writer, faults, film)
-
-    async def _fault(self, at: int, writer: asyncio.StreamWriter, faults: "_Faults", film: Film | None) -> None:
-        if at == faults.stall_at:
-            faults.stall_at = None
-            await self._knobs.stall_gate.wait()
-        if at == faults.change_at and film is not None:
-            film.content = bytes(byte ^ 0xFF for byte in film.content)
-            film.modified += 60
-            _reset(writer)
-        if at == faults.cut_at:
-            _reset(writer)
-        if at == faults.end_at:
-            raise ConnectionResetError
 
 
-class _Faults:
-    """What the knobs have in store for this one body."""
-
-    def __init__(self, knobs: Knobs, body: bool) -> None:
-        self.cut_at = knobs.reset_after.pop(0) if body and knobs.reset_after else None
-        self.end_at = knobs.end_after.pop(0) if body and knobs.end_after else None
-        self.stall_at = knobs.stall_after.pop(0) if body and knobs.stall_after else None
-        self.change_at = knobs.change_after.pop(0) if body and knobs.change_after else None
-
-    @property
-    def stops(self) -> list[int]:
-        return [at for at in (self.cut_at, self.end_at, self.stall_at, self.change_at) if at is not None]
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    raise _CutError
+def _multipart(content: memoryview, spans: tuple[tuple[int, int], ...]) -> Parts:
+    """``multipart/byteranges`` (RFC 9110, 14.6)."""
+    parts: list[bytes | memoryview] = []
+    for first, last in spans:
+        head = f"\r\n--{_BOUNDARY}\r\nContent-Type: video/mp4\r\nContent-Range: bytes {first}-{last}/{len(content)}"
+        parts += [f"{head}\r\n\r\n".encode(), content[first : last + 1]]
+    return [*parts, f"\r\n--{_BOUNDARY}--\r\n".encode()]

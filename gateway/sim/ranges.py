@@ -26,12 +26,12 @@ def answer(headers: Mapping[str, str], length: int, etag: str | None, modified: 
     if "If-Match" in headers:
         if not _matches(headers["If-Match"], etag, strong=True):
             return Answer(412)
-    elif "If-Unmodified-Since" in headers and not _not_after(date, headers["If-Unmodified-Since"]):
+    elif _compared(date, headers.get("If-Unmodified-Since")) == "after":
         return Answer(412)
     if "If-None-Match" in headers:
         if _matches(headers["If-None-Match"], etag, strong=False):
             return Answer(304)
-    elif "If-Modified-Since" in headers and _not_after(date, headers["If-Modified-Since"]):
+    elif _compared(date, headers.get("If-Modified-Since")) in ("same", "before"):
         return Answer(304)
     if "Range" not in headers or not _if_range(headers.get("If-Range"), etag, date):
         return Answer(200)
@@ -46,10 +46,11 @@ def parse(value: str, length: int) -> tuple[tuple[int, int], ...] | None:
     unit, separator, specs = value.partition("=")
     if not separator or unit.strip().lower() != "bytes":
         return None
+    told = [spec for spec in specs.split(",") if spec.strip()]
+    if not told:
+        return None
     spans = []
-    for spec in specs.split(","):
-        if not spec.strip():
-            continue
+    for spec in told:
         match = _SPEC.fullmatch(spec)
         if match is None or match[1] == match[2] == "" or max(len(match[1]), len(match[2])) > 19:
             return None
@@ -74,12 +75,16 @@ def _matches(value: str, etag: str | None, *, strong: bool) -> bool:
     return etag in tags if strong else etag.removeprefix("W/") in [tag.removeprefix("W/") for tag in tags]
 
 
-def _not_after(modified: int | None, value: str) -> bool:
-    """Whether the file was not modified after the date told; an unreadable date is no condition that holds."""
+def _compared(modified: int | None, value: str | None) -> str | None:
+    """Whether the file was modified before, at the same second as, or after the date told; None if either is
+    unknown, and then the condition is as if it were not there (RFC 9110, 13.1.3 and 13.1.4)."""
+    if modified is None or value is None:
+        return None
     try:
-        return modified is not None and modified <= parsedate_to_datetime(value).timestamp()
+        told = parsedate_to_datetime(value).timestamp()
     except (ValueError, TypeError):
-        return False
+        return None
+    return "same" if modified == told else "before" if modified < told else "after"
 
 
 def _if_range(value: str | None, etag: str | None, modified: int | None) -> bool:
@@ -87,7 +92,4 @@ def _if_range(value: str | None, etag: str | None, modified: int | None) -> bool
         return True
     if value.startswith(('"', "W/")):
         return etag is not None and not etag.startswith("W/") and value == etag
-    try:
-        return modified is not None and modified == parsedate_to_datetime(value).timestamp()
-    except (ValueError, TypeError):
-        return False
+    return _compared(modified, value) == "same"

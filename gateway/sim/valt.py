@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 from aiohttp import web
@@ -11,15 +12,21 @@ from aiohttp import web
 from gateway.clock import SystemClock
 from gateway.ports import Clock
 from gateway.sim.api import Api, LinkSigner
+from gateway.sim.body import MediaRequest
 from gateway.sim.catalogue import Film, Recording, demo_recordings
-from gateway.sim.distribution import Distribution, MediaRequest
+from gateway.sim.distribution import Distribution
 from gateway.sim.knobs import Knobs
 
 USERS = {"svc-reviewer": "reviewer-password", "svc-trainee": "trainee-password"}
 
 
 class ValtSimulator:
-    """``async with ValtSimulator() as valt``. Ports are the system's choice unless given."""
+    """``async with ValtSimulator() as valt``. Ports are the system's choice unless given.
+
+    *knobs* may be turned at any time. *calls* counts by operation (login, download, record, search, rooms, media)
+    and, as ``media_connection``, the connections to the distribution server. *clock* is VALT's own: links are dated
+    and judged by it.
+    """
 
     def __init__(
         self,
@@ -47,11 +54,11 @@ class ValtSimulator:
             self.knobs,
             self._clock,
             signer,
-            self.calls,
+            self._called,
             lambda: self.media_url,
             self._wake,
         )
-        self._distribution = Distribution(self._find, self.knobs, signer, self._wake)
+        self._distribution = Distribution(self._find, self.knobs, signer, self._called, self._wake)
         self._runner: web.AppRunner | None = None
         self._media_server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
@@ -108,13 +115,14 @@ class ValtSimulator:
             raise KeyError(recording)
         return found
 
-    def add_video(self, recording: str, video: str, content: bytes, *, name: str = "Added") -> Film:
-        """Another film; its recording is made where there is none."""
+    def add_video(self, recording: str, video: str, content: bytes | Path, *, name: str = "Added") -> Film:
+        """Another film; its recording is made where there is none, and called *name*."""
         found = self._api.recording(recording)
         if found is None:
             found = Recording(recording, name)
             self.recordings.append(found)
-        film = Film(video, f"Camera {len(found.films) + 1}", content)
+        whole = content.read_bytes() if isinstance(content, Path) else content
+        film = Film(video, f"Camera {len(found.films) + 1}", whole)
         found.films.append(film)
         return film
 
@@ -131,6 +139,10 @@ class ValtSimulator:
         finally:
             self._waiters.remove(entry)
 
+    def _called(self, operation: str) -> None:
+        self.calls[operation] += 1
+        self._wake()
+
     def _wake(self) -> None:
         for predicate, future in self._waiters:
             if not future.done() and predicate():
@@ -141,7 +153,7 @@ class ValtSimulator:
         return found.films[number - 1] if found is not None and 0 < number <= len(found.films) else None
 
     async def _media(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.calls["media_connection"] += 1
+        self._called("media_connection")
         self._connections.add(writer)
         try:
             await self._distribution.serve(reader, writer)

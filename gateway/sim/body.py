@@ -1,0 +1,137 @@
+"""The body of one answer of the distribution server, and what the knobs have in store for it."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from multidict import CIMultiDict
+
+from gateway.sim.catalogue import Film
+from gateway.sim.knobs import Knobs
+
+_PIECE = 64 * 1024
+
+
+class CutError(Exception):
+    """The connection ends here, and it is our doing."""
+
+
+@dataclass
+class MediaRequest:
+    """One request as it was seen. *sent* counts the body's bytes that the kernel took; *left* tells that the other
+    side went before the answer was over; *over* that there is nothing more to come of it."""
+
+    method: str
+    path: str
+    headers: CIMultiDict[str] = field(repr=False)
+    status: int = 0
+    sent: int = 0
+    left: bool = False
+    over: bool = False
+
+    @property
+    def range(self) -> str | None:
+        return self.headers.get("Range")
+
+
+class Body:
+    """Takes its faults from *knobs*, one of each list, when it is made. *changed* is called as bytes go out."""
+
+    def __init__(
+        self,
+        seen: MediaRequest,
+        film: Film | None,
+        knobs: Knobs,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        changed: Callable[[], None],
+    ) -> None:
+        self._seen = seen
+        self._film = film
+        self._knobs = knobs
+        self._reader = reader
+        self._writer = writer
+        self._changed = changed
+        self._reset_at = _next(knobs.reset_after)
+        self._end_at = _next(knobs.end_after)
+        self._stall_at = _next(knobs.stall_after)
+        self._change_at = _next(knobs.change_after)
+
+    async def send(self, head: bytes, parts: Sequence[bytes | memoryview], *, chunked: bool) -> None:
+        """Write it all, or raise CutError where a knob ends it."""
+        if self._reset_at is not None and self._reset_at < 0:
+            await self._write(head[: len(head) // 2])
+            reset(self._writer)
+        self._writer.write(head)
+        stops = [self._reset_at, self._end_at, self._stall_at, self._change_at]
+        for piece in pieces(parts, [stop for stop in stops if stop is not None]):
+            await self._fault()
+            await self._write(_chunk(piece) if chunked else piece)
+            self._seen.sent += len(piece)
+            self._changed()
+        await self._fault()
+        if chunked:
+            self._writer.write(b"0\r\n\r\n")
+        await self._write(b"x" * self._knobs.extra_bytes)
+
+    async def _write(self, data: bytes | memoryview) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def _fault(self) -> None:
+        at = self._seen.sent
+        if at == self._stall_at:
+            await wait_with(self._reader, self._knobs.stall_gate)
+        if at == self._change_at and self._film is not None:
+            self._film.change()
+            reset(self._writer)
+        if at == self._reset_at:
+            reset(self._writer)
+        if at == self._end_at:
+            raise CutError
+
+
+def pieces(parts: Iterable[bytes | memoryview], stops: Sequence[int], size: int = _PIECE) -> Iterator[memoryview]:
+    """The body in pieces of at most *size* bytes, none of which reaches across one of *stops*."""
+    before = 0
+    for part in parts:
+        view = memoryview(part)
+        begun = 0
+        while begun < len(view):
+            ahead = [stop - before for stop in stops if stop - before > begun]
+            end = min(begun + size, len(view), *ahead)
+            yield view[begun:end]
+            begun = end
+        before += len(view)
+
+
+async def wait_with(reader: asyncio.StreamReader, event: asyncio.Event) -> None:
+    """Wait for *event*, or until the other side goes: ConnectionResetError. Who only waits would never notice."""
+    opened = asyncio.ensure_future(event.wait())
+    gone = asyncio.ensure_future(reader.read(1))
+    try:
+        await asyncio.wait({opened, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            raise ConnectionResetError
+    finally:
+        opened.cancel()
+        gone.cancel()
+        await asyncio.gather(opened, gone, return_exceptions=True)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End the connection by a TCP reset."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    raise CutError
+
+
+def _chunk(piece: memoryview) -> bytes:
+    return f"{len(piece):x}\r\n".encode() + bytes(piece) + b"\r\n"
+
+
+def _next(queue: list[int]) -> int | None:
+    return queue.pop(0) if queue else None
