@@ -1,0 +1,1 @@
+"""What stands in deploy/ is tried with the programs that read it."""
