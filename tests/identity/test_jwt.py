@@ -146,7 +146,7 @@ def each(name: str, *values: Any) -> list[dict[str, Any]]:
     return [{name: value} for value in values]
 
 
-NO_TIMES = (None, "1800000100", [1], True, {}, math.nan, math.inf, -1, 1e308, 10**400)
+NO_TIMES: tuple[Any, ...] = (None, "1800000100", [1], True, {}, math.nan, math.inf, -1, 1e308, 10**400)
 WRONG = [
     *each("exp", *NO_TIMES, 1_799_999_970),
     *each("iat", *NO_TIMES, 1_800_000_031),

@@ -1,0 +1,95 @@
+"""Cookie tossing: another cookie under the same domain never stands for the session."""
+
+import pytest
+
+from gateway.identity.cookies import read_cookie
+
+NAME = "__Host-valt_gateway_session"
+GOOD = "gAAAAABtoken_of-the-session=="
+EVIL = "gAAAAABtoken_of-a-stranger=="
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{NAME}={GOOD}",
+        f"a=b; {NAME}={GOOD}; c=d",
+        f"a=b;{NAME}={GOOD};c=d",
+        f"a=b;   {NAME}={GOOD}   ;",
+        f"lone; {NAME}={GOOD}",
+        f'a="x; {NAME}={GOOD}; b=y"',
+        f"{NAME}2={EVIL}; {NAME}={GOOD}",
+        f"valt_gateway_session={EVIL}; {NAME}={GOOD}",
+        f"a={NAME}x={EVIL}; {NAME}={GOOD}",
+    ],
+)
+def test_the_cookie_is_read_among_its_neighbours(header: str) -> None:
+    assert read_cookie([header], NAME) == GOOD
+
+
+DISGUISES = [
+    f"{NAME}",
+    f"\u2000{NAME}",
+    f"\u00a0{NAME}",
+    f"\u3000{NAME}",
+    f"\u0085{NAME}",
+    f"\udcc2\udca0{NAME}",
+    f"\t{NAME}",
+    f"\x0b{NAME}",
+    f"\x00{NAME}",
+    f"{NAME}\t",
+    f"{NAME} ",
+    f"{NAME}\u00a0",
+    f"{NAME}\x00",
+    NAME.lower(),
+    NAME.upper(),
+    f'"{NAME}"',
+    f"${NAME}",
+    f"={NAME}",
+    NAME.replace("H", "\uff28"),
+    NAME.replace("_", "\uff3f"),
+    f"\ufeff{NAME}",
+    f"\u200b{NAME}",
+]
+
+
+@pytest.mark.parametrize("disguise", DISGUISES, ids=ascii)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_second_cookie_that_a_laxer_reader_takes_for_ours_makes_both_none(disguise: str, first: bool) -> None:
+    cookies = [f"{disguise}={EVIL}", f"{NAME}={GOOD}"]
+    for order in (cookies, cookies[::-1]):
+        assert read_cookie(["; ".join(order)], NAME) is None
+        assert read_cookie(order if first else order[::-1], NAME) is None
+
+
+@pytest.mark.parametrize("disguise", DISGUISES[1:], ids=ascii)
+def test_a_disguised_cookie_alone_is_none(disguise: str) -> None:
+    assert read_cookie([f"{disguise}={EVIL}"], NAME) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "short",
+        f'"{EVIL}"',
+        f"{EVIL}, {NAME}={EVIL}",
+        f"{EVIL}\\075",
+        f"{EVIL}\u00e9",
+        f"{EVIL} {EVIL}",
+        f"{EVIL}%3D",
+        "A" * 4001,
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_a_value_outside_the_alphabet_or_the_size_of_ours_is_none(value: str) -> None:
+    assert read_cookie([f"{NAME}={value}"], NAME) is None
+
+
+@pytest.mark.parametrize("header", ["", ";", ";;;", "=", "a", "$Version=1", f"$Version=1, {NAME}={EVIL}", f"{NAME}"])
+def test_a_header_without_the_cookie_has_none(header: str) -> None:
+    assert read_cookie([header], NAME) is None
+
+
+def test_no_header_has_none() -> None:
+    assert read_cookie([], NAME) is None

@@ -1,0 +1,209 @@
+"""The session: what its cookie keeps, how long it is good, and what ends it."""
+
+import base64
+from http.cookies import SimpleCookie
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from gateway.identity.session import Sessions
+from gateway.model import Credentials, Identity, Secret
+from gateway.store.memory import MemoryStore
+from tests.support.clock import ManualClock
+
+ONE, TWO = Secret("one secret of the operator's"), Secret("another secret of the operator's")
+ANNA = Identity(
+    subject="anna",
+    issuer="https://portal.example.edu",
+    provider="portal",
+    kind="ticket",
+    groups=frozenset({"supervisors", "choir"}),
+    recording="7",
+    video="9",
+)
+
+
+class House:
+    """Sessions with their clock and store."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.store = MemoryStore(self.clock)
+
+    def sessions(self, *secrets: Secret, secure: bool = True, **otherwise: Any) -> Sessions:
+        return Sessions(
+            secrets or (ONE,),
+            8 * 3600.0,
+            3600.0,
+            self.clock,
+            self.store,
+            secure=secure,
+            kept_groups=frozenset({"supervisors"}),
+            **otherwise,
+        )
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def value_of(sessions: Sessions, header: str | None) -> Credentials:
+    """What a browser that was given *header* offers."""
+    assert header is not None
+    pair = header.partition(";")[0]
+    value = sessions.read([f"theme=dark; {pair}"])
+    return Credentials(session=None if value is None else Secret(value))
+
+
+async def test_a_session_is_the_person_that_was_vouched_for(house: House) -> None:
+    sessions = house.sessions()
+    identity = await sessions.authenticate(value_of(sessions, sessions.issue_header(ANNA)))
+    assert identity is not None
+    assert (identity.subject, identity.issuer, identity.provider) == (ANNA.subject, ANNA.issuer, ANNA.provider)
+    assert (identity.kind, identity.recording, identity.video) == ("session", "7", "9")
+    assert identity.since == house.clock.now()
+    assert identity.expires_at == house.clock.now() + 8 * 3600
+
+
+async def test_only_groups_that_some_rule_names_are_kept(house: House) -> None:
+    sessions = house.sessions()
+    identity = await sessions.authenticate(value_of(sessions, sessions.issue_header(ANNA)))
+    assert identity is not None
+    assert identity.groups == {"supervisors"}
+
+
+async def test_each_sign_in_starts_a_session_with_an_id_of_its_own(house: House) -> None:
+    sessions = house.sessions()
+    first = await sessions.authenticate(value_of(sessions, sessions.issue_header(ANNA)))
+    assert first is not None
+    second = await sessions.authenticate(value_of(sessions, sessions.issue_header(first)))
+    assert second is not None
+    assert None not in (first.session, second.session)
+    assert first.session != second.session
+
+
+async def test_a_session_ends_when_it_is_idle(house: House) -> None:
+    sessions = house.sessions()
+    offered = value_of(sessions, sessions.issue_header(ANNA))
+    house.clock.pass_(3599)
+    assert await sessions.authenticate(offered) is not None
+    house.clock.pass_(1)
+    assert await sessions.authenticate(offered) is None
+
+
+async def test_a_session_in_use_lives_on_until_its_lifetime_and_no_longer(house: House) -> None:
+    sessions = house.sessions()
+    offered = value_of(sessions, sessions.issue_header(ANNA))
+    for _ in range(15):
+        house.clock.pass_(1900)
+        identity = await sessions.authenticate(offered)
+        assert identity is not None
+        offered = value_of(sessions, sessions.refresh_header(identity))
+    house.clock.pass_(300)
+    assert await sessions.authenticate(offered) is None
+
+
+async def test_the_cookie_is_renewed_once_a_tenth_of_the_idle_limit_has_passed(house: House) -> None:
+    sessions = house.sessions()
+    identity = await sessions.authenticate(value_of(sessions, sessions.issue_header(ANNA)))
+    assert identity is not None
+    house.clock.pass_(359)
+    assert sessions.refresh_header(identity) is None
+    house.clock.pass_(1)
+    renewed = await sessions.authenticate(value_of(sessions, sessions.refresh_header(identity)))
+    assert renewed is not None
+    assert (renewed.session, renewed.since) == (identity.session, identity.since)
+
+
+async def test_who_came_without_a_session_is_given_none_by_a_renewal(house: House) -> None:
+    assert house.sessions().refresh_header(ANNA) is None
+
+
+async def test_a_copied_cookie_is_void_after_the_sign_out(house: House) -> None:
+    sessions = house.sessions()
+    offered = value_of(sessions, sessions.issue_header(ANNA))
+    other = value_of(sessions, sessions.issue_header(ANNA))
+    identity = await sessions.authenticate(offered)
+    assert identity is not None
+    assert identity.session is not None
+    await house.store.sign_out(identity.session, house.clock.now() + 8 * 3600)
+    assert await sessions.authenticate(offered) is None
+    assert await sessions.authenticate(other) is not None
+
+
+async def test_a_restart_signs_nobody_out(house: House) -> None:
+    offered = value_of(house.sessions(), house.sessions().issue_header(ANNA))
+    assert await house.sessions().authenticate(offered) is not None
+
+
+async def test_the_first_secret_signs_and_all_are_accepted(house: House) -> None:
+    old, both, new = house.sessions(ONE), house.sessions(TWO, ONE), house.sessions(TWO)
+    before = value_of(old, old.issue_header(ANNA))
+    after = value_of(both, both.issue_header(ANNA))
+    assert await both.authenticate(before) is not None
+    assert await new.authenticate(after) is not None
+    assert await new.authenticate(before) is None
+    assert await old.authenticate(after) is None
+
+
+async def test_a_cookie_that_was_tampered_with_is_no_proof(house: House) -> None:
+    sessions = house.sessions()
+    offered = value_of(sessions, sessions.issue_header(ANNA)).session
+    assert offered is not None
+    value = offered.reveal()
+    for place in range(0, len(value), 7):
+        changed = value[:place] + ("A" if value[place] != "A" else "B") + value[place + 1 :]
+        assert await sessions.authenticate(Credentials(session=Secret(changed))) is None
+
+
+@pytest.mark.parametrize("value", ["", "rubbish", "gAAAAAB" + "A" * 100, "\udcff" * 20, "é" * 20])
+async def test_rubbish_is_no_proof_and_nobodys_fault(house: House, value: str) -> None:
+    assert await house.sessions().authenticate(Credentials(session=Secret(value))) is None
+
+
+async def test_the_secret_itself_is_not_the_key(house: House) -> None:
+    text = base64.urlsafe_b64encode(b"k" * 32).decode()
+    forged = Fernet(text).encrypt(b'{"v":1}').decode()
+    assert await house.sessions(Secret(text)).authenticate(Credentials(session=Secret(forged))) is None
+
+
+async def test_nothing_of_the_person_can_be_read_from_the_cookie(house: House) -> None:
+    header = house.sessions().issue_header(ANNA)
+    opened = base64.urlsafe_b64decode(header.partition("=")[2].partition(";")[0])
+    assert b"anna" not in opened
+    assert "anna" not in header
+
+
+async def test_no_session_offered_is_no_proof(house: House) -> None:
+    assert await house.sessions().authenticate(Credentials()) is None
+
+
+def attributes(header: str) -> list[str]:
+    return header.split("; ")[1:]
+
+
+def test_on_https_the_cookie_is_bound_to_the_host(house: House) -> None:
+    header = house.sessions().issue_header(ANNA)
+    assert header.startswith("__Host-valt_gateway_session=")
+    assert attributes(header) == ["Max-Age=28800", "Path=/", "HttpOnly", "SameSite=Lax", "Secure"]
+    assert len(header) < 4096
+
+
+def test_on_http_the_cookie_is_not_secure_since_browsers_would_drop_it(house: House) -> None:
+    header = house.sessions(secure=False).issue_header(ANNA)
+    assert header.startswith("valt_gateway_session=")
+    assert attributes(header) == ["Max-Age=28800", "Path=/", "HttpOnly", "SameSite=Lax"]
+
+
+def test_portals_on_another_site_get_a_partitioned_cookie(house: House) -> None:
+    header = house.sessions(cross_site=True).issue_header(ANNA)
+    assert attributes(header) == ["Max-Age=28800", "Path=/", "HttpOnly", "SameSite=None", "Partitioned", "Secure"]
+
+
+def test_the_cookie_is_taken_away_with_the_attributes_it_was_given_with(house: House) -> None:
+    sessions = house.sessions()
+    given, cleared = attributes(sessions.issue_header(ANNA)), attributes(sessions.clear_header())
+    assert cleared == ["Max-Age=0", *given[1:]]
+    assert SimpleCookie(sessions.clear_header())[sessions.cookie_name].value == ""
