@@ -1,0 +1,78 @@
+"""Programs that tests run for real: found or failed, never skipped."""
+
+import asyncio
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+
+def program(name: str) -> str:
+    """The path of *name*. AssertionError where it is not installed: tests/programs.sh installs it."""
+    path = shutil.which(name)
+    if path is None:
+        raise AssertionError(f"{name} is not installed: run tests/programs.sh")
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    code: int
+    out: bytes
+    err: bytes
+
+
+async def run(*command: str, seconds: float = 60.0, stdin: bytes | None = None) -> Ran:
+    """Run *command* to its end."""
+    process = await asyncio.create_subprocess_exec(
+        program(command[0]),
+        *command[1:],
+        stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            out, err = await process.communicate(stdin)
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    return Ran(process.returncode or 0, out, err)
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running ``valt-gateway demo``, by the addresses that it printed."""
+
+    portal: str
+    gateway: str
+    metrics: str
+    process: asyncio.subprocess.Process
+
+
+@asynccontextmanager
+async def demo() -> AsyncIterator[Demo]:
+    """Run the demo as a person would, on ports that the system chooses."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "gateway", "demo", "--port", "0", "--portal-port", "0", "--admin-port", "0"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    told: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(30):
+            while "audit" not in told:
+                line = (await process.stdout.readline()).decode()
+                match = re.match(r"(\w+): +(\S+)", line)
+                if match:
+                    told[match[1]] = match[2]
+        yield Demo(told["portal"], told["gateway"], told["metrics"], process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
