@@ -95,7 +95,7 @@ def _identity(settings: Settings) -> Iterator[Fault]:
                 f"{key}.type",
                 None,
                 f"needs a session: {provider.type} signs people in",
-                "add a [session] table with a secret",
+                "add a [session] table with secret_file",
             )
         if isinstance(provider, TicketSettings):
             yield from _ticket(key, provider)
@@ -148,7 +148,7 @@ def _server(settings: Settings) -> Iterator[Fault]:
     if server.workers > 1:
         yield Fault("server.workers", None, "is more than 1, which is not to be had yet", "run one process a listener")
     if (server.tls_cert_file is None) != (server.tls_key_file is None):
-        yield Fault("server.tls_cert_file", None, "and tls_key_file go together", "give both or neither")
+        yield Fault("server.tls_cert_file", None, "goes together with tls_key_file", "give both or neither")
     if settings.admin.listen == server.listen and not server.listen.endswith(":0"):
         yield Fault("admin.listen", None, "is the public listener's address", "give it another port, on loopback")
     if server.cors_origins and not server.public_url.startswith("https://"):

@@ -91,7 +91,9 @@ def _words(detail: ErrorDetails) -> tuple[str, str]:
         case "fault":
             return str(context["reason"]), str(context["remedy"])
         case "missing":
-            return "is missing", "it has no default: state it"
+            file = f"{detail['loc'][-1]}_file"
+            named = file in known_keys(detail["loc"])
+            return "is missing", f"name a file that holds it with {file}" if named else "it has no default: state it"
         case "extra_forbidden":
             nearest = difflib.get_close_matches(str(detail["loc"][-1]), known_keys(detail["loc"]), n=1, cutoff=0.5)
             return "is no key that is known", f"did you mean {nearest[0]}?" if nearest else "remove it"
@@ -101,12 +103,24 @@ def _words(detail: ErrorDetails) -> tuple[str, str]:
             return "has no type that is known", 'set type to "jwt", "header", "ticket" or "oidc"'
         case "string_pattern_mismatch":
             return "has characters that it may not have", f"it must match {context['pattern']}"
-        case _:
-            pass
-    return (
-        f"is not right: {detail['msg'][:1].lower()}{detail['msg'][1:]}",
-        "see config/gateway.toml for how it is written",
-    )
+        case "greater_than_equal":
+            return "is too small", f"write {context['ge']} or more"
+        case "too_short" | "string_too_short":
+            return "is empty", "state at least one"
+        case kind:
+            return _KINDS.get(kind.partition("_")[0], ("is not right", "see config/gateway.toml for how it is written"))
+
+
+_KINDS = {
+    "tuple": ("is not a list", 'write it in brackets: ["one", "another"]'),
+    "int": ("is not a whole number", "write it without quotes and without a point"),
+    "bool": ("is neither true nor false", "write true or false, without quotes"),
+    "string": ("is not text", 'write it in quotes: "text"'),
+    "date": ("is not a date", "write it without quotes: 2027-06-30"),
+    "model": ("is not a table", "write it as a [table] of its own"),
+    "dict": ("is not a table", "write it as a [table] of its own"),
+}
+"""By the first word of pydantic's kind of error. Its own message is not told: it might repeat what was written."""
 
 
 def known_keys(place: Sequence[str | int]) -> list[str]:

@@ -75,7 +75,12 @@ def _syntax(name: str, message: str) -> Fault:
     reason, _, place = message.partition(" (at ")
     number = place.removeprefix("line ").partition(",")[0]
     line = int(number) if number.isdigit() else None
-    return Fault(name, line, f"is not TOML: {reason[:1].lower()}{reason[1:]}", "mend that line first")
+    return Fault(
+        name,
+        line,
+        f"is not TOML: {reason[:1].lower()}{reason[1:]}",
+        "mend the end of the file" if line is None else "mend that line first",
+    )
 
 
 def _anchor(raw: dict[str, Any], folder: Path) -> None:

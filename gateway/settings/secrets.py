@@ -65,22 +65,21 @@ def _resolve_one(
     faults: list[Fault],
     warnings: list[Fault],
 ) -> None:
-    spellings = [spelling for spelling in (name, f"{name}_file", f"{name}_env") if spelling in table]
-    if len(spellings) > 1:
-        key = f"{place}.{spellings[1]}"
-        faults.append(Fault(key, None, f"is given as well as {spellings[0]}", "keep one of the two"))
-    for spelling in spellings:
-        value = table.pop(spelling)
-        if spelling.endswith("_file"):
-            value = _from_file(value, folder, f"{place}.{spelling}", name not in PUBLIC, faults, warnings)
-        elif spelling.endswith("_env"):
-            if not isinstance(value, str) or not environ.get(value):
-                key = f"{place}.{spelling}"
-                faults.append(Fault(key, None, "names an environment variable that is not set", "set it, or use _file"))
-                value = UNREAD
-            else:
-                value = environ[value]
-        table[name] = Secret(value) if isinstance(value, str) and value else value
+    given = {key: table.pop(key) for key in (name, f"{name}_file", f"{name}_env") if key in table}
+    if not given:
+        return
+    first, *others = given
+    value, key = given[first], f"{place}.{first}"
+    if others:
+        faults.append(Fault(f"{place}.{others[0]}", None, f"is given as well as {first}", "keep one of the two"))
+    if first == f"{name}_file":
+        value = _from_file(value, folder, key, name not in PUBLIC, faults, warnings)
+    elif first == f"{name}_env":
+        value = environ.get(value, "") if isinstance(value, str) else ""
+        if not value:
+            faults.append(Fault(key, None, "names an environment variable that is not set", "set it, or use _file"))
+            value = UNREAD
+    table[name] = Secret(value) if isinstance(value, str) and value else value
 
 
 def _from_file(value: Any, folder: Path, key: str, secret: bool, faults: list[Fault], warnings: list[Fault]) -> str:
@@ -113,7 +112,10 @@ def _session_secrets(session: dict[str, Any], folder: Path, faults: list[Fault],
         session["secrets"] = tuple(Secret(line.strip()) for line in text.splitlines() if line.strip())
     elif secret is not None:
         session["secrets"] = (secret,)
-    for one in session.get("secrets", ()):
+    else:
+        faults.append(Fault("session.secret", None, "is missing", "name a file that holds it with secret_file"))
+        session["secrets"] = (Secret(UNREAD),)
+    for one in session["secrets"]:
         if isinstance(one, Secret) and len(one.reveal().encode()) < 32:
             faults.append(
                 Fault(
