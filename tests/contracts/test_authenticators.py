@@ -1,0 +1,120 @@
+"""The three answers, of every kind of proof: the person; not mine; mine, and bad."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+
+from gateway.errors import InvalidCredentialsError
+from gateway.identity.claims import Expected
+from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.jwks import Keys
+from gateway.identity.jwt import JwtAuthenticator
+from gateway.identity.session import Sessions
+from gateway.identity.ticket import TicketAuthenticator, mint_ticket
+from gateway.model import Credentials, Identity, Secret
+from gateway.ports import Authenticator
+from gateway.store.memory import MemoryStore
+from tests.support.clock import ManualClock
+from tests.support.listener import Recorder
+from tests.support.provider import Provider
+
+SHARED = "a secret that is shared with the portal"
+
+
+@dataclass
+class Case:
+    """*forgiving*: bad proof of this kind is nobody's fault, and as good as none."""
+
+    authenticator: Authenticator
+    good: Credentials
+    bad: Credentials
+    forgiving: bool = False
+
+
+def signed(clock: ManualClock, provider: Provider, client: aiohttp.ClientSession) -> Case:
+    keys = Keys(provider.issuer, "", client, clock, Recorder())
+    expected = Expected(provider.issuer, "valt-gateway", ("EdDSA",), 30.0)
+    claims = {"iss": provider.issuer, "aud": "valt-gateway", "sub": "anna", "iat": clock.now(), "exp": clock.now() + 60}
+    good, bad = (provider.sign({**claims, "aud": audience}) for audience in ("valt-gateway", "another"))
+    return Case(
+        JwtAuthenticator("one", "Authorization", expected, keys, clock, Recorder()),
+        Credentials(headers={"authorization": f"Bearer {good}"}),
+        Credentials(headers={"authorization": f"Bearer {bad}"}),
+    )
+
+
+def ticket(clock: ManualClock) -> Case:
+    expected = Expected("https://portal.example.edu", "here", ("HS256",), 5.0)
+    good, bad = (
+        mint_ticket(SHARED, issuer=expected.issuer, audience=audience, subject="anna", now=clock.now(), ttl=60.0)
+        for audience in ("here", "elsewhere")
+    )
+    return Case(
+        TicketAuthenticator("one", expected, SHARED, clock, MemoryStore(clock), max_age=60.0, started_at=clock.now()),
+        Credentials(ticket=Secret(good)),
+        Credentials(ticket=Secret(bad)),
+    )
+
+
+def header() -> Case:
+    return Case(
+        HeaderAuthenticator("one", "X-Forwarded-User", "X-Forwarded-Groups", ",", ("10.0.0.5/32",)),
+        Credentials(headers={"x-forwarded-user": "anna"}, peer="10.0.0.5"),
+        Credentials(headers={"x-forwarded-user": "an\nna"}, peer="10.0.0.5"),
+    )
+
+
+def session(clock: ManualClock) -> Case:
+    sessions = Sessions([Secret(SHARED)], 100.0, 50.0, clock, MemoryStore(clock), secure=True, kept_groups=frozenset())
+    issued = sessions.issue_header(Identity(subject="anna", issuer="i", provider="one", kind="oidc"))
+    value = sessions.read([issued.partition(";")[0]])
+    assert value is not None
+    return Case(sessions, Credentials(session=Secret(value)), Credentials(session=Secret(value[:-8])), True)
+
+
+@pytest.fixture(params=["jwt", "ticket", "header", "session"])
+async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
+    clock = ManualClock()
+    async with Provider().running() as provider, aiohttp.ClientSession() as client:
+        match request.param:
+            case "jwt":
+                yield signed(clock, provider, client)
+            case "ticket":
+                yield ticket(clock)
+            case "header":
+                yield header()
+            case _:
+                yield session(clock)
+
+
+async def test_good_proof_is_a_person_of_that_provider(case: Case) -> None:
+    identity = await case.authenticator.authenticate(case.good)
+    assert identity is not None
+    assert (identity.subject, identity.provider) == ("anna", "one")
+
+
+async def test_bad_proof_of_its_kind_is_invalid_and_an_old_cookie_as_good_as_none(case: Case) -> None:
+    if case.forgiving:
+        assert await case.authenticator.authenticate(case.bad) is None
+        return
+    with pytest.raises(InvalidCredentialsError):
+        await case.authenticator.authenticate(case.bad)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Credentials(),
+        Credentials(headers={"authorization": "Basic YTpi"}),
+        Credentials(headers={"authorization": "Bearer rubbish"}),
+        Credentials(headers={"x-forwarded-user": "anna"}, peer="192.0.2.1"),
+        Credentials(ticket=Secret("rubbish")),
+        Credentials(session=Secret("rubbish")),
+        Credentials(access_token=Secret("rubbish")),
+    ],
+    ids=["nothing", "basic", "bearer", "stranger", "ticket", "session", "access token"],
+)
+async def test_what_is_no_proof_of_its_kind_is_left_to_the_others(case: Case, other: Credentials) -> None:
+    assert await case.authenticator.authenticate(other) is None
