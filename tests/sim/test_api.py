@@ -1,0 +1,205 @@
+"""The simulated API is VALT's, shape by shape: the seed document and the vendor's pages are written out here."""
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+
+from gateway.sim.catalogue import ACCENTS, ACCENTS_FILM, CAMERA_A, CAMERA_B, SESSION
+from tests.support.clock import ManualClock
+from tests.support.valt import Caller, Said, caller, claims
+
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+DOWNLOAD = f"/api/v3/records/download/{SESSION}/{CAMERA_A}"
+RECORD = f"/api/v3/records/{SESSION}"
+CALLS = [("GET", DOWNLOAD), ("GET", RECORD), ("POST", "/api/v3/records"), ("GET", "/api/v3/rooms/info")]
+
+
+async def test_a_login_gives_a_token_of_32_hex_characters(valt: Caller) -> None:
+    said = await valt.login()
+    assert said.status == 200
+    assert re.fullmatch(r"[0-9a-f]{32}", said.body["data"]["access_token"])
+    assert said.body == {"data": {"access_token": valt.token}}
+
+
+async def test_a_login_that_fails_says_so_in_a_string(valt: Caller) -> None:
+    refused = Said(401, {"data": "Invalid username or password"})
+    assert await valt.login(password="wrong") == refused
+    assert await valt.login("nobody") == refused
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"[]", b"\xff"])
+@pytest.mark.parametrize("path", ["/api/v3/login", "/api/v3/records"])
+async def test_a_body_that_is_no_json_object_is_500(valt: Caller, path: str, body: bytes) -> None:
+    await valt.login()
+    said = await valt.ask("POST", path, data=body)
+    assert said == Said(500, {"error": {"code": 500, "message": "Internal Server Error"}})
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS)
+async def test_a_call_without_a_token_and_one_with_a_bad_token_are_refused_differently(
+    valt: Caller, method: str, path: str
+) -> None:
+    missing = await valt.ask(method, path)
+    assert missing == Said(401, {"error": {"code": 401, "message": "No API key provided"}})
+    bad = await valt.ask(method, path, token="0" * 32)
+    assert bad == Said(401, {"error": {"code": 401, "message": "Bad credentials."}})
+
+
+@pytest.mark.parametrize("path", [f"{SESSION}/no-such-video", f"no-such-recording/{CAMERA_A}", f"{ACCENTS}/{CAMERA_A}"])
+async def test_a_download_of_what_is_not_there_is_a_problem_document(valt: Caller, path: str) -> None:
+    await valt.login()
+    said = await valt.ask("GET", f"/api/v3/records/download/{path}")
+    assert said.status == 404
+    assert said.body == {
+        "type": "https://tools.ietf.org/html/rfc2616#section-10",
+        "title": "An error occurred",
+        "status": 404,
+        "detail": "Not Found",
+    }
+
+
+async def test_a_film_that_is_not_ready_is_not_there(valt: Caller) -> None:
+    await valt.login()
+    valt.valt.recording(SESSION).films[0].ready = False
+    assert (await valt.ask("GET", DOWNLOAD)).status == 404
+
+
+async def test_details_of_what_is_not_there_have_a_404_without_a_message(valt: Caller) -> None:
+    await valt.login()
+    assert await valt.ask("GET", "/api/v3/records/no-such-recording") == Said(404, {"error": {"code": 404}})
+
+
+async def test_a_link_is_built_as_in_the_vendors_sample(valt: Caller, clock: ManualClock) -> None:
+    link = await valt.link()
+    media = re.escape(valt.valt.media_url)
+    assert re.fullmatch(
+        rf"{media}/distribution/{SESSION}/1_{SESSION}_1\.mp4\?filename=[0-9A-Za-z%.-]+\.mp4"
+        r"&access_token=[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]{342}",
+        link,
+    )
+    assert valt.valt.media_url != valt.valt.base_url
+    token = parse_qs(urlsplit(link).query)["access_token"][0]
+    head = jwt.get_unverified_header(token)
+    assert re.fullmatch(UUID, head.pop("kid"))
+    assert head == {"typ": "JWT", "alg": "PS512"}
+    issued = int(clock.now())
+    host = urlsplit(valt.valt.media_url).hostname
+    told = {"iat": issued, "nbf": issued, "exp": issued + 1800, "iss": host, "sub": host, "aud": host}
+    assert claims(link) == told
+    assert list(claims(link)) == list(told)
+
+
+async def test_a_links_file_name_is_encoded_twice(valt: Caller) -> None:
+    link = await valt.link(ACCENTS, ACCENTS_FILM)
+    raw = link.partition("?filename=")[2].partition("&")[0]
+    assert raw.startswith("S%25C3%25A9ance%2B%25C3%25A0%2BBesan%25C3%25A7on%2B%252B%2Bsuite%2B%2BCam%25C3%25A9ra%2B1")
+    once = parse_qs(urlsplit(link).query)["filename"][0]
+    assert once.startswith("S%C3%A9ance+%C3%A0+Besan%C3%A7on+%2B+suite++Cam%C3%A9ra+1+05-06-2025+10-18-AM.mp4")
+
+
+async def test_details_have_every_field_of_valt_6(valt: Caller) -> None:
+    await valt.login()
+    assert await valt.ask("GET", RECORD) == Said(
+        200,
+        {
+            "data": {
+                "id": SESSION,
+                "name": "Session 1451",
+                "template": [{"Course": "PSY 512"}],
+                "created": 1746544680,
+                "author": {"id": 7, "name": "jsmith"},
+                "type": "record",
+                "duration": 24.0,
+                "room": {"id": 37, "name": "Room 1"},
+                "cameras": {"63": "Ceiling", "64": "Door"},
+                "sharing": {"users": [], "groups": [4]},
+                "retention": {"type": "inherit"},
+                "markers": [_marker(1, "Greeting", 3), _marker(2, "Task begins", 11), _marker(3, "Feedback", 19)],
+                "videos": [
+                    {"id": CAMERA_A, "status": {}, "camera": {"id": 63, "name": "Ceiling"}},
+                    {"id": CAMERA_B, "status": {}, "camera": {"id": 64, "name": "Door"}},
+                ],
+            }
+        },
+    )
+
+
+def _marker(number: int, event: str, time: float) -> dict[str, Any]:
+    return {"id": number, "event": event, "time": time, "color": "red", "hex_color": "#cc0000", "template": []}
+
+
+async def test_valt_5_has_integers_for_ids(valt: Caller) -> None:
+    await valt.login()
+    data = (await valt.ask("GET", f"/api/v3/records/{ACCENTS}")).body["data"]
+    assert (data["id"], data["videos"][0]["id"]) == (614, 9101)
+    assert await valt.link("614", "9101")
+
+
+async def test_a_recording_that_will_be_deleted_says_when_and_one_without_films_has_an_array_of_cameras(
+    valt: Caller,
+) -> None:
+    await valt.login()
+    recording = valt.valt.recording(SESSION)
+    recording.deleted_at = 1_800_000_000.0
+    recording.films.clear()
+    data = (await valt.ask("GET", RECORD)).body["data"]
+    assert data["retention"] == {"type": "until", "until": 1800000000}
+    assert data["cameras"] == data["videos"] == []
+
+
+async def test_a_search_lists_recordings_without_their_videos(valt: Caller) -> None:
+    await valt.login()
+    said = await valt.ask("POST", "/api/v3/records", json={})
+    rows = said.body["data"]["records"]
+    assert [row["id"] for row in rows] == [SESSION, *(one.recording for one in valt.valt.recordings[1:3]), 614]
+    assert set(rows[0]) == {
+        *("id", "name", "created", "author", "type", "duration", "room", "cameras", "sharing"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"search": "session"}, ["Session 1451"]),
+        ({"search": "nothing of the kind"}, []),
+        ({"limit": 1}, ["Session 1451"]),
+        ({"offset": 1, "limit": 2}, ["Interview 12", "Late moov"]),
+        ({"offset": 9}, []),
+    ],
+)
+async def test_a_search_finds_by_name_and_pages(valt: Caller, asked: dict[str, Any], found: list[str]) -> None:
+    await valt.login()
+    said = await valt.ask("POST", "/api/v3/records", json=asked)
+    assert [row["name"] for row in said.body["data"]["records"]] == found
+
+
+async def test_rooms_have_ids_and_names(valt: Caller) -> None:
+    await valt.login()
+    rooms = (await valt.ask("GET", "/api/v3/rooms/info")).body["data"]["rooms"]
+    assert {"id": 37, "name": "Room 1"} in rooms
+    assert len(rooms) == 3
+
+
+async def test_every_call_is_counted_by_what_it_is_and_can_be_waited_for(valt: Caller) -> None:
+    gate = valt.valt.knobs.gate["download"] = asyncio.Event()
+    link = asyncio.ensure_future(valt.link())
+    await valt.valt.wait_for(lambda: valt.valt.calls["download"] == 1)
+    gate.set()
+    await valt.fetch(await link)
+    for method, path in CALLS[1:]:
+        await valt.ask(method, path, json={})
+    assert valt.valt.calls == dict.fromkeys(("login", "download", "record", "search", "rooms", "media"), 1) | {
+        "media_connection": 1
+    }
+
+
+async def test_both_servers_listen_where_they_are_told() -> None:
+    async with caller() as first:
+        api, media = urlsplit(first.valt.base_url).port, urlsplit(first.valt.media_url).port
+    async with caller(api_port=api, media_port=media) as second:
+        assert urlsplit(second.valt.base_url).port == api
+        assert urlsplit(await second.link()).port == media
