@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
+# `make -j test` must not lint before the programs are there, nor test while it lints.
+.NOTPARALLEL:
 .PHONY: help demo test lint bench soak programs clean
 
 help: ## What can be made

@@ -7,8 +7,8 @@ wanted=(
     chromium:chromium ffmpeg:ffmpeg nginx:nginx-light prometheus:prometheus promtool:prometheus
     mpv:mpv cvlc:vlc-bin curl:curl wget:wget openssl:openssl systemd-analyze:systemd node:nodejs npm:npm
 )
-# Debian keeps servers where a user's PATH does not look.
-PATH=$PATH:/usr/sbin:/sbin
+# Debian keeps servers where a user's PATH does not look; Ubuntu's Chromium is a snap.
+PATH=$PATH:/usr/sbin:/sbin:/snap/bin
 
 missing() {
     local entry
@@ -23,7 +23,7 @@ lacking=$(missing)
 packages=$(sed 's/.*://' <<<"$lacking" | sort -u)
 # VLC plays nothing without its plugins.
 if grep -q '^vlc-bin$' <<<"$packages"; then packages+=$'\nvlc-plugin-base'; fi
-packages=${packages//$'\n'/ }
+packages="${packages//$'\n'/ } "
 
 if ! command -v apt-get >/dev/null; then
     echo "tests/programs.sh: missing: $(sed 's/:.*//' <<<"$lacking" | tr '\n' ' ')" >&2
@@ -33,8 +33,8 @@ fi
 
 if [ "$(id -u)" = 0 ]; then
     as_root=()
-elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-    as_root=(sudo -n)
+elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+    as_root=(sudo)
 else
     echo "tests/programs.sh: the tests need programs that are not here; please run:" >&2
     echo "    sudo apt-get update && sudo apt-get install --no-install-recommends $packages" >&2
@@ -43,10 +43,11 @@ fi
 
 echo "tests/programs.sh: installing $packages" >&2
 # Services that come with the packages need not run: the tests start their own.
-export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 "${as_root[@]}" apt-get update -qq
+if ! apt-cache show chromium >/dev/null 2>&1; then packages=${packages/#chromium /chromium-browser }; fi
 # shellcheck disable=SC2086  # a list of words
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -y -qq --no-install-recommends $packages >/dev/null
 
 lacking=$(missing)
 if [ -n "$lacking" ]; then

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -204,13 +203,9 @@ def test_a_librarys_message_is_told_without_what_could_be_secret(message: str, t
 
 
 @pytest.fixture
-def library(log: LogListener, clock: ManualClock) -> Iterator[logging.Logger]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def library(log: LogListener, clock: ManualClock) -> logging.Logger:
     take_over(log, clock, "info")
-    yield logging.getLogger("aiohttp.server")
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return logging.getLogger("aiohttp.server")
 
 
 def test_an_exception_is_told_by_its_kind_and_place_without_its_text(library: logging.Logger, stream: Stream) -> None:
