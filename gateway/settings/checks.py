@@ -10,6 +10,7 @@ from gateway.settings.model import GrantSettings, JwtSettings, OidcSettings, Set
 from gateway.settings.values import is_loopback
 
 _HMAC_BYTES = 32
+_CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")
 
 
 def faults_of(settings: Settings) -> list[Fault]:
@@ -69,15 +70,14 @@ def _shadows(earlier: GrantSettings, later: GrantSettings) -> bool:
         and set(later.groups) <= set(earlier.groups)
     )
     recordings = all(_covered(glob, earlier.recordings) for glob in later.recordings)
-    conditions = all(
-        not asked or (asked == getattr(later, name))
-        for name in ("rooms", "authors", "names", "template", "author_is_me", "shared_with_me")
-        if (asked := getattr(earlier, name)) is not None
-    )
+    asked = [name for name in _CONDITIONS if getattr(earlier, name)]
+    conditions = all(getattr(earlier, name) == getattr(later, name) for name in asked if name != "created_within")
     within = earlier.created_within is None or (
         later.created_within is not None and later.created_within <= earlier.created_within
     )
-    return people and recordings and conditions and within and bool(later.recordings)
+    # An account that may not see a recording knows nothing of it, and another may.
+    known_alike = not asked or earlier.account == later.account
+    return people and recordings and conditions and within and known_alike and bool(later.recordings)
 
 
 def _covered(glob: str, globs: Iterable[str]) -> bool:

@@ -227,3 +227,15 @@ def test_a_narrower_rule_after_a_wider_one_is_in_its_shadow(tmp_path: Path) -> N
     loaded = load_text(tmp_path, f'{GOOD}{narrower}created_within = "1d"\nrooms = ["Room 3"]\n')
 
     assert [fault.key for fault in loaded.faults] == ["grants.1"]
+
+
+def test_another_account_may_know_what_the_earlier_one_does_not(tmp_path: Path) -> None:
+    condition = 'rooms = ["Room 3"]\n'
+    other = '\n[[grants]]\nname = "n"\ngroups = ["supervisors"]\nrecordings = ["*"]\naccount = "{}"\n' + condition
+    account = '\n[valt.accounts.trainee]\nusername = "svc-trainee"\npassword = "planted"\n'
+
+    alike = load_text(tmp_path, GOOD + condition + other.format("reviewer") + account)
+    differently = load_text(tmp_path, GOOD + condition + other.format("trainee") + account)
+
+    assert [fault.key for fault in alike.faults] == ["grants.1"]
+    assert differently.faults == ()
