@@ -1,0 +1,67 @@
+"""One request, seen alike by the audit, the metrics and the log; and what they do when it is dark."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.support.harness import VIDEO_PATH, House, house
+
+
+def accesses(home: House) -> list[dict[str, Any]]:
+    home.gateway.logs.flush()
+    records = [json.loads(line) for line in home.log.getvalue().splitlines()]
+    return [record for record in records if record["event"] == "request"]
+
+
+async def test_audit_metrics_and_log_tell_the_same_of_one_stream(home: House) -> None:
+    headers = home.bearer("anna") | {"Range": "bytes=100-1099"}
+    async with home.client.get(home.url + VIDEO_PATH, headers=headers) as answer:
+        assert len(await answer.read()) == 1000
+        request_id = answer.headers["X-Request-ID"]
+    await home.ended()
+    opened, closed = home.audit()
+    (access,) = accesses(home)
+    assert (opened["event"], closed["event"]) == ("open", "close")
+    assert {opened["request_id"], closed["request_id"], access["request_id"]} == {request_id}
+    for one in (closed, access):
+        told = [one[name] for name in ("subject", "rule", "status", "bytes", "outcome")]
+        assert told == ["anna", "supervisors", 206, 1000, "whole"]
+    assert (opened["bytes"], opened["range"], opened["groups"]) == (None, "bytes=100-1099", ["supervisors"])
+    shown = await home.metrics()
+    assert shown["valt_gateway_stream_bytes_total"] == 1000
+    assert shown['valt_gateway_deliveries_total{delivery="proxy",outcome="whole"}'] == 1
+    assert shown['valt_gateway_grants_total{outcome="allowed",rule="supervisors"}'] == 1
+    assert shown['valt_gateway_audit_events_total{event="close"}'] == 1
+
+
+async def test_no_stream_is_opened_while_the_audit_cannot_be_written_and_nothing_is_lost(tmp_path: Path) -> None:
+    audit = tmp_path / "audit.jsonl"
+    audit.symlink_to("/dev/full")
+    async with house(tmp_path) as home:
+        async with home.client.get(home.url + VIDEO_PATH, headers=home.bearer("anna")) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (503, "busy")
+            assert int(answer.headers["Retry-After"]) > 0
+        audit.unlink()
+        home.gateway.audit.reopen()
+        async with home.client.get(home.url + VIDEO_PATH, headers=home.bearer("ben")) as answer:
+            assert answer.status == 200
+            await answer.read()
+        await home.ended()
+        told = [(line["event"], line["subject"], line["code"]) for line in home.audit()]
+        assert told == [("deny", "anna", "busy"), ("open", "ben", None), ("close", "ben", None)]
+        assert "the audit cannot be written" in home.log.getvalue()
+
+
+async def test_what_the_parser_refuses_is_not_repeated_in_the_log(home: House) -> None:
+    address = urlsplit(home.url)
+    for garbage in (b"GET /?ticket=planted", b"GET / HTTP/1.1\r\nAuthorization: Bearer planted\x00\r\n\r\n"):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(garbage + b"\r\n\r\n")
+        writer.write_eof()
+        async with asyncio.timeout(5):
+            await reader.read()
+        writer.close()
+    home.gateway.logs.flush()
+    assert "planted" not in home.log.getvalue()
