@@ -11,9 +11,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from tests.observe.test_metrics import PROMISED
 from tests.support.programs import Demo, demo, program
+
+# Prometheus takes five seconds to look at its targets for the first time, so it is started once.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PREFIX = "valt_gateway_"
@@ -45,28 +49,29 @@ class Prometheus:
                 await asyncio.sleep(0.05)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Demo]:
     async with demo() as started:
         yield started
 
 
-@pytest.fixture
-async def prometheus(running: Demo, tmp_path: Path) -> AsyncIterator[Prometheus]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def prometheus(running: Demo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
     """Every second instead of every 15, and at the demo's address; the rest is what an operator installs."""
+    folder = tmp_path_factory.mktemp("prometheus")
     text = (DEPLOY / "prometheus.yml").read_text()
     for old, new in {"127.0.0.1:9464": urlsplit(running.metrics).netloc, "_interval: 15s": "_interval: 1s"}.items():
         assert old in text
         text = text.replace(old, new)
-    (tmp_path / "prometheus.yml").write_text(text)
-    shutil.copy(DEPLOY / "alerts.yml", tmp_path)
+    (folder / "prometheus.yml").write_text(text)
+    shutil.copy(DEPLOY / "alerts.yml", folder)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     process = await asyncio.create_subprocess_exec(
         program("prometheus"),
-        f"--config.file={tmp_path / 'prometheus.yml'}",
-        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={address}",
         stderr=asyncio.subprocess.DEVNULL,
     )
