@@ -21,7 +21,8 @@ from gateway.visit import Visit
 VERSION = 1
 
 _MOST_DENIALS = 100_000
-"""Refusals kept while the audit cannot be written: about 50 MB. Anybody can cause them, so they must have an end."""
+"""Refusals kept while the audit cannot be written: about 50 MB. Anybody can cause them, so they must have an end, past
+which they are counted as failures; the ends of streams, which the streams themselves bound, are always kept."""
 
 
 class AuditFile:

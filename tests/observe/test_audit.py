@@ -246,6 +246,28 @@ def test_a_line_written_in_part_gets_its_end(audit: AuditFile, path: Path, clock
     assert events(path) == ["open", "open", "sign_out"]
 
 
+def test_refusals_beyond_all_bounds_are_counted_and_the_ends_of_streams_are_kept(
+    path: Path, clock: ManualClock, told: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.observe.audit._MOST_DENIALS", 2)
+    disk = path.with_name("disk")
+    disk.symlink_to(path)
+    audit = AuditFile(str(disk), clock, told)
+    audit.open()
+    stream = playing(clock)
+    audit.opened(stream)
+    _point(disk, "/dev/full")
+    audit.reopen()
+    for _ in range(5):
+        audit.ended(visit_of(clock, recording="rec-1", status=403, code="access_denied"))
+    audit.ended(stream)
+    _point(disk, str(path))
+    audit.reopen()
+    audit.close()
+    assert events(path) == ["open", "deny", "deny", "close"]
+    assert told.events.count(AuditFailed()) == 6
+
+
 def test_what_was_never_opened_refuses_streams(path: Path, clock: ManualClock, told: Recorder) -> None:
     with pytest.raises(BusyError):
         AuditFile(str(path), clock, told).opened(playing(clock))
