@@ -4,10 +4,17 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 import click
-from pydantic_core import PydanticCustomError
+
+from gateway.cli.arguments import duration, identifier
+from gateway.settings.model import TicketAlgorithm
+
+_LEEWAY = 5.0
+"""Seconds by which the portal's clock may differ, as in a running gateway."""
+
+_KEY_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.group()
@@ -18,12 +25,12 @@ def command() -> None:
 @command.command()
 @click.option("--issuer", required=True, help="The portal: iss.")
 @click.option("--audience", required=True, help="The gateway's public_url: aud.")
-@click.option("--key", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Signing key.")
+@click.option("--key", required=True, type=_KEY_FILE, help="Signing key.")
 @click.option("--subject", required=True, help="The person: sub.")
 @click.option("--group", "groups", multiple=True, help="A group; may be given several times.")
-@click.option("--recording", help="Good for this recording alone.")
-@click.option("--video", help="Good for this video alone.")
-@click.option("--ttl", default="60s", show_default=True, help="How long it is good.")
+@click.option("--recording", type=identifier, help="Good for this recording alone.")
+@click.option("--video", type=identifier, help="Good for this video alone.")
+@click.option("--ttl", type=duration, default="60s", show_default=True, help="How long it is good.")
 def mint(
     issuer: str,
     audience: str,
@@ -32,61 +39,74 @@ def mint(
     groups: tuple[str, ...],
     recording: str | None,
     video: str | None,
-    ttl: str,
+    ttl: float,
 ) -> None:
     """Sign a ticket with KEY: a private key's PEM, or a secret of 32 bytes or more."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from jwt import PyJWTError
+
     from gateway.identity.ticket import mint_ticket
 
     try:
         ticket = mint_ticket(
-            key.read_text().strip(),
+            _read(key),
             issuer=issuer,
             audience=audience,
             subject=subject,
             now=time.time(),
-            ttl=_seconds(ttl),
+            ttl=ttl,
             groups=groups,
             recording=recording,
             video=video,
         )
-    except ValueError as error:
-        _fail(str(error))
+    except (ValueError, TypeError, PyJWTError, UnsupportedAlgorithm) as error:
+        _fail(f"{key} cannot sign: {error}")
     click.echo(ticket)
 
 
 @command.command()
-@click.option("--issuer", required=True)
-@click.option("--audience", required=True)
-@click.option("--key", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Public key.")
-@click.option("--algorithm", "algorithms", multiple=True, default=("EdDSA",), show_default=True)
-@click.option("--max-age", default="60s", show_default=True)
+@click.option("--issuer", required=True, help="The portal: iss.")
+@click.option("--audience", required=True, help="The gateway's public_url: aud.")
+@click.option("--key", required=True, type=_KEY_FILE, help="Public key, or the secret for HS256.")
+@click.option(
+    "--algorithm",
+    "algorithms",
+    multiple=True,
+    type=click.Choice(get_args(TicketAlgorithm)),
+    default=("EdDSA",),
+    show_default=True,
+    help="One that is accepted; may be given several times.",
+)
+@click.option("--max-age", type=duration, default="60s", show_default=True, help="Older than this: refused.")
 @click.argument("ticket", required=False)
 def verify(
-    issuer: str, audience: str, key: Path, algorithms: tuple[str, ...], max_age: str, ticket: str | None
+    issuer: str, audience: str, key: Path, algorithms: tuple[str, ...], max_age: float, ticket: str | None
 ) -> None:
-    """Say what the gateway would think of TICKET (or of standard input); exit 1 if it would refuse it."""
+    """Say what the gateway would think of TICKET (or of standard input); exit 1 if it would refuse it.
+
+    It is not spent.
+    """
     from gateway.errors import InvalidCredentialsError
     from gateway.identity.claims import Expected
     from gateway.identity.ticket import read_ticket
 
     text = (ticket or sys.stdin.read()).strip()
-    expected = Expected(issuer, audience, algorithms, 5.0)
+    expected = Expected(issuer, audience, algorithms, _LEEWAY)
     try:
-        claims = read_ticket(text, key.read_text().strip(), expected, _seconds(max_age), time.time())
+        claims = read_ticket(text, _read(key), expected, max_age, time.time())
     except InvalidCredentialsError as error:
-        _fail(str(error))
+        _fail(f"refused: {error}")
     click.echo(json.dumps(dict(claims.all), indent=2))
 
 
-def _seconds(text: str) -> float:
-    from gateway.settings.values import seconds
-
+def _read(key: Path) -> str:
+    """A key's text as the configuration reads it: a trailing newline is forgiven."""
     try:
-        return seconds(text)
-    except PydanticCustomError as error:
-        raise click.UsageError(f"{text!r} {error.message()}") from None
+        return key.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeError):
+        _fail(f"{key} cannot be read as text")
 
 
 def _fail(reason: str) -> NoReturn:
-    click.echo(f"refused: {reason}", err=True)
+    click.echo(reason, err=True)
     sys.exit(1)
