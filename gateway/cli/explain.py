@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from gateway.cli.arguments import identifier
 from gateway.cli.configuration import config_option, read_or_exit
+from gateway.settings.model import Settings
 
 
 @click.command()
@@ -17,14 +19,15 @@ from gateway.cli.configuration import config_option, read_or_exit
 @click.option("--group", "groups", multiple=True, help="A group of theirs; may be given several times.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--offline", is_flag=True, help="Do not ask VALT.")
-@click.argument("recording")
-@click.argument("video", required=False)
-def command(
-    config: Path, subject: str, groups: tuple[str, ...], as_json: bool, offline: bool, recording: str, video: str | None
-) -> None:
-    """Say why SUBJECT may or may not see RECORDING; exit 0 if they may, 1 if not."""
+@click.argument("recording", type=identifier)
+@click.argument("video", type=identifier, required=False, expose_value=False)
+def command(config: Path, subject: str, groups: tuple[str, ...], as_json: bool, offline: bool, recording: str) -> None:
+    """Say why SUBJECT may or may not see RECORDING; exit 0 if they may, 1 if not.
+
+    A rule is about a whole recording, so the answer is the same for each VIDEO of it.
+    """
     settings = read_or_exit(config)
-    told = asyncio.run(_explain(settings, subject, groups, recording, video, offline=offline))
+    told = asyncio.run(_explain(settings, subject, groups, recording, offline=offline))
     if as_json:
         click.echo(json.dumps(told))
     else:
@@ -36,22 +39,19 @@ def command(
 
 
 async def _explain(
-    settings: Any, subject: str, groups: tuple[str, ...], recording: str, video: str | None, *, offline: bool
+    settings: Settings, subject: str, groups: tuple[str, ...], recording: str, *, offline: bool
 ) -> dict[str, Any]:
     from gateway.app import ValtRoom, people_of, rules_of
     from gateway.cli.examples import Silent
     from gateway.clock import SystemClock
     from gateway.errors import RecordingExpiredError, ValtUnavailableError
-    from gateway.model import Identity, RecordingDetails, parse_id
+    from gateway.model import Identity, RecordingDetails
     from gateway.policy import Rules
 
     class Offline:
         async def get(self, account: str, recording: str) -> RecordingDetails:
             raise ValtUnavailableError(f"--offline: VALT was not asked as {account}")
 
-    parse_id(recording)
-    if video is not None:
-        parse_id(video)
     clock, listener = SystemClock(), Silent()
     valt = None if offline else ValtRoom(settings, clock, listener)
     known = Offline() if valt is None else valt.recordings
@@ -60,7 +60,8 @@ async def _explain(
     try:
         verdicts = await policy.explain(identity, recording)
     except RecordingExpiredError:
-        return {"allowed": False, "rule": None, "rules": [], "expired": True}
+        click.echo("the recording's retention is over: whoever a rule fits is told that it is gone (410)", err=True)
+        return {"allowed": False, "rule": None, "rules": []}
     finally:
         if valt is not None:
             await valt.close()
