@@ -8,8 +8,8 @@ import click
 
 from gateway.cli.configuration import config_option, read_or_exit
 
-_KEPT = 30 * 24 * 3600.0
-"""Seconds for which a revocation is remembered: no proof that it voids lives so long."""
+_LONGEST_TOKEN = 30 * 24 * 3600.0
+"""Seconds that no provider's token lives; a session may, and its life is known."""
 
 
 @click.command()
@@ -25,9 +25,10 @@ def command(config: Path, subject: str) -> None:
     if settings.state.dir is None:
         click.echo("state.dir is not set, so a running gateway cannot be told. Set it and restart once.", err=True)
         sys.exit(1)
+    lifetime = 0.0 if settings.session is None else settings.session.lifetime
     now = time.time()
     try:
-        revoke_in(settings.state.dir / "state.sqlite3", subject, now, now + _KEPT)
+        revoke_in(settings.state.dir / "state.sqlite3", subject, now, now + max(_LONGEST_TOKEN, lifetime))
     except (OSError, sqlite3.Error) as error:
         click.echo(f"the state in {settings.state.dir} cannot be written: {error}", err=True)
         sys.exit(1)
