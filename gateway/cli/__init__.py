@@ -5,17 +5,6 @@ import importlib
 import click
 
 _COMMANDS = {
-    "serve": "serve",
-    "check-config": "check_config",
-    "schema": "schema",
-    "explain": "explain",
-    "revoke": "revoke",
-    "ticket": "ticket",
-    "key": "key",
-    "demo": "demo",
-    "version": "version",
-}
-_HELP = {
     "serve": "Run the gateway.",
     "check-config": "Tell every fault of a configuration at once.",
     "schema": "Print the JSON Schema of the configuration file.",
@@ -37,12 +26,12 @@ class _Commands(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        command = importlib.import_module(f"gateway.cli.{_COMMANDS[name]}").command
+        command = importlib.import_module(f"gateway.cli.{name.replace('-', '_')}").command
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_HELP.items()))
+            formatter.write_dl(list(_COMMANDS.items()))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -22,4 +22,4 @@ def command(config: Path) -> None:
         f"{len(settings.identity)} identity provider(s), {len(settings.grants)} grant(s), "
         f"{len(settings.valt.accounts)} VALT account(s), {len(settings.examples)} example(s) tried"
     )
-    click.echo(f"{config.name} is good: {counts}", err=True)
+    click.echo(f"configuration is good: {counts}", err=True)

@@ -29,9 +29,16 @@ def config_option(function: F) -> F:
 
 
 def read(config: Path) -> Loaded:
+    return load(config, os.environ, try_examples=_try_examples)
+
+
+def _try_examples(settings: Settings) -> Iterable[Fault]:
+    """The rules are imported only where there is something to try on them: the server comes with them."""
+    if not settings.examples:
+        return ()
     from gateway.cli.examples import try_examples
 
-    return load(config, os.environ, try_examples=try_examples)
+    return try_examples(settings)
 
 
 def read_or_exit(config: Path) -> Settings:
@@ -45,9 +52,9 @@ def read_or_exit(config: Path) -> Settings:
 
 
 def tell(kind: str, faults: Iterable[Fault]) -> None:
-    """One line each, to standard error."""
+    """One line each, to standard error; in colour on a terminal where NO_COLOR (no-color.org) is not set."""
     color = {"fault": "red", "warning": "yellow"}[kind]
-    plain = "NO_COLOR" in os.environ or not sys.stderr.isatty()
+    plain = bool(os.environ.get("NO_COLOR")) or not sys.stderr.isatty()
     for fault in faults:
         label = kind if plain else click.style(kind, fg=color, bold=True)
         click.echo(f"{label}: {fault}", err=True, color=not plain)
