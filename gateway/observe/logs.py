@@ -25,6 +25,8 @@ _FLUSH_SECONDS = 0.2
 _BATCH = 512
 """Records written at one go: some milliseconds of the event loop."""
 _MOST_WAITING = 4096
+_MOST_STRANGERS = 20
+"""Records in a second of requests without a route."""
 
 Record = Mapping[str, Any]
 
@@ -52,6 +54,8 @@ class LogListener:
         self._clock = clock or SystemClock()
         self._waiting: deque[Record] = deque()
         self._dropped = 0
+        self._second = 0
+        self._strangers = 0
         self._timer: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -71,7 +75,7 @@ class LogListener:
     def ended(self, visit: Visit) -> None:
         if self._level > _LEVELS["info"]:
             return
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= _MOST_WAITING or (visit.route == "other" and self._is_flood(visit.started)):
             self._dropped += 1
             return
         self._waiting.append(self._record("info", "request", _told_of(visit)))
@@ -82,6 +86,13 @@ class LogListener:
         elif len(self._waiting) == _BATCH:
             self._timer.cancel()
             self._timer = self._loop.call_soon(self._flush_some)
+
+    def _is_flood(self, now: float) -> bool:
+        """Whether a second has had its share of requests that were no address of ours, or no HTTP at all."""
+        if int(now) != self._second:
+            self._second, self._strangers = int(now), 0
+        self._strangers += 1
+        return self._strangers > _MOST_STRANGERS
 
     def flush(self) -> None:
         """Write everything that is waiting."""

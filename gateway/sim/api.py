@@ -24,6 +24,8 @@ class LinkSigner:
     """The tokens in links: PS512, half an hour, no claim that names a person or a file."""
 
     def __init__(self, knobs: Knobs, clock: Clock) -> None:
+        self.signed: list[str] = []
+        """Every token that was ever put into a link."""
         self._knobs = knobs
         self._clock = clock
 
@@ -40,7 +42,8 @@ class LinkSigner:
         claims |= {"iss": host, "sub": host, "aud": host}
         if not self._knobs.unscoped_links:
             claims["path"] = path
-        return jwt.encode(claims, _KEY, algorithm="PS512", headers={"kid": _KID})
+        self.signed.append(jwt.encode(claims, _KEY, algorithm="PS512", headers={"kid": _KID}))
+        return self.signed[-1]
 
     def accepts(self, token: str, path: str) -> bool:
         if self._knobs.link_not_jwt:
@@ -74,6 +77,8 @@ class Api:
     ) -> None:
         self.recordings = recordings
         self.tokens: dict[str, float] = {}
+        self.issued: list[str] = []
+        """Every access token that was ever given out."""
         self._users = users
         self._knobs = knobs
         self._clock = clock
@@ -132,6 +137,7 @@ class Api:
         if self._knobs.refuse_logins or username not in self._users or self._users[username] != password:
             return web.json_response(shapes.LOGIN_FAILED, status=401)
         token = secrets.token_hex(16)
+        self.issued.append(token)
         self.tokens[token] = self._clock.monotonic() + self._knobs.token_life
         return web.json_response(shapes.login(token))
 

@@ -55,7 +55,6 @@ class Distribution:
         finally:
             self.open -= 1
             self._changed()
-            writer.close()
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request. False if the connection is not to be used again."""

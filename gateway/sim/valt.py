@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -47,7 +48,7 @@ class ValtSimulator:
         self._ssl_context = ssl_context
         self._host = host
         self._ports = (api_port, media_port)
-        signer = LinkSigner(self.knobs, self._clock)
+        signer = self._signer = LinkSigner(self.knobs, self._clock)
         self._api = Api(
             self.recordings,
             dict(USERS if users is None else users),
@@ -93,7 +94,7 @@ class ValtSimulator:
             writer.transport.abort()
         if self._runner is not None:
             await self._runner.cleanup()
-        await self.wait_for(lambda: self._distribution.open == 0)
+        await self.wait_for(lambda: not self._connections)
 
     @property
     def media_requests(self) -> list[MediaRequest]:
@@ -104,6 +105,11 @@ class ValtSimulator:
     def open_media(self) -> int:
         """Connections to the distribution server that are open now."""
         return self._distribution.open
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every access token and link token that was ever given out."""
+        return [*self._api.issued, *self._signer.signed]
 
     def forget_tokens(self) -> None:
         """As after a restart of VALT."""
@@ -158,4 +164,8 @@ class ValtSimulator:
         try:
             await self._distribution.serve(reader, writer)
         finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
             self._connections.discard(writer)
+            self._wake()

@@ -1,0 +1,186 @@
+"""What the listener does with requests that two parsers could read differently, byte by byte."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.support.harness import VIDEO_PATH, House
+
+MARK = "c4n4ry-value"
+
+
+async def say(home: House, *lines: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+    """Send a request as it stands. The answer's status, headers, and everything after its head until the end."""
+    host, _, port = home.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+    async with asyncio.timeout(10):
+        head, _, rest = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    status_line, *fields = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    return int(status_line.split(" ")[1]), headers, rest
+
+
+def get(*lines: str, path: str = VIDEO_PATH, version: str = "1.1") -> tuple[str, ...]:
+    return (f"GET {path} HTTP/{version}", "Host: x", *lines, "Connection: close")
+
+
+def proof(home: House) -> str:
+    return f"Authorization: {home.bearer()['Authorization']}"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Content-Length: 5", "Transfer-Encoding: chunked"),
+        ("Content-Length: 1", "Content-Length: 2"),
+        ("Content-Length: +1",),
+        ("Content-Length: 0x1",),
+        ("Content-Length: 1_0",),
+        ("Transfer-Encoding: xchunked",),
+        ("Transfer-Encoding: gzip, chunked",),
+        ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+        (f"X-A : {MARK}",),
+        (f" X-A: {MARK}",),
+        (f"X-A: a\x00{MARK}",),
+        (f"X-A: a\x0b{MARK}\x01",),
+        (f": {MARK}",),
+        (f"X({MARK}: a",),
+    ],
+)
+async def test_what_can_be_read_two_ways_is_refused_without_a_word_of_it(home: House, lines: tuple[str, ...]) -> None:
+    status, headers, body = await say(home, *get(proof(home), *lines))
+    assert status == 400
+    problem = json.loads(body)
+    assert problem["code"] == "bad_request"
+    assert problem["request_id"] == headers["x-request-id"]
+    assert MARK.encode() not in body
+    assert MARK not in home.log.getvalue()
+    assert not home.valt.calls
+
+
+@pytest.mark.parametrize("version", ["0.9", "1.2", "2.0", "3.0"])
+async def test_only_http_1_is_spoken(home: House, version: str) -> None:
+    status, headers, _ = await say(home, *get(proof(home), version=version))
+    assert status == 400
+    assert "x-request-id" in headers
+
+
+@pytest.mark.parametrize(
+    "doubled",
+    [
+        ("Authorization: Bearer a",),
+        ("Range: bytes=0-1", "Range: bytes=2-3"),
+        ("X-Forwarded-User: anna", "X-Forwarded-User: ben"),
+        ("X-Forwarded-Groups: a", "X-Forwarded-Groups: supervisors"),
+        ("If-Range: a", "If-Range: b"),
+    ],
+)
+async def test_a_doubled_security_header_is_a_bad_request(home: House, doubled: tuple[str, ...]) -> None:
+    status, _, body = await say(home, *get(proof(home), *doubled))
+    assert (status, json.loads(body)["code"]) == (400, "bad_request")
+    assert not home.valt.calls
+
+
+@pytest.mark.parametrize(
+    "target", [f"http://evil.test{VIDEO_PATH}", f"//evil.test{VIDEO_PATH}", f"http://u:p@evil.test{VIDEO_PATH}"]
+)
+async def test_only_the_origin_form_of_a_target_is_answered(home: House, target: str) -> None:
+    status, _, body = await say(home, *get(proof(home), path=target))
+    assert status in (400, 404)
+    assert b"evil" not in body
+
+
+@pytest.mark.parametrize("path", [f"/{VIDEO_PATH}", f"/x/..{VIDEO_PATH}", VIDEO_PATH.upper(), f"{VIDEO_PATH}/"])
+async def test_no_path_is_made_into_another(home: House, path: str) -> None:
+    status, headers, _ = await say(home, *get(proof(home), path=path))
+    assert status in (400, 404)
+    assert "location" not in headers
+
+
+@pytest.mark.parametrize("host", ["evil.test", "evil.test/x?y", "a@evil.test", "a b", "x:99999"])
+async def test_host_is_never_believed(home: House, host: str) -> None:
+    lines = (
+        f"GET {VIDEO_PATH} HTTP/1.1",
+        f"Host: {host}",
+        proof(home),
+        "Accept: application/json",
+        "Connection: close",
+    )
+    status, headers, body = await say(home, *lines)
+    assert status in (200, 400)
+    assert b"evil" not in body
+    assert "evil" not in " ".join(headers.values())
+
+
+async def test_forwarded_headers_of_a_stranger_change_nothing(home: House) -> None:
+    forwarded = (
+        "X-Forwarded-For: 1.2.3.4",
+        "X-Forwarded-Host: evil.test",
+        "X-Forwarded-Proto: https",
+        "Forwarded: for=1.2.3.4",
+    )
+    status, _, _ = await say(home, *get(proof(home), *forwarded))
+    assert status == 200
+    assert home.audit()[-1]["peer"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("method", ["TRACE", "DELETE", "PUT", "OPTIONS", "get", "FOO"])
+async def test_other_methods_are_refused_and_the_connection_ends(home: House, method: str) -> None:
+    status, _, _ = await say(home, f"{method} {VIDEO_PATH} HTTP/1.1", "Host: x", proof(home))
+    assert status in (400, 405)
+
+
+async def test_connect_opens_no_tunnel(home: House) -> None:
+    status, _, _ = await say(home, "CONNECT x:80 HTTP/1.1", "Host: x", "Connection: close")
+    assert status in (400, 404, 405)
+
+
+async def test_an_upgrade_is_not_taken_up(home: House) -> None:
+    status, headers, _ = await say(home, *get(proof(home), "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"))
+    assert status in (200, 400)
+    assert "upgrade" not in headers
+
+
+@pytest.mark.parametrize("size", [9_000, 200_000])
+async def test_a_header_too_large_is_431(home: House, size: int) -> None:
+    status, _, body = await say(home, *get(f"X-A: {'a' * size}"))
+    assert (status, json.loads(body)["code"]) == (431, "headers_too_large")
+
+
+async def test_too_many_headers_are_refused(home: House) -> None:
+    status, _, _ = await say(home, *get(*(f"X-{n}: a" for n in range(200))))
+    assert status in (400, 431)
+
+
+async def test_a_request_hidden_in_a_body_is_not_answered(home: House) -> None:
+    hidden = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+    status, _, rest = await say(home, *get(f"Content-Length: {len(hidden)}", path="/robots.txt"), body=hidden)
+    assert status == 200
+    assert rest.count(b"Disallow") == 1
+
+
+async def test_a_thousand_malformed_requests_make_a_few_lines_of_log(home: House) -> None:
+    for _ in range(1000):
+        status, _, _ = await say(home, "GET / HTTP/1.1", f"Bad Header {MARK}: x", "Host: x")
+        assert status == 400
+    home.gateway.logs.flush()
+    log = home.log.getvalue()
+    assert MARK not in log
+    assert log.count("\n") < 100
+    told = await home.metrics()
+    assert told['valt_gateway_requests_total{method="other",route="other",status="400"}'] == 1000
+
+
+@pytest.mark.parametrize("parameter", ["ticket", "download", "rd", "access_token"])
+async def test_a_repeated_parameter_of_ours_is_a_bad_request(home: House, parameter: str) -> None:
+    status, _, body = await say(home, *get(proof(home), path=f"{VIDEO_PATH}?{parameter}=a&{parameter}=b"))
+    assert (status, json.loads(body)["code"]) == (400, "bad_request")
+
+
+async def test_unknown_parameters_are_ignored_and_never_passed_on(home: House) -> None:
+    status, _, _ = await say(home, *get(proof(home), path=f"{VIDEO_PATH}?t=90&utm=x&t=91"))
+    assert status == 200
+    assert "utm" not in home.valt.media_requests[-1].path
