@@ -46,7 +46,8 @@ class Distribution:
         """One connection."""
         self.open += 1
         # Without a buffer of our own, what was written is what the kernel took: a cut is where it was meant to be.
-        writer.transport.set_write_buffer_limits(0)
+        # One byte, not none: at 0 asyncio's TLS holds an empty buffer to be full, and drain never returns.
+        writer.transport.set_write_buffer_limits(1)
         try:
             while await self._request(reader, writer):
                 pass
