@@ -98,6 +98,8 @@ class Gateway:
 
     async def reload(self, settings: Settings | None) -> bool:
         """Take new *settings*, all or nothing; None tells that the file has faults, and the old ones stay."""
+        with suppress(OSError):
+            self.audit.reopen()
         if settings is None or not self._reload_tls(settings):
             self.listener.happened(ConfigReloaded("failed"))
             return False
@@ -107,8 +109,6 @@ class Gateway:
         self._take(road)
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
-        with suppress(OSError):
-            self.audit.reopen()
         self.listener.happened(ConfigReloaded("ok"))
         await decide_again(self.streams, road.policy)
         if old.settings.server.listen != settings.server.listen or old.settings.admin != settings.admin:

@@ -1,0 +1,64 @@
+"""The README's tables, made from the code. ``python -m tests.support.tables`` writes them into the README."""
+
+import re
+from http import HTTPStatus
+from pathlib import Path
+
+from gateway.errors import GatewayError
+from gateway.observe.metrics import Metrics
+from gateway.settings.schema import documented_keys
+from gateway.web.errors import STATUS
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def settings() -> str:
+    """Every key, section by section."""
+    lines = []
+    section = None
+    for row in documented_keys():
+        if row.section != section:
+            section = row.section
+            lines += ["", f"**`{section}`**", "", "| key | default | |", "|---|---|---|"]
+        default = "required" if row.default == "required" else f"`{row.default}`"
+        lines.append(f"| `{row.key}` | {default} | {row.description} |")
+    return "\n".join(lines).strip()
+
+
+def metrics() -> str:
+    """Every series with its labels."""
+    exposition = Metrics(version="x").render()[0].decode()
+    labels: dict[str, set[str]] = {}
+    for name, given in re.findall(r"^(valt_gateway_\w+?)(?:_bucket|_sum|_count)?(?:\{([^}]*)\})? ", exposition, re.M):
+        labels.setdefault(name, set()).update(re.findall(r'(\w+)="', given))
+    lines = ["| series | kind | labels | |", "|---|---|---|---|"]
+    for name, kind in re.findall(r"^# TYPE (\S+) (\w+)$", exposition, re.M):
+        help_ = re.search(rf"^# HELP {name} (.*)$", exposition, re.M)
+        shown = ", ".join(f"`{label}`" for label in sorted(labels.get(name, set()) - {"le"}))
+        lines.append(f"| `{name}` | {kind} | {shown} | {help_[1] if help_ else ''} |")
+    return "\n".join(lines)
+
+
+def codes() -> str:
+    """Every status and code with what a person is told."""
+    rows: dict[tuple[int, str], type[GatewayError]] = {}
+    for error, status in STATUS.items():
+        rows.setdefault((status, error.code), error)
+    lines = ["| status | code | what a person is told |", "|---|---|---|"]
+    for (status, code), error in sorted(rows.items()):
+        lines.append(f"| {status} {HTTPStatus(status).phrase} | `{code}` | {error.detail} |")
+    return "\n".join(lines)
+
+
+def filled(text: str) -> str:
+    """*text* with each table between its markers as the code has it now."""
+    for name, table in (("settings", settings()), ("metrics", metrics()), ("codes", codes())):
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        head, _, rest = text.partition(begin)
+        _, _, tail = rest.partition(end)
+        text = f"{head}{begin}\n{table}\n{end}{tail}"
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
