@@ -1,0 +1,211 @@
+"""The distribution server over real sockets: who may have a film, and that every answer holds the bytes it says."""
+
+import asyncio
+import email
+import re
+import ssl
+from email.message import Message
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+
+from gateway.sim.catalogue import CAMERA_A, CAMERA_B, INTERVIEW, INTERVIEW_FILM, SESSION
+from tests.support.clock import ManualClock
+from tests.support.valt import Caller, caller
+
+BIG = bytes(range(256)) * 4096 * 64
+
+
+def film(valt: Caller, recording: str = SESSION, video: str = CAMERA_A) -> bytes:
+    found = valt.valt.recording(recording).film(video)
+    assert found is not None
+    return found.content
+
+
+async def test_a_link_plays_for_half_an_hour_and_then_no_more(valt: Caller, clock: ManualClock) -> None:
+    link = await valt.link()
+    clock.pass_(1799)
+    assert (await valt.fetch(link)).status == 200
+    clock.pass_(1)
+    assert (await valt.fetch(link)).status == 403
+
+
+async def test_rubbish_instead_of_a_links_token_is_refused(valt: Caller) -> None:
+    link, _, token = (await valt.link()).partition("&access_token=")
+    for bad in (link, f"{link}&access_token=rubbish", f"{link}&access_token={token[:-8]}AAAAAAAA"):
+        assert (await valt.fetch(bad)).status == 403
+
+
+async def test_a_token_opens_every_film_as_it_names_none(valt: Caller) -> None:
+    _, _, query = (await valt.link()).partition("?")
+    other = (await valt.link(INTERVIEW, INTERVIEW_FILM)).partition("?")[0]
+    assert (await valt.fetch(f"{other}?{query}")).body == film(valt, INTERVIEW, INTERVIEW_FILM)
+
+
+async def test_what_is_not_there_is_404_and_a_post_405(valt: Caller) -> None:
+    link = await valt.link()
+    for path in ("1_none_1.mp4", f"1_{SESSION}_3.mp4", f"1_{SESSION}_0.mp4"):
+        assert (await valt.fetch(link.replace(f"1_{SESSION}_1.mp4", path))).status == 404
+    assert (await valt.fetch(link, method="POST")).status == 405
+
+
+async def test_each_camera_of_a_recording_has_its_own_file(valt: Caller) -> None:
+    assert (await valt.fetch(await valt.link())).body == film(valt)
+    assert (await valt.fetch(await valt.link(SESSION, CAMERA_B))).body == film(valt, SESSION, CAMERA_B)
+
+
+async def test_a_whole_film_comes_with_its_length_type_and_validators(valt: Caller) -> None:
+    told = await valt.fetch(await valt.link())
+    assert (told.status, told.body) == (200, film(valt))
+    assert told.headers["Content-Length"] == str(len(told.body))
+    assert told.headers["Content-Type"] == "video/mp4"
+    assert told.headers["Accept-Ranges"] == "bytes"
+    assert re.fullmatch(r'"[0-9a-f]{24}"', told.headers["ETag"])
+    assert told.headers["Last-Modified"] == "Tue, 06 May 2025 15:20:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [("bytes=0-", 0, None), ("bytes=100-199", 100, 199), ("bytes=-500", -500, None), ("bytes=5-5, 999999999-", 5, 5)],
+)
+async def test_one_range_is_206_with_the_bytes_it_names(valt: Caller, asked: str, first: int, last: int | None) -> None:
+    whole = film(valt)
+    told = await valt.fetch(await valt.link(), {"Range": asked})
+    expected = whole[first : None if last is None else last + 1]
+    start = first % len(whole)
+    assert (told.status, told.body) == (206, expected)
+    assert told.headers["Content-Range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"
+
+
+async def test_several_ranges_are_the_parts_of_a_multipart_body(valt: Caller) -> None:
+    whole = film(valt)
+    told = await valt.fetch(await valt.link(), {"Range": "bytes=0-9, 500-599, -7"})
+    assert told.status == 206
+    assert "Content-Range" not in told.headers
+    head = f"Content-Type: {told.headers['Content-Type']}\r\n\r\n".encode()
+    parts = email.message_from_bytes(head + told.body).get_payload()
+    assert isinstance(parts, list)
+    spans = [(0, 9), (500, 599), (len(whole) - 7, len(whole) - 1)]
+    assert [_part(part) for part in parts] == [
+        (f"bytes {first}-{last}/{len(whole)}", whole[first : last + 1]) for first, last in spans
+    ]
+
+
+def _part(part: "Message | str") -> tuple[str, bytes]:
+    assert isinstance(part, Message)
+    body = part.get_payload(decode=True)
+    assert isinstance(body, bytes)
+    return part["Content-Range"], body
+
+
+async def test_a_range_past_the_end_is_416_and_tells_the_length(valt: Caller) -> None:
+    told = await valt.fetch(await valt.link(), {"Range": "bytes=999999999-"})
+    assert (told.status, told.body) == (416, b"")
+    assert told.headers["Content-Range"] == f"bytes */{len(film(valt))}"
+
+
+async def test_what_is_fresh_is_304_with_its_tag_and_what_changed_is_412(valt: Caller) -> None:
+    link = await valt.link()
+    tag = (await valt.fetch(link)).headers["ETag"]
+    fresh = await valt.fetch(link, {"If-None-Match": tag})
+    assert (fresh.status, fresh.body, fresh.headers["ETag"]) == (304, b"", tag)
+    assert (await valt.fetch(link, {"If-Match": '"another"'})).status == 412
+    resumed = await valt.fetch(link, {"Range": "bytes=10-19", "If-Range": tag})
+    assert (resumed.status, resumed.body) == (206, film(valt)[10:20])
+    assert (await valt.fetch(link, {"Range": "bytes=10-19", "If-Range": '"another"'})).status == 200
+
+
+async def test_a_head_is_what_a_get_would_say_without_the_body(valt: Caller) -> None:
+    link = await valt.link()
+    told, whole = await valt.fetch(link, method="HEAD"), await valt.fetch(link)
+    assert (told.status, told.body) == (200, b"")
+    assert dict(told.headers) == dict(whole.headers)
+    assert (await valt.fetch(link, {"Range": "bytes=0-9"}, method="HEAD")).status == 200
+
+
+async def test_connections_are_kept_and_every_request_is_remembered(valt: Caller) -> None:
+    link = await valt.link()
+    await valt.fetch(link)
+    await valt.fetch(link, {"Range": "bytes=0-9"})
+    assert valt.valt.calls["media"] == 2
+    assert valt.valt.calls["media_connection"] == valt.valt.open_media == 1
+    first, second = valt.valt.media_requests
+    assert (first.method, first.range, first.status, first.sent) == ("GET", None, 200, len(film(valt)))
+    assert (second.range, second.status, second.sent, second.over, second.left) == ("bytes=0-9", 206, 10, True, False)
+
+
+async def test_a_request_remembered_shows_no_token(valt: Caller) -> None:
+    link = await valt.link()
+    await valt.fetch(link, {"Authorization": "Bearer planted"})
+    shown = repr(valt.valt.media_requests)
+    assert "planted" not in shown
+    assert link.rpartition("=")[2] not in shown
+
+
+async def test_a_viewer_who_leaves_is_noticed_while_bytes_flow(valt: Caller) -> None:
+    valt.valt.add_video("big", "film", BIG)
+    link = await valt.link("big", "film")
+    async with valt.client.get(link) as answer:
+        await answer.content.readexactly(100_000)
+        assert valt.valt.open_media == 1
+        answer.close()
+    await valt.valt.wait_for(lambda: valt.valt.open_media == 0)
+    request = valt.valt.media_requests[-1]
+    assert request.left
+    assert 100_000 <= request.sent < len(BIG)
+
+
+async def test_a_film_may_be_added_as_bytes_or_as_a_file_and_a_large_one_arrives_whole(
+    valt: Caller, tmp_path: Path
+) -> None:
+    (tmp_path / "film").write_bytes(b"a file")
+    valt.valt.add_video("added", "large", BIG, name="Added later")
+    valt.valt.add_video("added", "small", tmp_path / "film")
+    assert valt.valt.recording("added").name == "Added later"
+    assert (await valt.fetch(await valt.link("added", "large"))).body == BIG
+    assert (await valt.fetch(await valt.link("added", "small"))).body == b"a file"
+
+
+async def test_an_empty_film_is_an_empty_body(valt: Caller) -> None:
+    valt.valt.add_video("added", "empty", b"")
+    link = await valt.link("added", "empty")
+    assert (await valt.fetch(link)).body == b""
+    assert (await valt.fetch(link, {"Range": "bytes=0-"})).status == 416
+
+
+async def test_both_servers_speak_https_where_a_certificate_is_given() -> None:
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with caller(ssl_context=server) as valt:
+        said = await valt.ask("GET", "/api/v3/rooms/info", ssl=trusting)
+        assert said.status == 401
+        async with valt.client.post(
+            f"{valt.valt.base_url}/api/v3/login",
+            json={"username": "svc-reviewer", "password": "reviewer-password"},
+            ssl=trusting,
+        ) as answer:
+            valt.token = (await answer.json())["data"]["access_token"]
+        said = await valt.ask("GET", f"/api/v3/records/download/{SESSION}/{CAMERA_A}", ssl=trusting)
+        link = said.body["url"]
+        assert link.startswith(f"{valt.valt.media_url}/distribution/")
+        assert link.startswith("https://")
+        async with valt.client.get(link, ssl=trusting) as answer:
+            assert await answer.read() == film(valt)
+
+
+async def test_it_stops_though_somebody_is_kept_waiting() -> None:
+    async with caller() as valt:
+        link = urlsplit(await valt.link())
+        valt.valt.knobs.gate["media"] = asyncio.Event()
+        reader, writer = await asyncio.open_connection(link.hostname, link.port)
+        writer.write(f"GET {link.path}?{link.query} HTTP/1.1\r\nHost: {link.netloc}\r\n\r\n".encode())
+        await valt.valt.wait_for(lambda: valt.valt.calls["media"] == 1)
+    assert valt.valt.open_media == 0
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
