@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from gateway.settings.faults import Fault
-from gateway.settings.model import GrantSettings, JwtSettings, OidcSettings, Settings, TicketSettings
+from gateway.settings.model import GrantSettings, HeaderSettings, JwtSettings, OidcSettings, Settings, TicketSettings
+from gateway.settings.secrets import UNREAD
 from gateway.settings.values import is_loopback
 
 _HMAC_BYTES = 32
@@ -77,7 +78,8 @@ def _shadows(earlier: GrantSettings, later: GrantSettings) -> bool:
     )
     # An account that may not see a recording knows nothing of it, and another may.
     known_alike = not asked or earlier.account == later.account
-    return people and recordings and conditions and within and known_alike and bool(later.recordings)
+    fits_somebody = bool(later.recordings) and bool(later.subjects or later.groups)
+    return people and recordings and conditions and within and known_alike and fits_somebody
 
 
 def _covered(glob: str, globs: Iterable[str]) -> bool:
@@ -101,10 +103,17 @@ def _identity(settings: Settings) -> Iterator[Fault]:
             yield from _ticket(key, provider)
         elif isinstance(provider, JwtSettings | OidcSettings):
             yield from _client(key, provider)
-        elif bool(provider.secret_header) != (provider.secret is not None):
-            yield Fault(
-                f"{key}.secret_header", None, "needs its secret, and the secret its header", "give both or neither"
-            )
+        else:
+            yield from _front(key, provider)
+
+
+def _front(key: str, provider: HeaderSettings) -> Iterator[Fault]:
+    if bool(provider.secret_header) != (provider.secret is not None):
+        yield Fault(f"{key}.secret_header", None, "needs its secret, and the secret its header", "give both or neither")
+    names = [provider.subject_header, provider.groups_header, provider.secret_header]
+    for number, name in enumerate(("groups_header", "secret_header"), 1):
+        if names[number].lower() in (earlier.lower() for earlier in names[:number]):
+            yield Fault(f"{key}.{name}", None, "says something else already", "give it a header of its own")
 
 
 def _ticket(key: str, provider: TicketSettings) -> Iterator[Fault]:
@@ -124,6 +133,12 @@ def _ticket(key: str, provider: TicketSettings) -> Iterator[Fault]:
         yield Fault(
             f"{key}.public_key", None, "is missing, or a secret is given", "name the portal's key: public_key_file"
         )
+    elif not hmac and provider.key != UNREAD:
+        from gateway.settings.keys import unfit  # cryptography takes a while to load, and few files have a portal
+
+        found = unfit(provider.key, provider.algorithms)
+        if found is not None:
+            yield Fault(f"{key}.public_key", None, *found)
 
 
 def _client(key: str, provider: JwtSettings | OidcSettings) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.settings.schema import json_schema
 
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?")
+_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.-]+|\"[^\"]+\")\s*=")
 VARIANTS = frozenset({"jwt", "header", "ticket", "oidc"})
 
@@ -39,7 +39,7 @@ def locate(text: str) -> Mapping[str, int]:
     for number, line in enumerate(text.splitlines(), 1):
         header, key = _HEADER.match(line), _KEY.match(line)
         if header and not key:
-            prefix = header[2].replace('"', "").replace(" ", "")
+            prefix = ".".join(part.strip().strip('"') for part in header[2].split("."))
             if header[1] == "[[":
                 counts[prefix] = counts.get(prefix, -1) + 1
                 prefix = f"{prefix}.{counts[prefix]}"
@@ -76,8 +76,8 @@ def read_faults(error: ValidationError, lines: Mapping[str, int]) -> list[Fault]
 
 
 def place_of(detail: ErrorDetails) -> tuple[int | str, ...]:
-    """Where the file says it: pydantic also names the variant of an ``[[identity]]`` on the way."""
-    place = detail["loc"]
+    """Where the file says it: pydantic also names an ``[[identity]]``'s variant, and marks a wrong key."""
+    place = detail["loc"] if detail["loc"][-1] != "[key]" else detail["loc"][:-1]
     return place[:2] + place[3:] if place[0] == "identity" and len(place) > 2 and place[2] in VARIANTS else place
 
 

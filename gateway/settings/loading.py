@@ -90,12 +90,13 @@ def _anchor(raw: dict[str, Any], folder: Path) -> None:
         if isinstance(node, dict) and isinstance(node.get(key), str):
             node[key] = str((folder / node[key]).absolute()) if node[key] else None
     audit = raw.get("audit")
-    if isinstance(audit, dict) and isinstance(audit.get("file"), str) and audit["file"] != "-":
+    if isinstance(audit, dict) and isinstance(audit.get("file"), str) and audit["file"] not in ("", "-"):
         audit["file"] = str((folder / audit["file"]).absolute())
 
 
 def _place(fault: Fault, lines: Mapping[str, int], twins: Mapping[str, str]) -> Fault:
     """What the environment says is told by the variable's name; anything else by its line."""
-    if fault.key in twins:
-        return replace(fault, key=twins[fault.key], line=None)
+    for key, name in twins.items():
+        if f"{fault.key}.".startswith(f"{key}."):
+            return replace(fault, key=name + fault.key.removeprefix(key), line=None)
     return fault if fault.line is not None else replace(fault, line=line_of(lines, fault.key))

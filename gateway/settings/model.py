@@ -17,9 +17,11 @@ from gateway.settings.values import (
     Listen,
     Network,
     OptionalGuardedUrl,
+    OptionalHeaderName,
     Origin,
     SecretText,
     Url,
+    ValtUser,
 )
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -72,7 +74,7 @@ class ValtSettings(Table):
     read_timeout: Duration = lasts("30s", "API: whole answer; media: silence between two pieces")
     token_ttl: Duration = lasts("6h", "access tokens are renewed before this age")
     accounts: dict[Name, AccountSettings] = Field({}, description="VALT users as whom we ask")
-    people: dict[str, str | int] = Field({}, description="SSO subject = VALT user name or user id, where they differ")
+    people: dict[str, ValtUser] = Field({}, description="SSO subject = VALT user name or user id, where they differ")
     groups: dict[str, int] = Field({}, description="SSO group = VALT user group id")
 
 
@@ -121,7 +123,7 @@ class HeaderSettings(Table):
     from_: Annotated[tuple[Network, ...], Field(min_length=1)] = Field(
         alias="from", description="whose word it is: the socket's peer, never a forwarded address"
     )
-    secret_header: HeaderName | Literal[""] = Field("", description="optional second lock")
+    secret_header: OptionalHeaderName = Field("", description="optional second lock")
     secret: SecretText | None = Field(None, description="what that header must hold")
 
 
@@ -229,7 +231,9 @@ class BrandingSettings(Table):
 
 
 class AuditSettings(Table):
-    file: str = Field("-", description='`"-"` is standard output; mode 0600; reopened on SIGHUP')
+    file: Annotated[str, Field(min_length=1)] = Field(
+        "-", description='`"-"` is standard output; mode 0600; reopened on SIGHUP'
+    )
 
 
 class LogSettings(Table):

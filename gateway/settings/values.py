@@ -13,6 +13,10 @@ from gateway.model import Secret
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_TAKEN = frozenset(
+    {"connection", "content-length", "cookie", "forwarded", "host", "range", "transfer-encoding", "x-forwarded-for"}
+)
+"""Headers that mean something else: what anybody may send for other reasons says nothing of who he is."""
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
@@ -106,6 +110,18 @@ def _host_port(value: str) -> str:
 def _header(value: str) -> str:
     if _HEADER.fullmatch(value) is None:
         raise fault("is not a header's name", "use letters, digits and hyphens, as in X-Forwarded-User")
+    if value.lower() in _TAKEN:
+        raise fault("has another meaning in HTTP", "use a header that says this alone, as X-Forwarded-User does")
+    return value
+
+
+def _header_or_empty(value: str) -> str:
+    return _header(value) if value else value
+
+
+def _valt_user(value: Any) -> str | int:
+    if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+        raise fault("is no VALT user", "give a user name in quotes, or a user id")
     return value
 
 
@@ -122,3 +138,7 @@ Network = Annotated[str, BeforeValidator(_network), WithJsonSchema(_STRING)]
 Listen = Annotated[str, AfterValidator(_listen)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
 HeaderName = Annotated[str, AfterValidator(_header)]
+OptionalHeaderName = Annotated[str, AfterValidator(_header_or_empty)]
+ValtUser = Annotated[
+    str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
+]

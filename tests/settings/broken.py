@@ -1,8 +1,11 @@
 """Broken files: what is changed in a good one. What the operator is told of each stands in told.txt."""
 
-from tests.settings.configurations import GOOD
+import json
 
-TICKET = """
+from tests.settings.configurations import GOOD, PORTAL_KEY
+
+PUBLIC_KEY = f"public_key = {json.dumps(PORTAL_KEY)}\n"
+TICKET = f"""
 [session]
 secret = "planted-session-secret-of-more-than-32-bytes"
 
@@ -10,8 +13,7 @@ secret = "planted-session-secret-of-more-than-32-bytes"
 type = "ticket"
 name = "portal"
 issuer = "https://portal.example.edu"
-public_key = "planted-key"
-"""
+{PUBLIC_KEY}"""
 OIDC = """
 [session]
 secret = "planted-session-secret-of-more-than-32-bytes"
@@ -104,13 +106,17 @@ BROKEN: dict[str, str] = {
     "a header believed from nobody in particular": GOOD + HEADER.replace('from = ["10.0.0.5/32"]\n', ""),
     "a header believed from everybody": GOOD + HEADER.replace("10.0.0.5/32", "::/0"),
     "a header that is no header": GOOD + HEADER + 'subject_header = "X User"\n',
+    "a header that means something else": GOOD + HEADER + 'subject_header = "Cookie"\n',
+    "a header that is asked for two things": GOOD + HEADER + 'groups_header = "x-forwarded-user"\n',
+    "a second lock that is no header": GOOD + HEADER + 'secret_header = "X Lock"\nsecret = "planted"\n',
     "a second lock without its secret": GOOD + HEADER + 'secret_header = "X-Lock"\n',
     "a ticket without a session": GOOD + "[[" + TICKET.partition("[[")[2],
     "browser sign-in without a session": GOOD + "[[" + OIDC.partition("[[")[2],
     "tickets by secret and by key at once": GOOD + TICKET + 'algorithms = ["HS256", "EdDSA"]\n',
-    "a ticket secret that is short": GOOD
-    + TICKET.replace('public_key = "planted-key"', 'secret = "planted"\nalgorithms = ["HS256"]'),
-    "a ticket without a key": GOOD + TICKET.replace('public_key = "planted-key"\n', ""),
+    "a ticket secret that is short": GOOD + TICKET.replace(PUBLIC_KEY, 'secret = "planted"\nalgorithms = ["HS256"]\n'),
+    "a ticket without a key": GOOD + TICKET.replace(PUBLIC_KEY, ""),
+    "a ticket's key that is none": GOOD + TICKET.replace(PUBLIC_KEY, 'public_key = "garbage"\n'),
+    "a ticket's key of another algorithm": GOOD + TICKET + 'algorithms = ["ES256"]\n',
     "a client without its secret": GOOD + OIDC.replace('client_secret = "planted-client-secret"\n', ""),
     "scopes without openid": GOOD + OIDC + 'scopes = ["email"]\n',
     "a session secret that is short": GOOD + '[session]\nsecret = "planted"\n',
@@ -123,9 +129,13 @@ BROKEN: dict[str, str] = {
     "a password that is empty": changed("planted-password", ""),
     "a password that is a number": changed('"planted-password"', "123456"),
     "an account without a password": changed('password = "planted-password"\n', ""),
+    "an account with a name that cannot be": GOOD
+    + '[valt.accounts."on leave"]\nusername = "svc"\npassword = "planted"\n',
     "an account that nobody knows": changed('account = "reviewer"', 'account = "reviever"'),
     "a rule for nobody": changed('groups = ["supervisors"]\n', ""),
     "a rule for no recording": changed('recordings = ["*"]', "recordings = []"),
+    "a rule for nobody after one for all": GOOD.replace('groups = ["supervisors"]', 'subjects = ["*"]')
+    + GRANT.replace('groups = ["trainees"]\n', ""),
     "a rule in another's shadow": GOOD + GRANT.replace("trainees", "supervisors"),
     "a rule in the shadow of everybody": GOOD
     + GRANT.replace('groups = ["trainees"]', 'subjects = ["*"]')
@@ -134,5 +144,8 @@ BROKEN: dict[str, str] = {
     "a delivery of no known kind": grant('delivery = "redirekt"'),
     "a service key told in clear": GOOD + '[[service_keys]]\nname = "archive"\nsecret_sha256 = "vgk_planted"\n',
     "an example without an outcome": GOOD + '[[examples]]\nsubject = "anna"\nrecording = "1"\n',
+    "a person who is a list": GOOD + "[valt.people]\nanna = [1]\n",
+    "an audit without a place": GOOD + '[audit]\nfile = ""\n',
+    "a fault after a list of lists": GOOD.replace('["supervisors"]', '[\n  ["supervisors"],\n]'),
     "a log level of no known kind": GOOD + '[log]\nlevel = "verbose"\n',
 }

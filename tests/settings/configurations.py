@@ -10,6 +10,12 @@ from gateway.settings.model import Settings
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED = sorted(CONFIG.glob("*.toml"))
 
+PORTAL_KEY = """\
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAinCsi8Urmx3/29/wAecuu62fMHDoiWecSg1j6k57kZI=
+-----END PUBLIC KEY-----
+"""
+
 GOOD = """\
 [server]
 public_url = "https://recordings.example.edu"
@@ -53,7 +59,7 @@ def with_secrets(folder: Path, shipped: Path) -> Path:
     secrets.mkdir()
     for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session"):
         private(secrets / name, f"planted {name} of more than 32 bytes\n")
-    (folder / "portal.pub").write_text("-----BEGIN PUBLIC KEY-----\n")
+    (folder / "portal.pub").write_text(PORTAL_KEY)
     copy = folder / shipped.name
     copy.write_text(shipped.read_text().replace("/run/secrets/", f"{secrets}/"))
     return copy

@@ -176,6 +176,7 @@ def test_a_fault_of_the_environment_is_told_by_the_variable(tmp_path: Path) -> N
         {
             "VALT_GATEWAY_LINKS__MARGN": "10s",
             "VALT_GATEWAY_SERVER__WORKERS": "two",
+            "VALT_GATEWAY_SERVER__CORS_ORIGINS": '["ftp://portal.example.edu"]',
             "VALT_GATEWAY_GRANTS__NAME": "x",
             "VALT_GATEWAY_SESSION__SECRET": "planted",
         },
@@ -184,6 +185,7 @@ def test_a_fault_of_the_environment_is_told_by_the_variable(tmp_path: Path) -> N
     assert sorted((fault.key, fault.line, fault.reason) for fault in loaded.faults) == [
         ("VALT_GATEWAY_GRANTS__NAME", None, "names a key of an array"),
         ("VALT_GATEWAY_LINKS__MARGN", None, "is no key that is known"),
+        ("VALT_GATEWAY_SERVER__CORS_ORIGINS.0", None, "is not a plain http(s) URL"),
         ("VALT_GATEWAY_SERVER__WORKERS", None, "is not a whole number"),
         ("VALT_GATEWAY_SESSION__SECRET", None, "is shorter than 32 bytes"),
     ]
