@@ -24,12 +24,14 @@ class Ledger:
         return True
 
     def put(self, key: str, until: float, value: float = 0.0) -> None:
+        """Whoever writes later with less takes nothing back. BusyError where there is no room."""
         if len(self._entries) >= self._max_entries and key not in self._entries:
             now = self._clock.now()
             self._entries = {key: entry for key, entry in self._entries.items() if entry[0] > now}
             if len(self._entries) >= self._max_entries:
                 raise BusyError("there is no room for another spent ticket or revocation")
-        self._entries[key] = (until, value)
+        held = self._entries.get(key, (until, value))
+        self._entries[key] = (max(until, held[0]), max(value, held[1]))
 
     def get(self, key: str) -> float | None:
         """The value of *key* if it has not run out."""
@@ -57,8 +59,7 @@ class MemoryStore:
         self._signed_out.put(session, until)
 
     async def revoke(self, subject: str, at: float, until: float) -> None:
-        # An earlier revocation, written late, takes nothing back.
-        self._revoked.put(subject, until, max(at, self._revoked.get(subject) or at))
+        self._revoked.put(subject, until, at)
 
     def signed_out(self, session: str) -> bool:
         return self._signed_out.get(session) is not None

@@ -89,7 +89,7 @@ class SqliteStore:
 
     async def revoke(self, subject: str, at: float, until: float) -> None:
         await self._write(lambda connection: connection.execute(_PUT, (_REVOKED, subject, until, at)).rowcount)
-        self._ledgers[_REVOKED].put(subject, until, max(at, self.revoked_at(subject) or at))
+        self._ledgers[_REVOKED].put(subject, until, at)
 
     def signed_out(self, session: str) -> bool:
         return self._ledgers[_SIGNED_OUT].get(session) is not None
@@ -107,9 +107,9 @@ class SqliteStore:
             (version,) = connection.execute("pragma data_version").fetchone()
             if version == self._version:
                 return []
-            self._version = version
-            rows = connection.execute("select * from entries where kind in (?, ?)", (_SIGNED_OUT, _REVOKED))
-            return rows.fetchall()
+            rows = connection.execute("select * from entries where kind in (?, ?)", (_SIGNED_OUT, _REVOKED)).fetchall()
+            self._version = version  # not before: what could not be read is looked for again
+            return rows
 
         for kind, key, until, value in await self._write(read):
             self._ledgers[kind].put(key, until, value)

@@ -73,6 +73,16 @@ async def test_an_earlier_revocation_takes_nothing_from_a_later_one(store: Store
     assert store.revoked_at("anna") == at
 
 
+async def test_nothing_is_kept_for_less_time_than_was_once_said(store: Store, clock: ManualClock) -> None:
+    at = clock.now()
+    for end in (at + 3600, at + 60):
+        await store.revoke("anna", at, end)
+        await store.sign_out("session", end)
+    clock.pass_(61)
+    assert store.revoked_at("anna") == at
+    assert store.signed_out("session")
+
+
 async def test_a_subject_that_looks_like_sql_is_only_a_name(store: Store, clock: ManualClock) -> None:
     await store.revoke("'; drop table entries; --", clock.now(), clock.now() + 60)
     assert await store.spend("'; drop table entries; --", clock.now() + 60)

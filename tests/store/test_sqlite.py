@@ -63,6 +63,20 @@ async def test_a_revocation_by_another_process_is_heard_without_asking(path: Pat
         assert store.revoked_at("anna") == clock.now()
 
 
+async def test_a_revocation_that_could_not_be_read_is_read_the_next_time(path: Path, clock: ManualClock) -> None:
+    async with opened(path, clock) as store:
+        assert store._connection is not None
+        store._connection.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_READ else sqlite3.SQLITE_OK
+        )
+        await asyncio.to_thread(revoke_in, path, "anna", clock.now(), clock.now() + 3600)
+        with pytest.raises(BusyError):
+            await store.refresh()
+        store._connection.set_authorizer(None)
+        await store.refresh()
+        assert store.revoked_at("anna") == clock.now()
+
+
 async def test_revoke_works_before_the_gateway_has_ever_run(path: Path, clock: ManualClock) -> None:
     await asyncio.to_thread(revoke_in, path, "anna", clock.now(), clock.now() + 3600)
     async with opened(path, clock) as store:
