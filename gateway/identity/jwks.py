@@ -60,11 +60,12 @@ class Keys:
         self._fingerprint = ""
         self._fetched_at: float | None = None
         self._attempted_at: float | None = None
+        self._failed = False
         self._load: asyncio.Task[None] | None = None
 
     async def find(self, kid: Any, algorithm: str) -> Any:
         """The public key of that id, fit for *algorithm*. InvalidCredentialsError: the provider has none such.
-        IdentityProviderError: its keys were never to be had."""
+        IdentityProviderError: it is not known here, and the provider could not be asked the last time."""
         if kid is not None and not isinstance(kid, str):
             raise InvalidCredentialsError("the token's kid is no text")
         key = self._known(kid)
@@ -77,7 +78,7 @@ class Keys:
             self._listener.happened(CacheLookup("jwks", "hit"))
             if self._fetched_at is not None and now - self._fetched_at > _LIFESPAN:
                 self._start(now)
-        if key is None and self._fetched_at is None:
+        if key is None and self._failed:
             raise IdentityProviderError("the provider's keys cannot be fetched")
         if key is None or not key.fits(algorithm):
             raise InvalidCredentialsError("the provider has no such key")
@@ -128,8 +129,10 @@ class Keys:
             if fingerprint != self._fingerprint:
                 self.generation += 1
             self._keys, self._fingerprint, self._fetched_at = keys, fingerprint, self._clock.monotonic()
+            self._failed = False
             self._listener.happened(JwksRefresh(self.issuer, "ok"))
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
+            self._failed = True
             self._listener.happened(JwksRefresh(self.issuer, "error"))
             told = (("issuer", self.issuer), ("error", type(error).__name__))
             self._listener.happened(Noticed("warning", "a provider's keys could not be fetched", told))

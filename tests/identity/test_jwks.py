@@ -128,6 +128,23 @@ async def test_a_rotated_key_is_found_by_its_unknown_kid(
     assert keys.generation == 2
 
 
+async def test_a_key_that_cannot_be_looked_for_is_unavailable_and_not_a_bad_token(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+) -> None:
+    await campus.authenticate(bearer(provider.sign(claims())))
+    rotated = provider.rotate()
+    provider.down = True
+    clock.pass_(60)
+    with pytest.raises(IdentityProviderError):
+        await campus.authenticate(bearer(provider.sign(claims())))
+    provider.down = False
+    clock.pass_(60)
+    assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(provider.sign(claims(), key=signing_key("EdDSA"))))
+    assert provider.keys == [rotated]
+
+
 async def test_five_thousand_random_kids_cost_one_fetch_a_minute_and_good_tokens_pass(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
 ) -> None:
@@ -157,7 +174,7 @@ async def test_five_thousand_random_kids_while_the_provider_is_down_cost_one_att
     provider.down = True
     clock.pass_(60)
     for number in range(5000):
-        with pytest.raises(InvalidCredentialsError):
+        with pytest.raises(IdentityProviderError):
             await keys.find(f"kid {number}", "EdDSA")
     assert provider.asked["/.well-known/openid-configuration"] == 2
     assert await keys.find(provider.keys[0].kid, "EdDSA") is not None
@@ -189,7 +206,7 @@ async def test_a_key_set_that_is_none_is_refused_and_the_old_one_kept(
     known = await keys.find(provider.keys[0].kid, "EdDSA")
     provider.rubbish = body
     clock.pass_(60)
-    with pytest.raises(InvalidCredentialsError):
+    with pytest.raises(IdentityProviderError):
         await keys.find("unknown", "EdDSA")
     assert await keys.find(provider.keys[0].kid, "EdDSA") is known
     assert keys.generation == 1
