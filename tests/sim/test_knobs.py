@@ -1,0 +1,300 @@
+"""Each knob does what it says, and nothing once it is turned back or used up."""
+
+import asyncio
+from dataclasses import fields
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from gateway.sim.knobs import Knobs
+from tests.support.clock import ManualClock
+from tests.support.valt import Caller, Said, claims
+
+BIG = bytes(range(256)) * 4096
+DOWNLOAD = f"/api/v3/records/download/{SESSION}/{CAMERA_A}"
+OPERATIONS = {
+    "login": ("POST", "/api/v3/login"),
+    "download": ("GET", DOWNLOAD),
+    "record": ("GET", f"/api/v3/records/{SESSION}"),
+    "search": ("POST", "/api/v3/records"),
+    "rooms": ("GET", "/api/v3/rooms/info"),
+}
+
+
+async def big(valt: Caller) -> str:
+    valt.valt.add_video("big", "film", BIG)
+    return await valt.link("big", "film")
+
+
+async def read_until_it_breaks(valt: Caller, link: str) -> tuple[bytes, Exception | None]:
+    async with valt.client.get(URL(link, encoded=True)) as answer:
+        got = b""
+        try:
+            async for piece in answer.content.iter_any():
+                got += piece
+        except aiohttp.ClientError as error:
+            return got, error
+        return got, None
+
+
+async def test_a_links_life_is_as_told(valt: Caller, clock: ManualClock) -> None:
+    valt.valt.knobs.link_life = 60
+    link = await valt.link()
+    assert claims(link)["exp"] == claims(link)["iat"] + 60
+    clock.pass_(60)
+    assert (await valt.fetch(link)).status == 403
+
+
+async def test_a_link_may_have_no_expiry_and_plays_for_ever(valt: Caller, clock: ManualClock) -> None:
+    valt.valt.knobs.link_without_exp = True
+    link = await valt.link()
+    assert "exp" not in claims(link)
+    clock.pass_(1e6)
+    assert (await valt.fetch(link)).status == 200
+
+
+async def test_a_links_token_may_be_no_jwt(valt: Caller) -> None:
+    valt.valt.knobs.link_not_jwt = True
+    link = await valt.link()
+    assert "." not in parse_qs(urlsplit(link).query)["access_token"][0]
+    assert (await valt.fetch(link)).status == 200
+
+
+async def test_a_link_may_name_another_place_and_another_scheme(valt: Caller) -> None:
+    valt.valt.knobs.link_host, valt.valt.knobs.link_scheme = "media.test:8000", "ftp"
+    link = await valt.link()
+    assert link.startswith(f"ftp://media.test:8000/distribution/{SESSION}/")
+    assert claims(link)["iss"] == "media.test"
+
+
+async def test_a_token_may_be_bound_to_its_film(valt: Caller) -> None:
+    valt.valt.knobs.unscoped_links = False
+    link = await valt.link()
+    assert (await valt.fetch(link)).status == 200
+    assert (await valt.fetch(link.replace("_1.mp4", "_2.mp4", 1))).status == 403
+
+
+async def test_the_link_may_lie_under_data(valt: Caller) -> None:
+    await valt.login()
+    valt.valt.knobs.url_under_data = True
+    said = await valt.ask("GET", DOWNLOAD)
+    assert set(said.body) == {"data"}
+    assert (await valt.fetch(said.body["data"]["url"])).status == 200
+
+
+async def test_valts_clock_may_be_ahead_and_its_links_are_good_by_it(valt: Caller, clock: ManualClock) -> None:
+    valt.valt.knobs.clock_ahead = 3600
+    link = await valt.link()
+    assert claims(link)["iat"] == claims(link)["nbf"] == int(clock.now()) + 3600
+    assert (await valt.fetch(link)).status == 200
+    valt.valt.knobs.clock_ahead = 0
+    assert (await valt.fetch(link)).status == 403
+
+
+async def test_an_api_token_lives_as_long_as_told(valt: Caller, clock: ManualClock) -> None:
+    valt.valt.knobs.token_life = 100
+    await valt.login()
+    clock.pass_(99)
+    assert (await valt.ask("GET", DOWNLOAD)).status == 200
+    clock.pass_(1)
+    assert (await valt.ask("GET", DOWNLOAD)).status == 401
+
+
+async def test_tokens_may_be_forgotten_as_by_a_restart(valt: Caller) -> None:
+    await valt.login()
+    valt.valt.forget_tokens()
+    assert (await valt.ask("GET", DOWNLOAD)).body == {"error": {"code": 401, "message": "Bad credentials."}}
+    await valt.login()
+    assert (await valt.ask("GET", DOWNLOAD)).status == 200
+
+
+async def test_logins_may_be_refused_though_the_password_is_right(valt: Caller) -> None:
+    valt.valt.knobs.refuse_logins = True
+    assert await valt.login() == Said(401, {"data": "Invalid username or password"})
+    valt.valt.knobs.refuse_logins = False
+    assert (await valt.login()).status == 200
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_the_next_calls_of_an_operation_fail_as_told_and_then_no_more(valt: Caller, operation: str) -> None:
+    await valt.login()
+    valt.valt.knobs.fail[operation] = [503, 400]
+    url = URL(valt.valt.base_url + OPERATIONS[operation][1]).with_query(access_token=valt.token)
+    statuses = []
+    for _ in range(3):
+        async with valt.client.request(
+            OPERATIONS[operation][0], url, json={"username": "svc-reviewer", "password": "reviewer-password"}
+        ) as answer:
+            statuses.append(answer.status)
+    assert statuses == [503, 400, 200]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_an_operation_may_answer_a_page_instead_of_json(valt: Caller, operation: str) -> None:
+    valt.valt.knobs.rubbish.add(operation)
+    method, path = OPERATIONS[operation]
+    async with valt.client.request(method, valt.valt.base_url + path) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_an_operation_waits_for_its_gate(valt: Caller, operation: str) -> None:
+    gate = valt.valt.knobs.gate[operation] = asyncio.Event()
+    asked = asyncio.ensure_future(valt.ask(*OPERATIONS[operation], json={}))
+    await valt.valt.wait_for(lambda: valt.valt.calls[operation] == 1)
+    assert not asked.done()
+    gate.set()
+    assert (await asked).status == 401
+
+
+async def test_media_waits_for_its_gate_and_notices_who_leaves_meanwhile(valt: Caller) -> None:
+    link = await valt.link()
+    gate = valt.valt.knobs.gate["media"] = asyncio.Event()
+    leaving = asyncio.ensure_future(valt.fetch(link))
+    await valt.valt.wait_for(lambda: valt.valt.calls["media"] == 1)
+    leaving.cancel()
+    await valt.valt.wait_for(lambda: valt.valt.open_media == 0)
+    assert valt.valt.media_requests[0].left
+    staying = asyncio.ensure_future(valt.fetch(link))
+    await valt.valt.wait_for(lambda: valt.valt.calls["media"] == 2)
+    gate.set()
+    assert (await staying).status == 200
+
+
+async def test_an_operation_may_take_a_while(valt: Caller) -> None:
+    valt.valt.knobs.delay = {"login": 0.01, "media": 0.01}
+    assert (await valt.fetch(await valt.link())).status == 200
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+async def test_the_next_media_requests_are_refused_as_told(valt: Caller, status: int) -> None:
+    link = await valt.link()
+    valt.valt.knobs.refuse_media = [status]
+    assert [(await valt.fetch(link)).status for _ in range(2)] == [status, 200]
+
+
+@pytest.mark.parametrize("knob", ["reset_after", "end_after"])
+@pytest.mark.parametrize("at", [0, 1, 500_000])
+async def test_a_body_breaks_off_after_as_many_bytes_as_told_and_the_next_is_whole(
+    valt: Caller, knob: str, at: int
+) -> None:
+    link = await big(valt)
+    getattr(valt.valt.knobs, knob).append(at)
+    got, error = await read_until_it_breaks(valt, link)
+    assert error is not None
+    assert BIG.startswith(got)
+    assert valt.valt.media_requests[-1].sent == at
+    if knob == "end_after":
+        assert len(got) == at
+    assert not valt.valt.media_requests[-1].left
+    assert await read_until_it_breaks(valt, link) == (BIG, None)
+
+
+async def test_a_reset_may_come_inside_the_head(valt: Caller) -> None:
+    link = urlsplit(await big(valt))
+    valt.valt.knobs.reset_after = [-1]
+    reader, writer = await asyncio.open_connection(link.hostname, link.port)
+    writer.write(f"GET {link.path}?{link.query} HTTP/1.1\r\n\r\n".encode())
+    with pytest.raises(ConnectionResetError):
+        await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    with pytest.raises(ConnectionResetError):
+        await writer.wait_closed()
+
+
+async def test_a_body_without_a_length_that_ends_early_has_no_last_chunk(valt: Caller) -> None:
+    link = await big(valt)
+    valt.valt.knobs.chunked = True
+    valt.valt.knobs.end_after = [300_000]
+    got, error = await read_until_it_breaks(valt, link)
+    assert (len(got), type(error)) == (300_000, aiohttp.ClientPayloadError)
+
+
+async def test_a_body_stands_still_where_it_is_told_until_it_is_let_go(valt: Caller) -> None:
+    link = await big(valt)
+    valt.valt.knobs.stall_after = [300_000]
+    async with valt.client.get(URL(link, encoded=True)) as answer:
+        assert await answer.content.readexactly(300_000) == BIG[:300_000]
+        assert valt.valt.media_requests[-1].sent == 300_000
+        valt.valt.knobs.stall_gate.set()
+        assert await answer.content.read() == BIG[300_000:]
+
+
+async def test_who_leaves_a_body_that_stands_still_is_noticed_at_once(valt: Caller) -> None:
+    link = await big(valt)
+    valt.valt.knobs.stall_after = [300_000]
+    async with valt.client.get(URL(link, encoded=True)) as answer:
+        await answer.content.readexactly(300_000)
+        answer.close()
+    await valt.valt.wait_for(lambda: valt.valt.open_media == 0)
+    assert valt.valt.media_requests[-1].left
+
+
+async def test_a_file_may_become_another_in_the_middle(valt: Caller) -> None:
+    link = await big(valt)
+    before = await valt.fetch(link, method="HEAD")
+    valt.valt.knobs.change_after = [300_000]
+    got, error = await read_until_it_breaks(valt, link)
+    assert error is not None
+    assert BIG.startswith(got)
+    after = await valt.fetch(link)
+    assert len(after.body) == len(BIG)
+    assert not any(map(int.__eq__, after.body[:1000], BIG[:1000]))
+    assert after.headers["ETag"] != before.headers["ETag"]
+    assert after.headers["Last-Modified"] != before.headers["Last-Modified"]
+
+
+async def test_a_range_may_be_ignored(valt: Caller) -> None:
+    valt.valt.knobs.ignore_range = True
+    told = await valt.fetch(await big(valt), {"Range": "bytes=5-9"})
+    assert (told.status, told.body) == (200, BIG)
+
+
+async def test_a_content_range_may_be_wrong(valt: Caller) -> None:
+    valt.valt.knobs.wrong_content_range = True
+    told = await valt.fetch(await big(valt), {"Range": "bytes=5-9"})
+    assert (told.status, told.body) == (206, BIG[5:10])
+    assert told.headers["Content-Range"] == f"bytes 6-10/{len(BIG)}"
+
+
+async def test_a_length_may_be_unknown(valt: Caller) -> None:
+    valt.valt.knobs.chunked = True
+    link = await big(valt)
+    told = await valt.fetch(link)
+    assert "Content-Length" not in told.headers
+    assert told.body == BIG
+    assert (await valt.fetch(link, {"Range": "bytes=5-9"})).body == BIG[5:10]
+
+
+async def test_validators_may_be_weak_or_missing(valt: Caller) -> None:
+    link = await big(valt)
+    valt.valt.knobs.validators = "weak"
+    assert (await valt.fetch(link)).headers["ETag"].startswith('W/"')
+    valt.valt.knobs.validators = "none"
+    told = await valt.fetch(link)
+    assert "ETag" not in told.headers
+    assert "Last-Modified" not in told.headers
+
+
+async def test_more_may_follow_a_body_than_was_promised(valt: Caller) -> None:
+    link = urlsplit(await valt.link())
+    valt.valt.knobs.extra_bytes = 5
+    reader, writer = await asyncio.open_connection(link.hostname, link.port)
+    writer.write(f"GET {link.path}?{link.query} HTTP/1.1\r\nRange: bytes=0-9\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert b"Content-Length: 10" in head
+    assert len(body) == 15
+    assert body.endswith(b"xxxxx")
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_two_simulators_do_not_share_a_knob() -> None:
+    one, another = Knobs(), Knobs()
+    for knob in fields(Knobs):
+        value = getattr(one, knob.name)
+        if isinstance(value, (list, dict, set, asyncio.Event)):
+            assert value is not getattr(another, knob.name)
