@@ -1,0 +1,155 @@
+"""What an operator does while people watch: reload, revoke, drain."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.store.sqlite import revoke_in
+from tests.support.harness import NAVIGATION, VIDEO_PATH, House, house, settings_of
+
+BIG = random.Random(3).randbytes(8 * 1024 * 1024)
+BIG_PATH = "/recordings/big/videos/film"
+STATE = '[state]\ndir = "state"\n'
+
+
+@asynccontextmanager
+async def watching(home: House, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+    """A stream that has begun and cannot end until the media server's gate opens."""
+    if "big" not in {one.recording for one in home.valt.recordings}:
+        home.valt.add_video("big", "film", BIG)
+    home.valt.knobs.stall_gate.clear()
+    home.valt.knobs.stall_after.append(1_000_000)
+    async with home.client.get(home.url + BIG_PATH, headers=headers) as answer:
+        assert answer.status == 200
+        await answer.content.readexactly(500_000)
+        yield answer
+
+
+async def is_cut(answer: aiohttp.ClientResponse) -> bool:
+    try:
+        async with asyncio.timeout(5):
+            await answer.read()
+    except aiohttp.ClientError:
+        return True
+    return False
+
+
+async def test_reload_takes_the_rules_anew_and_cuts_what_they_no_longer_allow(home: House) -> None:
+    async with watching(home, home.bearer("anna")) as answer:
+        text = home.config.read_text().replace('groups = ["supervisors"]', 'groups = ["directors"]')
+        home.config.write_text(text)
+        assert await home.gateway.reload(settings_of(home.config))
+        assert await is_cut(answer)
+    async with home.client.get(home.url + VIDEO_PATH, headers=home.bearer("anna")) as refused:
+        assert refused.status == 403
+    await home.ended()
+    closed = next(line for line in home.audit() if line["event"] == "close")
+    assert (closed["outcome"], closed["subject"]) == ("cut", "anna")
+    assert (await home.metrics())['valt_gateway_stream_aborts_total{reason="revoked",side="gateway"}'] == 1
+
+
+async def test_a_stream_that_the_new_rules_allow_goes_on_through_a_reload(home: House) -> None:
+    async with watching(home, home.bearer("anna")) as answer:
+        home.config.write_text(home.config.read_text().replace('level = "debug"', 'level = "info"'))
+        assert await home.gateway.reload(settings_of(home.config))
+        home.valt.knobs.stall_gate.set()
+        assert await answer.read() == BIG[500_000:]
+    assert (await home.metrics())['valt_gateway_config_reloads_total{outcome="ok"}'] == 1
+
+
+async def test_a_faulty_file_changes_nothing_and_is_counted(home: House) -> None:
+    assert not await home.gateway.reload(None)
+    async with home.client.get(home.url + VIDEO_PATH, headers=home.bearer()) as answer:
+        assert answer.status == 200
+    assert (await home.metrics())['valt_gateway_config_reloads_total{outcome="failed"}'] == 1
+
+
+async def test_a_session_secret_is_rotated_by_a_reload_without_signing_anyone_out(home: House) -> None:
+    async with home.client.get(
+        f"{home.url}{VIDEO_PATH}?ticket={home.ticket()}", headers=NAVIGATION, allow_redirects=False
+    ) as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    old = (home.folder / "session").read_text()
+    (home.folder / "session").write_text(f"{'n' * 48}\n{old}\n")
+    home.config.write_text(home.config.read_text().replace('secret_file = "session"', 'secrets_file = "session"'))
+    assert await home.gateway.reload(settings_of(home.config))
+    async with home.client.get(home.url + VIDEO_PATH, headers={"Cookie": cookie}) as answer:
+        assert answer.status == 200
+
+
+async def test_another_process_revokes_a_person_and_their_streams_are_cut(tmp_path: Path) -> None:
+    async with house(tmp_path, more=STATE) as home:
+        anna, ben = home.bearer("anna"), home.bearer("ben")
+        async with watching(home, anna) as answer:
+            now = time.time() + 1
+            await asyncio.to_thread(revoke_in, tmp_path / "state" / "state.sqlite3", "anna", now, now + 3600)
+            assert await is_cut(answer)
+        async with home.client.get(home.url + VIDEO_PATH, headers=anna) as refused:
+            assert (refused.status, (await refused.json(content_type=None))["code"]) == (401, "credentials_invalid")
+        async with home.client.get(home.url + VIDEO_PATH, headers=ben) as other:
+            assert other.status == 200
+
+
+async def test_a_sessions_end_cuts_its_streams_and_a_tokens_own_end_does_not(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        home.config.write_text(home.config.read_text().replace("[session]\n", '[session]\nlifetime = "1s"\n'))
+        await home.gateway.reload(settings_of(home.config))
+        async with home.client.get(
+            f"{home.url}{VIDEO_PATH}?ticket={home.ticket()}", headers=NAVIGATION, allow_redirects=False
+        ) as answer:
+            cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        short = home.bearer("ben", exp=int(time.time()) + 1)
+        async with watching(home, {"Cookie": cookie}) as session, watching(home, short) as token:
+            assert await is_cut(session)
+            home.valt.knobs.stall_gate.set()
+            assert await token.read() == BIG[500_000:]
+
+
+async def test_a_drain_is_not_ready_at_once_and_lets_streams_finish(home: House) -> None:
+    async with watching(home, home.bearer()) as answer:
+        draining = asyncio.create_task(home.gateway.drain())
+        while home.gateway.readiness.ready:
+            await asyncio.sleep(0)
+        async with home.client.get(f"{home.admin}/readyz") as ready:
+            assert ready.status == 503
+        async with home.client.get(f"{home.admin}/healthz") as alive:
+            assert alive.status == 200
+        home.valt.knobs.stall_gate.set()
+        assert await answer.read() == BIG[500_000:]
+        await draining
+    assert home.audit()[-1]["outcome"] == "whole"
+
+
+async def test_a_drain_cuts_what_does_not_end_in_time_and_the_audit_says_so(tmp_path: Path) -> None:
+    async with house(tmp_path, server='drain_timeout = "100ms"\n') as home:
+        async with watching(home, home.bearer()) as answer:
+            await home.gateway.drain()
+            assert await is_cut(answer)
+        await home.ended()
+        assert home.audit()[-1]["outcome"] == "cut"
+
+
+async def test_a_second_signal_ends_a_drain_now(home: House) -> None:
+    hurry = asyncio.Event()
+    async with watching(home, home.bearer()) as answer:
+        draining = asyncio.create_task(home.gateway.drain(hurry))
+        hurry.set()
+        async with asyncio.timeout(5):
+            await draining
+        assert await is_cut(answer)
+
+
+@pytest.mark.parametrize("seconds", ["0s", "50ms"])
+async def test_after_the_delay_no_new_connection_is_taken(tmp_path: Path, seconds: str) -> None:
+    async with house(tmp_path, server=f'shutdown_delay = "{seconds}"\n') as home:
+        await home.gateway.drain()
+        with contextlib.suppress(aiohttp.ClientResponseError), pytest.raises(aiohttp.ClientConnectorError):
+            async with aiohttp.ClientSession() as fresh, fresh.get(f"{home.url}/robots.txt"):
+                pass
