@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets as random
+import zlib
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,12 +11,16 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.errors import GatewayError
 from gateway.identity.cookies import read_cookie
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 
 _NAME = "valt_gateway_session"
 _FORMAT = 1
+_MAX_VALUE = 3900
+"""Characters. With its name and attributes the cookie stays under 4096 bytes, beyond which browsers drop it unsaid
+(RFC 6265, 6.1); a renewal, whose times may pack a little worse, stays under what is read again."""
 _REFRESH = 0.1
 """The part of the idle limit after which a session in use gets a newer cookie."""
 
@@ -63,25 +68,30 @@ class Sessions:
         return read_cookie(headers, self.cookie_name)
 
     def issue_header(self, identity: Identity) -> str:
-        """A Set-Cookie for a new session of *identity*, with an id of its own: nothing older is continued."""
+        """A Set-Cookie for a new session of *identity*, with an id of its own: nothing older is continued.
+        GatewayError where no cookie holds all of the person's groups: better told than lost without a word."""
         now = self._clock.now()
         started = replace(identity, session=random.token_urlsafe(16), since=now, used_at=now)
-        return self._set_cookie(started)
+        value = self._sealed(started)
+        if len(value) > _MAX_VALUE:
+            raise GatewayError("the groups of this person that rules name do not fit into a session cookie")
+        return self._set_cookie(started, value)
 
     def refresh_header(self, identity: Identity) -> str | None:
         """A Set-Cookie that keeps a session in use from idling out, once a tenth of the idle limit has passed."""
         now = self._clock.now()
         if identity.session is None or identity.used_at is None or now - identity.used_at < self._idle * _REFRESH:
             return None
-        return self._set_cookie(replace(identity, used_at=now))
+        renewed = replace(identity, used_at=now)
+        return self._set_cookie(renewed, self._sealed(renewed))
 
     def clear_header(self) -> str:
         """A Set-Cookie that takes the session away."""
         return f"{self.cookie_name}=; Max-Age=0{self._attributes}"
 
-    def _set_cookie(self, identity: Identity) -> str:
+    def _set_cookie(self, identity: Identity, value: str) -> str:
         left = int((identity.since or 0.0) + self._lifetime - self._clock.now())
-        return f"{self.cookie_name}={self._sealed(identity)}; Max-Age={max(0, left)}{self._attributes}"
+        return f"{self.cookie_name}={value}; Max-Age={max(0, left)}{self._attributes}"
 
     def _sealed(self, identity: Identity) -> str:
         kept = {
@@ -96,12 +106,13 @@ class Sessions:
             "rec": identity.recording,
             "vid": identity.video,
         }
-        return self._box.encrypt(json.dumps(kept, separators=(",", ":")).encode()).decode()
+        text = json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
+        return self._box.encrypt(zlib.compress(text.encode())).decode()
 
     def _opened(self, value: str) -> Identity | None:
         try:
-            kept = json.loads(self._box.decrypt(value.encode()))
-        except (InvalidToken, ValueError):
+            kept = json.loads(zlib.decompress(self._box.decrypt(value.encode())))
+        except (InvalidToken, ValueError, zlib.error):
             return None
         if kept.get("v") != _FORMAT:
             return None

@@ -1,12 +1,15 @@
 """The session: what its cookie keeps, how long it is good, and what ends it."""
 
 import base64
+import uuid
+from dataclasses import replace
 from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
+from gateway.errors import GatewayError
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, Secret
 from gateway.store.memory import MemoryStore
@@ -32,16 +35,8 @@ class House:
         self.store = MemoryStore(self.clock)
 
     def sessions(self, *secrets: Secret, secure: bool = True, **otherwise: Any) -> Sessions:
-        return Sessions(
-            secrets or (ONE,),
-            8 * 3600.0,
-            3600.0,
-            self.clock,
-            self.store,
-            secure=secure,
-            kept_groups=frozenset({"supervisors"}),
-            **otherwise,
-        )
+        usual: dict[str, Any] = {"secure": secure, "kept_groups": frozenset({"supervisors"})}
+        return Sessions(secrets or (ONE,), 8 * 3600.0, 3600.0, self.clock, self.store, **(usual | otherwise))
 
 
 @pytest.fixture
@@ -72,6 +67,22 @@ async def test_only_groups_that_some_rule_names_are_kept(house: House) -> None:
     identity = await sessions.authenticate(value_of(sessions, sessions.issue_header(ANNA)))
     assert identity is not None
     assert identity.groups == {"supervisors"}
+
+
+async def test_a_person_in_a_hundred_groups_that_rules_name_fits_into_a_cookie(house: House) -> None:
+    groups = frozenset(f"cn=course {number} supervisors,ou=groups,dc=example,dc=edu" for number in range(100))
+    sessions = house.sessions(kept_groups=groups)
+    header = sessions.issue_header(replace(ANNA, subject="ä" * 255, groups=groups))
+    assert len(header) < 4096
+    identity = await sessions.authenticate(value_of(sessions, header))
+    assert identity is not None
+    assert identity.groups == groups
+
+
+def test_who_fits_into_no_cookie_is_told_and_not_lost_without_a_word(house: House) -> None:
+    groups = frozenset(uuid.uuid4().hex for _ in range(300))
+    with pytest.raises(GatewayError):
+        house.sessions(kept_groups=groups).issue_header(replace(ANNA, groups=groups))
 
 
 async def test_each_sign_in_starts_a_session_with_an_id_of_its_own(house: House) -> None:
