@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.errors import InvalidCredentialsError
@@ -19,7 +20,7 @@ from gateway.model import Credentials
 from tests.identity.conftest import ALGORITHMS, bearer
 from tests.support.clock import ManualClock
 from tests.support.listener import Recorder
-from tests.support.provider import Provider, signing_key
+from tests.support.provider import Provider, SigningKey, signing_key
 
 Claims = Callable[..., dict[str, Any]]
 
@@ -134,6 +135,17 @@ async def test_a_token_of_one_kind_of_key_is_not_checked_with_another(
     published, other = provider.rotate("RS256"), signing_key("ES256")
     with pytest.raises(InvalidCredentialsError):
         await campus.authenticate(bearer(provider.sign(claims(), key=other, headers={"kid": published.kid})))
+
+
+async def test_a_key_too_short_to_be_safe_is_refused(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    weak = SigningKey("weak", "RS256", rsa.generate_private_key(public_exponent=65537, key_size=1024))
+    provider.keys = [weak]
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        token = provider.sign(claims())
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(token))
 
 
 async def test_a_strangers_signature_is_refused(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
