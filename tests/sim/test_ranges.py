@@ -56,6 +56,14 @@ def test_what_is_no_range_is_ignored(value: str) -> None:
     assert told({"Range": value}) == Answer(200)
 
 
+def test_a_number_may_be_larger_than_any_file() -> None:
+    huge = "9" * 40
+    assert told({"Range": f"bytes=5-{huge}"}) == Answer(206, ((5, 99),))
+    assert told({"Range": f"bytes=-{huge}"}) == Answer(206, ((0, 99),))
+    assert told({"Range": f"bytes={huge}-"}) == Answer(416)
+    assert told({"Range": f"bytes=0-{huge * 200}"}) == Answer(200)
+
+
 @pytest.mark.parametrize("value", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=100-, 200-300"])
 def test_a_range_with_nothing_in_it_is_not_satisfiable(value: str) -> None:
     assert told({"Range": value}) == Answer(416)
