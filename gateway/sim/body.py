@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from multidict import CIMultiDict
@@ -83,7 +83,7 @@ class Body:
     async def _fault(self) -> None:
         at = self._seen.sent
         if at == self._stall_at:
-            await wait_with(self._reader, self._knobs.stall_gate)
+            await wait_with(self._reader, self._knobs.stall_gate.wait())
         if at == self._change_at and self._film is not None:
             self._film.change()
             reset(self._writer)
@@ -107,18 +107,18 @@ def pieces(parts: Iterable[bytes | memoryview], stops: Sequence[int], size: int 
         before += len(view)
 
 
-async def wait_with(reader: asyncio.StreamReader, event: asyncio.Event) -> None:
-    """Wait for *event*, or until the other side goes: ConnectionResetError. Who only waits would never notice."""
-    opened = asyncio.ensure_future(event.wait())
+async def wait_with(reader: asyncio.StreamReader, awaited: Awaitable[object]) -> None:
+    """Wait for *awaited*, or until the other side goes: ConnectionResetError. Who only waits would never notice."""
+    waiting = asyncio.ensure_future(awaited)
     gone = asyncio.ensure_future(reader.read(1))
     try:
-        await asyncio.wait({opened, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
         if gone.done():
             raise ConnectionResetError
     finally:
-        opened.cancel()
+        waiting.cancel()
         gone.cancel()
-        await asyncio.gather(opened, gone, return_exceptions=True)
+        await asyncio.gather(waiting, gone, return_exceptions=True)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

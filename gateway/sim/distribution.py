@@ -71,9 +71,9 @@ class Distribution:
         self._called("media")
         try:
             if "media" in self._knobs.gate:
-                await wait_with(reader, self._knobs.gate["media"])
+                await wait_with(reader, self._knobs.gate["media"].wait())
             if self._knobs.delay.get("media"):
-                await asyncio.sleep(self._knobs.delay["media"])
+                await wait_with(reader, asyncio.sleep(self._knobs.delay["media"]))
             status, told, parts, film = self._answer(seen, query)
             await self._send(seen, status, told, parts, film, reader, writer)
         except ConnectionError:

@@ -198,10 +198,11 @@ async def test_both_servers_speak_https_where_a_certificate_is_given() -> None:
             assert await answer.read() == film(valt)
 
 
-async def test_it_stops_though_somebody_is_kept_waiting() -> None:
+@pytest.mark.parametrize("knob", ["gate", "delay"])
+async def test_it_stops_though_somebody_is_kept_waiting(knob: str) -> None:
     async with caller() as valt:
         link = urlsplit(await valt.link())
-        valt.valt.knobs.gate["media"] = asyncio.Event()
+        getattr(valt.valt.knobs, knob)["media"] = asyncio.Event() if knob == "gate" else 3600.0
         reader, writer = await asyncio.open_connection(link.hostname, link.port)
         writer.write(f"GET {link.path}?{link.query} HTTP/1.1\r\nHost: {link.netloc}\r\n\r\n".encode())
         await valt.valt.wait_for(lambda: valt.valt.calls["media"] == 1)
