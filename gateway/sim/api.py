@@ -133,7 +133,7 @@ class Api:
         body = await _json(request)
         if body is None:
             return web.json_response(shapes.SERVER_ERROR, status=500)
-        username, password = body.get("username"), body.get("password")
+        username, password = str(body.get("username")), body.get("password")
         if self._knobs.refuse_logins or username not in self._users or self._users[username] != password:
             return web.json_response(shapes.LOGIN_FAILED, status=401)
         token = secrets.token_hex(16)
@@ -167,7 +167,10 @@ class Api:
             return web.json_response(shapes.SERVER_ERROR, status=500)
         text = str(body.get("search", "")).lower()
         rows = [shapes.row(one) for one in self.recordings if text in one.name.lower()]
-        offset, limit = int(body.get("offset", 0)), int(body.get("limit", len(rows)))
+        try:
+            offset, limit = int(body.get("offset", 0)), int(body.get("limit", len(rows)))
+        except (TypeError, ValueError):
+            return web.json_response(shapes.SERVER_ERROR, status=500)
         return web.json_response({"data": {"records": rows[offset : offset + limit]}})
 
     async def _rooms(self, _request: web.Request) -> web.Response:

@@ -39,6 +39,21 @@ async def test_a_body_that_is_no_json_object_is_500(valt: Caller, path: str, bod
     assert said == Said(500, {"error": {"code": 500, "message": "Internal Server Error"}})
 
 
+@pytest.mark.parametrize("asked", [{"limit": "x"}, {"limit": None}, {"offset": [1]}])
+async def test_a_search_that_pages_by_no_number_is_500(valt: Caller, asked: dict[str, Any]) -> None:
+    await valt.login()
+    said = await valt.ask("POST", "/api/v3/records", json=asked)
+    assert said == Said(500, {"error": {"code": 500, "message": "Internal Server Error"}})
+
+
+@pytest.mark.parametrize("body", [{}, {"username": ["svc-reviewer"], "password": {}}, {"username": "svc-reviewer"}])
+async def test_a_login_without_a_name_and_a_password_in_text_fails_like_any_other(
+    valt: Caller, body: dict[str, Any]
+) -> None:
+    said = await valt.ask("POST", "/api/v3/login", json=body)
+    assert said == Said(401, {"data": "Invalid username or password"})
+
+
 @pytest.mark.parametrize(("method", "path"), CALLS)
 async def test_a_call_without_a_token_and_one_with_a_bad_token_are_refused_differently(
     valt: Caller, method: str, path: str
