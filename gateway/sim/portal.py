@@ -89,6 +89,9 @@ class Portal:
 
 
 def _person(request: web.Request) -> Person:
-    """By name; who says nothing is the first, so that the demo's first click plays."""
-    name = request.query.get("as")
-    return next((person for person in PEOPLE if person.name == name), PEOPLE[0])
+    """By name; who says nothing is the first, so that the demo's first click plays. A name unknown is nobody's."""
+    name = request.query.get("as", PEOPLE[0].name)
+    for person in PEOPLE:
+        if person.name == name:
+            return person
+    raise web.HTTPNotFound(text="The portal knows no such person.")

@@ -112,6 +112,12 @@ async def test_what_it_does_not_list_it_does_not_open(desk: Desk, path: str) -> 
     assert (status, said) == (404, "The portal lists no such recording.")
 
 
+@pytest.mark.parametrize("path", ["/", f"/open/{SESSION}"])
+async def test_who_says_nothing_is_the_first_and_whom_it_does_not_know_is_nobody(desk: Desk, path: str) -> None:
+    assert (await desk.go(path))[0] in (200, 303)
+    assert await desk.go(f"{path}?as=dora") == (404, "The portal knows no such person.")
+
+
 async def test_a_recordings_name_is_text_and_never_markup(desk: Desk) -> None:
     desk.recordings[0].name = "<script>alert(1)</script>"
     _, page = await desk.go("/")
