@@ -51,13 +51,15 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
         gateway = Gateway(loaded.settings)
         await gateway.start()
         public, admin = gateway.addresses
-        click.echo(f"portal:   {portal.url}   <- open this in a browser")
-        click.echo(f"gateway:  {public}")
-        click.echo(f"metrics:  {admin}/metrics")
-        click.echo(f"VALT:     {valt.base_url} (simulated), media on {valt.media_url}")
-        click.echo(f"audit:    {folder / 'audit.jsonl'}")
+        told = (
+            f"portal:   {portal.url}   <- open this in a browser\n"
+            f"gateway:  {public}\n"
+            f"metrics:  {admin}/metrics\n"
+            f"VALT:     {valt.base_url} (simulated), media on {valt.media_url}\n"
+            f"audit:    {folder / 'audit.jsonl'}"
+        )
         try:
-            await until_told(gateway, config)
+            await until_told(gateway, config, lambda: click.echo(told))
         finally:
             await portal.stop()
     return 0

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +31,18 @@ def command(config: Path) -> None:
             await gateway.stop()
             return 1
         public, admin = gateway.addresses
-        click.echo(f"valt-gateway is ready on {public} (admin on {admin})", err=True)
-        await until_told(gateway, config)
+        ready = f"valt-gateway is ready on {public} (admin on {admin})"
+        await until_told(gateway, config, lambda: click.echo(ready, err=True))
         return 0
 
     sys.exit(asyncio.run(run()))
 
 
-async def until_told(gateway: "Gateway", config: Path | None) -> None:
-    """Serve until SIGTERM or SIGINT, drain, and stop; a second one ends it now. SIGHUP reloads *config*."""
+async def until_told(gateway: "Gateway", config: Path, announce: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, drain, and stop; a second one ends it now. SIGHUP reloads *config*.
+
+    *announce* is called once signals are heeded: who waits for its words may send one at once.
+    """
     loop = asyncio.get_running_loop()
     asked, hurry = asyncio.Event(), asyncio.Event()
     reloads: set[asyncio.Task[None]] = set()
@@ -47,20 +51,20 @@ async def until_told(gateway: "Gateway", config: Path | None) -> None:
         (hurry if asked.is_set() else asked).set()
 
     async def reload(path: Path) -> None:
-        loaded = read(path)
+        loaded = await asyncio.to_thread(read, path)
         tell("fault", loaded.faults)
         done = await gateway.reload(loaded.settings)
         click.echo("configuration reloaded" if done else "the old configuration stays in force", err=True)
 
     def hang_up() -> None:
-        if config is not None:
-            task = loop.create_task(reload(config))
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
+        task = loop.create_task(reload(config))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
+    announce()
     await asked.wait()
     await gateway.drain(hurry)
     await gateway.stop()

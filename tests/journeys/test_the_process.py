@@ -1,0 +1,91 @@
+"""``valt-gateway serve`` as an init system sees it: ready once, HUP, TERM, and how it exits."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.sim.demo import make_portal_key, write_demo_configuration
+from gateway.sim.valt import ValtSimulator
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    make_portal_key(tmp_path)
+    return write_demo_configuration(
+        tmp_path,
+        port=0,
+        public_url="http://localhost:8080",
+        valt_url="http://127.0.0.1:9",
+        portal_url="http://127.0.0.1:8090",
+    )
+
+
+@asynccontextmanager
+async def serve(config: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "serve", "--config", str(config)), stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    try:
+        yield process, process.stderr
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def line_with(stream: asyncio.StreamReader, text: str) -> str:
+    async with asyncio.timeout(20):
+        while True:
+            line = (await stream.readline()).decode()
+            assert line, f"ended before it said {text!r}"
+            if text in line:
+                return line
+
+
+async def test_it_says_once_where_it_is_ready_and_ends_well_on_sigterm(config: Path) -> None:
+    async with serve(config) as (process, stderr), aiohttp.ClientSession() as client:
+        words = (await line_with(stderr, "is ready on")).split()
+        async with client.get(f"{words[-1].rstrip(')')}/readyz") as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+
+
+async def test_sighup_reads_the_file_anew_and_a_fault_leaves_the_old_one_in_force(config: Path) -> None:
+    example = '[[examples]]\nsubject = "anna"\ngroups = ["supervisors"]\nrecording = "1"\nallowed = true\n'
+    async with serve(config) as (process, stderr):
+        await line_with(stderr, "is ready on")
+        good = config.read_text()
+        config.write_text(good + example)
+        process.send_signal(signal.SIGHUP)
+        await line_with(stderr, "configuration reloaded")
+        config.write_text(good + example.replace("true", "false"))
+        process.send_signal(signal.SIGHUP)
+        assert "is not to be allowed and is" in await line_with(stderr, "fault:")
+        await line_with(stderr, "the old configuration stays in force")
+
+
+async def test_faults_are_told_and_it_exits_with_78(config: Path) -> None:
+    config.write_text(config.read_text().replace("[valt]", "[vallt]"))
+    async with serve(config) as (process, stderr):
+        await line_with(stderr, "vallt")
+        async with asyncio.timeout(20):
+            assert await process.wait() == 78
+
+
+async def test_an_address_that_is_taken_is_told_and_it_exits_with_1(config: Path) -> None:
+    async with ValtSimulator() as valt:
+        taken = valt.base_url.removeprefix("http://")
+        config.write_text(config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "{taken}"', 1))
+        async with serve(config) as (process, stderr):
+            assert "address already in use" in (await line_with(stderr, "cannot start")).lower()
+            async with asyncio.timeout(20):
+                assert await process.wait() == 1
