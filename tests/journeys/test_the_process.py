@@ -1,8 +1,10 @@
 """``valt-gateway serve`` as an init system sees it: ready once, HUP, TERM, and how it exits."""
 
 import asyncio
+import json
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from gateway.identity.ticket import mint_ticket
 from gateway.sim.demo import make_portal_key, write_demo_configuration
 from gateway.sim.valt import ValtSimulator
 
@@ -89,3 +92,35 @@ async def test_an_address_that_is_taken_is_told_and_it_exits_with_1(config: Path
             assert "address already in use" in (await line_with(stderr, "cannot start")).lower()
             async with asyncio.timeout(20):
                 assert await process.wait() == 1
+
+
+async def test_a_crash_in_mid_stream_loses_no_open_line(tmp_path: Path) -> None:
+    key = make_portal_key(tmp_path)
+    async with ValtSimulator() as valt:
+        valt.add_video("big", "film", bytes(8 * 1024 * 1024))
+        valt.knobs.stall_after.append(1_000_000)
+        config = write_demo_configuration(
+            tmp_path,
+            port=0,
+            public_url="http://localhost:8080",
+            valt_url=valt.base_url,
+            portal_url="http://127.0.0.1:8090",
+        )
+        async with serve(config) as (process, stderr), aiohttp.ClientSession() as client:
+            words = (await line_with(stderr, "is ready on")).split()
+            url = words[words.index("on") + 1]
+            ticket = mint_ticket(
+                key,
+                issuer="http://127.0.0.1:8090",
+                audience="http://localhost:8080",
+                subject="anna",
+                now=time.time(),
+                ttl=60,
+                groups=["supervisors"],
+            )
+            async with client.get(f"{url}/recordings/big/videos/film?ticket={ticket}") as answer:
+                await answer.content.readexactly(1000)
+                process.kill()
+                await process.wait()
+    (line,) = (tmp_path / "audit.jsonl").read_text().splitlines()
+    assert json.loads(line)["event"] == "open"
