@@ -80,7 +80,8 @@ class Identity:
     provider: str
     """The ``name`` of the ``[[identity]]`` that vouched, also for a session that came of it."""
     kind: str
-    """jwt, header, ticket, oidc, session or service_key: what was offered this time."""
+    """jwt, header, ticket, oidc, session, service_key or access_token (a token of ours for one video): what was offered
+    this time."""
     groups: frozenset[str] = frozenset()
     since: float | None = None
     """When the proof was made (a token's iat, a session's start); what is older than a revocation is void."""

@@ -57,6 +57,7 @@ def test_secrets_leave_at_a_few_places_alone() -> None:
         "gateway/delivery/redirect.py",
         "gateway/identity/header.py",
         "gateway/identity/oidc.py",
+        "gateway/identity/proof.py",
         "gateway/identity/service_key.py",
         "gateway/identity/session.py",
         "gateway/identity/ticket.py",
