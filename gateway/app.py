@@ -36,6 +36,7 @@ from gateway.valt.links import ValtLinks
 from gateway.valt.recordings import ValtRecordings
 from gateway.valt.tokens import Tokens
 from gateway.web.admission import Admission
+from gateway.web.cors import Cors
 from gateway.web.credentials import CredentialsReader, Forwarded
 from gateway.web.errors import ErrorAnswers
 from gateway.web.pages.render import Pages
@@ -216,6 +217,7 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
         answers=ErrorAnswers(pages),
         admission=Admission(header_names),
         forwarded=Forwarded(settings.server.trusted_proxies),
+        cors=Cors(settings.server.cors_origins),
     )
     return Road(settings, handlers, policy, valt, keys, identity_session)
 
@@ -285,6 +287,6 @@ def _sessions(settings: Settings, lasting: Lasting) -> Sessions | None:
         lasting.clock,
         lasting.store,
         secure=settings.server.public_url.startswith("https://"),
-        kept_groups=frozenset(group for grant in settings.grants for group in grant.groups),
+        kept_groups=frozenset(settings.valt.groups).union(*(grant.groups for grant in settings.grants)),
         cross_site=bool(settings.server.cors_origins),
     )

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gateway.ports import Clock, Listener
 from gateway.web.admission import Admission
+from gateway.web.cors import Cors
 from gateway.web.credentials import Forwarded
 from gateway.web.errors import ErrorAnswers, error_answers
 from gateway.web.people import PeopleHandlers
@@ -28,11 +29,14 @@ class Handlers:
     answers: ErrorAnswers
     admission: Admission
     forwarded: Forwarded
+    cors: Cors
 
 
 ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] = (
     (("GET", "HEAD"), "/recordings/{recording}/videos/{video}", lambda h: h.recordings.video),
     (("GET", "HEAD"), "/recordings/{recording}", lambda h: h.recordings.recording),
+    (("OPTIONS",), "/recordings/{recording}/videos/{video}", lambda h: h.cors.preflight),
+    (("OPTIONS",), "/recordings/{recording}", lambda h: h.cors.preflight),
     (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.people.userinfo),
     (("GET", "HEAD"), "/robots.txt", lambda h: h.people.robots),
     (("GET", "HEAD"), "/", lambda h: h.people.home),
@@ -45,7 +49,7 @@ def public_application(current: Callable[[], Handlers], clock: Clock, listener: 
         middlewares=[visits(clock, listener, current), error_answers(listener, current)],
         client_max_size=_MAX_BODY,
     )
-    application.on_response_prepare.append(name_answer)
+    application.on_response_prepare.append(name_answer(current))
     for methods, path, choose in ROUTES:
         for method in methods:
             application.router.add_route(method, path, _late(current, choose))

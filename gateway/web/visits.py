@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.ports import Clock, Listener
 from gateway.visit import Visit
+from gateway.web.cors import Cors
 from gateway.web.credentials import Forwarded
 
 VISIT = web.RequestKey("visit", Visit)
@@ -22,10 +23,13 @@ def new_request_id() -> str:
 
 
 class Knows(Protocol):
-    """Whatever holds the rule on forwarded addresses in force."""
+    """Whatever holds the rules on forwarded addresses and foreign origins in force."""
 
     @property
     def forwarded(self) -> Forwarded: ...
+
+    @property
+    def cors(self) -> Cors: ...
 
 
 def visits(
@@ -57,11 +61,16 @@ def visits(
     return middleware
 
 
-async def name_answer(request: web.Request, response: web.StreamResponse) -> None:
-    """Just before a head is written: the request id, and the session's newer cookie where there is one."""
-    visit = request.get(VISIT)
-    response.headers["X-Request-ID"] = new_request_id() if visit is None else visit.request_id
-    response.headers["Server"] = "valt-gateway"
-    cookie = request.get(SET_COOKIE)
-    if cookie is not None:
-        response.headers.add("Set-Cookie", cookie)
+def name_answer(current: Callable[[], Knows]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Just before a head is written: the request id, the session's newer cookie, and what a listed origin may know."""
+
+    async def name(request: web.Request, response: web.StreamResponse) -> None:
+        visit = request.get(VISIT)
+        response.headers["X-Request-ID"] = new_request_id() if visit is None else visit.request_id
+        response.headers["Server"] = "valt-gateway"
+        cookie = request.get(SET_COOKIE)
+        if cookie is not None:
+            response.headers.add("Set-Cookie", cookie)
+        current().cors.tell(request, response)
+
+    return name
