@@ -31,8 +31,10 @@ from gateway.ports import Audit, Authenticator, Clock, Listener, Store
 from gateway.settings.model import GrantSettings, HeaderSettings, JwtSettings, Settings, TicketSettings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
+from gateway.valt.calls import Calls
 from gateway.valt.client import ValtClient
 from gateway.valt.links import ValtLinks
+from gateway.valt.queue import Queue
 from gateway.valt.recordings import ValtRecordings
 from gateway.valt.tokens import Tokens
 from gateway.web.admission import Admission
@@ -93,10 +95,12 @@ class ValtRoom:
         self.api_session = _session(context, limit=32, total=valt.read_timeout, connect=valt.connect_timeout)
         self.media_session = _session(context, limit=0)
         accounts = {name: Account(name, a.username, a.password) for name, a in valt.accounts.items()}
-        client = ValtClient(self.api_session, valt.base_url, accounts, tuple(valt.media_hosts), clock, listener)
+        calls = Calls(self.api_session, valt.base_url, clock, listener, read_timeout=valt.read_timeout)
+        client = ValtClient(calls, valt.base_url, accounts, tuple(valt.media_hosts), clock, listener)
         self.client = client
         self.accounts = tuple(accounts)
-        self.tokens = Tokens(client, clock, listener, token_ttl=valt.token_ttl)
+        self.queue = Queue(listener, most=settings.limits.waiting_for_valt)
+        self.tokens = Tokens(client, clock, listener, self.queue, token_ttl=valt.token_ttl)
         self.links = ValtLinks(
             client,
             self.tokens,
@@ -169,6 +173,7 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
     """Introduce everybody. *valt* is kept from the road before, where its settings are the same."""
     clock, listener = lasting.clock, lasting.listener
     valt = valt or ValtRoom(settings, clock, listener)
+    valt.queue.limit(settings.limits.waiting_for_valt)
     identity_session = _session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0)
     keys: dict[str, Keys] = {}
     authenticators: list[Authenticator] = []

@@ -14,7 +14,7 @@ class CacheLookup:
 
 @dataclass(frozen=True, slots=True)
 class ValtCall:
-    """One HTTP call to VALT's API ended. *operation* login|download|record|search|rooms;
+    """One call to VALT's API ended, its retries with it. *operation* login|download|record|search|rooms;
     *outcome* ok|refused|not_found|error|timeout."""
 
     operation: str

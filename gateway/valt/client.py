@@ -1,7 +1,4 @@
-"""VALT's HTTP API: the only module that knows its URLs, and the seam where aiohttp's errors become ours.
-
-VALT takes its token in the query, and aiohttp's exceptions print the URL: so they are translated ``from None`` here.
-"""
+"""VALT's HTTP API: the only module that knows its URLs, and what its statuses mean."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -9,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 from yarl import URL
 
 from gateway.errors import (
@@ -27,25 +23,25 @@ from gateway.model import AccessToken, Account, Link, RecordingDetails, Video
 from gateway.ports import Clock, Listener
 from gateway.valt import wire
 from gateway.valt.address import Places, read_link
+from gateway.valt.calls import Answer, Calls
 
 _MAX_ANSWER = 256 * 1024
 _MAX_SEARCH = 32 * 1024 * 1024
 
 
 class ValtClient:
-    """Implements ports.Valt. *session* keeps no cookies and belongs to VALT's API alone; its timeout is the whole
-    answer's."""
+    """Implements ports.Valt."""
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        calls: Calls,
         base_url: str,
         accounts: Mapping[str, Account],
         media_hosts: "tuple[str, ...]",
         clock: Clock,
         listener: Listener,
     ) -> None:
-        self._session = session
+        self._calls = calls
         self._api = base_url.rstrip("/") + "/api/v3"
         self._accounts = accounts
         self._places = Places.of(base_url, media_hosts)
@@ -59,11 +55,11 @@ class ValtClient:
         outcome = "error"
         try:
             with self._told("login"):
-                status, body = await self._ask("POST", "/login", None, json=credentials)
-                if status in (401, 403):
-                    raise ValtLoginError(f"VALT refused the account {account!r} (HTTP {status})")
-                self._judge(status)
-                token = AccessToken(account, wire.access_token(body), self._clock.monotonic())
+                answer = await self._ask("POST", "/login", None, json=credentials)
+                if answer.status in (401, 403):
+                    raise ValtLoginError(f"VALT refused the account {account!r} (HTTP {answer.status})")
+                self._judge(answer.status)
+                token = AccessToken(account, wire.access_token(answer.body), self._clock.monotonic())
             outcome = "ok"
             return token
         except GatewayError as error:
@@ -87,9 +83,9 @@ class ValtClient:
     async def search(self, token: AccessToken, query: Mapping[str, Any]) -> list[RecordingDetails]:
         """The recordings that match (API List Recordings); *query* is VALT's own body."""
         with self._told("search"):
-            status, body = await self._ask("POST", "/records", token, limit=_MAX_SEARCH, json=dict(query))
-            self._judge(status)
-            return wire.search_results(body)
+            answer = await self._ask("POST", "/records", token, limit=_MAX_SEARCH, json=dict(query))
+            self._judge(answer.status)
+            return wire.search_results(answer.body)
 
     async def rooms(self, token: AccessToken) -> list[tuple[int, str]]:
         """Ids and names of the rooms the account sees."""
@@ -97,28 +93,15 @@ class ValtClient:
             return wire.rooms(await self._get("/rooms/info", token))
 
     async def _get(self, path: str, token: AccessToken) -> bytes:
-        status, body = await self._ask("GET", path, token)
-        self._judge(status)
-        return body
+        answer = await self._ask("GET", path, token)
+        self._judge(answer.status)
+        return answer.body
 
     async def _ask(
         self, method: str, path: str, token: AccessToken | None, *, limit: int = _MAX_ANSWER, json: Any = None
-    ) -> tuple[int, bytes]:
+    ) -> Answer:
         query = f"?access_token={quote(token.value.reveal(), safe='')}" if token else ""
-        try:
-            async with self._session.request(
-                method, URL(self._api + path + query, encoded=True), json=json, allow_redirects=False
-            ) as answer:
-                body = bytearray()
-                async for piece in answer.content.iter_any():
-                    body += piece
-                    if len(body) > limit:
-                        raise ValtResponseError("VALT's answer is larger than any of its answers should be")
-                return answer.status, bytes(body)
-        except TimeoutError:
-            raise ValtTimeoutError(f"VALT did not answer {method} {path.split('/')[1]} in time") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise ValtUnavailableError(f"VALT cannot be reached: {type(error).__name__}") from None
+        return await self._calls.ask(method, URL(self._api + path + query, encoded=True), limit=limit, json=json)
 
     @staticmethod
     def _judge(status: int) -> None:

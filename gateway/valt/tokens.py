@@ -12,6 +12,7 @@ from gateway.errors import AccessTokenRefusedError, ValtLoginError, ValtResponse
 from gateway.events import Noticed
 from gateway.model import AccessToken
 from gateway.ports import Clock, Listener, Valt
+from gateway.valt.queue import Queue
 
 T = TypeVar("T")
 
@@ -20,10 +21,12 @@ REFUSED_PASSWORD_REST = 300.0
 
 
 class Tokens:
-    """*token_ttl* is seconds: a token is renewed before this age even if VALT never complains."""
+    """*token_ttl* is seconds: a token is renewed before this age even if VALT never complains. Who asks needs
+    a place in *queue*."""
 
-    def __init__(self, valt: Valt, clock: Clock, listener: Listener, *, token_ttl: float) -> None:
+    def __init__(self, valt: Valt, clock: Clock, listener: Listener, queue: Queue, *, token_ttl: float) -> None:
         self._valt = valt
+        self._queue = queue
         self._listener = listener
         self._token_ttl = token_ttl
         self._states: dict[str, str] = {}
@@ -37,7 +40,19 @@ class Tokens:
         )
 
     async def use(self, account: str, call: Callable[[AccessToken], Awaitable[T]]) -> T:
-        """What *call* makes of a token of *account*. ValtResponseError if VALT refuses a fresh token too."""
+        """What *call* makes of a token of *account*. ValtResponseError if VALT refuses a fresh token too; BusyError if
+        too many wait for VALT already."""
+        with self._queue.place():
+            return await self._use(account, call)
+
+    def state(self, account: str) -> str:
+        """ok, refused or unknown: how the last login of *account* went."""
+        return self._states.get(account, "unknown")
+
+    async def close(self) -> None:
+        await self._cache.close()
+
+    async def _use(self, account: str, call: Callable[[AccessToken], Awaitable[T]]) -> T:
         token = await self._get(account)
         try:
             return await call(token)
@@ -47,13 +62,6 @@ class Tokens:
             return await call(await self._get(account))
         except AccessTokenRefusedError:
             raise ValtResponseError(f"VALT refused a fresh access token of the account {account!r}") from None
-
-    def state(self, account: str) -> str:
-        """ok, refused or unknown: how the last login of *account* went."""
-        return self._states.get(account, "unknown")
-
-    async def close(self) -> None:
-        await self._cache.close()
 
     async def _get(self, account: str) -> AccessToken:
         return await self._cache.get(account, lambda: self._login(account))

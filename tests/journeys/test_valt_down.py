@@ -1,0 +1,160 @@
+"""When VALT's API is down or slow: told at once, asked little, and what needs no asking goes on."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from tests.support.clock import ManualClock
+from tests.support.harness import VIDEO_PATH, House, house
+
+REST = 10.0
+"""Seconds for which VALT is left alone."""
+
+
+async def told(home: House, number: int) -> tuple[int, str]:
+    """What somebody is told who asks for a video of which no link is known; its Retry-After too."""
+    async with home.client.get(f"{home.url}/recordings/{SESSION}/videos/new-{number}", headers=home.bearer()) as answer:
+        await answer.read()
+        return answer.status, answer.headers.get("Retry-After", "")
+
+
+async def plays(home: House) -> bool:
+    film = home.valt.recording(SESSION).film(CAMERA_A)
+    async with home.client.get(home.url + VIDEO_PATH, headers=home.bearer()) as answer:
+        return film is not None and await answer.read() == film.content
+
+
+async def state(home: House) -> float:
+    return (await home.metrics())[f'valt_gateway_breaker_state{{server="{home.valt.base_url}"}}']
+
+
+async def breaks(home: House) -> None:
+    """VALT answers 500 until the breaker is open."""
+    home.valt.knobs.fail["download"] = [500] * 100
+    number = 0
+    while await state(home) != 2:
+        number += 1
+        assert number < 10
+        assert (await told(home, number))[0] == 503
+
+
+async def test_a_valt_that_keeps_failing_is_left_alone_and_people_are_told_when_to_come_again(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with house(tmp_path, clock=clock) as home:
+        assert await state(home) == 0
+        await breaks(home)
+        before = home.valt.calls.copy()
+        clock.pass_(4.0)
+        for number in range(100, 120):
+            assert await told(home, number) == (503, "6")
+        assert home.valt.calls == before
+
+
+async def test_links_that_are_still_good_go_on_being_served(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock) as home:
+        assert await plays(home)
+        await breaks(home)
+        assert await plays(home)
+
+
+async def test_one_call_finds_out_that_valt_is_back(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock) as home:
+        await breaks(home)
+        home.valt.knobs.fail.clear()
+        home.valt.add_video(SESSION, "new-0", b"x" * 100)
+        before = home.valt.calls["download"]
+        gate = home.valt.knobs.gate["download"] = asyncio.Event()
+        clock.pass_(REST)
+        probe = asyncio.create_task(told(home, 0))
+        await home.valt.wait_for(lambda: home.valt.calls["download"] == before + 1)
+        assert await state(home) == 1
+        assert [(await told(home, number))[0] for number in range(200, 210)] == [503] * 10
+        assert home.valt.calls["download"] == before + 1
+        gate.set()
+        assert (await probe)[0] == 200
+        assert await state(home) == 0
+        assert (await told(home, 300))[0] == 404
+
+
+async def test_a_probe_that_fails_leaves_valt_alone_for_another_while(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock) as home:
+        await breaks(home)
+        before = home.valt.calls["download"]
+        clock.pass_(REST)
+        assert (await told(home, 0))[0] == 503
+        assert home.valt.calls["download"] == before + 1
+        assert await state(home) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429])
+async def test_what_valt_refuses_is_no_failure_of_valts(home: House, status: int) -> None:
+    home.valt.knobs.fail["download"] = [status] * 20
+    for number in range(20):
+        await told(home, number)
+    assert home.valt.calls["download"] == 20
+    assert await state(home) == 0
+
+
+async def test_media_servers_that_fail_are_not_counted_against_valts_api(home: House) -> None:
+    home.valt.knobs.refuse_media = [500] * 20
+    for _ in range(20):
+        assert not await plays(home)
+    assert await state(home) == 0
+    assert await plays(home)
+
+
+async def test_an_api_that_is_gone_opens_the_breaker_as_well(home: House) -> None:
+    assert await plays(home)
+    await home.valt.stop()
+    for number in range(5):
+        assert (await told(home, number))[0] == 503
+    assert await state(home) == 2
+
+
+async def test_a_call_that_may_be_repeated_is_repeated_unseen(home: House) -> None:
+    home.valt.knobs.fail["download"] = [502, 503]
+    assert await plays(home)
+    assert home.valt.calls["download"] == 3
+
+
+async def test_a_login_that_was_sent_is_never_repeated(home: House) -> None:
+    home.valt.knobs.fail["login"] = [500]
+    assert not await plays(home)
+    assert home.valt.calls["login"] == 1
+
+
+async def test_an_api_that_says_it_has_too_much_to_do_is_not_asked_again(home: House) -> None:
+    home.valt.knobs.fail["download"] = [429]
+    assert not await plays(home)
+    assert home.valt.calls["download"] == 1
+
+
+async def test_retries_are_few_while_much_fails(home: House) -> None:
+    """Every other call fails, so that the breaker stays closed and the budget alone holds the retries back."""
+    for number in range(100):
+        home.valt.add_video(SESSION, f"new-{number}", b"x")
+        home.valt.knobs.fail["download"] = [500]
+        await told(home, number)
+    assert home.valt.calls["download"] <= 100 + 10 + 5
+
+
+async def test_a_stalled_answer_is_given_up_in_time_and_not_asked_for_again(tmp_path: Path) -> None:
+    async with house(tmp_path, valt_more='read_timeout = "100ms"\n') as home:
+        gate = home.valt.knobs.gate["download"] = asyncio.Event()
+        assert (await told(home, 0))[0] == 504
+        assert home.valt.calls["download"] == 1
+        gate.set()
+
+
+async def test_a_viewer_who_gives_up_is_no_failure_of_valts(home: House) -> None:
+    gate = home.valt.knobs.gate["download"] = asyncio.Event()
+    for number in range(10):
+        leaving = asyncio.create_task(told(home, number))
+        await home.valt.wait_for(lambda number=number: home.valt.calls["download"] == number + 1)  # type: ignore[misc]
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+    gate.set()
+    assert await state(home) == 0
