@@ -107,13 +107,14 @@ def error_answers(listener: Listener, current: Callable[[], Judges]) -> Callable
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         visit = request[VISIT]
+        allowed: list[str] = []
         try:
             current().admission.check(request)
             return await handler(request)
         except GatewayError as raised:
             error = raised
-        except web.HTTPMethodNotAllowed:
-            error = errors.MethodNotAllowedError()
+        except web.HTTPMethodNotAllowed as refused:
+            error, allowed = errors.MethodNotAllowedError(), sorted(refused.allowed_methods)
         except web.HTTPNotFound:
             error = errors.NotFoundError()
         except web.HTTPRequestEntityTooLarge:
@@ -126,7 +127,10 @@ def error_answers(listener: Listener, current: Callable[[], Judges]) -> Callable
             if request.writer.output_size:
                 raise
         visit.code, visit.reason = error.code, str(error) or visit.reason
-        return current().answers.answer(error, request, visit.request_id)
+        response = current().answers.answer(error, request, visit.request_id)
+        if allowed:
+            response.headers["Allow"] = ", ".join(allowed)  # RFC 9110, 15.5.6
+        return response
 
     return middleware
 

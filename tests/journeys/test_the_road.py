@@ -218,6 +218,7 @@ async def test_unknown_pages_and_methods_are_told_as_such(home: House) -> None:
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (404, "not_found")
     async with home.client.post(home.url + VIDEO_PATH) as answer:
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (405, "method_not_allowed")
+        assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
     async with home.client.get(f"{home.url}/metrics") as answer:
         assert answer.status == 404
     async with home.client.get(f"{home.url}/robots.txt") as answer:
