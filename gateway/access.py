@@ -18,11 +18,18 @@ class Identities(Protocol):
         ...
 
 
+class Rates(Protocol):
+    def count(self, identity: Identity) -> None:
+        """One more request of that person. TooManyRequestsError."""
+        ...
+
+
 class Access:
     """*min_life*: seconds a link must have left when a person is redirected to it."""
 
-    def __init__(self, identities: Identities, policy: Policy, links: Links, *, min_life: float) -> None:
+    def __init__(self, identities: Identities, rates: Rates, policy: Policy, links: Links, *, min_life: float) -> None:
         self._identities = identities
+        self._rates = rates
         self._policy = policy
         self._links = links
         self._min_life = min_life
@@ -41,8 +48,9 @@ class Access:
 
     async def identify(self, credentials: Credentials, visit: Visit) -> Identity:
         with visit.stage("identity"):
-            visit.identity = await self._identities.identify(credentials)
-            return visit.identity
+            identity = visit.identity = await self._identities.identify(credentials)
+        self._rates.count(identity)
+        return identity
 
     async def grant(self, identity: Identity, video: Video, visit: Visit) -> Grant:
         with visit.stage("grant"):

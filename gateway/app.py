@@ -43,6 +43,7 @@ from gateway.web.credentials import CredentialsReader, Forwarded
 from gateway.web.errors import ErrorAnswers
 from gateway.web.pages.render import Pages
 from gateway.web.people import PeopleHandlers
+from gateway.web.rates import Rates
 from gateway.web.recordings import Delivery, RecordingHandlers
 from gateway.web.routes import Handlers
 
@@ -166,6 +167,7 @@ class Lasting:
     audit: Audit
     store: Store
     streams: Streams
+    rates: Rates
     started_at: float
 
 
@@ -187,7 +189,7 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
         authenticators.append(sessions)
     chain = Chain(authenticators, lasting.store, listener)
     policy = Rules(rules_of(settings.grants), valt.recordings, people_of(settings), clock, listener)
-    access = Access(chain, policy, valt.links, min_life=settings.links.min_life)
+    access = Access(chain, lasting.rates, policy, valt.links, min_life=settings.links.min_life)
     pages = Pages(
         brand=settings.branding.name,
         help_url=settings.branding.help_url,

@@ -27,6 +27,7 @@ from gateway.observe.metrics import Metrics
 from gateway.ports import Clock
 from gateway.settings.model import Settings
 from gateway.web.ops import Readiness, admin_application
+from gateway.web.rates import Rates
 from gateway.web.routes import ROUTES, Handlers, public_application
 from gateway.web.server import Runner, has_c_parser, refusals
 
@@ -55,7 +56,10 @@ class Gateway:
         )
         self.readiness = Readiness(self.dependencies)
         self.loop_watch = LoopWatch(self.listener)
-        self._lasting = Lasting(self.clock, self.listener, self.audit, self.store, self.streams, self.clock.now())
+        self.rates = Rates(self.clock, self.listener, per_minute=limits.requests_per_minute)
+        self._lasting = Lasting(
+            self.clock, self.listener, self.audit, self.store, self.streams, self.rates, self.clock.now()
+        )
         self._road: Road | None = None
         self._runners: list[web.BaseRunner] = []
         self._sites: list[web.BaseSite] = []
@@ -109,6 +113,7 @@ class Gateway:
         self._take(road)
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
+        self.rates.limit(limits.requests_per_minute)
         self.listener.happened(ConfigReloaded("ok"))
         await decide_again(self.streams, road.policy)
         if old.settings.server.listen != settings.server.listen or old.settings.admin != settings.admin:

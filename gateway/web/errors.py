@@ -1,6 +1,7 @@
 """How an error looks: the one table from class to status, the problem document, and the page."""
 
 import json
+import math
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Protocol
@@ -65,7 +66,7 @@ class ErrorAnswers:
             invalid = ', error="invalid_token"' if isinstance(error, errors.InvalidCredentialsError) else ""
             response.headers["WWW-Authenticate"] = f'Bearer realm="valt-gateway"{invalid}'
         if error.retry_after is not None:
-            response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+            response.headers["Retry-After"] = str(max(1, math.ceil(round(error.retry_after, 3))))
         if status in (400, 405, 431):
             response.force_close()
         return response

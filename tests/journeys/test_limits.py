@@ -1,0 +1,178 @@
+"""Too many: who is over a limit is told so and when to come again, costs nothing upstream, and starves nobody."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.sim.catalogue import SESSION
+from tests.support.clock import ManualClock
+from tests.support.harness import VIDEO_PATH, House, house, settings_of
+
+
+async def told(home: House, headers: dict[str, str], path: str = VIDEO_PATH) -> tuple[int, str | None]:
+    """Status and code; a Retry-After belongs to every refusal."""
+    async with home.client.get(home.url + path, headers=headers) as answer:
+        if answer.status < 400:
+            await answer.read()
+            return answer.status, None
+        if answer.status in (429, 503):
+            assert int(answer.headers["Retry-After"]) >= 1
+        return answer.status, (await answer.json(content_type=None))["code"]
+
+
+@asynccontextmanager
+async def held(home: House, *people: str) -> AsyncIterator[None]:
+    """Each of *people* has a stream that stands still."""
+    gate = home.valt.knobs.gate["media"] = asyncio.Event()
+    before = home.valt.calls["media"]
+    running = [asyncio.create_task(told(home, home.bearer(person))) for person in people]
+    await home.valt.wait_for(lambda: home.valt.calls["media"] == before + len(people))
+    del home.valt.knobs.gate["media"]
+    yield
+    gate.set()
+    assert await asyncio.gather(*running) == [(200, None)] * len(people)
+
+
+async def count(home: House, limit: str) -> float:
+    return (await home.metrics())[f'valt_gateway_limits_total{{limit="{limit}"}}']
+
+
+@pytest.mark.parametrize(
+    ("limit", "refused"),
+    [
+        ("streams", (503, "busy")),
+        ("streams_per_person", (429, "too_many_requests")),
+        ("streams_per_address", (429, "too_many_requests")),
+    ],
+)
+async def test_a_stream_too_many_is_refused_and_the_media_server_not_asked(
+    tmp_path: Path, limit: str, refused: tuple[int, str]
+) -> None:
+    async with house(tmp_path, more=f"[limits]\n{limit} = 2\n") as home:
+        async with held(home, "anna", "anna"):
+            before = home.valt.calls.copy()
+            assert await told(home, home.bearer("anna")) == refused
+            assert home.valt.calls == before
+            assert await count(home, limit) == 1
+        assert await told(home, home.bearer("anna")) == (200, None)
+        denied = [line for line in home.audit() if line["event"] == "deny"]
+        assert [(line["subject"], line["code"]) for line in denied] == [("anna", refused[1])]
+
+
+async def test_one_person_with_every_place_of_his_own_takes_none_of_the_others(tmp_path: Path) -> None:
+    async with house(tmp_path, more="[limits]\nstreams_per_person = 3\n") as home, held(home, *["anna"] * 3):
+        assert await told(home, home.bearer("anna")) == (429, "too_many_requests")
+        assert [await told(home, home.bearer(f"person{n}")) for n in range(20)] == [(200, None)] * 20
+
+
+async def test_nought_is_no_limit_for_a_person_and_an_address(tmp_path: Path) -> None:
+    limits = "[limits]\nstreams_per_person = 0\nstreams_per_address = 0\n"
+    async with house(tmp_path, more=limits) as home, held(home, *["anna"] * 80):
+        assert await told(home, home.bearer("anna")) == (200, None)
+
+
+async def test_addresses_behind_a_trusted_proxy_are_told_apart(tmp_path: Path) -> None:
+    server = 'trusted_proxies = ["127.0.0.1/32"]\n'
+    limits = "[limits]\nstreams_per_address = 1\n"
+    async with house(tmp_path, server=server, more=limits) as home, held(home, "anna"):
+        assert await told(home, home.bearer("ben")) == (429, "too_many_requests")
+        assert await told(home, home.bearer("ben") | {"X-Forwarded-For": "192.0.2.7"}) == (200, None)
+
+
+async def test_a_question_too_many_for_valt_is_refused_and_not_asked(tmp_path: Path) -> None:
+    async with house(tmp_path, more="[limits]\nwaiting_for_valt = 3\n") as home:
+        paths = [f"/recordings/{SESSION}/videos/v{n}" for n in range(4)]
+        for path in paths:
+            home.valt.add_video(SESSION, path.rpartition("/")[2], b"x" * 100)
+        gate = home.valt.knobs.gate["download"] = asyncio.Event()
+        waiting = [asyncio.create_task(told(home, home.bearer(), path)) for path in paths[:3]]
+        await home.valt.wait_for(lambda: home.valt.calls["download"] == 3)
+
+        assert await told(home, home.bearer(), paths[3]) == (503, "busy")
+        assert home.valt.calls["download"] == 3
+        assert await count(home, "waiting_for_valt") == 1
+        # Those who want what is being asked for already cost VALT nothing, and wait with the others.
+        waiting.append(asyncio.create_task(told(home, home.bearer("ben"), paths[0])))
+        gate.set()
+        assert await asyncio.gather(*waiting) == [(200, None)] * 4
+        assert await told(home, home.bearer(), paths[3]) == (200, None)
+
+
+async def test_links_that_are_known_are_served_while_nobody_else_may_wait(tmp_path: Path) -> None:
+    async with house(tmp_path, more="[limits]\nwaiting_for_valt = 1\n") as home:
+        assert await told(home, home.bearer()) == (200, None)
+        gate = home.valt.knobs.gate["download"] = asyncio.Event()
+        home.valt.add_video(SESSION, "new", b"x" * 100)
+        waiting = asyncio.create_task(told(home, home.bearer(), f"/recordings/{SESSION}/videos/new"))
+        await home.valt.wait_for(lambda: home.valt.calls["download"] == 2)
+        assert await told(home, home.bearer()) == (200, None)
+        gate.set()
+        assert await waiting == (200, None)
+
+
+async def test_a_person_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock, more="[limits]\nrequests_per_minute = 6\n") as home:
+        anna = home.bearer("anna")
+        assert [await told(home, anna) for _ in range(6)] == [(200, None)] * 6
+        before = home.valt.calls.copy()
+        async with home.client.get(home.url + VIDEO_PATH, headers=anna) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (429, "10")
+        assert home.valt.calls == before
+        assert await count(home, "requests_per_minute") == 1
+        assert await told(home, home.bearer("ben")) == (200, None)
+        clock.pass_(9.0)
+        assert await told(home, anna) == (429, "too_many_requests")
+        clock.pass_(1.0)
+        assert await told(home, anna) == (200, None)
+        assert await told(home, anna) == (429, "too_many_requests")
+        clock.pass_(60.0)
+        assert [await told(home, anna) for _ in range(7)] == [(200, None)] * 6 + [(429, "too_many_requests")]
+
+
+async def test_what_counts_is_the_person_and_not_the_proof(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock, more="[limits]\nrequests_per_minute = 2\n") as home:
+        for number in range(2):
+            assert await told(home, home.bearer("anna", jti=str(number))) == (200, None)
+        assert await told(home, home.bearer("anna", jti="another")) == (429, "too_many_requests")
+        assert (await told(home, home.front("anna")))[0] == 200, "another issuer's anna is another person"
+
+
+async def test_nobody_can_spend_a_persons_requests_without_being_that_person(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with house(tmp_path, clock=clock, more="[limits]\nrequests_per_minute = 1\n") as home:
+        forged = home.bearer("anna")["Authorization"][:-8] + "AAAAAAAA"
+        for _ in range(5):
+            assert await told(home, {"Authorization": forged}) == (401, "credentials_invalid")
+        assert await told(home, home.bearer("anna")) == (200, None)
+
+
+async def test_a_reload_changes_the_limits_at_once(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock) as home:
+        text = home.config.read_text()
+        home.config.write_text(text + "\n[limits]\nrequests_per_minute = 1\nstreams = 1\nwaiting_for_valt = 1\n")
+        assert await home.gateway.reload(settings_of(home.config))
+        async with held(home, "anna"):
+            assert await told(home, home.bearer("ben")) == (503, "busy")
+        assert await told(home, home.bearer("anna")) == (429, "too_many_requests")
+        home.config.write_text(text)
+        assert await home.gateway.reload(settings_of(home.config))
+        assert await told(home, home.bearer("anna")) == (200, None)
+
+
+async def test_people_who_leave_give_their_places_back(tmp_path: Path) -> None:
+    async with house(tmp_path, more="[limits]\nstreams = 5\nstreams_per_person = 5\n") as home:
+        home.valt.add_video(SESSION, "long", bytes(32 * 1024 * 1024))
+        async with AsyncExitStack() as stack:
+            for _ in range(5):
+                client = await stack.enter_async_context(aiohttp.ClientSession())
+                url = f"{home.url}/recordings/{SESSION}/videos/long"
+                answer = await stack.enter_async_context(client.get(url, headers=home.bearer()))
+                await answer.content.readexactly(1000)
+            assert await told(home, home.bearer()) == (503, "busy")
+        await home.ended()
+        assert await told(home, home.bearer()) == (200, None)
