@@ -6,7 +6,17 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.access import Access
-from gateway.model import Credentials, Grant, Identity, Link, RecordingDetails, RecordingGrant, Video, parse_id
+from gateway.model import (
+    Credentials,
+    Grant,
+    Identity,
+    Link,
+    RecordingDetails,
+    RecordingGrant,
+    Video,
+    VideoDetails,
+    parse_id,
+)
 from gateway.ports import Audit, Recordings
 from gateway.visit import Visit
 from gateway.web.credentials import CredentialsReader
@@ -85,9 +95,7 @@ class RecordingHandlers:
         details = await self._recordings.get(grant.account, recording)
         told = self._described(grant, details)
         if is_navigation(request):
-            return self._pages.recording(request, told)
-        for entry in told["videos"]:
-            del entry["path"]
+            return self._pages.recording(request, told | self._shown(grant, details))
         return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
     async def _exchange(self, request: web.Request, credentials: Credentials, visit: Visit) -> web.StreamResponse:
@@ -119,8 +127,7 @@ class RecordingHandlers:
         return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
     def _described(self, grant: RecordingGrant, details: RecordingDetails) -> dict[str, Any]:
-        seen = [video for video in details.videos if grant.identity.covers(grant.recording, video.video)]
-        videos = [(Video(grant.recording, entry.video), entry.name) for entry in seen]
+        """What a script is told: the names are the public surface's."""
         return {
             "recording": grant.recording,
             "name": details.name,
@@ -129,16 +136,35 @@ class RecordingHandlers:
             "created": None if details.created is None else timestamp(details.created),
             "duration": details.duration,
             "videos": [
-                {
-                    "video": video.video,
-                    "name": name,
-                    "url": self._public_url + _path(video),
-                    "delivery": grant.delivery,
-                    "path": _path(video),
-                }
-                for video, name in videos
+                {"video": entry.video, "name": entry.name, "url": self._public_url + path, "delivery": grant.delivery}
+                for entry, path in _seen(grant, details)
             ],
         }
+
+    def _shown(self, grant: RecordingGrant, details: RecordingDetails) -> dict[str, Any]:
+        """What the watch page needs besides. Paths rather than addresses: the page may be reached by other names."""
+        return {
+            "path": f"/recordings/{grant.recording}",
+            "delivery": grant.delivery,
+            "download": grant.download,
+            "cameras": [
+                {"id": entry.video, "name": entry.name, "path": path, "ready": entry.ready is not False}
+                for entry, path in _seen(grant, details)
+            ],
+            "markers": [
+                {"time": marker.time, "event": marker.event}
+                for marker in sorted(details.markers, key=lambda marker: marker.time)
+            ],
+        }
+
+
+def _seen(grant: RecordingGrant, details: RecordingDetails) -> list[tuple[VideoDetails, str]]:
+    """The videos that the person may see, with their paths."""
+    return [
+        (entry, _path(Video(grant.recording, entry.video)))
+        for entry in details.videos
+        if grant.identity.covers(grant.recording, entry.video)
+    ]
 
 
 def _path(video: Video) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.ports import Clock, Listener
+from gateway.web import assets
 from gateway.web.admission import Admission
 from gateway.web.cors import Cors
 from gateway.web.credentials import Forwarded
@@ -38,6 +39,7 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] =
     (("OPTIONS",), "/recordings/{recording}/videos/{video}", lambda h: h.cors.preflight),
     (("OPTIONS",), "/recordings/{recording}", lambda h: h.cors.preflight),
     (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.people.userinfo),
+    (("GET", "HEAD"), "/assets/{edition}/{name}", lambda _: assets.asset),
     (("GET", "HEAD"), "/robots.txt", lambda h: h.people.robots),
     (("GET", "HEAD"), "/", lambda h: h.people.home),
 )

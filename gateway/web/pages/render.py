@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from gateway.errors import GatewayError
 from gateway.model import Identity
+from gateway.web import assets
 
 _ROOT = files("gateway.web.pages")
 
@@ -56,8 +57,14 @@ class Pages:
         return self._page(request, "home.html", known)
 
     def recording(self, request: web.Request, recording: Mapping[str, Any]) -> web.Response:
-        """The recording and every video of it that the person may see."""
-        return self._page(request, "recording.html", {"recording": recording}, framed=True)
+        """The watch page: every video of the recording that the person may see. It alone runs scripts, our own."""
+        texts = self._languages["en"]["watch"] | self._texts(request).get("watch", {})
+        known = {"recording": recording, "watch": texts, "modules": assets.modules(), "asset": assets.address}
+        # A redirect is followed only where the policy lets it lead, and links may name any of VALT's media servers.
+        media = "'self' http: https:" if recording["delivery"] == "redirect" else "'self'"
+        policy = self._policy.replace("media-src 'self'", f"media-src {media}").replace("style-src", "style-src 'self'")
+        scripts = "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; "
+        return self._page(request, "recording.html", known, policy=scripts + policy + self._frame_ancestors)
 
     def _page(
         self,
@@ -67,7 +74,7 @@ class Pages:
         *,
         status: int = 200,
         request_id: str = "",
-        framed: bool = False,
+        policy: str = "",
     ) -> web.Response:
         language = self._language(request)
         text = self._templates.get_template(template).render(
@@ -80,7 +87,7 @@ class Pages:
             headers={
                 "Cache-Control": "no-store",
                 "Content-Language": language,
-                "Content-Security-Policy": self._policy + (self._frame_ancestors if framed else "'none'"),
+                "Content-Security-Policy": policy or self._policy + "'none'",
                 "Referrer-Policy": "no-referrer",
                 "X-Content-Type-Options": "nosniff",
                 "Vary": "Accept, Accept-Language, Sec-Fetch-Mode",

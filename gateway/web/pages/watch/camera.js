@@ -1,0 +1,147 @@
+// One camera: its video, whether it can play, and how it comes back after an error.
+
+/** In a row without progress. */
+const TRIES = 6;
+/** Milliseconds. */
+const STALLED = 15_000;
+
+/**
+ * Tells of itself by events: "state" when it becomes loading, ready, waiting, resting or failed;
+ * "played" and "paused" when somebody else than the clock did it (media keys, a picture-in-picture window).
+ */
+export class Camera extends EventTarget {
+  constructor(video, { id, name, path }, mayAsk) {
+    super();
+    Object.assign(this, { video, id, name, path, mayAsk, state: "loading", tries: 0 });
+    this.wanted = false;
+    this.retry = null;
+    this.progress = performance.now();
+    for (const [name, told] of Object.entries({
+      loadedmetadata: () => this.#loaded(),
+      error: () => this.#broken(),
+      play: () => !this.wanted && !this.video.paused && this.#told("played"),
+      pause: () => this.#pausedByOthers() && this.#told("paused"),
+      waiting: () => this.#seems("waiting"),
+      playing: () => this.#seems("ready"),
+      canplay: () => this.#seems("ready"),
+      seeked: () => this.video.readyState > 1 && this.#seems("ready"),
+      timeupdate: () => this.#moved(),
+    })) {
+      video.addEventListener(name, told);
+    }
+    if (video.error) this.#broken();
+    else if (video.readyState > 0) this.#loaded();
+  }
+
+  /** Seconds; 0 until it is known. */
+  get length() {
+    return Number.isFinite(this.video.duration) ? this.video.duration : 0;
+  }
+
+  get usable() {
+    return this.state !== "failed" && this.state !== "resting" && this.video.readyState > 0;
+  }
+
+  /** Whether it has something to show at *seconds*. */
+  covers(seconds) {
+    return this.usable && seconds < this.length - 0.05;
+  }
+
+  /** Whether it is not usable now and may be soon. */
+  get mayCome() {
+    return this.state === "loading" || this.state === "resting";
+  }
+
+  /** Run on, at *seconds* of the clock, or stand if there is nothing to show. */
+  run(seconds) {
+    this.wanted = this.covers(seconds);
+    if (this.wanted && this.video.paused) this.video.play().catch((error) => this.#refusedToPlay(error));
+  }
+
+  halt() {
+    this.wanted = false;
+    this.video.pause();
+  }
+
+  seek(seconds) {
+    if (!this.usable) return;
+    this.progress = performance.now();
+    this.video.currentTime = Math.min(seconds, Math.max(0, this.length - 0.01));
+  }
+
+  speed(rate) {
+    if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
+  }
+
+  /** Give up a video that has long said it is waiting, as a broken connection may look like a slow one. */
+  watch(now) {
+    if (!this.wanted || this.state !== "waiting") this.progress = now;
+    else if (now - this.progress > STALLED) this.#broken();
+  }
+
+  /** Ask for the video anew, at the place where it was: a fresh request fetches a fresh link. */
+  reload() {
+    clearTimeout(this.retry);
+    this.retry = null;
+    this.progress = performance.now();
+    this.#become("loading");
+    this.video.src = this.path;
+    this.video.load();
+  }
+
+  /** Somebody asks by hand, or the network is back: begin to count anew. */
+  again() {
+    this.tries = 0;
+    if (this.state === "failed" || this.state === "resting") this.reload();
+  }
+
+  #loaded() {
+    this.#become("ready");
+    this.#told("loaded");
+  }
+
+  #moved() {
+    this.progress = performance.now();
+    if (this.video.played.length && !this.video.seeking) this.tries = 0;
+  }
+
+  async #broken() {
+    if (this.retry !== null || this.state === "failed") return;
+    this.retry = 0;
+    this.#become("resting");
+    const verdict = await this.mayAsk();
+    if (this.retry !== 0) return;
+    if (verdict === "no" || (verdict === "yes" && this.tries >= TRIES)) {
+      this.retry = null;
+      this.#become("failed");
+      return;
+    }
+    this.tries = verdict === "yes" ? this.tries + 1 : Math.min(this.tries + 1, TRIES - 1);
+    const pause = Math.min(30, 4 ** (this.tries - 2));
+    this.retry = setTimeout(() => this.reload(), pause * (750 + Math.random() * 500));
+  }
+
+  #refusedToPlay(error) {
+    if (error.name === "NotAllowedError") this.#told("paused");
+  }
+
+  #pausedByOthers() {
+    const inPicture = document.pictureInPictureElement === this.video;
+    return this.wanted && this.video.paused && !this.video.ended && this.usable && (!document.hidden || inPicture);
+  }
+
+  /** What the element says counts for nothing while its video is given up: old events come late. */
+  #seems(state) {
+    if (this.state !== "failed" && this.state !== "resting") this.#become(state);
+  }
+
+  #become(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.#told("state");
+  }
+
+  #told(what) {
+    this.dispatchEvent(new Event(what));
+  }
+}
