@@ -1,0 +1,283 @@
+"""Whatever befalls the media server, a body is whole and the same, or a failure shows: never a third thing."""
+
+import asyncio
+import hashlib
+import random
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.sim.knobs import Knobs
+from tests.support.clock import ManualClock
+from tests.support.harness import House, house
+
+FILM = random.Random(11).randbytes(1024 * 1024)
+PATH = "/recordings/long/videos/film"
+LONG = random.Random(12).randbytes(8 * 1024 * 1024)
+READ_TIMEOUT = 'read_timeout = "150ms"\n'
+
+
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+@dataclass
+class Plan:
+    """Faults in the order in which the media server will have them."""
+
+    resets: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    stalls: list[int] = field(default_factory=list)
+    refusals: list[int] = field(default_factory=list)
+    changes: list[int] = field(default_factory=list)
+    ignore_range: bool = False
+    validators: str = "strong"
+    chunked: bool = False
+    extra: int = 0
+    asked: tuple[int, int] | None = None
+
+    def arrange(self, knobs: Knobs) -> None:
+        knobs.reset_after, knobs.end_after = list(self.resets), list(self.ends)
+        knobs.stall_after, knobs.refuse_media = list(self.stalls), list(self.refusals)
+        knobs.change_after, knobs.ignore_range = list(self.changes), self.ignore_range
+        knobs.validators, knobs.chunked, knobs.extra_bytes = self.validators, self.chunked, self.extra
+
+    @property
+    def expected(self) -> bytes:
+        return FILM if self.asked is None else FILM[self.asked[0] : self.asked[1] + 1]
+
+
+offsets = st.one_of(st.sampled_from([-1, 0, 1, 65_536, len(FILM) - 1, len(FILM)]), st.integers(0, len(FILM)))
+few = st.lists(offsets, max_size=3)
+spans = st.tuples(offsets, offsets).map(lambda pair: (max(0, min(pair)), min(len(FILM) - 1, max(pair))))
+plans = st.builds(
+    Plan,
+    resets=few,
+    ends=few,
+    stalls=st.lists(st.integers(0, len(FILM)), max_size=1),
+    refusals=st.lists(st.sampled_from([401, 403, 403, 404, 500, 503]), max_size=2),
+    changes=st.lists(st.integers(1, len(FILM) - 1), max_size=1),
+    ignore_range=st.booleans(),
+    validators=st.sampled_from(["strong", "strong", "weak", "none"]),
+    chunked=st.booleans(),
+    extra=st.sampled_from([0, 0, 1, 70_000]),
+    asked=st.one_of(st.none(), spans.filter(lambda span: span[0] <= span[1])),
+)
+
+
+async def fetched(home: House, asked: tuple[int, int] | None = None) -> bytes | None:
+    """The body, or None where the reader was shown a failure: an error's answer, or a connection that broke."""
+    headers = home.bearer() | ({} if asked is None else {"Range": f"bytes={asked[0]}-{asked[1]}"})
+    try:
+        async with home.client.get(home.url + PATH, headers=headers) as answer:
+            body = await answer.read()
+            return body if answer.status in (200, 206) else None
+    except aiohttp.ClientError:
+        return None
+
+
+@given(plan=plans)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_sequence_of_faults_ends_in_the_same_bytes_or_in_a_failure_that_shows(plan: Plan) -> None:
+    async def play() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with house(Path(folder), valt_more=READ_TIMEOUT) as home:
+                film = home.valt.add_video("long", "film", FILM)
+                plan.arrange(home.valt.knobs)
+                body = await fetched(home, plan.asked)
+                # A server that ignores Range answers with the whole file, and so it is passed on.
+                lawful = {digest(plan.expected)} | ({digest(FILM)} if plan.ignore_range else set())
+                if film.content != FILM:
+                    lawful.add(digest(film.content if plan.asked is None else _cut(film.content, plan.asked)))
+                    lawful.add(digest(film.content))
+                assert body is None or digest(body) in lawful
+                await home.ended()
+                await home.valt.wait_for(lambda: all(request.over for request in home.valt.media_requests))
+                outcome = home.audit()[-1]["outcome"]
+                assert body is None or outcome == "whole"
+
+    asyncio.run(play())
+
+
+def _cut(content: bytes, asked: tuple[int, int]) -> bytes:
+    return content[asked[0] : asked[1] + 1]
+
+
+@pytest.fixture
+async def home_with_film(home: House) -> House:
+    home.valt.add_video("long", "film", FILM)
+    return home
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "end_after"])
+async def test_a_hundred_cuts_anywhere_go_unseen(home_with_film: House, fault: str) -> None:
+    home = home_with_film
+    anywhere = random.Random(13)
+    offsets = [0, 1, len(FILM) - 1, *(anywhere.randrange(len(FILM)) for _ in range(97))]
+    for at in offsets:
+        getattr(home.valt.knobs, fault).append(at)
+        body = await fetched(home)
+        assert body is not None, f"cut at {at}"
+        assert digest(body) == digest(FILM), f"cut at {at}"
+        await home.ended()
+        assert home.audit()[-1]["resumes"] == 1, f"cut at {at}"
+
+
+async def test_a_cut_inside_the_first_head_is_told_and_inside_a_later_one_goes_unseen(home_with_film: House) -> None:
+    home = home_with_film
+    home.valt.knobs.reset_after = [-1, -1, -1]
+    first = await fetched(home)
+    assert first is None or digest(first) == digest(FILM)
+    home.valt.knobs.reset_after = [500_000, -1, 300_000, -1]
+    body = await fetched(home)
+    assert body is not None
+    assert digest(body) == digest(FILM)
+
+
+async def test_many_cuts_in_one_body_that_each_make_progress_never_end_it(home_with_film: House) -> None:
+    home = home_with_film
+    home.valt.knobs.reset_after = [10_000] * 60
+    body = await fetched(home)
+    assert body is not None
+    assert digest(body) == digest(FILM)
+    await home.ended()
+    assert home.audit()[-1]["resumes"] == 60
+
+
+async def test_cuts_without_progress_end_it_after_so_many_tries(tmp_path: Path) -> None:
+    async with house(tmp_path, more="[streams]\nresume_tries = 3\n") as home:
+        home.valt.add_video("long", "film", FILM)
+        home.valt.knobs.reset_after = [500_000] + [0] * 20
+        assert await fetched(home) is None
+        await home.ended()
+        assert len(home.valt.media_requests) == 4
+        assert (home.audit()[-1]["outcome"], home.audit()[-1]["status"]) == ("failed", 200)
+
+
+@asynccontextmanager
+async def viewer(home: House) -> AsyncIterator[asyncio.StreamReader]:
+    """Somebody who takes no more than he reads: his kernel holds little for him. The head has been read, and is 200."""
+    host, _, port = home.url.removeprefix("http://").partition(":")
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=16 * 1024)
+    token = home.bearer()["Authorization"]
+    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    try:
+        yield reader
+    finally:
+        writer.transport.abort()
+
+
+async def test_eight_mebibytes_pass_through_links_that_live_three_seconds(tmp_path: Path, clock: ManualClock) -> None:
+    """A slow reader: each of his sixteen pieces has a link of its own, and twice VALT has forgotten its tokens."""
+    piece = 512 * 1024
+    async with house(tmp_path, clock=clock) as home:
+        knobs = home.valt.knobs
+        home.valt.add_video("long", "film", LONG)
+        knobs.link_life = 3.0
+        knobs.stall_after, knobs.reset_after = [piece] * 15, [piece] * 15
+        async with viewer(home) as reader:
+            read = await reader.readexactly(piece)
+            for number in range(1, 16):
+                clock.pass_(4.0)
+                if number in (5, 10):
+                    home.valt.forget_tokens()
+                broken = home.valt.media_requests[-1]
+                knobs.stall_gate.set()
+                await home.valt.wait_for(lambda broken=broken: broken.over)  # type: ignore[misc]
+                knobs.stall_gate.clear()
+                read += await reader.readexactly(piece)
+            assert digest(read) == digest(LONG)
+            await home.ended()
+        assert (home.audit()[-1]["outcome"], home.audit()[-1]["resumes"]) == ("whole", 15)
+        assert home.valt.calls["download"] == 16 + 2, "sixteen links, and two askings with a token that was forgotten"
+        assert home.valt.calls["login"] == 3
+
+
+async def test_a_viewer_who_rests_gives_up_the_connection_and_reads_on_in_the_same_bytes(tmp_path: Path) -> None:
+    async with house(tmp_path, more='[streams]\nupstream_idle = "100ms"\n') as home:
+        home.valt.add_video("long", "film", LONG)
+        async with viewer(home) as reader:
+            read = await reader.readexactly(100_000)
+            await home.valt.wait_for(lambda: home.valt.open_media == 0)
+            assert len(home.gateway.streams) == 1, "he keeps his stream"
+            read += await reader.readexactly(4_000_000)
+            await home.valt.wait_for(lambda: home.valt.open_media == 0)
+            read += await reader.readexactly(len(LONG) - len(read))
+            assert digest(read) == digest(LONG)
+            await home.ended()
+        told = await home.metrics()
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 2
+        assert home.audit()[-1]["outcome"] == "whole"
+
+
+async def test_a_viewer_who_rests_for_longer_than_a_link_lives_goes_on_through_another(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with house(tmp_path, clock=clock, more='[streams]\nupstream_idle = "100ms"\n') as home:
+        home.valt.add_video("long", "film", LONG)
+        async with viewer(home) as reader:
+            read = await reader.readexactly(100_000)
+            await home.valt.wait_for(lambda: home.valt.open_media == 0)
+            clock.pass_(4000.0)
+            home.valt.forget_tokens()
+            read += await reader.readexactly(len(LONG) - len(read))
+            assert digest(read) == digest(LONG)
+        assert home.valt.calls["login"] == 2
+
+
+async def test_a_viewer_who_never_reads_on_is_cut(tmp_path: Path) -> None:
+    streams = '[streams]\nupstream_idle = "50ms"\nviewer_idle = "150ms"\n'
+    async with house(tmp_path, more=streams) as home:
+        home.valt.add_video("long", "film", LONG)
+        async with viewer(home) as reader:
+            await home.ended()
+            assert (home.audit()[-1]["outcome"], home.audit()[-1]["code"]) == ("cut", None)
+            with pytest.raises(ConnectionResetError):
+                await reader.readexactly(len(LONG))
+        assert (await home.metrics())['valt_gateway_stream_aborts_total{reason="idle",side="viewer"}'] == 1
+        assert home.valt.open_media == 0
+
+
+async def test_a_body_that_cannot_be_asked_for_again_keeps_its_connection_while_its_viewer_rests(
+    tmp_path: Path,
+) -> None:
+    """Of many ranges at once the rest cannot be had: giving the connection up would be to lose it."""
+    async with house(tmp_path, more='[streams]\nupstream_idle = "50ms"\nviewer_idle = "300ms"\n') as home:
+        home.valt.add_video("long", "film", LONG)
+        headers = home.bearer() | {"Range": f"bytes=0-10,20-{len(LONG)}"}
+        async with home.client.get(home.url + PATH, headers=headers) as answer:
+            assert answer.status == 206
+            await answer.content.readexactly(1000)
+            await home.ended()
+        told = home.audit()[-1]
+        assert told["outcome"] in ("cut", "whole")
+        assert told["resumes"] == 0
+
+
+async def test_a_restart_of_valt_in_mid_body_goes_unseen(home_with_film: House) -> None:
+    home = home_with_film
+    gate = home.valt.knobs.stall_gate
+    home.valt.knobs.stall_after, home.valt.knobs.reset_after = [400_000], [400_000]
+    reading = asyncio.create_task(fetched(home))
+    await home.valt.wait_for(lambda: bool(home.valt.media_requests) and home.valt.media_requests[-1].sent == 400_000)
+    home.valt.forget_tokens()
+    home.valt.knobs.refuse_media = [403]
+    home.valt.knobs.fail["download"] = [503]
+    gate.set()
+    body = await reading
+    assert body is not None
+    assert digest(body) == digest(FILM)
+    assert home.valt.calls["login"] == 2
