@@ -4,12 +4,12 @@ What a reload replaces is a Road; what outlives it (listeners, store, streams, t
 same) belongs to the Gateway.
 """
 
+import secrets
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
@@ -19,25 +19,23 @@ from gateway.delivery.proxy import ProxyDelivery
 from gateway.delivery.redirect import RedirectDelivery
 from gateway.delivery.streams import Streams
 from gateway.identity.chain import Chain
-from gateway.identity.claims import Expected
-from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.jwks import Keys
-from gateway.identity.jwt import JwtAuthenticator
-from gateway.identity.session import Sessions
-from gateway.identity.ticket import TicketAuthenticator
-from gateway.model import Account
+from gateway.model import Account, Secret
 from gateway.policy import People, Rule, Rules
 from gateway.ports import Audit, Authenticator, Clock, Listener, Store
-from gateway.settings.model import GrantSettings, HeaderSettings, JwtSettings, Settings, TicketSettings
+from gateway.settings.model import GrantSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
 from gateway.valt.calls import Calls
+from gateway.valt.catalogue import ValtCatalogue
 from gateway.valt.client import ValtClient
 from gateway.valt.links import ValtLinks
 from gateway.valt.queue import Queue
 from gateway.valt.recordings import ValtRecordings
 from gateway.valt.tokens import Tokens
+from gateway.vouching import authenticator, service_keys_of, sessions_of
 from gateway.web.admission import Admission
+from gateway.web.api import ApiHandlers
 from gateway.web.cors import Cors
 from gateway.web.credentials import CredentialsReader, Forwarded
 from gateway.web.errors import ErrorAnswers
@@ -48,9 +46,6 @@ from gateway.web.recordings import Delivery, RecordingHandlers
 from gateway.web.routes import Handlers
 
 VERSION = version("valt-gateway")
-
-_TICKET_LEEWAY = 5.0
-"""Seconds by which a portal's clock may be ahead of ours."""
 
 
 def rules_of(grants: "tuple[GrantSettings, ...]") -> tuple[Rule, ...]:
@@ -111,6 +106,7 @@ class ValtRoom:
             negative_ttl=settings.links.negative_ttl,
             max_entries=settings.links.max_entries,
         )
+        self.catalogue = ValtCatalogue(client, self.tokens)
         self.recordings = ValtRecordings(client, self.tokens, clock, listener, ttl=settings.recordings.ttl)
         self.media = MediaServer(
             self.media_session, context, connect_timeout=valt.connect_timeout, read_timeout=valt.read_timeout
@@ -169,6 +165,8 @@ class Lasting:
     streams: Streams
     rates: Rates
     started_at: float
+    seal: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(32)))
+    """Seals this gateway's own access tokens where no session's key is configured."""
 
 
 def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = None) -> Road:
@@ -181,12 +179,14 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
     authenticators: list[Authenticator] = []
     header_names: list[str] = []
     for provider in settings.identity:
-        made = _authenticator(provider, lasting, identity_session, keys, header_names, settings.server.public_url)
+        made = authenticator(provider, lasting, identity_session, keys, header_names, settings.server.public_url)
         if made is not None:
             authenticators.append(made)
-    sessions = _sessions(settings, lasting)
+    sessions = sessions_of(settings, lasting)
     if sessions is not None:
         authenticators.append(sessions)
+    service_keys = service_keys_of(settings, lasting)
+    authenticators.append(service_keys)
     chain = Chain(authenticators, lasting.store, listener)
     policy = Rules(rules_of(settings.grants), valt.recordings, people_of(settings), clock, listener)
     access = Access(chain, lasting.rates, policy, valt.links, min_life=settings.links.min_life)
@@ -220,6 +220,9 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
             lasting.audit,
             public_url=settings.server.public_url,
         ),
+        api=ApiHandlers(
+            access, policy, valt.catalogue, valt.recordings, service_keys, reader, settings.server.public_url
+        ),
         people=PeopleHandlers(access, reader, pages),
         answers=ErrorAnswers(pages),
         admission=Admission(header_names),
@@ -227,73 +230,3 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
         cors=Cors(settings.server.cors_origins),
     )
     return Road(settings, handlers, policy, valt, keys, identity_session)
-
-
-def _authenticator(
-    provider: Any,
-    lasting: Lasting,
-    session: aiohttp.ClientSession,
-    keys: dict[str, Keys],
-    header_names: list[str],
-    public_url: str,
-) -> Authenticator | None:
-    """One ``[[identity]]``. *header_names* collects the headers it reads."""
-    clock, store = lasting.clock, lasting.store
-    match provider:
-        case JwtSettings():
-            header_names.append(provider.header)
-            keys[provider.name] = Keys(provider.issuer, provider.jwks_url, session, clock, lasting.listener)
-            expected = _expected(provider, provider.audience, provider.leeway)
-            return JwtAuthenticator(
-                provider.name, provider.header, expected, keys[provider.name], clock, lasting.listener
-            )
-        case HeaderSettings():
-            names = [provider.subject_header, provider.groups_header, provider.secret_header]
-            header_names.extend(name for name in names if name)
-            return HeaderAuthenticator(
-                provider.name,
-                provider.subject_header,
-                provider.groups_header,
-                provider.groups_separator,
-                tuple(provider.from_),
-                provider.secret_header,
-                provider.secret,
-            )
-        case TicketSettings():
-            return TicketAuthenticator(
-                provider.name,
-                _expected(provider, provider.audience or public_url, _TICKET_LEEWAY),
-                provider.key,
-                clock,
-                store,
-                max_age=provider.max_age,
-                started_at=lasting.started_at,
-            )
-        case _:
-            return None
-
-
-def _expected(provider: JwtSettings | TicketSettings, audience: str, leeway: float) -> Expected:
-    return Expected(
-        provider.issuer,
-        audience,
-        tuple(provider.algorithms),
-        leeway,
-        provider.subject_claim,
-        provider.groups_claim,
-    )
-
-
-def _sessions(settings: Settings, lasting: Lasting) -> Sessions | None:
-    if settings.session is None:
-        return None
-    return Sessions(
-        settings.session.secrets,
-        settings.session.lifetime,
-        settings.session.idle,
-        lasting.clock,
-        lasting.store,
-        secure=settings.server.public_url.startswith("https://"),
-        kept_groups=frozenset(settings.valt.groups).union(*(grant.groups for grant in settings.grants)),
-        cross_site=bool(settings.server.cors_origins),
-    )

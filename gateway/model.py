@@ -203,3 +203,6 @@ class RecordingDetails:
     """``retention.until``: when VALT deletes it."""
     videos: tuple[VideoDetails, ...] = ()
     markers: tuple[Marker, ...] = ()
+    room_id: int | None = None
+    cameras: Mapping[str, str] = field(default_factory=dict)
+    """Names by id."""

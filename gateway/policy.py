@@ -7,7 +7,7 @@ knows costs no call. What could not be found out is a ValtError, never a yes and
 import fnmatch
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.errors import AccessDeniedError, RecordingExpiredError, ValtError, VideoNotFoundError
 from gateway.events import GrantDecided
@@ -48,9 +48,14 @@ class Rule:
         return bool(asked or self.created_within is not None or self.author_is_me or self.shared_with_me)
 
 
+def is_about(rule: Rule, identity: Identity) -> bool:
+    """Whether *rule* is about this person, whatever the recording."""
+    return bool(rule.groups & identity.groups or identity.subject in rule.subjects or "*" in rule.subjects)
+
+
 def why_not(rule: Rule, identity: Identity, recording: str) -> str | None:
     """Why *rule* is not about this person and this recording's id, or None if it is."""
-    if not (rule.groups & identity.groups or identity.subject in rule.subjects or "*" in rule.subjects):
+    if not is_about(rule, identity):
         return "the person is not among its subjects and in none of its groups"
     if not _any_glob(rule.recordings, recording):
         return "the recording's id is not among its recordings"
@@ -126,6 +131,36 @@ class Rules:
             reasons.append(f"{rule.name}: {verdict.why}")
         self._listener.happened(self._decided["", "denied"])
         raise AccessDeniedError("; ".join(reasons) or "no rule is about this person and recording")
+
+    def accounts(self, identity: Identity) -> list[str]:
+        """The accounts of the rules that are about this person, in the rules' order."""
+        return list(dict.fromkeys(rule.account for rule in self.rules if is_about(rule, identity)))
+
+    def reaches_room(self, identity: Identity, account: str, room: str) -> bool:
+        """Whether some recording of *room* may fit a rule of *account* that is about this person."""
+        return any(not rule.rooms or _any_glob(rule.rooms, room) for rule in self._theirs(identity, account))
+
+    async def lists(self, identity: Identity, account: str, row: RecordingDetails) -> bool:
+        """Whether a rule of *account* lets this person see the recording that VALT listed for that account as *row*.
+
+        A list tells no template (valt-api.md, 4.1): a rule that asks for one costs the recording's details, and only
+        where all else of it holds. The ValtError that kept such a rule from deciding.
+        """
+        for rule in self._theirs(identity, account) if identity.covers(row.recording) else ():
+            told = why_not(rule, identity, row.recording) or why_not_details(
+                replace(rule, template={}), identity, row, self._people, self._clock.now()
+            )
+            if told is None and rule.template:
+                verdict = await self.judge(rule, identity, row.recording)
+                if verdict.error is not None:
+                    raise verdict.error
+                told = verdict.why if not verdict.fits else None
+            if told is None:
+                return True
+        return False
+
+    def _theirs(self, identity: Identity, account: str) -> list[Rule]:
+        return [rule for rule in self.rules if rule.account == account and is_about(rule, identity)]
 
     async def explain(self, identity: Identity, recording: str) -> list[Verdict]:
         """What every rule says, in order, up to the one that decides."""

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.proof import Proofs
@@ -26,6 +27,12 @@ class ServiceKey:
     secret_sha256: str
     groups: frozenset[str] = frozenset()
     expires: float | None = None
+
+    @classmethod
+    def until(cls, day: date | None, name: str, secret_sha256: str, groups: Iterable[str]) -> "ServiceKey":
+        """One that is good to the end of *day* (UTC), its last."""
+        over = None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
+        return cls(name, secret_sha256, frozenset(groups), None if over is None else over.timestamp())
 
 
 class ServiceKeys:

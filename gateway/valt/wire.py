@@ -74,7 +74,7 @@ def rooms(body: bytes) -> list[tuple[int, str]]:
 def _details(data: Mapping[str, Any]) -> RecordingDetails:
     author, room = _mapping(data.get("author")), _mapping(data.get("room"))
     sharing = _mapping(data.get("sharing") or data.get("Sharing"))
-    author_id = author.get("id")
+    author_id, room_id = author.get("id"), room.get("id")
     return RecordingDetails(
         recording=_id(data.get("id")),
         name=_text(data.get("name")),
@@ -89,6 +89,8 @@ def _details(data: Mapping[str, Any]) -> RecordingDetails:
         deleted_at=_number(_mapping(data.get("retention")).get("until")),
         videos=_videos(data.get("videos"), _mapping(data.get("cameras"))),
         markers=_markers(data.get("markers")),
+        room_id=room_id if _is_int(room_id) else None,
+        cameras={id_: name for id_, name in _mapping(data.get("cameras")).items() if isinstance(name, str)},
     )
 
 

@@ -18,15 +18,18 @@ class CredentialsReader:
         self._names = tuple(dict.fromkeys(name.lower() for name in ["authorization", *header_names]))
         self._read_session = read_session
 
-    def read(self, request: web.Request) -> Credentials:
+    def read(self, request: web.Request, *, access_token: bool = False) -> Credentials:
+        """*access_token*: whether VALT's own query parameter is proof at this address."""
         headers = request.headers
         offered = {name: headers[name] for name in self._names if name in headers}
         session = self._read_session(headers.getall("Cookie")) if "Cookie" in headers else None
-        ticket = request.query.get("ticket") if request.query_string else None
+        query = request.query if request.query_string else {}
+        ticket, token = query.get("ticket"), query.get("access_token") if access_token else None
         return Credentials(
             headers=offered,
             ticket=None if ticket is None else Secret(ticket),
             session=None if session is None else Secret(session),
+            access_token=None if token is None else Secret(token),
             peer=socket_peer(request),
             spend=request.method != "HEAD",
         )

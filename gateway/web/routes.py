@@ -11,6 +11,7 @@ from aiohttp import web
 from gateway.ports import Clock, Listener
 from gateway.web import assets
 from gateway.web.admission import Admission
+from gateway.web.api import ApiHandlers
 from gateway.web.cors import Cors
 from gateway.web.credentials import Forwarded
 from gateway.web.errors import ErrorAnswers, error_answers
@@ -27,6 +28,7 @@ class Handlers:
 
     recordings: RecordingHandlers
     people: PeopleHandlers
+    api: ApiHandlers
     answers: ErrorAnswers
     admission: Admission
     forwarded: Forwarded
@@ -40,6 +42,12 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] =
     (("OPTIONS",), "/recordings/{recording}", lambda h: h.cors.preflight),
     (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.people.userinfo),
     (("GET", "HEAD"), "/assets/{edition}/{name}", lambda _: assets.asset),
+    (("POST",), "/api/v3/login", lambda h: h.api.login),
+    (("POST",), "/api/v3/records", lambda h: h.api.search),
+    (("GET",), "/api/v3/records/{recording}", lambda h: h.api.record),
+    (("GET",), "/api/v3/records/download/{recording}/{video}", lambda h: h.api.download),
+    (("GET",), "/api/v3/rooms/info", lambda h: h.api.rooms),
+    (("*",), "/api/v3/{call}", lambda h: h.api.other),
     (("GET", "HEAD"), "/robots.txt", lambda h: h.people.robots),
     (("GET", "HEAD"), "/", lambda h: h.people.home),
 )
@@ -54,8 +62,13 @@ def public_application(current: Callable[[], Handlers], clock: Clock, listener: 
     application.on_response_prepare.append(name_answer(current))
     for methods, path, choose in ROUTES:
         for method in methods:
-            application.router.add_route(method, path, _late(current, choose))
+            application.router.add_route(method, _greedy(path), _late(current, choose))
     return application
+
+
+def _greedy(path: str) -> str:
+    """What is left of VALT's API is one route, however many segments a call has."""
+    return path.replace("{call}", "{call:.*}")
 
 
 def _late(current: Callable[[], Handlers], choose: Callable[[Handlers], Handler]) -> Handler:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -60,6 +61,17 @@ async def test_a_key_that_has_expired_is_refused_and_so_are_its_tokens(clock: Ma
     for offered in (bearer(KEY), token(KEY), token(login), token(link)):
         with pytest.raises(InvalidCredentialsError):
             await keys.authenticate(offered)
+
+
+async def test_the_day_on_which_a_key_expires_is_its_last() -> None:
+    digest = archive().secret_sha256
+    clock = ManualClock(datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC).timestamp())
+    keys = made(clock, ServiceKey.until(date(2027, 6, 30), "archive", digest, ["archive"]))
+    assert await keys.authenticate(bearer(KEY)) is not None
+    clock.pass_(1)
+    with pytest.raises(InvalidCredentialsError):
+        await keys.authenticate(bearer(KEY))
+    assert ServiceKey.until(None, "archive", digest, ["archive"]) == archive()
 
 
 async def test_a_login_needs_the_name_and_the_secret_of_one_key(clock: ManualClock) -> None:

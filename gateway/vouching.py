@@ -1,0 +1,119 @@
+"""Who vouches for people: ``[[identity]]``, ``[session]`` and ``[[service_keys]]`` made into what can be asked."""
+
+from typing import Any, Protocol
+
+import aiohttp
+
+from gateway.identity.claims import Expected
+from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.jwks import Keys
+from gateway.identity.jwt import JwtAuthenticator
+from gateway.identity.proof import Proofs
+from gateway.identity.service_key import ServiceKey, ServiceKeys
+from gateway.identity.session import Sessions
+from gateway.identity.ticket import TicketAuthenticator
+from gateway.model import Secret
+from gateway.ports import Authenticator, Clock, Listener, Store
+from gateway.settings.model import HeaderSettings, JwtSettings, Settings, TicketSettings
+
+_TICKET_LEEWAY = 5.0
+"""Seconds by which a portal's clock may be ahead of ours."""
+
+
+class Told(Protocol):
+    """What outlives a reload, as far as it is needed here."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def listener(self) -> Listener: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def started_at(self) -> float: ...
+
+    @property
+    def seal(self) -> Secret: ...
+
+
+def authenticator(
+    provider: Any,
+    told: Told,
+    session: aiohttp.ClientSession,
+    keys: dict[str, Keys],
+    header_names: list[str],
+    public_url: str,
+) -> Authenticator | None:
+    """One ``[[identity]]``. *header_names* collects the headers it reads."""
+    clock, store = told.clock, told.store
+    match provider:
+        case JwtSettings():
+            header_names.append(provider.header)
+            keys[provider.name] = Keys(provider.issuer, provider.jwks_url, session, clock, told.listener)
+            expected = _expected(provider, provider.audience, provider.leeway)
+            return JwtAuthenticator(provider.name, provider.header, expected, keys[provider.name], clock, told.listener)
+        case HeaderSettings():
+            names = [provider.subject_header, provider.groups_header, provider.secret_header]
+            header_names.extend(name for name in names if name)
+            return HeaderAuthenticator(
+                provider.name,
+                provider.subject_header,
+                provider.groups_header,
+                provider.groups_separator,
+                tuple(provider.from_),
+                provider.secret_header,
+                provider.secret,
+            )
+        case TicketSettings():
+            return TicketAuthenticator(
+                provider.name,
+                _expected(provider, provider.audience or public_url, _TICKET_LEEWAY),
+                provider.key,
+                clock,
+                store,
+                max_age=provider.max_age,
+                started_at=told.started_at,
+            )
+        case _:
+            return None
+
+
+def _expected(provider: JwtSettings | TicketSettings, audience: str, leeway: float) -> Expected:
+    return Expected(
+        provider.issuer,
+        audience,
+        tuple(provider.algorithms),
+        leeway,
+        provider.subject_claim,
+        provider.groups_claim,
+    )
+
+
+def sessions_of(settings: Settings, told: Told) -> Sessions | None:
+    if settings.session is None:
+        return None
+    return Sessions(
+        settings.session.secrets,
+        settings.session.lifetime,
+        settings.session.idle,
+        told.clock,
+        told.store,
+        secure=settings.server.public_url.startswith("https://"),
+        kept_groups=_named_groups(settings),
+        cross_site=bool(settings.server.cors_origins),
+    )
+
+
+def service_keys_of(settings: Settings, told: Told) -> ServiceKeys:
+    """Tokens are sealed by the session's key where there is one, so that they outlive a restart."""
+    keys = [ServiceKey.until(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys]
+    seals = (told.seal,) if settings.session is None else tuple(settings.session.secrets)
+    return ServiceKeys(keys, Proofs(seals, kept_groups=_named_groups(settings)), told.clock, told.store)
+
+
+def _named_groups(settings: Settings) -> frozenset[str]:
+    """Those that some rule names or that VALT shares with: no others need to be kept."""
+    return frozenset(settings.valt.groups).union(*(grant.groups for grant in settings.grants))

@@ -1,0 +1,378 @@
+"""VALT's own API behind SSO: a client written for VALT works with the gateway's address alone."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import pytest
+
+from gateway.sim.catalogue import (
+    ACCENTS,
+    ACCENTS_FILM,
+    CAMERA_A,
+    CAMERA_B,
+    INTERVIEW,
+    INTERVIEW_FILM,
+    LATE_MOOV,
+    SESSION,
+    Recording,
+)
+from gateway.sim.shapes import BAD_KEY, LOGIN_FAILED, NO_KEY, NOT_FOUND, NOT_FOUND_DOWNLOAD, SERVER_ERROR
+from tests.support.clock import ManualClock
+from tests.support.harness import House, house, settings_of
+
+SECRET, BARRED = "vgk_planted-archive-key", "vgk_planted-barred-key"
+
+GRANTS = """\
+[[grants]]
+name = "archive"
+groups = ["archive"]
+recordings = ["*"]
+rooms = ["Room *"]
+account = "reviewer"
+
+[[grants]]
+name = "psychology"
+groups = ["psychology"]
+recordings = ["*"]
+template = { Course = "PSY *" }
+account = "trainee"
+
+[[grants]]
+name = "watching"
+groups = ["watching"]
+recordings = ["*"]
+account = "trainee"
+download = false
+"""
+
+KEYS = "".join(
+    f"""
+[[service_keys]]
+name = "{name}"
+secret_sha256 = "{hashlib.sha256(secret.encode()).hexdigest()}"
+groups = {groups}
+"""
+    for name, secret, groups in (("archive", SECRET, '["archive", "psychology"]'), ("barred", BARRED, "[]"))
+)
+
+
+@dataclass
+class ValtsClient:
+    """As clients for VALT are written: the token in the query, its own login, and one more try after a 401."""
+
+    address: str
+    username: str = "archive"
+    password: str = SECRET
+    token: str = ""
+    logins: int = field(default=0, init=False)
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        if not self.token:
+            self.login()
+        status, answer = self.once(method, path, body)
+        if status == 401:
+            self.login()
+            status, answer = self.once(method, path, body)
+        return status, answer
+
+    def login(self) -> tuple[int, Any]:
+        self.logins += 1
+        status, answer = self._send(
+            "POST", f"{self.address}/api/v3/login", {"username": self.username, "password": self.password}
+        )
+        if status == 200:
+            self.token = answer["data"]["access_token"]
+        return status, answer
+
+    def once(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        return self._send(method, f"{self.address}/api/v3{path}?access_token={self.token}", body)
+
+    def names(self, **query: Any) -> list[str]:
+        status, answer = self.ask("POST", "/records", query)
+        assert status == 200, answer
+        return [row["name"] for row in answer["data"]["records"]]
+
+    def download(self, recording: str, video: str) -> bytes:
+        _, answer = self.ask("GET", f"/records/download/{recording}/{video}")
+        with urlopen(answer["url"]) as film:
+            return bytes(film.read())
+
+    @staticmethod
+    def _send(method: str, url: str, body: Any) -> tuple[int, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(url, data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urlopen(request) as answer:
+                return answer.status, json.loads(answer.read())
+        except HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def home(tmp_path: Path, clock: ManualClock) -> AsyncIterator[House]:
+    """One whose public address is where it really is, as links name it."""
+    async with house(tmp_path, clock=clock, grants=GRANTS, more=KEYS) as home:
+        text = home.config.read_text().replace('"http://localhost:8080"', f'"{home.url}"')
+        home.config.write_text(text)
+        assert await home.gateway.reload(settings_of(home.config))
+        yield home
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+async def test_a_client_written_for_valt_logs_in_searches_reads_and_downloads(home: House) -> None:
+    client = ValtsClient(home.url)
+
+    def work() -> tuple[list[str], Any, bytes]:
+        found = client.names(search="session")
+        _, details = client.ask("GET", f"/records/{SESSION}")
+        return found, details["data"], client.download(SESSION, details["data"]["videos"][0]["id"])
+
+    found, details, film = await asyncio.to_thread(work)
+    assert found == ["Session 1451"]
+    assert details["room"] == {"id": 37, "name": "Room 1"}
+    assert details["author"] == {"id": 7, "name": "jsmith"}
+    assert details["template"] == [{"Course": "PSY 512"}]
+    assert details["cameras"] == {"63": "Ceiling", "64": "Door"}
+    assert [video["id"] for video in details["videos"]] == [CAMERA_A, CAMERA_B]
+    assert sha256(film) == sha256(home.valt.recording(SESSION).films[0].content)
+    assert client.logins == 1
+    assert not [secret for secret in home.valt.secrets if secret in client.token + json.dumps(details)]
+
+
+async def test_everything_is_audited_and_a_download_is_a_stream_like_any(home: House) -> None:
+    client = ValtsClient(home.url)
+    film = await asyncio.to_thread(client.download, SESSION, CAMERA_A)
+    await asyncio.to_thread(client.ask, "GET", f"/records/{INTERVIEW}")
+    await home.ended()
+    told = [(line["event"], line["subject"], line["recording"], line["status"]) for line in home.audit()]
+    assert told == [
+        ("api", "archive", None, 200),
+        ("api", "archive", SESSION, 200),
+        ("open", "archive", SESSION, 200),
+        ("close", "archive", SESSION, 200),
+        ("api", "archive", INTERVIEW, 404),
+    ]
+    assert home.audit()[3]["bytes"] == len(film)
+    assert home.audit()[3]["rule"] == "archive"
+    for place in ((home.folder / "audit.jsonl").read_text(), home.log.getvalue()):
+        assert client.token not in place
+        assert SECRET not in place
+
+
+async def test_a_link_is_for_one_video_and_good_again_and_again_for_an_hour(home: House, clock: ManualClock) -> None:
+    _, answer = await asyncio.to_thread(ValtsClient(home.url).ask, "GET", f"/records/download/{SESSION}/{CAMERA_A}")
+    link = answer["url"]
+    for headers, status in (({}, 200), ({"Range": "bytes=10-19"}, 206)):
+        async with home.client.get(link, headers=headers) as film:
+            assert film.status == status
+            await film.read()
+    async with home.client.get(link.replace(CAMERA_A, CAMERA_B)) as other:
+        assert other.status == 403
+    clock.pass_(3600)
+    async with home.client.get(link) as late:
+        assert late.status == 401
+
+
+async def test_a_token_that_is_an_hour_old_is_refused_as_valt_does_and_the_client_logs_in_again(
+    home: House, clock: ManualClock
+) -> None:
+    client = ValtsClient(home.url)
+    await asyncio.to_thread(client.names)
+    clock.pass_(3600)
+    assert await asyncio.to_thread(client.once, "GET", f"/records/{SESSION}") == (401, BAD_KEY)
+    assert (await asyncio.to_thread(client.ask, "GET", f"/records/{SESSION}"))[0] == 200
+    assert client.logins == 2
+
+
+async def test_refusals_are_valts_own(home: House) -> None:
+    strangers = [
+        ValtsClient(home.url, password="wrong"),
+        ValtsClient(home.url, username="barred"),
+        ValtsClient(home.url, username="svc-reviewer", password="reviewer-password"),
+    ]
+    for stranger in strangers:
+        assert await asyncio.to_thread(stranger.login) == (401, LOGIN_FAILED)
+    async with home.client.post(f"{home.url}/api/v3/login", data="{oops") as answer:
+        assert (answer.status, await answer.json()) == (500, SERVER_ERROR)
+    async with home.client.get(f"{home.url}/api/v3/rooms/info") as answer:
+        assert (answer.status, await answer.json()) == (401, NO_KEY)
+    async with home.client.get(f"{home.url}/api/v3/rooms/info?access_token=rubbish") as answer:
+        assert (answer.status, await answer.json()) == (401, BAD_KEY)
+
+    client = ValtsClient(home.url)
+    for path in (f"/records/{INTERVIEW}", "/records/unknown", "/records/" + quote("../admin", safe="")):
+        assert await asyncio.to_thread(client.ask, "GET", path) == (404, NOT_FOUND), path
+    for path in (f"/{INTERVIEW}/{INTERVIEW_FILM}", f"/{SESSION}/unknown", "/unknown/unknown"):
+        assert await asyncio.to_thread(client.ask, "GET", "/records/download" + path) == (404, NOT_FOUND_DOWNLOAD)
+    home.valt.knobs.fail["search"] = [502] * 10
+    status, told = await asyncio.to_thread(client.ask, "POST", "/records", {})
+    assert (status, told) == (503, {"error": {"code": 503, "message": "Service Unavailable"}})
+
+
+async def test_a_key_in_no_rules_groups_sees_nothing_and_valt_is_not_asked(home: House) -> None:
+    client = ValtsClient(home.url, token=BARRED)
+    assert await asyncio.to_thread(client.names) == []
+    assert await asyncio.to_thread(client.ask, "GET", "/rooms/info") == (200, {"data": {"rooms": []}})
+    assert await asyncio.to_thread(client.ask, "GET", f"/records/{SESSION}") == (404, NOT_FOUND)
+    assert not home.valt.calls
+
+
+@pytest.mark.parametrize("way", ["query", "header"])
+async def test_a_key_needs_no_login(home: House, way: str) -> None:
+    headers = {"Authorization": f"Bearer {SECRET}"} if way == "header" else {}
+    query = f"?access_token={SECRET}" if way == "query" else ""
+    async with home.client.get(f"{home.url}/api/v3/records/{SESSION}{query}", headers=headers) as answer:
+        assert (await answer.json())["data"]["name"] == "Session 1451"
+
+
+async def test_any_person_whom_sign_in_vouches_for_may_ask(home: House) -> None:
+    async with home.client.post(
+        f"{home.url}/api/v3/records", json={}, headers=home.bearer("anna", "psychology")
+    ) as answer:
+        rows = (await answer.json())["data"]["records"]
+    assert [row["name"] for row in rows] == ["Session 1451"]
+    path = f"/api/v3/records/download/{SESSION}/{CAMERA_A}"
+    async with home.client.get(home.url + path, headers=home.bearer("anna", "psychology")) as answer:
+        link = (await answer.json())["url"]
+    async with home.client.get(link) as film:
+        assert sha256(await film.read()) == sha256(home.valt.recording(SESSION).films[0].content)
+    async with home.client.get(home.url + path, headers=home.bearer("berta", "watching")) as answer:
+        assert (answer.status, await answer.json()) == (404, NOT_FOUND_DOWNLOAD)
+
+
+async def test_rooms_are_those_that_a_rule_can_reach(home: House) -> None:
+    async with home.client.get(f"{home.url}/api/v3/rooms/info", headers=home.bearer("anna", "archive")) as answer:
+        assert await answer.json() == {"data": {"rooms": [{"id": 37, "name": "Room 1"}]}}
+
+
+async def test_search_asks_once_for_each_account_and_pages_what_may_be_seen(home: House) -> None:
+    home.valt.recordings += [
+        Recording(f"r{number}", f"Row {number}", room=(40, "Room 9") if number % 2 else (38, "Interview room"))
+        for number in range(20)
+    ]
+    client = ValtsClient(home.url)
+    odd = [f"Row {number}" for number in range(1, 20, 2)]
+    assert await asyncio.to_thread(client.names, search="row") == odd
+    assert home.valt.calls["search"] == 2
+    for offset, limit in ((0, 3), (3, 3), (9, 5), (50, 5), (2, 0)):
+        page = await asyncio.to_thread(client.names, search="row", offset=offset, limit=limit)
+        assert page == odd[offset : offset + limit]
+    # A list tells no template, so what only that rule may show is looked at, once a minute.
+    assert home.valt.calls["record"] == 10
+
+
+async def test_a_video_that_valt_5_numbers_is_numbered_here(home: House) -> None:
+    home.valt.recording(ACCENTS).room = (37, "Room 1")
+    client = ValtsClient(home.url)
+    _, details = await asyncio.to_thread(client.ask, "GET", f"/records/{ACCENTS}")
+    assert (details["data"]["id"], details["data"]["videos"][0]["id"]) == (614, 9101)
+    film = await asyncio.to_thread(client.download, ACCENTS, ACCENTS_FILM)
+    assert sha256(film) == sha256(home.valt.recording(ACCENTS).films[0].content)
+
+
+EVERY_OTHER_CALL = [
+    ("POST", f"/records/{SESSION}/update"),
+    ("POST", "/records/create-upload"),
+    ("POST", f"/records/{SESSION}/videos/{CAMERA_A}"),
+    ("POST", f"/records/{SESSION}/cut"),
+    ("GET", f"/records/{SESSION}/cut/status"),
+    ("POST", f"/records/{SESSION}/share"),
+    ("POST", f"/records/{SESSION}/share/deactivate"),
+    ("POST", f"/records/{SESSION}/delete"),
+    ("GET", f"/records/{SESSION}/markers"),
+    ("POST", f"/records/{SESSION}/markers"),
+    ("DELETE", f"/records/{SESSION}"),
+    ("GET", "/records"),
+    ("POST", f"/records/{SESSION}"),
+    ("POST", "/comment"),
+    ("GET", "/comment/1"),
+    ("GET", f"/comment/record/{SESSION}"),
+    ("POST", "/comment/update/1"),
+    ("DELETE", "/comment/1"),
+    ("GET", "/comment/1/files/2"),
+    ("GET", "/admin/rooms"),
+    ("POST", "/admin/rooms"),
+    ("GET", "/admin/rooms/37"),
+    ("GET", "/admin/rooms/37/cameras"),
+    ("POST", "/admin/rooms/37/edit"),
+    ("POST", "/admin/rooms/37/delete"),
+    ("GET", "/rooms/info/37"),
+    ("GET", "/rooms/37/status"),
+    ("POST", "/rooms/37/record/start"),
+    ("POST", "/rooms/37/record/stop"),
+    ("POST", "/rooms/37/record/pause"),
+    ("POST", "/rooms/37/record/resume"),
+    ("POST", "/rooms/37/record/markers"),
+    ("POST", "/rooms/37/lock"),
+    ("POST", "/rooms/37/unlock"),
+    ("GET", "/admin/cameras"),
+    ("POST", "/admin/cameras"),
+    ("GET", "/admin/cameras/63"),
+    ("POST", "/admin/cameras/63/edit"),
+    ("POST", "/admin/cameras/63/delete"),
+    ("GET", "/admin/cameras/brands"),
+    ("GET", "/presets/63"),
+    ("POST", "/presets/63/add"),
+    ("POST", "/presets/63/apply"),
+    ("DELETE", "/cameras/63/presets/1"),
+    ("GET", "/admin/users"),
+    ("POST", "/admin/users"),
+    ("GET", "/admin/users/7"),
+    ("POST", "/admin/users/7/edit"),
+    ("POST", "/admin/users/7/delete"),
+    ("GET", "/admin/user_groups"),
+    ("POST", "/admin/user_groups"),
+    ("GET", "/admin/user_groups/4"),
+    ("GET", "/rights"),
+    ("GET", "/rights/user"),
+    ("GET", "/schedule"),
+    ("POST", "/schedule"),
+    ("GET", "/schedule/1"),
+    ("POST", "/schedule/1/delete_next"),
+    ("GET", "/schedule/blocked"),
+    ("GET", "/templates"),
+    ("GET", "/admin/templates"),
+    ("GET", "/admin/templates/1/fields"),
+    ("GET", "/template"),
+    ("GET", "/filters"),
+    ("POST", "/filters"),
+    ("GET", "/filters/template_fields"),
+    ("GET", "/admin/wowza"),
+    ("GET", "/admin/general"),
+    ("GET", "/admin/logs"),
+    ("GET", "/audio"),
+    ("POST", "/audio/update/1"),
+    ("GET", "/help"),
+    ("PUT", f"/records/{SESSION}"),
+    ("GET", "/login"),
+    ("GET", "/"),
+]
+
+
+async def test_every_other_call_of_valts_is_not_found_and_never_reaches_valt(home: House) -> None:
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    for method, path in EVERY_OTHER_CALL:
+        body: Any = {} if method in ("POST", "PUT") else None
+        async with home.client.request(method, f"{home.url}/api/v3{path}", json=body, headers=headers) as answer:
+            assert (answer.status, await answer.json()) == (404, NOT_FOUND), (method, path)
+    async with home.client.head(f"{home.url}/api/v3/records/{LATE_MOOV}", headers=headers) as answer:
+        assert answer.status == 404
+    assert not home.valt.calls
+    assert {line["event"] for line in home.audit()} == {"api"}
