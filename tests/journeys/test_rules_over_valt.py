@@ -1,0 +1,181 @@
+"""Rules that ask for what VALT knows of a recording, over a VALT that tells it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.sim.catalogue import CAMERA_A, CAMERA_B, INTERVIEW, INTERVIEW_FILM, LATE_MOOV, LATE_MOOV_FILM, SESSION
+from tests.support.clock import ManualClock
+from tests.support.harness import House, house
+
+DAY = 86_400.0
+
+GRANTS = """\
+[[grants]]
+name = "rooms"
+groups = ["rooms"]
+recordings = ["*"]
+rooms = ["Room *"]
+account = "reviewer"
+
+[[grants]]
+name = "authors"
+groups = ["authors"]
+recordings = ["*"]
+authors = ["mrossi"]
+account = "reviewer"
+
+[[grants]]
+name = "course"
+groups = ["course"]
+recordings = ["*"]
+template = { Course = "PSY *" }
+account = "reviewer"
+
+[[grants]]
+name = "fresh"
+groups = ["fresh"]
+recordings = ["*"]
+created_within = "90d"
+account = "reviewer"
+
+[[grants]]
+name = "mine"
+groups = ["mine"]
+recordings = ["*"]
+author_is_me = true
+account = "reviewer"
+
+[[grants]]
+name = "shared"
+subjects = ["*"]
+recordings = ["*"]
+shared_with_me = true
+account = "trainee"
+
+[[grants]]
+name = "anything"
+groups = ["anything"]
+recordings = ["*"]
+account = "reviewer"
+"""
+
+MAPPING = """
+[valt.people]
+anna = "jsmith"
+dora = 9
+
+[valt.groups]
+psychology = 4
+"""
+
+FILMS = {SESSION: CAMERA_A, INTERVIEW: INTERVIEW_FILM, LATE_MOOV: LATE_MOOV_FILM}
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def home(tmp_path: Path, clock: ManualClock) -> AsyncIterator[House]:
+    async with house(tmp_path, clock=clock, grants=GRANTS, more=MAPPING) as home:
+        yield home
+
+
+async def statuses(home: House, subject: str, *groups: str) -> dict[str, int]:
+    return {recording: await status(home, recording, subject, *groups) for recording in FILMS}
+
+
+async def status(home: House, recording: str, subject: str, *groups: str) -> int:
+    url = f"{home.url}/recordings/{recording}/videos/{FILMS[recording]}"
+    async with home.client.get(url, headers=home.bearer(subject, *groups)) as answer:
+        await answer.read()
+        return answer.status
+
+
+@pytest.mark.parametrize(
+    ("subject", "group", "seen"),
+    [
+        ("eva", "rooms", {SESSION, LATE_MOOV}),
+        ("eva", "authors", {INTERVIEW}),
+        ("eva", "course", {SESSION}),
+        ("eva", "fresh", {INTERVIEW}),
+        ("anna", "mine", {SESSION, LATE_MOOV}),
+        ("mrossi", "mine", {INTERVIEW}),
+        ("eva", "mine", set()),
+        ("eva", "psychology", {SESSION}),
+        ("dora", "other", {INTERVIEW}),
+        ("eva", "other", set()),
+        ("eva", "anything", set(FILMS)),
+    ],
+    ids=["room", "author", "template", "created", "mapped author", "author", "nobody", "group", "person", "no", "all"],
+)
+async def test_who_sees_what_by_what_valt_knows_and_lists_and_details_tell_no_more(
+    home: House, clock: ManualClock, subject: str, group: str, seen: set[str]
+) -> None:
+    home.valt.recording(INTERVIEW).created = clock.now() - 10 * DAY
+    home.valt.recording(INTERVIEW).shared_users = (9,)
+    told = await statuses(home, subject, group)
+    assert {recording for recording, status in told.items() if status == 200} == seen
+    assert set(told.values()) <= {200, 403}
+
+    headers, api = home.bearer(subject, group), f"{home.url}/api/v3/records"
+    async with home.client.post(api, headers=headers) as answer:
+        assert {row["id"] for row in (await answer.json())["data"]["records"]} & set(FILMS) == seen
+    for recording in FILMS:
+        async with home.client.get(f"{api}/{recording}", headers=headers) as answer:
+            assert answer.status == (200 if recording in seen else 404)
+
+
+async def test_the_account_of_the_rule_that_fits_is_the_one_that_asks(home: House) -> None:
+    assert await status(home, SESSION, "eva", "psychology") == 200
+    await home.ended()
+    assert [(line["event"], line["rule"], line["account"]) for line in home.audit()] == [
+        ("open", "shared", "trainee"),
+        ("close", "shared", "trainee"),
+    ]
+
+
+async def test_details_cost_one_call_a_minute_and_are_believed_no_longer(home: House, clock: ManualClock) -> None:
+    for _ in range(3):
+        assert await status(home, SESSION, "eva", "rooms") == 200
+    assert home.valt.calls["record"] == 1
+    home.valt.recording(SESSION).room = (38, "Interview room")
+    clock.pass_(59)
+    assert await status(home, SESSION, "eva", "rooms") == 200
+    clock.pass_(1)
+    assert await status(home, SESSION, "eva", "rooms") == 403
+
+
+async def test_a_person_no_rule_is_about_costs_no_call_though_rules_ask_for_details(tmp_path: Path) -> None:
+    async with house(tmp_path, grants=GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')) as home:
+        assert await status(home, SESSION, "eva", "nobody") == 403
+        assert not home.valt.calls
+
+
+@pytest.mark.parametrize("trouble", [500, 502, 503, 429])
+async def test_what_valt_cannot_tell_is_neither_yes_nor_no(home: House, trouble: int) -> None:
+    home.valt.knobs.fail["record"] = [trouble] * 10
+    url = f"{home.url}/recordings/{SESSION}/videos/{CAMERA_A}"
+    async with home.client.get(url, headers=home.bearer("eva", "rooms", "anything")) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (503, "valt_unavailable")
+        assert answer.headers["Retry-After"]
+    home.valt.knobs.fail["record"].clear()
+
+
+async def test_a_recording_whose_retention_is_over_is_gone(home: House, clock: ManualClock) -> None:
+    home.valt.recording(SESSION).deleted_at = clock.now() + 60
+    assert await status(home, SESSION, "eva", "rooms") == 200
+    clock.pass_(60)
+    url = f"{home.url}/recordings/{SESSION}/videos/{CAMERA_A}"
+    async with home.client.get(url, headers=home.bearer("eva", "rooms")) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (410, "recording_expired")
+    assert await status(home, SESSION, "eva", "fresh") == 403
+
+
+async def test_a_recording_that_valt_does_not_know_fits_no_rule_that_asks_about_it(home: House) -> None:
+    url = f"{home.url}/recordings/unknown/videos/{CAMERA_B}"
+    async with home.client.get(url, headers=home.bearer("eva", "rooms")) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (403, "access_denied")
