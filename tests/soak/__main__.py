@@ -1,0 +1,24 @@
+"""``python -m tests.soak``: the figures on standard output; exit code 1 if something is wrong."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.soak.run import soak
+
+
+def main() -> int:
+    minutes = float(os.environ.get("MINUTES", "0.5"))
+    mebibytes = int(os.environ.get("MEBIBYTES", "8" if minutes <= 1 else "200"))
+    viewers = int(os.environ.get("VIEWERS", "12"))
+    with tempfile.TemporaryDirectory() as folder:
+        figures = asyncio.run(soak(Path(folder), seconds=minutes * 60, mebibytes=mebibytes, viewers=viewers))
+    wrong = figures.wrong()
+    sys.stdout.write("\n".join([*figures.lines(), *(f"WRONG: {line}" for line in wrong)]) + "\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
