@@ -15,6 +15,7 @@ from gateway.web.api import ApiHandlers
 from gateway.web.cors import Cors
 from gateway.web.credentials import Forwarded
 from gateway.web.errors import ErrorAnswers, error_answers
+from gateway.web.openapi import openapi
 from gateway.web.people import PeopleHandlers
 from gateway.web.recordings import RecordingHandlers
 from gateway.web.visits import Handler, name_answer, visits
@@ -48,6 +49,7 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] =
     (("GET",), "/api/v3/records/download/{recording}/{video}", lambda h: h.api.download),
     (("GET",), "/api/v3/rooms/info", lambda h: h.api.rooms),
     (("*",), "/api/v3/{call}", lambda h: h.api.other),
+    (("GET", "HEAD"), "/openapi.json", lambda _: openapi),
     (("GET", "HEAD"), "/robots.txt", lambda h: h.people.robots),
     (("GET", "HEAD"), "/", lambda h: h.people.home),
 )

@@ -1,0 +1,127 @@
+"""The shapes that ``/openapi.json`` names."""
+
+from typing import Any
+
+BYTES: dict[str, Any] = {"type": "string", "contentMediaType": "application/octet-stream"}
+
+_TEXT = {"type": "string"}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_NUMBER_OR_NULL = {"type": ["number", "null"]}
+_MOMENT_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
+_ID = {"type": "string", "pattern": "^[0-9A-Za-z-]{1,64}$"}
+_VALT_ID = {"type": ["string", "integer"], "description": "VALT 6 has UUIDs, VALT 5 numbers"}
+_DELIVERY = {"enum": ["proxy", "redirect"]}
+_NAMED = {"type": "object", "properties": {"id": {"type": ["integer", "null"]}, "name": _TEXT_OR_NULL}}
+
+
+def _object(required: bool = True, **properties: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {"type": "object", "properties": properties}
+    return {**told, "required": list(properties)} if required else told
+
+
+def _list(of: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": of}
+
+
+_ROW: dict[str, Any] = {
+    "id": _VALT_ID,
+    "name": _TEXT_OR_NULL,
+    "created": _NUMBER_OR_NULL,
+    "author": _NAMED,
+    "type": {"const": "record"},
+    "duration": _NUMBER_OR_NULL,
+    "room": _NAMED,
+    "cameras": {"type": "object", "additionalProperties": _TEXT},
+    "sharing": _object(users={"type": "array", "maxItems": 0}, groups={"type": "array", "maxItems": 0}),
+}
+
+SCHEMAS: dict[str, Any] = {
+    "Problem": _object(
+        type={"const": "about:blank"},
+        title=_TEXT,
+        status={"type": "integer"},
+        detail=_TEXT,
+        code=_TEXT,
+        request_id=_TEXT,
+    ),
+    "Address": _object(url=_TEXT, expires_at=_MOMENT_OR_NULL, filename=_TEXT_OR_NULL, delivery=_DELIVERY),
+    "Recording": _object(
+        recording=_ID,
+        name=_TEXT_OR_NULL,
+        room=_TEXT_OR_NULL,
+        author=_TEXT_OR_NULL,
+        created=_MOMENT_OR_NULL,
+        duration=_NUMBER_OR_NULL,
+        videos=_list(_object(video=_ID, name=_TEXT, url=_TEXT, delivery=_DELIVERY)),
+    ),
+    "Person": _object(subject=_TEXT, issuer=_TEXT, provider=_TEXT, groups=_list(_TEXT), expires_at=_MOMENT_OR_NULL),
+    "ValtCredentials": _object(username=_TEXT, password=_TEXT),
+    "ValtLogin": _object(data=_object(access_token=_TEXT)),
+    "ValtLoginFailed": _object(data=_TEXT),
+    "ValtQuery": _object(
+        required=False,
+        search=_TEXT,
+        start_date={"type": "string", "description": "MM-DD-YYYY"},
+        end_date={"type": "string", "description": "MM-DD-YYYY"},
+        filter={"type": "integer"},
+        offset={"type": "integer", "minimum": 0, "description": "rows to leave out"},
+        limit={"type": "integer", "minimum": 0, "description": "rows at most; all of them unless given"},
+    ),
+    "ValtRecords": _object(data=_object(records=_list(_object(**_ROW)))),
+    "ValtRecord": _object(
+        data=_object(
+            **_ROW,
+            template=_list({"type": "object", "additionalProperties": _TEXT}),
+            retention={"type": "object", "properties": {"type": _TEXT, "until": _NUMBER_OR_NULL}, "required": ["type"]},
+            markers=_list({"type": "object"}),
+            videos=_list(_object(id=_VALT_ID, name=_TEXT, status={"type": "object"})),
+        )
+    ),
+    "ValtLink": _object(url=_TEXT),
+    "ValtRooms": _object(data=_object(rooms=_list(_object(id={"type": "integer"}, name=_TEXT)))),
+    "ValtError": _object(
+        error={
+            "type": "object",
+            "properties": {"code": {"type": "integer"}, "message": _TEXT},
+            "required": ["code"],
+        }
+    ),
+    "ValtNotFound": _object(type=_TEXT, title=_TEXT, status={"const": 404}, detail=_TEXT),
+}
+
+
+def _parameter(name: str, where: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": where,
+        "description": description,
+        "schema": schema or _TEXT,
+        "required": where == "path",
+    }
+
+
+PARAMETERS: dict[str, Any] = {
+    "recording": _parameter("recording", "path", "VALT's id of the recording", _ID),
+    "video": _parameter("video", "path", "VALT's id of one of its videos", _ID),
+    "ticket": _parameter("ticket", "query", "a portal's signed ticket, good once"),
+    "access_token": _parameter("access_token", "query", "the proof in a link of /api/v3/records/download"),
+    "download": {
+        **_parameter("download", "query", "as an attachment, where the grant allows it"),
+        "allowEmptyValue": True,
+    },
+    "range": _parameter("Range", "header", "a part of the film (RFC 9110, 14.2)"),
+    "edition": _parameter("edition", "path", "changes with what is in it"),
+    "name": _parameter("name", "path", "a file's name"),
+    "call": _parameter("call", "path", "what is left of the path, slashes included"),
+}
+
+SECURITY: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a provider's signed token, or a service key"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "valt_gateway_session"},
+    "service_key": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "access_token",
+        "description": "as VALT has it: a service key or the token of a login; under /api/v3 alone",
+    },
+}

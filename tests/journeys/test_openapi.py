@@ -1,0 +1,110 @@
+"""``/openapi.json`` describes every address, nothing else, and what is really answered there."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from openapi_spec_validator import validate
+
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from gateway.web.routes import ROUTES
+from tests.support.harness import GRANTS, NAVIGATION, VIDEO_PATH, House, house
+
+SCRIPT = {"Accept": "application/json"}
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path, grants=GRANTS) as home:
+        yield home
+
+
+async def document(home: House) -> Any:
+    async with home.client.get(f"{home.url}/openapi.json") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "application/json"
+        return await answer.json()
+
+
+async def test_the_description_is_openapi_3_1(home: House) -> None:
+    described = await document(home)
+    assert described["openapi"].startswith("3.1")
+    validate(described)
+
+
+async def test_every_address_is_described_and_nothing_else(home: House) -> None:
+    described = {
+        (method, path)
+        for path, item in (await document(home))["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    routed = {(method.lower(), path) for methods, path, _ in ROUTES for method in methods}
+    anything = {(method, path) for method, path in described if ("*", path) in routed}
+    assert described - anything == {(method, path) for method, path in routed if method != "*"}
+    assert {path for _, path in anything} == {path for method, path in routed if method == "*"}
+
+
+CALLS: list[tuple[str, str, str, Mapping[str, Any]]] = [
+    ("get", VIDEO_PATH, "/recordings/{recording}/videos/{video}", {}),
+    ("get", VIDEO_PATH, "/recordings/{recording}/videos/{video}", {"headers": {"Range": "bytes=0-9"}}),
+    ("get", VIDEO_PATH, "/recordings/{recording}/videos/{video}", {"headers": {"Range": "bytes=99999999-"}}),
+    ("get", VIDEO_PATH, "/recordings/{recording}/videos/{video}", {"headers": SCRIPT}),
+    ("head", VIDEO_PATH, "/recordings/{recording}/videos/{video}", {}),
+    ("options", VIDEO_PATH, "/recordings/{recording}/videos/{video}", {}),
+    ("get", f"/recordings/{SESSION}/videos/a_b", "/recordings/{recording}/videos/{video}", {}),
+    ("get", f"/recordings/{SESSION}", "/recordings/{recording}", {"headers": SCRIPT}),
+    ("get", f"/recordings/{SESSION}", "/recordings/{recording}", {"headers": NAVIGATION}),
+    ("get", "/recordings/unknown", "/recordings/{recording}", {}),
+    ("get", "/oauth2/userinfo", "/oauth2/userinfo", {}),
+    ("post", "/api/v3/login", "/api/v3/login", {"json": {"username": "a", "password": "b"}}),
+    ("post", "/api/v3/login", "/api/v3/login", {"data": "{"}),
+    ("post", "/api/v3/records", "/api/v3/records", {"json": {"search": "1", "offset": 0, "limit": 2}}),
+    ("get", f"/api/v3/records/{SESSION}", "/api/v3/records/{recording}", {}),
+    ("get", "/api/v3/records/unknown", "/api/v3/records/{recording}", {}),
+    (
+        "get",
+        f"/api/v3/records/download/{SESSION}/{CAMERA_A}",
+        "/api/v3/records/download/{recording}/{video}",
+        {},
+    ),
+    ("get", "/api/v3/records/download/a/b", "/api/v3/records/download/{recording}/{video}", {}),
+    ("get", "/api/v3/rooms/info", "/api/v3/rooms/info", {}),
+    ("delete", f"/api/v3/records/{SESSION}", "/api/v3/{call}", {}),
+    ("get", "/robots.txt", "/robots.txt", {}),
+    ("get", "/openapi.json", "/openapi.json", {}),
+    ("get", "/", "/", {}),
+]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["somebody", "a stranger"])
+async def test_what_is_answered_is_what_is_described(home: House, known: bool) -> None:
+    described = await document(home)
+    for method, path, template, more in CALLS:
+        headers = {**(home.bearer() if known else {}), **more.get("headers", {})}
+        async with home.client.request(method, home.url + path, **{**more, "headers": headers}) as answer:
+            body = await answer.read()
+        answers = described["paths"][template][method]["responses"]
+        assert str(answer.status) in answers, (method, path, answer.status)
+        told = answers[str(answer.status)]
+        assert set(told.get("headers", {})) <= set(answer.headers)
+        if not body:
+            continue
+        schema = _schema(told, answer.content_type)
+        assert schema is not None, (method, path, answer.status, answer.content_type)
+        if answer.content_type.endswith("json"):
+            whole = {"components": described["components"], **schema}
+            problems = [error.message for error in Draft202012Validator(whole).iter_errors(json.loads(body))]
+            assert problems == [], (method, path, answer.status)
+
+
+def _schema(told: Mapping[str, Any], media: str) -> Mapping[str, Any] | None:
+    """That of the media type, or of a range it is in."""
+    content = told.get("content", {})
+    for name in (media, media.partition("/")[0] + "/*", "*/*"):
+        if name in content:
+            return dict(content[name]["schema"])
+    return None
