@@ -1,7 +1,6 @@
 """The soak itself: viewers of every kind, and a media server that has every fault at a byte of its own choosing."""
 
 import asyncio
-import hashlib
 import random
 import re
 import socket
@@ -17,17 +16,16 @@ from tests.support.harness import House, house
 _PATH = "/recordings/soak/videos/film"
 _MORE = '[limits]\nstreams_per_person = 0\n[streams]\nupstream_idle = "50ms"\n'
 _RESUMES = re.compile(r'valt_gateway_stream_resumes_total\{outcome="(\w+)",reason="(\w+)"\}')
-_MEBIBYTE = 1024 * 1024
 
 
 async def soak(folder: Path, *, seconds: float, mebibytes: int = 8, viewers: int = 12, seed: int = 1) -> Figures:
     """Run for *seconds* with *viewers* at a time on a film of so many *mebibytes*; then see what is left over."""
-    figures, film = Figures(), random.Random(seed).randbytes(_MEBIBYTE) * mebibytes
+    figures, film = Figures(), random.Random(seed).randbytes(mebibytes * 1024 * 1024)
     figures.before = Held.now()
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with (
-        house(folder, valt_more='read_timeout = "200ms"\n', more=_MORE) as home,
+        house(folder, valt_more='read_timeout = "1s"\n', more=_MORE) as home,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as slow,
     ):
         home.valt.add_video("soak", "film", film)
@@ -74,7 +72,7 @@ class _Viewer:
     ) -> None:
         self._home = home
         self._client = client
-        self._film = memoryview(film)
+        self._film = film
         self._figures = figures
         self._chance = chance
 
@@ -90,13 +88,14 @@ class _Viewer:
         leaves_at = self._chance.randrange(len(self._film)) if self._chance.random() < 0.2 else None
         rests_at = self._chance.randrange(len(self._film)) if self._chance.random() < 0.5 else None
         headers = self._home.bearer(f"viewer{self._chance.randrange(50)}") | {"Range": f"bytes={first}-"}
-        same, at = hashlib.sha256(), first
+        at = first
         try:
             async with self._client.get(self._home.url + _PATH, headers=headers) as answer:
                 if answer.status != 206:
                     return "failed"
                 async for piece in answer.content.iter_any():
-                    same.update(piece)
+                    if not self._film.startswith(piece, at):
+                        return "wrong"
                     at += len(piece)
                     self._figures.bytes += len(piece)
                     if leaves_at is not None and at - first > leaves_at:
@@ -106,8 +105,7 @@ class _Viewer:
                         await asyncio.sleep(0.09)
         except aiohttp.ClientError:
             return "failed"
-        whole = at == len(self._film) and same.digest() == hashlib.sha256(self._film[first:]).digest()
-        return "whole" if whole else "wrong"
+        return "whole" if at == len(self._film) else "wrong"
 
     def _trouble(self) -> None:
         """One fault more for some request to come, at a random byte."""
