@@ -1,7 +1,7 @@
 // One camera: its video, whether it can play, and how it comes back after an error.
 
 /** In a row without progress. */
-const TRIES = 6;
+const TRIES = 4;
 /** Milliseconds. */
 const STALLED = 15_000;
 
@@ -12,7 +12,7 @@ const STALLED = 15_000;
 export class Camera extends EventTarget {
   constructor(video, { id, name, path }, mayAsk) {
     super();
-    Object.assign(this, { video, id, name, path, mayAsk, state: "loading", tries: 0 });
+    Object.assign(this, { video, id, name, path, mayAsk, state: "loading", tries: 0, reloads: 0 });
     this.wanted = false;
     this.retry = null;
     this.progress = performance.now();
@@ -49,7 +49,7 @@ export class Camera extends EventTarget {
 
   /** Whether it is not usable now and may be soon. */
   get mayCome() {
-    return this.state === "loading" || this.state === "resting";
+    return this.state !== "failed" && !this.usable;
   }
 
   /** Run on, at *seconds* of the clock, or stand if there is nothing to show. */
@@ -85,8 +85,9 @@ export class Camera extends EventTarget {
     this.retry = null;
     this.progress = performance.now();
     this.#become("loading");
-    this.video.src = this.path;
-    this.video.load();
+    // Another address each time, as browsers keep what the old one led to.
+    this.reloads += 1;
+    this.video.src = `${this.path}?again=${this.reloads}`;
   }
 
   /** Somebody asks by hand, or the network is back: begin to count anew. */
@@ -109,7 +110,7 @@ export class Camera extends EventTarget {
     if (this.retry !== null || this.state === "failed") return;
     this.retry = 0;
     this.#become("resting");
-    const verdict = await this.mayAsk();
+    const verdict = await this.mayAsk(this);
     if (this.retry !== 0) return;
     if (verdict === "no" || (verdict === "yes" && this.tries >= TRIES)) {
       this.retry = null;

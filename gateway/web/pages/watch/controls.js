@@ -8,31 +8,32 @@ export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 export class Controls {
   constructor(section, clock, stage, notices, keyboard) {
     Object.assign(this, { section, clock, stage, notices });
-    this.play = button("▶", say("play"), () => clock.toggle(), { class: "play" });
-    this.mute = button("♪", say("mute"), () => clock.mute(!clock.muted));
+    this.play = button("play", say("play"), () => clock.toggle(), { class: "play" });
+    this.mute = button("sound", say("mute"), () => clock.mute(!clock.muted));
     this.time = element("span", { class: "time" });
     this.line = element("input", { type: "range", min: 0, step: 0.1, value: 0, "aria-label": say("position") });
     this.line.addEventListener("input", () => clock.seek(Number(this.line.value)));
     this.ticks = element("div", { class: "ticks", "aria-hidden": "true" });
     this.speed = this.#speeds();
-    const picture = button("⧉", say("picture"), () => this.picture(), { hidden: !document.pictureInPictureEnabled });
-    const full = button("⛶", say("fullscreen"), () => this.fullscreen(), { hidden: !document.fullscreenEnabled });
+    const picture = button("picture", say("picture"), () => this.picture(), { hidden: !document.pictureInPictureEnabled });
+    const full = button("full", say("fullscreen"), () => this.fullscreen(), { hidden: !document.fullscreenEnabled });
     section.append(
       element("div", { class: "line" }, this.line, this.ticks),
       element(
         "div",
         { class: "bar" },
-        button("↶", say("back"), () => clock.seek(clock.place - 10)),
+        button("back", say("back"), () => clock.seek(clock.place - 10)),
         this.play,
-        button("↷", say("forward"), () => clock.seek(clock.place + 10)),
+        button("forward", say("forward"), () => clock.seek(clock.place + 10)),
         this.time,
         this.speed,
         this.mute,
-        button("🔗\uFE0E", say("copy"), () => this.copy()),
+        button("link", say("copy"), () => this.copy()),
         picture,
         full,
-        button("?", say("keys"), keyboard),
+        button("help", say("keys"), keyboard),
       ),
+      notices.passing,
     );
     this.markers = this.#markers();
     clock.addEventListener("change", () => this.#refresh());
@@ -100,8 +101,8 @@ export class Controls {
   #refresh() {
     const { clock } = this;
     const [time, length] = [clockTime(clock.place), clockTime(clock.length)];
-    rename(this.play, clock.playing ? "⏸\uFE0E" : "▶\uFE0E", say(clock.playing ? "pause" : "play"));
-    rename(this.mute, clock.muted ? "♪̸" : "♪", say(clock.muted ? "unmute" : "mute"));
+    rename(this.play, clock.playing ? "pause" : "play", say(clock.playing ? "pause" : "play"));
+    rename(this.mute, clock.muted ? "silence" : "sound", say(clock.muted ? "unmute" : "mute"));
     this.line.max = clock.length;
     this.line.value = clock.place;
     this.line.setAttribute("aria-valuetext", say("of", { time, length }));

@@ -3,6 +3,8 @@
 import { clockTime, linkTo } from "./place.js";
 import { element, recording, say } from "./page.js";
 
+// A redirect leads where no script may follow: there the link is asked for, and else the first byte.
+const HOW = recording.delivery === "redirect" ? { Accept: "application/json" } : { Range: "bytes=0-0" };
 const PASSING = 6000; // milliseconds
 
 export class Notices {
@@ -11,7 +13,6 @@ export class Notices {
     this.standing = element("p", { class: "standing", role: "status" });
     this.timer = null;
     section.prepend(this.standing);
-    section.append(this.passing);
   }
 
   /** Say it once; it goes away by itself. */
@@ -27,36 +28,30 @@ export class Notices {
   }
 }
 
-/** Whether it makes sense to ask for a video again. Cameras that break together share one question. */
+/** Whether it makes sense to ask for a video again. */
 export class Permission {
   constructor(notices, clock) {
-    Object.assign(this, { notices, clock, question: null, refused: false });
+    Object.assign(this, { notices, clock, refused: false });
   }
 
-  /** "yes"; "no", which the person has been told; or "later", as nobody can tell. */
-  ask = () => {
-    this.question ??= this.#ask().finally(() => (this.question = null));
-    return this.question;
-  };
-
-  async #ask() {
+  /** "yes"; "no", and if it is for the person's sake, they are told; or "later", as nobody can tell. */
+  ask = async (camera) => {
     let status;
     try {
-      const answer = await fetch(recording.path, { headers: { Accept: "application/json" }, cache: "no-store" });
-      status = answer.status;
+      status = (await fetch(camera.path, { headers: HOW, cache: "no-store" })).status;
     } catch {
       this.notices.keep(say("offline"));
       return "later";
     }
-    this.refused = [401, 403, 404, 410].includes(status);
+    this.refused = status === 401 || status === 403;
     if (status === 401) this.#signedOut();
     else this.notices.keep(...(this.refused ? [say("forbidden")] : []));
-    if (this.refused) return "no";
+    if (this.refused || status === 404 || status === 410) return "no";
     return status < 400 ? "yes" : "later";
-  }
+  };
 
   #signedOut() {
-    const place = this.clock().place;
+    const { place } = this.clock();
     const back = element("a", { href: linkTo(place) }, say("sign_in", { time: clockTime(place) }));
     this.notices.keep(say("signed_out"), " ", back);
   }

@@ -1,5 +1,7 @@
 // What the page was told, in the person's language, and how elements are made: never from markup.
 
+import { icon } from "./icons.js";
+
 export const { recording, texts } = JSON.parse(document.getElementById("told").textContent);
 
 /** A text of the page, with its {gaps} filled. */
@@ -19,16 +21,17 @@ export function element(tag, { on = {}, ...attributes } = {}, ...children) {
   return made;
 }
 
-/** A button whose picture is *icon* and whose name is *name*. */
-export function button(icon, name, press, more = {}) {
-  const picture = element("span", { "aria-hidden": "true" }, icon);
-  return element("button", { type: "button", "aria-label": name, title: name, on: { click: press }, ...more }, picture);
+/** A button with a picture, none for an empty *shape*, and a name. */
+export function button(shape, name, press, more = {}) {
+  const made = element("button", { type: "button", "aria-label": name, title: name, on: { click: press }, ...more });
+  if (shape) made.append(icon(shape));
+  return made;
 }
 
-/** Another name, and picture, for a button. */
-export function rename(made, icon, name) {
+/** Another picture and name for a button. */
+export function rename(made, shape, name) {
   if (made.title === name) return;
-  made.firstChild.textContent = icon;
+  made.replaceChildren(icon(shape));
   made.title = name;
   made.setAttribute("aria-label", name);
 }

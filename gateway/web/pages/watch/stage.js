@@ -42,7 +42,8 @@ export class Stage {
     view.state = element("p", { class: "state" }, view.text, view.again);
     view.pick = button("", say("show", { name: camera.name }), () => this.#picked(camera), { class: "pick" });
     const listen = () => this.#listen(camera);
-    view.listen = button("♪", say("listen", { name: camera.name }), listen, { class: "listen", hidden: this.views.length < 2 });
+    const more = { class: "listen", hidden: this.views.length < 2 };
+    view.listen = button("sound", say("listen", { name: camera.name }), listen, more);
     camera.video.after(view.pick, view.state);
     item.querySelector(".caption").prepend(view.listen);
     camera.addEventListener("state", () => this.#announce(camera));

@@ -72,8 +72,9 @@ function comeBack(permission, notices, cameras) {
     notices.tell(say("online"));
     for (const camera of cameras) camera.again();
   });
+  for (const camera of cameras) camera.addEventListener("loaded", () => notices.keep());
   document.addEventListener("visibilitychange", async () => {
     if (document.hidden || !permission.refused) return;
-    if ((await permission.ask()) === "yes") for (const camera of cameras) camera.again();
+    if ((await permission.ask(cameras[0])) === "yes") for (const camera of cameras) camera.again();
   });
 }

@@ -1,0 +1,24 @@
+// The pictures on the buttons, as outlines in a square of 24: no font has all of them everywhere.
+
+const OUTLINES = {
+  play: "M8 5v14l11-7z",
+  pause: "M7 5h3v14H7zM14 5h3v14h-3z",
+  back: "M11 6v12l-8-6zM20 6v12l-8-6z",
+  forward: "M4 6v12l8-6zM13 6v12l8-6z",
+  sound: "M4 9v6h4l5 4V5L8 9zM16.5 8.5a5 5 0 0 1 0 7M19 6a8.5 8.5 0 0 1 0 12",
+  silence: "M4 9v6h4l5 4V5L8 9zM16.5 9.5l5 5M21.5 9.5l-5 5",
+  link: "M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1",
+  picture: "M3 5h18v14H3zM12 12h6v4h-6z",
+  full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  help: "M9 9a3 3 0 1 1 4 2.8c-.7.3-1 .8-1 1.7v.5M12 17.5v.5",
+};
+const SVG = "http://www.w3.org/2000/svg";
+
+export function icon(name) {
+  const [picture, outline] = [document.createElementNS(SVG, "svg"), document.createElementNS(SVG, "path")];
+  picture.setAttribute("viewBox", "0 0 24 24");
+  picture.setAttribute("aria-hidden", "true");
+  outline.setAttribute("d", OUTLINES[name]);
+  picture.append(outline);
+  return picture;
+}
