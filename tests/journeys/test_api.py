@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -276,6 +277,24 @@ async def test_search_asks_once_for_each_account_and_pages_what_may_be_seen(home
         assert page == odd[offset : offset + limit]
     # A list tells no template, so what only that rule may show is looked at, once a minute.
     assert home.valt.calls["record"] == 10
+
+
+async def test_ten_thousand_recordings_are_searched_within_64_mib(home: House) -> None:
+    """The simulator's own lists and the client's are counted with them."""
+    home.valt.recordings += [
+        Recording(f"6ecfe37c-a2e9-4f2d-b56e-{number:012d}", f"Row {number}", room=(number % 50, f"Room {number % 50}"))
+        for number in range(10_000)
+    ]
+    client = ValtsClient(home.url)
+    await asyncio.to_thread(client.login)
+    tracemalloc.start()
+    try:
+        page = await asyncio.to_thread(client.names, search="row", offset=9_990, limit=10)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert page == [f"Row {number}" for number in range(9_990, 10_000)]
+    assert peak < 64 * 1024 * 1024
 
 
 async def test_a_video_that_valt_5_numbers_is_numbered_here(home: House) -> None:
