@@ -164,6 +164,12 @@ async def test_cuts_without_progress_end_it_after_so_many_tries(tmp_path: Path) 
 
 @asynccontextmanager
 async def viewer(home: House) -> AsyncIterator[asyncio.StreamReader]:
+    async with connection(home) as (reader, _writer):
+        yield reader
+
+
+@asynccontextmanager
+async def connection(home: House) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Somebody who takes no more than he reads: his kernel holds little for him. The head has been read, and is 200."""
     host, _, port = home.url.removeprefix("http://").partition(":")
     sock = socket.socket()
@@ -175,7 +181,7 @@ async def viewer(home: House) -> AsyncIterator[asyncio.StreamReader]:
     writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
     try:
-        yield reader
+        yield reader, writer
     finally:
         writer.transport.abort()
 
@@ -281,3 +287,63 @@ async def test_a_restart_of_valt_in_mid_body_goes_unseen(home_with_film: House) 
     assert body is not None
     assert digest(body) == digest(FILM)
     assert home.valt.calls["login"] == 2
+
+
+@pytest.mark.parametrize("validators", ["strong", "weak", "none"])
+@pytest.mark.parametrize("now", [FILM[:200_000], FILM[:400_000], FILM + b"more", FILM[:-1], b""])
+async def test_a_file_that_shrinks_or_grows_in_mid_body_is_cut(
+    home_with_film: House, validators: str, now: bytes
+) -> None:
+    home, at = home_with_film, 400_000
+    film = home.valt.recording("long").film("film")
+    assert film is not None
+    knobs = home.valt.knobs
+    knobs.validators, knobs.stall_after, knobs.reset_after = validators, [at], [at]
+    reading = asyncio.create_task(fetched(home))
+    await home.valt.wait_for(lambda: bool(home.valt.media_requests) and home.valt.media_requests[-1].sent == at)
+    film.content = now
+    knobs.stall_gate.set()
+    assert await reading is None
+    await home.ended()
+    assert home.audit()[-1]["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "end_after"])
+async def test_a_body_of_unknown_length_goes_on_once_a_range_tells_its_total(home_with_film: House, fault: str) -> None:
+    home = home_with_film
+    home.valt.knobs.chunked = True
+    for _ in range(2):  # the first answer is tried in the fast way, which leaves it to the plain one
+        setattr(home.valt.knobs, fault, [500_000, 500_000, 300_000])
+        body = await fetched(home)
+        assert body is not None
+        assert digest(body) == digest(FILM)
+
+
+async def test_many_ranges_are_passed_through_and_a_cut_in_them_shows(home_with_film: House) -> None:
+    home = home_with_film
+    home.valt.knobs.reset_after = [300_000]
+    headers = home.bearer() | {"Range": "bytes=0-499999,500001-900000"}
+    async with home.client.get(home.url + PATH, headers=headers) as answer:
+        assert answer.status == 206
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()
+    assert len(home.valt.media_requests) == 1
+
+
+@pytest.mark.parametrize("way", ["FIN", "RST"])
+@pytest.mark.parametrize("resting", [False, True])
+async def test_a_viewer_who_leaves_frees_everything(tmp_path: Path, way: str, resting: bool) -> None:
+    streams = '[streams]\nupstream_idle = "50ms"\n' if resting else ""
+    async with house(tmp_path, more=streams) as home:
+        home.valt.add_video("long", "film", LONG)
+        async with connection(home) as (reader, writer):
+            await reader.readexactly(100_000)
+            if resting:
+                await home.valt.wait_for(lambda: home.valt.open_media == 0)
+            if way == "FIN":
+                writer.write_eof()
+            else:
+                writer.transport.abort()
+            await home.ended()
+            await home.valt.wait_for(lambda: home.valt.open_media == 0)
+        assert home.audit()[-1]["outcome"] == "left"
