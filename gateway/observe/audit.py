@@ -19,6 +19,7 @@ from gateway.ports import Clock, Listener
 from gateway.visit import Visit
 
 VERSION = 1
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
 
 _MOST_DENIALS = 100_000
 """Refusals kept while the audit cannot be written: about 50 MB. Anybody can cause them, so they must have an end, past
@@ -106,7 +107,7 @@ class AuditFile:
             "seconds": round(visit.seconds, 3) if closing else None,
             "peer": visit.peer,
         }
-        return json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        return _encode(line).encode() + b"\n"
 
     def _write(self, event: str, line: bytes, *, keep: bool) -> bool:
         """Whether *line* stands in the file. *keep*: if not now, then before the next one."""

@@ -1,7 +1,9 @@
-"""The metrics' listener. Label children are resolved once and kept: a look-up by labels on every request would cost
-more than the request's own bookkeeping."""
+"""The metrics' listener. What a request tells is noted as plain numbers, and reaches the library when somebody asks or
+much has gathered: its locks and look-ups by labels on every request would cost more than the request's own bookkeeping.
+"""
 
 import platform
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -43,6 +45,10 @@ _STATUSES = (
 """What product.md answers with; "none" is a viewer who left before there was an answer."""
 
 
+_MOST_NOTED = 512
+"""Observations of one histogram that wait: a few kilobytes, and well under a millisecond to hand over."""
+
+
 class Metrics:
     """Implements ports.Listener. The registry is its own, never the process's."""
 
@@ -50,6 +56,8 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         self._series = series = Series(registry)
         self._children: dict[tuple[Any, ...], Any] = {}
+        self._counted: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+        self._observed: defaultdict[tuple[Any, ...], list[float]] = defaultdict(list)
         series.build_info.labels(version, platform.python_version()).set(1)
         for name, values in _KNOWN.items():
             self._prepare(getattr(series, name), *values)
@@ -62,14 +70,14 @@ class Metrics:
             events.JwksRefresh: lambda e: self._count(series.jwks_refreshes, e.issuer, e.outcome),
             events.IdentityTold: lambda e: self._count(series.identity, e.provider, e.outcome),
             events.GrantDecided: lambda e: self._count(series.grants, e.rule, e.outcome),
-            events.LinkUsed: lambda e: series.link_remaining_seconds.observe(e.remaining),
+            events.LinkUsed: lambda e: self._observe(e.remaining, series.link_remaining_seconds),
             events.StreamResumed: lambda e: self._count(series.stream_resumes, e.reason, e.outcome),
             events.StreamAborted: lambda e: self._count(series.stream_aborts, e.side, e.reason),
             events.Relayed: lambda e: self._count(series.relay, e.way),
             events.BreakerChanged: lambda e: self._child(series.breaker_state, e.server).set(e.state),
             events.ConfigReloaded: lambda e: self._count(series.config_reloads, e.outcome),
             events.LimitReached: lambda e: self._count(series.limits, e.limit),
-            events.LoopLagged: lambda e: series.event_loop_lag_seconds.observe(e.seconds),
+            events.LoopLagged: lambda e: self._observe(e.seconds, series.event_loop_lag_seconds),
             events.AuditWritten: lambda e: self._count(series.audit_events, e.event),
             events.AuditFailed: lambda _: series.audit_failures.inc(),
         }
@@ -100,6 +108,7 @@ class Metrics:
 
     def render(self) -> tuple[bytes, str]:
         """The exposition and its content type."""
+        self._hand_over()
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def happened(self, event: events.Event) -> None:
@@ -111,28 +120,49 @@ class Metrics:
         series = self._series
         status = "none" if visit.status is None else str(visit.status)
         self._count(series.requests, visit.route, visit.method, status)
-        self._child(series.request_seconds, visit.route).observe(visit.seconds)
+        self._observe(visit.seconds, series.request_seconds, visit.route)
         for stage, seconds in visit.stages.items():
-            self._child(series.stage_seconds, stage).observe(seconds)
+            self._observe(seconds, series.stage_seconds, stage)
         if visit.opened and visit.delivery is not None:
             self._count(series.deliveries, visit.delivery, visit.outcome or "whole")
             if visit.bytes:
                 series.stream_bytes.inc(visit.bytes)
             if visit.delivery == "proxy":
-                series.stream_first_byte_seconds.observe(sum(visit.stages.values()))
+                self._observe(sum(visit.stages.values()), series.stream_first_byte_seconds)
 
     def _valt_call(self, event: events.ValtCall) -> None:
         self._count(self._series.valt_requests, event.operation, event.outcome)
-        self._child(self._series.valt_request_seconds, event.operation).observe(event.seconds)
+        self._observe(event.seconds, self._series.valt_request_seconds, event.operation)
 
-    def _count(self, metric: MetricWrapperBase, *values: str) -> None:
-        self._child(metric, *values).inc()
+    def _count(self, *key: Any) -> None:
+        """*key* is the metric and the values of its labels."""
+        self._counted[key] += 1
+
+    def _observe(self, number: float, *key: Any) -> None:
+        noted = self._observed[key]
+        noted.append(number)
+        if len(noted) == _MOST_NOTED:
+            self._hand_over_observed(key, noted)
+
+    def _hand_over(self) -> None:
+        """Tell the library what was noted."""
+        for key, count in self._counted.items():
+            self._child(*key).inc(count)
+        self._counted.clear()
+        for key, noted in self._observed.items():
+            self._hand_over_observed(key, noted)
+
+    def _hand_over_observed(self, key: tuple[Any, ...], noted: list[float]) -> None:
+        observe = self._child(*key).observe
+        for number in noted:
+            observe(number)
+        noted.clear()
 
     def _child(self, metric: MetricWrapperBase, *values: str) -> Any:
         key = (metric, *values)
         child = self._children.get(key)
         if child is None:
-            child = self._children[key] = metric.labels(*values)
+            child = self._children[key] = metric.labels(*values) if values else metric
         return child
 
     def _prepare(self, metric: MetricWrapperBase, first: Iterable[str], *rest: Iterable[str]) -> None:
