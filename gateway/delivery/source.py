@@ -102,7 +102,12 @@ class Source:
             self._answer.abort()
 
     async def _ask_first(self, method: str, headers: Mapping[str, str]) -> MediaAnswer:
-        answer = await self._media.ask(method, self._link, headers)
+        try:
+            answer = await self._media.ask(method, self._link, headers)
+        except ValtUnavailableError:
+            # A connection that broke before or inside the head: nothing has been sent on, so once more does no harm.
+            await asyncio.sleep(random.uniform(0, _BACKOFF))  # noqa: S311 jitter, no secret
+            answer = await self._media.ask(method, self._link, headers)
         try:
             self._judge_first(answer, headers.get("Range") if method == "GET" else None)
         except GatewayError:
