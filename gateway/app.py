@@ -33,7 +33,7 @@ from gateway.valt.links import ValtLinks
 from gateway.valt.queue import Queue
 from gateway.valt.recordings import ValtRecordings
 from gateway.valt.tokens import Tokens
-from gateway.vouching import authenticator, service_keys_of, sessions_of
+from gateway.vouching import authenticator, service_keys_of, sessions_of, sign_in_of
 from gateway.web.admission import Admission
 from gateway.web.api import ApiHandlers
 from gateway.web.cors import Cors
@@ -44,6 +44,7 @@ from gateway.web.people import PeopleHandlers
 from gateway.web.rates import Rates
 from gateway.web.recordings import Delivery, RecordingHandlers
 from gateway.web.routes import Handlers
+from gateway.web.sign_in import SignInHandlers, to_sign_in
 
 VERSION = version("valt-gateway")
 
@@ -185,6 +186,7 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
     sessions = sessions_of(settings, lasting)
     if sessions is not None:
         authenticators.append(sessions)
+    sign_in = sign_in_of(settings, lasting, identity_session, keys)
     service_keys = service_keys_of(settings, lasting)
     authenticators.append(service_keys)
     chain = Chain(authenticators, lasting.store, listener)
@@ -194,6 +196,7 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
         brand=settings.branding.name,
         help_url=settings.branding.help_url,
         frame_ancestors=settings.branding.frame_ancestors,
+        signs_in=sign_in is not None,
     )
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
     deliveries: dict[str, Delivery] = {
@@ -224,7 +227,18 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
             access, policy, valt.catalogue, valt.recordings, service_keys, reader, settings.server.public_url
         ),
         people=PeopleHandlers(access, reader, pages),
-        answers=ErrorAnswers(pages),
+        sign_in=SignInHandlers(
+            access,
+            sign_in,
+            sessions,
+            lasting.store,
+            reader,
+            pages,
+            lasting.audit,
+            clock,
+            public_url=settings.server.public_url,
+        ),
+        answers=ErrorAnswers(pages, None if sign_in is None else to_sign_in),
         admission=Admission(header_names),
         forwarded=Forwarded(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),

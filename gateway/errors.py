@@ -12,6 +12,8 @@ class GatewayError(Exception):
 
     code: ClassVar[str] = "internal"
     detail: ClassVar[str] = "Something went wrong here. The request id below helps an operator to find out what."
+    page: ClassVar[str] = ""
+    """The page's texts, where they are not those of the code."""
     retry_after: float | None = None
     """Seconds after which asking again makes sense, where it does."""
 
@@ -70,6 +72,20 @@ class InvalidCredentialsError(GatewayError):
 
     code = "credentials_invalid"
     detail = "The proof of who you are is not valid or no longer valid. Open the recording from your portal again."
+
+
+class SignInFailedError(InvalidCredentialsError):
+    """The provider's answer is not one to a sign-in that this browser began, or not a good one."""
+
+    detail = "Signing in did not work. Begin again from the recording's link."
+    page = "sign_in_failed"
+
+
+class SignInCirclesError(SignInFailedError):
+    """Signed in again and again within a minute: the session does not hold."""
+
+    detail = "You were signed in several times in a row, and the session did not hold."
+    page = "sign_in_circles"
 
 
 class IdentityProviderError(GatewayError):

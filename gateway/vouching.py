@@ -4,17 +4,21 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from gateway.identity.attempts import AttemptsCookie
 from gateway.identity.claims import Expected
+from gateway.identity.discovery import Discovery
 from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.jwks import Keys
 from gateway.identity.jwt import JwtAuthenticator
+from gateway.identity.oidc import Client, OidcProvider
 from gateway.identity.proof import Proofs
 from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
+from gateway.identity.sign_in import SignIn
 from gateway.identity.ticket import TicketAuthenticator
 from gateway.model import Secret
 from gateway.ports import Authenticator, Clock, Listener, Store
-from gateway.settings.model import HeaderSettings, JwtSettings, Settings, TicketSettings
+from gateway.settings.model import HeaderSettings, JwtSettings, OidcSettings, Settings, TicketSettings
 
 _TICKET_LEEWAY = 5.0
 """Seconds by which a portal's clock may be ahead of ours."""
@@ -81,7 +85,7 @@ def authenticator(
             return None
 
 
-def _expected(provider: JwtSettings | TicketSettings, audience: str, leeway: float) -> Expected:
+def _expected(provider: JwtSettings | TicketSettings | OidcSettings, audience: str, leeway: float) -> Expected:
     return Expected(
         provider.issuer,
         audience,
@@ -105,6 +109,34 @@ def sessions_of(settings: Settings, told: Told) -> Sessions | None:
         kept_groups=_named_groups(settings),
         cross_site=bool(settings.server.cors_origins),
     )
+
+
+def sign_in_of(settings: Settings, told: Told, session: aiohttp.ClientSession, keys: dict[str, Keys]) -> SignIn | None:
+    """Browser sign-in, by the first ``oidc`` there is. *keys* collects its keys."""
+    provider = next((one for one in settings.identity if isinstance(one, OidcSettings)), None)
+    if provider is None or settings.session is None:
+        return None
+    public_url = settings.server.public_url
+    client = Client(
+        provider.client_id,
+        provider.client_auth,
+        provider.client_secret,
+        provider.private_key,
+        tuple(provider.scopes),
+        f"{public_url}/oauth2/callback",
+    )
+    keys[provider.name] = Keys(provider.issuer, "", session, told.clock, told.listener)
+    flow = OidcProvider(
+        provider.name,
+        _expected(provider, provider.client_id, provider.leeway),
+        client,
+        Discovery(provider.issuer, session, told.clock),
+        keys[provider.name],
+        session,
+        told.clock,
+    )
+    cookie = AttemptsCookie(settings.session.secrets, secure=public_url.startswith("https://"))
+    return SignIn(flow, cookie, told.clock)
 
 
 def service_keys_of(settings: Settings, told: Told) -> ServiceKeys:

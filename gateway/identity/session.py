@@ -45,7 +45,7 @@ class Sessions:
         cross_site: bool = False,
     ) -> None:
         self.cookie_name = f"__Host-{_NAME}" if secure else _NAME
-        self._box = MultiFernet([Fernet(_derived(secret)) for secret in secrets])
+        self._box = MultiFernet([Fernet(derived(secret)) for secret in secrets])
         self._lifetime = lifetime
         self._idle = idle
         self._clock = clock
@@ -134,7 +134,7 @@ class Sessions:
         )
 
 
-def _derived(secret: Secret) -> bytes:
-    """A Fernet key of any secret text (HKDF, RFC 5869)."""
-    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"valt-gateway session")
+def derived(secret: Secret, purpose: bytes = b"valt-gateway session") -> bytes:
+    """A Fernet key of any secret text (HKDF, RFC 5869), another one for each *purpose*."""
+    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose)
     return base64.urlsafe_b64encode(kdf.derive(secret.reveal().encode()))

@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from gateway.events import Noticed
 from gateway.ports import Listener
 from gateway.web.admission import Admission
-from gateway.web.negotiation import is_navigation
+from gateway.web.negotiation import is_navigation, is_top_navigation
 from gateway.web.pages.render import Pages
 from gateway.web.visits import VISIT, Handler
 
@@ -22,6 +22,8 @@ STATUS: dict[type[GatewayError], int] = {
     errors.BadRequestError: 400,
     errors.MissingCredentialsError: 401,
     errors.InvalidCredentialsError: 401,
+    errors.SignInFailedError: 401,
+    errors.SignInCirclesError: 401,
     errors.AccessDeniedError: 403,
     errors.NotFoundError: 404,
     errors.InvalidVideoError: 404,
@@ -56,10 +58,13 @@ class ErrorAnswers:
         """The answer to *error*; a problem document (RFC 9457), or a page for a navigation. Never what was sent."""
         status = STATUS[type(error)]
         navigation = request is not None and is_navigation(request)
-        if status == 401 and navigation and self._sign_in is not None and request is not None:
+        may_sign_in = status == 401 and not isinstance(error, errors.SignInFailedError)
+        if may_sign_in and self._sign_in is not None and request is not None and is_top_navigation(request):
             return self._sign_in(request)
         if navigation and request is not None:
-            response = self._pages.error(request, error, status, request_id)
+            visit = request.get(VISIT)
+            known = None if visit is None or status != 403 else visit.identity
+            response = self._pages.error(request, error, status, request_id, known.subject if known else "")
         else:
             response = problem(error, status, request_id)
         if status == 401:

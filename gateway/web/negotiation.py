@@ -11,6 +11,11 @@ def is_navigation(request: web.Request) -> bool:
     return _preferred(request.headers.get("Accept", "")) == "text/html"
 
 
+def is_top_navigation(request: web.Request) -> bool:
+    """A navigation of the whole window: only that may be sent to sign in, a frame or an embedded player may not."""
+    return is_navigation(request) and request.headers.get("Sec-Fetch-Dest", "document") == "document"
+
+
 def wants_json(request: web.Request) -> bool:
     return _preferred(request.headers.get("Accept", "")) == "application/json"
 

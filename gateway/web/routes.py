@@ -18,6 +18,7 @@ from gateway.web.errors import ErrorAnswers, error_answers
 from gateway.web.openapi import openapi
 from gateway.web.people import PeopleHandlers
 from gateway.web.recordings import RecordingHandlers
+from gateway.web.sign_in import SignInHandlers
 from gateway.web.visits import Handler, name_answer, visits
 
 _MAX_BODY = 16 * 1024
@@ -30,6 +31,7 @@ class Handlers:
     recordings: RecordingHandlers
     people: PeopleHandlers
     api: ApiHandlers
+    sign_in: SignInHandlers
     answers: ErrorAnswers
     admission: Admission
     forwarded: Forwarded
@@ -41,6 +43,10 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] =
     (("GET", "HEAD"), "/recordings/{recording}", lambda h: h.recordings.recording),
     (("OPTIONS",), "/recordings/{recording}/videos/{video}", lambda h: h.cors.preflight),
     (("OPTIONS",), "/recordings/{recording}", lambda h: h.cors.preflight),
+    (("GET",), "/oauth2/start", lambda h: h.sign_in.start),
+    (("GET",), "/oauth2/callback", lambda h: h.sign_in.callback),
+    (("GET",), "/oauth2/sign_out", lambda h: h.sign_in.ask_sign_out),
+    (("POST",), "/oauth2/sign_out", lambda h: h.sign_in.sign_out),
     (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.people.userinfo),
     (("GET", "HEAD"), "/assets/{edition}/{name}", lambda _: assets.asset),
     (("POST",), "/api/v3/login", lambda h: h.api.login),
@@ -70,7 +76,7 @@ def public_application(current: Callable[[], Handlers], clock: Clock, listener: 
 
 def _greedy(path: str) -> str:
     """What is left of VALT's API is one route, however many segments a call has."""
-    return path.replace("{call}", "{call:.*}")
+    return path.replace("{call}", r"{call:[\s\S]*}")
 
 
 def _late(current: Callable[[], Handlers], choose: Callable[[Handlers], Handler]) -> Handler:

@@ -20,9 +20,18 @@ _ROOT = files("gateway.web.pages")
 
 
 class Pages:
-    """*brand*, *help_url* and *frame_ancestors* are the configuration's; *portal* is where "back" leads, or empty."""
+    """*brand*, *help_url* and *frame_ancestors* are the configuration's; *portal* is where "back" leads, or empty;
+    *signs_in* tells whether people can sign in here."""
 
-    def __init__(self, *, brand: str, help_url: str, frame_ancestors: Sequence[str], portal: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        brand: str,
+        help_url: str,
+        frame_ancestors: Sequence[str],
+        portal: str = "",
+        signs_in: bool = False,
+    ) -> None:
         style = _ROOT.joinpath("style.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self._frame_ancestors = " ".join(["'self'", *frame_ancestors])
@@ -38,13 +47,19 @@ class Pages:
         self._templates = Environment(
             loader=PackageLoader("gateway.web.pages"), autoescape=select_autoescape(), trim_blocks=True
         )
-        self._constants = {"brand": brand, "help_url": help_url, "portal": portal, "style": Markup(style)}  # noqa: S704 our own file
+        self._constants = {
+            "brand": brand,
+            "help_url": help_url,
+            "portal": portal,
+            "signs_in": signs_in,
+            "style": Markup(style),  # noqa: S704 our own file
+        }
 
     def error(
         self, request: web.Request, error: GatewayError, status: int, request_id: str, subject: str = ""
     ) -> web.Response:
         """The page for *error*: what is wrong and what to do next."""
-        texts = self._texts(request)["error"].get(error.code, {})
+        texts = self._texts(request)["error"].get(error.page or error.code, {})
         known = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail), "subject": subject}
         return self._page(request, "error.html", known, status=status, request_id=request_id)
 
@@ -53,8 +68,17 @@ class Pages:
         known = {
             "subject": identity and identity.subject,
             "since": timestamp(identity.since) if identity and identity.since else None,
+            "session": identity and identity.session,
         }
         return self._page(request, "home.html", known)
+
+    def sign_out(self, request: web.Request) -> web.Response:
+        """One button."""
+        return self._page(request, "sign_out.html", {})
+
+    def signed_out(self, request: web.Request) -> web.Response:
+        """That it is done."""
+        return self._page(request, "signed_out.html", {})
 
     def recording(self, request: web.Request, recording: Mapping[str, Any]) -> web.Response:
         """The watch page: every video of the recording that the person may see. It alone runs scripts, our own."""

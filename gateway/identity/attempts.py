@@ -1,0 +1,67 @@
+"""Sign-ins under way, kept in the browser that began them: one encrypted cookie, short-lived, that never grows.
+
+Several tabs may sign in at once; of more than a few the oldest is dropped. It also counts round trips, so that a
+browser that is sent to and fro (cookies blocked, a clock off, a wrong public_url) is told so and not sent once more.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from gateway.identity.cookies import read_cookie
+from gateway.identity.oidc import Attempt
+from gateway.identity.session import derived
+from gateway.model import Secret
+
+_NAME = "valt_gateway_sign_in"
+_MOST = 4
+_LIFE = 600.0
+_TRIPS = 3
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """*under_way* from the oldest to the newest; *trips* are Unix seconds of sign-ins that came back."""
+
+    under_way: tuple[Attempt, ...] = ()
+    trips: tuple[float, ...] = ()
+
+    def goes_in_circles(self, now: float) -> bool:
+        return sum(now - trip < _MINUTE for trip in self.trips) >= _TRIPS
+
+    def begun(self, attempt: Attempt) -> "Attempts":
+        return replace(self, under_way=(*self.under_way, attempt)[-_MOST:])
+
+    def came_back(self, attempt: Attempt, now: float) -> "Attempts":
+        left = tuple(one for one in self.under_way if one != attempt)
+        return Attempts(left, (*self.trips, now)[-_TRIPS:])
+
+    def find(self, state: str, now: float) -> Attempt | None:
+        return next((one for one in self.under_way if one.state == state and now - one.begun < _LIFE), None)
+
+
+class AttemptsCookie:
+    """Seals Attempts with the session's *secrets*, apart from sessions."""
+
+    def __init__(self, secrets: Iterable[Secret], *, secure: bool) -> None:
+        self._name = f"__Host-{_NAME}" if secure else _NAME
+        self._box = MultiFernet([Fernet(derived(secret, b"valt-gateway sign-in")) for secret in secrets])
+        self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
+
+    def read(self, headers: Iterable[str]) -> Attempts:
+        """Those of this browser; none where the cookie is absent or not ours."""
+        value = read_cookie(headers, self._name)
+        try:
+            kept = json.loads(self._box.decrypt(value.encode(), ttl=int(_LIFE))) if value else {}
+        except (InvalidToken, ValueError):
+            return Attempts()
+        return Attempts(tuple(Attempt(**one) for one in kept.get("a", ())), tuple(kept.get("t", ())))
+
+    def header(self, attempts: Attempts) -> str:
+        """A Set-Cookie that keeps them."""
+        kept = {"a": [asdict(one) for one in attempts.under_way], "t": attempts.trips}
+        sealed = self._box.encrypt(json.dumps(kept, separators=(",", ":")).encode()).decode()
+        return f"{self._name}={sealed}; Max-Age={int(_LIFE)}{self._attributes}"

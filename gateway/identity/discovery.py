@@ -1,0 +1,91 @@
+"""A provider's endpoints, as its discovery document tells them (OpenID Connect Discovery 1.0, 4)."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from gateway.errors import IdentityProviderError
+from gateway.ports import Clock
+
+_MAX_BODY = 256 * 1024
+_LIFESPAN = 600.0
+_COOLDOWN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where to ask what. *promises_iss*: authorization answers name their issuer (RFC 9207)."""
+
+    authorization: str
+    token: str
+    userinfo: str | None
+    end_session: str | None
+    promises_iss: bool
+
+
+class Discovery:
+    """Believed for ten minutes, and longer while the provider is down. One attempt in five seconds."""
+
+    def __init__(self, issuer: str, session: aiohttp.ClientSession, clock: Clock) -> None:
+        self._issuer = issuer
+        self._session = session
+        self._clock = clock
+        self._found: Endpoints | None = None
+        self._found_at = 0.0
+        self._attempted_at: float | None = None
+        self._load: asyncio.Task[None] | None = None
+
+    async def find(self) -> Endpoints:
+        """The endpoints. IdentityProviderError where they were never to be had."""
+        now = self._clock.monotonic()
+        rested = self._attempted_at is None or now - self._attempted_at >= _COOLDOWN
+        if (self._found is None or now - self._found_at > _LIFESPAN) and self._load is None and rested:
+            self._attempted_at = now
+            self._load = asyncio.create_task(self._fetch(), name=f"discovery of {self._issuer}")
+        if self._found is None and self._load is not None:
+            await asyncio.shield(self._load)
+        if self._found is None:
+            raise IdentityProviderError("the provider's discovery document cannot be fetched")
+        return self._found
+
+    async def close(self) -> None:
+        if self._load is not None:
+            self._load.cancel()
+            await asyncio.gather(self._load, return_exceptions=True)
+
+    async def _fetch(self) -> None:
+        url = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
+        try:
+            async with self._session.get(url, allow_redirects=False) as answer:
+                body = await answer.content.read(_MAX_BODY)
+                while piece := await answer.content.read(_MAX_BODY - len(body)):
+                    body += piece
+            self._found = _read(json.loads(body), self._issuer)
+            self._found_at = self._clock.monotonic()
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError):
+            return  # what was found before goes on being believed
+        finally:
+            self._load = None
+
+
+def _read(document: Any, issuer: str) -> Endpoints:
+    """The issuer told must be the one asked, to the letter (4.3). ValueError."""
+    if not isinstance(document, Mapping) or document.get("issuer") != issuer:
+        raise ValueError("another issuer's document")
+    schemes = {"https", issuer.partition("://")[0]}
+
+    def endpoint(name: str) -> str | None:
+        url = document.get(f"{name}_endpoint")
+        if url is not None and (not isinstance(url, str) or url.partition("://")[0] not in schemes):
+            raise ValueError(f"the {name} endpoint is no address")
+        return url
+
+    authorization, token = endpoint("authorization"), endpoint("token")
+    if authorization is None or token is None:
+        raise ValueError("an endpoint is missing")
+    promises = document.get("authorization_response_iss_parameter_supported") is True
+    return Endpoints(authorization, token, endpoint("userinfo"), endpoint("end_session"), promises)

@@ -1,0 +1,46 @@
+"""A sign-in from its beginning to its end, as far as it is not HTTP's: attempts in the browser, answers judged."""
+
+from collections.abc import Iterable, Mapping
+
+from gateway.errors import InvalidCredentialsError, SignInCirclesError, SignInFailedError
+from gateway.identity.attempts import AttemptsCookie
+from gateway.identity.oidc import Attempt, OidcProvider
+from gateway.model import Identity
+from gateway.ports import Clock
+
+
+class SignIn:
+    """*cookies* everywhere are the raw ``Cookie`` headers of the browser that asks."""
+
+    def __init__(self, provider: OidcProvider, cookie: AttemptsCookie, clock: Clock) -> None:
+        self._provider = provider
+        self._cookie = cookie
+        self._clock = clock
+
+    async def begin(self, cookies: Iterable[str], rd: str) -> tuple[str, str]:
+        """The provider's address and a Set-Cookie. SignInCirclesError; IdentityProviderError."""
+        now = self._clock.now()
+        attempts = self._cookie.read(cookies)
+        if attempts.goes_in_circles(now):
+            raise SignInCirclesError(
+                "three sign-ins within a minute: cookies blocked, a clock off, or public_url wrong"
+            )
+        attempt = Attempt.begin(rd, now)
+        return await self._provider.address(attempt), self._cookie.header(attempts.begun(attempt))
+
+    async def finish(self, cookies: Iterable[str], answer: Mapping[str, str]) -> tuple[Identity, str, str]:
+        """The identity, the path that was wanted, and a Set-Cookie. SignInFailedError; IdentityProviderError."""
+        now = self._clock.now()
+        attempts = self._cookie.read(cookies)
+        attempt = attempts.find(answer.get("state", ""), now)
+        if attempt is None:
+            raise SignInFailedError("the answer is to no sign-in that this browser began")
+        try:
+            identity = await self._provider.finish(attempt, answer)
+        except InvalidCredentialsError as error:
+            raise SignInFailedError(str(error)) from None
+        return identity, attempt.rd, self._cookie.header(attempts.came_back(attempt, now))
+
+    async def sign_out_address(self, back: str) -> str | None:
+        """Where the provider signs people out and sends them *back*, if it does."""
+        return await self._provider.sign_out_address(back)

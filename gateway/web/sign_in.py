@@ -1,0 +1,129 @@
+"""Browser sign-in and sign-out: who is sent where. What a provider says is judged in gateway/identity."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+from urllib.parse import quote
+
+from aiohttp import web
+
+from gateway.access import Access
+from gateway.errors import AccessDeniedError, InvalidCredentialsError, MissingCredentialsError, NotFoundError
+from gateway.model import Identity
+from gateway.ports import Audit, Clock, Store
+from gateway.web.credentials import CredentialsReader
+from gateway.web.pages.render import Pages
+from gateway.web.visits import VISIT
+
+_NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+_ID = r"[0-9A-Za-z-]{1,64}"
+# Our own pages and nothing else: a path that a browser could read as another site's matches nothing here.
+_OURS = re.compile(rf"/(?:recordings(?:/{_ID}(?:/videos/{_ID})?)?)?(?:\?[A-Za-z0-9\-._~!$'()*,;:@/?%&=+]*)?", re.ASCII)
+
+
+class SignIn(Protocol):
+    """Signing in at a provider; *cookies* are raw ``Cookie`` headers."""
+
+    async def begin(self, cookies: Iterable[str], rd: str) -> tuple[str, str]: ...
+
+    async def finish(self, cookies: Iterable[str], answer: Mapping[str, str]) -> tuple[Identity, str, str]: ...
+
+    async def sign_out_address(self, back: str) -> str | None: ...
+
+
+class SessionCookies(Protocol):
+    def issue_header(self, identity: Identity) -> str: ...
+
+    def clear_header(self) -> str: ...
+
+
+def own_path(rd: str | None) -> str:
+    """*rd* if it is a path of our own pages, as it stands; else ``/``."""
+    return rd if rd is not None and _OURS.fullmatch(rd) else "/"
+
+
+def to_sign_in(request: web.Request) -> web.StreamResponse:
+    """302 to the beginning of a sign-in that ends at this very address, without a ticket that was no good."""
+    query = [(name, value) for name, value in request.query.items() if name != "ticket"]
+    rd = quote(own_path(request.rel_url.with_query(query).raw_path_qs), safe="/")
+    return web.Response(status=302, headers=_NO_STORE | {"Location": f"/oauth2/start?rd={rd}"})
+
+
+class SignInHandlers:
+    """*sign_in* is None where no provider is configured: then nobody can begin, and everybody can sign out."""
+
+    def __init__(
+        self,
+        access: Access,
+        sign_in: SignIn | None,
+        sessions: SessionCookies | None,
+        store: Store,
+        reader: CredentialsReader,
+        pages: Pages,
+        audit: Audit,
+        clock: Clock,
+        *,
+        public_url: str,
+    ) -> None:
+        self._access = access
+        self._sign_in = sign_in
+        self._sessions = sessions
+        self._store = store
+        self._reader = reader
+        self._pages = pages
+        self._audit = audit
+        self._clock = clock
+        self._public_url = public_url
+
+    async def start(self, request: web.Request) -> web.StreamResponse:
+        """GET /oauth2/start?rd=PATH"""
+        if self._sign_in is None:
+            raise NotFoundError
+        rd = own_path(request.query.get("rd"))
+        location, cookie = await self._sign_in.begin(request.headers.getall("Cookie", []), rd)
+        return web.Response(status=302, headers=_NO_STORE | {"Location": location, "Set-Cookie": cookie})
+
+    async def callback(self, request: web.Request) -> web.StreamResponse:
+        """GET /oauth2/callback"""
+        if self._sign_in is None or self._sessions is None:
+            raise NotFoundError
+        visit = request[VISIT]
+        cookies = request.headers.getall("Cookie", [])
+        identity, rd, cookie = await self._sign_in.finish(cookies, dict(request.query))
+        visit.identity = identity
+        response = web.Response(status=303, headers=_NO_STORE | {"Location": rd, "Set-Cookie": cookie})
+        response.headers.add("Set-Cookie", self._sessions.issue_header(identity))
+        self._audit.signed("sign_in", identity, visit)
+        return response
+
+    async def ask_sign_out(self, request: web.Request) -> web.StreamResponse:
+        """GET /oauth2/sign_out: a page with one button, so that a link from elsewhere signs nobody out."""
+        return self._pages.sign_out(request)
+
+    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """POST /oauth2/sign_out, from our own pages alone."""
+        if not self._is_same_origin(request):
+            raise AccessDeniedError("a sign-out that another site asks for")
+        visit = request[VISIT]
+        try:
+            identity = await self._access.identify(self._reader.read(request), visit)
+        except (MissingCredentialsError, InvalidCredentialsError):
+            identity = None
+        if identity is not None and identity.session is not None:
+            until = identity.expires_at or self._clock.now()
+            await self._store.sign_out(identity.session, until)
+            self._audit.signed("sign_out", identity, visit)
+        back = None if self._sign_in is None else await self._sign_in.sign_out_address(self._public_url + "/")
+        if back is None:
+            response: web.StreamResponse = self._pages.signed_out(request)
+        else:
+            response = web.Response(status=303, headers=_NO_STORE | {"Location": back})
+        if self._sessions is not None:
+            response.headers.add("Set-Cookie", self._sessions.clear_header())
+        return response
+
+    def _is_same_origin(self, request: web.Request) -> bool:
+        site = request.headers.get("Sec-Fetch-Site")
+        if site is not None:
+            return site == "same-origin"
+        return request.headers.get("Origin") == self._public_url
