@@ -1,0 +1,29 @@
+"""Each language is one small file, and none lacks a text that another has."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+LANGUAGES = {
+    file.name.removesuffix(".toml"): tomllib.loads(file.read_text(encoding="utf-8"))
+    for file in files("gateway.web.pages").joinpath("languages").iterdir()
+}
+
+
+def texts(table: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from texts(value, f"{path}{key}.")
+        else:
+            yield path + key, value
+
+
+def test_every_language_says_all_that_english_says_and_leaves_the_same_gaps() -> None:
+    def gaps(language: str) -> dict[str, set[str]]:
+        return {key: set(re.findall(r"\{(\w+)\}", text)) for key, text in texts(LANGUAGES[language])}
+
+    assert {"en", "de", "es"} <= set(LANGUAGES)
+    for language in LANGUAGES:
+        assert gaps(language) == gaps("en"), language
