@@ -112,7 +112,10 @@ _VIDEO = _read(
                 "application/json": {"schema": _ref("schemas", "Address")},
             },
         },
-        "206": _body("A part of the film (RFC 9110, 14)", schemas.BYTES, "video/*"),
+        "206": {
+            **_bare("A part of the film, or several (RFC 9110, 14)"),
+            "content": {"video/*": {"schema": schemas.BYTES}, "multipart/byteranges": {"schema": schemas.BYTES}},
+        },
         "303": _bare("A ticket was taken; the same address without it"),
         "304": _bare("Not modified"),
         "307": _bare("At VALT, where the grant redirects"),

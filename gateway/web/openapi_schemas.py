@@ -101,8 +101,14 @@ def _parameter(name: str, where: str, description: str, schema: dict[str, Any] |
 
 
 PARAMETERS: dict[str, Any] = {
-    "recording": _parameter("recording", "path", "VALT's id of the recording", _ID),
-    "video": _parameter("video", "path", "VALT's id of one of its videos", _ID),
+    "recording": {
+        **_parameter("recording", "path", "VALT's id of the recording", _ID),
+        "example": "6ecfe37c-a2e9-4f2d-b56e-847a4e730ed0",
+    },
+    "video": {
+        **_parameter("video", "path", "VALT's id of one of its videos", _ID),
+        "example": "d6799d1c-8e0f-4dc6-9483-8f3545fc5ce5",
+    },
     "ticket": _parameter("ticket", "query", "a portal's signed ticket, good once"),
     "access_token": _parameter("access_token", "query", "the proof in a link of /api/v3/records/download"),
     "download": {

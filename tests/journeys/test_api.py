@@ -382,6 +382,7 @@ EVERY_OTHER_CALL = [
     ("PUT", f"/records/{SESSION}"),
     ("GET", "/login"),
     ("GET", "/"),
+    ("GET", "/a%0Ab"),
 ]
 
 

@@ -1,6 +1,8 @@
 """``/openapi.json`` describes every address, nothing else, and what is really answered there."""
 
+import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,25 @@ async def test_what_is_answered_is_what_is_described(home: House, known: bool) -
             whole = {"components": described["components"], **schema}
             problems = [error.message for error in Draft202012Validator(whole).iter_errors(json.loads(body))]
             assert problems == [], (method, path, answer.status)
+
+
+CHECKS = "status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
+
+
+async def test_whatever_is_asked_what_is_answered_is_what_is_described(home: House, tmp_path: Path) -> None:
+    """By schemathesis, which makes requests out of the description, good ones and bad ones."""
+    proof = f"Authorization: {home.bearer()['Authorization']}"
+    arguments = ["--checks", CHECKS, "--max-examples", "10", "--generation-deterministic", "--no-color"]
+    schemathesis = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).parent / "schemathesis"),
+        *("run", f"{home.url}/openapi.json", "--header", proof, *arguments),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await schemathesis.communicate()
+    assert schemathesis.returncode == 0, output.decode()
+    assert "a fault of the gateway's own" not in home.log.getvalue()
 
 
 def _schema(told: Mapping[str, Any], media: str) -> Mapping[str, Any] | None:
