@@ -94,6 +94,11 @@ def _read(summary: str, answers: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
+def _page(summary: str, answers: dict[str, Any], parameters: tuple[str, ...] = ()) -> dict[str, Any]:
+    """For browsers, GET alone."""
+    return {"get": _operation(summary, answers, proof=False, parameters=parameters)}
+
+
 def _api(method: str, summary: str, answers: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {method: _operation(summary, answers, problems=_VALTS, **more)}
 
@@ -116,6 +121,7 @@ _VIDEO = _read(
             **_bare("A part of the film, or several (RFC 9110, 14)"),
             "content": {"video/*": {"schema": schemas.BYTES}, "multipart/byteranges": {"schema": schemas.BYTES}},
         },
+        "302": _bare("To sign-in, for a browser"),
         "303": _bare("A ticket was taken; the same address without it"),
         "304": _bare("Not modified"),
         "307": _bare("At VALT, where the grant redirects"),
@@ -127,7 +133,11 @@ _VIDEO = _read(
 
 _RECORDING = _read(
     "A recording with those of its videos that the person may see: the watch page, or JSON",
-    {"200": _both("The recording", "Recording"), "303": _bare("A ticket was taken; the same address without it")},
+    {
+        "200": _both("The recording", "Recording"),
+        "302": _bare("To sign-in, for a browser"),
+        "303": _bare("A ticket was taken; the same address without it"),
+    },
     parameters=("ticket",),
 )
 
@@ -138,6 +148,23 @@ PATHS: dict[str, Any] = {
         "parameters": [_ref("parameters", "recording"), _ref("parameters", "video")],
     },
     "/recordings/{recording}": {**_RECORDING, **_PREFLIGHT, "parameters": [_ref("parameters", "recording")]},
+    "/oauth2/start": _page("Sign in at the provider", {"302": _bare("To the provider")}, parameters=("rd",)),
+    "/oauth2/callback": _page(
+        "Where the provider sends people back to",
+        {"303": _bare("Signed in; to where they wanted to go")},
+        parameters=("code", "state"),
+    ),
+    "/oauth2/sign_out": {
+        **_page("A page with one button", {"200": _body("The page", {"type": "string"}, "text/html")}),
+        "post": _operation(
+            "Sign out, from this gateway's own pages alone",
+            {
+                "200": _body("Signed out", {"type": "string"}, "text/html"),
+                "303": _bare("To the provider, to sign out there"),
+            },
+            proof=False,
+        ),
+    },
     "/oauth2/userinfo": _read("Who you are", {"200": _body("The person", "Person")}),
     "/api/v3/login": _api(
         "post",
