@@ -78,7 +78,7 @@ class Cache(Generic[K, V]):
         refusal = self._refusals.get(key)
         if refusal is not None:
             self._told("negative")
-            raise refusal.value
+            raise refusal.value.with_traceback(None)
         task = self._loads.get(key)
         if task is None:
             if entry is None:

@@ -142,6 +142,17 @@ async def test_a_refusal_is_remembered_for_its_moment_and_a_failure_is_not(
     assert load.loads == 3
 
 
+async def test_a_refusal_that_is_told_again_and_again_grows_no_traceback(cache: Cache[str, str]) -> None:
+    load = Loader()
+    load.failure = VideoNotFoundError()
+    depths = []
+    for _ in range(5):
+        with pytest.raises(VideoNotFoundError) as told:
+            await cache.get("a", load)
+        depths.append(len(told.traceback))
+    assert len(set(depths[1:])) == 1
+
+
 async def test_a_scan_of_unknown_keys_evicts_nothing_that_is_known(cache: Cache[str, str]) -> None:
     known, unknown = Loader(), Loader()
     unknown.failure = VideoNotFoundError()
