@@ -4,7 +4,7 @@ A bearer token's own expiry does not end a stream that it opened: its holder wou
 """
 
 from gateway.delivery.streams import Stream, Streams
-from gateway.errors import GatewayError, RecordingExpiredError
+from gateway.errors import BusyError, GatewayError, ValtError
 from gateway.model import Identity
 from gateway.ports import Clock, Policy, Store
 
@@ -30,7 +30,7 @@ def sweep(streams: Streams, store: Store, clock: Clock) -> int:
 
 async def decide_again(streams: Streams, policy: Policy) -> int:
     """Cut the streams that *policy*, the rules as they are now, would not grant as they run. What cannot be found out
-    because VALT is down is left running: it was granted when it could be."""
+    because VALT is down, slow or overrun is left running: it was granted when it could be."""
     ended = 0
     for stream in streams:
         old = stream.grant
@@ -38,7 +38,7 @@ async def decide_again(streams: Streams, policy: Policy) -> int:
             new = await policy.decide(old.identity, old.video)
             stays = (new.account, new.delivery) == (old.account, old.delivery)
         except GatewayError as error:
-            stays = error.retry_after is not None and not isinstance(error, RecordingExpiredError)
+            stays = isinstance(error, (ValtError, BusyError))
         if not stays:
             stream.end(REVOKED)
             ended += 1

@@ -64,6 +64,17 @@ async def test_a_stream_that_the_new_rules_allow_goes_on_through_a_reload(home: 
     assert (await home.metrics())['valt_gateway_config_reloads_total{outcome="ok"}'] == 1
 
 
+async def test_a_stream_goes_on_where_valt_does_not_say_whether_the_new_rules_allow_it(home: House) -> None:
+    async with watching(home, home.bearer("anna")) as answer:
+        home.valt.knobs.rubbish.add("record")
+        text = home.config.read_text()
+        home.config.write_text(text.replace('name = "supervisors"', 'name = "supervisors"\nrooms = ["Room 1"]'))
+        assert await home.gateway.reload(settings_of(home.config))
+        home.valt.knobs.stall_gate.set()
+        assert await answer.read() == BIG[500_000:]
+    assert home.valt.calls["record"]
+
+
 async def test_a_faulty_file_changes_nothing_and_is_counted(home: House) -> None:
     assert not await home.gateway.reload(None)
     async with home.client.get(home.url + VIDEO_PATH, headers=home.bearer()) as answer:
