@@ -89,6 +89,8 @@ class ValtRoom:
         valt = settings.valt
         context = ssl.create_default_context(cafile=valt.ca_file or None)
         self.settings = (valt, settings.links, settings.recordings)
+        self.roads = 0
+        """How many lead here; it is closed with the last."""
         self.api_session = _session(context, limit=32, total=valt.read_timeout, connect=valt.connect_timeout)
         self.media_session = _session(context, limit=0)
         accounts = {name: Account(name, a.username, a.password) for name, a in valt.accounts.items()}
@@ -121,7 +123,7 @@ class ValtRoom:
         await self.media_session.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Road:
     """Everything that one configuration decides."""
 
@@ -132,12 +134,13 @@ class Road:
     keys: Mapping[str, Keys]
     identity_session: aiohttp.ClientSession
 
-    async def close(self, *, keep_valt: bool = False) -> None:
-        """*keep_valt*: the next road goes on with it."""
+    async def close(self) -> None:
+        """Close what is this road's alone, and VALT's room if no other road leads there."""
         for keys in self.keys.values():
             await keys.close()
         await self.identity_session.close()
-        if not keep_valt:
+        self.valt.roads -= 1
+        if not self.valt.roads:
             await self.valt.close()
 
 
@@ -243,4 +246,5 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
         forwarded=Forwarded(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),
     )
+    valt.roads += 1
     return Road(settings, handlers, policy, valt, keys, identity_session)

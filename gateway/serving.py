@@ -32,6 +32,8 @@ from gateway.web.routes import ROUTES, Handlers, public_application
 from gateway.web.server import Runner, has_c_parser, refusals
 
 _SWEEP_SECONDS = 1.0
+_LAST_SECONDS = 2.0
+"""For requests that were told to end."""
 
 
 class Gateway:
@@ -61,6 +63,7 @@ class Gateway:
             self.clock, self.listener, self.audit, self.store, self.streams, self.rates, self.clock.now()
         )
         self._road: Road | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
         self._runners: list[web.BaseRunner] = []
         self._sites: list[web.BaseSite] = []
         self._sweeping: asyncio.Task[None] | None = None
@@ -111,6 +114,7 @@ class Gateway:
         keep = old.valt if old.valt.settings == (settings.valt, settings.links, settings.recordings) else None
         road = build_road(settings, self._lasting, keep)
         self._take(road)
+        self._retire(old)
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.limit(limits.requests_per_minute)
@@ -118,7 +122,6 @@ class Gateway:
         await decide_again(self.streams, road.policy)
         if old.settings.server.listen != settings.server.listen or old.settings.admin != settings.admin:
             self.listener.happened(Noticed("warning", "server.listen and admin.listen need a restart"))
-        await old.close(keep_valt=keep is not None)
         return True
 
     async def drain(self, hurry: asyncio.Event | None = None) -> None:
@@ -143,6 +146,8 @@ class Gateway:
             await asyncio.gather(self._sweeping, return_exceptions=True)
         for runner in self._runners:
             await runner.cleanup()
+        if self._retiring:
+            await asyncio.wait(self._retiring, timeout=_LAST_SECONDS)
         if self._road is not None:
             await self._road.close()
         await self.store.close()
@@ -178,6 +183,17 @@ class Gateway:
             issuers=[keys.issuer for keys in road.keys.values()],
             servers=[settings.valt.base_url],
         )
+
+    def _retire(self, road: Road) -> None:
+        """The requests that came by *road* go on by it; it is closed after the last of them."""
+
+        async def close() -> None:
+            await road.handlers.in_flight.over()
+            await road.close()
+
+        task = asyncio.create_task(close(), name="retiring")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     def _reload_tls(self, settings: Settings) -> bool:
         if self._tls is None or settings.server.tls_cert_file is None or settings.server.tls_key_file is None:

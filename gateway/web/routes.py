@@ -4,7 +4,7 @@ Handlers are looked up at each request, so that a reload changes them while conn
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from gateway.web.api import ApiHandlers
 from gateway.web.cors import Cors
 from gateway.web.credentials import Forwarded
 from gateway.web.errors import ErrorAnswers, error_answers
+from gateway.web.in_flight import InFlight
 from gateway.web.openapi import openapi
 from gateway.web.people import PeopleHandlers
 from gateway.web.recordings import RecordingHandlers
@@ -36,6 +37,7 @@ class Handlers:
     admission: Admission
     forwarded: Forwarded
     cors: Cors
+    in_flight: InFlight = field(default_factory=InFlight)
 
 
 ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] = (
@@ -81,6 +83,8 @@ def _greedy(path: str) -> str:
 
 def _late(current: Callable[[], Handlers], choose: Callable[[Handlers], Handler]) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
-        return await choose(current())(request)
+        handlers = current()
+        with handlers.in_flight:
+            return await choose(handlers)(request)
 
     return handler

@@ -75,6 +75,48 @@ async def test_a_stream_goes_on_where_valt_does_not_say_whether_the_new_rules_al
     assert home.valt.calls["record"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[valt]\n", '[valt]\nread_timeout = "31s"\n'),
+        ("[audit]\n", '[links]\nmargin = "31s"\n[audit]\n'),
+        ("[audit]\n", '[recordings]\nttl = "2m"\n[audit]\n'),
+    ],
+)
+async def test_what_is_on_its_way_when_valts_settings_change_goes_on_by_the_old_ones(
+    home: House, old: str, new: str
+) -> None:
+    async with watching(home, home.bearer("anna")) as answer:
+        home.valt.knobs.gate["download"] = asyncio.Event()
+        waiting = asyncio.create_task(_status(home, VIDEO_PATH, home.bearer("ben")))
+        await home.valt.wait_for(lambda: home.valt.calls["download"] == 2)
+        home.config.write_text(home.config.read_text().replace(old, new, 1))
+        assert await home.gateway.reload(settings_of(home.config))
+        home.valt.knobs.gate["download"].set()
+        assert await waiting == 200
+        home.valt.knobs.stall_gate.set()
+        assert await answer.read() == BIG[500_000:]
+    assert await _status(home, VIDEO_PATH, home.bearer("ben")) == 200
+
+
+async def test_the_old_settings_connections_to_valt_are_closed_after_the_last_who_needs_them(home: House) -> None:
+    async with watching(home, home.bearer("anna")) as answer:
+        for number in range(2):
+            text = home.config.read_text().replace("[audit]\n", f'[recordings]\nttl = "{number + 2}m"\n[audit]\n')
+            (home.folder / f"{number}.toml").write_text(text)
+            assert await home.gateway.reload(settings_of(home.folder / f"{number}.toml"))
+        assert home.valt.open_media == 1
+        home.valt.knobs.stall_gate.set()
+        await answer.read()
+    await home.valt.wait_for(lambda: home.valt.open_media == 0)
+
+
+async def _status(home: House, path: str, headers: dict[str, str]) -> int:
+    async with home.client.get(home.url + path, headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
 async def test_a_faulty_file_changes_nothing_and_is_counted(home: House) -> None:
     assert not await home.gateway.reload(None)
     async with home.client.get(home.url + VIDEO_PATH, headers=home.bearer()) as answer:

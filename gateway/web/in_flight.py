@@ -1,0 +1,25 @@
+"""The requests that one configuration is answering: what they need is closed after the last of them."""
+
+import asyncio
+
+
+class InFlight:
+    """Entered by each request for as long as it is answered."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._none.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if not self._count:
+            self._none.set()
+
+    async def over(self) -> None:
+        """Wait for the end of the last one. Whoever waits sees to it that no new ones come."""
+        await self._none.wait()
