@@ -111,6 +111,23 @@ async def test_the_page_begins_where_its_address_says(home: House, page: Page) -
         assert await times(page) == pytest.approx([place, place], abs=0.1)
 
 
+async def test_the_place_is_remembered_in_this_browser(home: House, page: Page) -> None:
+    await ready(page)
+    await page.get_by_role("slider", name="Position").fill("10")
+    await page.keyboard.press("2")
+    await ready(page)
+    await until(page, f"{EVERY}(video => !video.seeking && video.currentTime === 10)")
+    assert await page.get_by_role("button", name="Show Ceiling large").is_visible()
+
+
+async def test_a_link_to_this_moment_is_copied(home: House, page: Page) -> None:
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await ready(page, f"{WATCH}?t=6.5")
+    await page.get_by_role("button", name="Copy link to this moment").click()
+    await page.get_by_text("Link to 0:06 copied").wait_for()
+    assert await page.evaluate("navigator.clipboard.readText()") == f"{home.url}{WATCH}?t=6.5"
+
+
 async def test_everything_is_done_with_the_keyboard_alone(home: House, page: Page) -> None:
     await ready(page)
     time = page.locator(".bar .time")
@@ -217,6 +234,14 @@ async def test_a_redirected_recording_plays(home: House, page: Page) -> None:
     await ready(page)
     await page.get_by_role("button", name="Play").click()
     await moved_to(page, 0.3)
+
+
+async def test_a_redirect_whose_link_has_died_is_asked_for_anew(home: House, page: Page) -> None:
+    home.valt.knobs.refuse_media = [403, 403]
+    await page.context.set_extra_http_headers(home.front("dora", "redirected"))
+    await ready(page, f"{WATCH}?t=8")
+    await page.get_by_role("button", name="Play").click()
+    await moved_to(page, 8.3)
 
 
 async def test_who_may_not_download_is_offered_none(home: House, page: Page) -> None:

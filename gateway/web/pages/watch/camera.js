@@ -1,6 +1,6 @@
 // One camera: its video, whether it can play, and how it comes back after an error.
 
-/** In a row without progress. */
+/** In a row without progress, of a video that the gateway says is there. While it cannot say, there is no end. */
 const TRIES = 4;
 /** Milliseconds. */
 const STALLED = 15_000;
@@ -12,7 +12,7 @@ const STALLED = 15_000;
 export class Camera extends EventTarget {
   constructor(video, { id, name, path }, mayAsk) {
     super();
-    Object.assign(this, { video, id, name, path, mayAsk, state: "loading", tries: 0, reloads: 0 });
+    Object.assign(this, { video, id, name, path, mayAsk, state: "loading", tries: 0, vain: 0, reloads: 0 });
     this.wanted = false;
     this.retry = null;
     this.progress = performance.now();
@@ -92,7 +92,7 @@ export class Camera extends EventTarget {
 
   /** Somebody asks by hand, or the network is back: begin to count anew. */
   again() {
-    this.tries = 0;
+    this.tries = this.vain = 0;
     if (this.state === "failed" || this.state === "resting") this.reload();
   }
 
@@ -103,7 +103,7 @@ export class Camera extends EventTarget {
 
   #moved() {
     this.progress = performance.now();
-    if (this.video.played.length && !this.video.seeking) this.tries = 0;
+    if (this.video.played.length && !this.video.seeking) this.tries = this.vain = 0;
   }
 
   async #broken() {
@@ -112,13 +112,15 @@ export class Camera extends EventTarget {
     this.#become("resting");
     const verdict = await this.mayAsk(this);
     if (this.retry !== 0) return;
-    if (verdict === "no" || (verdict === "yes" && this.tries >= TRIES)) {
+    this.vain = verdict === "yes" ? this.vain + 1 : 0;
+    if (verdict === "no" || this.vain > TRIES) {
       this.retry = null;
       this.#become("failed");
       return;
     }
-    this.tries = verdict === "yes" ? this.tries + 1 : Math.min(this.tries + 1, TRIES - 1);
-    const pause = Math.min(30, 4 ** (this.tries - 2));
+    this.tries += 1;
+    // At once the first time: most often it is a redirect's link that has died, and the next one is good.
+    const pause = verdict === "yes" && this.tries === 1 ? 0 : Math.min(30, 4 ** (this.tries - 2));
     this.retry = setTimeout(() => this.reload(), pause * (750 + Math.random() * 500));
   }
 

@@ -16,9 +16,10 @@ const section = document.getElementById("watch");
 const items = [...(section?.querySelectorAll(".camera") ?? [])];
 const ready = items.filter((item) => item.querySelector("video"));
 
+const { lang } = document.documentElement;
+const locales = [...navigator.languages.filter((locale) => locale.startsWith(lang)), lang];
 for (const time of document.querySelectorAll("time[datetime*=Z]")) {
-  const form = { dateStyle: "long", timeStyle: "short" };
-  time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, form);
+  time.textContent = new Date(time.dateTime).toLocaleString(locales, { dateStyle: "long", timeStyle: "short" });
 }
 document.documentElement.classList.toggle("embedded", window.parent !== window);
 if (ready.length) watch();
