@@ -17,6 +17,8 @@ from gateway.delivery.viewer import ViewerRestsError
 
 _PIPE_SIZE = 256 * 1024
 _MAX_IDLE_PIPES = 64
+_PORTIONS = 4
+"""Moved at one go at most, a pipe or a scratch buffer full each, so that every stream has its turn."""
 _SPLICE_FLAGS = 1 | 2  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK, splice(2)
 _WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _pipes: list[tuple[int, int]] = []
@@ -66,12 +68,7 @@ class Pump:
         """UpstreamEndedError; ViewerRestsError; ConnectionError where the viewer has gone."""
         self._timer = self._loop.call_later(min(self._timeouts.values()), self._watch)
         try:
-            self._flush()
-            while not self._done.done() and self._upstream.encrypted and self._reading:
-                # What OpenSSL has decrypted already makes no socket readable.
-                if not self._upstream.sock.pending():  # type: ignore[attr-defined]  # an SSLSocket, as told
-                    break
-                self._readable()
+            self._writable()
             await self._done
         finally:
             self._timer.cancel()
@@ -79,24 +76,36 @@ class Pump:
             self._drop_pipe()
 
     def _readable(self) -> None:
-        """The media server's socket has something, or has ended."""
-        try:
-            arrived = self._fill()
-        except _WANTS:
-            return
-        except OSError:
-            self._finish(UpstreamEndedError("dropped"))
-            return
-        if not arrived:
-            self._finish(UpstreamEndedError("short"))
-            return
-        self._progress = self._loop.time()
-        self._flush()
+        """Move what the media server's socket has, then wait for whichever side is behind."""
+        for _ in range(_PORTIONS):
+            try:
+                arrived = self._fill()
+            except _WANTS:
+                self._wait_for(True)
+                return
+            except OSError:
+                self._finish(UpstreamEndedError("dropped"))
+                return
+            if not arrived:
+                self._finish(UpstreamEndedError("short"))
+                return
+            self._progress = self._loop.time()
+            if not self._flush():
+                return
+        self._wait_for(True)
+        if self._upstream.encrypted:
+            # What OpenSSL has decrypted already makes no socket readable.
+            self._loop.call_soon(self._again)
 
-    def _flush(self) -> None:
-        """Give the viewer's socket what there is; then wait for whichever side is behind."""
+    def _writable(self) -> None:
+        """The viewer's socket takes more: first what he is owed, then what the media server has by now."""
+        if self._flush():
+            self._readable()
+
+    def _flush(self) -> bool:
+        """Give the viewer's socket what there is. Whether it took all, and there is more to come."""
         if self._done.done():
-            return
+            return False
         try:
             while self._pending:
                 self._took(os.write(self._descriptor, self._pending))
@@ -106,15 +115,14 @@ class Pump:
                 self._count(taken)
         except BlockingIOError:
             self._wait_for(False)
-            return
+            return False
         except OSError as error:
             self._finish(ConnectionResetError(f"the viewer has gone: {type(error).__name__}"))
-            return
+            return False
         self._give_back_pipe()
         if self._left <= 0:
             self._finish(None)
-        else:
-            self._wait_for(True)
+        return self._left > 0
 
     def _splice(self) -> int:
         if self._pipe is None:
@@ -148,8 +156,6 @@ class Pump:
             self._pending = bytes(_scratch[written:filled])
         except OSError as error:
             self._finish(ConnectionResetError(f"the viewer has gone: {type(error).__name__}"))
-        if filled == limit and self._left > 0 and not self._pending:
-            self._loop.call_soon(self._again)
         return filled
 
     def _again(self) -> None:
@@ -170,14 +176,14 @@ class Pump:
         if reading is self._reading:
             return
         if self._reading is True and self._upstream.sock.fileno() >= 0:
-            self._loop.remove_reader(self._upstream.sock)
+            self._loop.remove_reader(self._upstream.sock.fileno())
         elif self._reading is False:
             self._loop.remove_writer(self._descriptor)
         self._reading = reading
         if reading is True:
-            self._loop.add_reader(self._upstream.sock, self._readable)
+            self._loop.add_reader(self._upstream.sock.fileno(), self._readable)
         elif reading is False:
-            self._loop.add_writer(self._descriptor, self._flush)
+            self._loop.add_writer(self._descriptor, self._writable)
 
     def _watch(self) -> None:
         """One timer a pump: it looks how long nothing has moved, and at whom that lies."""

@@ -1,7 +1,7 @@
 """Connections to media servers, on plain non-blocking sockets: asked with HTTP/1.1, kept, and used again.
 
 A socket of our own, where asyncio's transports would own it, is what lets the kernel move a body from one side to the
-other (see relay.py). The head is parsed strictly, and only answers whose body has a stated length are taken: whatever
+other (see pump.py). The head is parsed strictly, and only answers whose body has a stated length are taken: whatever
 else a lawful server may do is OddAnswerError, and is left to aiohttp's client.
 """
 
@@ -19,6 +19,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 _MAX_HEAD = 32 * 1024
+_HEAD_PIECE = 4096
+"""Read at once while the head is awaited: what comes with it of the body is copied, which the pump need not do."""
 _MAX_KEPT = 64
 _MAX_KEPT_SECONDS = 15.0
 _STATUS = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: [^\r\n]*)?")
@@ -89,11 +91,14 @@ class Upstream:
             if writing
             else (self._loop.add_reader, self._loop.remove_reader)
         )
-        add(self.sock, _wake, future)
+        # By number: asyncio words an error it then swallows, and a socket's repr is two system calls.
+        descriptor = self.sock.fileno()
+        add(descriptor, _wake, future)
         try:
             await future
         finally:
-            remove(self.sock)
+            if self.sock.fileno() >= 0:
+                remove(descriptor)
 
     def is_quiet(self) -> bool:
         """Whether the other side has neither ended the connection nor said something unasked."""
@@ -105,14 +110,15 @@ class Upstream:
 
     def close(self) -> None:
         """End the connection at once; no byte is drawn after it."""
-        if self.sock.fileno() >= 0:
-            self._loop.remove_reader(self.sock)
-            self._loop.remove_writer(self.sock)
+        descriptor = self.sock.fileno()
+        if descriptor >= 0:
+            self._loop.remove_reader(descriptor)
+            self._loop.remove_writer(descriptor)
             self.sock.close()
 
     async def _receive_head(self, received: bytes) -> bytes:
         while b"\r\n\r\n" not in received:
-            piece = await self.read(65536)
+            piece = await self.read(_HEAD_PIECE)
             if not piece:
                 raise OddAnswerError("the head is cut off") if received else EOFError
             received += piece
