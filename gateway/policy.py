@@ -140,22 +140,31 @@ class Rules:
         """Whether some recording of *room* may fit a rule of *account* that is about this person."""
         return any(not rule.rooms or _any_glob(rule.rooms, room) for rule in self._theirs(identity, account))
 
-    async def lists(self, identity: Identity, account: str, row: RecordingDetails) -> bool:
+    def lists(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
         """Whether a rule of *account* lets this person see the recording that VALT listed for that account as *row*.
-
-        A list tells no template (valt-api.md, 4.1): a rule that asks for one costs the recording's details, and only
-        where all else of it holds. The ValtError that kept such a rule from deciding.
-        """
+        None where only its details can tell: a list tells no template (valt-api.md, 4.1)."""
+        seen: bool | None = False
         for rule in self._theirs(identity, account) if identity.covers(row.recording) else ():
-            told = why_not(rule, identity, row.recording) or why_not_details(
+            but_for_template = why_not(rule, identity, row.recording) or why_not_details(
                 replace(rule, template={}), identity, row, self._people, self._clock.now()
             )
-            if told is None and rule.template:
-                verdict = await self.judge(rule, identity, row.recording)
-                if verdict.error is not None:
-                    raise verdict.error
-                told = verdict.why if not verdict.fits else None
-            if told is None:
+            if but_for_template is None and not rule.template:
+                return True
+            if but_for_template is None:
+                seen = None
+        return seen
+
+    async def shows(self, identity: Identity, account: str, recording: str) -> bool:
+        """Whether a rule of *account* that asks for a template lets this person see *recording*. The ValtError that
+        kept such a rule from deciding."""
+        for rule in self._theirs(identity, account):
+            try:
+                verdict = await self.judge(rule, identity, recording) if rule.template else None
+            except RecordingExpiredError:
+                return False
+            if verdict is not None and verdict.error is not None:
+                raise verdict.error
+            if verdict is not None and verdict.fits:
                 return True
         return False
 

@@ -6,13 +6,14 @@ is not here.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import count
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from gateway.access import Access
-from gateway.errors import BadRequestError, GatewayError, InvalidCredentialsError, NotFoundError
+from gateway.errors import BadRequestError, BusyError, GatewayError, InvalidCredentialsError, NotFoundError
 from gateway.model import Identity, RecordingDetails, Secret, Video, parse_id
 from gateway.ports import Recordings
 from gateway.web import valt_shapes as shapes
@@ -25,6 +26,8 @@ _ASKED = ("search", "start_date", "end_date", "filter")
 
 _ROWS_AT_ONCE = 250
 """Judged without letting anybody else have a turn."""
+_LOOKS = 500
+"""Details that one search may need. One that needs more has to be narrowed, for VALT is often a small server."""
 
 
 class Listing(Protocol):
@@ -36,8 +39,12 @@ class Listing(Protocol):
 
     def reaches_room(self, identity: Identity, account: str, room: str) -> bool: ...
 
-    async def lists(self, identity: Identity, account: str, row: RecordingDetails) -> bool:
-        """Whether the person sees what *account* was told of. ValtError where it could not be found out."""
+    def lists(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
+        """Whether the person sees what *account* was told of; None where only the recording's details can tell."""
+        ...
+
+    async def shows(self, identity: Identity, account: str, recording: str) -> bool:
+        """The same by its details. ValtError where it could not be found out."""
         ...
 
 
@@ -125,13 +132,16 @@ class ApiHandlers:
         end = None if limit is None else offset + limit
         query = {key: body[key] for key in _ASKED if isinstance(body.get(key), str | int)}
         seen: dict[str, dict[str, Any]] = {}
+        looks = count(1)
         for account in self._listing.accounts(identity):
+            if len(seen) == end:
+                break
             for number, row in enumerate(await self._catalogue.search(account, query)):
-                if end is not None and len(seen) >= end:
+                if len(seen) == end:
                     break
                 if number % _ROWS_AT_ONCE == 0:
                     await asyncio.sleep(0)
-                if row.recording not in seen and await self._listing.lists(identity, account, row):
+                if row.recording not in seen and await self._sees(identity, account, row, looks):
                     seen[row.recording] = shapes.row(row)
         return {"data": {"records": list(seen.values())[offset:end]}}
 
@@ -170,6 +180,14 @@ class ApiHandlers:
     async def other(self, _request: web.Request) -> Any:
         """Every other call, whoever asks."""
         raise NotFoundError("no such call of VALT's API is offered")
+
+    async def _sees(self, identity: Identity, account: str, row: RecordingDetails, looks: Iterator[int]) -> bool:
+        seen = self._listing.lists(identity, account, row)
+        if seen is not None:
+            return seen
+        if next(looks) > _LOOKS:
+            raise BusyError("too many recordings would have to be looked at one by one")
+        return await self._listing.shows(identity, account, row.recording)
 
     async def _identify(self, request: web.Request) -> Identity:
         return await self._access.identify(self._reader.read(request, access_token=True), request[VISIT])

@@ -279,6 +279,26 @@ async def test_search_asks_once_for_each_account_and_pages_what_may_be_seen(home
     assert home.valt.calls["record"] == 10
 
 
+async def test_a_search_that_would_look_at_hundreds_of_recordings_has_to_be_narrowed(home: House) -> None:
+    home.valt.recordings += [Recording(f"r{number}", f"Row {number}") for number in range(501)]
+    headers = home.bearer("anna", "psychology")
+    for query, status in (({"search": "row"}, 503), ({"search": "row 49"}, 200)):
+        async with home.client.post(f"{home.url}/api/v3/records", json=query, headers=headers) as answer:
+            assert answer.status == status
+            if status == 503:
+                assert answer.headers["Retry-After"]
+    assert home.valt.calls["record"] == 500
+
+
+async def test_a_recording_whose_retention_is_over_is_not_there(home: House, clock: ManualClock) -> None:
+    home.valt.recording(SESSION).deleted_at = clock.now()
+    headers = home.bearer("anna", "psychology")
+    async with home.client.post(f"{home.url}/api/v3/records", json={}, headers=headers) as answer:
+        assert await answer.json() == {"data": {"records": []}}
+    async with home.client.get(f"{home.url}/api/v3/records/{SESSION}", headers=headers) as answer:
+        assert (answer.status, await answer.json()) == (404, NOT_FOUND)
+
+
 async def test_ten_thousand_recordings_are_searched_within_64_mib(home: House) -> None:
     """The simulator's own lists and the client's are counted with them."""
     home.valt.recordings += [
