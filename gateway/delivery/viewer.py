@@ -28,6 +28,7 @@ class Viewer:
         self._response = response
         self._viewer_idle = viewer_idle
         self._descriptor: int | None = None
+        self._writing: asyncio.Task[None] | None = None
 
     def never_rests(self) -> None:
         """For a body that cannot be asked for again: the connection is held for as long as the viewer is."""
@@ -36,22 +37,24 @@ class Viewer:
     async def write(self, piece: bytes) -> None:
         """Hand on *piece*, which is counted even where he rests after it. ViewerRestsError; ConnectionError."""
         self.bytes += len(piece)
-        try:
-            async with asyncio.timeout(self.rests_after):
-                await self._response.write(piece)
-        except TimeoutError:
-            raise ViewerRestsError from None
+        # A task of its own, because all writes of a connection wait for one future of aiohttp's: whoever gives up
+        # waiting for it cancels it for those who come after him.
+        self._writing = asyncio.create_task(self._response.write(piece))
+        if not await _is_over(self._writing, self.rests_after):
+            raise ViewerRestsError
 
     async def reads_on(self) -> None:
         """Wait for him to read again. ViewerIdleError; ConnectionError."""
-        try:
-            async with asyncio.timeout(max(0.0, self._viewer_idle - self.rests_after)):
-                if self._descriptor is None:
-                    await self._request.writer.drain()
-                else:
+        seconds = max(0.0, self._viewer_idle - self.rests_after)
+        if self._writing is not None and not self._writing.done():
+            if not await _is_over(self._writing, seconds):
+                raise ViewerIdleError
+        elif self._descriptor is not None:
+            try:
+                async with asyncio.timeout(seconds):
                     await self._writable(self._descriptor)
-        except TimeoutError:
-            raise ViewerIdleError from None
+            except TimeoutError:
+                raise ViewerIdleError from None
 
     async def descriptor(self) -> int | None:
         """A descriptor of the socket that may be written to directly, once all that was written before is out.
@@ -72,6 +75,8 @@ class Viewer:
         return self._descriptor
 
     def close(self) -> None:
+        if self._writing is not None and not self._writing.cancel() and not self._writing.cancelled():
+            self._writing.exception()  # read, so that the loop does not report what nobody waited for
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -85,6 +90,14 @@ class Viewer:
             await future
         finally:
             loop.remove_writer(descriptor)
+
+
+async def _is_over(task: "asyncio.Task[None]", seconds: float) -> bool:
+    """Wait for *task*, which is not cancelled if it takes longer; raises what it raised."""
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    for one in done:
+        one.result()
+    return bool(done)
 
 
 def keep_alive(transport: asyncio.BaseTransport | None) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohappyeyeballs import AddrInfoType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -248,6 +249,29 @@ async def test_a_viewer_who_rests_for_longer_than_a_link_lives_goes_on_through_a
             read += await reader.readexactly(len(LONG) - len(read))
             assert digest(read) == digest(LONG)
         assert home.valt.calls["login"] == 2
+
+
+async def test_a_viewer_who_rests_is_treated_the_same_where_the_length_is_unknown(tmp_path: Path) -> None:
+    async with (
+        house(tmp_path, more='[streams]\nupstream_idle = "100ms"\n') as home,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as client,
+    ):
+        home.valt.add_video("long", "film", LONG)
+        home.valt.knobs.chunked = True
+        async with client.get(home.url + PATH, headers=home.bearer()) as answer:
+            assert "Content-Length" not in answer.headers
+            read = await answer.content.readexactly(100_000)
+            await home.valt.wait_for(lambda: home.valt.open_media == 0)
+            read += await answer.content.read()
+            assert digest(read) == digest(LONG)
+        told = await home.metrics()
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 1
+
+
+def _narrow(address: AddrInfoType) -> socket.socket:
+    sock = socket.socket(address[0], address[1], address[2])
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    return sock
 
 
 async def test_a_viewer_who_never_reads_on_is_cut(tmp_path: Path) -> None:

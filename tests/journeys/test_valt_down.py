@@ -142,7 +142,7 @@ async def test_retries_are_few_while_much_fails(home: House) -> None:
 
 
 async def test_a_stalled_answer_is_given_up_in_time_and_not_asked_for_again(tmp_path: Path) -> None:
-    async with house(tmp_path, valt_more='read_timeout = "100ms"\n') as home:
+    async with house(tmp_path, valt_more='read_timeout = "500ms"\n') as home:
         gate = home.valt.knobs.gate["download"] = asyncio.Event()
         assert (await told(home, 0))[0] == 504
         assert home.valt.calls["download"] == 1
