@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+NODE := tests/node_modules/.package-lock.json
+
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
@@ -16,7 +18,7 @@ help: ## What can be made
 demo: $(VENV)/installed ## A gateway, a simulated VALT and a small portal, to try in a browser
 	$(BIN)/valt-gateway demo $(DEMO)
 
-test: programs lint ## Everything: programs, style, types, imports, tests (PYTEST="-k audit" for some)
+test: programs $(NODE) lint ## Everything: programs, style, types, imports, tests (PYTEST="-k audit" for some)
 	$(BIN)/pytest $(PYTEST)
 
 lint: $(VENV)/installed-test ## Style, types, and who may import whom
@@ -36,6 +38,11 @@ programs: # Real browsers, players and servers that the tests run against
 
 clean: ## Forget the virtual environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# The OpenID provider that the tests sign in at comes from npm; the lock file names no addresses.
+$(NODE): tests/package.json tests/package-lock.json | programs
+	cd tests && npm ci --no-audit --no-fund --silent
+	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.12" >&2; exit 1; }

@@ -199,7 +199,7 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
         brand=settings.branding.name,
         help_url=settings.branding.help_url,
         frame_ancestors=settings.branding.frame_ancestors,
-        signs_in=sign_in is not None,
+        signs_in="" if sign_in is None else sign_in.origin,
     )
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
     deliveries: dict[str, Delivery] = {

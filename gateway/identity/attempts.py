@@ -17,6 +17,8 @@ from gateway.model import Secret
 
 _NAME = "valt_gateway_sign_in"
 _MOST = 4
+_MAX_VALUE = 3900
+"""Characters: browsers drop a longer cookie unsaid (RFC 6265, 6.1)."""
 _LIFE = 600.0
 _TRIPS = 3
 _MINUTE = 60.0
@@ -61,7 +63,11 @@ class AttemptsCookie:
         return Attempts(tuple(Attempt(**one) for one in kept.get("a", ())), tuple(kept.get("t", ())))
 
     def header(self, attempts: Attempts) -> str:
-        """A Set-Cookie that keeps them."""
-        kept = {"a": [asdict(one) for one in attempts.under_way], "t": attempts.trips}
-        sealed = self._box.encrypt(json.dumps(kept, separators=(",", ":")).encode()).decode()
+        """A Set-Cookie that keeps them, without the oldest where their links are too long for one cookie."""
+        while len(sealed := self._sealed(attempts)) > _MAX_VALUE and attempts.under_way:
+            attempts = replace(attempts, under_way=attempts.under_way[1:])
         return f"{self._name}={sealed}; Max-Age={int(_LIFE)}{self._attributes}"
+
+    def _sealed(self, attempts: Attempts) -> str:
+        kept = {"a": [asdict(one) for one in attempts.under_way], "t": attempts.trips}
+        return self._box.encrypt(json.dumps(kept, separators=(",", ":")).encode()).decode()

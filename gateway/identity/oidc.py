@@ -10,7 +10,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ from gateway.model import Identity, Secret
 from gateway.ports import Clock
 
 _MAX_BODY = 256 * 1024
+_MAX_RD = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,16 @@ class Client:
 class Attempt:
     """One sign-in under way, known to this browser alone. *begun* is Unix seconds; *rd* a path of ours."""
 
-    state: str
-    nonce: str
-    verifier: str
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
     rd: str
     begun: float
 
     @classmethod
     def begin(cls, rd: str, now: float) -> "Attempt":
+        """*rd* is given up where it is too long for a cookie: better home than nowhere."""
+        rd = rd if len(rd) <= _MAX_RD else "/"
         return cls(secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(48), rd, now)
 
     @property
@@ -81,6 +84,10 @@ class OidcProvider:
         self._keys = keys
         self._session = session
         self._clock = clock
+
+    @property
+    def origin(self) -> str:
+        return str(URL(self._expected.issuer).origin())
 
     async def address(self, attempt: Attempt) -> str:
         """Where the browser is sent to sign in. IdentityProviderError."""
@@ -177,7 +184,7 @@ class OidcProvider:
         several = isinstance(audience, list) and len(audience) > 1
         if claims.all.get("azp", None if several else self._client.client_id) != self._client.client_id:
             raise InvalidCredentialsError("the ID token was given to another client")
-        if not hmac.compare_digest(str(claims.all.get("nonce", "")), attempt.nonce):
+        if not hmac.compare_digest(str(claims.all.get("nonce", "")).encode(), attempt.nonce.encode()):
             raise InvalidCredentialsError("the ID token is of another sign-in")
         if "at_hash" in claims.all and claims.all["at_hash"] != _half_hash(str(access_token), str(header["alg"])):
             raise InvalidCredentialsError("the ID token is of another access token")

@@ -1,0 +1,25 @@
+// A certified OpenID provider for the tests: node openid-provider.mjs PORT REDIRECT_URI POST_LOGOUT_URI
+// Whoever signs in is who they say; the groups of "anna" are supervisors, of anybody else none.
+import Provider from "oidc-provider";
+
+const [port, redirect, back] = process.argv.slice(2);
+const provider = new Provider(`http://localhost:${port}`, {
+  clients: [
+    {
+      client_id: "valt-gateway",
+      client_secret: "planted-client-secret",
+      redirect_uris: [redirect],
+      post_logout_redirect_uris: [back],
+    },
+  ],
+  claims: { openid: ["sub"], profile: ["preferred_username"], email: ["email"], groups: ["groups"] },
+  scopes: ["openid", "profile", "email", "groups"],
+  pkce: { required: () => true },
+  cookies: { keys: ["planted-cookie-key"] },
+  features: { devInteractions: { enabled: true } },
+  findAccount: (_ctx, id) => ({
+    accountId: id,
+    claims: () => ({ sub: id, preferred_username: id, groups: id === "anna" ? ["supervisors"] : [] }),
+  }),
+});
+provider.listen(Number(port), "127.0.0.1", () => console.log("ready"));
