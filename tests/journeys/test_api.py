@@ -416,3 +416,8 @@ async def test_every_other_call_of_valts_is_not_found_and_never_reaches_valt(hom
         assert answer.status == 404
     assert not home.valt.calls
     assert {line["event"] for line in home.audit()} == {"api"}
+    routes = [
+        name for name in await home.metrics() if name.startswith("valt_gateway_requests_total") and "/api" in name
+    ]
+    assert not [name for name in routes if SESSION in name]
+    assert [name for name in routes if 'route="/api/v3/{call}"' in name and 'method="other"' in name]
