@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 import socket
+import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import trustme
 from aiohappyeyeballs import AddrInfoType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -265,6 +267,34 @@ async def test_a_viewer_who_rests_is_treated_the_same_where_the_length_is_unknow
             read += await answer.content.read()
             assert digest(read) == digest(LONG)
         told = await home.metrics()
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 1
+
+
+async def test_over_tls_cuts_go_unseen_and_a_viewer_may_rest(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    (tmp_path / "key.pem").chmod(0o600)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    async with (
+        house(
+            tmp_path,
+            server='tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n',
+            more='[streams]\nupstream_idle = "100ms"\n',
+        ) as home,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow, ssl=context)) as client,
+    ):
+        home.valt.add_video("long", "film", LONG)
+        home.valt.knobs.reset_after = [0, 1, 65_536, 100_000, 300_000]
+        async with client.get(home.url + PATH, headers=home.bearer()) as answer:
+            read = await answer.content.readexactly(100_000)
+            await home.valt.wait_for(lambda: home.valt.calls["media"] == 6 and home.valt.open_media == 0)
+            read += await answer.content.read()
+            assert digest(read) == digest(LONG)
+        told = await home.metrics()
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="dropped"}'] == 5
         assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 1
 
 
