@@ -13,8 +13,7 @@ export class Camera extends EventTarget {
   constructor(video, { id, name, path }, mayAsk) {
     super();
     Object.assign(this, { video, id, name, path, mayAsk, state: "loading", tries: 0, vain: 0, reloads: 0 });
-    this.wanted = false;
-    this.retry = null;
+    Object.assign(this, { wanted: false, retry: null, known: 0, frame: 0, shown: null });
     this.progress = performance.now();
     for (const [name, told] of Object.entries({
       loadedmetadata: () => this.#loaded(),
@@ -29,13 +28,15 @@ export class Camera extends EventTarget {
     })) {
       video.addEventListener(name, told);
     }
+    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback((_, told) => this.#framed(told.mediaTime));
     if (video.error) this.#broken();
     else if (video.readyState > 0) this.#loaded();
   }
 
-  /** Seconds; 0 until it is known. */
+  /** Seconds; 0 until it is known, and known from then on. */
   get length() {
-    return Number.isFinite(this.video.duration) ? this.video.duration : 0;
+    if (Number.isFinite(this.video.duration)) this.known = this.video.duration;
+    return this.known;
   }
 
   get usable() {
@@ -106,6 +107,14 @@ export class Camera extends EventTarget {
     if (this.video.played.length && !this.video.seeking) this.tries = this.vain = 0;
   }
 
+  /** Learn how long a frame is: the shortest time between two that were shown, as some are left out. */
+  #framed(time) {
+    const gap = time - this.shown;
+    if (this.shown !== null && gap > 0.005 && gap < 0.5 && (!this.frame || gap < this.frame)) this.frame = gap;
+    this.shown = time;
+    this.video.requestVideoFrameCallback((_, told) => this.#framed(told.mediaTime));
+  }
+
   async #broken() {
     if (this.retry !== null || this.state === "failed") return;
     this.retry = 0;
@@ -120,7 +129,7 @@ export class Camera extends EventTarget {
     }
     this.tries += 1;
     // At once the first time: most often it is a redirect's link that has died, and the next one is good.
-    const pause = verdict === "yes" && this.tries === 1 ? 0 : Math.min(30, 4 ** (this.tries - 2));
+    const pause = verdict === "yes" && this.tries === 1 ? 0 : Math.min(10, 2 ** (this.tries - 2));
     this.retry = setTimeout(() => this.reload(), pause * (750 + Math.random() * 500));
   }
 

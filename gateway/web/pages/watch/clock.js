@@ -11,7 +11,7 @@ const GAIN = 2; // a follower that is 0.1 s late plays 20 % faster
 const MOST = 0.25;
 const SEEK_TAKES = 0.08; // seconds that a seek costs a follower
 const BETWEEN_SEEKS = 1500; // milliseconds
-const FRAME = 1 / 25; // seconds; what VALT's cameras usually have
+const FRAME = 1 / 25; // seconds; until frames have been seen
 const END = 0.05; // seconds
 
 /** Tells "change" when what it does changes, and "time" as time goes on. */
@@ -76,7 +76,7 @@ export class Clock extends EventTarget {
   /** One frame on, or back. */
   step(direction) {
     this.pause();
-    this.seek(this.place + direction * FRAME);
+    this.seek(this.place + direction * (this.lead?.frame || FRAME));
   }
 
   /** Faster or slower: 0.5 to 2. */
