@@ -89,6 +89,8 @@ class Identity:
     recording: str | None = None
     """If set, the proof is good for this recording alone; likewise *video*."""
     video: str | None = None
+    also: tuple[tuple[str, str | None], ...] = ()
+    """Further recordings, each with a video or None for all of its, that a session's tickets were good for."""
     session: str | None = None
     """Id of the session, where there is one."""
     used_at: float | None = None
@@ -96,7 +98,10 @@ class Identity:
 
     def covers(self, recording: str, video: str | None = None) -> bool:
         """Whether the proof is good for *recording*, and for *video* where one is named."""
-        return self.recording in (None, recording) and (video is None or self.video in (None, video))
+        return any(
+            mine in (None, recording) and (video is None or one in (None, video))
+            for mine, one in ((self.recording, self.video), *self.also)
+        )
 
 
 @dataclass(frozen=True, slots=True)

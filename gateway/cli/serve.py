@@ -1,6 +1,7 @@
 """``serve``: run until SIGTERM; SIGHUP reads the configuration anew."""
 
 import asyncio
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def command(config: Path) -> None:
     """Run the gateway. Prints one line when it is ready."""
     settings = read_or_exit(config)
+    _raise_descriptors()
     from gateway.serving import Gateway
 
     async def run() -> int:
@@ -36,6 +38,12 @@ def command(config: Path) -> None:
         return 0
 
     sys.exit(asyncio.run(run()))
+
+
+def _raise_descriptors() -> None:
+    """As many files as the machine allows: each stream holds up to five."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def until_told(gateway: "Gateway", config: Path, announce: Callable[[], None]) -> None:

@@ -26,7 +26,9 @@ _MEDIA = re.compile(
 
 def request_headers(asked: Mapping[str, str]) -> dict[str, str]:
     """What the media server is asked with. Never compressed: byte positions are the file's."""
-    return {"Accept-Encoding": "identity"} | {name: asked[name] for name in ASKED if name in asked}
+    return {"Accept-Encoding": "identity"} | {
+        name: asked[name] for name in ASKED if name in asked and asked[name].isascii()
+    }
 
 
 def response_headers(answered: Mapping[str, str], status: int, filename: str, *, attachment: bool) -> dict[str, str]:

@@ -7,7 +7,7 @@ error is told properly; after it the connection is cut, because a failure after 
 import asyncio
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from gateway.delivery.cut import cut
 from gateway.delivery.headers import request_headers, response_headers
@@ -77,7 +77,10 @@ class ProxyDelivery:
             return _without_body(status, headers)
         response = web.StreamResponse(status=status, headers=headers)
         if "Content-Length" not in headers:
-            response.enable_chunked_encoding()
+            if request.version >= HttpVersion11:
+                response.enable_chunked_encoding()
+            else:
+                response.force_close()  # the end of the connection is the end of the body; a cut is a reset
         viewer = Viewer(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
         try:
             await response.prepare(request)

@@ -65,7 +65,7 @@ class Viewer:
         sock = None if transport is None else transport.get_extra_info("socket")
         if sock is None or not isinstance(transport, asyncio.Transport):
             return None
-        if self._response.chunked or transport.get_extra_info("sslcontext") is not None:
+        if self._response.content_length is None or transport.get_extra_info("sslcontext") is not None:
             return None
         self._request.writer.send_headers()
         transport.set_write_buffer_limits(high=0)

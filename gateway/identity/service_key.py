@@ -61,7 +61,7 @@ class ServiceKeys:
     def log_in(self, name: str, secret: Secret) -> tuple[Identity, Secret]:
         """The identity of the key of that name, and a token that stands for it. InvalidCredentialsError."""
         key = self._known(secret.reveal())
-        if not hmac.compare_digest(key.name.encode(), name.encode()):
+        if not hmac.compare_digest(key.name.encode(), name.encode("utf-8", "replace")):
             raise InvalidCredentialsError("the service key has another name")
         return self._of_key(key), self._proofs.of_key(key.secret_sha256, self._clock.now())
 
@@ -72,7 +72,7 @@ class ServiceKeys:
         return self._proofs.of_video(identity, video, None if key is None else key.secret_sha256, self._clock.now())
 
     def _known(self, secret: str) -> ServiceKey:
-        digest = hashlib.sha256(secret.encode()).hexdigest()
+        digest = hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
         return self._good([key for key in self._keys if hmac.compare_digest(key.secret_sha256, digest)])
 
     def _good(self, found: list[ServiceKey]) -> ServiceKey:

@@ -17,10 +17,12 @@ from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 
 _NAME = "valt_gateway_session"
-_FORMAT = 1
+_FORMAT = 2
 _MAX_VALUE = 3900
 """Characters. With its name and attributes the cookie stays under 4096 bytes, beyond which browsers drop it unsaid
 (RFC 6265, 6.1); a renewal, whose times may pack a little worse, stays under what is read again."""
+_MOST_JOINED = 16
+"""Narrow tickets that one session remembers; the oldest is dropped."""
 _REFRESH = 0.1
 """The part of the idle limit after which a session in use gets a newer cookie."""
 
@@ -77,6 +79,19 @@ class Sessions:
             raise GatewayError("the groups of this person that rules name do not fit into a session cookie")
         return self._set_cookie(started, value)
 
+    async def joined(self, credentials: Credentials, identity: Identity) -> Identity:
+        """*identity*, by a narrow ticket, good as well for what the same person's session in this browser is good for:
+        a recording in another tab goes on playing."""
+        held = await self.authenticate(credentials)
+        same = held is not None and (held.subject, held.provider) == (identity.subject, identity.provider)
+        if held is None or not same:
+            return identity
+        scopes = dict.fromkeys(((held.recording, held.video), *held.also))
+        if any(recording is None for recording, _ in scopes):
+            return replace(identity, recording=None, video=None)
+        also = [(recording, video) for recording, video in scopes if recording is not None]
+        return replace(identity, also=tuple(also[:_MOST_JOINED]))
+
     def refresh_header(self, identity: Identity) -> str | None:
         """A Set-Cookie that keeps a session in use from idling out, once a tenth of the idle limit has passed."""
         now = self._clock.now()
@@ -105,6 +120,7 @@ class Sessions:
             "use": identity.used_at,
             "rec": identity.recording,
             "vid": identity.video,
+            "also": identity.also,
         }
         text = json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
         return self._box.encrypt(zlib.compress(text.encode())).decode()
@@ -129,6 +145,7 @@ class Sessions:
             expires_at=since + self._lifetime,
             recording=kept["rec"],
             video=kept["vid"],
+            also=tuple((recording, video) for recording, video in kept["also"]),
             session=kept["id"],
             used_at=used,
         )

@@ -40,6 +40,10 @@ class SessionCookies(Protocol):
         """A Set-Cookie for a new session of *identity*."""
         ...
 
+    async def joined(self, credentials: Credentials, identity: Identity) -> Identity:
+        """*identity*, good as well for what this browser's session of the same person is good for."""
+        ...
+
     def refresh_header(self, identity: Identity) -> str | None:
         """A Set-Cookie that keeps a session in use from idling out, when it is time for one."""
         ...
@@ -80,6 +84,10 @@ class RecordingHandlers:
         visit.delivery = grant.delivery
         self._keep_session(request, grant.identity)
         if wants_json(request):
+            if grant.delivery == "redirect":
+                # Whoever has the link has the video.
+                visit.status = 200
+                self._audit.opened(visit)
             return self._told(grant, link)
         return await self._deliveries[grant.delivery].deliver(request, grant, link, visit, attachment=attachment)
 
@@ -103,7 +111,8 @@ class RecordingHandlers:
         identity = await self._access.identify(credentials, visit)
         headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         if identity.kind == "ticket" and self._sessions is not None:
-            request[SET_COOKIE] = self._sessions.issue_header(identity)
+            joined = await self._sessions.joined(credentials, identity)
+            request[SET_COOKIE] = self._sessions.issue_header(joined)
             self._audit.signed("sign_in", identity, visit)
         clean = request.rel_url.with_query([(key, value) for key, value in request.query.items() if key != "ticket"])
         return web.Response(status=303, headers=headers | {"Location": clean.raw_path_qs})

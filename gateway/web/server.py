@@ -5,7 +5,7 @@ of what was sent, a token included. This module is the one place that reaches be
 tests fail loudly when a new aiohttp changes what is under it.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from aiohttp import http_exceptions, http_parser, web
@@ -21,6 +21,7 @@ MAX_LINE = 4096
 MAX_FIELD = 8190
 MAX_HEADERS = 64
 
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Refused = Callable[[BaseException | None], web.Response]
 
 
@@ -78,7 +79,20 @@ class Runner(web.AppRunner):
         server.__class__ = Server
         ours = cast("Server", server)
         ours.refused = self._refused
+        ours.request_handler = _expecting(ours.request_handler, self._refused)
         return ours
+
+
+def _expecting(handle: Handle, refused: Refused) -> Handle:
+    """aiohttp answers an expectation that it does not know by repeating it."""
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        expected = request.headers.get("Expect")
+        if expected is not None and expected.lower() != "100-continue":
+            return refused(http_exceptions.BadHttpMessage("Expect"))
+        return await handle(request)
+
+    return handler
 
 
 def refusals(clock: Clock, listener: Listener) -> Refused:

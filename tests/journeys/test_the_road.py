@@ -113,6 +113,7 @@ async def test_json_tells_how_to_get_the_video_and_valts_url_only_for_redirects(
         "delivery": "proxy",
     }
     assert redirected["delivery"] == "redirect"
+    assert [(line["event"], line["delivery"]) for line in home.audit()] == [("open", "redirect")]
     assert redirected["url"].startswith(home.valt.media_url)
     assert redirected["expires_at"].endswith("Z")
 

@@ -163,3 +163,25 @@ async def test_a_person_in_three_hundred_groups_fits_into_the_cookie(home: House
     ) as answer:
         assert answer.status == 303
         assert len(answer.headers["Set-Cookie"]) < 4096
+
+
+async def test_two_narrow_tickets_in_two_tabs_both_go_on_playing(home: House) -> None:
+    _, _, first = await enter(home, home.ticket("anna", "supervisors", recording=SESSION))
+    ticket = home.ticket("anna", "supervisors", recording=INTERVIEW)
+    async with home.client.get(
+        f"{home.url}{OTHER_RECORDING}?ticket={ticket}", headers=NAVIGATION | {"Cookie": first}, allow_redirects=False
+    ) as answer:
+        both = answer.headers["Set-Cookie"].partition(";")[0]
+    assert await status(home, Cookie=both) == 200
+    assert await status(home, OTHER_RECORDING, Cookie=both) == 200
+    assert await status(home, "/recordings/614/videos/9101", Cookie=both) == 403
+
+
+async def test_another_persons_ticket_does_not_join_the_session_that_is_there(home: House) -> None:
+    _, _, first = await enter(home, home.ticket("anna", "supervisors", recording=SESSION))
+    ticket = home.ticket("ben", "supervisors", recording=INTERVIEW)
+    async with home.client.get(
+        f"{home.url}{OTHER_RECORDING}?ticket={ticket}", headers=NAVIGATION | {"Cookie": first}, allow_redirects=False
+    ) as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    assert await status(home, Cookie=cookie) == 403

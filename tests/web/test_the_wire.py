@@ -184,3 +184,30 @@ async def test_unknown_parameters_are_ignored_and_never_passed_on(home: House) -
     status, _, _ = await say(home, *get(proof(home), path=f"{VIDEO_PATH}?t=90&utm=x&t=91"))
     assert status == 200
     assert "utm" not in home.valt.media_requests[-1].path
+
+
+async def test_an_expectation_that_is_not_known_is_refused_without_a_word_of_it(home: House) -> None:
+    for path in (VIDEO_PATH, "/nowhere"):
+        status, headers, body = await say(home, *get(proof(home), f"Expect: {MARK}", path=path))
+        assert (status, json.loads(body)["code"]) == (400, "bad_request")
+        assert "x-request-id" in headers
+        assert MARK.encode() not in body
+
+
+@pytest.mark.parametrize("line", ['If-None-Match: "\xe2"', "Range: bytes=0-5\xe2", "If-Range: \xff"])
+async def test_bytes_that_no_condition_has_are_not_blamed_on_valt(home: House, line: str) -> None:
+    status, _, _ = await say(home, *get(proof(home), line))
+    assert status == 200
+
+
+async def test_a_service_key_of_bytes_that_no_key_has_is_refused(home: House) -> None:
+    status, _, body = await say(home, *get("Authorization: Bearer vgk_\xff"))
+    assert (status, json.loads(body)["code"]) == (401, "credentials_invalid")
+
+
+async def test_a_body_without_a_length_ends_with_the_connection_for_http_1_0(home: House) -> None:
+    home.valt.knobs.chunked = True
+    status, headers, body = await say(home, *get(proof(home), version="1.0"))
+    film = home.valt.recordings[0].films[0].content
+    assert (status, "transfer-encoding" in headers) == (200, False)
+    assert body == film
