@@ -1,0 +1,212 @@
+"""The pump, over real sockets: every byte and no byte more, whoever is slow and whoever leaves."""
+
+import asyncio
+import fcntl
+import random
+import socket
+import struct
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.delivery import pump as pump_module
+from gateway.delivery.pump import UpstreamEndedError
+from gateway.delivery.viewer import ViewerRestsError
+from tests.delivery.lines import Line, line
+
+SOURCE = random.Random(11).randbytes(2 * 1024 * 1024)
+EITHER = pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
+
+
+async def deliver(home: Line, count: int, piece: int = 65536) -> bytes:
+    """Pump *count* bytes of what the media server says, read by the viewer in pieces."""
+    async with asyncio.timeout(20):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(home.pump(count).run())
+            heard = group.create_task(home.hear(count, piece))
+    return heard.result()
+
+
+@EITHER
+@settings(max_examples=15, deadline=None)
+@given(
+    size=st.integers(1, len(SOURCE)) | st.sampled_from([1, 16384, 262143, 262144, 262145, 1024 * 1024]),
+    early=st.integers(0, 5000),
+    piece=st.sampled_from([1500, 65536, 1024 * 1024]),
+    turns=st.sampled_from([1, 4]),
+)
+async def test_the_viewer_gets_every_byte_whatever_the_sizes(
+    encrypted: bool, size: int, early: int, piece: int, turns: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pump_module, "_PORTIONS", turns)
+        async with line(encrypted=encrypted) as home:
+            home.upstream.early = SOURCE[: min(early, size)]
+            home.server.write(SOURCE[min(early, size) : size])
+            assert await deliver(home, size, piece) == SOURCE[:size]
+            assert sum(home.moved) == size
+
+
+@EITHER
+async def test_what_is_left_inside_tls_is_not_waited_for(encrypted: bool) -> None:
+    """A viewer who is behind when the last piece has been decrypted: no socket will tell of it any more."""
+    size = 256 * 1024 + 5000
+    async with line(encrypted=encrypted) as home:
+        home.server.write(SOURCE[:size])
+        running = asyncio.create_task(home.pump(size).run())
+        async with asyncio.timeout(20):
+            while not home.moved:
+                await asyncio.sleep(0)
+            assert await home.hear(size, 2000) == SOURCE[:size]
+            await running
+
+
+@EITHER
+async def test_what_the_viewer_does_not_take_is_not_read_from_the_media_server(encrypted: bool) -> None:
+    async with line(encrypted=encrypted) as home:
+        whole = SOURCE * 16
+        home.server.write(whole)
+        running = asyncio.create_task(home.pump(len(whole)).run())
+        assert await settled(home) < len(whole)
+        waiting = int.from_bytes(fcntl.ioctl(home.upstream.sock, termios.FIONREAD, b"    "), sys.byteorder)
+        # More than has been on its way to the viewer: the kernel's window to the media server has filled up.
+        assert waiting > 64 * 1024
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@EITHER
+async def test_no_byte_is_drawn_after_the_connection_is_given_up(encrypted: bool) -> None:
+    async with line(encrypted=encrypted) as home:
+        home.server.write(SOURCE * 16)
+        running = asyncio.create_task(home.pump(len(SOURCE) * 16).run())
+        await settled(home)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        home.upstream.close()
+        taken = sum(home.moved)
+        heard = await drained(home)
+        assert heard == taken
+        assert sum(home.moved) == taken
+
+
+@EITHER
+async def test_bytes_beyond_the_count_stay_with_the_media_server(encrypted: bool) -> None:
+    async with line(encrypted=encrypted) as home:
+        home.upstream.early = SOURCE[:100]
+        assert await deliver(home, 40) == SOURCE[:40]
+        assert home.upstream.early == SOURCE[40:100]
+
+
+@EITHER
+async def test_a_body_that_ends_before_its_end_is_short(encrypted: bool) -> None:
+    async with line(encrypted=encrypted) as home:
+        home.server.write(SOURCE[:1000])
+        await home.server.drain()
+        home.server.close()
+        with pytest.raises(UpstreamEndedError) as error:
+            await home.pump(2000).run()
+        assert error.value.reason == "short"
+        assert await home.hear(1000) == SOURCE[:1000]
+
+
+async def test_a_connection_that_is_reset_is_dropped() -> None:
+    async with line() as home:
+        running = asyncio.create_task(home.pump(2000).run())
+        await asyncio.sleep(0)
+        reset(home.server.get_extra_info("socket"))
+        home.server.transport.abort()
+        with pytest.raises(UpstreamEndedError) as error:
+            await running
+        assert error.value.reason == "dropped"
+
+
+@EITHER
+async def test_a_media_server_that_falls_silent_has_stalled(encrypted: bool) -> None:
+    async with line(encrypted=encrypted) as home:
+        home.server.write(SOURCE[:1000])
+        with pytest.raises(UpstreamEndedError) as error:
+            await home.pump(2000, read_timeout=0.02).run()
+        assert error.value.reason == "stalled"
+        assert await home.hear(1000) == SOURCE[:1000]
+
+
+@EITHER
+async def test_a_viewer_who_does_not_read_rests_and_the_server_is_not_blamed(encrypted: bool) -> None:
+    async with line(encrypted=encrypted) as home:
+        home.server.write(SOURCE * 16)
+        with pytest.raises(ViewerRestsError):
+            await home.pump(len(SOURCE) * 16, read_timeout=0.02, write_timeout=0.05).run()
+        assert await drained(home) == sum(home.moved)
+
+
+@EITHER
+async def test_a_viewer_who_has_gone_ends_the_pump(encrypted: bool) -> None:
+    async with line(encrypted=encrypted) as home:
+        home.server.write(SOURCE * 16)
+        reset(home.viewer)
+        home.viewer.close()
+        with pytest.raises(ConnectionError):
+            await home.pump(len(SOURCE) * 16).run()
+
+
+async def test_pipes_are_given_back_and_those_with_something_in_them_are_closed() -> None:
+    await once()
+    before = descriptors() - 2 * len(pump_module._pipes)
+    for _ in range(5):
+        await once()
+        async with line() as home:
+            home.server.write(SOURCE * 16)
+            running = asyncio.create_task(home.pump(len(SOURCE) * 16).run())
+            await settled(home)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    assert descriptors() - 2 * len(pump_module._pipes) == before
+    assert len(pump_module._pipes) <= 2
+
+
+async def test_where_pipes_may_not_grow_small_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> int:
+        raise PermissionError
+
+    while pump_module._pipes:
+        pump_module._close(pump_module._pipes.pop())
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    async with line() as home:
+        home.server.write(SOURCE)
+        assert await deliver(home, len(SOURCE)) == SOURCE
+
+
+async def once() -> None:
+    async with line() as home:
+        home.server.write(SOURCE[:100000])
+        await deliver(home, 100000)
+
+
+async def settled(home: Line) -> int:
+    """Wait until nothing moves any more: the viewer's side is full. How much has moved."""
+    async with asyncio.timeout(20):
+        while True:
+            before = sum(home.moved)
+            await asyncio.sleep(0.05)
+            if before and sum(home.moved) == before:
+                return before
+
+
+async def drained(home: Line) -> int:
+    """How much the viewer's kernel holds for him, once nobody writes to him any more."""
+    home.near.shutdown(socket.SHUT_WR)
+    return len(await home.hear(1 << 40))
+
+
+def reset(sock: socket.socket) -> None:
+    """Closing *sock* will reset its connection."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
