@@ -115,6 +115,12 @@ class ValtRoom:
             self.media_session, context, connect_timeout=valt.connect_timeout, read_timeout=valt.read_timeout
         )
 
+    def leave(self) -> None:
+        """Close a room that nobody has been in."""
+        self.media.close()
+        self.api_session.detach()
+        self.media_session.detach()
+
     async def close(self) -> None:
         for cache in (self.recordings, self.links, self.tokens):
             await cache.close()
@@ -173,12 +179,27 @@ class Lasting:
     """Seals this gateway's own access tokens where no session's key is configured."""
 
 
-def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = None) -> Road:
-    """Introduce everybody. *valt* is kept from the road before, where its settings are the same."""
-    clock, listener = lasting.clock, lasting.listener
-    valt = valt or ValtRoom(settings, clock, listener)
-    valt.queue.limit(settings.limits.waiting_for_valt)
+def build_road(settings: Settings, lasting: Lasting, kept: ValtRoom | None = None) -> Road:
+    """Introduce everybody. *kept* is the road before's room, where its settings are the same.
+
+    Whatever is raised, a key that is none or a CA file that is rubbish, leaves nothing open and *kept* as it was.
+    """
+    valt = kept or ValtRoom(settings, lasting.clock, lasting.listener)
     identity_session = _session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0)
+    try:
+        road = _introduce(settings, lasting, valt, identity_session)
+    except BaseException:
+        identity_session.detach()
+        if kept is None:
+            valt.leave()
+        raise
+    valt.queue.limit(settings.limits.waiting_for_valt)
+    valt.roads += 1
+    return road
+
+
+def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_session: aiohttp.ClientSession) -> Road:
+    clock, listener = lasting.clock, lasting.listener
     keys: dict[str, Keys] = {}
     authenticators: list[Authenticator] = []
     header_names: list[str] = []
@@ -246,5 +267,4 @@ def build_road(settings: Settings, lasting: Lasting, valt: ValtRoom | None = Non
         forwarded=Forwarded(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),
     )
-    valt.roads += 1
     return Road(settings, handlers, policy, valt, keys, identity_session)

@@ -107,12 +107,11 @@ class Gateway:
         """Take new *settings*, all or nothing; None tells that the file has faults, and the old ones stay."""
         with suppress(OSError):
             self.audit.reopen()
-        if settings is None or not self._reload_tls(settings):
+        old, road = self._current(), None if settings is None else await self._road_of(settings)
+        if settings is None or road is None:
             self.listener.happened(ConfigReloaded("failed"))
             return False
-        old, self.settings = self._current(), settings
-        keep = old.valt if old.valt.settings == (settings.valt, settings.links, settings.recordings) else None
-        road = build_road(settings, self._lasting, keep)
+        self.settings = settings
         self._take(road)
         self._retire(old)
         limits = settings.limits
@@ -195,15 +194,29 @@ class Gateway:
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
-    def _reload_tls(self, settings: Settings) -> bool:
-        if self._tls is None or settings.server.tls_cert_file is None or settings.server.tls_key_file is None:
-            return True
+    async def _road_of(self, settings: Settings) -> Road | None:
+        """The road of *settings*, its certificate in force; None, and nothing is changed, where they do not do."""
+        old = self._current()
+        kept = old.valt if old.valt.settings == (settings.valt, settings.links, settings.recordings) else None
         try:
-            self._tls.load_cert_chain(settings.server.tls_cert_file, settings.server.tls_key_file)
-        except (OSError, ssl.SSLError) as error:
+            road = build_road(settings, self._lasting, kept)
+        except Exception as error:
+            self.listener.happened(Noticed("error", f"the configuration cannot be taken: {type(error).__name__}"))
+            return None
+        try:
+            self._reload_tls(settings)
+        except OSError as error:
             self.listener.happened(Noticed("error", f"the certificate cannot be read: {type(error).__name__}"))
-            return False
-        return True
+            await road.close()
+            return None
+        return road
+
+    def _reload_tls(self, settings: Settings) -> None:
+        # Tried apart first: a key that does not belong to its certificate would spoil the context that is in use.
+        _tls_context(settings)
+        pair = _certificate(settings)
+        if self._tls is not None and pair is not None:
+            self._tls.load_cert_chain(*pair)
 
     async def _sweep(self) -> None:
         while True:
@@ -217,11 +230,17 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
+def _certificate(settings: Settings) -> tuple[Path, Path] | None:
+    certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
+    return None if certificate is None or key is None else (certificate, key)
+
+
 def _tls_context(settings: Settings) -> ssl.SSLContext | None:
-    if settings.server.tls_cert_file is None or settings.server.tls_key_file is None:
+    pair = _certificate(settings)
+    if pair is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.server.tls_cert_file, settings.server.tls_key_file)
+    context.load_cert_chain(*pair)
     return context
 
 

@@ -124,6 +124,25 @@ async def test_a_faulty_file_changes_nothing_and_is_counted(home: House) -> None
     assert (await home.metrics())['valt_gateway_config_reloads_total{outcome="failed"}'] == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[valt]\n", '[valt]\nca_file = "rubbish.pem"\n'),
+        ("[server]\n", '[server]\ntls_cert_file = "rubbish.pem"\ntls_key_file = "rubbish.pem"\n'),
+    ],
+)
+async def test_settings_that_turn_out_not_to_do_change_nothing_and_are_told_of(home: House, old: str, new: str) -> None:
+    (home.folder / "rubbish.pem").write_text("-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n")
+    (home.folder / "rubbish.pem").chmod(0o600)
+    before, text = home.gateway.settings, home.config.read_text()
+    home.config.write_text(text.replace(old, new, 1).replace('["supervisors"]', '["directors"]'))
+    assert not await home.gateway.reload(settings_of(home.config))
+    assert home.gateway.settings is before
+    assert await _status(home, VIDEO_PATH, home.bearer()) == 200
+    assert (await home.metrics())['valt_gateway_config_reloads_total{outcome="failed"}'] == 1
+    assert "SSLError" in home.log.getvalue()
+
+
 async def test_a_session_secret_is_rotated_by_a_reload_without_signing_anyone_out(home: House) -> None:
     async with home.client.get(
         f"{home.url}{VIDEO_PATH}?ticket={home.ticket()}", headers=NAVIGATION, allow_redirects=False

@@ -97,6 +97,20 @@ async def test_the_gateway_speaks_https_itself_and_takes_a_new_certificate_on_re
             assert answer.status == 200
 
 
+async def test_a_key_of_another_certificate_leaves_the_one_in_use_as_it_was(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    certify(tmp_path, authority)
+    async with house(tmp_path, server=CERTIFIED) as home:
+        (tmp_path / "key.pem").write_bytes(authority.issue_cert("127.0.0.1").private_key_pem.bytes())
+        assert not await home.gateway.reload(settings_of(home.config))
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting(authority))) as client,
+            client.get(f"{home.url}/robots.txt") as answer,
+        ):
+            assert answer.status == 200
+
+
 async def test_a_viewer_who_leaves_a_tls_stream_frees_the_upstream(tmp_path: Path, authority: trustme.CA) -> None:
     certify(tmp_path, authority)
     async with house(tmp_path, server=CERTIFIED) as home:
