@@ -24,6 +24,12 @@ _TICKET_LEEWAY = 5.0
 """Seconds by which a portal's clock may be ahead of ours."""
 
 
+class Playing(Protocol):
+    """Knows when a session last played something."""
+
+    def used_at(self, session: str) -> float | None: ...
+
+
 class Told(Protocol):
     """What outlives a reload, as far as it is needed here."""
 
@@ -32,6 +38,9 @@ class Told(Protocol):
 
     @property
     def listener(self) -> Listener: ...
+
+    @property
+    def streams(self) -> "Playing": ...
 
     @property
     def store(self) -> Store: ...
@@ -108,6 +117,7 @@ def sessions_of(settings: Settings, told: Told) -> Sessions | None:
         secure=settings.server.public_url.startswith("https://"),
         kept_groups=_named_groups(settings),
         cross_site=bool(settings.server.cors_origins),
+        used_at=told.streams.used_at,
     )
 
 

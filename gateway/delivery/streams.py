@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from cachetools import LRUCache
+
 from gateway.errors import BusyError, TooManyRequestsError
 from gateway.events import LimitReached
 from gateway.model import Grant
@@ -13,6 +15,9 @@ from gateway.ports import Clock, Listener
 from gateway.visit import Visit
 
 K = TypeVar("K")
+
+_REMEMBERED = 10_000
+"""Sessions whose last stream is remembered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +43,8 @@ class Streams:
         self._running: set[Stream] = set()
         self._persons: Counter[tuple[str, str]] = Counter()
         self._addresses: Counter[str] = Counter()
+        self._sessions: Counter[str] = Counter()
+        self._last_use: LRUCache[str, float] = LRUCache(_REMEMBERED)
 
     def __len__(self) -> int:
         return len(self._running)
@@ -60,16 +67,26 @@ class Streams:
         self._running.add(stream)
         self._persons[person] += 1
         self._addresses[address] += 1
+        session = grant.identity.session
+        if session is not None:
+            self._sessions[session] += 1
         try:
             yield stream
         finally:
             self._running.discard(stream)
             _less(self._persons, person)
             _less(self._addresses, address)
+            if session is not None:
+                _less(self._sessions, session)
+                self._last_use[session] = self._clock.now()
 
     def __iter__(self) -> Iterator[Stream]:
         """Those running now; the set may change while it is walked."""
         return iter(tuple(self._running))
+
+    def used_at(self, session: str) -> float | None:
+        """When a stream of that session last ran, Unix seconds: now, while one does. Playing counts as use."""
+        return self._clock.now() if session in self._sessions else self._last_use.get(session)
 
     def end(self, reason: str, chosen: Callable[[Stream], bool]) -> int:
         """Cut every stream that is *chosen*; returns how many."""

@@ -4,7 +4,7 @@ import base64
 import json
 import secrets as random
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -30,7 +30,7 @@ _REFRESH = 0.1
 class Sessions:
     """Implements ports.Authenticator. The first of *secrets* signs, all are accepted, so that keys rotate without
     signing anyone out. *lifetime* and *idle* are seconds. Only groups in *kept_groups*, those that some rule names, are
-    kept: a person in hundreds of groups must fit into a cookie."""
+    kept: a person in hundreds of groups must fit into a cookie. *used_at* tells when a session last played."""
 
     name = "session"
 
@@ -45,6 +45,7 @@ class Sessions:
         secure: bool,
         kept_groups: frozenset[str],
         cross_site: bool = False,
+        used_at: Callable[[str], float | None] = lambda _session: None,
     ) -> None:
         self.cookie_name = f"__Host-{_NAME}" if secure else _NAME
         self._box = MultiFernet([Fernet(derived(secret)) for secret in secrets])
@@ -53,6 +54,7 @@ class Sessions:
         self._clock = clock
         self._store = store
         self._kept_groups = kept_groups
+        self._used_at = used_at
         same_site = "SameSite=None; Partitioned" if cross_site else "SameSite=Lax"
         self._attributes = f"; Path=/; HttpOnly; {same_site}" + ("; Secure" if secure else "")
 
@@ -133,7 +135,8 @@ class Sessions:
         if kept.get("v") != _FORMAT:
             return None
         now, since, used = self._clock.now(), kept["iat"], kept["use"]
-        if now >= since + self._lifetime or now >= used + self._idle:
+        last = max(used, self._used_at(kept["id"]) or 0.0)
+        if now >= since + self._lifetime or now >= last + self._idle:
             return None
         return Identity(
             subject=kept["sub"],

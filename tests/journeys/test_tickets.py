@@ -185,3 +185,21 @@ async def test_another_persons_ticket_does_not_join_the_session_that_is_there(ho
     ) as answer:
         cookie = answer.headers["Set-Cookie"].partition(";")[0]
     assert await status(home, Cookie=cookie) == 403
+
+
+async def test_an_hour_of_playing_without_a_request_keeps_the_session(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock) as home:
+        home.valt.add_video("long", "film", bytes(4 * 1024 * 1024))
+        _, _, cookie = await enter(home, home.ticket())
+        home.valt.knobs.stall_after.append(1_000_000)
+        async with home.client.get(f"{home.url}/recordings/long/videos/film", headers={"Cookie": cookie}) as playing:
+            await playing.content.readexactly(1000)
+            clock.pass_(4000)
+            assert await status(home, Cookie=cookie) == 200
+            home.valt.knobs.stall_gate.set()
+            await playing.read()
+        await home.ended()
+        clock.pass_(3000)
+        assert await status(home, Cookie=cookie) == 200
+        clock.pass_(3601)
+        assert await status(home, Cookie=cookie) == 401
