@@ -193,7 +193,6 @@ def build_road(settings: Settings, lasting: Lasting, kept: ValtRoom | None = Non
         if kept is None:
             valt.leave()
         raise
-    valt.queue.limit(settings.limits.waiting_for_valt)
     valt.roads += 1
     return road
 

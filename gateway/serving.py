@@ -9,6 +9,7 @@ import ssl
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,8 +18,10 @@ from aiohttp import web
 from gateway.app import VERSION, Lasting, Road, build_road, store_of
 from gateway.clock import SystemClock
 from gateway.delivery.revocation import decide_again, sweep
-from gateway.delivery.streams import Streams
+from gateway.delivery.streams import Stream, Streams
 from gateway.events import ConfigReloaded, Noticed
+from gateway.identity.service_key import ISSUER, ServiceKeys
+from gateway.model import Identity
 from gateway.observe.audit import AuditFile
 from gateway.observe.listeners import Listeners
 from gateway.observe.logs import LogListener, take_over
@@ -66,7 +69,7 @@ class Gateway:
         self._retiring: set[asyncio.Task[None]] = set()
         self._runners: list[web.BaseRunner] = []
         self._sites: list[web.BaseSite] = []
-        self._sweeping: asyncio.Task[None] | None = None
+        self._looking: list[asyncio.Task[None]] = []
         self._tls: ssl.SSLContext | None = None
 
     async def start(self) -> None:
@@ -94,7 +97,7 @@ class Gateway:
             await site.start()
         self.logs.start()
         self.loop_watch.start()
-        self._sweeping = asyncio.create_task(self._sweep(), name="revocation")
+        self._looking.append(asyncio.create_task(self._sweep(), name="revocation"))
         self.readiness.ready = True
 
     @property
@@ -117,8 +120,12 @@ class Gateway:
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.limit(limits.requests_per_minute)
+        road.valt.queue.limit(limits.waiting_for_valt)
         self.listener.happened(ConfigReloaded("ok"))
-        await decide_again(self.streams, road.policy)
+        await self._decide_again(road, set())
+        task = asyncio.create_task(self._settle(road, old.settings), name="settling")
+        self._looking.append(task)
+        task.add_done_callback(self._looking.remove)
         if old.settings.server.listen != settings.server.listen or old.settings.admin != settings.admin:
             self.listener.happened(Noticed("warning", "server.listen and admin.listen need a restart"))
         return True
@@ -140,9 +147,9 @@ class Gateway:
         """End everything that is left."""
         self.readiness.ready = False
         self.loop_watch.stop()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            await asyncio.gather(self._sweeping, return_exceptions=True)
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
         for runner in self._runners:
             await runner.cleanup()
         if self._retiring:
@@ -221,7 +228,38 @@ class Gateway:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            sweep(self.streams, self.store, self.clock)
+            try:
+                sweep(self.streams, self.store, self.clock)
+            except Exception as error:
+                self._not_looked_at(error)
+
+    async def _settle(self, road: Road, before: Settings) -> None:
+        """What the rules *before* granted may begin after they have gone, for as long as VALT may keep it waiting."""
+        valt, decided = before.valt, set[Stream]()
+        until = self.clock.monotonic() + 2 * valt.read_timeout + valt.connect_timeout
+        last = False
+        while road is self._road and not last:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            last = self.clock.monotonic() >= until
+            await self._decide_again(road, decided)
+
+    async def _decide_again(self, road: Road, decided: set[Stream]) -> None:
+        try:
+            await decide_again(self.streams, road.policy, partial(vouches, road.settings), decided)
+        except Exception as error:
+            self._not_looked_at(error)
+
+    def _not_looked_at(self, error: Exception) -> None:
+        self.listener.happened(Noticed("error", f"revocation has to be tried again: {type(error).__name__}"))
+
+
+def vouches(settings: Settings, identity: Identity) -> bool:
+    """Whether *settings* still hold who vouched for *identity*."""
+    if (identity.issuer, identity.provider) == (ISSUER, ServiceKeys.name):
+        return any(key.name == identity.subject for key in settings.service_keys)
+    if identity.kind == "session" and settings.session is None:
+        return False
+    return any(provider.name == identity.provider for provider in settings.identity)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -3,6 +3,8 @@
 A bearer token's own expiry does not end a stream that it opened: its holder would be allowed again at once.
 """
 
+from collections.abc import Callable
+
 from gateway.delivery.streams import Stream, Streams
 from gateway.errors import BusyError, GatewayError, ValtError
 from gateway.model import Identity
@@ -28,18 +30,26 @@ def sweep(streams: Streams, store: Store, clock: Clock) -> int:
     return streams.end(REVOKED, lambda stream: is_void(stream, store, now))
 
 
-async def decide_again(streams: Streams, policy: Policy) -> int:
-    """Cut the streams that *policy*, the rules as they are now, would not grant as they run. What cannot be found out
-    because VALT is down, slow or overrun is left running: it was granted when it could be."""
+async def decide_again(
+    streams: Streams, policy: Policy, vouched: Callable[[Identity], bool], decided: set[Stream]
+) -> int:
+    """Cut the streams whose person is no longer *vouched* for, and those that *policy*, the rules as they are now,
+    would not grant as they run; returns how many. What cannot be found out because VALT is down, slow or overrun is
+    left running: it was granted when it could be. *decided* gathers what the rules allow and is passed over."""
     ended = 0
     for stream in streams:
+        if stream in decided:
+            continue
         old = stream.grant
         try:
-            new = await policy.decide(old.identity, old.video)
-            stays = (new.account, new.delivery) == (old.account, old.delivery)
-        except GatewayError as error:
-            stays = isinstance(error, (ValtError, BusyError))
-        if not stays:
+            new = await policy.decide(old.identity, old.video) if vouched(old.identity) else None
+        except (ValtError, BusyError):
+            continue
+        except GatewayError:
+            new = None
+        if new is not None and (new.account, new.delivery) == (old.account, old.delivery):
+            decided.add(stream)
+        else:
             stream.end(REVOKED)
             ended += 1
     return ended

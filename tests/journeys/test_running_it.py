@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import random
 import time
 from collections.abc import AsyncIterator
@@ -53,6 +54,59 @@ async def test_reload_takes_the_rules_anew_and_cuts_what_they_no_longer_allow(ho
     closed = next(line for line in home.audit() if line["event"] == "close")
     assert (closed["outcome"], closed["subject"]) == ("cut", "anna")
     assert (await home.metrics())['valt_gateway_stream_aborts_total{reason="revoked",side="gateway"}'] == 1
+
+
+async def test_a_stream_that_the_old_rules_granted_and_that_begins_after_the_reload_is_cut_too(home: House) -> None:
+    home.valt.add_video("big", "film", BIG)
+    home.valt.knobs.stall_after.append(1_000_000)
+    gate = home.valt.knobs.gate["download"] = asyncio.Event()
+    viewer = asyncio.create_task(_status(home, BIG_PATH, home.bearer("anna")))
+    await home.valt.wait_for(lambda: home.valt.calls["download"] == 1)
+    home.config.write_text(home.config.read_text().replace('groups = ["supervisors"]', 'groups = ["directors"]'))
+    assert await home.gateway.reload(settings_of(home.config))
+    gate.set()
+    async with asyncio.timeout(10):
+        with pytest.raises(aiohttp.ClientError):
+            await viewer
+
+
+@pytest.mark.parametrize("by", ["token", "session", "service_key"])
+async def test_a_provider_that_is_taken_out_ends_what_it_vouched_for(tmp_path: Path, by: str) -> None:
+    key = "vgk_" + "k" * 43
+    sha256 = hashlib.sha256(key.encode()).hexdigest()
+    robot = f'[[service_keys]]\nname = "robot"\nsecret_sha256 = "{sha256}"\ngroups = ["supervisors"]\n'
+    async with house(tmp_path, more=robot) as home:
+        home.valt.add_video("big", "film", BIG)
+        async with home.client.get(
+            f"{home.url}{VIDEO_PATH}?ticket={home.ticket()}", headers=NAVIGATION, allow_redirects=False
+        ) as entered:
+            cookie = entered.headers["Set-Cookie"].partition(";")[0]
+        headers, taken_out = {
+            "token": (home.bearer("anna"), ('name = "campus"', 'name = "other"')),
+            "session": ({"Cookie": cookie}, ('name = "portal"', 'name = "other"')),
+            "service_key": ({"Authorization": f"Bearer {key}"}, ('name = "robot"', 'name = "other"')),
+        }[by]
+        async with watching(home, headers) as answer:
+            home.config.write_text(home.config.read_text().replace(*taken_out))
+            assert await home.gateway.reload(settings_of(home.config))
+            assert await is_cut(answer)
+
+
+async def test_a_store_that_fails_once_is_told_of_and_asked_again(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(home, home.bearer("anna")) as answer:
+        asked = asyncio.Event()
+
+        def fails(subject: str) -> float | None:
+            asked.set()
+            raise OSError(subject)
+
+        monkeypatch.setattr(home.gateway.store, "revoked_at", fails)
+        await asked.wait()
+        monkeypatch.undo()
+        now = home.gateway.clock.now() + 1
+        await home.gateway.store.revoke("anna", now, now + 3600)
+        assert await is_cut(answer)
+    assert "revocation has to be tried again: OSError" in home.log.getvalue()
 
 
 async def test_a_stream_that_the_new_rules_allow_goes_on_through_a_reload(home: House) -> None:
