@@ -13,6 +13,7 @@ from gateway.ports import Clock
 
 _MAX_BODY = 256 * 1024
 _LIFESPAN = 600.0
+_ALIVE = 30.0
 _COOLDOWN = 5.0
 
 
@@ -41,21 +42,37 @@ class Discovery:
 
     async def find(self) -> Endpoints:
         """The endpoints. IdentityProviderError where they were never to be had."""
-        now = self._clock.monotonic()
-        rested = self._attempted_at is None or now - self._attempted_at >= _COOLDOWN
-        if (self._found is None or now - self._found_at > _LIFESPAN) and self._load is None and rested:
-            self._attempted_at = now
-            self._load = asyncio.create_task(self._fetch(), name=f"discovery of {self._issuer}")
+        self._look(_LIFESPAN)
         if self._found is None and self._load is not None:
             await asyncio.shield(self._load)
         if self._found is None:
             raise IdentityProviderError("the provider's discovery document cannot be fetched")
         return self._found
 
+    async def find_alive(self) -> Endpoints:
+        """The endpoints of a provider that answered within half a minute, so that nobody is sent to one that is down.
+        IdentityProviderError."""
+        if not self._look(_ALIVE) and self._load is not None:
+            await asyncio.shield(self._load)
+        if self._found is None or not self._look(_ALIVE):
+            raise IdentityProviderError("the provider does not answer")
+        return self._found
+
     async def close(self) -> None:
         if self._load is not None:
             self._load.cancel()
             await asyncio.gather(self._load, return_exceptions=True)
+
+    def _look(self, lifespan: float) -> bool:
+        """Whether what was found is younger than *lifespan* seconds; if not, it is fetched anew."""
+        now = self._clock.monotonic()
+        if self._found is not None and now - self._found_at <= lifespan:
+            return True
+        rested = self._attempted_at is None or now - self._attempted_at >= _COOLDOWN
+        if self._load is None and rested:
+            self._attempted_at = now
+            self._load = asyncio.create_task(self._fetch(), name=f"discovery of {self._issuer}")
+        return False
 
     async def _fetch(self) -> None:
         url = self._issuer.rstrip("/") + "/.well-known/openid-configuration"

@@ -91,7 +91,7 @@ class OidcProvider:
 
     async def address(self, attempt: Attempt) -> str:
         """Where the browser is sent to sign in. IdentityProviderError."""
-        endpoints = await self._discovery.find()
+        endpoints = await self._discovery.find_alive()
         query = {
             "response_type": "code",
             "client_id": self._client.client_id,

@@ -355,6 +355,21 @@ async def test_with_the_provider_down_from_the_start_it_is_said_so_and_it_is_ask
     assert (await browser.begin()).path == "/authorize"
 
 
+async def test_nobody_is_sent_to_a_provider_that_went_down_and_who_is_there_already_may_finish(
+    browser: Browser,
+) -> None:
+    begun = await browser.begin()
+    browser.vouch(begun)
+    browser.provider.down = True
+    browser.clock.pass_(31)
+    with pytest.raises(IdentityProviderError):
+        await browser.begin()
+    browser.provider.down = False
+    assert (await browser.finish(begun))[0].subject == "anna"
+    browser.clock.pass_(5)
+    await browser.begin()
+
+
 @pytest.mark.parametrize(
     "lie",
     [

@@ -156,9 +156,7 @@ async def test_signing_out_holds_at_once_and_a_copied_cookie_is_worth_nothing(
             assert answer.status == 401
 
 
-async def test_with_the_provider_down_people_go_on_and_newcomers_are_told_so(
-    here: Site, context: BrowserContext
-) -> None:
+async def test_with_the_provider_down_people_go_on(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.goto(f"{here.url}{VIDEO_PATH}")
     await sign_in_as(page, "anna")
@@ -167,6 +165,20 @@ async def test_with_the_provider_down_people_go_on_and_newcomers_are_told_so(
     await here.provider.wait()
     await page.reload()
     assert await is_playing(page)
+
+
+async def test_with_the_provider_down_newcomers_are_told_so_by_a_page_and_not_sent_round(here: Site) -> None:
+    here.provider.terminate()
+    await here.provider.wait()
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(here.url + VIDEO_PATH, headers=NAVIGATION | {"Accept-Language": "de"}) as answer,
+    ):
+        assert (answer.status, answer.url.path) == (503, "/oauth2/start")
+        assert answer.headers["Retry-After"] == "10"
+        text = await answer.text()
+    assert '<html lang="de">' in text
+    assert answer.headers["X-Request-ID"] in text
 
 
 async def test_only_a_navigation_of_the_whole_window_is_sent_to_sign_in(here: Site) -> None:
