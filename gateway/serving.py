@@ -66,6 +66,7 @@ class Gateway:
             self.clock, self.listener, self.audit, self.store, self.streams, self.rates, self.clock.now()
         )
         self._road: Road | None = None
+        self._draining = False
         self._retiring: set[asyncio.Task[None]] = set()
         self._runners: list[web.BaseRunner] = []
         self._sites: list[web.BaseSite] = []
@@ -81,7 +82,7 @@ class Gateway:
         await self.store.start()
         self._take(build_road(self.settings, self._lasting))
         self.metrics.watch_streams(lambda: len(self.streams))
-        public = public_application(self._handlers, self.clock, self.listener)
+        public = public_application(self._handlers, self.clock, self.listener, lambda: self._draining)
         version = {"version": VERSION, "python": platform.python_version()}
         admin = admin_application(self.readiness, self.metrics.render, version)
         runner = Runner(public, refusals(self.clock, self.listener))
@@ -134,7 +135,7 @@ class Gateway:
         """Not ready at once; go on accepting for shutdown_delay, then let streams finish within drain_timeout.
         *hurry*, once set, ends it now."""
         hurry = hurry or asyncio.Event()
-        self.readiness.ready = False
+        self.readiness.ready, self._draining = False, True
         await _wait(hurry, self.settings.server.shutdown_delay)
         await self._sites[0].stop()
         loop = asyncio.get_running_loop()

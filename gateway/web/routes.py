@@ -63,13 +63,16 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] =
 )
 
 
-def public_application(current: Callable[[], Handlers], clock: Clock, listener: Listener) -> web.Application:
-    """The public listener's application; *current* gives the handlers in force."""
+def public_application(
+    current: Callable[[], Handlers], clock: Clock, listener: Listener, draining: Callable[[], bool]
+) -> web.Application:
+    """The public listener's application; *current* gives the handlers in force. While *draining* no connection is kept
+    after its answer."""
     application = web.Application(
         middlewares=[visits(clock, listener, current), error_answers(listener, current)],
         client_max_size=_MAX_BODY,
     )
-    application.on_response_prepare.append(name_answer(current))
+    application.on_response_prepare.append(name_answer(current, draining))
     for methods, path, choose in ROUTES:
         for method in methods:
             application.router.add_route(method, _greedy(path), _late(current, choose))

@@ -61,8 +61,11 @@ def visits(
     return middleware
 
 
-def name_answer(current: Callable[[], Knows]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Just before a head is written: the request id, the session's newer cookie, and what a listed origin may know."""
+def name_answer(
+    current: Callable[[], Knows], draining: Callable[[], bool]
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Just before a head is written: the request id, the session's newer cookie, what a listed origin may know, and
+    while *draining* that the connection ends with this answer."""
 
     async def name(request: web.Request, response: web.StreamResponse) -> None:
         visit = request.get(VISIT)
@@ -72,5 +75,9 @@ def name_answer(current: Callable[[], Knows]) -> Callable[[web.Request, web.Stre
         if cookie is not None:
             response.headers.add("Set-Cookie", cookie)
         current().cors.tell(request, response)
+        if draining():
+            response.force_close()
+            # aiohttp has written its own word on the connection before anybody is asked.
+            response.headers["Connection"] = "close"
 
     return name

@@ -253,6 +253,25 @@ async def test_a_drain_is_not_ready_at_once_and_lets_streams_finish(home: House)
     assert home.audit()[-1]["outcome"] == "whole"
 
 
+@pytest.mark.parametrize("path", ["/robots.txt", VIDEO_PATH, "/nothing/here"])
+async def test_a_kept_connection_ends_with_its_next_answer_in_a_drain(home: House, path: str) -> None:
+    host, _, port = home.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    fields = "".join(f"{name}: {value}\r\n" for name, value in home.bearer().items())
+    asked = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n".encode()
+    writer.write(asked.replace(path.encode(), b"/robots.txt"))
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"connection: close" not in head.lower()
+    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    await home.gateway.drain()
+    writer.write(asked)
+    async with asyncio.timeout(10):
+        head, _, _body = (await reader.read(-1)).partition(b"\r\n\r\n")
+    assert head.lower().count(b"connection: close") == 1
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_drain_cuts_what_does_not_end_in_time_and_the_audit_says_so(tmp_path: Path) -> None:
     async with house(tmp_path, server='drain_timeout = "100ms"\n') as home:
         async with watching(home, home.bearer()) as answer:
