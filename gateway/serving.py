@@ -43,7 +43,7 @@ class Gateway:
     """*settings* in, two listeners out. *clock* and *log* are the machine's unless a test brings its own."""
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, log: TextIO | None = None) -> None:
-        self.settings = settings
+        self.settings = self._started_with = settings
         self.clock = clock or SystemClock()
         self.logs = LogListener(log or sys.stderr, settings.log.format, settings.log.level, self.clock)
         self.metrics = Metrics(version=VERSION)
@@ -123,12 +123,12 @@ class Gateway:
         self.rates.limit(limits.requests_per_minute)
         road.valt.queue.limit(limits.waiting_for_valt)
         self.listener.happened(ConfigReloaded("ok"))
+        for key in needing_restart(self._started_with, settings):
+            self.listener.happened(Noticed("warning", f"{key} needs a restart"))
         await self._decide_again(road, set())
         task = asyncio.create_task(self._settle(road, old.settings), name="settling")
         self._looking.append(task)
         task.add_done_callback(self._looking.remove)
-        if old.settings.server.listen != settings.server.listen or old.settings.admin != settings.admin:
-            self.listener.happened(Noticed("warning", "server.listen and admin.listen need a restart"))
         return True
 
     async def drain(self, hurry: asyncio.Event | None = None) -> None:
@@ -252,6 +252,25 @@ class Gateway:
 
     def _not_looked_at(self, error: Exception) -> None:
         self.listener.happened(Noticed("error", f"revocation has to be tried again: {type(error).__name__}"))
+
+
+def needing_restart(running: Settings, wanted: Settings) -> list[str]:
+    """The keys of what a reload does not take, where *wanted* differs from what is *running*."""
+
+    def fixed(settings: Settings) -> dict[str, object]:
+        return {
+            "server.listen": settings.server.listen,
+            "server.workers": settings.server.workers,
+            "server.tls_cert_file": _certificate(settings) is None,
+            "admin.listen": settings.admin.listen,
+            "state.dir": settings.state.dir,
+            "audit.file": settings.audit.file,
+            "log.format": settings.log.format,
+            "log.level": settings.log.level,
+        }
+
+    running_with = fixed(running)
+    return [key for key, value in fixed(wanted).items() if value != running_with[key]]
 
 
 def vouches(settings: Settings, identity: Identity) -> bool:

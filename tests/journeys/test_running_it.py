@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import trustme
 
 from gateway.store.sqlite import revoke_in
 from tests.support.harness import NAVIGATION, VIDEO_PATH, House, house, settings_of
@@ -195,6 +196,34 @@ async def test_settings_that_turn_out_not_to_do_change_nothing_and_are_told_of(h
     assert await _status(home, VIDEO_PATH, home.bearer()) == 200
     assert (await home.metrics())['valt_gateway_config_reloads_total{outcome="failed"}'] == 1
     assert "SSLError" in home.log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new"),
+    [
+        ("server.listen", '[server]\nlisten = "127.0.0.1:0"', '[server]\nlisten = "127.0.0.1:1"'),
+        ("admin.listen", '[admin]\nlisten = "127.0.0.1:0"', '[admin]\nlisten = "127.0.0.1:1"'),
+        ("server.tls_cert_file", "[server]\n", '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'),
+        ("state.dir", "[audit]\n", '[state]\ndir = "state"\n[audit]\n'),
+        ("audit.file", '"audit.jsonl"', '"other.jsonl"'),
+        ("log.level", 'level = "debug"', 'level = "info"'),
+        ("log.format", 'level = "debug"', 'level = "debug"\nformat = "console"'),
+    ],
+)
+async def test_what_only_a_restart_takes_is_named_at_each_reload(home: House, key: str, old: str, new: str) -> None:
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(home.folder / "cert.pem")
+    certificate.private_key_pem.write_to_path(home.folder / "key.pem")
+    (home.folder / "key.pem").chmod(0o600)
+    assert await home.gateway.reload(settings_of(home.config))
+    assert "needs a restart" not in home.log.getvalue()
+    text = home.config.read_text()
+    assert old in text
+    home.config.write_text(text.replace(old, new, 1))
+    for times in (1, 2):
+        assert await home.gateway.reload(settings_of(home.config))
+        assert home.log.getvalue().count(f"{key} needs a restart") == times
+        assert home.log.getvalue().count("needs a restart") == times
 
 
 async def test_a_session_secret_is_rotated_by_a_reload_without_signing_anyone_out(home: House) -> None:
