@@ -219,7 +219,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
         brand=settings.branding.name,
         help_url=settings.branding.help_url,
         frame_ancestors=settings.branding.frame_ancestors,
-        signs_in="" if sign_in is None else sign_in.origin,
+        signs_in=sign_in is not None,
     )
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
     deliveries: dict[str, Delivery] = {

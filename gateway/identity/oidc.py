@@ -85,10 +85,6 @@ class OidcProvider:
         self._session = session
         self._clock = clock
 
-    @property
-    def origin(self) -> str:
-        return str(URL(self._expected.issuer).origin())
-
     async def address(self, attempt: Attempt) -> str:
         """Where the browser is sent to sign in. IdentityProviderError."""
         endpoints = await self._discovery.find_alive()

@@ -17,11 +17,6 @@ class SignIn:
         self._cookie = cookie
         self._clock = clock
 
-    @property
-    def origin(self) -> str:
-        """The provider's, as a browser names it."""
-        return self._provider.origin
-
     async def begin(self, cookies: Iterable[str], rd: str) -> tuple[str, str]:
         """The provider's address and a Set-Cookie. SignInCirclesError; IdentityProviderError."""
         now = self._clock.now()

@@ -114,10 +114,10 @@ class SignInHandlers:
             await self._store.sign_out(identity.session, until)
             self._audit.signed("sign_out", identity, visit)
         back = None if self._sign_in is None else await self._sign_in.sign_out_address(self._public_url + "/")
-        if back is None:
-            response: web.StreamResponse = self._pages.signed_out(request)
-        else:
-            response = web.Response(status=303, headers=_NO_STORE | {"Location": back})
+        response = self._pages.signed_out(request)
+        if back is not None:
+            # Not a redirect: our pages' form-action would hold it up, at this hop or at one of the provider's own.
+            response.headers["Refresh"] = f"0; url={back}"
         if self._sessions is not None:
             response.headers.add("Set-Cookie", self._sessions.clear_header())
         return response

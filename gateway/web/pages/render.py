@@ -21,7 +21,7 @@ _ROOT = files("gateway.web.pages")
 
 class Pages:
     """*brand*, *help_url* and *frame_ancestors* are the configuration's; *portal* is where "back" leads, or empty;
-    *signs_in* is the origin of the provider where people sign in, or empty."""
+    *signs_in* tells whether people can sign in here."""
 
     def __init__(
         self,
@@ -30,16 +30,14 @@ class Pages:
         help_url: str,
         frame_ancestors: Sequence[str],
         portal: str = "",
-        signs_in: str = "",
+        signs_in: bool = False,
     ) -> None:
         style = _ROOT.joinpath("style.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self._frame_ancestors = " ".join(["'self'", *frame_ancestors])
-        # A browser holds a form's redirects to this too, and sign-out goes on to the provider.
-        forms = f"'self' {signs_in}".strip()
         self._policy = (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; media-src 'self'; "
-            f"form-action {forms}; base-uri 'none'; frame-ancestors "
+            f"form-action 'self'; base-uri 'none'; frame-ancestors "
         )
         self._languages = {
             file.name.removesuffix(".toml"): tomllib.loads(file.read_text(encoding="utf-8"))

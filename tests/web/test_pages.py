@@ -1,0 +1,80 @@
+"""Our pages: no script, nothing from elsewhere, readable by everybody, and never taken for anything but text."""
+
+import base64
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.harness import NAVIGATION, VIDEO_PATH, House, house
+
+PAGES = {
+    "home": ("/", {}, 200),
+    "nobody knows you": (VIDEO_PATH, {}, 401),
+    "no such page": ("/nowhere", {}, 404),
+    "no such link": ("/recordings/a_b/videos/c", {"subject": "anna"}, 404),
+    "not allowed": (VIDEO_PATH, {"subject": "carla", "groups": "others"}, 403),
+    "sign out": ("/oauth2/sign_out", {}, 200),
+}
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as running:
+        yield running
+
+
+async def page(here: House, name: str, **headers: str) -> tuple[str, dict[str, str]]:
+    path, person, status = PAGES[name]
+    who = here.front(**person) if person else {}
+    async with here.client.get(here.url + path, headers={**NAVIGATION, **who, **headers}) as answer:
+        assert answer.status == status
+        return await answer.text(), dict(answer.headers)
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_page_runs_no_script_takes_only_its_own_style_and_is_kept_by_nobody(here: House, name: str) -> None:
+    text, headers = await page(here, name)
+    style = re.search(r"<style>(.*?)</style>", text, re.S)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    policy = headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} <= set(policy)
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert not re.search(r"<script|\son\w+=|\sstyle=|javascript:|(?:src|href)=.https?:", text)
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("language", ["en", "de", "es"])
+async def test_a_page_speaks_the_readers_language_and_says_so(here: House, name: str, language: str) -> None:
+    text, headers = await page(here, name, **{"Accept-Language": f"xx, {language}-XX;q=0.9, en;q=0.5"})
+    assert f'<html lang="{language}">' in text
+    assert headers["Content-Language"] == language
+    assert "Accept-Language" in headers["Vary"]
+    assert len(re.findall(r"<h1>\s*\S", text)) == 1
+    assert re.search(r"<title>[^<]+</title>", text)
+
+
+@pytest.mark.parametrize("name", ["nobody knows you", "no such page", "no such link", "not allowed"])
+async def test_an_error_page_names_the_request_as_the_log_does(here: House, name: str) -> None:
+    text, headers = await page(here, name)
+    assert f"<code>{headers['X-Request-ID']}</code>" in text
+
+
+async def test_who_may_not_see_it_is_told_who_they_are_as_text_and_nothing_else(here: House) -> None:
+    who = here.front("<img src=x onerror=alert(1)>", "others")
+    async with here.client.get(here.url + VIDEO_PATH, headers={**NAVIGATION, **who}) as answer:
+        text = await answer.text()
+    assert answer.status == 403
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert "<img" not in text
+
+
+async def test_what_was_asked_for_is_never_repeated_on_a_page(here: House) -> None:
+    async with here.client.get(here.url + "/nowhere/canary?x=<b>canary</b>", headers=NAVIGATION) as answer:
+        assert "canary" not in await answer.text()
