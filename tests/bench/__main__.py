@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench import peers
-from tests.bench.house import FILM, PATH, House, Subject, house
+from tests.bench.house import FILM, House, Subject, house
 from tests.support.programs import run
 
 _MIB = 1024 * 1024
@@ -77,7 +77,7 @@ class Sink:
         numbers = (port, connections, seconds, range_, FILM, rate)
         ran = await run(str(self._path), *map(str, numbers), stdin=requests)
         if ran.code:
-            raise RuntimeError(ran.err.decode())
+            raise RuntimeError(f"{port}: {ran.err.decode()}")
         told = ran.out.split()
         return Load(int(told[0]), int(told[1]), int(told[2]), float(told[3]), float(told[4]))
 
@@ -177,7 +177,7 @@ async def bench(only: str, rounds: int, seconds: float) -> None:
 
 def _head(rounds: int, seconds: float) -> None:
     about = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}"
-    print(f"{about}, Python {platform.python_version()}; {rounds} rounds of {seconds} s; {PATH}\n")
+    print(f"{about}, Python {platform.python_version()}; {rounds} rounds of {seconds} s\n")
     print("Work per second of the proxy's own processor time; x: the gateway's to the peer's.\n")
     _row("case, connections", "unit", "valt-gateway", "peers")
     _row("---", "---", "---", "---")

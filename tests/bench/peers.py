@@ -41,6 +41,7 @@ async def nginx_peer(house: House) -> AsyncIterator[dict[str, Subject]]:
     upstream encrypted {{ server 127.0.0.1:{house.tls_port}; keepalive 256; keepalive_requests 1000000000; }}
     proxy_http_version 1.1; proxy_set_header Connection ""; {buffers}
     proxy_ssl_trusted_certificate {house.folder}/ca.pem; proxy_ssl_verify on; proxy_ssl_name localhost;
+    proxy_ssl_protocols TLSv1.3;
     server {{ listen 127.0.0.1:{ports["http"]} backlog=4096; location / {{ proxy_pass http://plain; }} }}
     server {{ listen 127.0.0.1:{ports["https"]} backlog=4096; location / {{ proxy_pass https://encrypted; }} }}
     server {{
