@@ -154,6 +154,11 @@ async def test_signing_out_holds_at_once_and_a_copied_cookie_is_worth_nothing(
         await page.wait_for_url("**/session/end**")
         async with client.get(f"{here.url}/oauth2/userinfo", headers={"Cookie": copied}) as answer:
             assert answer.status == 401
+    await page.click("button[name=logout]")
+    await page.wait_for_url(f"{here.url}/**")
+    await page.get_by_role("link", name="Sign in").click()
+    await page.wait_for_selector("input[name=login]")  # the provider has forgotten them too
+    assert '"event":"sign_out"' in (here.folder / "audit.jsonl").read_text()
 
 
 async def test_with_the_provider_down_people_go_on(here: Site, context: BrowserContext) -> None:
