@@ -20,8 +20,6 @@ from gateway.clock import SystemClock
 from gateway.delivery.revocation import decide_again, sweep
 from gateway.delivery.streams import Stream, Streams
 from gateway.events import ConfigReloaded, Noticed
-from gateway.identity.service_key import ISSUER, ServiceKeys
-from gateway.model import Identity
 from gateway.observe.audit import AuditFile
 from gateway.observe.listeners import Listeners
 from gateway.observe.logs import LogListener, take_over
@@ -29,6 +27,8 @@ from gateway.observe.loop import LoopWatch
 from gateway.observe.metrics import Metrics
 from gateway.ports import Clock
 from gateway.settings.model import Settings
+from gateway.settings.restart import needing_restart
+from gateway.vouching import still_vouches
 from gateway.web.ops import Readiness, admin_application
 from gateway.web.rates import Rates
 from gateway.web.routes import ROUTES, Handlers, public_application
@@ -246,40 +246,12 @@ class Gateway:
 
     async def _decide_again(self, road: Road, decided: set[Stream]) -> None:
         try:
-            await decide_again(self.streams, road.policy, partial(vouches, road.settings), decided)
+            await decide_again(self.streams, road.policy, partial(still_vouches, road.settings), decided)
         except Exception as error:
             self._not_looked_at(error)
 
     def _not_looked_at(self, error: Exception) -> None:
         self.listener.happened(Noticed("error", f"revocation has to be tried again: {type(error).__name__}"))
-
-
-def needing_restart(running: Settings, wanted: Settings) -> list[str]:
-    """The keys of what a reload does not take, where *wanted* differs from what is *running*."""
-
-    def fixed(settings: Settings) -> dict[str, object]:
-        return {
-            "server.listen": settings.server.listen,
-            "server.workers": settings.server.workers,
-            "server.tls_cert_file": _certificate(settings) is None,
-            "admin.listen": settings.admin.listen,
-            "state.dir": settings.state.dir,
-            "audit.file": settings.audit.file,
-            "log.format": settings.log.format,
-            "log.level": settings.log.level,
-        }
-
-    running_with = fixed(running)
-    return [key for key, value in fixed(wanted).items() if value != running_with[key]]
-
-
-def vouches(settings: Settings, identity: Identity) -> bool:
-    """Whether *settings* still hold who vouched for *identity*."""
-    if (identity.issuer, identity.provider) == (ISSUER, ServiceKeys.name):
-        return any(key.name == identity.subject for key in settings.service_keys)
-    if identity.kind == "session" and settings.session is None:
-        return False
-    return any(provider.name == identity.provider for provider in settings.identity)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

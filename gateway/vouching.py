@@ -12,11 +12,11 @@ from gateway.identity.jwks import Keys
 from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.oidc import Client, OidcProvider
 from gateway.identity.proof import Proofs
-from gateway.identity.service_key import ServiceKey, ServiceKeys
+from gateway.identity.service_key import ISSUER, ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
 from gateway.identity.sign_in import SignIn
 from gateway.identity.ticket import TicketAuthenticator
-from gateway.model import Secret
+from gateway.model import Identity, Secret
 from gateway.ports import Authenticator, Clock, Listener, Store
 from gateway.settings.model import HeaderSettings, JwtSettings, OidcSettings, Settings, TicketSettings
 
@@ -154,6 +154,15 @@ def service_keys_of(settings: Settings, told: Told) -> ServiceKeys:
     keys = [ServiceKey.until(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys]
     seals = (told.seal,) if settings.session is None else tuple(settings.session.secrets)
     return ServiceKeys(keys, Proofs(seals, kept_groups=_named_groups(settings)), told.clock, told.store)
+
+
+def still_vouches(settings: Settings, identity: Identity) -> bool:
+    """Whether *settings* still hold who vouched for *identity*."""
+    if (identity.issuer, identity.provider) == (ISSUER, ServiceKeys.name):
+        return any(key.name == identity.subject for key in settings.service_keys)
+    if identity.kind == "session" and settings.session is None:
+        return False
+    return any(provider.name == identity.provider for provider in settings.identity)
 
 
 def _named_groups(settings: Settings) -> frozenset[str]:
