@@ -85,8 +85,11 @@ class Gateway:
         public = public_application(self._handlers, self.clock, self.listener, lambda: self._draining)
         version = {"version": VERSION, "python": platform.python_version()}
         admin = admin_application(self.readiness, self.metrics.render, version)
-        runner = Runner(public, refusals(self.clock, self.listener))
-        self._runners = [runner, web.AppRunner(admin, access_log=None)]
+        # What the admin listener refuses is no visit of anybody's: nobody counts it.
+        self._runners = [
+            Runner(public, refusals(self.clock, self.listener)),
+            Runner(admin, refusals(self.clock, Listeners())),
+        ]
         for one in self._runners:
             await one.setup()
         self._tls = _tls_context(self.settings)

@@ -36,7 +36,11 @@ def admin_application(
     async def told_version(_request: web.Request) -> web.Response:
         return web.json_response(dict(version))
 
+    async def name(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Server"] = "valt-gateway"
+
     application = web.Application()
+    application.on_response_prepare.append(name)
     application.router.add_get("/metrics", metrics)
     application.router.add_get("/healthz", healthz)
     application.router.add_get("/readyz", readyz)

@@ -327,3 +327,28 @@ async def test_after_the_delay_no_new_connection_is_taken(tmp_path: Path, second
         with contextlib.suppress(aiohttp.ClientResponseError), pytest.raises(aiohttp.ClientConnectorError):
             async with aiohttp.ClientSession() as fresh, fresh.get(f"{home.url}/robots.txt"):
                 pass
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("GET /healthz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", 200),
+        ("GET /nothing HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", 404),
+        ("GET /healthz HTTP/1.1\r\nHost: admin\r\nAuthorization Bearer marked-secret\r\n\r\n", 400),
+        ("GET /healthz?marked-secret" + "x" * 9000 + " HTTP/1.1\r\nHost: admin\r\n\r\n", 431),
+    ],
+)
+async def test_the_admin_listener_tells_no_software_and_repeats_nothing(home: House, sent: str, status: int) -> None:
+    host, _, port = home.admin.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(sent.encode())
+    async with asyncio.timeout(10):
+        answer = await reader.read(-1)
+    writer.close()
+    await writer.wait_closed()
+    assert answer.split(b" ", 2)[1] == str(status).encode()
+    assert b"\r\nServer: valt-gateway\r\n" in answer
+    for word in (b"aiohttp", b"Python", b"marked-secret"):
+        assert word not in answer
+    assert "marked-secret" not in home.log.getvalue()
+    assert not any(count for name, count in (await home.metrics()).items() if "_requests_total" in name)
