@@ -29,6 +29,7 @@ from gateway.ports import Clock
 from gateway.settings.model import Settings
 from gateway.settings.restart import needing_restart
 from gateway.vouching import still_vouches
+from gateway.web.listening import address_of, site_at, tls_context
 from gateway.web.ops import Readiness, admin_application
 from gateway.web.rates import Rates
 from gateway.web.routes import ROUTES, Handlers, public_application
@@ -92,10 +93,10 @@ class Gateway:
         ]
         for one in self._runners:
             await one.setup()
-        self._tls = _tls_context(self.settings)
+        self._tls = tls_context(_certificate(self.settings))
         self._sites = [
-            _site(self._runners[0], self.settings.server.listen, self._tls),
-            _site(self._runners[1], self.settings.admin.listen, None),
+            site_at(self._runners[0], self.settings.server.listen, self._tls),
+            site_at(self._runners[1], self.settings.admin.listen, None),
         ]
         for site in self._sites:
             await site.start()
@@ -108,7 +109,7 @@ class Gateway:
     def addresses(self) -> tuple[str, str]:
         """Where the public and the admin listener are, as URLs; ports that the system chose are told."""
         scheme = "http" if self._tls is None else "https"
-        return _address(self._runners[0], scheme), _address(self._runners[1], "http")
+        return address_of(self._runners[0], scheme), address_of(self._runners[1], "http")
 
     async def reload(self, settings: Settings | None) -> bool:
         """Take new *settings*, all or nothing; None tells that the file has faults, and the old ones stay."""
@@ -224,8 +225,8 @@ class Gateway:
 
     def _reload_tls(self, settings: Settings) -> None:
         # Tried apart first: a key that does not belong to its certificate would spoil the context that is in use.
-        _tls_context(settings)
         pair = _certificate(settings)
+        tls_context(pair)
         if self._tls is not None and pair is not None:
             self._tls.load_cert_chain(*pair)
 
@@ -266,28 +267,3 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 def _certificate(settings: Settings) -> tuple[Path, Path] | None:
     certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
     return None if certificate is None or key is None else (certificate, key)
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext | None:
-    pair = _certificate(settings)
-    if pair is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*pair)
-    return context
-
-
-def _site(runner: web.BaseRunner, listen: str, tls: ssl.SSLContext | None) -> web.BaseSite:
-    if listen.startswith("unix:"):
-        path = Path(listen.removeprefix("unix:"))
-        return web.UnixSite(runner, path, ssl_context=tls, backlog=1024)
-    host, _, port = listen.rpartition(":")
-    return web.TCPSite(runner, host.strip("[]"), int(port), ssl_context=tls, backlog=1024)
-
-
-def _address(runner: web.BaseRunner, scheme: str) -> str:
-    address = runner.addresses[0]
-    if isinstance(address, str):
-        return f"unix:{address}"
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    return f"{scheme}://{host}:{address[1]}"
