@@ -141,6 +141,7 @@ async def test_a_stream_goes_on_where_valt_does_not_say_whether_the_new_rules_al
 async def test_what_is_on_its_way_when_valts_settings_change_goes_on_by_the_old_ones(
     home: House, old: str, new: str
 ) -> None:
+    home.valt.knobs.reset_after.append(6_000_000)
     async with watching(home, home.bearer("anna")) as answer:
         home.valt.knobs.gate["download"] = asyncio.Event()
         waiting = asyncio.create_task(_status(home, VIDEO_PATH, home.bearer("ben")))
@@ -149,6 +150,7 @@ async def test_what_is_on_its_way_when_valts_settings_change_goes_on_by_the_old_
         assert await home.gateway.reload(settings_of(home.config))
         home.valt.knobs.gate["download"].set()
         assert await waiting == 200
+        assert home.valt.calls["download"] == 2, "the client had to ask again"
         home.valt.knobs.stall_gate.set()
         assert await answer.read() == BIG[500_000:]
     assert await _status(home, VIDEO_PATH, home.bearer("ben")) == 200
