@@ -1,6 +1,7 @@
 """Secrets are planted, everything is walked through, and every byte that a client or a sink received is searched."""
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,24 @@ import pytest
 
 from gateway.sim.catalogue import SESSION
 from gateway.sim.valt import USERS
+from gateway.visit import Visit
 from tests.support.harness import NAVIGATION, VIDEO_PATH, House, house
+
+SERVICE_KEY = "vgk_planted-service-key-of-some-length"
+CLIENT_SECRET = "planted-client-secret-of-some-length"
+MORE = f"""
+[[service_keys]]
+name = "archive"
+secret_sha256 = "{hashlib.sha256(SERVICE_KEY.encode()).hexdigest()}"
+groups = ["supervisors"]
+
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "http://127.0.0.1:9"
+client_id = "valt-gateway"
+client_secret_file = "client-secret"
+"""
 
 _HIDDEN = ("Set-Cookie", "Location")
 """Headers that hold a secret by right: the session's own cookie, and VALT's URL where a browser is redirected."""
@@ -39,6 +57,18 @@ def pieces(secrets: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield name, secret
         if secret.count(".") == 2:
             yield f"{name}'s signature", secret.rpartition(".")[2]
+
+
+@contextlib.contextmanager
+def broken(home: House, secret: str) -> Iterator[None]:
+    """A fault of the gateway's own, whose text holds a secret."""
+
+    def opened(_visit: Visit) -> None:
+        raise RuntimeError(secret)
+
+    home.gateway.audit.opened = opened  # type: ignore[assignment, method-assign]  # a fault on purpose
+    yield
+    del home.gateway.audit.opened
 
 
 async def walk(home: House, sinks: Sinks) -> dict[str, str]:
@@ -73,9 +103,8 @@ async def walk(home: House, sinks: Sinks) -> dict[str, str]:
         await ask(name, "/", headers)
         await ask(name, "/oauth2/userinfo", headers)
     secrets["ticket"] = home.ticket()
-    secrets["cookie"] = (await ask("exchange", f"{VIDEO_PATH}?ticket={secrets['ticket']}", NAVIGATION)).partition("=")[
-        2
-    ]
+    exchanged = await ask("exchange", f"{VIDEO_PATH}?ticket={secrets['ticket']}", NAVIGATION)
+    secrets["cookie"] = exchanged.partition("=")[2]
     cookie = {"Cookie": f"valt_gateway_session={secrets['cookie']}"}
     await ask("session", VIDEO_PATH, cookie)
     await ask("spent ticket", f"{VIDEO_PATH}?ticket={secrets['ticket']}")
@@ -88,6 +117,16 @@ async def walk(home: House, sinks: Sinks) -> dict[str, str]:
     await ask("too large", VIDEO_PATH, {"Authorization": f"Bearer {secrets['bearer']}{'x' * 9000}"})
     await ask("tampered", VIDEO_PATH, {"Authorization": f"Bearer {secrets['bearer']}x"})
     await ask("method", VIDEO_PATH, bearer, "DELETE")
+    secrets["service key"], secrets["client secret"] = SERVICE_KEY, CLIENT_SECRET
+    for key in (SERVICE_KEY, SERVICE_KEY + "x"):
+        await ask("API", f"/api/v3/records/{SESSION}?access_token={key}")
+        await ask("API", f"/api/v3/records/{SESSION}", {"Authorization": f"Bearer {key}"})
+        await ask("API", f"/api/v3/nothing?access_token={key}")
+    await ask("sign-in", "/oauth2/start", NAVIGATION)
+    await ask("sign-in", "/oauth2/callback?state=x&code=y", NAVIGATION)
+    with broken(home, secrets["bearer"]):
+        await ask("fault", VIDEO_PATH, bearer)
+        await ask("fault", VIDEO_PATH, bearer | NAVIGATION)
     knobs = home.valt.knobs
     for fault in ("refuse", "gone", "reset", "rubbish", "elsewhere", "down"):
         match fault:
@@ -116,7 +155,8 @@ def sinks() -> Sinks:
 
 
 async def test_no_secret_leaves_anywhere_on_any_way(tmp_path: Path, sinks: Sinks) -> None:
-    async with house(tmp_path) as home:
+    (tmp_path / "client-secret").write_text(CLIENT_SECRET)
+    async with house(tmp_path, more=MORE) as home:
         secrets = await walk(home, sinks)
         async with home.client.get(f"{home.admin}/metrics") as answer:
             sinks.take("metrics", await answer.text())
@@ -130,6 +170,8 @@ async def test_no_secret_leaves_anywhere_on_any_way(tmp_path: Path, sinks: Sinks
     assert len(home.valt.secrets) > 3
     assert secrets["link"].count(".") == 2
     assert len(secrets["cookie"]) > 100
+    assert "a fault of the gateway's own" in sinks.received["log"]
+    assert '"code": "internal"' in sinks.received["fault"]
     assert sinks.search(secrets) == []
     assert not re.search(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", sinks.received["log"] + sinks.received["audit"])
 
