@@ -244,6 +244,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             sessions,
             pages,
             lasting.audit,
+            clock,
             public_url=settings.server.public_url,
         ),
         api=ApiHandlers(

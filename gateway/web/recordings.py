@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.access import Access
+from gateway.errors import RecordingExpiredError
 from gateway.model import (
     Credentials,
     Grant,
@@ -17,7 +18,7 @@ from gateway.model import (
     VideoDetails,
     parse_id,
 )
-from gateway.ports import Audit, Recordings
+from gateway.ports import Audit, Clock, Recordings
 from gateway.visit import Visit
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_navigation, wants_json
@@ -59,6 +60,7 @@ class RecordingHandlers:
         sessions: SessionCookies | None,
         pages: Pages,
         audit: Audit,
+        clock: Clock,
         *,
         public_url: str,
     ) -> None:
@@ -69,6 +71,7 @@ class RecordingHandlers:
         self._sessions = sessions
         self._pages = pages
         self._audit = audit
+        self._clock = clock
         self._public_url = public_url.rstrip("/")
 
     async def video(self, request: web.Request) -> web.StreamResponse:
@@ -101,6 +104,8 @@ class RecordingHandlers:
         grant = await self._access.recording(credentials, recording, visit)
         self._keep_session(request, grant.identity)
         details = await self._recordings.get(grant.account, recording)
+        if details.deleted_at is not None and details.deleted_at <= self._clock.now():
+            raise RecordingExpiredError("retention.until has passed")
         told = self._described(grant, details)
         if is_navigation(request):
             return self._pages.recording(request, told | self._shown(grant, details))

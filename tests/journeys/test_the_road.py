@@ -303,3 +303,9 @@ async def test_a_front_proxys_word_counts_from_its_own_address_alone(tmp_path: P
         aliased = {key.replace("-", "_"): value for key, value in home.front("anna").items()}
         async with home.client.get(home.url + VIDEO_PATH, headers=aliased) as answer:
             assert (await answer.json(content_type=None))["code"] == "credentials_missing"
+
+
+async def test_a_recording_whose_retention_is_over_is_gone(home: House) -> None:
+    home.valt.recordings[0].deleted_at = 1.0
+    async with home.client.get(f"{home.url}/recordings/{SESSION}", headers=home.bearer()) as answer:
+        assert (answer.status, (await answer.json(content_type=None))["code"]) == (410, "recording_expired")
