@@ -1,6 +1,7 @@
 """``serve``: run until SIGTERM; SIGHUP reads the configuration anew."""
 
 import asyncio
+import gc
 import resource
 import signal
 import sys
@@ -32,6 +33,8 @@ def command(config: Path) -> None:
             click.echo(f"cannot start: {error}", err=True)
             await gateway.stop()
             return 1
+        gc.collect()
+        gc.freeze()  # what lives as long as the process is not looked at again on every collection
         public, admin = gateway.addresses
         ready = f"valt-gateway is ready on {public} (admin on {admin})"
         await until_told(gateway, config, lambda: click.echo(ready, err=True))
