@@ -226,7 +226,8 @@ async def test_a_begun_sign_in_names_pkce_state_and_nonce_and_never_grows_its_co
     assert query["code_challenge_method"] == "S256"
     assert len(query["code_challenge"]) == 43
     assert len({query["state"], query["nonce"]}) == 2
-    assert max(sizes) == sizes[-1] < 2500
+    assert max(sizes) < 2500
+    assert max(sizes[6:]) - max(sizes[4:6]) < 64  # ciphertext comes in blocks, and random names compress as they like
 
 
 async def test_sign_out_by_another_site_is_refused(here: Site) -> None:
