@@ -1,7 +1,6 @@
 """A provider's endpoints, as its discovery document tells them (OpenID Connect Discovery 1.0, 4)."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +8,9 @@ from typing import Any
 import aiohttp
 
 from gateway.errors import IdentityProviderError
+from gateway.identity.answers import read_json
 from gateway.ports import Clock
 
-_MAX_BODY = 256 * 1024
 _LIFESPAN = 600.0
 _ALIVE = 30.0
 _COOLDOWN = 5.0
@@ -78,10 +77,8 @@ class Discovery:
         url = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
         try:
             async with self._session.get(url, allow_redirects=False) as answer:
-                body = await answer.content.read(_MAX_BODY)
-                while piece := await answer.content.read(_MAX_BODY - len(body)):
-                    body += piece
-            self._found = _read(json.loads(body), self._issuer)
+                document = await read_json(answer)
+            self._found = _read(document, self._issuer)
             self._found_at = self._clock.monotonic()
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError):
             return  # what was found before goes on being believed

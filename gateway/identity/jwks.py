@@ -16,9 +16,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.events import CacheLookup, JwksRefresh, Noticed
+from gateway.identity.answers import read_json
 from gateway.ports import Clock, Listener
 
-_MAX_BODY = 256 * 1024
 _MAX_KEYS = 64
 _LIFESPAN = 600.0
 _COOLDOWN = 60.0
@@ -153,12 +153,7 @@ class Keys:
         async with self._session.get(url, allow_redirects=False) as answer:
             if answer.status != 200:
                 raise ValueError("the provider did not answer 200")
-            body = await answer.content.read(_MAX_BODY + 1)
-            while len(body) <= _MAX_BODY and (piece := await answer.content.read(_MAX_BODY + 1 - len(body))):
-                body += piece
-            if len(body) > _MAX_BODY:
-                raise ValueError("the provider's answer is too large")
-            return json.loads(body)
+            return await read_json(answer)
 
 
 def _read(document: Any) -> dict[str | None, _Key]:

@@ -7,7 +7,6 @@ It makes addresses and judges answers; who is sent where is web.sign_in's. A cod
 import base64
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ import jwt
 from yarl import URL
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
+from gateway.identity.answers import read_json
 from gateway.identity.claims import Claims, Expected, groups_of, name_of, peek, verify
 from gateway.identity.discovery import Discovery, Endpoints
 from gateway.identity.jwks import Keys
@@ -26,7 +26,6 @@ from gateway.identity.ticket import algorithm_of
 from gateway.model import Identity, Secret
 from gateway.ports import Clock
 
-_MAX_BODY = 256 * 1024
 _MAX_RD = 2000
 
 
@@ -203,10 +202,7 @@ class OidcProvider:
     ) -> tuple[int, Mapping[str, Any]]:
         try:
             async with self._session.request(method, url, headers=headers, data=data, allow_redirects=False) as answer:
-                body = await answer.content.read(_MAX_BODY)
-                while piece := await answer.content.read(_MAX_BODY - len(body)):
-                    body += piece
-                told = json.loads(body)
+                told = await read_json(answer)
                 return answer.status, told if isinstance(told, dict) else {}
         except (TimeoutError, aiohttp.ClientError, OSError):
             raise IdentityProviderError("the provider does not answer") from None

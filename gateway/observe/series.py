@@ -12,7 +12,7 @@ class Series:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         # The library's own extra series would nearly double the exposition; process start times tell the same.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library types it not
 
         def counter(name: str, help_: str, *labels: str) -> Counter:
             return Counter(f"valt_gateway_{name}", help_, labels, registry=registry)
