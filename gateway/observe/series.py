@@ -1,52 +1,127 @@
-"""Every series by its exact name: other people's dashboards use them. Base units, no person, recording or URL."""
+"""Every series by its exact name: other people's dashboards use them. Base units, no person, recording or URL.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+The numbers are plain ones, added up on the road of every request and made into the library's families when somebody
+asks for them: the library's own counters take a lock and a look-up by labels each time.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, product
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.utils import floatToGoString
 
 _REQUEST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 _QUICK = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LIFE = (0, 15, 30, 60, 120, 300, 600, 900, 1200, 1500, 1800, 3600)
 
+Labels = tuple[str, ...]
+
+
+class Counter:
+    """*numbers* by the values of its labels; who counts adds to them."""
+
+    def __init__(self, name: str, help_: str, *labels: str) -> None:
+        self._name, self._help, self._labels = f"valt_gateway_{name}", help_, labels
+        self.numbers: dict[Labels, float] = {} if labels else {(): 0}
+
+    def add(self, labels: Labels = (), number: float = 1) -> None:
+        self.numbers[labels] = self.numbers.get(labels, 0) + number
+
+    def prepare(self, *values: Iterable[str]) -> None:
+        """Be present at zero for every combination of the labels' *values*."""
+        for labels in product(*values):
+            self.numbers.setdefault(labels, 0)
+
+    def family(self) -> Metric:
+        family = CounterMetricFamily(self._name, self._help, labels=self._labels)
+        for labels, number in self.numbers.items():
+            family.add_metric(labels, number)
+        return family
+
+
+class Gauge(Counter):
+    """Numbers that go both ways; one that is a function is asked for when it is shown."""
+
+    def __init__(self, name: str, help_: str, *labels: str) -> None:
+        super().__init__(name, help_, *labels)
+        self._asked: dict[Labels, Callable[[], float]] = {}
+
+    def set(self, labels: Labels, number: float) -> None:
+        self.numbers[labels] = number
+
+    def ask(self, labels: Labels, function: Callable[[], float]) -> None:
+        self._asked[labels] = function
+
+    def family(self) -> Metric:
+        family = GaugeMetricFamily(self._name, self._help, labels=self._labels)
+        for labels, number in {**self.numbers, **{labels: ask() for labels, ask in self._asked.items()}}.items():
+            family.add_metric(labels, number)
+        return family
+
+
+class Histogram:
+    """How often a number fell between two *bounds*; an upper bound is within (Prometheus: ``le``)."""
+
+    def __init__(self, name: str, help_: str, bounds: Sequence[float], *labels: str) -> None:
+        self._name, self._help, self._bounds, self._labels = f"valt_gateway_{name}", help_, bounds, labels
+        self._counts: dict[Labels, list[int]] = {}
+        self._sums: dict[Labels, float] = {}
+        if not labels:
+            self.prepare()
+
+    def observe(self, number: float, labels: Labels = ()) -> None:
+        if labels not in self._counts:
+            self.prepare(*((value,) for value in labels))
+        self._counts[labels][bisect_left(self._bounds, number)] += 1
+        self._sums[labels] += number
+
+    def prepare(self, *values: Iterable[str]) -> None:
+        """Be present at zero for every combination of the labels' *values*."""
+        for labels in product(*values):
+            self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
+            self._sums.setdefault(labels, 0)
+
+    def family(self) -> Metric:
+        family = HistogramMetricFamily(self._name, self._help, labels=self._labels)
+        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
+        for labels, counts in self._counts.items():
+            family.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), self._sums[labels])
+        return family
+
 
 class Series:
-    """The metrics, registered with *registry*."""
+    """The metrics. Implements the library's Collector."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        # The library's own extra series would nearly double the exposition; process start times tell the same.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library types it not
-
-        def counter(name: str, help_: str, *labels: str) -> Counter:
-            return Counter(f"valt_gateway_{name}", help_, labels, registry=registry)
-
-        def histogram(name: str, help_: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"valt_gateway_{name}", help_, labels, buckets=buckets, registry=registry)
-
-        def gauge(name: str, help_: str, *labels: str) -> Gauge:
-            return Gauge(f"valt_gateway_{name}", help_, labels, registry=registry)
-
-        self.build_info = gauge("build_info", "What is running; always 1", "version", "python")
-        self.requests = counter("requests_total", "Requests answered", "route", "method", "status")
-        self.request_seconds = histogram("request_seconds", "From head to last byte", _REQUEST, "route")
-        self.identity = counter("identity_total", "Answers of identity providers", "provider", "outcome")
-        self.grants = counter("grants_total", "Decisions", "rule", "outcome")
-        self.stage_seconds = histogram("stage_seconds", "What each step of the road took", _QUICK, "stage")
-        self.valt_requests = counter("valt_requests_total", "Calls of VALT's API", "operation", "outcome")
-        self.valt_request_seconds = histogram("valt_request_seconds", "What they took", _QUICK, "operation")
-        self.valt_logins = counter("valt_logins_total", "Logins at VALT", "account", "outcome")
-        self.cache_lookups = counter("cache_lookups_total", "Looks into a cache", "cache", "result")
-        self.link_remaining_seconds = histogram("link_remaining_seconds", "Life a link had when it was used", _LIFE)
-        self.deliveries = counter("deliveries_total", "Deliveries ended", "delivery", "outcome")
-        self.streams_active = gauge("streams_active", "Streams running now", "delivery")
-        self.stream_bytes = counter("stream_bytes_total", "Bytes of media handed to viewers")
-        self.stream_first_byte_seconds = histogram(
+    def __init__(self) -> None:
+        self.build_info = Gauge("build_info", "What is running; always 1", "version", "python")
+        self.requests = Counter("requests_total", "Requests answered", "route", "method", "status")
+        self.request_seconds = Histogram("request_seconds", "From head to last byte", _REQUEST, "route")
+        self.identity = Counter("identity_total", "Answers of identity providers", "provider", "outcome")
+        self.grants = Counter("grants_total", "Decisions", "rule", "outcome")
+        self.stage_seconds = Histogram("stage_seconds", "What each step of the road took", _QUICK, "stage")
+        self.valt_requests = Counter("valt_requests_total", "Calls of VALT's API", "operation", "outcome")
+        self.valt_request_seconds = Histogram("valt_request_seconds", "What they took", _QUICK, "operation")
+        self.valt_logins = Counter("valt_logins_total", "Logins at VALT", "account", "outcome")
+        self.cache_lookups = Counter("cache_lookups_total", "Looks into a cache", "cache", "result")
+        self.link_remaining_seconds = Histogram("link_remaining_seconds", "Life a link had when it was used", _LIFE)
+        self.deliveries = Counter("deliveries_total", "Deliveries ended", "delivery", "outcome")
+        self.streams_active = Gauge("streams_active", "Streams running now", "delivery")
+        self.stream_bytes = Counter("stream_bytes_total", "Bytes of media handed to viewers")
+        self.stream_first_byte_seconds = Histogram(
             "stream_first_byte_seconds", "From request to media's first byte", _QUICK
         )
-        self.stream_resumes = counter("stream_resumes_total", "Bodies asked for again", "reason", "outcome")
-        self.stream_aborts = counter("stream_aborts_total", "Streams ended before their end", "side", "reason")
-        self.relay = counter("relay_total", "Bodies begun, by the way they move", "way")
-        self.breaker_state = gauge("breaker_state", "0 closed, 1 half open, 2 open", "server")
-        self.config_reloads = counter("config_reloads_total", "Reloads of the configuration", "outcome")
-        self.jwks_refreshes = counter("jwks_refreshes_total", "Fetches of a provider's keys", "issuer", "outcome")
-        self.limits = counter("limits_total", "Requests turned away by a limit", "limit")
-        self.audit_events = counter("audit_events_total", "Lines written to the audit", "event")
-        self.audit_failures = counter("audit_failures_total", "Lines that could not be written")
-        self.event_loop_lag_seconds = histogram("event_loop_lag_seconds", "How late the event loop runs", _QUICK)
+        self.stream_resumes = Counter("stream_resumes_total", "Bodies asked for again", "reason", "outcome")
+        self.stream_aborts = Counter("stream_aborts_total", "Streams ended before their end", "side", "reason")
+        self.relay = Counter("relay_total", "Bodies begun, by the way they move", "way")
+        self.breaker_state = Gauge("breaker_state", "0 closed, 1 half open, 2 open", "server")
+        self.config_reloads = Counter("config_reloads_total", "Reloads of the configuration", "outcome")
+        self.jwks_refreshes = Counter("jwks_refreshes_total", "Fetches of a provider's keys", "issuer", "outcome")
+        self.limits = Counter("limits_total", "Requests turned away by a limit", "limit")
+        self.audit_events = Counter("audit_events_total", "Lines written to the audit", "event")
+        self.audit_failures = Counter("audit_failures_total", "Lines that could not be written")
+        self.event_loop_lag_seconds = Histogram("event_loop_lag_seconds", "How late the event loop runs", _QUICK)
+
+    def collect(self) -> Iterator[Metric]:
+        for series in vars(self).values():
+            yield series.family()
