@@ -5,21 +5,19 @@ one write to a file opened for appending, so that several processes and a log ro
 """
 
 import errno
-import json
 import os
 from collections import deque
 from contextlib import suppress
-from typing import Any
 
 from gateway.errors import BusyError
 from gateway.events import AuditFailed, AuditWritten, Event, Noticed
 from gateway.model import Identity
+from gateway.observe.lines import json_line
 from gateway.observe.moment import rfc3339
 from gateway.ports import Clock, Listener
 from gateway.visit import Visit
 
 VERSION = 1
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
 
 _MOST_DENIALS = 100_000
 """Refusals kept while the audit cannot be written: about 50 MB. Anybody can cause them, so they must have an end, past
@@ -83,31 +81,32 @@ class AuditFile:
 
     def _line(self, event: str, visit: Visit, identity: Identity | None = None, *, closing: bool = False) -> bytes:
         who, grant = identity or visit.identity, visit.grant
-        line: dict[str, Any] = {
-            "v": VERSION,
-            "time": rfc3339(self._clock.now()),
-            "event": event,
-            "request_id": visit.request_id,
-            "subject": None if who is None else who.subject,
-            "issuer": None if who is None else who.issuer,
-            "provider": None if who is None else who.provider,
-            "groups": None if grant is None else sorted(grant.groups),
-            "rule": None if grant is None else grant.rule,
-            "account": None if grant is None else grant.account,
-            "recording": visit.recording if visit.video is None else visit.video.recording,
-            "video": None if visit.video is None else visit.video.video,
-            "delivery": visit.delivery,
-            "method": visit.method,
-            "range": visit.range,
-            "status": visit.status,
-            "code": visit.code,
-            "bytes": visit.bytes if closing else None,
-            "resumes": visit.resumes if closing else None,
-            "outcome": visit.outcome if closing else None,
-            "seconds": round(visit.seconds, 3) if closing else None,
-            "peer": visit.peer,
-        }
-        return _encode(line).encode() + b"\n"
+        return json_line(
+            {
+                "v": VERSION,
+                "time": rfc3339(self._clock.now()),
+                "event": event,
+                "request_id": visit.request_id,
+                "subject": None if who is None else who.subject,
+                "issuer": None if who is None else who.issuer,
+                "provider": None if who is None else who.provider,
+                "groups": None if grant is None else sorted(grant.groups),
+                "rule": None if grant is None else grant.rule,
+                "account": None if grant is None else grant.account,
+                "recording": visit.recording if visit.video is None else visit.video.recording,
+                "video": None if visit.video is None else visit.video.video,
+                "delivery": visit.delivery,
+                "method": visit.method,
+                "range": visit.range,
+                "status": visit.status,
+                "code": visit.code,
+                "bytes": visit.bytes if closing else None,
+                "resumes": visit.resumes if closing else None,
+                "outcome": visit.outcome if closing else None,
+                "seconds": round(visit.seconds, 3) if closing else None,
+                "peer": visit.peer,
+            }
+        )
 
     def _write(self, event: str, line: bytes, *, keep: bool) -> bool:
         """Whether *line* stands in the file. *keep*: if not now, then before the next one."""

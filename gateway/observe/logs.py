@@ -16,6 +16,7 @@ import structlog
 from gateway.clock import SystemClock
 from gateway.events import Event, Noticed
 from gateway.observe.libraries import LibraryHandler
+from gateway.observe.lines import json_line
 from gateway.observe.moment import rfc3339
 from gateway.ports import Clock
 from gateway.visit import Visit
@@ -32,13 +33,12 @@ Record = Mapping[str, Any]
 
 
 def renderer(format_: str, *, colors: bool = False) -> Callable[[Record], str]:
-    """Turns a record into a line: *format_* is json or console."""
+    """Turns a record into a line with its end: *format_* is json or console."""
     if format_ == "json":
-        last: Any = structlog.processors.JSONRenderer()
-    else:
-        # Texts are quoted as Python would, so that nobody's name can begin a line of its own.
-        last = structlog.dev.ConsoleRenderer(colors=colors, repr_native_str=True, sort_keys=False, pad_event_to=0)
-    return lambda record: str(last(None, "", dict(record)))
+        return lambda record: json_line(record).decode()
+    # Texts are quoted as Python would, so that nobody's name can begin a line of its own.
+    last = structlog.dev.ConsoleRenderer(colors=colors, repr_native_str=True, sort_keys=False, pad_event_to=0)
+    return lambda record: f"{last(None, '', dict(record))}\n"
 
 
 class LogListener:
@@ -114,7 +114,7 @@ class LogListener:
         return {"timestamp": rfc3339(self._clock.now()), "level": level, "event": event, **fields}
 
     def _out(self, records: list[Record]) -> None:
-        text = "".join(self._render(record) + "\n" for record in records)
+        text = "".join(map(self._render, records))
         try:
             self._stream.write(text)
             self._stream.flush()

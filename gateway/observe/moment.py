@@ -1,15 +1,15 @@
 """How a moment is written, in the audit and in the log alike."""
 
 import functools
-import math
 from datetime import UTC, datetime
+
+_ROUNDING = 0.001
 
 
 def rfc3339(seconds: float) -> str:
     """Unix *seconds* as RFC 3339 in UTC, to the millisecond."""
-    fraction, whole = math.modf(seconds)
-    more, millionths = divmod(round(fraction * 1_000_000), 1_000_000)
-    return f"{_second(int(whole) + more)}.{millionths // 1000:03}Z"
+    whole, thousandths = divmod(int(seconds * 1000 + _ROUNDING), 1000)
+    return f"{_second(whole)}.{thousandths:03}Z"
 
 
 @functools.lru_cache(maxsize=4)
