@@ -1,7 +1,6 @@
 """The record of one request, filled as the road is walked and read by the listeners at its end."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.model import Grant, Identity, Video
@@ -40,14 +39,28 @@ class Visit:
     api: bool = False
     """A call of VALT's API behind SSO: audited as ``api``."""
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        began = self.clock()
-        try:
-            yield
-        finally:
-            self.stages[name] = self.stages.get(name, 0.0) + self.clock() - began
+    def stage(self, name: str) -> "Stage":
+        """Measures what is done within it as *name*."""
+        return Stage(self, name)
 
     @property
     def seconds(self) -> float:
         return self.clock() - self.started
+
+
+class Stage:
+    """A step of the road, from its entering to its leaving."""
+
+    __slots__ = ("_began", "_name", "_visit")
+
+    def __init__(self, visit: Visit, name: str) -> None:
+        self._visit = visit
+        self._name = name
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = self._visit.clock()
+
+    def __exit__(self, *_: object) -> None:
+        visit, name = self._visit, self._name
+        visit.stages[name] = visit.stages.get(name, 0.0) + visit.clock() - self._began
