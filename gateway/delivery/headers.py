@@ -1,6 +1,7 @@
 """Which headers pass, each way: two lists of what may, and pure. Nothing of the client's but a range and its conditions
 reaches VALT; nothing of VALT's but the description of the bytes reaches the client."""
 
+import functools
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ def response_headers(answered: Mapping[str, str], status: int, filename: str, *,
     return told | _OURS
 
 
+@functools.lru_cache(maxsize=1024)
 def content_disposition(filename: str, *, attachment: bool) -> str:
     """RFC 6266, 4.3: a plain name for old clients and the true one in RFC 8187's spelling where they differ."""
     kind = "attachment" if attachment else "inline"

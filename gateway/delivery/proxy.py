@@ -14,7 +14,7 @@ from gateway.delivery.headers import request_headers, response_headers
 from gateway.delivery.media import MediaServer
 from gateway.delivery.source import Source, SourceLostError
 from gateway.delivery.streams import Streams
-from gateway.delivery.viewer import Viewer, ViewerIdleError, keep_alive
+from gateway.delivery.viewer import Viewer, ViewerIdleError
 from gateway.events import Relayed, StreamAborted
 from gateway.model import Grant, Link
 from gateway.ports import Audit, Links, Listener
@@ -84,7 +84,6 @@ class ProxyDelivery:
         viewer = Viewer(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
         try:
             await response.prepare(request)
-            keep_alive(request.transport)
             way = "fast" if source.fast and await viewer.descriptor() is not None else "plain"
             self._listener.happened(Relayed(way))
             await source.relay(viewer)

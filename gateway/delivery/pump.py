@@ -175,14 +175,11 @@ class Pump:
         """Watch the media server's socket (True), the viewer's (False), or neither."""
         if reading is self._reading:
             return
-        if self._reading is True and self._upstream.sock.fileno() >= 0:
-            self._loop.remove_reader(self._upstream.sock.fileno())
-        elif self._reading is False:
+        if self._reading is False:
             self._loop.remove_writer(self._descriptor)
         self._reading = reading
-        if reading is True:
-            self._loop.add_reader(self._upstream.sock.fileno(), self._readable)
-        elif reading is False:
+        self._upstream.watch(self._readable if reading else None)
+        if reading is False:
             self._loop.add_writer(self._descriptor, self._writable)
 
     def _watch(self) -> None:

@@ -78,11 +78,11 @@ def promise(status: int, headers: Mapping[str, str]) -> Promise | None:
     return Promise(first, last + 1, total, etag, modified)
 
 
-def makes_sense(status: int, headers: Mapping[str, str], asked: str | None) -> bool:
-    """Whether a 206 answers the *asked* Range: nobody is given other bytes than he asked for."""
+def makes_sense(got: Promise | None, status: int, headers: Mapping[str, str], asked: str | None) -> bool:
+    """Whether a 206 that promises *got* answers the *asked* Range: nobody is given other bytes than he asked for."""
     if status != 206 or headers.get("Content-Type", "").lower().startswith("multipart/byteranges"):
         return status != 206 or asked is not None
-    got, single = promise(status, headers), _SINGLE.fullmatch(asked or "")
+    single = _SINGLE.fullmatch(asked or "")
     if got is None or single is None:
         # Several ranges may lawfully be answered by one (RFC 9110, 15.3.7.2).
         return got is not None and asked is not None

@@ -69,7 +69,6 @@ class Source:
             except LinkRejectedError:
                 raise ValtResponseError("the media server refused a fresh link") from None
         self._answer = answer
-        self._promise = resume.promise(answer.status, answer.headers) if method == "GET" else None
         return answer
 
     async def relay(self, viewer: Viewer) -> None:
@@ -109,14 +108,13 @@ class Source:
             await asyncio.sleep(random.uniform(0, _BACKOFF))  # noqa: S311 jitter, no secret
             answer = await self._media.ask(method, self._link, headers)
         try:
-            self._judge_first(answer, headers.get("Range") if method == "GET" else None)
+            self._judge_first(answer, method, headers.get("Range"))
         except GatewayError:
             answer.abort()
             raise
         return answer
 
-    @staticmethod
-    def _judge_first(answer: MediaAnswer, asked: str | None) -> None:
+    def _judge_first(self, answer: MediaAnswer, method: str, asked: str | None) -> None:
         status = answer.status
         if status in (401, 403):
             raise LinkRejectedError("the media server refused a link")
@@ -126,8 +124,10 @@ class Source:
             raise ValtUnavailableError(f"the media server answered HTTP {status}")
         if status not in _PASSED or answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise ValtResponseError(f"the media server answered HTTP {status} in a way that is not media")
-        if not resume.makes_sense(status, answer.headers, asked):
+        promised = resume.promise(status, answer.headers)
+        if not resume.makes_sense(promised, status, answer.headers, asked if method == "GET" else None):
             raise ValtResponseError("the media server answered with other bytes than were asked for")
+        self._promise = promised if method == "GET" else None
 
     async def _resume(self, reason: str, failures: int, viewer: Viewer) -> int:
         """Ask for the rest until there is an answer that continues. Returns the failures in a row so far."""

@@ -11,8 +11,9 @@ import select
 import socket
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import aiohappyeyeballs
 from multidict import CIMultiDict
@@ -23,8 +24,10 @@ _HEAD_PIECE = 4096
 """Read at once while the head is awaited: what comes with it of the body is copied, which the pump need not do."""
 _MAX_KEPT = 64
 _MAX_KEPT_SECONDS = 15.0
-_STATUS = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: [^\r\n]*)?")
-_FIELD = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_WORD = r"[^\x00-\x20\x7f]+"
+_FIELD = rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:{_WORD}(?:[ \t]+{_WORD})*)?)[ \t]*\r\n"
+_FIELDS = re.compile(_FIELD)
+_HEAD = re.compile(rf"HTTP/1\.1 ([1-5][0-9]{{2}})(?: [^\r\n]*)?\r\n((?:{_FIELD}){{0,64}})\r\n")
 _WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Origin = tuple[str, str, int]
@@ -55,6 +58,8 @@ class Upstream:
         self.early = b""
         self.kept_at = 0.0
         self._loop = loop
+        self._tell: Callable[[], None] | None = None
+        self._watched = False
 
     async def ask(self, method: str, url: URL, headers: Mapping[str, str]) -> Head:
         """Send a request and read the head of its answer. OddAnswerError; OSError; EOFError before any byte."""
@@ -86,23 +91,36 @@ class Upstream:
         """Wait until what *want* asks for is possible."""
         future: asyncio.Future[None] = self._loop.create_future()
         writing = isinstance(want, ssl.SSLWantWriteError)
-        add, remove = (
-            (self._loop.add_writer, self._loop.remove_writer)
-            if writing
-            else (self._loop.add_reader, self._loop.remove_reader)
-        )
-        # By number: asyncio words an error it then swallows, and a socket's repr is two system calls.
-        descriptor = self.sock.fileno()
-        add(descriptor, _wake, future)
+        if writing:
+            self._loop.add_writer(self.sock.fileno(), _wake, future)
+        else:
+            self.watch(partial(_wake, future))
         try:
             await future
         finally:
-            if self.sock.fileno() >= 0:
-                remove(descriptor)
+            self.watch(None)
+            if writing and not self.closed:
+                self._loop.remove_writer(self.sock.fileno())
+
+    def watch(self, tell: Callable[[], None] | None) -> None:
+        """Have *tell* called whenever something has arrived; None: nobody is interested for now.
+
+        The event loop goes on watching until something arrives that nobody wants: most often the next thing to arrive
+        is wanted again, and telling the kernel twice a request costs more than an event in vain.
+        """
+        self._tell = tell
+        if tell is not None and not self._watched:
+            # By number: asyncio words an error it then swallows, and a socket's repr is two system calls.
+            self._loop.add_reader(self.sock.fileno(), self._arrived)
+            self._watched = True
+
+    @property
+    def closed(self) -> bool:
+        return self.sock.fileno() < 0
 
     def is_quiet(self) -> bool:
         """Whether the other side has neither ended the connection nor said something unasked."""
-        if self.sock.fileno() < 0 or self.early:
+        if self.closed or self.early:
             return False
         poll = select.poll()
         poll.register(self.sock, select.POLLIN | select.POLLHUP | select.POLLERR)
@@ -110,11 +128,17 @@ class Upstream:
 
     def close(self) -> None:
         """End the connection at once; no byte is drawn after it."""
-        descriptor = self.sock.fileno()
-        if descriptor >= 0:
-            self._loop.remove_reader(descriptor)
-            self._loop.remove_writer(descriptor)
+        if not self.closed:
+            self._loop.remove_reader(self.sock.fileno())
+            self._loop.remove_writer(self.sock.fileno())
             self.sock.close()
+
+    def _arrived(self) -> None:
+        if self._tell is not None:
+            self._tell()
+        else:
+            self._loop.remove_reader(self.sock.fileno())
+            self._watched = False
 
     async def _receive_head(self, received: bytes) -> bytes:
         while b"\r\n\r\n" not in received:
@@ -203,17 +227,15 @@ async def _shake_hands(upstream: Upstream, sock: ssl.SSLSocket) -> Upstream:
 
 def _parse(head: bytes, method: str) -> Head | None:
     """The head, or None for an interim one (1xx). OddAnswerError for anything but one plain stated length."""
-    status_line, *lines = head[:-4].decode("latin-1").split("\r\n")
-    matched = _STATUS.fullmatch(status_line)
-    fields = [_FIELD.fullmatch(line) for line in lines]
-    if matched is None or len(fields) > 64 or not all(fields):
+    matched = _HEAD.fullmatch(head.decode("latin-1"))
+    if matched is None:
         raise OddAnswerError("the head is not plain HTTP/1.1")
     status = int(matched[1])
     if status == 101:
         raise OddAnswerError("the protocol was to be changed")
     if status < 200:
         return None
-    headers = CIMultiDict((field[1], field[2]) for field in fields if field)
+    headers = CIMultiDict(_FIELDS.findall(matched[2]))
     lengths = headers.getall("Content-Length", [])
     bodiless = method == "HEAD" or status in (204, 304)
     if "Transfer-Encoding" in headers or len(lengths) != (1 if lengths or not bodiless else 0):

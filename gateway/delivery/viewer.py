@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 
 from aiohttp import web
 
@@ -98,14 +97,3 @@ async def _is_over(task: "asyncio.Task[None]", seconds: float) -> bool:
     for one in done:
         one.result()
     return bool(done)
-
-
-def keep_alive(transport: asyncio.BaseTransport | None) -> None:
-    """Find a viewer who has silently gone: TCP probes after a minute, three of them, twenty seconds apart."""
-    sock = None if transport is None else transport.get_extra_info("socket")
-    if sock is None or sock.family == socket.AF_UNIX:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

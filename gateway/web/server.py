@@ -5,6 +5,8 @@ of what was sent, a token included. This module is the one place that reaches be
 tests fail loudly when a new aiohttp changes what is under it.
 """
 
+import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -34,6 +36,10 @@ class Connection(RequestHandler):
         super().__init__(manager, **kwargs)
         self._refused = refused
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        _probe(transport)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -44,6 +50,17 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the head is sent already")
         return self._refused(exc if status != 500 else None)
+
+
+def _probe(transport: asyncio.BaseTransport) -> None:
+    """Find a client who has silently gone: TCP probes after a minute, three of them, twenty seconds apart."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class Server(web.Server):

@@ -144,7 +144,7 @@ def test_an_unknown_length_becomes_known_once_a_total_is_told() -> None:
     ],
 )
 def test_a_206_must_answer_what_was_asked(asked: str | None, headers: Mapping[str, str], sense: bool) -> None:
-    assert makes_sense(206, headers, asked) is sense
+    assert makes_sense(promise(206, headers), 206, headers, asked) is sense
 
 
 @given(
