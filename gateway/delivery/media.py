@@ -100,12 +100,14 @@ class MediaServer:
         return await self._head(await self._upstreams.connect(origin), method, url, headers)
 
     async def _head(self, upstream: Upstream, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
+        timer = asyncio.get_running_loop().call_later(self._read_timeout, upstream.give_up)
         try:
-            async with asyncio.timeout(self._read_timeout):
-                head = await upstream.ask(method, url, headers)
+            head = await upstream.ask(method, url, headers)
         except BaseException:
             upstream.close()
             raise
+        finally:
+            timer.cancel()
         return FastAnswer(self._upstreams, upstream, head, self._read_timeout)
 
     async def _ask_plain(self, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
@@ -156,7 +158,7 @@ class FastAnswer:
             upstream, descriptor, count, moved, read_timeout=self._read_timeout, write_timeout=viewer.rests_after
         )
         try:
-            await pump.run()
+            await pump.run(viewer.uncork)
         except UpstreamEndedError as error:
             raise MediaBrokenError(error.reason) from None
 

@@ -64,11 +64,13 @@ class Pump:
         self._fill = self._receive if upstream.encrypted else self._splice
         upstream.early = upstream.early[count:]
 
-    async def run(self) -> None:
-        """UpstreamEndedError; ViewerRestsError; ConnectionError where the viewer has gone."""
+    async def run(self, begun: Callable[[], None] = lambda: None) -> None:
+        """*begun* is called once what is there already has been moved. UpstreamEndedError; ViewerRestsError;
+        ConnectionError where the viewer has gone."""
         self._timer = self._loop.call_later(min(self._timeouts.values()), self._watch)
         try:
             self._writable()
+            begun()
             await self._done
         finally:
             self._timer.cancel()
@@ -81,21 +83,21 @@ class Pump:
             try:
                 arrived = self._fill()
             except _WANTS:
-                self._wait_for(True)
-                return
+                break
             except OSError:
                 self._finish(UpstreamEndedError("dropped"))
                 return
             if not arrived:
                 self._finish(UpstreamEndedError("short"))
                 return
-            self._progress = self._loop.time()
             if not self._flush():
                 return
+        else:
+            if self._upstream.encrypted:
+                # What OpenSSL has decrypted already makes no socket readable.
+                self._loop.call_soon(self._again)
+        self._give_back_pipe()
         self._wait_for(True)
-        if self._upstream.encrypted:
-            # What OpenSSL has decrypted already makes no socket readable.
-            self._loop.call_soon(self._again)
 
     def _writable(self) -> None:
         """The viewer's socket takes more: first what he is owed, then what the media server has by now."""
@@ -119,7 +121,6 @@ class Pump:
         except OSError as error:
             self._finish(ConnectionResetError(f"the viewer has gone: {type(error).__name__}"))
             return False
-        self._give_back_pipe()
         if self._left <= 0:
             self._finish(None)
         return self._left > 0

@@ -60,6 +60,7 @@ class Upstream:
         self._loop = loop
         self._tell: Callable[[], None] | None = None
         self._watched = False
+        self._waiting: asyncio.Future[None] | None = None
 
     async def ask(self, method: str, url: URL, headers: Mapping[str, str]) -> Head:
         """Send a request and read the head of its answer. OddAnswerError; OSError; EOFError before any byte."""
@@ -89,7 +90,7 @@ class Upstream:
 
     async def ready(self, want: Exception) -> None:
         """Wait until what *want* asks for is possible."""
-        future: asyncio.Future[None] = self._loop.create_future()
+        future = self._waiting = self._loop.create_future()
         writing = isinstance(want, ssl.SSLWantWriteError)
         if writing:
             self._loop.add_writer(self.sock.fileno(), _wake, future)
@@ -113,6 +114,11 @@ class Upstream:
             # By number: asyncio words an error it then swallows, and a socket's repr is two system calls.
             self._loop.add_reader(self.sock.fileno(), self._arrived)
             self._watched = True
+
+    def give_up(self) -> None:
+        """End the waiting of whoever waits in *ready*, by a TimeoutError."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(TimeoutError())
 
     @property
     def closed(self) -> bool:
@@ -142,13 +148,25 @@ class Upstream:
 
     async def _receive_head(self, received: bytes) -> bytes:
         while b"\r\n\r\n" not in received:
-            piece = await self.read(_HEAD_PIECE)
+            piece = await self._read_head(received)
             if not piece:
                 raise OddAnswerError("the head is cut off") if received else EOFError
             received += piece
             if len(received) > _MAX_HEAD and b"\r\n\r\n" not in received:
                 raise OddAnswerError("the head is too large")
         return received
+
+    async def _read_head(self, received: bytes) -> bytes:
+        """More of a head after *received*. Of the body nothing comes with it where that can be helped: it would have to
+        be copied."""
+        while not self.encrypted:
+            try:
+                seen = received[-3:] + self.sock.recv(_HEAD_PIECE, socket.MSG_PEEK)
+                end = seen.find(b"\r\n\r\n")
+                return self.sock.recv(_HEAD_PIECE if end < 0 else end + 4 - len(received[-3:]))
+            except _WANTS as want:
+                await self.ready(want)
+        return await self.read(_HEAD_PIECE)
 
     async def _send(self, data: bytes) -> None:
         view = memoryview(data)

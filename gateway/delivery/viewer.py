@@ -1,7 +1,9 @@
 """The viewer's end of a stream: what may be written, how fast he reads, and whether he still does."""
 
 import asyncio
+import contextlib
 import os
+import socket
 
 from aiohttp import web
 
@@ -26,6 +28,7 @@ class Viewer:
         self._request = request
         self._response = response
         self._viewer_idle = viewer_idle
+        self._corked: socket.socket | None = None
         self._descriptor: int | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -60,20 +63,34 @@ class Viewer:
 
         None where it may not: TLS, or a body in chunks. A duplicate, because the event loop guards the transport's own.
         """
-        transport = self._request.transport
-        sock = None if transport is None else transport.get_extra_info("socket")
-        if sock is None or not isinstance(transport, asyncio.Transport):
-            return None
-        if self._response.content_length is None or transport.get_extra_info("sslcontext") is not None:
-            return None
-        self._request.writer.send_headers()
-        transport.set_write_buffer_limits(high=0)
-        await self._request.writer.drain()
         if self._descriptor is None:
+            transport = self._request.transport
+            sock = None if transport is None else transport.get_extra_info("socket")
+            if sock is None or not isinstance(transport, asyncio.Transport):
+                return None
+            if self._response.content_length is None or transport.get_extra_info("sslcontext") is not None:
+                return None
+            self._cork(sock)
+            self._request.writer.send_headers()
+            transport.set_write_buffer_limits(high=0)
             self._descriptor = os.dup(sock.fileno())
+        await self._request.writer.drain()
         return self._descriptor
 
+    def uncork(self) -> None:
+        """Let go what was held back for what comes with it: a head goes in one packet with the first of its body."""
+        if self._corked is not None:
+            with contextlib.suppress(OSError):  # he has gone meanwhile
+                self._corked.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+            self._corked = None
+
+    def _cork(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # a unix socket
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            self._corked = sock
+
     def close(self) -> None:
+        self.uncork()
         if self._writing is not None and not self._writing.cancel() and not self._writing.cancelled():
             self._writing.exception()  # read, so that the loop does not report what nobody waited for
         if self._descriptor is not None:

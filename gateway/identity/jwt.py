@@ -1,5 +1,6 @@
 """A signed token in a header: ``Authorization: Bearer …``, or the header of a fronting proxy."""
 
+from contextlib import suppress
 from hashlib import sha256
 
 from cachetools import TLRUCache
@@ -50,10 +51,10 @@ class JwtAuthenticator:
         if token is None:
             return None
         key = (sha256(token.encode("utf-8", "surrogateescape")).digest(), self._keys.generation)
-        remembered = self._verified.get(key)
-        if remembered is not None:
+        with suppress(KeyError):
+            remembered, _ = self._verified[key]
             self._listener.happened(self._hit)
-            return remembered[0]
+            return remembered
         peeked = peek(token)
         if peeked is None or peeked[1].get("iss") != self._expected.issuer:
             return None
