@@ -69,7 +69,7 @@ class Cache(Generic[K, V]):
 
         Raises what *load* raised.
         """
-        entry = self._entries.get(key)
+        entry = self._good(key)
         if entry is not None:
             if min_life <= 0 or entry.deadline - self._clock.monotonic() >= min_life:
                 self._told("hit")
@@ -91,7 +91,7 @@ class Cache(Generic[K, V]):
 
     def peek(self, key: K) -> V | None:
         """The value if it is there and good. Counts as no look-up."""
-        entry = self._entries.get(key)
+        entry = self._good(key)
         return None if entry is None else entry.value
 
     def put(self, key: K, loaded: Loaded[V]) -> None:
@@ -131,6 +131,12 @@ class Cache(Generic[K, V]):
             raise
         finally:
             del self._loads[key]
+
+    def _good(self, key: K) -> _Entry[V] | None:
+        try:
+            return self._entries[key]
+        except KeyError:
+            return None
 
     def _told(self, result: str) -> None:
         self._listener.happened(self._results[result])

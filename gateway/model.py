@@ -98,6 +98,8 @@ class Identity:
 
     def covers(self, recording: str, video: str | None = None) -> bool:
         """Whether the proof is good for *recording*, and for *video* where one is named."""
+        if self.recording is None and self.video is None:
+            return True
         return any(
             mine in (None, recording) and (video is None or one in (None, video))
             for mine, one in ((self.recording, self.video), *self.also)

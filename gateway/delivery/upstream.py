@@ -160,12 +160,14 @@ class Upstream:
         """More of a head after *received*. Of the body nothing comes with it where that can be helped: it would have to
         be copied."""
         while not self.encrypted:
+            # What was asked a moment ago has not been answered yet: to try would be in vain.
+            await self.ready(BlockingIOError())
             try:
                 seen = received[-3:] + self.sock.recv(_HEAD_PIECE, socket.MSG_PEEK)
                 end = seen.find(b"\r\n\r\n")
                 return self.sock.recv(_HEAD_PIECE if end < 0 else end + 4 - len(received[-3:]))
-            except _WANTS as want:
-                await self.ready(want)
+            except _WANTS:
+                continue
         return await self.read(_HEAD_PIECE)
 
     async def _send(self, data: bytes) -> None:

@@ -78,7 +78,7 @@ class LogListener:
         if len(self._waiting) >= _MOST_WAITING or (visit.route == "other" and self._is_flood(visit.started)):
             self._dropped += 1
             return
-        self._waiting.append(self._record("info", "request", _told_of(visit)))
+        self._waiting.append(_told_of(visit, rfc3339(self._clock.now())))
         if self._loop is None:
             self.flush()
         elif self._timer is None:
@@ -129,9 +129,12 @@ def take_over(listener: LogListener, clock: Clock, level: str) -> None:
     root.setLevel(max(_LEVELS[level], logging.INFO))
 
 
-def _told_of(visit: Visit) -> Record:
+def _told_of(visit: Visit, timestamp: str) -> Record:
     """What the log says of a request: the route's template, never the path, the query or the Referer."""
     return {
+        "timestamp": timestamp,
+        "level": "info",
+        "event": "request",
         "request_id": visit.request_id,
         "method": visit.method,
         "route": visit.route,

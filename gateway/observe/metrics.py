@@ -62,18 +62,18 @@ class Metrics:
             getattr(series, name).prepare(*values)
         series.stream_aborts.prepare(("upstream",), ("changed", "gone"))
         series.stream_aborts.prepare(("gateway",), ("revoked", "drain", "internal"))
-        self._counted: Mapping[type, tuple[Callable[[Labels], None], Callable[[Any], Labels]]] = {
-            events.CacheLookup: (series.cache_lookups.add, _labels("cache", "result")),
-            events.ValtLogin: (series.valt_logins.add, _labels("account", "outcome")),
-            events.JwksRefresh: (series.jwks_refreshes.add, _labels("issuer", "outcome")),
-            events.IdentityTold: (series.identity.add, _labels("provider", "outcome")),
-            events.GrantDecided: (series.grants.add, _labels("rule", "outcome")),
-            events.StreamResumed: (series.stream_resumes.add, _labels("reason", "outcome")),
-            events.StreamAborted: (series.stream_aborts.add, _labels("side", "reason")),
-            events.Relayed: (series.relay.add, _labels("way")),
-            events.ConfigReloaded: (series.config_reloads.add, _labels("outcome")),
-            events.LimitReached: (series.limits.add, _labels("limit")),
-            events.AuditWritten: (series.audit_events.add, _labels("event")),
+        self._counted: Mapping[type, tuple[dict[Labels, float], Callable[[Any], Labels]]] = {
+            events.CacheLookup: (series.cache_lookups.numbers, _labels("cache", "result")),
+            events.ValtLogin: (series.valt_logins.numbers, _labels("account", "outcome")),
+            events.JwksRefresh: (series.jwks_refreshes.numbers, _labels("issuer", "outcome")),
+            events.IdentityTold: (series.identity.numbers, _labels("provider", "outcome")),
+            events.GrantDecided: (series.grants.numbers, _labels("rule", "outcome")),
+            events.StreamResumed: (series.stream_resumes.numbers, _labels("reason", "outcome")),
+            events.StreamAborted: (series.stream_aborts.numbers, _labels("side", "reason")),
+            events.Relayed: (series.relay.numbers, _labels("way")),
+            events.ConfigReloaded: (series.config_reloads.numbers, _labels("outcome")),
+            events.LimitReached: (series.limits.numbers, _labels("limit")),
+            events.AuditWritten: (series.audit_events.numbers, _labels("event")),
         }
         self._measured: Mapping[type, Callable[[Any], None]] = {
             events.ValtCall: self._valt_call,
@@ -114,8 +114,8 @@ class Metrics:
     def happened(self, event: events.Event) -> None:
         counted = self._counted.get(type(event))
         if counted is not None:
-            add, labels = counted
-            add(labels(event))
+            numbers, labels = counted
+            numbers[labels(event)] += 1
             return
         measure = self._measured.get(type(event))
         if measure is not None:

@@ -5,6 +5,7 @@ asks for them: the library's own counters take a lock and a look-up by labels ea
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, product
 
@@ -23,10 +24,12 @@ class Counter:
 
     def __init__(self, name: str, help_: str, *labels: str) -> None:
         self._name, self._help, self._labels = f"valt_gateway_{name}", help_, labels
-        self.numbers: dict[Labels, float] = {} if labels else {(): 0}
+        self.numbers: defaultdict[Labels, float] = defaultdict(float)
+        if not labels:
+            self.prepare()
 
     def add(self, labels: Labels = (), number: float = 1) -> None:
-        self.numbers[labels] = self.numbers.get(labels, 0) + number
+        self.numbers[labels] += number
 
     def prepare(self, *values: Iterable[str]) -> None:
         """Be present at zero for every combination of the labels' *values*."""

@@ -1,5 +1,7 @@
 """What kind of answer a request asks for. Pure."""
 
+import functools
+
 from aiohttp import web
 
 
@@ -20,6 +22,7 @@ def wants_json(request: web.Request) -> bool:
     return _preferred(request.headers.get("Accept", "")) == "application/json"
 
 
+@functools.lru_cache(maxsize=256)
 def _preferred(accept: str) -> str | None:
     """The media type with the highest quality that is named outright (RFC 9110, 12.5.1); the first of equals."""
     best, best_quality = None, 0.0

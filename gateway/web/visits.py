@@ -1,7 +1,7 @@
 """The outermost middleware: it opens the Visit and, whatever happens, hands it to the listener at the end."""
 
 import asyncio
-import secrets
+import os
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -19,7 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def new_request_id() -> str:
-    return secrets.token_hex(10)
+    return os.urandom(10).hex()
 
 
 class Knows(Protocol):
