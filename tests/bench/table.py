@@ -1,0 +1,123 @@
+"""What is measured of a case, and the row that tells of it."""
+
+import asyncio
+import os
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tests.bench.house import House, Subject
+from tests.bench.sink import Sink, standing_open
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """*kind* is what the subject does (peers.KINDS); *range* is bytes asked for at once, or 0 for the whole film."""
+
+    name: str
+    kind: str
+    connections: int
+    range: int = 0
+
+    @property
+    def unit(self) -> str:
+        return "1/s" if self.kind.startswith("redirect") else "GB/s"
+
+
+class Bench:
+    """*subjects* by the kind of case; the gateway is the first of each."""
+
+    def __init__(
+        self, home: House, sink: Sink, subjects: Mapping[str, Sequence[Subject]], rounds: int, seconds: float
+    ) -> None:
+        self._home = home
+        self._sink = sink
+        self._subjects = subjects
+        self._rounds = rounds
+        self._seconds = seconds
+        self._requests = home.requests()
+
+    async def throughput(self, case: Case) -> None:
+        """One row a case: the medians of every subject, and the gateway's ratio to each within a round."""
+        subjects = self._subjects[case.kind]
+        rounds: list[dict[str, float]] = []
+        for _ in range(self._rounds):
+            rounds.append({subject.name: await self._work(subject, case) for subject in subjects})
+        cells = []
+        for subject in subjects:
+            median = statistics.median(one[subject.name] for one in rounds)
+            ratio = statistics.median(one["valt-gateway"] / one[subject.name] for one in rounds)
+            told = f"{median:,.0f}" if case.unit == "1/s" else f"{median / 1e9:.2f}"
+            cells.append(told if subject.name == "valt-gateway" else f"{subject.name} {told} (x {ratio:.2f})")
+        row(case.name, case.unit, *cells)
+
+    async def first_byte(self, case: Case) -> None:
+        """Microseconds to a range's first byte; what each adds to asking the origin itself."""
+        port = self._home.port if case.kind == "http" else self._home.tls_port
+        direct = Subject("origin", port, os.getpid())
+        subjects = [*self._subjects[case.kind], *([direct] if case.kind == "http" else [])]
+        seen: dict[str, list[float]] = {}
+        for _ in range(self._rounds):
+            for subject in subjects:
+                load = await self._sink.load(subject.port, self._requests, 1, self._seconds, case.range)
+                seen.setdefault(subject.name, []).append(load.median)
+        row(case.name, "µs", *(f"{name} {statistics.median(values):.0f}" for name, values in seen.items()))
+
+    async def under_load(self, case: Case) -> None:
+        """Microseconds to a range's first byte, median and latest in a hundred, while 64 others take all there is."""
+        cells = []
+        for subject in self._subjects[case.kind]:
+            seconds = 2 * self._seconds
+            others = asyncio.ensure_future(self._sink.load(subject.port, self._requests, 64, seconds + 1))
+            await asyncio.sleep(0.5)
+            load = await self._sink.load(subject.port, self._requests, 1, seconds, case.range)
+            await others
+            told = f"{load.median:,.0f}; {load.late:,.0f}" if load.answers else f"none in {seconds:.0f} s"
+            cells.append(f"{subject.name} {told}")
+        row(case.name, "µs", *cells)
+
+    async def idle(self, count: int) -> None:
+        """What a connection costs that asked once and stands open."""
+        cells = []
+        for subject in self._subjects["redirect"]:
+            before = subject.memory()
+            async with standing_open(subject.port, self._requests.split(b"\r\n\r\n")[0] + b"\r\n\r\n", count):
+                cells.append(f"{subject.name} {(subject.memory() - before) / count / 1024:.1f}")
+        row(f"{count:,} idle connections", "KiB each", *cells)
+
+    async def memory(self, kind: str, viewers: int) -> None:
+        """What each slow viewer of the film adds to the memory of the process."""
+        cells = []
+        # A peer is one process for both kinds, and what it took for the first it does not give back.
+        for subject in self._subjects[kind] if kind == "http" else self._subjects[kind][:1]:
+            await self._sink.load(subject.port, self._requests, 8, 0.5)
+            before = subject.memory()
+            running = asyncio.ensure_future(self._sink.load(subject.port, self._requests, viewers, 5, rate=64 * 1024))
+            await asyncio.sleep(4)
+            cells.append(f"{subject.name} {(subject.memory() - before) / viewers / 1024:.0f}")
+            if (await running).errors:
+                cells[-1] += " (with errors)"
+        row(f"{viewers:,} slow viewers, {kind}", "KiB each", *cells)
+
+    async def _work(self, subject: Subject, case: Case) -> float:
+        """Bytes or answers for a second of the subject's processor."""
+        before = subject.cpu()
+        load = await self._sink.load(subject.port, self._requests, case.connections, self._seconds, case.range)
+        if load.errors:
+            raise RuntimeError(f"{case.name}: {load.errors} errors of {subject.name}")
+        work = load.answers if case.unit == "1/s" else load.bytes
+        return work / max(subject.cpu() - before, 0.01)
+
+
+def head(rounds: int, seconds: float) -> None:
+    about = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}"
+    print(f"{about}, Python {platform.python_version()}; {rounds} rounds of {seconds} s\n")
+    print("Work per second of the proxy's own processor time; x: the gateway's to the peer's.\n")
+    row("case, connections", "unit", "valt-gateway", "peers")
+    row("---", "---", "---", "---")
+
+
+def row(name: str, unit: str, first: str, *others: str) -> None:
+    print(f"| {name} | {unit} | {first.removeprefix('valt-gateway ')} | {', '.join(others)} |", flush=True)
