@@ -95,6 +95,8 @@ class Identity:
     """Id of the session, where there is one."""
     used_at: float | None = None
     """When the session was last known to be in use."""
+    revocable_as: tuple[str, ...] = ()
+    """What its provider's sign-out would call it: names, besides the subject, that a revocation may hold."""
 
     def covers(self, recording: str, video: str | None = None) -> bool:
         """Whether the proof is good for *recording*, and for *video* where one is named."""

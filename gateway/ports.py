@@ -91,14 +91,15 @@ class Store(Protocol):
         """Void the session of that id; kept until *until*."""
         ...
 
-    async def revoke(self, subject: str, at: float, until: float) -> None:
-        """Void every proof of *subject* that was made at or before *at*; kept until *until*."""
+    async def revoke(self, name: str, at: float, until: float) -> None:
+        """Void every proof of *name*, a subject or what a provider's sign-out calls a session, that was made at or
+        before *at*; kept until *until*."""
         ...
 
     def signed_out(self, session: str) -> bool: ...
 
-    def revoked_at(self, subject: str) -> float | None:
-        """When *subject* was last revoked."""
+    def revoked_at(self, *names: str) -> float | None:
+        """When any of *names* was last revoked."""
         ...
 
     @property

@@ -146,7 +146,7 @@ def sign_in_of(settings: Settings, told: Told, session: aiohttp.ClientSession, k
         told.clock,
     )
     cookie = AttemptsCookie(settings.session.secrets, secure=public_url.startswith("https://"))
-    return SignIn(flow, cookie, told.clock)
+    return SignIn(flow, cookie, told.clock, told.store, settings.session.lifetime)
 
 
 def service_keys_of(settings: Settings, told: Told) -> ServiceKeys:

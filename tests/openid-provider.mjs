@@ -1,8 +1,8 @@
-// A certified OpenID provider for the tests: node openid-provider.mjs PORT REDIRECT_URI POST_LOGOUT_URI
+// A certified OpenID provider for the tests: node openid-provider.mjs PORT REDIRECT_URI POST_LOGOUT_URI [BACKCHANNEL_URI]
 // Whoever signs in is who they say; the groups of "anna" are supervisors, of anybody else none.
 import Provider from "oidc-provider";
 
-const [port, redirect, back] = process.argv.slice(2);
+const [port, redirect, back, backchannel] = process.argv.slice(2);
 const provider = new Provider(`http://localhost:${port}`, {
   clients: [
     {
@@ -10,13 +10,16 @@ const provider = new Provider(`http://localhost:${port}`, {
       client_secret: "planted-client-secret",
       redirect_uris: [redirect],
       post_logout_redirect_uris: [back],
+      ...(backchannel && { backchannel_logout_uri: backchannel, backchannel_logout_session_required: true }),
     },
   ],
   claims: { openid: ["sub"], profile: ["preferred_username"], email: ["email"], groups: ["groups"] },
   scopes: ["openid", "profile", "email", "groups"],
   pkce: { required: () => true },
   cookies: { keys: ["planted-cookie-key"] },
-  features: { devInteractions: { enabled: true } },
+  features: { devInteractions: { enabled: true }, backchannelLogout: { enabled: true } },
+  // Its own dispatcher would not speak to loopback, where the gateway is.
+  fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
   findAccount: (_ctx, id) => ({
     accountId: id,
     claims: () => ({ sub: id, preferred_username: id, groups: id === "anna" ? ["supervisors"] : [] }),

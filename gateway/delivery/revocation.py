@@ -20,7 +20,7 @@ def is_void(stream: Stream, store: Store, now: float) -> bool:
         return True
     if identity.kind == "session" and identity.expires_at is not None and identity.expires_at <= now:
         return True
-    revoked_at = store.revoked_at(identity.subject)
+    revoked_at = store.revoked_at(identity.subject, *identity.revocable_as)
     return revoked_at is not None and revoked_at >= _since(identity, stream)
 
 

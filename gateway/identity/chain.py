@@ -43,7 +43,7 @@ class Chain:
         raise MissingCredentialsError
 
     def _refuse_revoked(self, identity: Identity) -> None:
-        revoked_at = self._store.revoked_at(identity.subject)
+        revoked_at = self._store.revoked_at(identity.subject, *identity.revocable_as)
         if revoked_at is not None and identity.since is not None and identity.since <= revoked_at:
             raise InvalidCredentialsError("what was issued to this person before the revocation is void")
 

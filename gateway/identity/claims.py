@@ -59,15 +59,30 @@ def peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
 
 def verify(token: str, header: Mapping[str, Any], key: Any, expected: Expected, now: float) -> Claims:
     """The claims of *token* if its signature, its times and every claim are right. InvalidCredentialsError."""
+    if kind_of(header) in _OTHER_TYPES:
+        raise InvalidCredentialsError("the token is of another kind")
+    claims = signed(token, header, key, expected, now)
+    if "events" in claims:
+        raise InvalidCredentialsError("the token tells what happened (RFC 8417), and not who somebody is")
+    name_of(claims.get("sub", claims.get(expected.subject_claim)))
+    return Claims(
+        subject=name_of(claims.get(expected.subject_claim)),
+        groups=groups_of(claims.get(expected.groups_claim)),
+        issued_at=time_of(claims, "iat"),
+        expires_at=time_of(claims, "exp"),
+        all=claims,
+    )
+
+
+def signed(token: str, header: Mapping[str, Any], key: Any, expected: Expected, now: float) -> Mapping[str, Any]:
+    """What *token* says, of whatever kind it is, if its issuer signed it for us and it is good at *now*.
+    InvalidCredentialsError."""
     if header.get("alg") not in expected.algorithms:
         raise InvalidCredentialsError("the token's algorithm is not one that is allowed")
     if "crit" in header or header.get("b64", True) is not True:
         raise InvalidCredentialsError("the token has critical extensions")
-    kind = header.get("typ", "JWT")
-    if not isinstance(kind, str) or kind.lower().removeprefix("application/") in _OTHER_TYPES:
-        raise InvalidCredentialsError("the token is of another kind")
     try:
-        claims = jwt.decode(
+        claims: Mapping[str, Any] = jwt.decode(
             token,
             key,
             algorithms=[header["alg"]],
@@ -85,7 +100,20 @@ def verify(token: str, header: Mapping[str, Any], key: Any, expected: Expected, 
         )
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidCredentialsError(f"the token is not valid: {type(error).__name__}") from None
-    return _read(claims, expected, now)
+    issued_at, expires_at = time_of(claims, "iat"), time_of(claims, "exp")
+    if now >= expires_at + expected.leeway:
+        raise InvalidCredentialsError("the token has expired")
+    if issued_at > now + expected.leeway or ("nbf" in claims and time_of(claims, "nbf") > now + expected.leeway):
+        raise InvalidCredentialsError("the token is not valid yet")
+    return claims
+
+
+def kind_of(header: Mapping[str, Any]) -> str:
+    """The token's explicit type (RFC 8725, 3.11), in its short spelling (RFC 7515, 4.1.9)."""
+    kind = header.get("typ", "JWT")
+    if not isinstance(kind, str):
+        raise InvalidCredentialsError("the token's type is no text")
+    return kind.lower().removeprefix("application/")
 
 
 def name_of(value: Any) -> str:
@@ -114,22 +142,6 @@ def time_of(claims: Mapping[str, Any], claim: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
         raise InvalidCredentialsError(f"the claim {claim} is not a time")
     return float(value)
-
-
-def _read(claims: Mapping[str, Any], expected: Expected, now: float) -> Claims:
-    issued_at, expires_at = time_of(claims, "iat"), time_of(claims, "exp")
-    if now >= expires_at + expected.leeway:
-        raise InvalidCredentialsError("the token has expired")
-    if issued_at > now + expected.leeway or ("nbf" in claims and time_of(claims, "nbf") > now + expected.leeway):
-        raise InvalidCredentialsError("the token is not valid yet")
-    name_of(claims.get("sub", claims.get(expected.subject_claim)))
-    return Claims(
-        subject=name_of(claims.get(expected.subject_claim)),
-        groups=groups_of(claims.get(expected.groups_claim)),
-        issued_at=issued_at,
-        expires_at=expires_at,
-        all=claims,
-    )
 
 
 def _decoded(part: str) -> bytes:

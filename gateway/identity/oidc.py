@@ -22,6 +22,7 @@ from gateway.identity.answers import read_json
 from gateway.identity.claims import Claims, Expected, groups_of, name_of, peek, verify
 from gateway.identity.discovery import Discovery, Endpoints
 from gateway.identity.jwks import Keys
+from gateway.identity.logout import Logout, read_logout, session_names
 from gateway.identity.ticket import algorithm_of
 from gateway.model import Identity, Secret
 from gateway.ports import Clock
@@ -100,7 +101,10 @@ class OidcProvider:
         return str(URL(endpoints.authorization).update_query(query))
 
     async def sign_out_address(self, back: str) -> str | None:
-        """Where the provider signs people out (RP-Initiated Logout 1.0), or None where it does not tell or answer."""
+        """Where the provider signs people out (RP-Initiated Logout 1.0), or None where it does not tell or answer.
+
+        It is told the client and no id_token_hint: an ID token with its groups does not fit into a session's cookie.
+        Without one a provider asks the person before it signs them out, which does no harm (section 2)."""
         try:
             endpoint = (await self._discovery.find()).end_session
         except IdentityProviderError:
@@ -127,7 +131,19 @@ class OidcProvider:
             kind="oidc",
             groups=groups_of(told.get(self._expected.groups_claim)),
             since=self._clock.now(),
+            revocable_as=session_names(self._expected.issuer, claims.all),
         )
+
+    async def read_logout(self, token: str) -> Logout | None:
+        """What a logout token ends; None: it is none, or for another provider's client. InvalidCredentialsError;
+        IdentityProviderError."""
+        header, claims = peek(token) or ({}, {})
+        audience = claims.get("aud")
+        clients = audience if isinstance(audience, list) else [audience]
+        if claims.get("iss") != self._expected.issuer or self._client.client_id not in clients:
+            return None
+        key = await self._keys.find(header.get("kid"), str(header.get("alg")))
+        return read_logout(token, header, key, self._expected, self._clock.now())
 
     async def _tokens(self, endpoints: Endpoints, attempt: Attempt, code: str) -> Mapping[str, Any]:
         form = {

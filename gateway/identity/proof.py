@@ -39,10 +39,10 @@ class Proofs:
 
     def of_video(self, identity: Identity, video: Video, key: str | None, now: float) -> Secret:
         """A token with which *identity* sees *video* and nothing else; by the service key whose hash is *key*, if any.
-        One that was made of such a token is good no longer than that. GatewayError where the person's groups do not
-        fit into an address."""
+        One that was made of such a token, or in a session, is good no longer than that. GatewayError where the person's
+        groups do not fit into an address."""
         until = now + HOUR
-        if identity.kind == "access_token" and identity.expires_at is not None:
+        if identity.kind in ("access_token", "session") and identity.expires_at is not None:
             until = min(until, identity.expires_at)
         return self._sealed(
             {
@@ -52,6 +52,7 @@ class Proofs:
                 "prv": identity.provider,
                 "grp": sorted(identity.groups & self._kept_groups),
                 "ses": identity.session,
+                "out": identity.revocable_as,
                 "rec": video.recording,
                 "vid": video.video,
                 "iat": now,

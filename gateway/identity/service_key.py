@@ -106,4 +106,5 @@ class ServiceKeys:
             recording=said["rec"],
             video=said["vid"],
             session=said["ses"],
+            revocable_as=tuple(said.get("out", ())),
         )

@@ -63,9 +63,7 @@ class Sessions:
         if credentials.session is None:
             return None
         identity = self._opened(credentials.session.reveal())
-        if identity is None or identity.session is None or self._store.signed_out(identity.session):
-            return None
-        return identity
+        return None if identity is None or self._is_over(identity) else identity
 
     def read(self, headers: Iterable[str]) -> str | None:
         """The session cookie's value out of raw ``Cookie`` headers."""
@@ -106,6 +104,13 @@ class Sessions:
         """A Set-Cookie that takes the session away."""
         return f"{self.cookie_name}=; Max-Age=0{self._attributes}"
 
+    def _is_over(self, identity: Identity) -> bool:
+        """Whether it was signed out here or at its provider, or its person's proofs were revoked since it began."""
+        revoked_at = self._store.revoked_at(identity.subject, *identity.revocable_as)
+        if revoked_at is not None and (identity.since is None or identity.since <= revoked_at):
+            return True
+        return identity.session is None or self._store.signed_out(identity.session)
+
     def _set_cookie(self, identity: Identity, value: str) -> str:
         left = int((identity.since or 0.0) + self._lifetime - self._clock.now())
         return f"{self.cookie_name}={value}; Max-Age={max(0, left)}{self._attributes}"
@@ -123,6 +128,7 @@ class Sessions:
             "rec": identity.recording,
             "vid": identity.video,
             "also": identity.also,
+            "out": identity.revocable_as,
         }
         text = json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
         return self._box.encrypt(zlib.compress(text.encode())).decode()
@@ -151,6 +157,7 @@ class Sessions:
             also=tuple((recording, video) for recording, video in kept["also"]),
             session=kept["id"],
             used_at=used,
+            revocable_as=tuple(kept.get("out", ())),  # older cookies lack it
         )
 
 

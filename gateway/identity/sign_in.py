@@ -6,16 +6,21 @@ from gateway.errors import InvalidCredentialsError, SignInCirclesError, SignInFa
 from gateway.identity.attempts import AttemptsCookie
 from gateway.identity.oidc import Attempt, OidcProvider
 from gateway.model import Identity
-from gateway.ports import Clock
+from gateway.ports import Clock, Store
 
 
 class SignIn:
-    """*cookies* everywhere are the raw ``Cookie`` headers of the browser that asks."""
+    """*cookies* everywhere are the raw ``Cookie`` headers of the browser that asks. *lifetime*: seconds a session lives
+    at most."""
 
-    def __init__(self, provider: OidcProvider, cookie: AttemptsCookie, clock: Clock) -> None:
+    def __init__(
+        self, provider: OidcProvider, cookie: AttemptsCookie, clock: Clock, store: Store, lifetime: float
+    ) -> None:
         self._provider = provider
         self._cookie = cookie
         self._clock = clock
+        self._store = store
+        self._lifetime = lifetime
 
     async def begin(self, cookies: Iterable[str], rd: str) -> tuple[str, str]:
         """The provider's address and a Set-Cookie. SignInCirclesError; IdentityProviderError."""
@@ -44,3 +49,15 @@ class SignIn:
     async def sign_out_address(self, back: str) -> str | None:
         """Where the provider signs people out and sends them *back*, if it does."""
         return await self._provider.sign_out_address(back)
+
+    async def end_sessions(self, token: str) -> Identity:
+        """End what a provider's logout *token* names, for good: the sessions that began until now. The identity is the
+        person's as far as the token tells. InvalidCredentialsError; IdentityProviderError; BusyError."""
+        logout = await self._provider.read_logout(token)
+        if logout is None:
+            raise InvalidCredentialsError("the logout token is not of a provider here, or for another client of it")
+        if not await self._store.spend(f"logout {logout.issuer} {logout.jti}", logout.until):
+            raise InvalidCredentialsError("the logout token has been used")
+        now = self._clock.now()
+        await self._store.revoke(logout.ends, now, now + self._lifetime)
+        return Identity(logout.subject or "", logout.issuer, self._provider.name, "oidc")

@@ -87,7 +87,7 @@ class AuditFile:
                 "time": rfc3339(self._clock.now()),
                 "event": event,
                 "request_id": visit.request_id,
-                "subject": None if who is None else who.subject,
+                "subject": None if who is None else who.subject or None,
                 "issuer": None if who is None else who.issuer,
                 "provider": None if who is None else who.provider,
                 "groups": None if grant is None else sorted(grant.groups),

@@ -33,10 +33,11 @@ class Ledger:
         held = self._entries.get(key, (until, value))
         self._entries[key] = (max(until, held[0]), max(value, held[1]))
 
-    def get(self, key: str) -> float | None:
-        """The value of *key* if it has not run out."""
-        entry = self._entries.get(key)
-        return None if entry is None or entry[0] <= self._clock.now() else entry[1]
+    def get(self, *keys: str) -> float | None:
+        """The largest value of those of *keys* that have not run out."""
+        held = [entry for key in keys if (entry := self._entries.get(key)) is not None]
+        now = self._clock.now() if held else 0.0
+        return max((value for until, value in held if until > now), default=None)
 
 
 class MemoryStore:
@@ -58,14 +59,14 @@ class MemoryStore:
     async def sign_out(self, session: str, until: float) -> None:
         self._signed_out.put(session, until)
 
-    async def revoke(self, subject: str, at: float, until: float) -> None:
-        self._revoked.put(subject, until, at)
+    async def revoke(self, name: str, at: float, until: float) -> None:
+        self._revoked.put(name, until, at)
 
     def signed_out(self, session: str) -> bool:
         return self._signed_out.get(session) is not None
 
-    def revoked_at(self, subject: str) -> float | None:
-        return self._revoked.get(subject)
+    def revoked_at(self, *names: str) -> float | None:
+        return self._revoked.get(*names)
 
     async def close(self) -> None:
         """Nothing to close."""

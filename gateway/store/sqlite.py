@@ -87,15 +87,15 @@ class SqliteStore:
         await self._write(lambda connection: connection.execute(_PUT, (_SIGNED_OUT, session, until, 0.0)).rowcount)
         self._ledgers[_SIGNED_OUT].put(session, until)
 
-    async def revoke(self, subject: str, at: float, until: float) -> None:
-        await self._write(lambda connection: connection.execute(_PUT, (_REVOKED, subject, until, at)).rowcount)
-        self._ledgers[_REVOKED].put(subject, until, at)
+    async def revoke(self, name: str, at: float, until: float) -> None:
+        await self._write(lambda connection: connection.execute(_PUT, (_REVOKED, name, until, at)).rowcount)
+        self._ledgers[_REVOKED].put(name, until, at)
 
     def signed_out(self, session: str) -> bool:
         return self._ledgers[_SIGNED_OUT].get(session) is not None
 
-    def revoked_at(self, subject: str) -> float | None:
-        return self._ledgers[_REVOKED].get(subject)
+    def revoked_at(self, *names: str) -> float | None:
+        return self._ledgers[_REVOKED].get(*names)
 
     async def refresh(self) -> None:
         """Read what another process has written since the last look, and each hour drop what has run out."""

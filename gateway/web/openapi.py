@@ -71,7 +71,7 @@ def _operation(
     problems: dict[str, Any] | None = None,
     proof: bool = True,
     parameters: tuple[str, ...] = (),
-    asks: str | None = None,
+    asks: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
     told: dict[str, Any] = {
         "summary": summary,
@@ -80,7 +80,8 @@ def _operation(
         "security": _PROOFS if proof else [],
     }
     if asks is not None:
-        told["requestBody"] = {"content": {"application/json": {"schema": _ref("schemas", asks)}}}
+        schema, media = asks
+        told["requestBody"] = {"content": {media: {"schema": _ref("schemas", schema)}}}
     return told
 
 
@@ -165,19 +166,27 @@ PATHS: dict[str, Any] = {
             proof=False,
         ),
     },
+    "/oauth2/backchannel_logout": {
+        "post": _operation(
+            "The provider's word that a person or a session has signed out there (Back-Channel Logout 1.0)",
+            {"200": _bare("Their sessions are over")},
+            proof=False,
+            asks=("LogoutToken", "application/x-www-form-urlencoded"),
+        )
+    },
     "/oauth2/userinfo": _read("Who you are", {"200": _body("The person", "Person")}),
     "/api/v3/login": _api(
         "post",
         "A service key's name and secret for a token that lives an hour",
         {"200": _body("The token", "ValtLogin"), "401": _body("Wrong", "ValtLoginFailed")},
         proof=False,
-        asks="ValtCredentials",
+        asks=("ValtCredentials", "application/json"),
     ),
     "/api/v3/records": _api(
         "post",
         "Search the recordings that the caller may see",
         {"200": _body("The recordings", "ValtRecords")},
-        asks="ValtQuery",
+        asks=("ValtQuery", "application/json"),
     ),
     "/api/v3/records/{recording}": _api(
         "get",

@@ -55,6 +55,7 @@ SCHEMAS: dict[str, Any] = {
         videos=_list(_object(video=_ID, name=_TEXT, url=_TEXT, delivery=_DELIVERY)),
     ),
     "Person": _object(subject=_TEXT, issuer=_TEXT, provider=_TEXT, groups=_list(_TEXT), expires_at=_MOMENT_OR_NULL),
+    "LogoutToken": _object(logout_token=_TEXT),
     "ValtCredentials": _object(username=_TEXT, password=_TEXT),
     "ValtLogin": _object(data=_object(access_token=_TEXT)),
     "ValtLoginFailed": _object(data=_TEXT),

@@ -49,6 +49,7 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] =
     (("GET",), "/oauth2/callback", lambda h: h.sign_in.callback),
     (("GET",), "/oauth2/sign_out", lambda h: h.sign_in.ask_sign_out),
     (("POST",), "/oauth2/sign_out", lambda h: h.sign_in.sign_out),
+    (("POST",), "/oauth2/backchannel_logout", lambda h: h.sign_in.backchannel_logout),
     (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.people.userinfo),
     (("GET", "HEAD"), "/assets/{edition}/{name}", lambda _: assets.asset),
     (("POST",), "/api/v3/login", lambda h: h.api.login),

@@ -3,12 +3,18 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from aiohttp import web
 
 from gateway.access import Access
-from gateway.errors import AccessDeniedError, InvalidCredentialsError, MissingCredentialsError, NotFoundError
+from gateway.errors import (
+    AccessDeniedError,
+    BadRequestError,
+    InvalidCredentialsError,
+    MissingCredentialsError,
+    NotFoundError,
+)
 from gateway.model import Identity
 from gateway.ports import Audit, Clock, Store
 from gateway.web.credentials import CredentialsReader
@@ -29,6 +35,8 @@ class SignIn(Protocol):
     async def finish(self, cookies: Iterable[str], answer: Mapping[str, str]) -> tuple[Identity, str, str]: ...
 
     async def sign_out_address(self, back: str) -> str | None: ...
+
+    async def end_sessions(self, token: str) -> Identity: ...
 
 
 class SessionCookies(Protocol):
@@ -121,6 +129,21 @@ class SignInHandlers:
         if self._sessions is not None:
             response.headers.add("Set-Cookie", self._sessions.clear_header())
         return response
+
+    async def backchannel_logout(self, request: web.Request) -> web.StreamResponse:
+        """POST /oauth2/backchannel_logout, by the provider (OpenID Connect Back-Channel Logout 1.0, 2.5 and 2.8)."""
+        if self._sign_in is None:
+            raise NotFoundError
+        form = parse_qs((await request.read()).decode("ascii", "replace"))
+        tokens = form.get("logout_token", [])
+        if len(tokens) != 1:
+            raise BadRequestError("there is no logout token, or more than one")
+        try:
+            identity = await self._sign_in.end_sessions(tokens[0])
+        except InvalidCredentialsError as error:
+            raise BadRequestError(str(error)) from None
+        self._audit.signed("sign_out", identity, request[VISIT])
+        return web.Response(headers=_NO_STORE)
 
     def _is_same_origin(self, request: web.Request) -> bool:
         site = request.headers.get("Sec-Fetch-Site")

@@ -62,6 +62,7 @@ async def test_a_revocation_tells_when_it_was_made(store: Store, clock: ManualCl
     await store.revoke("anna", clock.now(), clock.now() + 60)
     assert store.revoked_at("anna") == clock.now()
     assert store.revoked_at("bob") is None
+    assert store.revoked_at("bob", "anna") == clock.now()
     clock.pass_(61)
     assert store.revoked_at("anna") is None
 

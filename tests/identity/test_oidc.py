@@ -24,6 +24,7 @@ from gateway.identity.jwks import Keys
 from gateway.identity.oidc import Client, OidcProvider
 from gateway.identity.sign_in import SignIn
 from gateway.model import Identity, Secret
+from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
 from tests.support.provider import Provider, signing_key
 
@@ -145,7 +146,12 @@ def made(
         expected = Expected(provider.issuer, "valt-gateway", ("EdDSA", "RS256"), 30.0)
         discovery = Discovery(provider.issuer, client, clock)
         flow = OidcProvider("campus-login", expected, known, discovery, keys, client, clock)
-        return Browser(SignIn(flow, AttemptsCookie(SECRETS, secure=True), clock), provider, tokens, clock)
+        return Browser(
+            SignIn(flow, AttemptsCookie(SECRETS, secure=True), clock, MemoryStore(clock), 3600.0),
+            provider,
+            tokens,
+            clock,
+        )
 
     return make
 

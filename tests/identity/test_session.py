@@ -10,6 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gateway.errors import GatewayError
+from gateway.identity.logout import session_names
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, Secret
 from gateway.store.memory import MemoryStore
@@ -185,6 +186,27 @@ async def test_nothing_of_the_person_can_be_read_from_the_cookie(house: House) -
     opened = base64.urlsafe_b64decode(header.partition("=")[2].partition(";")[0])
     assert b"anna" not in opened
     assert "anna" not in header
+
+
+async def test_what_its_provider_calls_a_session_is_kept_and_costs_little(house: House) -> None:
+    names = session_names("https://sso.example.edu", {"sub": "anna" * 60, "sid": "of a session" * 20})
+    sessions = house.sessions()
+    plain, named = (sessions.issue_header(replace(ANNA, revocable_as=kept)) for kept in ((), names))
+    identity = await sessions.authenticate(value_of(sessions, named))
+    assert identity is not None
+    assert identity.revocable_as == names
+    assert len(named) - len(plain) < 100
+
+
+@pytest.mark.parametrize("name", ["anna", "what the provider calls it"])
+async def test_a_revoked_session_is_no_proof_and_widens_no_narrow_ticket(house: House, name: str) -> None:
+    sessions = house.sessions()
+    wide = replace(ANNA, recording=None, video=None, revocable_as=("what the provider calls it",))
+    held = value_of(sessions, sessions.issue_header(wide))
+    assert (await sessions.joined(held, ANNA)).recording is None
+    await house.store.revoke(name, house.clock.now(), house.clock.now() + 3600)
+    assert await sessions.authenticate(held) is None
+    assert (await sessions.joined(held, ANNA)).recording == "7"
 
 
 async def test_no_session_offered_is_no_proof(house: House) -> None:

@@ -66,6 +66,7 @@ CALLS: list[tuple[str, str, str, Mapping[str, Any]]] = [
     ("get", "/oauth2/callback?code=a&state=b", "/oauth2/callback", {}),
     ("get", "/oauth2/sign_out", "/oauth2/sign_out", {}),
     ("post", "/oauth2/sign_out", "/oauth2/sign_out", {}),
+    ("post", "/oauth2/backchannel_logout", "/oauth2/backchannel_logout", {"data": {"logout_token": "a.b.c"}}),
     ("post", "/api/v3/login", "/api/v3/login", {"json": {"username": "a", "password": "b"}}),
     ("post", "/api/v3/login", "/api/v3/login", {"data": "{"}),
     ("post", "/api/v3/records", "/api/v3/records", {"json": {"search": "1", "offset": 0, "limit": 2}}),

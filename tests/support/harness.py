@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from yarl import URL
 
 from gateway.identity.ticket import mint_ticket
 from gateway.ports import Clock
@@ -144,6 +145,29 @@ class House:
     def audit(self) -> list[Mapping[str, Any]]:
         return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]
 
+    async def sign_in(self, subject: str = "anna", *groups: str, **claims: Any) -> dict[str, str]:
+        """The session's header of a browser that signs in at the provider, where an ``oidc`` one is configured."""
+        begun = f"{self.url}/oauth2/start"
+        async with self.client.get(begun, headers=NAVIGATION, allow_redirects=False) as answer:
+            query = URL(answer.headers["Location"]).query
+            attempt = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+        now = int(self.gateway.clock.now())
+        self.provider.id_token = {
+            "iss": self.provider.issuer,
+            "aud": query["client_id"],
+            "sub": subject,
+            "groups": list(groups or ("supervisors",)),
+            "nonce": query["nonce"],
+            "iat": now,
+            "exp": now + 300,
+            **claims,
+        }
+        finished = f"{self.url}/oauth2/callback?code=the-code&state={query['state']}"
+        async with self.client.get(finished, headers=attempt, allow_redirects=False) as answer:
+            assert answer.status == 303
+            cookie = next(one for one in answer.headers.getall("Set-Cookie") if "valt_gateway_session=" in one)
+            return {"Cookie": cookie.partition(";")[0]}
+
     async def metrics(self) -> dict[str, float]:
         """Every sample by its name and labels, as Prometheus would write them."""
         async with self.client.get(f"{self.admin}/metrics") as answer:
@@ -190,7 +214,7 @@ async def house(
             issuer=provider.issuer,
             portal=PORTAL,
             grants=grants,
-            more=more,
+            more=more.replace("{issuer}", provider.issuer),
         )
         config.write_text(text)
         log = io.StringIO()

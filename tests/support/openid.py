@@ -11,10 +11,14 @@ _TESTS = Path(__file__).parents[1]
 
 
 @asynccontextmanager
-async def openid_provider(port: int, gateway: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Runs on *port* for the client at *gateway*; ends with the block, or sooner by *terminate*."""
+async def openid_provider(
+    port: int, gateway: str, *, backchannel: str = ""
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Runs on *port* for the client at *gateway*, and tells *backchannel*, an address, of sign-outs; ends with the
+    block, or sooner by *terminate*."""
+    addresses = (f"{gateway}/oauth2/callback", f"{gateway}/", backchannel)
     process = await asyncio.create_subprocess_exec(
-        *(program("node"), str(_TESTS / "openid-provider.mjs"), str(port), f"{gateway}/oauth2/callback", f"{gateway}/"),
+        *(program("node"), str(_TESTS / "openid-provider.mjs"), str(port), *addresses),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=_TESTS,

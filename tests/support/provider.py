@@ -58,6 +58,8 @@ class Provider:
     discovery: dict[str, Any] = field(default_factory=dict)
     """What the discovery document says otherwise."""
     redirects: bool = False
+    id_token: Mapping[str, Any] = field(default_factory=dict)
+    """The claims of whoever signs in next."""
     asked: Counter[str] = field(default_factory=Counter)
 
     def sign(
@@ -84,6 +86,7 @@ class Provider:
         app.router.add_get("/.well-known/openid-configuration", self._discovery)
         app.router.add_get("/keys", self._keys)
         app.router.add_get("/elsewhere", self._keys)
+        app.router.add_post("/token", self._token)
         runner = web.AppRunner(app)
         await runner.setup()
         try:
@@ -96,7 +99,18 @@ class Provider:
 
     async def _discovery(self, request: web.Request) -> web.Response:
         await self._misbehave(request)
-        return web.json_response({"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys", **self.discovery})
+        told = {
+            "issuer": self.issuer,
+            "jwks_uri": f"{self.issuer}/keys",
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+        }
+        return web.json_response({**told, **self.discovery})
+
+    async def _token(self, request: web.Request) -> web.Response:
+        await self._misbehave(request)
+        tokens = {"token_type": "Bearer", "access_token": "the-access-token", "id_token": self.sign(self.id_token)}
+        return web.json_response(tokens)
 
     async def _keys(self, request: web.Request) -> web.Response:
         await self._misbehave(request)
