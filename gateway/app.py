@@ -20,6 +20,7 @@ from gateway.delivery.redirect import RedirectDelivery
 from gateway.delivery.streams import Streams
 from gateway.identity.chain import Chain
 from gateway.identity.jwks import Keys
+from gateway.identity.sign_in import SignIn
 from gateway.model import Account, Secret
 from gateway.policy import People, Rule, Rules
 from gateway.ports import Audit, Authenticator, Clock, Listener, Store
@@ -138,12 +139,15 @@ class Road:
     policy: Rules
     valt: ValtRoom
     keys: Mapping[str, Keys]
+    sign_in: SignIn | None
     identity_session: aiohttp.ClientSession
 
     async def close(self) -> None:
         """Close what is this road's alone, and VALT's room if no other road leads there."""
         for keys in self.keys.values():
             await keys.close()
+        if self.sign_in is not None:
+            await self.sign_in.close()
         await self.identity_session.close()
         self.valt.roads -= 1
         if not self.valt.roads:
@@ -267,4 +271,4 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
         forwarded=Forwarded(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),
     )
-    return Road(settings, handlers, policy, valt, keys, identity_session)
+    return Road(settings, handlers, policy, valt, keys, sign_in, identity_session)

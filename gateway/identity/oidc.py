@@ -134,6 +134,9 @@ class OidcProvider:
             revocable_as=session_names(self._expected.issuer, claims.all),
         )
 
+    async def close(self) -> None:
+        await self._discovery.close()
+
     async def read_logout(self, token: str) -> Logout | None:
         """What a logout token ends; None: it is none, or for another provider's client. InvalidCredentialsError;
         IdentityProviderError."""

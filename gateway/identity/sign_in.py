@@ -61,3 +61,6 @@ class SignIn:
         now = self._clock.now()
         await self._store.revoke(logout.ends, now, now + self._lifetime)
         return Identity(logout.subject or "", logout.issuer, self._provider.name, "oidc")
+
+    async def close(self) -> None:
+        await self._provider.close()
