@@ -122,21 +122,32 @@ def sessions_of(settings: Settings, told: Told) -> Sessions | None:
 
 
 def sign_in_of(settings: Settings, told: Told, session: aiohttp.ClientSession, keys: dict[str, Keys]) -> SignIn | None:
-    """Browser sign-in, by the first ``oidc`` there is. *keys* collects its keys."""
-    provider = next((one for one in settings.identity if isinstance(one, OidcSettings)), None)
-    if provider is None or settings.session is None:
-        return None
+    """Browser sign-in, where there is an ``oidc`` provider. *keys* collects their keys."""
     public_url = settings.server.public_url
+    flows = [
+        _flow(provider, told, session, keys, f"{public_url}/oauth2/callback")
+        for provider in settings.identity
+        if isinstance(provider, OidcSettings)
+    ]
+    if not flows or settings.session is None:
+        return None
+    cookie = AttemptsCookie(settings.session.secrets, secure=public_url.startswith("https://"))
+    return SignIn(flows, cookie, told.clock, told.store, settings.session.lifetime)
+
+
+def _flow(
+    provider: OidcSettings, told: Told, session: aiohttp.ClientSession, keys: dict[str, Keys], redirect_uri: str
+) -> OidcProvider:
     client = Client(
         provider.client_id,
         provider.client_auth,
         provider.client_secret,
         provider.private_key,
         tuple(provider.scopes),
-        f"{public_url}/oauth2/callback",
+        redirect_uri,
     )
     keys[provider.name] = Keys(provider.issuer, "", session, told.clock, told.listener)
-    flow = OidcProvider(
+    return OidcProvider(
         provider.name,
         _expected(provider, provider.client_id, provider.leeway),
         client,
@@ -145,8 +156,6 @@ def sign_in_of(settings: Settings, told: Told, session: aiohttp.ClientSession, k
         session,
         told.clock,
     )
-    cookie = AttemptsCookie(settings.session.secrets, secure=public_url.startswith("https://"))
-    return SignIn(flow, cookie, told.clock, told.store, settings.session.lifetime)
 
 
 def service_keys_of(settings: Settings, told: Told) -> ServiceKeys:

@@ -58,9 +58,9 @@ class AttemptsCookie:
         value = read_cookie(headers, self._name)
         try:
             kept = json.loads(self._box.decrypt(value.encode(), ttl=int(_LIFE))) if value else {}
-        except (InvalidToken, ValueError):
+            return Attempts(tuple(Attempt(**one) for one in kept.get("a", ())), tuple(kept.get("t", ())))
+        except (InvalidToken, ValueError, TypeError):  # the last: another release's
             return Attempts()
-        return Attempts(tuple(Attempt(**one) for one in kept.get("a", ())), tuple(kept.get("t", ())))
 
     def header(self, attempts: Attempts) -> str:
         """A Set-Cookie that keeps them, without the oldest where their links are too long for one cookie."""

@@ -44,19 +44,20 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One sign-in under way, known to this browser alone. *begun* is Unix seconds; *rd* a path of ours."""
+    """One sign-in under way at *provider*, known to this browser alone. *begun*: Unix seconds; *rd*: a path of ours."""
 
     state: str = field(repr=False)
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)
+    provider: str
     rd: str
     begun: float
 
     @classmethod
-    def begin(cls, rd: str, now: float) -> "Attempt":
+    def begin(cls, provider: str, rd: str, now: float) -> "Attempt":
         """*rd* is given up where it is too long for a cookie: better home than nowhere."""
         rd = rd if len(rd) <= _MAX_RD else "/"
-        return cls(secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(48), rd, now)
+        return cls(secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(48), provider, rd, now)
 
     @property
     def challenge(self) -> str:

@@ -7,7 +7,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from gateway.errors import BadRequestError
 
 _ONCE = ("Authorization", "Range", "If-Range", "Host", "Content-Length", "Transfer-Encoding")
-OURS = ("ticket", "download", "rd", "access_token", "state", "code", "iss", "error")
+OURS = ("ticket", "download", "rd", "access_token", "state", "code", "iss", "error", "provider")
 """Query parameters that mean something here; none may stand twice."""
 
 

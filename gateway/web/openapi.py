@@ -149,7 +149,14 @@ PATHS: dict[str, Any] = {
         "parameters": [_ref("parameters", "recording"), _ref("parameters", "video")],
     },
     "/recordings/{recording}": {**_RECORDING, **_PREFLIGHT, "parameters": [_ref("parameters", "recording")]},
-    "/oauth2/start": _page("Sign in at the provider", {"302": _bare("To the provider")}, parameters=("rd",)),
+    "/oauth2/start": _page(
+        "Sign in at the provider",
+        {
+            "200": _body("A page to choose one of several providers", {"type": "string"}, "text/html"),
+            "302": _bare("To the provider"),
+        },
+        parameters=("rd", "provider"),
+    ),
     "/oauth2/callback": _page(
         "Where the provider sends people back to",
         {"303": _bare("Signed in; to where they wanted to go")},

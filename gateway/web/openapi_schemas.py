@@ -118,6 +118,7 @@ PARAMETERS: dict[str, Any] = {
     },
     "range": _parameter("Range", "header", "a part of the film (RFC 9110, 14.2)"),
     "rd": _parameter("rd", "query", "a path of this gateway's own pages, to go to afterwards"),
+    "provider": _parameter("provider", "query", "at which of several providers, by its name"),
     "code": _parameter("code", "query", "the provider's answer (RFC 6749, 4.1.2)"),
     "state": _parameter("state", "query", "which attempt it belongs to"),
     "edition": _parameter("edition", "path", "changes with what is in it"),

@@ -30,11 +30,14 @@ _OURS = re.compile(rf"/(?:recordings(?:/{_ID}(?:/videos/{_ID})?)?)?(?:\?[A-Za-z0
 class SignIn(Protocol):
     """Signing in at a provider; *cookies* are raw ``Cookie`` headers."""
 
-    async def begin(self, cookies: Iterable[str], rd: str) -> tuple[str, str]: ...
+    @property
+    def providers(self) -> tuple[str, ...]: ...
+
+    async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, str]: ...
 
     async def finish(self, cookies: Iterable[str], answer: Mapping[str, str]) -> tuple[Identity, str, str]: ...
 
-    async def sign_out_address(self, back: str) -> str | None: ...
+    async def sign_out_address(self, provider: str | None, back: str) -> str | None: ...
 
     async def end_sessions(self, token: str) -> Identity: ...
 
@@ -84,11 +87,16 @@ class SignInHandlers:
         self._public_url = public_url
 
     async def start(self, request: web.Request) -> web.StreamResponse:
-        """GET /oauth2/start?rd=PATH"""
+        """GET /oauth2/start?rd=PATH&provider=NAME: where there are several and none is named, a page to choose one."""
         if self._sign_in is None:
             raise NotFoundError
-        rd = own_path(request.query.get("rd"))
-        location, cookie = await self._sign_in.begin(request.headers.getall("Cookie", []), rd)
+        rd, providers = own_path(request.query.get("rd")), self._sign_in.providers
+        if "provider" not in request.query and len(providers) > 1:
+            return self._pages.choose_provider(request, providers, rd)
+        provider = request.query.get("provider", providers[0])
+        if provider not in providers:
+            raise NotFoundError
+        location, cookie = await self._sign_in.begin(request.headers.getall("Cookie", []), provider, rd)
         return web.Response(status=302, headers=_NO_STORE | {"Location": location, "Set-Cookie": cookie})
 
     async def callback(self, request: web.Request) -> web.StreamResponse:
@@ -121,7 +129,10 @@ class SignInHandlers:
             until = identity.expires_at or self._clock.now()
             await self._store.sign_out(identity.session, until)
             self._audit.signed("sign_out", identity, visit)
-        back = None if self._sign_in is None else await self._sign_in.sign_out_address(self._public_url + "/")
+        back = None
+        if self._sign_in is not None:
+            provider = None if identity is None else identity.provider
+            back = await self._sign_in.sign_out_address(provider, self._public_url + "/")
         response = self._pages.signed_out(request)
         if back is not None:
             # Not a redirect: our pages' form-action would hold it up, at this hop or at one of the provider's own.

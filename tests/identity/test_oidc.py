@@ -84,7 +84,7 @@ class Browser:
     cookie: str = ""
 
     async def begin(self, rd: str = NAVIGATED) -> URL:
-        address, header = await self.sign_in.begin([self.cookie], rd)
+        address, header = await self.sign_in.begin([self.cookie], "campus-login", rd)
         self.cookie = header.partition(";")[0]
         return URL(address)
 
@@ -147,7 +147,7 @@ def made(
         discovery = Discovery(provider.issuer, client, clock)
         flow = OidcProvider("campus-login", expected, known, discovery, keys, client, clock)
         return Browser(
-            SignIn(flow, AttemptsCookie(SECRETS, secure=True), clock, MemoryStore(clock), 3600.0),
+            SignIn([flow], AttemptsCookie(SECRETS, secure=True), clock, MemoryStore(clock), 3600.0),
             provider,
             tokens,
             clock,

@@ -72,6 +72,10 @@ class Pages:
         }
         return self._page(request, "home.html", known)
 
+    def choose_provider(self, request: web.Request, providers: Sequence[str], rd: str) -> web.Response:
+        """At which of *providers* to sign in, on the way to *rd*."""
+        return self._page(request, "choose_provider.html", {"providers": providers, "rd": rd})
+
     def sign_out(self, request: web.Request) -> web.Response:
         """One button."""
         return self._page(request, "sign_out.html", {})
