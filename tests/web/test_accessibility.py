@@ -1,0 +1,99 @@
+"""Our pages can be read by everybody: axe finds nothing on any of them, light or dark, wide or on a phone."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from gateway.sim.catalogue import SESSION
+from tests.support.axe import violations
+from tests.support.browser import browser
+from tests.support.harness import VIDEO_PATH, House, house
+
+MORE = """\
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "http://localhost:9"
+client_id = "valt-gateway"
+client_secret = "planted-client-secret"
+[limits]
+requests_per_minute = 20
+[branding]
+name = "Recordings of the clinic"
+help_url = "https://help.example.edu/"
+"""
+
+# name: (who asks, for what, what the page is called)
+PAGES = {
+    "nobody at home": ("", "/", "You are not signed in"),
+    "somebody at home": ("anna", "/", "You are signed in as anna"),
+    "sign-out": ("anna", "/oauth2/sign_out", "Sign out?"),
+    "sign-in failed": ("", "/oauth2/callback?state=forged&code=x", "Signing in did not work"),
+    "sign-in cannot be reached": ("", VIDEO_PATH, "Sign-in cannot be reached"),
+    "not allowed": ("carla", VIDEO_PATH, "You may not see this recording"),
+    "not found": ("anna", "/nowhere", "There is no such page"),
+    "watch page": ("anna", f"/recordings/{SESSION}", "Session 1451"),
+    "too many requests": ("busy", VIDEO_PATH, "Too much at once"),
+    "VALT unavailable": ("anna", f"/recordings/{SESSION}/videos/another", "VALT cannot be reached"),
+}
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path, more=MORE) as running:
+        yield running
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    async with browser() as running:
+        yield running
+
+
+async def opened(here: House, chromium: Browser, name: str) -> Page:
+    """The page *name*, and the misfortune that leads to it."""
+    who, path, heading = PAGES[name]
+    headers = here.front(who, "others" if who == "carla" else "supervisors") if who else {}
+    if name == "VALT unavailable":
+        here.valt.knobs.fail["download"] = [500] * 10
+    for _ in range(20 if name == "too many requests" else 0):
+        async with here.client.head(here.url + path, headers=headers) as answer:
+            assert answer.status == 200
+    context = await chromium.new_context(extra_http_headers=headers, locale="en-GB")
+    page = await context.new_page()
+    await page.goto(here.url + path)
+    assert await page.get_by_role("heading", level=1).inner_text() == heading
+    return page
+
+
+async def found_in_any_light(page: Page) -> list[str]:
+    """What axe finds, light and dark, on a desk and on a phone, where nothing may stand out to the side either."""
+    found = []
+    for scheme in ("light", "dark"):
+        for width in (1280, 320):  # WCAG 2.2, 1.4.10: without scrolling two ways at 320 CSS pixels
+            await page.emulate_media(color_scheme=scheme)
+            await page.set_viewport_size({"width": width, "height": 640})
+            found += [f"{scheme}, {width} wide: {line}" for line in await violations(page)]
+            if await page.evaluate("document.documentElement.scrollWidth") > width:
+                found.append(f"{scheme}, {width} wide: scrolls to the side")
+    return found
+
+
+async def test_axe_finds_nothing_on_any_page(here: House, chromium: Browser) -> None:
+    found = {name: await found_in_any_light(await opened(here, chromium, name)) for name in PAGES}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+async def test_axe_finds_nothing_on_the_page_that_says_one_is_signed_out(here: House, chromium: Browser) -> None:
+    page = await opened(here, chromium, "sign-out")
+    await page.get_by_role("button", name="Sign out").click()
+    assert await page.get_by_role("heading", level=1).inner_text() == "You are signed out"
+    assert await found_in_any_light(page) == []
+
+
+async def test_axe_finds_what_is_wrong(chromium: Browser) -> None:
+    page = await chromium.new_page()
+    await page.set_content("<title>x</title><img src=x><p style='color:#aaa;background:#fff'>faint</p>")
+    assert {line.partition(":")[0] for line in await violations(page)} >= {"image-alt", "color-contrast"}
