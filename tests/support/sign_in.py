@@ -1,0 +1,85 @@
+"""A gateway where people sign in at a certified provider, and the provider's own pages filled in."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.async_api import Page
+
+from gateway.serving import Gateway
+from gateway.sim.valt import USERS, ValtSimulator
+from tests.support.harness import settings_of
+from tests.support.openid import openid_provider
+
+TOML = """\
+[server]
+listen = "127.0.0.1:{port}"
+public_url = "{public}"
+[admin]
+listen = "127.0.0.1:0"
+[valt]
+base_url = "{valt}"
+[valt.accounts.reviewer]
+username = "svc-reviewer"
+password = "{password}"
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "{issuer}"
+client_id = "valt-gateway"
+client_secret = "planted-client-secret"
+subject_claim = "preferred_username"
+[session]
+secret = "a-session-secret-of-more-than-32-bytes"
+[[grants]]
+name = "supervisors"
+groups = ["supervisors"]
+recordings = ["*"]
+account = "reviewer"
+[audit]
+file = "audit.jsonl"
+"""
+
+
+@dataclass
+class Site:
+    url: str
+    gateway: Gateway
+    provider: asyncio.subprocess.Process
+    folder: Path
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@asynccontextmanager
+async def site(folder: Path) -> AsyncIterator[Site]:
+    port, provider_port = free_port(), free_port()
+    url = f"http://localhost:{port}"
+    async with ValtSimulator() as valt, openid_provider(provider_port, url) as provider:
+        config = folder / "gateway.toml"
+        issuer = f"http://localhost:{provider_port}"
+        config.write_text(
+            TOML.format(port=port, public=url, valt=valt.base_url, password=USERS["svc-reviewer"], issuer=issuer)
+        )
+        gateway = Gateway(settings_of(config))
+        await gateway.start()
+        try:
+            yield Site(url, gateway, provider, folder)
+        finally:
+            await gateway.stop()
+
+
+async def sign_in_as(page: Page, name: str, *, consents: bool = True) -> None:
+    """The provider's own pages: who, and yes, which it asks once."""
+    await page.fill("input[name=login]", name)
+    await page.fill("input[name=password]", "any")
+    await page.click("button[type=submit]")
+    if consents:
+        await page.click("button[type=submit]")
