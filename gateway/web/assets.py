@@ -1,4 +1,4 @@
-"""The watch page's modules and styles, served from memory.
+"""Our pages' modules and styles, served from memory.
 
 The name of a folder is a digest of all that is in it, so that modules import each other by their plain names,
 an answer may be kept for ever, and an upgrade never mixes old with new.
@@ -12,11 +12,13 @@ from aiohttp import web
 from gateway.errors import NotFoundError
 
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
-_FILES = {
+_PAGES = files("gateway.web.pages")
+_WATCH = {
     file.name: file.read_bytes()
-    for file in sorted(files("gateway.web.pages").joinpath("watch").iterdir(), key=lambda file: file.name)
+    for file in sorted(_PAGES.joinpath("watch").iterdir(), key=lambda file: file.name)
     if file.name.endswith(tuple(_TYPES))
 }
+_FILES = {**_WATCH, "moment.js": _PAGES.joinpath("moment.js").read_bytes()}
 _EDITION = hashlib.sha256(b"\0".join(name.encode() + b"\0" + body for name, body in _FILES.items())).hexdigest()[:16]
 
 
@@ -27,8 +29,8 @@ def address(name: str) -> str:
 
 
 def modules() -> list[str]:
-    """The addresses of every module, for a page to ask for all of them at once."""
-    return [address(name) for name in _FILES if name.endswith(".js")]
+    """The addresses of the watch page's modules, for it to ask for all of them at once."""
+    return [address(name) for name in _WATCH if name.endswith(".js")]
 
 
 async def asset(request: web.Request) -> web.StreamResponse:

@@ -152,7 +152,12 @@ PATHS: dict[str, Any] = {
     "/oauth2/start": _page(
         "Sign in at the provider",
         {
-            "200": _body("A page to choose one of several providers", {"type": "string"}, "text/html"),
+            "200": _body(
+                "A page that leads on: to the one of several providers that is chosen, or where a browser may hold a "
+                "moment behind #",
+                {"type": "string"},
+                "text/html",
+            ),
             "302": _bare("To the provider"),
         },
         parameters=("rd", "provider"),

@@ -18,13 +18,18 @@ from gateway.errors import (
 from gateway.model import Identity
 from gateway.ports import Audit, Clock, Store
 from gateway.web.credentials import CredentialsReader
+from gateway.web.negotiation import is_top_navigation
 from gateway.web.pages.render import Pages
 from gateway.web.visits import VISIT
 
 _NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _ID = r"[0-9A-Za-z-]{1,64}"
 # Our own pages and nothing else: a path that a browser could read as another site's matches nothing here.
-_OURS = re.compile(rf"/(?:recordings(?:/{_ID}(?:/videos/{_ID})?)?)?(?:\?[A-Za-z0-9\-._~!$'()*,;:@/?%&=+]*)?", re.ASCII)
+_OURS = re.compile(
+    rf"/(?:recordings(?:/{_ID}(?:/videos/{_ID})?)?)?(?:\?[A-Za-z0-9\-._~!$'()*,;:@/?%&=+]*)?"
+    r"(?:#(?:t=[0-9:.]{1,16})?)?",
+    re.ASCII,
+)
 
 
 class SignIn(Protocol):
@@ -92,11 +97,15 @@ class SignInHandlers:
             raise NotFoundError
         rd, providers = own_path(request.query.get("rd")), self._sign_in.providers
         if "provider" not in request.query and len(providers) > 1:
-            return self._pages.choose_provider(request, providers, rd)
+            return self._pages.sign_in(request, providers, rd)
         provider = request.query.get("provider", providers[0])
         if provider not in providers:
             raise NotFoundError
-        location, cookie = await self._sign_in.begin(request.headers.getall("Cookie", []), provider, rd)
+        cookies = request.headers.getall("Cookie", [])
+        location, cookie = await self._sign_in.begin(cookies, provider, rd.removesuffix("#"))
+        if rd.startswith("/recordings/") and "#" not in rd and is_top_navigation(request):
+            # The browser may hold a moment, "#t=90", that only a script can see.
+            return self._pages.sign_in(request, [provider], rd)
         return web.Response(status=302, headers=_NO_STORE | {"Location": location, "Set-Cookie": cookie})
 
     async def callback(self, request: web.Request) -> web.StreamResponse:

@@ -9,6 +9,8 @@ from urllib.parse import quote
 import pytest
 from yarl import URL
 
+from tests.support.axe import violations
+from tests.support.browser import browser
 from tests.support.harness import NAVIGATION, VIDEO_PATH, House, house
 from tests.support.provider import Provider
 
@@ -39,7 +41,7 @@ class Two:
 
     async def begin(self, name: str) -> Mapping[str, str]:
         """What the browser brings to the provider."""
-        code, location, _ = await self.get(f"/oauth2/start?provider={name}&rd={VIDEO_PATH}")
+        code, location, _ = await self.get(f"/oauth2/start?provider={name}&rd={VIDEO_PATH}%23")
         assert (code, str(location.origin())) == (302, self.providers[name].issuer)
         return location.query
 
@@ -71,8 +73,19 @@ async def test_who_names_none_is_asked_and_each_choice_keeps_the_link(two: Two) 
     code, _, page = await two.get(f"/oauth2/start?rd={quote(wanted)}")
     assert code == 200
     for name in two.providers:
-        assert f'href="/oauth2/start?provider={name}&amp;rd={quote(wanted, safe="")}">{name}</a>' in page
+        assert f'href="/oauth2/start?provider={name}&amp;rd={quote(wanted + "#", safe="")}">{name}</a>' in page
     assert page.index("clinic") < page.index("campus-login")
+
+
+async def test_each_choice_keeps_the_moment_behind_the_hash(two: Two) -> None:
+    async with browser() as chromium:
+        page = await chromium.new_page(locale="en-GB")
+        await page.goto(f"{two.home.url}{VIDEO_PATH}?x=1#t=90")
+        await page.get_by_role("heading", name="Where do you want to sign in?").wait_for()
+        for name in two.providers:
+            href = await page.get_by_role("link", name=name).get_attribute("href")
+            assert URL(href or "").query == {"provider": name, "rd": f"{VIDEO_PATH}?x=1#t=90"}
+        assert await violations(page) == []
 
 
 @pytest.mark.parametrize("name", ["clinic", "campus-login"])

@@ -169,13 +169,24 @@ async def test_sign_out_by_another_site_is_refused(here: Site) -> None:
     [
         *("//evil.test", "/\\evil.test", "https://evil.test", "https:evil.test", "/%2Fevil.test", "/\t/evil.test"),
         *("/recordings/../evil", "/recordings/a/videos/b/../../..", "javascript:alert(1)", "", "evil", "/\r\nX: y"),
-        *("/recordings/a#//evil", "/oauth2/start", "/recordings//evil.test", "\\\\evil", "/.evil.test", "/@evil.test"),
+        *(
+            "/recordings/a#//evil",
+            "/recordings/a#t=//evil",
+            "/recordings/a#t=1#t=2",
+            "/oauth2/start",
+            "/recordings//evil.test",
+            "\\\\evil",
+            "/.evil.test",
+            "/@evil.test",
+        ),
     ],
 )
 def test_rd_leads_to_our_own_pages_or_home(rd: str) -> None:
     assert own_path(rd) == "/"
 
 
-@pytest.mark.parametrize("rd", ["/", "/recordings", "/recordings/a-1", "/recordings/a/videos/b?t=90&x=%20y"])
+@pytest.mark.parametrize(
+    "rd", ["/", "/recordings", "/recordings/a-1", "/recordings/a/videos/b?t=90&x=%20y", "/recordings/a?x#t=1:30.5"]
+)
 def test_rd_keeps_path_and_query_of_our_own_pages(rd: str) -> None:
     assert own_path(rd) == rd

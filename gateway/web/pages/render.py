@@ -17,6 +17,8 @@ from gateway.model import Identity
 from gateway.web import assets
 
 _ROOT = files("gateway.web.pages")
+_SCRIPTS = "script-src 'self'; require-trusted-types-for 'script'; "
+"""Added to the policy of the two pages that run any, our own."""
 
 
 class Pages:
@@ -72,9 +74,11 @@ class Pages:
         }
         return self._page(request, "home.html", known)
 
-    def choose_provider(self, request: web.Request, providers: Sequence[str], rd: str) -> web.Response:
-        """At which of *providers* to sign in, on the way to *rd*."""
-        return self._page(request, "choose_provider.html", {"providers": providers, "rd": rd})
+    def sign_in(self, request: web.Request, providers: Sequence[str], rd: str) -> web.Response:
+        """Leads on to a sign-in that ends at *rd*, by itself where there is one of *providers*, else as the person
+        chooses, and takes along what the address says behind ``#``."""
+        known = {"providers": providers, "rd": rd if "#" in rd else f"{rd}#", "asset": assets.address}
+        return self._page(request, "sign_in.html", known, policy=_SCRIPTS + self._policy + "'none'")
 
     def sign_out(self, request: web.Request) -> web.Response:
         """One button."""
@@ -85,14 +89,14 @@ class Pages:
         return self._page(request, "signed_out.html", {})
 
     def recording(self, request: web.Request, recording: Mapping[str, Any]) -> web.Response:
-        """The watch page: every video of the recording that the person may see. It alone runs scripts, our own."""
+        """The watch page: every video of the recording that the person may see."""
         texts = self._languages["en"]["watch"] | self._texts(request).get("watch", {})
         known = {"recording": recording, "watch": texts, "modules": assets.modules(), "asset": assets.address}
         # A redirect is followed only where the policy lets it lead, and links may name any of VALT's media servers.
         media = "'self' http: https:" if recording["delivery"] == "redirect" else "'self'"
         policy = self._policy.replace("media-src 'self'", f"media-src {media}").replace("style-src", "style-src 'self'")
-        scripts = "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; "
-        return self._page(request, "recording.html", known, policy=scripts + policy + self._frame_ancestors)
+        policy = f"{_SCRIPTS}connect-src 'self'; {policy}{self._frame_ancestors}"
+        return self._page(request, "recording.html", known, policy=policy)
 
     def _page(
         self,
