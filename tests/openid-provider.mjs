@@ -1,8 +1,12 @@
 // A certified OpenID provider for the tests: node openid-provider.mjs PORT REDIRECT_URI POST_LOGOUT_URI [BACKCHANNEL_URI]
 // Whoever signs in is who they say; the groups of "anna" are supervisors, of anybody else none.
+// Each start has keys of its own.
+import { generateKeyPairSync, randomUUID } from "node:crypto";
 import Provider from "oidc-provider";
 
 const [port, redirect, back, backchannel] = process.argv.slice(2);
+const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const key = { ...privateKey.export({ format: "jwk" }), kid: randomUUID(), use: "sig", alg: "RS256" };
 const provider = new Provider(`http://localhost:${port}`, {
   clients: [
     {
@@ -16,6 +20,7 @@ const provider = new Provider(`http://localhost:${port}`, {
   claims: { openid: ["sub"], profile: ["preferred_username"], email: ["email"], groups: ["groups"] },
   scopes: ["openid", "profile", "email", "groups"],
   pkce: { required: () => true },
+  jwks: { keys: [key] },
   cookies: { keys: ["planted-cookie-key"] },
   features: { devInteractions: { enabled: true }, backchannelLogout: { enabled: true } },
   // Its own dispatcher would not speak to loopback, where the gateway is.

@@ -1,5 +1,6 @@
 """Browser sign-in as Chromium lives it: moments behind #, the back button, sessions that end, clocks that are off."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from playwright.async_api import BrowserContext
 from gateway.sim.catalogue import SESSION
 from tests.support.axe import violations
 from tests.support.browser import browser, is_playing
+from tests.support.clock import ManualClock
 from tests.support.harness import VIDEO_PATH
+from tests.support.openid import openid_provider
 from tests.support.sign_in import Site, sign_in_as, site
 
 WATCH = f"/recordings/{SESSION}"
@@ -72,3 +75,68 @@ async def test_an_address_that_is_no_moment_goes_no_further_than_the_browser(
         await page.wait_for_selector("input[name=login]")
     await sign_in_as(page, "anna")
     await page.wait_for_url(here.url + WATCH)
+
+
+async def test_the_back_button_after_signing_in_leads_to_the_portal_and_on_again_to_the_film(
+    here: Site, context: BrowserContext
+) -> None:
+    page = await context.new_page()
+    answers: list[tuple[str, int]] = []
+    page.on("response", lambda answer: answers.append((answer.url, answer.status)))
+    await page.goto(f"{here.url}/robots.txt")  # stands for the portal
+    await page.goto(here.url + VIDEO_PATH)
+    await sign_in_as(page, "anna")
+    await page.wait_for_url(here.url + VIDEO_PATH)
+    answers.clear()
+    steps = 0
+    while page.url != f"{here.url}/robots.txt":
+        await page.go_back()
+        steps += 1
+    assert steps == 3  # the provider's two forms lie between, and no page of ours
+    for _ in range(steps):
+        await page.go_forward()
+    assert page.url == here.url + VIDEO_PATH
+    assert await is_playing(page)
+    assert all(status < 400 for url, status in answers if url.startswith(here.url))
+
+
+async def test_a_session_that_ends_while_a_film_plays_cuts_it_and_the_page_leads_back_to_the_second(
+    tmp_path: Path, context: BrowserContext
+) -> None:
+    clock = ManualClock(wall=time.time())
+    async with site(tmp_path, clock=clock, session='lifetime = "5m"') as here:
+        here.valt.knobs.stall_after = [150_000, 150_000]
+        page = await context.new_page()
+        await page.goto(f"{here.url}{WATCH}?t=2")
+        await sign_in_as(page, "anna")
+        await page.wait_for_selector("video")
+        assert await is_playing(page)
+        assert len(here.gateway.streams) == 2
+        clock.pass_(301)
+        link = page.get_by_role("link", name="Go on from")
+        await link.wait_for()
+        assert await page.get_by_text("You have been signed out.").is_visible()
+        assert len(here.gateway.streams) == 0
+        here.valt.knobs.stall_gate.set()
+        await link.click()
+        await page.wait_for_url(f"{here.url}{WATCH}?t=*")  # the provider still knows them, and asks nothing
+        await page.wait_for_selector("video")
+        assert await is_playing(page)
+        assert '"outcome":"cut"' in (here.folder / "audit.jsonl").read_text()
+
+
+async def test_the_providers_keys_change_and_people_go_on_signing_in(tmp_path: Path, context: BrowserContext) -> None:
+    clock = ManualClock(wall=time.time())
+    async with site(tmp_path, clock=clock) as here:
+        page = await context.new_page()
+        await page.goto(here.url + WATCH)
+        await sign_in_as(page, "anna")
+        await page.wait_for_url(here.url + WATCH)
+        here.provider.terminate()
+        await here.provider.wait()
+        async with openid_provider(here.provider_port, here.url):
+            clock.pass_(61)  # strangers' keys are not looked for more often than once a minute
+            await context.clear_cookies()
+            await page.goto(here.url + WATCH)
+            await sign_in_as(page, "anna")
+            await page.wait_for_url(here.url + WATCH)

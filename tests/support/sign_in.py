@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
+from gateway.ports import Clock
 from gateway.serving import Gateway
 from gateway.sim.valt import USERS, ValtSimulator
 from tests.support.harness import settings_of
@@ -34,6 +35,7 @@ client_secret = "planted-client-secret"
 subject_claim = "preferred_username"
 [session]
 secret = "a-session-secret-of-more-than-32-bytes"
+{session}
 [[grants]]
 name = "supervisors"
 groups = ["supervisors"]
@@ -48,7 +50,9 @@ file = "audit.jsonl"
 class Site:
     url: str
     gateway: Gateway
+    valt: ValtSimulator
     provider: asyncio.subprocess.Process
+    provider_port: int
     folder: Path
 
 
@@ -59,19 +63,27 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def site(folder: Path) -> AsyncIterator[Site]:
+async def site(folder: Path, *, clock: Clock | None = None, session: str = "") -> AsyncIterator[Site]:
+    """*clock* is the gateway's alone; *session* are more lines of that table."""
     port, provider_port = free_port(), free_port()
     url = f"http://localhost:{port}"
     async with ValtSimulator() as valt, openid_provider(provider_port, url) as provider:
         config = folder / "gateway.toml"
         issuer = f"http://localhost:{provider_port}"
         config.write_text(
-            TOML.format(port=port, public=url, valt=valt.base_url, password=USERS["svc-reviewer"], issuer=issuer)
+            TOML.format(
+                port=port,
+                public=url,
+                valt=valt.base_url,
+                password=USERS["svc-reviewer"],
+                issuer=issuer,
+                session=session,
+            )
         )
-        gateway = Gateway(settings_of(config))
+        gateway = Gateway(settings_of(config), clock=clock)
         await gateway.start()
         try:
-            yield Site(url, gateway, provider, folder)
+            yield Site(url, gateway, valt, provider, provider_port, folder)
         finally:
             await gateway.stop()
 
