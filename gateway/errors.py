@@ -74,11 +74,29 @@ class InvalidCredentialsError(GatewayError):
     detail = "The proof of who you are is not valid or no longer valid. Open the recording from your portal again."
 
 
+class OutOfTimeError(InvalidCredentialsError):
+    """The proof is no longer good, or not yet: perhaps a clock is wrong."""
+
+
 class SignInFailedError(InvalidCredentialsError):
     """The provider's answer is not one to a sign-in that this browser began, or not a good one."""
 
     detail = "Signing in did not work. Begin again from the recording's link."
     page = "sign_in_failed"
+
+
+class SignInForgottenError(SignInFailedError):
+    """The browser keeps no trace of a sign-in: it blocks cookies, waited too long, or began at another address."""
+
+    detail = "The browser did not keep the sign-in that it began. Allow cookies for this site and begin again."
+    page = "sign_in_forgotten"
+
+
+class SignInClockError(SignInFailedError):
+    """What the provider says now is of another time by our clock."""
+
+    detail = "The sign-in service's clock and this server's do not agree."
+    page = "sign_in_clock"
 
 
 class SignInCirclesError(SignInFailedError):

@@ -13,7 +13,7 @@ from typing import Any
 
 import jwt
 
-from gateway.errors import InvalidCredentialsError
+from gateway.errors import InvalidCredentialsError, OutOfTimeError
 
 MAX_TOKEN = 8192
 _MAX_NAME = 255
@@ -102,9 +102,9 @@ def signed(token: str, header: Mapping[str, Any], key: Any, expected: Expected, 
         raise InvalidCredentialsError(f"the token is not valid: {type(error).__name__}") from None
     issued_at, expires_at = time_of(claims, "iat"), time_of(claims, "exp")
     if now >= expires_at + expected.leeway:
-        raise InvalidCredentialsError("the token has expired")
+        raise OutOfTimeError("the token has expired")
     if issued_at > now + expected.leeway or ("nbf" in claims and time_of(claims, "nbf") > now + expected.leeway):
-        raise InvalidCredentialsError("the token is not valid yet")
+        raise OutOfTimeError("the token is not valid yet")
     return claims
 
 

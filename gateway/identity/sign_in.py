@@ -2,8 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.errors import InvalidCredentialsError, SignInCirclesError, SignInFailedError
-from gateway.identity.attempts import AttemptsCookie
+from gateway.errors import (
+    InvalidCredentialsError,
+    OutOfTimeError,
+    SignInCirclesError,
+    SignInClockError,
+    SignInFailedError,
+    SignInForgottenError,
+)
+from gateway.identity.attempts import Attempts, AttemptsCookie
 from gateway.identity.oidc import Attempt, OidcProvider
 from gateway.model import Identity
 from gateway.ports import Clock, Store
@@ -50,10 +57,14 @@ class SignIn:
         attempt = attempts.find(answer.get("state", ""), now)
         # The attempt knows its provider, so that no code of one's is taken to another (RFC 9207).
         provider = None if attempt is None else self._providers.get(attempt.provider)
+        if attempts == Attempts():
+            raise SignInForgottenError("the browser brought no sign-in: cookies blocked, late, or another address")
         if attempt is None or provider is None:
             raise SignInFailedError("the answer is to no sign-in that this browser began")
         try:
             identity = await provider.finish(attempt, answer)
+        except OutOfTimeError as error:
+            raise SignInClockError(f"{error}, by this clock: it and the provider's do not agree") from None
         except InvalidCredentialsError as error:
             raise SignInFailedError(str(error)) from None
         return identity, attempt.rd, self._cookie.header(attempts.came_back(attempt, now))

@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext
 
 from gateway.sim.catalogue import SESSION
 from tests.support.axe import violations
-from tests.support.browser import browser, is_playing
+from tests.support.browser import browser, is_playing, profile
 from tests.support.clock import ManualClock
 from tests.support.harness import VIDEO_PATH
 from tests.support.openid import openid_provider
@@ -140,3 +140,62 @@ async def test_the_providers_keys_change_and_people_go_on_signing_in(tmp_path: P
             await page.goto(here.url + WATCH)
             await sign_in_as(page, "anna")
             await page.wait_for_url(here.url + WATCH)
+
+
+async def test_a_clock_that_is_five_minutes_behind_is_named_and_nobody_is_sent_round(
+    tmp_path: Path, context: BrowserContext
+) -> None:
+    async with site(tmp_path, clock=ManualClock(wall=time.time() - 300)) as here:
+        page = await context.new_page()
+        await page.goto(here.url + WATCH)
+        await sign_in_as(page, "anna")
+        await page.wait_for_url(f"{here.url}/oauth2/callback?*")
+        assert await page.get_by_role("heading", level=1).inner_text() == "A clock is wrong"
+
+
+async def test_a_clock_that_is_five_minutes_ahead_keeps_nobody_out(tmp_path: Path, context: BrowserContext) -> None:
+    async with site(tmp_path, clock=ManualClock(wall=time.time() + 300)) as here:
+        page = await context.new_page()
+        await page.goto(here.url + WATCH)
+        await sign_in_as(page, "anna")
+        await page.wait_for_url(here.url + WATCH)
+
+
+async def test_where_the_browser_blocks_our_cookies_the_page_says_so(here: Site, tmp_path: Path) -> None:
+    async with profile(tmp_path / "profile", without_cookies_of=here.url) as context:
+        page = await context.new_page()
+        await page.goto(here.url + WATCH)
+        await sign_in_as(page, "anna")
+        await page.wait_for_url(f"{here.url}/oauth2/callback?*")
+        assert await page.get_by_text("Perhaps it blocks cookies here").is_visible()
+
+
+async def test_a_session_that_never_holds_ends_in_a_page_and_not_in_a_fourth_sign_in(
+    here: Site, context: BrowserContext
+) -> None:
+    page = await context.new_page()
+    await page.goto(here.url + WATCH)
+    await sign_in_as(page, "anna")
+    for _ in range(3):
+        await page.wait_for_url(here.url + WATCH)
+        await context.clear_cookies(name="valt_gateway_session")
+        await page.goto(here.url + WATCH)
+    await page.wait_for_url(f"{here.url}/oauth2/start?**")
+    assert await page.get_by_role("heading", level=1).inner_text() == "You keep being signed in"
+
+
+async def test_a_provider_that_stops_and_starts_again_lets_newcomers_in_again(
+    tmp_path: Path, context: BrowserContext
+) -> None:
+    clock = ManualClock(wall=time.time())
+    async with site(tmp_path, clock=clock) as here:
+        here.provider.terminate()
+        await here.provider.wait()
+        page = await context.new_page()
+        await page.goto(f"{here.url}{WATCH}#t=9")
+        assert await page.get_by_role("heading", level=1).inner_text() == "Sign-in cannot be reached"
+        async with openid_provider(here.provider_port, here.url):
+            clock.pass_(10)  # as Retry-After said
+            await page.reload()
+            await sign_in_as(page, "anna")
+            await page.wait_for_url(f"{here.url}{WATCH}#t=9")

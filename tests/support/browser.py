@@ -1,10 +1,12 @@
 """Headless Chromium, Debian's, driven by playwright."""
 
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.support.programs import program
 
@@ -19,15 +21,36 @@ _FLAGS = [
 ]
 
 
+def _flags() -> list[str]:
+    return _FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+
+
 @asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
-    flags = _FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=program("chromium"), args=flags)
+        started = await playwright.chromium.launch(executable_path=program("chromium"), args=_flags())
         try:
             yield started
         finally:
             await started.close()
+
+
+@asynccontextmanager
+async def profile(folder: Path, *, without_cookies_of: str) -> AsyncIterator[BrowserContext]:
+    """A person's own Chromium, kept in *folder*, which they told to keep no cookies of that origin."""
+    rule = {f"{without_cookies_of},*": {"setting": 2}}
+    (folder / "Default").mkdir(parents=True)
+    (folder / "Default" / "Preferences").write_text(
+        json.dumps({"profile": {"content_settings": {"exceptions": {"cookies": rule}}}})
+    )
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            folder, executable_path=program("chromium"), args=_flags(), locale="en-GB"
+        )
+        try:
+            yield context
+        finally:
+            await context.close()
 
 
 async def is_playing(page: Page) -> bool:
