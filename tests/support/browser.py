@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Frame, Page, async_playwright
 
 from tests.support.programs import program
 
@@ -21,14 +21,15 @@ _FLAGS = [
 ]
 
 
-def _flags() -> list[str]:
-    return _FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+def _flags(*more: str) -> list[str]:
+    return _FLAGS + [*more] + (["--no-sandbox"] if os.geteuid() == 0 else [])
 
 
 @asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
+async def browser(*flags: str) -> AsyncIterator[Browser]:
+    """A fresh one, with *flags* besides the usual."""
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=program("chromium"), args=_flags())
+        started = await playwright.chromium.launch(executable_path=program("chromium"), args=_flags(*flags))
         try:
             yield started
         finally:
@@ -53,7 +54,7 @@ async def profile(folder: Path, *, without_cookies_of: str) -> AsyncIterator[Bro
             await context.close()
 
 
-async def is_playing(page: Page) -> bool:
+async def is_playing(page: Page | Frame) -> bool:
     """Whether the page's video moves on: two moments of it differ."""
     return bool(
         await page.evaluate(

@@ -1,0 +1,177 @@
+"""A portal on another site embeds videos, in Chromium: what a listed one may, and what nobody else may."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+from aiohttp import web
+from playwright.async_api import BrowserContext, Frame, Page
+
+from gateway.sim.catalogue import SESSION
+from tests.support.browser import browser, is_playing
+from tests.support.harness import VIDEO_PATH, House, house
+
+PUBLIC = "https://recordings.clinic.test"
+WATCH = f"/recordings/{SESSION}"
+
+READS = """async ([address, range]) => {
+    try {
+        const answer = await fetch(address, { credentials: "include", headers: range ? { Range: range } : {} });
+        return [answer.status, (await answer.arrayBuffer()).byteLength];
+    } catch {
+        return "nothing";
+    }
+}"""
+EMBEDS = """([address, crossorigin]) => new Promise(resolve => {
+    const video = Object.assign(document.createElement("video"), { muted: true, autoplay: true });
+    if (crossorigin) video.crossOrigin = "use-credentials";
+    video.onerror = () => resolve("nothing");
+    video.ontimeupdate = () => {
+        if (video.currentTime < 0.2) return;
+        const canvas = document.createElement("canvas").getContext("2d");
+        canvas.drawImage(video, 0, 0);
+        try {
+            canvas.getImageData(0, 0, 1, 1);
+            resolve("plays and can be read");
+        } catch {
+            resolve("plays");
+        }
+    };
+    video.src = address;
+    document.body.replaceChildren(video);
+})"""
+
+
+@asynccontextmanager
+async def elsewhere(authority: trustme.CA, name: str) -> AsyncIterator[str]:
+    """Another site, whose one page is empty; yields its origin."""
+
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>elsewhere</title>", content_type="text/html")
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
+    application = web.Application()
+    application.router.add_get("/", page)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    try:
+        yield f"https://{name}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+async def portal(authority: trustme.CA) -> AsyncIterator[str]:
+    async with elsewhere(authority, "portal.school.test") as origin:
+        yield origin
+
+
+@pytest.fixture
+async def stranger(authority: trustme.CA) -> AsyncIterator[str]:
+    async with elsewhere(authority, "www.stranger.test") as origin:
+        yield origin
+
+
+@asynccontextmanager
+async def embedding(folder: Path, authority: trustme.CA, portals: list[str]) -> AsyncIterator[tuple[House, str]]:
+    """A gateway that speaks https and lists *portals*; with the origin by which browsers reach it."""
+    certificate = authority.issue_cert("recordings.clinic.test")
+    (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    (folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
+    listed = str(portals).replace("'", '"')
+    server = f'tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\ncors_origins = {listed}\n'
+    more = f"[branding]\nframe_ancestors = {listed}\n"
+    async with house(folder, server=server, more=more, public=PUBLIC) as home:
+        yield home, f"{PUBLIC}:{home.url.rpartition(':')[2]}"
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[BrowserContext]:
+    async with browser("--host-resolver-rules=MAP *.test 127.0.0.1") as chromium:
+        opened = await chromium.new_context(ignore_https_errors=True)
+        opened.set_default_timeout(15_000)
+        yield opened
+
+
+async def embed(page: Page, address: str) -> Frame:
+    """A frame in *page* that has loaded *address*."""
+    await page.evaluate(
+        """address => new Promise(loaded => {
+            const frame = Object.assign(document.createElement("iframe"), { src: address, onload: loaded });
+            document.body.append(frame);
+        })""",
+        address,
+    )
+    return page.frames[-1]
+
+
+async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by_itself(
+    tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
+) -> None:
+    async with embedding(tmp_path, authority, [portal]) as (home, gateway):
+        page = await context.new_page()
+        await page.goto(portal)
+        frame = await embed(page, f"{gateway}{WATCH}?ticket={home.ticket(audience=PUBLIC)}")
+        await frame.wait_for_selector("video")
+        assert await is_playing(frame)
+        for asked in ("bytes=0-9", "bytes=-10"):  # the second is asked for by a preflight
+            assert await page.evaluate(READS, [gateway + VIDEO_PATH, asked]) == [206, 10]
+        assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, True]) == "plays and can be read"
+        (cookie,) = await context.cookies(gateway)
+        assert cookie.get("partitionKey") == "https://school.test"
+
+
+async def test_the_session_that_a_portal_embeds_is_worth_nothing_to_a_stranger(
+    tmp_path: Path, authority: trustme.CA, portal: str, stranger: str, context: BrowserContext
+) -> None:
+    async with embedding(tmp_path, authority, [portal]) as (home, gateway):
+        page = await context.new_page()
+        await page.goto(portal)
+        await embed(page, f"{gateway}{WATCH}?ticket={home.ticket(audience=PUBLIC)}")
+        assert await page.evaluate(READS, [gateway + VIDEO_PATH, "bytes=0-9"]) == [206, 10]
+        await page.goto(stranger)
+        assert await page.evaluate(READS, [gateway + VIDEO_PATH, ""]) == "nothing"
+        for crossorigin in (True, False):
+            assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, crossorigin]) == "nothing"
+        frame = await embed(page, gateway + WATCH)
+        assert "video" not in await frame.content()
+
+
+async def test_a_listed_portal_reads_once_by_a_ticket_in_the_address(
+    tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
+) -> None:
+    async with embedding(tmp_path, authority, [portal]) as (home, gateway):
+        page = await context.new_page()
+        await page.goto(portal)
+        address = f"{gateway}{VIDEO_PATH}?ticket={home.ticket(audience=PUBLIC)}"
+        assert await page.evaluate(READS, [address, "bytes=0-9"]) == [206, 10]
+        status, _ = await page.evaluate(READS, [address, "bytes=0-9"])
+        assert status == 401
+        assert await context.cookies(gateway) == []
+
+
+async def test_with_no_portal_listed_another_site_neither_plays_nor_reads_whoever_is_signed_in(
+    tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
+) -> None:
+    async with embedding(tmp_path, authority, []) as (home, gateway):
+        page = await context.new_page()
+        await page.goto(f"{gateway}{WATCH}?ticket={home.ticket(audience=PUBLIC)}")
+        assert await is_playing(page)
+        (cookie,) = await context.cookies(gateway)
+        assert cookie.get("sameSite") == "Lax"
+        await page.goto(portal)
+        assert await page.evaluate(READS, [gateway + VIDEO_PATH, ""]) == "nothing"
+        for crossorigin in (True, False):
+            assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, crossorigin]) == "nothing"
+        frame = await embed(page, f"{gateway}{WATCH}?ticket={home.ticket(audience=PUBLIC)}")
+        assert "video" not in await frame.content()
