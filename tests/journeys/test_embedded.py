@@ -1,20 +1,17 @@
 """A portal on another site embeds videos, in Chromium: what a listed one may, and what nobody else may."""
 
-import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trustme
-from aiohttp import web
 from playwright.async_api import BrowserContext, Frame, Page
 
 from gateway.sim.catalogue import SESSION
-from tests.support.browser import browser, is_playing
-from tests.support.harness import VIDEO_PATH, House, house
+from tests.support.browser import is_playing
+from tests.support.harness import VIDEO_PATH
+from tests.support.sites import PUBLIC, clinic, elsewhere, visitor
 
-PUBLIC = "https://recordings.clinic.test"
 WATCH = f"/recordings/{SESSION}"
 
 READS = """async ([address, range]) => {
@@ -45,26 +42,6 @@ EMBEDS = """([address, crossorigin]) => new Promise(resolve => {
 })"""
 
 
-@asynccontextmanager
-async def elsewhere(authority: trustme.CA, name: str) -> AsyncIterator[str]:
-    """Another site, whose one page is empty; yields its origin."""
-
-    async def page(_request: web.Request) -> web.Response:
-        return web.Response(text="<!doctype html><title>elsewhere</title>", content_type="text/html")
-
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(name).configure_cert(context)
-    application = web.Application()
-    application.router.add_get("/", page)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    try:
-        yield f"https://{name}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()
@@ -82,24 +59,9 @@ async def stranger(authority: trustme.CA) -> AsyncIterator[str]:
         yield origin
 
 
-@asynccontextmanager
-async def embedding(folder: Path, authority: trustme.CA, portals: list[str]) -> AsyncIterator[tuple[House, str]]:
-    """A gateway that speaks https and lists *portals*; with the origin by which browsers reach it."""
-    certificate = authority.issue_cert("recordings.clinic.test")
-    (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
-    (folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
-    listed = str(portals).replace("'", '"')
-    server = f'tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\ncors_origins = {listed}\n'
-    more = f"[branding]\nframe_ancestors = {listed}\n"
-    async with house(folder, server=server, more=more, public=PUBLIC) as home:
-        yield home, f"{PUBLIC}:{home.url.rpartition(':')[2]}"
-
-
 @pytest.fixture
 async def context() -> AsyncIterator[BrowserContext]:
-    async with browser("--host-resolver-rules=MAP *.test 127.0.0.1") as chromium:
-        opened = await chromium.new_context(ignore_https_errors=True)
-        opened.set_default_timeout(15_000)
+    async with visitor() as opened:
         yield opened
 
 
@@ -118,7 +80,7 @@ async def embed(page: Page, address: str) -> Frame:
 async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by_itself(
     tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
 ) -> None:
-    async with embedding(tmp_path, authority, [portal]) as (home, gateway):
+    async with clinic(tmp_path, authority, [portal]) as (home, gateway):
         page = await context.new_page()
         await page.goto(portal)
         frame = await embed(page, f"{gateway}{WATCH}?ticket={home.ticket(audience=PUBLIC)}")
@@ -134,7 +96,7 @@ async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by
 async def test_the_session_that_a_portal_embeds_is_worth_nothing_to_a_stranger(
     tmp_path: Path, authority: trustme.CA, portal: str, stranger: str, context: BrowserContext
 ) -> None:
-    async with embedding(tmp_path, authority, [portal]) as (home, gateway):
+    async with clinic(tmp_path, authority, [portal]) as (home, gateway):
         page = await context.new_page()
         await page.goto(portal)
         await embed(page, f"{gateway}{WATCH}?ticket={home.ticket(audience=PUBLIC)}")
@@ -150,7 +112,7 @@ async def test_the_session_that_a_portal_embeds_is_worth_nothing_to_a_stranger(
 async def test_a_listed_portal_reads_once_by_a_ticket_in_the_address(
     tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
 ) -> None:
-    async with embedding(tmp_path, authority, [portal]) as (home, gateway):
+    async with clinic(tmp_path, authority, [portal]) as (home, gateway):
         page = await context.new_page()
         await page.goto(portal)
         address = f"{gateway}{VIDEO_PATH}?ticket={home.ticket(audience=PUBLIC)}"
@@ -163,7 +125,7 @@ async def test_a_listed_portal_reads_once_by_a_ticket_in_the_address(
 async def test_with_no_portal_listed_another_site_neither_plays_nor_reads_whoever_is_signed_in(
     tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
 ) -> None:
-    async with embedding(tmp_path, authority, []) as (home, gateway):
+    async with clinic(tmp_path, authority, []) as (home, gateway):
         page = await context.new_page()
         await page.goto(f"{gateway}{WATCH}?ticket={home.ticket(audience=PUBLIC)}")
         assert await is_playing(page)

@@ -1,0 +1,57 @@
+"""Sites under names of their own, over https, for a browser that is told where they are."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trustme
+from aiohttp import web
+from playwright.async_api import BrowserContext
+
+from tests.support.browser import browser
+from tests.support.harness import House, house
+
+PUBLIC = "https://recordings.clinic.test"
+
+
+@asynccontextmanager
+async def elsewhere(authority: trustme.CA, name: str) -> AsyncIterator[str]:
+    """Another site, whose one page is empty; yields its origin."""
+
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>elsewhere</title>", content_type="text/html")
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
+    application = web.Application()
+    application.router.add_get("/", page)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    try:
+        yield f"https://{name}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def clinic(folder: Path, authority: trustme.CA, portals: list[str]) -> AsyncIterator[tuple[House, str]]:
+    """A gateway that speaks https and lists *portals*; with the origin by which browsers reach it."""
+    certificate = authority.issue_cert("recordings.clinic.test")
+    (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    (folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
+    listed = str(portals).replace("'", '"')
+    server = f'tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\ncors_origins = {listed}\n'
+    more = f"[branding]\nframe_ancestors = {listed}\n"
+    async with house(folder, server=server, more=more, public=PUBLIC) as home:
+        yield home, f"{PUBLIC}:{home.url.rpartition(':')[2]}"
+
+
+@asynccontextmanager
+async def visitor() -> AsyncIterator[BrowserContext]:
+    """A browser that finds these sites and takes their certificates."""
+    async with browser("--host-resolver-rules=MAP *.test 127.0.0.1") as chromium:
+        opened = await chromium.new_context(ignore_https_errors=True, locale="en-GB")
+        opened.set_default_timeout(15_000)
+        yield opened
