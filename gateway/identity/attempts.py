@@ -26,10 +26,12 @@ _MINUTE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """*under_way* from the oldest to the newest; *trips* are Unix seconds of sign-ins that came back."""
+    """*under_way* from the oldest to the newest; *trips* are Unix seconds of sign-ins that came back; *landed* are
+    their states, and where they led."""
 
     under_way: tuple[Attempt, ...] = ()
     trips: tuple[float, ...] = ()
+    landed: tuple[tuple[str, str], ...] = ()
 
     def goes_in_circles(self, now: float) -> bool:
         return sum(now - trip < _MINUTE for trip in self.trips) >= _TRIPS
@@ -38,8 +40,11 @@ class Attempts:
         return replace(self, under_way=(*self.under_way, attempt)[-_MOST:])
 
     def came_back(self, attempt: Attempt, now: float) -> "Attempts":
-        left = tuple(one for one in self.under_way if one != attempt)
-        return Attempts(left, (*self.trips, now)[-_TRIPS:])
+        return Attempts(
+            tuple(one for one in self.under_way if one != attempt),
+            (*self.trips, now)[-_TRIPS:],
+            (*self.landed, (attempt.state, attempt.rd))[-_TRIPS:],
+        )
 
     def find(self, state: str, now: float) -> Attempt | None:
         return next((one for one in self.under_way if one.state == state and now - one.begun < _LIFE), None)
@@ -58,16 +63,22 @@ class AttemptsCookie:
         value = read_cookie(headers, self._name)
         try:
             kept = json.loads(self._box.decrypt(value.encode(), ttl=int(_LIFE))) if value else {}
-            return Attempts(tuple(Attempt(**one) for one in kept.get("a", ())), tuple(kept.get("t", ())))
+            return Attempts(
+                tuple(Attempt(**one) for one in kept.get("a", ())),
+                tuple(kept.get("t", ())),
+                tuple((state, rd) for state, rd in kept.get("l", ())),
+            )
         except (InvalidToken, ValueError, TypeError):  # the last: another release's
             return Attempts()
 
     def header(self, attempts: Attempts) -> str:
-        """A Set-Cookie that keeps them, without the oldest where their links are too long for one cookie."""
-        while len(sealed := self._sealed(attempts)) > _MAX_VALUE and attempts.under_way:
-            attempts = replace(attempts, under_way=attempts.under_way[1:])
+        """A Set-Cookie that keeps them, as many as there is room for in one cookie: what landed goes first, then the
+        oldest under way."""
+        while len(sealed := self._sealed(attempts)) > _MAX_VALUE and (attempts.landed or attempts.under_way):
+            spare = 0 if attempts.landed else 1
+            attempts = replace(attempts, landed=attempts.landed[1:], under_way=attempts.under_way[spare:])
         return f"{self._name}={sealed}; Max-Age={int(_LIFE)}{self._attributes}"
 
     def _sealed(self, attempts: Attempts) -> str:
-        kept = {"a": [asdict(one) for one in attempts.under_way], "t": attempts.trips}
+        kept = {"a": [asdict(one) for one in attempts.under_way], "t": attempts.trips, "l": attempts.landed}
         return self._box.encrypt(json.dumps(kept, separators=(",", ":")).encode()).decode()

@@ -50,6 +50,11 @@ class SignIn:
         attempt = Attempt.begin(provider, rd, now)
         return await self._providers[provider].address(attempt), self._cookie.header(attempts.begun(attempt))
 
+    def landed(self, cookies: Iterable[str], state: str) -> str | None:
+        """Where this browser's sign-in of that *state* led, if it is long over: who goes back in the history may be
+        sent here by the provider once more."""
+        return dict(self._cookie.read(cookies).landed).get(state)
+
     async def finish(self, cookies: Iterable[str], answer: Mapping[str, str]) -> tuple[Identity, str, str]:
         """The identity, the path that was wanted, and a Set-Cookie. SignInFailedError; IdentityProviderError."""
         now = self._clock.now()

@@ -14,6 +14,7 @@ from gateway.errors import (
     InvalidCredentialsError,
     MissingCredentialsError,
     NotFoundError,
+    SignInForgottenError,
 )
 from gateway.model import Identity
 from gateway.ports import Audit, Clock, Store
@@ -39,6 +40,8 @@ class SignIn(Protocol):
     def providers(self) -> tuple[str, ...]: ...
 
     async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, str]: ...
+
+    def landed(self, cookies: Iterable[str], state: str) -> str | None: ...
 
     async def finish(self, cookies: Iterable[str], answer: Mapping[str, str]) -> tuple[Identity, str, str]: ...
 
@@ -114,7 +117,16 @@ class SignInHandlers:
             raise NotFoundError
         visit = request[VISIT]
         cookies = request.headers.getall("Cookie", [])
-        identity, rd, cookie = await self._sign_in.finish(cookies, dict(request.query))
+        landed = self._sign_in.landed(cookies, request.query.get("state", ""))
+        if landed is not None:
+            return web.Response(status=303, headers=_NO_STORE | {"Location": landed})
+        try:
+            identity, rd, cookie = await self._sign_in.finish(cookies, dict(request.query))
+        except SignInForgottenError:
+            # Long after, by the back button; but who is signed in lacks nothing.
+            if await self._identity(request) is None:
+                raise
+            return web.Response(status=303, headers=_NO_STORE | {"Location": "/"})
         visit.identity = identity
         response = web.Response(status=303, headers=_NO_STORE | {"Location": rd, "Set-Cookie": cookie})
         response.headers.add("Set-Cookie", self._sessions.issue_header(identity))
@@ -130,10 +142,7 @@ class SignInHandlers:
         if not self._is_same_origin(request):
             raise AccessDeniedError("a sign-out that another site asks for")
         visit = request[VISIT]
-        try:
-            identity = await self._access.identify(self._reader.read(request), visit)
-        except (MissingCredentialsError, InvalidCredentialsError):
-            identity = None
+        identity = await self._identity(request)
         if identity is not None and identity.session is not None:
             until = identity.expires_at or self._clock.now()
             await self._store.sign_out(identity.session, until)
@@ -164,6 +173,12 @@ class SignInHandlers:
             raise BadRequestError(str(error)) from None
         self._audit.signed("sign_out", identity, request[VISIT])
         return web.Response(headers=_NO_STORE)
+
+    async def _identity(self, request: web.Request) -> Identity | None:
+        try:
+            return await self._access.identify(self._reader.read(request), request[VISIT])
+        except (MissingCredentialsError, InvalidCredentialsError):
+            return None
 
     def _is_same_origin(self, request: web.Request) -> bool:
         site = request.headers.get("Sec-Fetch-Site")

@@ -100,6 +100,24 @@ async def test_the_back_button_after_signing_in_leads_to_the_portal_and_on_again
     assert all(status < 400 for url, status in answers if url.startswith(here.url))
 
 
+async def test_a_provider_that_answers_the_back_button_once_more_leads_to_the_film_and_not_to_an_error(
+    here: Site, context: BrowserContext
+) -> None:
+    page = await context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "code_challenge=" in request.url else None)
+    await page.goto(f"{here.url}{WATCH}?t=4#t=9")
+    await sign_in_as(page, "anna")
+    await page.wait_for_url(f"{here.url}{WATCH}?t=4#t=9")
+    # Many providers show their form at this very address, so that it stands in the history.
+    await page.goto(asked[0])
+    assert page.url == f"{here.url}{WATCH}?t=4#t=9"
+    assert (here.folder / "audit.jsonl").read_text().count('"event":"sign_in"') == 1
+    await context.clear_cookies(name="valt_gateway_sign_in")  # which lives for ten minutes
+    await page.goto(asked[0])
+    assert await page.get_by_role("heading", level=1).inner_text() == "You are signed in as anna"
+
+
 async def test_a_session_that_ends_while_a_film_plays_cuts_it_and_the_page_leads_back_to_the_second(
     tmp_path: Path, context: BrowserContext
 ) -> None:
