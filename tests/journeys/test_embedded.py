@@ -89,6 +89,7 @@ async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by
         for asked in ("bytes=0-9", "bytes=-10"):  # the second is asked for by a preflight
             assert await page.evaluate(READS, [gateway + VIDEO_PATH, asked]) == [206, 10]
         assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, True]) == "plays and can be read"
+        assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, False]) == "plays"
         (cookie,) = await context.cookies(gateway)
         assert cookie.get("partitionKey") == "https://school.test"
 
