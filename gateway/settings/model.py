@@ -226,7 +226,7 @@ class ServiceKeySettings(Table):
 class BrandingSettings(Table):
     name: str = Field("Recordings", description="shown on every page")
     logo_file: Path | None = Field(None, description="SVG or PNG shown on every page")
-    help_url: str = Field("", description='where "help" leads')
+    help_url: str = Field("", description='where "help" leads on every page: your portal, say')
     frame_ancestors: tuple[Origin, ...] = Field((), description="portals that may embed the watch page")
 
 

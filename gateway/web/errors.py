@@ -65,9 +65,8 @@ class ErrorAnswers:
         if may_sign_in and self._sign_in is not None and request is not None and is_top_navigation(request):
             return self._sign_in(request)
         if navigation and request is not None:
-            visit = request.get(VISIT)
-            known = None if visit is None or status != 403 else visit.identity
-            response = self._pages.error(request, error, status, request_id, known.subject if known else "")
+            known = request[VISIT].identity if status == 403 else None
+            response = self._pages.error(request, error, status, known.subject if known else "")
         else:
             response = problem(error, status, request_id)
         if status == 401:

@@ -18,11 +18,12 @@ PAGES = {
     "not allowed": (VIDEO_PATH, {"subject": "carla", "groups": "others"}, 403),
     "sign out": ("/oauth2/sign_out", {}, 200),
 }
+HELP = "/recordings/about-us"
 
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path) as running:
+    async with house(tmp_path, more=f'[branding]\nhelp_url = "{HELP}"\n') as running:
         yield running
 
 
@@ -60,10 +61,18 @@ async def test_a_page_speaks_the_readers_language_and_says_so(here: House, name:
     assert re.search(r"<title>[^<]+</title>", text)
 
 
-@pytest.mark.parametrize("name", ["nobody knows you", "no such page", "no such link", "not allowed"])
-async def test_an_error_page_names_the_request_as_the_log_does(here: House, name: str) -> None:
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_page_names_the_request_as_the_log_does_and_shows_the_way_back(here: House, name: str) -> None:
     text, headers = await page(here, name)
     assert f"<code>{headers['X-Request-ID']}</code>" in text
+    assert '<a class="brand" href="/">Recordings</a>' in text
+    assert f'<a href="{HELP}">Help</a>' in text
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, status) in PAGES.items() if status >= 400])
+async def test_an_error_page_has_a_button_that_leads_on(here: House, name: str) -> None:
+    text, _ = await page(here, name)
+    assert '<a class="button" href="/">Start page</a>' in text
 
 
 async def test_who_may_not_see_it_is_told_who_they_are_as_text_and_nothing_else(here: House) -> None:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from gateway.errors import GatewayError
 from gateway.model import Identity
 from gateway.web import assets
+from gateway.web.visits import VISIT
 
 _ROOT = files("gateway.web.pages")
 _SCRIPTS = "script-src 'self'; require-trusted-types-for 'script'; "
@@ -22,8 +23,8 @@ _SCRIPTS = "script-src 'self'; require-trusted-types-for 'script'; "
 
 
 class Pages:
-    """*brand*, *help_url* and *frame_ancestors* are the configuration's; *portal* is where "back" leads, or empty;
-    *signs_in* tells whether people can sign in here."""
+    """*brand*, *help_url* and *frame_ancestors* are the configuration's; *signs_in* tells whether people can sign in
+    here."""
 
     def __init__(
         self,
@@ -31,7 +32,6 @@ class Pages:
         brand: str,
         help_url: str,
         frame_ancestors: Sequence[str],
-        portal: str = "",
         signs_in: bool = False,
     ) -> None:
         style = _ROOT.joinpath("style.css").read_text(encoding="utf-8")
@@ -52,18 +52,15 @@ class Pages:
         self._constants = {
             "brand": brand,
             "help_url": help_url,
-            "portal": portal,
             "signs_in": signs_in,
             "style": Markup(style),  # noqa: S704 our own file
         }
 
-    def error(
-        self, request: web.Request, error: GatewayError, status: int, request_id: str, subject: str = ""
-    ) -> web.Response:
+    def error(self, request: web.Request, error: GatewayError, status: int, subject: str = "") -> web.Response:
         """The page for *error*: what is wrong and what to do next."""
         texts = self._texts(request)["error"].get(error.page or error.code, {})
         known = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail), "subject": subject}
-        return self._page(request, "error.html", known, status=status, request_id=request_id)
+        return self._page(request, "error.html", known, status=status)
 
     def home(self, request: web.Request, identity: Identity | None) -> web.Response:
         """Who you are and since when."""
@@ -105,12 +102,15 @@ class Pages:
         known: Mapping[str, Any],
         *,
         status: int = 200,
-        request_id: str = "",
         policy: str = "",
     ) -> web.Response:
         language = self._language(request)
         text = self._templates.get_template(template).render(
-            self._constants, **known, language=language, page=self._languages[language]["page"], request_id=request_id
+            self._constants,
+            **known,
+            language=language,
+            page=self._languages[language]["page"],
+            request_id=request[VISIT].request_id,
         )
         return web.Response(
             status=status,
