@@ -233,6 +233,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             valt.links,
             lasting.audit,
             lasting.streams,
+            clock,
             listener,
             resume_tries=settings.streams.resume_tries,
             upstream_idle=settings.streams.upstream_idle,

@@ -1,5 +1,6 @@
 """The real clock. Tests bring their own."""
 
+import asyncio
 import time
 
 
@@ -8,3 +9,6 @@ class SystemClock:
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

@@ -143,6 +143,10 @@ class ValtUnavailableError(ValtError):
     retry_after = 10.0
 
 
+class ValtLeftAloneError(ValtUnavailableError):
+    """VALT keeps failing and is not asked: it could not be before *retry_after*."""
+
+
 class ValtTimeoutError(ValtError):
     code = "valt_timeout"
     detail = "VALT, the recording system, did not answer in time. Try again in a little while."

@@ -18,6 +18,10 @@ class Clock(Protocol):
         """Seconds that never go back. Every deadline kept in memory is in these."""
         ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Come back when so many have passed."""
+        ...
+
 
 class Authenticator(Protocol):
     """A kind of proof. It returns values and never answers the request itself."""

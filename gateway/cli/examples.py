@@ -1,10 +1,10 @@
 """``[[examples]]``: policy with its own tests, tried against the rules and what the example states of the recording."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 from gateway.app import people_of, rules_of
+from gateway.clock import SystemClock
 from gateway.errors import AccessDeniedError, VideoNotFoundError
 from gateway.events import Event
 from gateway.model import Identity, RecordingDetails
@@ -22,17 +22,14 @@ class Silent:
     def ended(self, visit: Visit) -> None: ...
 
 
-class Now:
+class Now(SystemClock):
     """One moment."""
 
     def __init__(self) -> None:
-        self._now = time.time()
+        self._now = super().now()
 
     def now(self) -> float:
         return self._now
-
-    def monotonic(self) -> float:
-        return 0.0
 
 
 class Stated:

@@ -17,7 +17,7 @@ from gateway.delivery.streams import Streams
 from gateway.delivery.viewer import Viewer, ViewerIdleError
 from gateway.events import Relayed, StreamAborted
 from gateway.model import Grant, Link
-from gateway.ports import Audit, Links, Listener
+from gateway.ports import Audit, Clock, Links, Listener
 from gateway.visit import Visit
 
 
@@ -31,6 +31,7 @@ class ProxyDelivery:
         links: Links,
         audit: Audit,
         streams: Streams,
+        clock: Clock,
         listener: Listener,
         *,
         resume_tries: int,
@@ -41,6 +42,7 @@ class ProxyDelivery:
         self._links = links
         self._audit = audit
         self._streams = streams
+        self._clock = clock
         self._listener = listener
         self._resume_tries = resume_tries
         self._upstream_idle = upstream_idle
@@ -50,7 +52,9 @@ class ProxyDelivery:
         self, request: web.Request, grant: Grant, link: Link, visit: Visit, *, attachment: bool
     ) -> web.StreamResponse:
         """The video's bytes, as the request's Range and conditions ask."""
-        source = Source(self._media, self._links, self._listener, grant, link, visit, tries=self._resume_tries)
+        source = Source(
+            self._media, self._links, self._clock, self._listener, grant, link, visit, tries=self._resume_tries
+        )
 
         def end(reason: str) -> None:
             visit.outcome, visit.reason = "cut", reason

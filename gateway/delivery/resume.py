@@ -11,6 +11,10 @@ from dataclasses import dataclass, replace
 MAX_SKIP = 64 * 1024 * 1024
 """Bytes discarded at most to reach a point again with a server that ignores Range."""
 
+_FIRST_PAUSE, _PAUSE_GROWS, _LONGEST_PAUSE = 0.2, 5.0, 30.0
+"""Seconds, a factor, seconds. Five tries wait for a quarter to half a minute between them, and up to a whole one where
+VALT is left alone: time for it to restart, while who watches sees what the player has read ahead."""
+
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 _UNSATISFIED = re.compile(r"bytes \*/(\d{1,19})", re.ASCII)
 _SINGLE = re.compile(r"bytes=[ \t]*(\d{1,19})?-(\d{1,19})?[ \t]*", re.ASCII | re.IGNORECASE)
@@ -119,6 +123,18 @@ def judge(promised: Promise, at: int, status: int, headers: Mapping[str, str]) -
     if skip == 0 or (status == 200 and skip <= MAX_SKIP):
         return Continues(skip, replace(promised, end=end, total=got.total))
     return Changed()
+
+
+def pause(failures: int, left_alone: float, chance: float) -> float:
+    """Seconds before the rest is asked for again after so many *failures* in a row without progress.
+
+    *left_alone*: seconds for which VALT will not be asked for another link. *chance*, from 0 to 1, keeps those whose
+    bodies broke off together from coming back together.
+    """
+    if not failures:
+        return 0.0
+    backoff = _FIRST_PAUSE * _PAUSE_GROWS ** min(failures - 1, 10)
+    return min(_LONGEST_PAUSE, left_alone + backoff * (0.5 + chance / 2))
 
 
 def _same_file(had: Promise, got: Promise) -> bool:

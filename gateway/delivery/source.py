@@ -4,21 +4,25 @@ Links go stale, servers drop connections, networks stall: here that is a detour,
 byte for byte the same, or a SourceLostError.
 """
 
-import asyncio
 import random
 from collections.abc import Mapping
 
 from gateway.delivery import resume
 from gateway.delivery.media import MediaAnswer, MediaBrokenError, MediaServer
 from gateway.delivery.viewer import Viewer, ViewerRestsError
-from gateway.errors import GatewayError, LinkRejectedError, ValtResponseError, ValtUnavailableError, VideoNotFoundError
+from gateway.errors import (
+    GatewayError,
+    LinkRejectedError,
+    ValtLeftAloneError,
+    ValtResponseError,
+    ValtUnavailableError,
+    VideoNotFoundError,
+)
 from gateway.events import StreamResumed
 from gateway.model import Grant, Link
-from gateway.ports import Links, Listener
+from gateway.ports import Clock, Links, Listener
 from gateway.visit import Visit
 
-_BACKOFF = 0.1
-"""Seconds before the second try in a row without progress; doubled for each further one, with full jitter."""
 _PASSED = frozenset({200, 206, 304, 412, 416})
 
 
@@ -37,6 +41,7 @@ class Source:
         self,
         media: MediaServer,
         links: Links,
+        clock: Clock,
         listener: Listener,
         grant: Grant,
         link: Link,
@@ -46,6 +51,7 @@ class Source:
     ) -> None:
         self._media = media
         self._links = links
+        self._clock = clock
         self._listener = listener
         self._grant = grant
         self._link = link
@@ -105,7 +111,7 @@ class Source:
             answer = await self._media.ask(method, self._link, headers)
         except ValtUnavailableError:
             # A connection that broke before or inside the head: nothing has been sent on, so once more does no harm.
-            await asyncio.sleep(random.uniform(0, _BACKOFF))  # noqa: S311 jitter, no secret
+            await self._pause(1)
             answer = await self._media.ask(method, self._link, headers)
         try:
             self._judge_first(answer, method, headers.get("Range"))
@@ -131,41 +137,49 @@ class Source:
 
     async def _resume(self, reason: str, failures: int, viewer: Viewer) -> int:
         """Ask for the rest until there is an answer that continues. Returns the failures in a row so far."""
+        left_alone = 0.0
         while self._promise is not None and failures < self._tries:
+            await self._pause(failures, left_alone)
+            left_alone, failures = 0.0, failures + 1
             at = self._promise.first + viewer.bytes
-            if failures:
-                await asyncio.sleep(random.uniform(0, _BACKOFF * 2 ** (failures - 1)))  # noqa: S311 jitter, no secret
-            failures += 1
             try:
-                answer = await self._media.ask("GET", self._link, resume.ask_from(self._promise, at))
+                told = await self._ask_rest(self._promise, at)
+                if isinstance(told, resume.StaleLink):
+                    self._listener.happened(StreamResumed(reason, "failed"))
+                    reason = "link_refused"
+                    self._link = await self._links.renew(self._grant.account, self._grant.video, self._link)
+                    told = await self._ask_rest(self._promise, at)
+            except VideoNotFoundError:
+                raise SourceLostError("gone") from None
+            except ValtLeftAloneError as error:
+                told, left_alone = resume.TryAgain(), error.retry_after or 0.0
             except GatewayError:
-                self._listener.happened(StreamResumed(reason, "failed"))
-                continue
-            told = resume.judge(self._promise, at, answer.status, answer.headers)
+                told = resume.TryAgain()
+            if isinstance(told, resume.Complete):
+                return failures
             if isinstance(told, resume.Continues):
-                self._promise, self._answer, self._skip = told.promise, answer, told.skip
                 self._visit.resumes += 1
                 self._listener.happened(StreamResumed(reason, "ok"))
-                return failures
-            answer.abort()
-            if isinstance(told, resume.Complete):
-                self._answer = None
                 return failures
             self._listener.happened(StreamResumed(reason, "failed"))
             if isinstance(told, resume.Changed):
                 raise SourceLostError("changed")
-            if isinstance(told, resume.StaleLink):
-                reason = "link_refused"
-                await self._renew()
         raise SourceLostError("gone")
 
-    async def _renew(self) -> None:
-        try:
-            self._link = await self._links.renew(self._grant.account, self._grant.video, self._link)
-        except VideoNotFoundError:
-            raise SourceLostError("gone") from None
-        except GatewayError:
-            return  # VALT may be back at the next try
+    async def _ask_rest(self, promised: resume.Promise, at: int) -> resume.Answer:
+        """Ask once. An answer that continues is the one to relay from then on; where there is nothing left, none is."""
+        answer = await self._media.ask("GET", self._link, resume.ask_from(promised, at))
+        told = resume.judge(promised, at, answer.status, answer.headers)
+        if isinstance(told, resume.Continues):
+            self._promise, self._answer, self._skip = told.promise, answer, told.skip
+            return told
+        answer.abort()
+        if isinstance(told, resume.Complete):
+            self._answer = None
+        return told
+
+    async def _pause(self, failures: int, left_alone: float = 0.0) -> None:
+        await self._clock.sleep(resume.pause(failures, left_alone, random.random()))  # noqa: S311 jitter, no secret
 
     def _left(self, viewer: Viewer) -> int | None:
         """How many bytes are still promised; no more are passed on, whatever the server sends."""

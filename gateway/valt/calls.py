@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from gateway.errors import ValtResponseError, ValtTimeoutError, ValtUnavailableError
+from gateway.errors import ValtLeftAloneError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.events import BreakerChanged
 from gateway.ports import Clock, Listener
 from gateway.valt.breaker import Breaker, End
@@ -82,7 +82,7 @@ class Calls:
         now = self._clock.monotonic()
         permit = self._breaker.admit(now)
         if permit is None:
-            raise ValtUnavailableError("VALT keeps failing and is left alone", retry_after=self._breaker.wait(now))
+            raise ValtLeftAloneError("VALT keeps failing and is left alone", retry_after=self._breaker.wait(now))
         self._tell()
         end = End.UNKNOWN
         try:

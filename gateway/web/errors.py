@@ -43,6 +43,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.LinkRejectedError: 502,
     errors.IdentityProviderError: 503,
     errors.ValtUnavailableError: 503,
+    errors.ValtLeftAloneError: 503,
     errors.BusyError: 503,
     errors.ValtTimeoutError: 504,
 }

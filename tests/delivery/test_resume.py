@@ -16,6 +16,7 @@ from gateway.delivery.resume import (
     ask_from,
     judge,
     makes_sense,
+    pause,
     promise,
 )
 
@@ -161,3 +162,20 @@ def test_whatever_is_joined_is_one_file_at_one_place(
     told = judge(whole(total, STRONG), at, 206, headers)
     if isinstance(told, Continues):
         assert (tag, got_total, first, told.skip) == ('"v1"', total, at, 0)
+
+
+@pytest.mark.parametrize("left_alone", [0.0, 10.0])
+def test_five_tries_wait_for_a_restart_of_valt_and_not_for_minutes(left_alone: float) -> None:
+    shortest, longest = (
+        [pause(failures, left_alone if failures > 1 else 0.0, chance) for failures in range(5)] for chance in (0.0, 1.0)
+    )
+    assert shortest[0] == longest[0] == 0
+    assert longest[1] <= 0.2, "most of what breaks is back at once"
+    assert sum(shortest) >= 15
+    assert sum(longest) <= 60
+    assert all(pause(failures, left_alone, 0.0) >= left_alone for failures in range(1, 5))
+    assert pause(1000, left_alone, 1.0) == 30
+
+
+def test_those_whose_bodies_broke_off_together_do_not_come_back_together() -> None:
+    assert len({pause(3, 0.0, chance / 10) for chance in range(10)}) == 10

@@ -92,7 +92,7 @@ async def fetched(home: House, asked: tuple[int, int] | None = None) -> bytes | 
 def test_any_sequence_of_faults_ends_in_the_same_bytes_or_in_a_failure_that_shows(plan: Plan) -> None:
     async def play() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            async with house(Path(folder), valt_more=READ_TIMEOUT) as home:
+            async with house(Path(folder), clock=ManualClock(), valt_more=READ_TIMEOUT) as home:
                 film = home.valt.add_video("long", "film", FILM)
                 plan.arrange(home.valt.knobs)
                 body = await fetched(home, plan.asked)
@@ -161,8 +161,8 @@ async def test_many_cuts_in_one_body_that_each_make_progress_never_end_it(home_w
     assert home.audit()[-1]["resumes"] == 60
 
 
-async def test_cuts_without_progress_end_it_after_so_many_tries(tmp_path: Path) -> None:
-    async with house(tmp_path, more="[streams]\nresume_tries = 3\n") as home:
+async def test_cuts_without_progress_end_it_after_so_many_tries(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock, more="[streams]\nresume_tries = 3\n") as home:
         home.valt.add_video("long", "film", FILM)
         home.valt.knobs.reset_after = [500_000] + [0] * 20
         assert await fetched(home) is None
@@ -347,6 +347,43 @@ async def test_a_restart_of_valt_in_mid_body_goes_unseen(home_with_film: House) 
     assert body is not None
     assert digest(body) == digest(FILM)
     assert home.valt.calls["login"] == 2
+
+
+async def test_a_stream_whose_link_dies_while_valts_api_is_down_waits_for_valt_to_be_back(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """The breaker opens, and two of its probes find VALT still down."""
+    async with house(tmp_path, clock=clock) as home:
+        home.valt.add_video("long", "film", FILM)
+        knobs = home.valt.knobs
+        knobs.link_life, knobs.reset_after, knobs.stall_after = 3.0, [400_000], [400_000]
+        reading = asyncio.create_task(fetched(home))
+        await home.valt.wait_for(
+            lambda: bool(home.valt.media_requests) and home.valt.media_requests[-1].sent == 400_000
+        )
+        clock.pass_(4.0)
+        knobs.fail["download"] = [503] * (5 + 2)
+        before = clock.monotonic()
+        knobs.stall_gate.set()
+        assert await reading == FILM
+        assert knobs.fail["download"] == []
+        assert 20.0 <= clock.monotonic() - before <= 60.0
+        await home.ended()
+        assert home.audit()[-1]["resumes"] == 1
+
+
+async def test_a_viewer_who_leaves_while_valt_is_waited_for_frees_everything_at_once(home_with_film: House) -> None:
+    home = home_with_film
+    knobs = home.valt.knobs
+    knobs.end_after = [400_000]
+    async with viewer(home) as reader:
+        knobs.refuse_media, knobs.fail["download"] = [403] * 20, [503] * 20
+        await reader.readexactly(400_000)
+        await home.valt.wait_for(lambda: home.valt.calls["download"] == 1 + 5)  # the breaker is open, for ten seconds
+    async with asyncio.timeout(5):
+        await home.ended()
+        await home.valt.wait_for(lambda: all(request.over for request in home.valt.media_requests))
+    assert home.audit()[-1]["outcome"] == "left"
 
 
 @pytest.mark.parametrize("validators", ["strong", "weak", "none"])

@@ -1,5 +1,6 @@
 """A clock that a test moves by hand."""
 
+import asyncio
 from dataclasses import dataclass
 
 
@@ -15,6 +16,11 @@ class ManualClock:
 
     def monotonic(self) -> float:
         return self.steady
+
+    async def sleep(self, seconds: float) -> None:
+        """Nobody waits: so much has passed at once."""
+        self.pass_(seconds)
+        await asyncio.sleep(0)
 
     def pass_(self, seconds: float) -> None:
         self.wall += seconds
