@@ -95,8 +95,8 @@ class ValtRoom:
         self.api_session = _session(context, limit=32, total=valt.read_timeout, connect=valt.connect_timeout)
         self.media_session = _session(context, limit=0)
         accounts = {name: Account(name, a.username, a.password) for name, a in valt.accounts.items()}
-        calls = Calls(self.api_session, valt.base_url, clock, listener, read_timeout=valt.read_timeout)
-        client = ValtClient(calls, valt.base_url, accounts, tuple(valt.media_hosts), clock, listener)
+        self.calls = Calls(self.api_session, valt.base_url, clock, listener, read_timeout=valt.read_timeout)
+        client = ValtClient(self.calls, valt.base_url, accounts, tuple(valt.media_hosts), clock, listener)
         self.client = client
         self.accounts = tuple(accounts)
         self.queue = Queue(listener, most=settings.limits.waiting_for_valt)

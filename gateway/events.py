@@ -85,14 +85,6 @@ class Relayed:
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerChanged:
-    """*state* 0 closed, 1 half open, 2 open."""
-
-    server: str
-    state: int
-
-
-@dataclass(frozen=True, slots=True)
 class ConfigReloaded:
     """*outcome* ok or failed."""
 
@@ -145,7 +137,6 @@ Event = (
     | StreamResumed
     | StreamAborted
     | Relayed
-    | BreakerChanged
     | ConfigReloaded
     | LimitReached
     | LoopLagged

@@ -170,6 +170,7 @@ class Gateway:
         road = self._current()
         return {
             "valt": {name: road.valt.tokens.state(name) for name in road.valt.accounts},
+            "breakers": {road.settings.valt.base_url: road.valt.calls.state.name.lower()},
             "identity": {name: keys.state for name, keys in road.keys.items()},
             "streams": len(self.streams),
             "event_loop_lag_seconds": round(self.loop_watch.lag, 6),
@@ -192,8 +193,8 @@ class Gateway:
             rules=[grant.name for grant in settings.grants],
             accounts=list(settings.valt.accounts),
             issuers=[keys.issuer for keys in road.keys.values()],
-            servers=[settings.valt.base_url],
         )
+        self.metrics.watch_breaker(settings.valt.base_url, lambda: road.valt.calls.state)
 
     def _retire(self, road: Road) -> None:
         """The requests that came by *road* go on by it; it is closed after the last of them."""

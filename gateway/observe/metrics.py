@@ -78,7 +78,6 @@ class Metrics:
         self._measured: Mapping[type, Callable[[Any], None]] = {
             events.ValtCall: self._valt_call,
             events.LinkUsed: lambda event: series.link_remaining_seconds.observe(event.remaining),
-            events.BreakerChanged: lambda event: series.breaker_state.set((event.server,), event.state),
             events.LoopLagged: lambda event: series.event_loop_lag_seconds.observe(event.seconds),
             events.AuditFailed: lambda _: series.audit_failures.add(),
         }
@@ -91,7 +90,6 @@ class Metrics:
         rules: Iterable[str] = (),
         accounts: Iterable[str] = (),
         issuers: Iterable[str] = (),
-        servers: Iterable[str] = (),
     ) -> None:
         """The label values of a configuration: present at zero from its start."""
         series, routes = self._series, (*routes, "other")
@@ -101,11 +99,15 @@ class Metrics:
         series.grants.prepare(("", *rules), ("allowed", "denied", "unknown"))
         series.valt_logins.prepare(accounts, ("ok", "refused", "error", "timeout"))
         series.jwks_refreshes.prepare(issuers, ("ok", "error"))
-        series.breaker_state.prepare(servers)
 
     def watch_streams(self, count: Callable[[], int]) -> None:
         """Read how many proxied streams run from *count*, whenever it is asked for."""
         self._series.streams_active.ask(("proxy",), count)
+
+    def watch_breaker(self, server: str, state: Callable[[], float]) -> None:
+        """Read the breaker of *server* from *state*, whenever it is asked for; that of a server before it is gone."""
+        self._series.breaker_state.forget()
+        self._series.breaker_state.ask((server,), state)
 
     def render(self) -> tuple[bytes, str]:
         """The exposition and its content type."""

@@ -56,6 +56,11 @@ class Gauge(Counter):
     def ask(self, labels: Labels, function: Callable[[], float]) -> None:
         self._asked[labels] = function
 
+    def forget(self) -> None:
+        """Show nothing until something is told anew."""
+        self.numbers.clear()
+        self._asked.clear()
+
     def family(self) -> Metric:
         family = GaugeMetricFamily(self._name, self._help, labels=self._labels)
         for labels, number in {**self.numbers, **{labels: ask() for labels, ask in self._asked.items()}}.items():

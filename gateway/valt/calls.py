@@ -12,12 +12,13 @@ import aiohttp
 from yarl import URL
 
 from gateway.errors import ValtLeftAloneError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
-from gateway.events import BreakerChanged
+from gateway.events import Noticed
 from gateway.ports import Clock, Listener
-from gateway.valt.breaker import Breaker, End
+from gateway.valt.breaker import Breaker, End, State
 from gateway.valt.patience import Patience
 
 _BROKEN = (aiohttp.ClientError, OSError, ValueError)
+_NOTICES = {State.OPEN: ("warning", "VALT keeps failing and is left alone"), State.CLOSED: ("info", "VALT is back")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Answer:
 
 
 class Calls:
-    """*session* keeps no cookies and belongs to VALT's API alone. *server* is its base URL, as metrics name it.
+    """*session* keeps no cookies and belongs to VALT's API alone. *server* is its base URL, as the log names it.
     *read_timeout*: seconds for a whole answer, the retries before it included."""
 
     def __init__(
@@ -51,7 +52,11 @@ class Calls:
         self._breaker = breaker or Breaker()
         self._patience = patience or Patience()
         self._told = self._breaker.state
-        listener.happened(BreakerChanged(server, self._told))
+
+    @property
+    def state(self) -> State:
+        """The breaker's."""
+        return self._breaker.state
 
     async def ask(self, method: str, url: URL, *, limit: int, json: Any = None) -> Answer:
         """VALT's answer, of *limit* bytes at most. ValtUnavailableError; ValtTimeoutError; ValtResponseError."""
@@ -83,7 +88,6 @@ class Calls:
         permit = self._breaker.admit(now)
         if permit is None:
             raise ValtLeftAloneError("VALT keeps failing and is left alone", retry_after=self._breaker.wait(now))
-        self._tell()
         end = End.UNKNOWN
         try:
             async with asyncio.timeout_at(until):
@@ -110,6 +114,6 @@ class Calls:
             return Answer(answer.status, bytes(body))
 
     def _tell(self) -> None:
-        if self._breaker.state is not self._told:
-            self._told = self._breaker.state
-            self._listener.happened(BreakerChanged(self._server, self._told))
+        if self.state is not self._told and self.state in _NOTICES:
+            self._told = self.state
+            self._listener.happened(Noticed(*_NOTICES[self._told], (("server", self._server),)))

@@ -2,12 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
+from gateway.sim.valt import ValtSimulator
 from tests.support.clock import ManualClock
-from tests.support.harness import VIDEO_PATH, House, house
+from tests.support.harness import VIDEO_PATH, House, house, settings_of
 
 REST = 10.0
 """Seconds for which VALT is left alone."""
@@ -51,6 +53,40 @@ async def test_a_valt_that_keeps_failing_is_left_alone_and_people_are_told_when_
         for number in range(100, 120):
             assert await told(home, number) == (503, "6")
         assert home.valt.calls == before
+
+
+async def readiness(home: House) -> Any:
+    async with home.client.get(f"{home.admin}/readyz?verbose") as answer:
+        assert answer.status == 200, "VALT being down takes nobody out of the balancer"
+        return await answer.json()
+
+
+async def test_an_operator_is_told_of_the_server_that_is_left_alone(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock) as home:
+        server = home.valt.base_url
+        assert (await readiness(home))["breakers"] == {server: "closed"}
+        await breaks(home)
+        for _ in range(3):
+            assert (await readiness(home))["breakers"] == {server: "open"}
+            clock.pass_(REST)
+            await told(home, 0)  # a probe, which fails as well
+        assert home.log.getvalue().count('"event": "VALT keeps failing and is left alone"') == 1
+        home.valt.knobs.fail.clear()
+        clock.pass_(REST)
+        await told(home, 0)
+        assert (await readiness(home))["breakers"] == {server: "closed"}
+        assert home.log.getvalue().count('"event": "VALT is back"') == 1
+
+
+async def test_of_a_server_that_a_reload_replaced_nothing_old_is_told(tmp_path: Path, clock: ManualClock) -> None:
+    async with house(tmp_path, clock=clock) as home, ValtSimulator(clock=clock) as other:
+        await breaks(home)
+        home.config.write_text(home.config.read_text().replace(home.valt.base_url, other.base_url))
+        assert await home.gateway.reload(settings_of(home.config))
+        shown = {name: value for name, value in (await home.metrics()).items() if "breaker_state" in name}
+        assert shown == {f'valt_gateway_breaker_state{{server="{other.base_url}"}}': 0}
+        assert (await readiness(home))["breakers"] == {other.base_url: "closed"}
+        assert await plays(home)
 
 
 async def test_links_that_are_still_good_go_on_being_served(tmp_path: Path, clock: ManualClock) -> None:

@@ -53,8 +53,8 @@ def metrics() -> Metrics:
         rules=["supervisors"],
         accounts=["reviewer"],
         issuers=["https://sso.example.edu"],
-        servers=["https://valt.example.edu"],
     )
+    metrics.watch_breaker("https://valt.example.edu", lambda: 0)
     return metrics
 
 
@@ -146,10 +146,6 @@ def test_the_build_is_named(metrics: Metrics) -> None:
         (events.StreamResumed("stalled", "ok"), {"stream_resumes_total{outcome=ok,reason=stalled}": 1}),
         (events.StreamAborted("upstream", "gone"), {"stream_aborts_total{reason=gone,side=upstream}": 1}),
         (events.Relayed("fast"), {"relay_total{way=fast}": 1}),
-        (
-            events.BreakerChanged("https://valt.example.edu", 2),
-            {"breaker_state{server=https://valt.example.edu}": 2},
-        ),
         (events.ConfigReloaded("failed"), {"config_reloads_total{outcome=failed}": 1}),
         (events.LimitReached("streams"), {"limits_total{limit=streams}": 1}),
         (events.LoopLagged(0.5), {"event_loop_lag_seconds_count": 1, "event_loop_lag_seconds_sum": 0.5}),
@@ -222,6 +218,15 @@ def test_running_streams_are_read_when_asked_for(metrics: Metrics) -> None:
     assert exposed(metrics)[proxy] == 2
     running.clear()
     assert exposed(metrics)[proxy] == 0
+
+
+def test_a_breaker_is_read_when_asked_for_and_one_that_a_reload_replaced_is_gone(metrics: Metrics) -> None:
+    state = [0]
+    metrics.watch_breaker("old", lambda: 2)
+    metrics.watch_breaker("new", lambda: state[0])
+    state[0] = 1
+    shown = {written(*key): value for key, value in exposed(metrics).items() if key[0] == "breaker_state"}
+    assert shown == {"breaker_state{server=new}": 1}
 
 
 def test_what_a_reload_adds_is_known_and_what_was_counted_stays(metrics: Metrics) -> None:
