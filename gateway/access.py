@@ -9,7 +9,7 @@ from typing import Protocol
 from gateway.errors import AccessDeniedError
 from gateway.model import Credentials, Grant, Identity, Link, RecordingGrant, Video
 from gateway.ports import Links, Policy
-from gateway.visit import Visit
+from gateway.visit import ASKING, Visit
 
 
 class Identities(Protocol):
@@ -49,6 +49,7 @@ class Access:
     async def identify(self, credentials: Credentials, visit: Visit) -> Identity:
         with visit.stage("identity"):
             identity = visit.identity = await self._identities.identify(credentials)
+        ASKING.set(identity)
         self._rates.count(identity)
         return identity
 

@@ -1,9 +1,13 @@
 """The record of one request, filled as the road is walked and read by the listeners at its end."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from gateway.model import Grant, Identity, Video
+
+ASKING: ContextVar[Identity | None] = ContextVar("asking", default=None)
+"""On whose behalf a task works. What it starts is on his behalf too, even where others come to wait for it."""
 
 
 @dataclass(slots=True)

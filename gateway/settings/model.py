@@ -95,7 +95,9 @@ class LimitsSettings(Table):
     streams: Annotated[int, Field(ge=1)] = Field(2000, description="at once, in all")
     streams_per_person: Count = Field(64, description="at once; 0 is none")
     streams_per_address: Count = Field(512, description="at once; 0 is none")
-    waiting_for_valt: Annotated[int, Field(ge=1)] = Field(200, description="requests waiting for VALT's API at once")
+    waiting_for_valt: Annotated[int, Field(ge=1)] = Field(
+        200, description="requests waiting for VALT's API at once; one person may have half"
+    )
     requests_per_minute: Count = Field(0, description="a person; 0 is none")
 
 

@@ -1,20 +1,22 @@
 """How many questions may wait for VALT's API at once. People who ask the same thing share one question."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.errors import BusyError
+from gateway.errors import BusyError, TooManyRequestsError
 from gateway.events import LimitReached
 from gateway.ports import Listener
+from gateway.visit import ASKING
 
 
 class Queue:
-    """*most* places; whoever finds none is told so at once and costs VALT nothing."""
+    """*most* places, of which one person may have half. Whoever finds none is told so, and costs VALT nothing."""
 
     def __init__(self, listener: Listener, *, most: int) -> None:
         self._listener = listener
         self._most = most
-        self._waiting = 0
+        self._waiting: Counter[tuple[str, str] | None] = Counter()
 
     def limit(self, most: int) -> None:
         """Another number of places, from the next question on."""
@@ -22,12 +24,20 @@ class Queue:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place while VALT is asked. BusyError where there is none."""
-        if self._waiting >= self._most:
+        """A place while VALT is asked. BusyError where there is none; TooManyRequestsError where there is none for who
+        asks."""
+        identity = ASKING.get()
+        person = None if identity is None else (identity.issuer, identity.subject)
+        if self._waiting.total() >= self._most:
             self._listener.happened(LimitReached("waiting_for_valt"))
             raise BusyError("limits.waiting_for_valt is reached")
-        self._waiting += 1
+        if person is not None and self._waiting[person] >= max(1, self._most // 2):
+            self._listener.happened(LimitReached("waiting_for_valt"))
+            raise TooManyRequestsError("one person has half of limits.waiting_for_valt")
+        self._waiting[person] += 1
         try:
             yield
         finally:
-            self._waiting -= 1
+            self._waiting[person] -= 1
+            if not self._waiting[person]:
+                del self._waiting[person]

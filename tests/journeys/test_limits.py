@@ -89,7 +89,8 @@ async def test_a_question_too_many_for_valt_is_refused_and_not_asked(tmp_path: P
         for path in paths:
             home.valt.add_video(SESSION, path.rpartition("/")[2], b"x" * 100)
         gate = home.valt.knobs.gate["download"] = asyncio.Event()
-        waiting = [asyncio.create_task(told(home, home.bearer(), path)) for path in paths[:3]]
+        people = [home.bearer(f"person{n}") for n in range(3)]
+        waiting = [asyncio.create_task(told(home, who, path)) for who, path in zip(people, paths[:3], strict=True)]
         await home.valt.wait_for(lambda: home.valt.calls["download"] == 3)
 
         assert await told(home, home.bearer(), paths[3]) == (503, "busy")
@@ -100,6 +101,24 @@ async def test_a_question_too_many_for_valt_is_refused_and_not_asked(tmp_path: P
         gate.set()
         assert await asyncio.gather(*waiting) == [(200, None)] * 4
         assert await told(home, home.bearer(), paths[3]) == (200, None)
+
+
+async def test_one_person_can_have_half_of_valts_attention_and_no_more(tmp_path: Path) -> None:
+    async with house(tmp_path, more="[limits]\nwaiting_for_valt = 6\n") as home:
+        paths = [f"/recordings/{SESSION}/videos/v{n}" for n in range(6)]
+        for path in paths:
+            home.valt.add_video(SESSION, path.rpartition("/")[2], b"x" * 100)
+        gate = home.valt.knobs.gate["download"] = asyncio.Event()
+        waiting = [asyncio.create_task(told(home, home.bearer("anna"), path)) for path in paths[:3]]
+        await home.valt.wait_for(lambda: home.valt.calls["download"] == 3)
+        assert await told(home, home.bearer("anna"), paths[3]) == (429, "too_many_requests")
+        assert home.valt.calls["download"] == 3
+        assert await count(home, "waiting_for_valt") == 1
+        waiting += [asyncio.create_task(told(home, home.bearer("ben"), path)) for path in paths[3:]]
+        await home.valt.wait_for(lambda: home.valt.calls["download"] == 6)
+        gate.set()
+        assert await asyncio.gather(*waiting) == [(200, None)] * 6
+        assert await told(home, home.bearer("anna"), paths[3]) == (200, None)
 
 
 async def test_links_that_are_known_are_served_while_nobody_else_may_wait(tmp_path: Path) -> None:
