@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from aiohttp import web
+from yarl import URL
 
 from gateway.clock import SystemClock
 from gateway.ports import Clock
@@ -114,6 +115,14 @@ class ValtSimulator:
     def forget_tokens(self) -> None:
         """As after a restart of VALT."""
         self._api.tokens.clear()
+
+    async def restart(self) -> None:
+        """Everything is gone for a moment, and back on the same ports without a memory of its tokens."""
+        api, media = URL(self.base_url).port, URL(self.media_url).port
+        self._ports = (api or 0, media or 0)
+        await self.stop()
+        self.forget_tokens()
+        await self.start()
 
     def recording(self, recording: str) -> Recording:
         found = self._api.recording(recording)
