@@ -427,6 +427,27 @@ async def test_many_ranges_are_passed_through_and_a_cut_in_them_shows(home_with_
     assert len(home.valt.media_requests) == 1
 
 
+async def test_a_viewer_who_silently_goes_is_looked_for_by_keepalive(home_with_film: House) -> None:
+    """Within two minutes: after one of silence, three probes."""
+    home = home_with_film
+    async with connection(home) as (_reader, writer):
+        here = writer.get_extra_info("sockname")
+        server = home.gateway._runners[0].server
+        assert server is not None
+        transports = [one.transport for one in server.connections]
+        [sock] = [
+            transport.get_extra_info("socket")
+            for transport in transports
+            if transport is not None and transport.get_extra_info("peername") == here
+        ]
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle, interval, count = (
+            sock.getsockopt(socket.IPPROTO_TCP, name)
+            for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert idle + interval * count <= 120
+
+
 @pytest.mark.parametrize("way", ["FIN", "RST"])
 @pytest.mark.parametrize("resting", [False, True])
 async def test_a_viewer_who_leaves_frees_everything(tmp_path: Path, way: str, resting: bool) -> None:

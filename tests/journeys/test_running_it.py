@@ -269,6 +269,31 @@ async def test_a_sessions_end_cuts_its_streams_and_a_tokens_own_end_does_not(tmp
             assert await token.read() == BIG[500_000:]
 
 
+async def test_signing_out_cuts_the_streams_of_that_session_and_of_no_other(home: House) -> None:
+    cookies = []
+    for _ in range(2):
+        async with home.client.get(
+            f"{home.url}{VIDEO_PATH}?ticket={home.ticket('anna')}", headers=NAVIGATION, allow_redirects=False
+        ) as answer:
+            cookies.append({"Cookie": answer.headers["Set-Cookie"].partition(";")[0]})
+    async with watching(home, cookies[0]) as gone, watching(home, cookies[1]) as stays:
+        headers = cookies[0] | {"Sec-Fetch-Site": "same-origin"}
+        async with home.client.post(f"{home.url}/oauth2/sign_out", headers=headers, allow_redirects=False) as answer:
+            assert answer.status == 200
+        assert await is_cut(gone)
+        home.valt.knobs.stall_gate.set()
+        assert await stays.read() == BIG[500_000:]
+
+
+@pytest.mark.parametrize("new", ['account = "trainee"\n\n', 'account = "reviewer"\ndelivery = "redirect"\n\n'])
+async def test_a_stream_that_the_new_rules_would_grant_in_another_way_is_cut(home: House, new: str) -> None:
+    async with watching(home, home.bearer("anna")) as answer:
+        text = home.config.read_text()
+        home.config.write_text(text.replace('account = "reviewer"\n\n', new, 1))
+        assert await home.gateway.reload(settings_of(home.config))
+        assert await is_cut(answer)
+
+
 async def test_a_drain_is_not_ready_at_once_and_lets_streams_finish(home: House) -> None:
     async with watching(home, home.bearer()) as answer:
         draining = asyncio.create_task(home.gateway.drain())
