@@ -1,6 +1,9 @@
 """When VALT's API is down or slow: told at once, asked little, and what needs no asking goes on."""
 
 import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +186,46 @@ async def test_a_stalled_answer_is_given_up_in_time_and_not_asked_for_again(tmp_
         assert (await told(home, 0))[0] == 504
         assert home.valt.calls["download"] == 1
         gate.set()
+
+
+@contextmanager
+def deaf() -> Iterator[str]:
+    """Host and port at which no connection is ever taken: the queue before it is full."""
+    with ExitStack() as stack:
+        listener, *callers = [stack.enter_context(socket.socket()) for _ in range(4)]
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for caller in callers:
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+async def test_connections_that_are_not_taken_are_given_up_apart_from_slow_answers(tmp_path: Path) -> None:
+    async with house(tmp_path, valt_more='connect_timeout = "100ms"\nread_timeout = "1h"\n') as home:
+        home.valt.add_video(SESSION, "new-0", b"x" * 100)
+        with deaf() as place:
+            home.valt.knobs.link_host = place
+            assert (await told(home, 0))[0] == 504
+            home.config.write_text(home.config.read_text().replace(home.valt.base_url, f"http://{place}"))
+            assert await home.gateway.reload(settings_of(home.config))
+            assert (await told(home, 0))[0] == 504
+
+
+async def test_an_answer_that_comes_a_byte_at_a_time_is_given_up_when_its_time_is_over(tmp_path: Path) -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.02)
+
+    slow = await asyncio.start_server(trickle, "127.0.0.1")
+    async with house(tmp_path, valt_more='read_timeout = "200ms"\n') as home, slow:
+        port = slow.sockets[0].getsockname()[1]
+        home.config.write_text(home.config.read_text().replace(home.valt.base_url, f"http://127.0.0.1:{port}"))
+        assert await home.gateway.reload(settings_of(home.config))
+        assert (await told(home, 0))[0] == 504
 
 
 async def test_a_viewer_who_gives_up_is_no_failure_of_valts(home: House) -> None:
