@@ -105,23 +105,16 @@ import pytest
 
 from gateway.settings.model import GrantSettings
 from tests.support.harness import NAVIGATION, VIDEO_PATH, House, house
+from tests.support.held import TESTS, entries_of
 
-TESTS = Path(__file__).parent
-FINDINGS = {str(number) for number in range(1, 22)}
-FACTS = set("ABCDEFGHIJKL")
+FINDINGS = [str(number) for number in range(1, 22)]
+FACTS = list("ABCDEFGHIJKL")
 BIG = random.Random(21).randbytes(4 * 1024 * 1024)
 BIG_PATH = "/recordings/big/videos/film"
-_ENTRY = re.compile(r"^ ?(\d+|[A-L]) \S.*\n((?: {5}\S+\n)+)", re.M)
-_TEST = re.compile(r"^ {5}(?:(\S+)::)?(test_\w+)$", re.M)
 
 
 def test_every_finding_is_held_by_tests_that_exist() -> None:
-    entries = _ENTRY.findall(__doc__ or "")
-    assert {what for what, _ in entries} == FINDINGS | FACTS
-    for what, tests in entries:
-        for file, name in _TEST.findall(tests):
-            text = (TESTS / (file or "test_findings.py")).read_text(encoding="utf-8")
-            assert re.search(rf"^(?:async )?def {name}\(", text, re.M), f"{what}: {file}::{name}"
+    assert entries_of(__doc__, Path(__file__)) == FINDINGS + FACTS
 
 
 def address(home: House) -> tuple[str, int]:
