@@ -1,10 +1,10 @@
 """What is known to break gateways, and the test that holds each against this one.
 
 Findings of measuring aiohttp, PyJWT, cachetools, yarl and browsers (1 to 21), and facts of the house (A to L); below
-each stand the tests that hold it. One without a file is of this file.
+each stand the tests that hold it.
 
  1 a redirected browser never comes back to renew its link
-     test_the_default_delivery_is_the_one_that_can_be_taken_back
+     test_findings.py::test_the_default_delivery_is_the_one_that_can_be_taken_back
      settings/test_reading.py::test_redirect_delivery_is_warned_about
      journeys/test_what_valt_is_asked.py::test_a_redirect_gets_a_fresh_link_rather_than_a_short_one
  2 path parameters are decoded after routing
@@ -12,22 +12,22 @@ each stand the tests that hold it. One without a file is of this file.
      journeys/test_the_road.py::test_a_bad_id_is_404_before_anybody_is_asked
  3 cookies are read laxly
      identity/test_cookies.py::test_a_second_cookie_that_a_laxer_reader_takes_for_ours_makes_both_none
-     test_a_cookie_under_another_name_is_no_session
+     test_findings.py::test_a_cookie_under_another_name_is_no_session
  4 Host is whatever the client says
      web/test_the_wire.py::test_host_is_never_believed
  5 headers may stand twice
      web/test_the_wire.py::test_a_doubled_security_header_is_a_bad_request
  6 nothing ends a client who does not read
-     test_who_does_not_read_is_cut_in_the_end
-     test_who_never_finishes_a_head_is_not_waited_for_long
+     test_findings.py::test_who_does_not_read_is_cut_in_the_end
+     test_findings.py::test_who_never_finishes_a_head_is_not_waited_for_long
  7 a client's default ends a stream after five minutes
-     test_no_stream_has_a_total_limit_and_every_call_has_one
+     test_findings.py::test_no_stream_has_a_total_limit_and_every_call_has_one
  8 stalled streams starve logins in a shared pool
-     test_stalled_streams_keep_no_call_of_valts_waiting
+     test_findings.py::test_stalled_streams_keep_no_call_of_valts_waiting
  9 a cookie jar is shared between people
      test_promises.py::test_no_door_stands_open_for_cookies_environment_or_redirects
 10 bodies of HEAD and 304 go on the wire
-     test_what_has_no_body_leaves_the_connection_in_step
+     test_findings.py::test_what_has_no_body_leaves_the_connection_in_step
      journeys/test_tickets.py::test_head_spends_no_ticket
 11 a truncated body can look complete
      journeys/test_proxied_bytes.py::test_a_failure_after_the_first_byte_is_a_reset_and_not_a_short_success
@@ -58,14 +58,14 @@ each stand the tests that hold it. One without a file is of this file.
      journeys/test_running_it.py::test_a_drain_is_not_ready_at_once_and_lets_streams_finish
      journeys/test_running_it.py::test_a_second_signal_ends_a_drain_now
 20 an audit of packages that could not run looks like a pass
-     test_an_audit_of_packages_that_cannot_run_is_no_pass
+     test_findings.py::test_an_audit_of_packages_that_cannot_run_is_no_pass
 21 a link's token may open every file
      journeys/test_proxied_bytes.py::test_nothing_of_valts_reaches_the_client
      settings/test_reading.py::test_redirect_delivery_is_warned_about
  A a swallowed failure is half a film, or a hang
      journeys/test_proxied_bytes.py::test_a_failure_after_the_first_byte_is_a_reset_and_not_a_short_success
  B an error after the head is written into the film
-     test_no_second_head_is_written_into_a_film
+     test_findings.py::test_no_second_head_is_written_into_a_film
  C who leaves must free a silent media server
      journeys/test_proxied_bytes.py::test_a_viewer_who_leaves_frees_the_upstream_connection_at_once
  D decoded ids reach another call of VALT's
@@ -81,12 +81,12 @@ each stand the tests that hold it. One without a file is of this file.
      road/test_cache.py::test_three_hundred_who_wait_share_one_load
      road/test_cache.py::test_one_who_gives_up_takes_the_load_from_nobody
  I a plain abort leaves megabytes in the kernel
-     test_a_cut_takes_back_what_the_kernel_still_holds
+     test_findings.py::test_a_cut_takes_back_what_the_kernel_still_holds
  J a browser asks twice, and replays without asking
      journeys/test_tickets.py::test_a_navigation_exchanges_its_ticket_for_a_session_at_the_same_address
-     test_no_answer_with_media_may_be_kept
+     test_findings.py::test_no_answer_with_media_may_be_kept
  K a query outlives a redirect where a fragment may not
-     test_the_moment_in_an_address_outlives_the_ticket
+     test_findings.py::test_the_moment_in_an_address_outlives_the_ticket
  L a Secure cookie is never sent over http
      identity/test_session.py::test_on_http_the_cookie_is_not_secure_since_browsers_would_drop_it
 """
@@ -105,16 +105,19 @@ import pytest
 
 from gateway.settings.model import GrantSettings
 from tests.support.harness import NAVIGATION, VIDEO_PATH, House, house
-from tests.support.held import TESTS, entries_of
+from tests.support.promises import missing
 
-FINDINGS = [str(number) for number in range(1, 22)]
-FACTS = list("ABCDEFGHIJKL")
+TESTS = Path(__file__).parent
+FINDINGS = {str(number) for number in range(1, 22)}
+FACTS = set("ABCDEFGHIJKL")
 BIG = random.Random(21).randbytes(4 * 1024 * 1024)
 BIG_PATH = "/recordings/big/videos/film"
+_ENTRY = re.compile(r"^ ?(\d+|[A-L]) \S.*\n((?: {5}\S+\n)+)", re.M)
 
 
 def test_every_finding_is_held_by_tests_that_exist() -> None:
-    assert entries_of(__doc__, Path(__file__)) == FINDINGS + FACTS
+    assert {what for what, _ in _ENTRY.findall(__doc__ or "")} == FINDINGS | FACTS
+    assert missing(__doc__ or "") == []
 
 
 def address(home: House) -> tuple[str, int]:
