@@ -44,6 +44,7 @@ from gateway.web.pages.render import Pages
 from gateway.web.people import PeopleHandlers
 from gateway.web.rates import Rates
 from gateway.web.recordings import Delivery, RecordingHandlers
+from gateway.web.reference import ReferenceHandlers
 from gateway.web.routes import Handlers
 from gateway.web.sign_in import SignInHandlers, to_sign_in
 
@@ -256,6 +257,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             access, policy, valt.catalogue, valt.recordings, service_keys, reader, settings.server.public_url
         ),
         people=PeopleHandlers(access, reader, pages),
+        reference=ReferenceHandlers(pages),
         sign_in=SignInHandlers(
             access,
             sign_in,

@@ -229,6 +229,9 @@ PATHS: dict[str, Any] = {
         parameters=("edition", "name"),
     ),
     "/openapi.json": _read("This description", {"200": _body("OpenAPI 3.1", {"type": "object"})}, proof=False),
+    "/docs": _read(
+        "This description, as a page", {"200": _body("A page", {"type": "string"}, "text/html")}, proof=False
+    ),
     "/robots.txt": _read(
         "Nothing here is for robots", {"200": _body("Deny all", {"type": "string"}, "text/plain")}, proof=False
     ),

@@ -128,7 +128,12 @@ PARAMETERS: dict[str, Any] = {
 
 SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a provider's signed token, or a service key"},
-    "session": {"type": "apiKey", "in": "cookie", "name": "valt_gateway_session"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "valt_gateway_session",
+        "description": "a browser's session, from sign-in or a ticket; on https the name begins with __Host-",
+    },
     "service_key": {
         "type": "apiKey",
         "in": "query",

@@ -19,6 +19,7 @@ from gateway.web.in_flight import InFlight
 from gateway.web.openapi import openapi
 from gateway.web.people import PeopleHandlers
 from gateway.web.recordings import RecordingHandlers
+from gateway.web.reference import ReferenceHandlers
 from gateway.web.sign_in import SignInHandlers
 from gateway.web.visits import Handler, name_answer, visits
 
@@ -32,6 +33,7 @@ class Handlers:
     recordings: RecordingHandlers
     people: PeopleHandlers
     api: ApiHandlers
+    reference: ReferenceHandlers
     sign_in: SignInHandlers
     answers: ErrorAnswers
     admission: Admission
@@ -59,6 +61,7 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] =
     (("GET",), "/api/v3/rooms/info", lambda h: h.api.rooms),
     (("*",), "/api/v3/{call}", lambda h: h.api.other),
     (("GET", "HEAD"), "/openapi.json", lambda _: openapi),
+    (("GET", "HEAD"), "/docs", lambda h: h.reference.page),
     (("GET", "HEAD"), "/robots.txt", lambda h: h.people.robots),
     (("GET", "HEAD"), "/", lambda h: h.people.home),
 )

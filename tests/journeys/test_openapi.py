@@ -83,6 +83,7 @@ CALLS: list[tuple[str, str, str, Mapping[str, Any]]] = [
     ("delete", f"/api/v3/records/{SESSION}", "/api/v3/{call}", {}),
     ("get", "/robots.txt", "/robots.txt", {}),
     ("get", "/openapi.json", "/openapi.json", {}),
+    ("get", "/docs", "/docs", {}),
     ("get", "/", "/", {}),
 ]
 

@@ -17,6 +17,7 @@ PAGES = {
     "no such link": ("/recordings/a_b/videos/c", {"subject": "anna"}, 404),
     "not allowed": (VIDEO_PATH, {"subject": "carla", "groups": "others"}, 403),
     "sign out": ("/oauth2/sign_out", {}, 200),
+    "what is answered here": ("/docs", {}, 200),
 }
 HELP = "/recordings/about-us"
 

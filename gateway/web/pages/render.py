@@ -85,6 +85,10 @@ class Pages:
         """That it is done."""
         return self._page(request, "signed_out.html", {})
 
+    def reference(self, request: web.Request, told: Mapping[str, Any]) -> web.Response:
+        """What the public listener answers. What is *told* of it is in English; the page around it is not."""
+        return self._page(request, "reference.html", {"told": told, "docs": self._texts(request)["docs"]})
+
     def recording(self, request: web.Request, recording: Mapping[str, Any]) -> web.Response:
         """The watch page: every video of the recording that the person may see."""
         texts = self._languages["en"]["watch"] | self._texts(request).get("watch", {})
