@@ -254,7 +254,14 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             public_url=settings.server.public_url,
         ),
         api=ApiHandlers(
-            access, policy, valt.catalogue, valt.recordings, service_keys, reader, settings.server.public_url
+            access,
+            policy,
+            valt.catalogue,
+            valt.recordings,
+            service_keys,
+            reader,
+            clock,
+            public_url=settings.server.public_url,
         ),
         people=PeopleHandlers(access, reader, pages),
         reference=ReferenceHandlers(pages),

@@ -215,3 +215,7 @@ class RecordingDetails:
     room_id: int | None = None
     cameras: Mapping[str, str] = field(default_factory=dict)
     """Names by id."""
+
+    def is_over(self, now: float) -> bool:
+        """Whether its retention has ended, whether VALT has deleted it yet or not."""
+        return self.deleted_at is not None and self.deleted_at <= now

@@ -192,7 +192,7 @@ class Rules:
             except ValtError as error:
                 return Verdict(rule, None, f"what VALT knows of the recording could not be found out: {error}", error)
             reason = why_not_details(rule, identity, details, self._people, self._clock.now())
-            if reason is None and details.deleted_at is not None and details.deleted_at <= self._clock.now():
+            if reason is None and details.is_over(self._clock.now()):
                 raise RecordingExpiredError("retention.until has passed")
         return Verdict(rule, reason is None, reason or "it fits")
 

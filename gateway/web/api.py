@@ -13,9 +13,16 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.access import Access
-from gateway.errors import BadRequestError, BusyError, GatewayError, InvalidCredentialsError, NotFoundError
+from gateway.errors import (
+    BadRequestError,
+    BusyError,
+    GatewayError,
+    InvalidCredentialsError,
+    NotFoundError,
+    RecordingExpiredError,
+)
 from gateway.model import Identity, RecordingDetails, Secret, Video, parse_id
-from gateway.ports import Recordings
+from gateway.ports import Clock, Recordings
 from gateway.web import valt_shapes as shapes
 from gateway.web.credentials import CredentialsReader
 from gateway.web.errors import STATUS
@@ -103,6 +110,8 @@ class ApiHandlers:
         recordings: Recordings,
         keys: ServiceKeys,
         reader: CredentialsReader,
+        clock: Clock,
+        *,
         public_url: str,
     ) -> None:
         self._access = access
@@ -111,6 +120,7 @@ class ApiHandlers:
         self._recordings = recordings
         self._keys = keys
         self._reader = reader
+        self._clock = clock
         self._public_url = public_url.rstrip("/")
 
     @_as_valt(unauthorized=shapes.LOGIN_FAILED)
@@ -152,6 +162,8 @@ class ApiHandlers:
         recording = visit.recording = parse_id(request.match_info["recording"])
         grant = await self._access.recording(self._reader.read(request, access_token=True), recording, visit)
         details = await self._recordings.get(grant.account, recording)
+        if details.is_over(self._clock.now()):
+            raise RecordingExpiredError("retention.until has passed")
         videos = [entry for entry in details.videos if grant.identity.covers(recording, entry.video)]
         return {"data": shapes.details(details, videos)}
 

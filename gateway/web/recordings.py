@@ -104,7 +104,7 @@ class RecordingHandlers:
         grant = await self._access.recording(credentials, recording, visit)
         self._keep_session(request, grant.identity)
         details = await self._recordings.get(grant.account, recording)
-        if details.deleted_at is not None and details.deleted_at <= self._clock.now():
+        if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
         told = self._described(grant, details)
         if is_navigation(request):

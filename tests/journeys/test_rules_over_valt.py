@@ -175,6 +175,19 @@ async def test_a_recording_whose_retention_is_over_is_gone(home: House, clock: M
     assert await status(home, SESSION, "eva", "fresh") == 403
 
 
+async def test_a_rule_that_needs_no_details_asks_for_none_and_leaves_the_end_of_a_recording_to_valt(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    about_some = GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')
+    async with house(tmp_path, clock=clock, grants=about_some) as home:
+        home.valt.recording(SESSION).deleted_at = clock.now() - 1
+        assert await status(home, SESSION, "eva", "anything") == 200
+        assert not home.valt.calls["record"]
+        home.valt.recording(SESSION).films.clear()
+        clock.pass_(3600)
+        assert await status(home, SESSION, "eva", "anything") == 404
+
+
 async def test_a_recording_that_valt_does_not_know_fits_no_rule_that_asks_about_it(home: House) -> None:
     url = f"{home.url}/recordings/unknown/videos/{CAMERA_B}"
     async with home.client.get(url, headers=home.bearer("eva", "rooms")) as answer:
