@@ -65,6 +65,8 @@ class Credentials:
     ticket: Secret | None = None
     session: Secret | None = None
     access_token: Secret | None = None
+    one_video: bool = False
+    """Whether an access token must be a proof for one video, for an address that people open ends in histories."""
     peer: str | None = None
     """Address of the socket's own peer, never a forwarded one; None on a unix socket."""
     spend: bool = True

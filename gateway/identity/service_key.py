@@ -37,7 +37,7 @@ class ServiceKey:
 
 class ServiceKeys:
     """Implements ports.Authenticator: ``Authorization: Bearer vgk_…``, and VALT's own ``access_token`` parameter, which
-    holds a key or a token that *proofs* sealed."""
+    holds a key or a token that *proofs* sealed; in a link to a video, a token for that video alone."""
 
     name = "service_key"
 
@@ -54,9 +54,11 @@ class ServiceKeys:
         token = credentials.access_token
         if token is None:
             return None
-        if token.reveal().startswith(PREFIX):
-            return self._of_key(self._known(token.reveal()))
-        return self._of_token(token)
+        is_key = token.reveal().startswith(PREFIX)
+        identity = self._of_key(self._known(token.reveal())) if is_key else self._of_token(token)
+        if credentials.one_video and identity.video is None:
+            raise InvalidCredentialsError("an address that people open takes only a token for one video")
+        return identity
 
     def log_in(self, name: str, secret: Secret) -> tuple[Identity, Secret]:
         """The identity of the key of that name, and a token that stands for it. InvalidCredentialsError."""

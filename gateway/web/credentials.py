@@ -18,8 +18,9 @@ class CredentialsReader:
         self._names = tuple(dict.fromkeys(name.lower() for name in ["authorization", *header_names]))
         self._read_session = read_session
 
-    def read(self, request: web.Request, *, access_token: bool = False) -> Credentials:
-        """*access_token*: whether VALT's own query parameter is proof at this address."""
+    def read(self, request: web.Request, *, access_token: bool = False, one_video: bool = False) -> Credentials:
+        """*access_token*: whether VALT's own query parameter is proof at this address. *one_video*: whether only one
+        that is for a single video is."""
         headers = request.headers
         offered = {name: headers[name] for name in self._names if name in headers}
         session = self._read_session(headers.getall("Cookie")) if "Cookie" in headers else None
@@ -30,6 +31,7 @@ class CredentialsReader:
             ticket=None if ticket is None else Secret(ticket),
             session=None if session is None else Secret(session),
             access_token=None if token is None else Secret(token),
+            one_video=one_video,
             peer=socket_peer(request),
             spend=request.method != "HEAD",
         )

@@ -79,7 +79,7 @@ class RecordingHandlers:
         visit = request[VISIT]
         visit.range = request.headers.get("Range", "")[:200] or None
         video = visit.video = Video.parse(request.match_info["recording"], request.match_info["video"])
-        credentials = self._reader.read(request, access_token=True)
+        credentials = self._reader.read(request, access_token=True, one_video=True)
         if credentials.ticket is not None and self._sessions is not None and _may_exchange(request):
             return await self._exchange(request, credentials, visit)
         attachment = "download" in request.query

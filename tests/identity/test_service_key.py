@@ -115,6 +115,16 @@ async def test_a_proof_is_for_one_video_again_and_again_until_the_hour_is_over(c
             await keys.authenticate(token(proof))
 
 
+async def test_where_one_video_is_asked_for_only_a_proof_for_it_counts(clock: ManualClock) -> None:
+    keys = made(clock)
+    identity, login = keys.log_in("archive", Secret(KEY))
+    for offered in (KEY, login):
+        with pytest.raises(InvalidCredentialsError):
+            await keys.authenticate(replace(token(offered), one_video=True))
+    assert await keys.authenticate(replace(token(keys.prove(identity, VIDEO)), one_video=True)) is not None
+    assert await keys.authenticate(replace(bearer(KEY), one_video=True)) is not None
+
+
 async def test_a_proof_made_by_a_proof_lives_no_longer(clock: ManualClock) -> None:
     keys = made(clock)
     first = await keys.authenticate(token(keys.prove(ANNA, VIDEO)))

@@ -243,6 +243,17 @@ async def test_a_key_needs_no_login(home: House, way: str) -> None:
         assert (await answer.json())["data"]["name"] == "Session 1451"
 
 
+async def test_a_video_is_opened_by_the_proof_in_its_link_and_by_no_key_or_login(home: House) -> None:
+    client = ValtsClient(home.url)
+    await asyncio.to_thread(client.login)
+    film = f"{home.url}/recordings/{SESSION}/videos/{CAMERA_A}"
+    for token in (SECRET, client.token):
+        async with home.client.get(f"{film}?access_token={token}") as answer:
+            assert (answer.status, (await answer.json())["code"]) == (401, "credentials_invalid")
+    async with home.client.get(film, headers={"Authorization": f"Bearer {SECRET}"}) as answer:
+        assert answer.status == 200
+
+
 async def test_any_person_whom_sign_in_vouches_for_may_ask(home: House) -> None:
     async with home.client.post(
         f"{home.url}/api/v3/records", json={}, headers=home.bearer("anna", "psychology")
