@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from gateway.app import people_of, rules_of
 from gateway.clock import SystemClock
-from gateway.errors import AccessDeniedError, VideoNotFoundError
+from gateway.errors import AccessDeniedError
 from gateway.events import Event
 from gateway.model import Identity, RecordingDetails
 from gateway.policy import Rules
@@ -33,14 +33,12 @@ class Now(SystemClock):
 
 
 class Stated:
-    """What an example states of its recording, to every account alike; nothing, where *details* is None."""
+    """What an example states of its recording, to every account alike. What it does not state meets no condition."""
 
-    def __init__(self, details: RecordingDetails | None) -> None:
+    def __init__(self, details: RecordingDetails) -> None:
         self._details = details
 
     async def get(self, account: str, recording: str) -> RecordingDetails:
-        if self._details is None:
-            raise VideoNotFoundError(f"nothing is stated of the recording to {account}")
         return self._details
 
 
@@ -67,7 +65,8 @@ def _details(example: ExampleSettings, now: float) -> RecordingDetails:
         recording=example.recording,
         name=example.name,
         room=example.room,
-        author=example.author,
+        author=example.author if isinstance(example.author, str) else None,
+        author_id=example.author if isinstance(example.author, int) else None,
         created=None if example.age is None else now - example.age,
         template=dict(example.template),
         shared_users=frozenset(example.shared_users),

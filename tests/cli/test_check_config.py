@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import PASSWORD, Type
 
 EXAMPLE = """
@@ -35,6 +37,62 @@ def test_an_example_that_the_rules_do_not_bear_out_is_a_fault_at_its_line(run: T
     checked = run("check-config", "--config", config)
     assert checked.exit_code == 78
     assert checked.stderr.startswith(f"fault: examples.1 (line {line}): is not to be allowed and is")
+
+
+ASKING = """
+[[grants]]
+name = "asking"
+groups = ["asking"]
+recordings = ["*"]
+{condition}
+account = "reviewer"
+
+[valt.people]
+anna = "asmith"
+carl = 7
+
+[valt.groups]
+asking = 4
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "meets", "misses"),
+    [
+        ('rooms = ["Room 7*"]', 'room = "Room 71"', 'room = "Room 3"'),
+        ('authors = ["jsmith"]', 'author = "jsmith"', 'author = "bjones"'),
+        ('names = ["Session *"]', 'name = "Session 4"', 'name = "Interview"'),
+        ('template = { course = "PSY *" }', 'template = { course = "PSY 512" }', 'template = { year = "PSY 512" }'),
+        ('created_within = "90d"', 'age = "89d"', 'age = "91d"'),
+        ("author_is_me = true", 'author = "asmith"', 'author = "anna"'),
+        ("shared_with_me = true", "shared_groups = [4]", "shared_groups = [5]"),
+    ],
+    ids=["room", "author", "name", "template", "age", "own", "shared"],
+)
+def test_an_example_states_what_a_rule_asks_for(
+    run: Type, config: Path, condition: str, meets: str, misses: str
+) -> None:
+    asking = EXAMPLE.format(groups='"asking"', allowed="{allowed}")
+    examples = [
+        asking.format(allowed="true") + meets,
+        asking.format(allowed="false") + misses,
+        asking.format(allowed="false"),
+    ]
+    config.write_text("\n".join([config.read_text() + ASKING.format(condition=condition), *examples, ""]))
+    checked = run("check-config", "--config", config)
+    assert checked.exit_code == 0, checked.stderr
+    assert "3 example(s) tried" in checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("condition", "stated"), [("author_is_me = true", "author = 7"), ("shared_with_me = true", "shared_users = [7]")]
+)
+def test_an_example_of_somebody_whom_valt_numbers_states_the_number(
+    run: Type, config: Path, condition: str, stated: str
+) -> None:
+    carl = EXAMPLE.format(groups='"asking"', allowed="true").replace("anna", "carl") + stated
+    config.write_text(config.read_text() + ASKING.format(condition=condition) + carl)
+    assert run("check-config", "--config", config).exit_code == 0
 
 
 def test_a_warning_is_told_and_does_not_fail(run: Type, config: Path) -> None:

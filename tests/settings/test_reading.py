@@ -196,7 +196,7 @@ def test_examples_are_tried_and_their_faults_placed(tmp_path: Path) -> None:
     def refuse(settings: Settings) -> Iterator[Fault]:
         yield Fault("examples.0", None, f"is refused by {len(settings.grants)} rule", "mend it")
 
-    text = GOOD + '\n[[examples]]\nsubject = "anna"\nrecording = "1"\nvideo = "2"\nallowed = true\n'
+    text = GOOD + '\n[[examples]]\nsubject = "anna"\nrecording = "1"\nallowed = true\n'
 
     loaded = load_text(tmp_path, text, try_examples=refuse)
 
