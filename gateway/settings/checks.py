@@ -1,5 +1,6 @@
 """What a value alone cannot tell: settings that contradict one another. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -11,6 +12,7 @@ from gateway.settings.secrets import UNREAD
 from gateway.settings.values import is_loopback
 
 _HMAC_BYTES = 32
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")
 
 
@@ -55,6 +57,13 @@ def _grants(settings: Settings) -> Iterator[Fault]:
             )
         if not grant.recordings:
             yield Fault(f"{key}.recordings", None, "can never fit: it is empty", 'list ids or globs, or "*"')
+        for glob in grant.recordings:
+            if _is_plain(glob) and not _ID.fullmatch(glob):
+                reason = f"can never fit {glob!r}: an id is 1 to 64 letters, digits and hyphens"
+                yield Fault(f"{key}.recordings", None, reason, "copy the id from VALT")
+        if grant.shared_with_me and not _knows_whom_valt_shares_with(settings):
+            reason = "can never fit: VALT shares with numbers, and nobody has one here"
+            yield Fault(f"{key}.shared_with_me", None, reason, "give them in [valt.groups] or [valt.people]")
         for earlier_number, earlier in enumerate(settings.grants[:number]):
             if _shadows(earlier, grant):
                 reason = f"can never decide: grants.{earlier_number} ({earlier.name}) fits whenever it does"
@@ -83,8 +92,16 @@ def _shadows(earlier: GrantSettings, later: GrantSettings) -> bool:
 
 
 def _covered(glob: str, globs: Iterable[str]) -> bool:
-    plain = not any(character in glob for character in "*?[")
+    plain = _is_plain(glob)
     return any(other in ("*", glob) or (plain and fnmatchcase(glob, other)) for other in globs)
+
+
+def _is_plain(glob: str) -> bool:
+    return not any(character in glob for character in "*?[")
+
+
+def _knows_whom_valt_shares_with(settings: Settings) -> bool:
+    return bool(settings.valt.groups) or any(isinstance(user, int) for user in settings.valt.people.values())
 
 
 def _identity(settings: Settings) -> Iterator[Fault]:

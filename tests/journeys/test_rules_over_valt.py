@@ -150,7 +150,8 @@ async def test_details_cost_one_call_a_minute_and_are_believed_no_longer(home: H
 
 
 async def test_a_person_no_rule_is_about_costs_no_call_though_rules_ask_for_details(tmp_path: Path) -> None:
-    async with house(tmp_path, grants=GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')) as home:
+    about_some = GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')
+    async with house(tmp_path, grants=about_some, more=MAPPING) as home:
         assert await status(home, SESSION, "eva", "nobody") == 403
         assert not home.valt.calls
 
@@ -179,7 +180,7 @@ async def test_a_rule_that_needs_no_details_asks_for_none_and_leaves_the_end_of_
     tmp_path: Path, clock: ManualClock
 ) -> None:
     about_some = GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')
-    async with house(tmp_path, clock=clock, grants=about_some) as home:
+    async with house(tmp_path, clock=clock, grants=about_some, more=MAPPING) as home:
         home.valt.recording(SESSION).deleted_at = clock.now() - 1
         assert await status(home, SESSION, "eva", "anything") == 200
         assert not home.valt.calls["record"]

@@ -134,6 +134,9 @@ BROKEN: dict[str, str] = {
     "an account that nobody knows": changed('account = "reviewer"', 'account = "reviever"'),
     "a rule for nobody": changed('groups = ["supervisors"]\n', ""),
     "a rule for no recording": changed('recordings = ["*"]', "recordings = []"),
+    "a rule for a recording that cannot be": changed('recordings = ["*"]', 'recordings = ["614", "Session 1451"]'),
+    "a rule on sharing where nobody has a number of VALT's": grant("shared_with_me = true")
+    + '[valt.people]\nanna = "asmith"\n',
     "a rule for nobody after one for all": GOOD.replace('groups = ["supervisors"]', 'subjects = ["*"]')
     + GRANT.replace('groups = ["trainees"]\n', ""),
     "a rule in another's shadow": GOOD + GRANT.replace("trainees", "supervisors"),
