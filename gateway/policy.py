@@ -84,12 +84,14 @@ def why_not_details(
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one rule said. *fits* is None where it could not be found out; *error* is then why."""
+    """What one rule said. *fits* is None where it could not be found out; *error* is then why, or tells that the
+    recording which it fits is gone. *details* are what VALT said, if it was asked."""
 
     rule: Rule
     fits: bool | None
     why: str
-    error: ValtError | None = None
+    error: ValtError | RecordingExpiredError | None = None
+    details: RecordingDetails | None = None
 
 
 class Rules:
@@ -121,13 +123,13 @@ class Rules:
         reasons = []
         for rule in self.rules if identity.covers(recording) else ():
             verdict = await self.judge(rule, identity, recording)
+            if verdict.error is not None:
+                self._listener.happened(self._decided[rule.name, "denied" if verdict.fits else "unknown"])
+                raise verdict.error
             if verdict.fits:
                 named = identity.groups & rule.groups
                 self._listener.happened(self._decided[rule.name, "allowed"])
                 return RecordingGrant(identity, recording, rule.account, rule.delivery, rule.name, rule.download, named)
-            if verdict.error is not None:
-                self._listener.happened(self._decided[rule.name, "unknown"])
-                raise verdict.error
             reasons.append(f"{rule.name}: {verdict.why}")
         self._listener.happened(self._decided["", "denied"])
         raise AccessDeniedError("; ".join(reasons) or "no rule is about this person and recording")
@@ -158,14 +160,12 @@ class Rules:
         """Whether a rule of *account* that asks for a template lets this person see *recording*. The ValtError that
         kept such a rule from deciding."""
         for rule in self._theirs(identity, account):
-            try:
-                verdict = await self.judge(rule, identity, recording) if rule.template else None
-            except RecordingExpiredError:
-                return False
-            if verdict is not None and verdict.error is not None:
-                raise verdict.error
-            if verdict is not None and verdict.fits:
-                return True
+            if rule.template:
+                verdict = await self.judge(rule, identity, recording)
+                if isinstance(verdict.error, ValtError):
+                    raise verdict.error
+                if verdict.fits:
+                    return verdict.error is None
         return False
 
     def _theirs(self, identity: Identity, account: str) -> list[Rule]:
@@ -182,19 +182,22 @@ class Rules:
         return verdicts
 
     async def judge(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
-        """What *rule* says. RecordingExpiredError if it fits and the recording's retention is over."""
+        """What *rule* says."""
         reason = why_not(rule, identity, recording)
-        if reason is None and rule.needs_details:
-            try:
-                details = await self._recordings.get(rule.account, recording)
-            except VideoNotFoundError:
-                return Verdict(rule, False, "VALT knows no such recording, or does not show it to the rule's account")
-            except ValtError as error:
-                return Verdict(rule, None, f"what VALT knows of the recording could not be found out: {error}", error)
-            reason = why_not_details(rule, identity, details, self._people, self._clock.now())
-            if reason is None and details.is_over(self._clock.now()):
-                raise RecordingExpiredError("retention.until has passed")
-        return Verdict(rule, reason is None, reason or "it fits")
+        if reason is not None or not rule.needs_details:
+            return Verdict(rule, reason is None, reason or "it fits")
+        try:
+            details = await self._recordings.get(rule.account, recording)
+        except VideoNotFoundError:
+            return Verdict(rule, False, "VALT knows no such recording, or does not show it to the rule's account")
+        except ValtError as error:
+            return Verdict(rule, None, f"what VALT knows of the recording could not be found out: {error}", error)
+        now = self._clock.now()
+        reason = why_not_details(rule, identity, details, self._people, now)
+        if reason is None and details.is_over(now):
+            gone = RecordingExpiredError("retention.until has passed")
+            return Verdict(rule, True, "it fits, and the recording's retention is over", gone, details)
+        return Verdict(rule, reason is None, reason or "it fits", None, details)
 
 
 _globs: dict[str, re.Pattern[str]] = {}

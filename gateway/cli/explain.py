@@ -3,14 +3,18 @@
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.arguments import identifier
 from gateway.cli.configuration import config_option, read_or_exit
 from gateway.settings.model import Settings
+
+if TYPE_CHECKING:
+    from gateway.policy import Verdict
 
 
 @click.command()
@@ -44,7 +48,7 @@ async def _explain(
     from gateway.app import ValtRoom, people_of, rules_of
     from gateway.cli.examples import Silent
     from gateway.clock import SystemClock
-    from gateway.errors import RecordingExpiredError, ValtUnavailableError
+    from gateway.errors import ValtUnavailableError
     from gateway.model import Identity, RecordingDetails
     from gateway.policy import Rules
 
@@ -59,15 +63,31 @@ async def _explain(
     identity = Identity(subject, "explain", "explain", "explain", frozenset(groups))
     try:
         verdicts = await policy.explain(identity, recording)
-    except RecordingExpiredError:
-        click.echo("the recording's retention is over: whoever a rule fits is told that it is gone (410)", err=True)
-        return {"allowed": False, "rule": None, "rules": []}
     finally:
         if valt is not None:
             await valt.close()
-    decided = next((verdict.rule.name for verdict in verdicts if verdict.fits), None)
+    decided = next((verdict for verdict in verdicts if verdict.fits), None)
     return {
-        "allowed": decided is not None,
-        "rule": decided,
-        "rules": [{"name": v.rule.name, "fits": v.fits, "why": v.why} for v in verdicts],
+        "allowed": decided is not None and decided.error is None,
+        "rule": None if decided is None else decided.rule.name,
+        "rules": [{"name": v.rule.name, "fits": v.fits, "why": _why(v)} for v in verdicts],
     }
+
+
+def _why(verdict: "Verdict") -> str:
+    """With what was asked of VALT and what it said."""
+    known = verdict.details
+    if known is None:
+        return verdict.why
+    said = {
+        "name": known.name,
+        "room": known.room,
+        "author": known.author,
+        "author's id": known.author_id,
+        "created": None if known.created is None else datetime.fromtimestamp(known.created, UTC).isoformat(),
+        "template": dict(known.template),
+        "shared with users": sorted(known.shared_users),
+        "shared with groups": sorted(known.shared_groups),
+    }
+    told = ", ".join(f"{what} {json.dumps(value, ensure_ascii=False)}" for what, value in said.items())
+    return f"{verdict.why}. VALT, asked as {verdict.rule.account}: {told}"

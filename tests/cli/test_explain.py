@@ -50,13 +50,18 @@ async def explained(config: Path, *arguments: str) -> tuple[int | None, Any]:
     return process.returncode, json.loads(out)
 
 
-async def test_online_valt_is_asked_for_what_a_rule_needs(config: Path) -> None:
+async def test_online_valt_is_asked_for_what_a_rule_needs_and_what_it_said_is_told(config: Path) -> None:
     async with ValtSimulator() as valt:
         text = config.read_text().replace("https://valt.example.edu", valt.base_url)
         config.write_text(text.replace(PASSWORD, USERS["svc-reviewer"]).replace("Room 3*", "Room 1*"))
         asked = ("--subject", "anna", "--group", "staff")
         code, answer = await explained(config, *asked, SESSION)
         assert (code, answer["rule"]) == (0, "rooms")
+        said = answer["rules"][0]["why"]
+        assert said.startswith("it fits. VALT, asked as reviewer: ")
+        for told in ('room "Room 1"', 'author "jsmith"', 'template {"Course": "PSY 512"}', "shared with groups [4]"):
+            assert told in said
         next(recording for recording in valt.recordings if recording.recording == SESSION).deleted_at = 1.0
         code, answer = await explained(config, *asked, SESSION)
-        assert (code, answer) == (1, {"allowed": False, "rule": None, "rules": []})
+        assert (code, answer["allowed"], answer["rule"]) == (1, False, "rooms")
+        assert answer["rules"][0]["why"].startswith("it fits, and the recording's retention is over. VALT")
