@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from gateway.errors import ValtUnavailableError
 from gateway.model import RecordingDetails
 from gateway.policy import Rule
-from tests.road.test_policy import DETAILS, GROUPS, NAMES, NOW, RULES, Known, person, plainly_fits, rules
+from tests.road.test_policy import DETAILS, GROUPS, NAMES, NOW, PEOPLE, RULES, Known, person, rules
+from tests.support.plain_rules import plainly_fits
 
 
 @given(given_rules=st.lists(RULES, max_size=3), subject=NAMES, groups=GROUPS, details=DETAILS)
@@ -19,7 +20,8 @@ async def test_a_row_is_listed_if_a_rule_of_its_account_fits_the_recording(
     who = person(subject, *groups)
     policy = rules(*given_rules, known=Known({"r1": details}))
     for account in ("a", "b"):
-        expected = any(plainly_fits(rule, who, "r1", details) for rule in given_rules if rule.account == account)
+        theirs = [rule for rule in given_rules if rule.account == account]
+        expected = any(plainly_fits(rule, who, "r1", details, PEOPLE, NOW) for rule in theirs)
         listed = policy.lists(who, account, replace(details, template={}))
         if listed is None:
             listed = await policy.shows(who, account, "r1")

@@ -1,6 +1,5 @@
 """Rules, against a slow plain model over generated rules, people and recordings."""
 
-import fnmatch
 from collections.abc import Mapping
 
 import pytest
@@ -18,9 +17,9 @@ from gateway.model import Identity, RecordingDetails, Video
 from gateway.policy import People, Rule, Rules
 from tests.support.clock import ManualClock
 from tests.support.listener import Recorder
+from tests.support.plain_rules import DAY, plainly_fits
 
 NOW = 1_800_000_000.0
-DAY = 86_400.0
 PEOPLE = People(users={"anna": "asmith", "carl": 7}, groups={"psychology": 4, "law": 5})
 
 
@@ -178,40 +177,12 @@ DETAILS = st.builds(
 )
 
 
-def plainly_fits(rule: Rule, who: Identity, recording: str, details: RecordingDetails | None) -> bool:
-    """The model: slow, and written so that one can see that it is right."""
-    if "*" not in rule.subjects and who.subject not in rule.subjects and not (who.groups & rule.groups):
-        return False
-    if not any(fnmatch.fnmatchcase(recording, glob) for glob in rule.recordings):
-        return False
-    if not rule.needs_details:
-        return True
-    if details is None:
-        return False
-    for globs, value in ((rule.rooms, details.room), (rule.authors, details.author), (rule.names, details.name)):
-        if globs and (value is None or not any(fnmatch.fnmatchcase(value, glob) for glob in globs)):
-            return False
-    for key, glob in rule.template.items():
-        if key not in details.template or not fnmatch.fnmatchcase(details.template[key], glob):
-            return False
-    if rule.created_within is not None and (details.created is None or NOW - details.created > rule.created_within):
-        return False
-    valt_name = {"anna": "asmith", "carl": 7}.get(who.subject, who.subject)
-    if rule.author_is_me and valt_name != details.author and valt_name != details.author_id:
-        return False
-    if rule.shared_with_me:
-        groups = {{"psychology": 4, "law": 5}[g] for g in who.groups if g in ("psychology", "law")}
-        if valt_name not in details.shared_users and not (groups & details.shared_groups):
-            return False
-    return True
-
-
 @given(given_rules=st.lists(RULES, max_size=3), subject=NAMES, groups=GROUPS, details=st.none() | DETAILS)
 async def test_the_rules_agree_with_the_plain_model(
     given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails | None
 ) -> None:
     who = person(subject, *groups)
-    expected = next((rule for rule in given_rules if plainly_fits(rule, who, "r1", details)), None)
+    expected = next((rule for rule in given_rules if plainly_fits(rule, who, "r1", details, PEOPLE, NOW)), None)
     policy = rules(*given_rules, known=Known({} if details is None else {"r1": details}))
     try:
         grant = await policy.decide(who, Video("r1", "v"))

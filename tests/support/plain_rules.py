@@ -1,0 +1,56 @@
+"""What rules mean, slowly and so plainly that one can see that it is right; and rules as a configuration has them."""
+
+import json
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from gateway.model import Identity, RecordingDetails
+from gateway.policy import People, Rule
+
+DAY = 86_400.0
+
+
+def plainly_fits(
+    rule: Rule, who: Identity, recording: str, details: RecordingDetails | None, people: People, now: float
+) -> bool:
+    """Whether *rule* lets *who* see *recording*, of which VALT tells *details*, or that it knows of none."""
+    if "*" not in rule.subjects and who.subject not in rule.subjects and not (who.groups & rule.groups):
+        return False
+    if not any(fnmatchcase(recording, glob) for glob in rule.recordings):
+        return False
+    if not rule.needs_details:
+        return True
+    if details is None:
+        return False
+    for globs, value in ((rule.rooms, details.room), (rule.authors, details.author), (rule.names, details.name)):
+        if globs and (value is None or not any(fnmatchcase(value, glob) for glob in globs)):
+            return False
+    for key, glob in rule.template.items():
+        if key not in details.template or not fnmatchcase(details.template[key], glob):
+            return False
+    if rule.created_within is not None and (details.created is None or now - details.created > rule.created_within):
+        return False
+    at_valt = people.users.get(who.subject, who.subject)
+    if rule.author_is_me and at_valt != details.author and at_valt != details.author_id:
+        return False
+    if rule.shared_with_me:
+        theirs = {people.groups[group] for group in who.groups if group in people.groups}
+        if at_valt not in details.shared_users and not (theirs & details.shared_groups):
+            return False
+    return True
+
+
+def in_toml(rules: Iterable[Rule]) -> str:
+    """The ``[[grants]]`` that say *rules*."""
+    return "\n".join(_grant(rule) for rule in rules)
+
+
+def _grant(rule: Rule) -> str:
+    lists = ("groups", "subjects", "recordings", "rooms", "authors", "names")
+    lines = [f'[[grants]]\nname = "{rule.name}"\naccount = "{rule.account}"']
+    lines += [f"{name} = {json.dumps(sorted(getattr(rule, name)))}" for name in lists]
+    lines += [f"{name} = true" for name in ("author_is_me", "shared_with_me") if getattr(rule, name)]
+    lines += [f"template.{key} = {json.dumps(glob)}" for key, glob in rule.template.items()]
+    if rule.created_within is not None:
+        lines.append(f'created_within = "{rule.created_within / DAY:.0f}d"')
+    return "\n".join(lines) + "\n"
