@@ -62,7 +62,14 @@ def details(known: RecordingDetails, videos: Iterable[VideoDetails]) -> dict[str
         "template": [{name: value} for name, value in known.template.items()],
         "retention": {"type": "inherit"} if until is None else {"type": "until", "until": _number(until)},
         "markers": [
-            {"id": number, "event": marker.event, "time": _number(marker.time), "color": marker.color, "template": []}
+            {
+                "id": number,
+                "event": marker.event,
+                "time": _number(marker.time),
+                "color": marker.color,
+                "hex_color": marker.color,
+                "template": [],
+            }
             for number, marker in enumerate(known.markers, 1)
         ],
         "videos": [{"id": _id(video.video), "name": video.name, "status": {}} for video in videos],

@@ -26,6 +26,7 @@ from gateway.sim.catalogue import (
     Recording,
 )
 from gateway.sim.shapes import BAD_KEY, LOGIN_FAILED, NO_KEY, NOT_FOUND, NOT_FOUND_DOWNLOAD, SERVER_ERROR
+from gateway.sim.valt import USERS
 from tests.support.clock import ManualClock
 from tests.support.harness import House, house, settings_of
 
@@ -155,6 +156,28 @@ async def test_a_client_written_for_valt_logs_in_searches_reads_and_downloads(ho
     assert sha256(film) == sha256(home.valt.recording(SESSION).films[0].content)
     assert client.logins == 1
     assert not [secret for secret in home.valt.secrets if secret in client.token + json.dumps(details)]
+
+
+@pytest.mark.parametrize("recording", [SESSION, ACCENTS], ids=["VALT 6", "VALT 5"])
+async def test_answers_are_valts_own_but_for_whom_else_a_recording_is_shared_with(home: House, recording: str) -> None:
+    home.valt.recording(recording).room = (37, "Room 1")
+    valts, ours = ValtsClient(home.valt.base_url, "svc-reviewer", USERS["svc-reviewer"]), ValtsClient(home.url)
+
+    def both(method: str, path: str, body: Any = None) -> tuple[Any, Any]:
+        return valts.ask(method, path, body)[1]["data"], ours.ask(method, path, body)[1]["data"]
+
+    said, told = await asyncio.to_thread(both, "GET", f"/records/{recording}")
+    apart = {"sharing", "markers", "videos"}
+    assert list(told) == list(said)
+    assert {key: told[key] for key in told if key not in apart} == {key: said[key] for key in said if key not in apart}
+    assert told["sharing"] == {"users": [], "groups": []}
+    assert [set(marker) for marker in told["markers"]] == [set(marker) for marker in said["markers"]]
+    assert [(one["id"], one["status"]) for one in told["videos"]] == [(v["id"], v["status"]) for v in said["videos"]]
+
+    said, told = await asyncio.to_thread(both, "POST", "/records", {"search": home.valt.recording(recording).name})
+    assert [row | {"sharing": None} for row in told["records"]] == [row | {"sharing": None} for row in said["records"]]
+    said, told = await asyncio.to_thread(both, "GET", "/rooms/info")
+    assert told == said
 
 
 async def test_everything_is_audited_and_a_download_is_a_stream_like_any(home: House) -> None:
@@ -392,26 +415,42 @@ EVERY_OTHER_CALL = [
     ("GET", "/admin/user_groups"),
     ("POST", "/admin/user_groups"),
     ("GET", "/admin/user_groups/4"),
+    ("POST", "/admin/user_groups/4/edit"),
+    ("POST", "/admin/user_groups/4/delete"),
     ("GET", "/rights"),
     ("GET", "/rights/user"),
     ("GET", "/schedule"),
     ("POST", "/schedule"),
     ("GET", "/schedule/1"),
     ("POST", "/schedule/1/delete_next"),
+    ("POST", "/schedule/1/edit"),
+    ("POST", "/schedule/1/stop"),
+    ("POST", "/schedule/1/delete"),
     ("GET", "/schedule/blocked"),
+    ("GET", "/schedule/conflict"),
     ("GET", "/templates"),
     ("GET", "/admin/templates"),
+    ("GET", "/admin/templates/1"),
     ("GET", "/admin/templates/1/fields"),
-    ("GET", "/template"),
+    ("POST", "/admin/templates/1/fields"),
+    ("GET", "/template?type=info"),
     ("GET", "/filters"),
+    ("GET", "/filters/1"),
     ("POST", "/filters"),
+    ("POST", "/filters/1/edit"),
+    ("POST", "/filters/1/delete"),
     ("GET", "/filters/template_fields"),
     ("GET", "/admin/wowza"),
+    ("GET", "/admin/wowza/1"),
+    ("POST", "/admin/wowza"),
     ("GET", "/admin/general"),
     ("GET", "/admin/logs"),
     ("GET", "/audio"),
+    ("POST", "/audio"),
+    ("GET", "/audio/1"),
     ("POST", "/audio/update/1"),
     ("GET", "/help"),
+    ("GET", "/help/1"),
     ("PUT", f"/records/{SESSION}"),
     ("GET", "/login"),
     ("GET", "/"),
