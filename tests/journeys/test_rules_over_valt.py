@@ -1,5 +1,7 @@
 """Rules that ask for what VALT knows of a recording, over a VALT that tells it."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from gateway.sim.catalogue import CAMERA_A, CAMERA_B, INTERVIEW, INTERVIEW_FILM, LATE_MOOV, LATE_MOOV_FILM, SESSION
 from tests.support.clock import ManualClock
-from tests.support.harness import House, house
+from tests.support.harness import NAVIGATION, House, house
 
 DAY = 86_400.0
 
@@ -147,6 +149,33 @@ async def test_details_cost_one_call_a_minute_and_are_believed_no_longer(home: H
     assert await status(home, SESSION, "eva", "rooms") == 200
     clock.pass_(1)
     assert await status(home, SESSION, "eva", "rooms") == 403
+
+
+async def test_fifty_who_ask_at_once_cost_one_call_for_details(home: House) -> None:
+    gate = home.valt.knobs.gate["record"] = asyncio.Event()
+    asking = [asyncio.create_task(status(home, SESSION, f"person-{number}", "rooms")) for number in range(50)]
+    await home.valt.wait_for(lambda: home.valt.calls["record"] > 0)
+    gate.set()
+    assert await asyncio.gather(*asking) == [200] * 50
+    assert home.valt.calls["record"] == 1
+
+
+@pytest.mark.parametrize("asked", [{}, NAVIGATION], ids=["JSON", "a page"])
+async def test_the_request_id_of_a_refusal_leads_to_the_reasons_in_the_log(home: House, asked: dict[str, str]) -> None:
+    url = f"{home.url}/recordings/{INTERVIEW}/videos/{INTERVIEW_FILM}"
+    async with home.client.get(url, headers=asked | home.bearer("eva", "rooms", "course")) as answer:
+        told = await answer.text()
+        assert answer.status == 403
+    request_id = answer.headers["X-Request-ID"]
+    assert request_id in told
+    home.gateway.logs.flush()
+    (line,) = (line for line in map(json.loads, home.log.getvalue().splitlines()) if line.get("reason"))
+    assert line["request_id"] == request_id
+    assert line["reason"].split("; ")[:3] == [
+        "rooms: the recording does not meet rooms",
+        "authors: the person is not among its subjects and in none of its groups",
+        "course: the recording does not meet template",
+    ]
 
 
 async def test_a_person_no_rule_is_about_costs_no_call_though_rules_ask_for_details(tmp_path: Path) -> None:
