@@ -225,6 +225,15 @@ async def test_a_token_that_is_an_hour_old_is_refused_as_valt_does_and_the_clien
     assert client.logins == 2
 
 
+async def test_the_token_of_a_login_is_its_callers_and_nobody_elses(home: House) -> None:
+    clients = [ValtsClient(home.url), ValtsClient(home.url), ValtsClient(home.url, "barred", BARRED)]
+    for client in clients:
+        assert (await asyncio.to_thread(client.login))[0] == 200
+    assert len({client.token for client in clients}) == 3
+    names = [await asyncio.to_thread(client.names) for client in clients]
+    assert names == [["Session 1451", "Late moov"], ["Session 1451", "Late moov"], []]
+
+
 async def test_refusals_are_valts_own(home: House) -> None:
     strangers = [
         ValtsClient(home.url, password="wrong"),
