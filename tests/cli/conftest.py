@@ -7,39 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from tests.settings.configurations import GOOD
+from tests.support.configuration import grant
 
 PASSWORD = "planted-password"
 
-TOML = f"""\
-[server]
-public_url = "https://recordings.example.edu"
-
-[valt]
-base_url = "https://valt.example.edu"
-
-[valt.accounts.reviewer]
-username = "svc-reviewer"
-password = "{PASSWORD}"
-
-[[identity]]
-type = "jwt"
-name = "campus"
-issuer = "https://sso.example.edu"
-audience = "valt-gateway"
-
-[[grants]]
-name = "rooms"
-groups = ["staff"]
-recordings = ["*"]
-rooms = ["Room 3*"]
-account = "reviewer"
-
-[[grants]]
-name = "supervisors"
-groups = ["supervisors"]
-recordings = ["*"]
-account = "reviewer"
-"""
+TOML = GOOD.replace("[[grants]]", grant("rooms", groups=["staff"], rooms=["Room 3*"]) + "[[grants]]")
 
 Type = Callable[..., Result]
 

@@ -28,42 +28,26 @@ from gateway.sim.catalogue import (
 from gateway.sim.shapes import BAD_KEY, LOGIN_FAILED, NO_KEY, NOT_FOUND, NOT_FOUND_DOWNLOAD, SERVER_ERROR
 from gateway.sim.valt import USERS
 from tests.support.clock import ManualClock
+from tests.support.configuration import grant, table
 from tests.support.harness import House, house, settings_of
 
 SECRET, BARRED = "vgk_planted-archive-key", "vgk_planted-barred-key"
 
-GRANTS = """\
-[[grants]]
-name = "archive"
-groups = ["archive"]
-recordings = ["*"]
-rooms = ["Room *"]
-account = "reviewer"
-
-[[grants]]
-name = "psychology"
-groups = ["psychology"]
-recordings = ["*"]
-template = { Course = "PSY *" }
-account = "trainee"
-
-[[grants]]
-name = "watching"
-groups = ["watching"]
-recordings = ["*"]
-account = "trainee"
-download = false
-"""
-
-KEYS = "".join(
-    f"""
-[[service_keys]]
-name = "{name}"
-secret_sha256 = "{hashlib.sha256(secret.encode()).hexdigest()}"
-groups = {groups}
-"""
-    for name, secret, groups in (("archive", SECRET, '["archive", "psychology"]'), ("barred", BARRED, "[]"))
+GRANTS = "".join(
+    (
+        grant("archive", groups=["archive"], rooms=["Room *"]),
+        grant("psychology", groups=["psychology"], template={"Course": "PSY *"}, account="trainee"),
+        grant("watching", groups=["watching"], account="trainee", download=False),
+    )
 )
+
+
+def service_key(name: str, secret: str, *groups: str) -> str:
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    return table("[[service_keys]]", name=name, secret_sha256=digest, groups=groups)
+
+
+KEYS = service_key("archive", SECRET, "archive", "psychology") + service_key("barred", BARRED)
 
 
 @dataclass

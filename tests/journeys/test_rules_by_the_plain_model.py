@@ -7,6 +7,7 @@ from gateway.model import Identity, RecordingDetails
 from gateway.policy import People, Rule
 from gateway.sim.catalogue import Film, Recording
 from tests.support.clock import ManualClock
+from tests.support.configuration import table
 from tests.support.harness import house
 from tests.support.plain_rules import DAY, in_toml, plainly_fits
 
@@ -23,16 +24,7 @@ RULES = (
     Rule("some", "reviewer", groups=frozenset({"some"}), recordings=("r?", "r1[0-5]")),
 )
 PEOPLE = People(users={"anna": "jsmith", "carl": 8, "dora": 7}, groups={"psychology": 4, "law": 5})
-MAPPING = """
-[valt.people]
-anna = "jsmith"
-carl = 8
-dora = 7
-
-[valt.groups]
-psychology = 4
-law = 5
-"""
+MAPPING = table("[valt.people]", **PEOPLE.users) + table("[valt.groups]", **PEOPLE.groups)
 WHO = (
     ("anna", frozenset({"rooms"})),
     ("berta", frozenset({"authors"})),

@@ -9,69 +9,23 @@ import pytest
 
 from gateway.sim.catalogue import CAMERA_A, CAMERA_B, INTERVIEW, INTERVIEW_FILM, LATE_MOOV, LATE_MOOV_FILM, SESSION
 from tests.support.clock import ManualClock
+from tests.support.configuration import grant, table
 from tests.support.harness import NAVIGATION, House, house
 
 DAY = 86_400.0
 
-GRANTS = """\
-[[grants]]
-name = "rooms"
-groups = ["rooms"]
-recordings = ["*"]
-rooms = ["Room *"]
-account = "reviewer"
-
-[[grants]]
-name = "authors"
-groups = ["authors"]
-recordings = ["*"]
-authors = ["mrossi"]
-account = "reviewer"
-
-[[grants]]
-name = "course"
-groups = ["course"]
-recordings = ["*"]
-template = { Course = "PSY *" }
-account = "reviewer"
-
-[[grants]]
-name = "fresh"
-groups = ["fresh"]
-recordings = ["*"]
-created_within = "90d"
-account = "reviewer"
-
-[[grants]]
-name = "mine"
-groups = ["mine"]
-recordings = ["*"]
-author_is_me = true
-account = "reviewer"
-
-[[grants]]
-name = "shared"
-subjects = ["*"]
-recordings = ["*"]
-shared_with_me = true
-account = "trainee"
-
-[[grants]]
-name = "anything"
-groups = ["anything"]
-recordings = ["*"]
-account = "reviewer"
-"""
-
-MAPPING = """
-[valt.people]
-anna = "jsmith"
-dora = 9
-
-[valt.groups]
-psychology = 4
-"""
-
+GRANTS = "".join(
+    (
+        grant("rooms", groups=["rooms"], rooms=["Room *"]),
+        grant("authors", groups=["authors"], authors=["mrossi"]),
+        grant("course", groups=["course"], template={"Course": "PSY *"}),
+        grant("fresh", groups=["fresh"], created_within="90d"),
+        grant("mine", groups=["mine"], author_is_me=True),
+        grant("shared", subjects=["*"], shared_with_me=True, account="trainee"),
+        grant("anything", groups=["anything"]),
+    )
+)
+MAPPING = table("[valt.people]", anna="jsmith", dora=9) + table("[valt.groups]", psychology=4)
 FILMS = {SESSION: CAMERA_A, INTERVIEW: INTERVIEW_FILM, LATE_MOOV: LATE_MOOV_FILM}
 
 

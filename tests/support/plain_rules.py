@@ -1,11 +1,12 @@
 """What rules mean, slowly and so plainly that one can see that it is right; and rules as a configuration has them."""
 
-import json
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import Any
 
 from gateway.model import Identity, RecordingDetails
 from gateway.policy import People, Rule
+from tests.support.configuration import grant
 
 DAY = 86_400.0
 
@@ -42,15 +43,13 @@ def plainly_fits(
 
 def in_toml(rules: Iterable[Rule]) -> str:
     """The ``[[grants]]`` that say *rules*."""
-    return "\n".join(_grant(rule) for rule in rules)
+    return "".join(_grant(rule) for rule in rules)
 
 
 def _grant(rule: Rule) -> str:
-    lists = ("groups", "subjects", "recordings", "rooms", "authors", "names")
-    lines = [f'[[grants]]\nname = "{rule.name}"\naccount = "{rule.account}"']
-    lines += [f"{name} = {json.dumps(sorted(getattr(rule, name)))}" for name in lists]
-    lines += [f"{name} = true" for name in ("author_is_me", "shared_with_me") if getattr(rule, name)]
-    lines += [f"template.{key} = {json.dumps(glob)}" for key, glob in rule.template.items()]
+    asked: dict[str, Any] = {"template": dict(rule.template)}
+    asked |= {name: sorted(getattr(rule, name)) for name in ("groups", "subjects", "rooms", "authors", "names")}
+    asked |= {name: getattr(rule, name) for name in ("author_is_me", "shared_with_me")}
     if rule.created_within is not None:
-        lines.append(f'created_within = "{rule.created_within / DAY:.0f}d"')
-    return "\n".join(lines) + "\n"
+        asked["created_within"] = f"{rule.created_within / DAY:.0f}d"
+    return grant(rule.name, account=rule.account, recordings=list(rule.recordings), **asked)

@@ -1,0 +1,21 @@
+"""Tables of a configuration, as text."""
+
+import json
+from typing import Any
+
+
+def grant(name: str, *, account: str = "reviewer", recordings: list[str] | None = None, **more: Any) -> str:
+    """One ``[[grants]]``, for every recording unless told otherwise."""
+    return table("[[grants]]", name=name, account=account, recordings=recordings or ["*"], **more)
+
+
+def table(header: str, **keys: Any) -> str:
+    """The table *header* with *keys*: texts, numbers, booleans, lists of these, or tables of texts."""
+    lines = [f"{key} = {_value(value)}" for key, value in keys.items()]
+    return "\n".join([header, *lines, "", ""])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {json.dumps(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)
