@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import InvalidVideoError, ValtResponseError
+from gateway.errors import InvalidVideoError, ValtResponseError, VideoNotFoundError
 from gateway.model import Marker, RecordingDetails, Secret, VideoDetails, parse_id
 
 # A token goes into a query string of ours: what is none of these characters is not a token.
@@ -30,17 +30,24 @@ def access_token(body: bytes) -> Secret:
 
 
 def download_url(body: bytes) -> str:
-    """``{"url": "…"}`` (API Download Recording Video: the sample is bare, its table says under *data*)."""
+    """``{"url": "…"}`` (API Download Recording Video: the sample is bare, its table says under *data*).
+    VideoNotFoundError for an empty one, which the vendor's client takes for that (valt-api.md, 2.2)."""
     answer = _mapping(parse(body))
-    url = answer.get("url") or _mapping(answer.get("data")).get("url")
-    if not isinstance(url, str) or not url:
+    url = answer["url"] if "url" in answer else _mapping(answer.get("data")).get("url")
+    if url == "":
+        raise VideoNotFoundError("VALT answered an empty url")
+    if not isinstance(url, str):
         raise ValtResponseError("VALT's download answer holds no url")
     return url
 
 
 def recording_details(body: bytes) -> RecordingDetails:
-    """``{"data": {…}}`` (API Recording Details). A 200 with ``"data": null`` is seen in the field."""
-    data = _mapping(parse(body)).get("data")
+    """``{"data": {…}}`` (API Recording Details). VideoNotFoundError for ``"data": null``, which the vendor's client
+    takes for that (valt-api.md, 1.5)."""
+    answer = _mapping(parse(body))
+    data = answer.get("data")
+    if "data" in answer and data is None:
+        raise VideoNotFoundError("VALT answered null")
     if not isinstance(data, dict):
         raise ValtResponseError("VALT's details answer holds no recording")
     return _details(data)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import ValtResponseError
+from gateway.errors import ValtResponseError, VideoNotFoundError
 from gateway.valt import wire
 
 VALT_6 = {
@@ -73,7 +73,6 @@ def test_the_download_url_is_found_bare_and_under_data(answer: Any) -> None:
         b"<html>",
         b"[]",
         b"null",
-        b'{"url": ""}',
         b'{"url": 7}',
         b'{"data": "no"}',
         b'{"data": null}',
@@ -83,6 +82,20 @@ def test_the_download_url_is_found_bare_and_under_data(answer: Any) -> None:
 def test_a_download_answer_without_a_url_makes_no_sense(answer: bytes) -> None:
     with pytest.raises(ValtResponseError):
         wire.download_url(answer)
+
+
+@pytest.mark.parametrize("answer", [{"url": ""}, {"data": {"url": ""}}])
+def test_an_empty_url_is_a_video_that_is_not_there(answer: Any) -> None:
+    with pytest.raises(VideoNotFoundError):
+        wire.download_url(body(answer))
+
+
+def test_details_that_are_null_are_a_recording_that_is_not_there_and_anything_else_makes_no_sense() -> None:
+    with pytest.raises(VideoNotFoundError):
+        wire.recording_details(body({"data": None}))
+    for answer in (b"{}", b'{"data": []}', b'{"data": "no"}', b"[]", b"null", b""):
+        with pytest.raises(ValtResponseError):
+            wire.recording_details(answer)
 
 
 @pytest.mark.parametrize(
