@@ -139,8 +139,10 @@ class Rules:
         return list(dict.fromkeys(rule.account for rule in self.rules if is_about(rule, identity)))
 
     def reaches_room(self, identity: Identity, account: str, room: str) -> bool:
-        """Whether some recording of *room* may fit a rule of *account* that is about this person."""
-        return any(not rule.rooms or _any_glob(rule.rooms, room) for rule in self._theirs(identity, account))
+        """Whether some recording of *room* may fit a rule of *account* that is about this person. Proof for single
+        recordings reaches none, for it says nothing of their rooms."""
+        rules = self._theirs(identity, account) if identity.recording is None else ()
+        return any(not rule.rooms or _any_glob(rule.rooms, room) for rule in rules)
 
     def lists(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
         """Whether a rule of *account* lets this person see the recording that VALT listed for that account as *row*.

@@ -59,3 +59,4 @@ def test_a_room_is_reached_if_a_rule_about_the_person_may_be_about_it() -> None:
     assert not policy.reaches_room(person("anna", "g"), "a", "Room 1")
     assert not policy.reaches_room(person("anna", "g"), "b", "Room 1")
     assert policy.reaches_room(person("anna", "h"), "b", "Room 1")
+    assert not policy.reaches_room(person("anna", "h", recording="r"), "b", "Room 1")
