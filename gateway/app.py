@@ -46,6 +46,7 @@ from gateway.web.rates import Rates
 from gateway.web.recordings import Delivery, RecordingHandlers
 from gateway.web.reference import ReferenceHandlers
 from gateway.web.routes import Handlers
+from gateway.web.search import Search
 from gateway.web.sign_in import SignInHandlers, to_sign_in
 
 VERSION = version("valt-gateway")
@@ -255,6 +256,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
         ),
         api=ApiHandlers(
             access,
+            Search(policy, valt.catalogue),
             policy,
             valt.catalogue,
             valt.recordings,

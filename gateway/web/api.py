@@ -4,10 +4,9 @@ Shapes and refusals are VALT's (valt-api.md, 1.5). What the caller may not see i
 is not here.
 """
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from itertools import count
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -15,30 +14,25 @@ from aiohttp import web
 from gateway.access import Access
 from gateway.errors import (
     BadRequestError,
-    BusyError,
     GatewayError,
     InvalidCredentialsError,
     NotFoundError,
     RecordingExpiredError,
 )
-from gateway.model import Identity, RecordingDetails, Secret, Video, parse_id
+from gateway.model import Identity, Secret, Video, parse_id
 from gateway.ports import Clock, Recordings
 from gateway.web import valt_shapes as shapes
 from gateway.web.credentials import CredentialsReader
 from gateway.web.errors import STATUS
+from gateway.web.search import Search
 from gateway.web.visits import VISIT
 
 _ASKED = ("search", "start_date", "end_date", "filter")
 """What of a search is handed on to VALT. Paging is ours, anything else nobody's."""
 
-_ROWS_AT_ONCE = 250
-"""Judged without letting anybody else have a turn."""
-_LOOKS = 500
-"""Details that one search may need. One that needs more has to be narrowed, for VALT is often a small server."""
 
-
-class Listing(Protocol):
-    """The rules, as far as lists need them."""
+class Rooms(Protocol):
+    """The rules, as far as rooms need them."""
 
     def accounts(self, identity: Identity) -> list[str]:
         """As whom VALT is asked for this person."""
@@ -46,19 +40,9 @@ class Listing(Protocol):
 
     def reaches_room(self, identity: Identity, account: str, room: str) -> bool: ...
 
-    def lists(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
-        """Whether the person sees what *account* was told of; None where only the recording's details can tell."""
-        ...
-
-    async def shows(self, identity: Identity, account: str, recording: str) -> bool:
-        """The same by its details. ValtError where it could not be found out."""
-        ...
-
 
 class Catalogue(Protocol):
     """What an account sees of VALT."""
-
-    async def search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]: ...
 
     async def rooms(self, account: str) -> list[tuple[int, str]]: ...
 
@@ -105,7 +89,8 @@ class ApiHandlers:
     def __init__(
         self,
         access: Access,
-        listing: Listing,
+        search: Search,
+        rules: Rooms,
         catalogue: Catalogue,
         recordings: Recordings,
         keys: ServiceKeys,
@@ -115,7 +100,8 @@ class ApiHandlers:
         public_url: str,
     ) -> None:
         self._access = access
-        self._listing = listing
+        self._search = search
+        self._rules = rules
         self._catalogue = catalogue
         self._recordings = recordings
         self._keys = keys
@@ -141,19 +127,16 @@ class ApiHandlers:
         offset, limit = _count(body.get("offset")) or 0, _count(body.get("limit"))
         end = None if limit is None else offset + limit
         query = {key: body[key] for key in _ASKED if isinstance(body.get(key), str | int)}
-        seen: dict[str, dict[str, Any]] = {}
-        looks = count(1)
-        for account in self._listing.accounts(identity):
-            if len(seen) == end:
-                break
-            for number, row in enumerate(await self._catalogue.search(account, query)):
-                if len(seen) == end:
-                    break
-                if number % _ROWS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-                if row.recording not in seen and await self._sees(identity, account, row, looks):
-                    seen[row.recording] = shapes.row(row)
-        return {"data": {"records": list(seen.values())[offset:end]}}
+        found: dict[str, dict[str, Any]] = {}
+        looks = self._search.looks(identity)
+        async with aclosing(self._search.candidates(identity, query)) as candidates:
+            async for candidate in candidates:
+                recording = candidate.row.recording
+                if recording not in found and await looks.sees(candidate):
+                    found[recording] = shapes.row(candidate.row)
+                    if len(found) == end:
+                        break
+        return {"data": {"records": list(found.values())[offset:end]}}
 
     @_as_valt()
     async def record(self, request: web.Request) -> Any:
@@ -182,9 +165,9 @@ class ApiHandlers:
         """GET /api/v3/rooms/info: the rooms that some rule of the caller's can reach."""
         identity = await self._identify(request)
         rooms: dict[int, str] = {}
-        for account in self._listing.accounts(identity):
+        for account in self._rules.accounts(identity):
             for id_, name in await self._catalogue.rooms(account):
-                if self._listing.reaches_room(identity, account, name):
+                if self._rules.reaches_room(identity, account, name):
                     rooms.setdefault(id_, name)
         return {"data": {"rooms": [{"id": id_, "name": name} for id_, name in rooms.items()]}}
 
@@ -192,14 +175,6 @@ class ApiHandlers:
     async def other(self, _request: web.Request) -> Any:
         """Every other call, whoever asks."""
         raise NotFoundError("no such call of VALT's API is offered")
-
-    async def _sees(self, identity: Identity, account: str, row: RecordingDetails, looks: Iterator[int]) -> bool:
-        seen = self._listing.lists(identity, account, row)
-        if seen is not None:
-            return seen
-        if next(looks) > _LOOKS:
-            raise BusyError("too many recordings would have to be looked at one by one")
-        return await self._listing.shows(identity, account, row.recording)
 
     async def _identify(self, request: web.Request) -> Identity:
         return await self._access.identify(self._reader.read(request, access_token=True), request[VISIT])
