@@ -37,6 +37,7 @@ from gateway.valt.tokens import Tokens
 from gateway.vouching import authenticator, service_keys_of, sessions_of, sign_in_of
 from gateway.web.admission import Admission
 from gateway.web.api import ApiHandlers
+from gateway.web.arrivals import Arrivals
 from gateway.web.cors import Cors
 from gateway.web.credentials import CredentialsReader, Forwarded
 from gateway.web.errors import ErrorAnswers
@@ -228,6 +229,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
         signs_in=sign_in is not None,
     )
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
+    arrivals = Arrivals(access, sessions, lasting.audit)
     deliveries: dict[str, Delivery] = {
         "redirect": RedirectDelivery(lasting.audit),
         "proxy": ProxyDelivery(
@@ -248,7 +250,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             deliveries,
             valt.recordings,
             reader,
-            sessions,
+            arrivals,
             pages,
             lasting.audit,
             clock,

@@ -8,9 +8,7 @@ from aiohttp import web
 from gateway.access import Access
 from gateway.errors import RecordingExpiredError
 from gateway.model import (
-    Credentials,
     Grant,
-    Identity,
     Link,
     RecordingDetails,
     RecordingGrant,
@@ -20,10 +18,11 @@ from gateway.model import (
 )
 from gateway.ports import Audit, Clock, Recordings
 from gateway.visit import Visit
+from gateway.web.arrivals import Arrivals
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_navigation, wants_json
 from gateway.web.pages.render import Pages, timestamp
-from gateway.web.visits import SET_COOKIE, VISIT
+from gateway.web.visits import VISIT
 
 
 class Delivery(Protocol):
@@ -34,22 +33,6 @@ class Delivery(Protocol):
     ) -> web.StreamResponse: ...
 
 
-class SessionCookies(Protocol):
-    """Sessions, as far as a handler needs them."""
-
-    def issue_header(self, identity: Identity) -> str:
-        """A Set-Cookie for a new session of *identity*."""
-        ...
-
-    async def joined(self, credentials: Credentials, identity: Identity) -> Identity:
-        """*identity*, good as well for what this browser's session of the same person is good for."""
-        ...
-
-    def refresh_header(self, identity: Identity) -> str | None:
-        """A Set-Cookie that keeps a session in use from idling out, when it is time for one."""
-        ...
-
-
 class RecordingHandlers:
     def __init__(
         self,
@@ -57,7 +40,7 @@ class RecordingHandlers:
         deliveries: Mapping[str, Delivery],
         recordings: Recordings,
         reader: CredentialsReader,
-        sessions: SessionCookies | None,
+        arrivals: Arrivals,
         pages: Pages,
         audit: Audit,
         clock: Clock,
@@ -68,7 +51,7 @@ class RecordingHandlers:
         self._deliveries = deliveries
         self._recordings = recordings
         self._reader = reader
-        self._sessions = sessions
+        self._arrivals = arrivals
         self._pages = pages
         self._audit = audit
         self._clock = clock
@@ -80,12 +63,13 @@ class RecordingHandlers:
         visit.range = request.headers.get("Range", "")[:200] or None
         video = visit.video = Video.parse(request.match_info["recording"], request.match_info["video"])
         credentials = self._reader.read(request, access_token=True, one_video=True)
-        if credentials.ticket is not None and self._sessions is not None and _may_exchange(request):
-            return await self._exchange(request, credentials, visit)
+        exchanged = await self._arrivals.exchange(request, credentials)
+        if exchanged is not None:
+            return exchanged
         attachment = "download" in request.query
         grant, link = await self._access.open(credentials, video, visit, download=attachment)
         visit.delivery = grant.delivery
-        self._keep_session(request, grant.identity)
+        self._arrivals.keep(request, grant.identity)
         if wants_json(request):
             if grant.delivery == "redirect":
                 # Whoever has the link has the video.
@@ -99,10 +83,11 @@ class RecordingHandlers:
         visit = request[VISIT]
         recording = visit.recording = parse_id(request.match_info["recording"])
         credentials = self._reader.read(request)
-        if credentials.ticket is not None and self._sessions is not None and _may_exchange(request):
-            return await self._exchange(request, credentials, visit)
+        exchanged = await self._arrivals.exchange(request, credentials)
+        if exchanged is not None:
+            return exchanged
         grant = await self._access.recording(credentials, recording, visit)
-        self._keep_session(request, grant.identity)
+        self._arrivals.keep(request, grant.identity)
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
@@ -110,23 +95,6 @@ class RecordingHandlers:
         if is_navigation(request):
             return self._pages.recording(request, told | self._shown(grant, details))
         return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
-
-    async def _exchange(self, request: web.Request, credentials: Credentials, visit: Visit) -> web.StreamResponse:
-        """A ticket for a session narrowed to what it allows, and 303 to the same address without it."""
-        identity = await self._access.identify(credentials, visit)
-        headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-        if identity.kind == "ticket" and self._sessions is not None:
-            joined = await self._sessions.joined(credentials, identity)
-            request[SET_COOKIE] = self._sessions.issue_header(joined)
-            self._audit.signed("sign_in", identity, visit)
-        clean = request.rel_url.with_query([(key, value) for key, value in request.query.items() if key != "ticket"])
-        return web.Response(status=303, headers=headers | {"Location": clean.raw_path_qs})
-
-    def _keep_session(self, request: web.Request, identity: Identity) -> None:
-        if identity.kind == "session" and self._sessions is not None:
-            cookie = self._sessions.refresh_header(identity)
-            if cookie is not None:
-                request[SET_COOKIE] = cookie
 
     def _told(self, grant: Grant, link: Link) -> web.Response:
         """How to get the video, for scripts. VALT's URL only where a browser would be given it."""
@@ -183,7 +151,3 @@ def _seen(grant: RecordingGrant, details: RecordingDetails) -> list[tuple[VideoD
 
 def _path(video: Video) -> str:
     return f"/recordings/{video.recording}/videos/{video.video}"
-
-
-def _may_exchange(request: web.Request) -> bool:
-    return request.method == "GET" and is_navigation(request)
