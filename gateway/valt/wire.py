@@ -158,12 +158,12 @@ def _is_int(value: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    """A number, or one written as text; None where it is neither or beyond any clock."""
+    """A number, or one written as text; None where it is neither or beyond any calendar."""
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
         return None
-    return number if number is not None and 0 <= number < 1e12 else None
+    return number if number is not None and 0 <= number < 1e11 else None
 
 
 def _text(value: Any) -> str | None:

@@ -51,6 +51,11 @@ def test_a_recording_of_valt_5_has_a_number_for_its_id_and_perhaps_nothing_else(
     assert details.created is None
 
 
+@pytest.mark.parametrize("created", [-1, 1746544680000, 999999999999, "1e400", "today", True])
+def test_a_moment_beyond_any_calendar_is_none(created: Any) -> None:
+    assert wire.recording_details(body({"data": {"id": 614, "created": created}})).created is None
+
+
 def test_videos_may_be_bare_ids() -> None:
     details = wire.recording_details(body({"data": {"id": 1, "videos": ["a", "b", {"id": "../x"}, 7]}}))
 
