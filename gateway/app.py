@@ -41,6 +41,7 @@ from gateway.web.arrivals import Arrivals
 from gateway.web.cors import Cors
 from gateway.web.credentials import CredentialsReader, Forwarded
 from gateway.web.errors import ErrorAnswers
+from gateway.web.listing import ListingHandlers
 from gateway.web.pages.render import Pages
 from gateway.web.people import PeopleHandlers
 from gateway.web.rates import Rates
@@ -230,6 +231,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
     )
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
     arrivals = Arrivals(access, sessions, lasting.audit)
+    search = Search(policy, valt.catalogue)
     deliveries: dict[str, Delivery] = {
         "redirect": RedirectDelivery(lasting.audit),
         "proxy": ProxyDelivery(
@@ -256,9 +258,10 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             clock,
             public_url=settings.server.public_url,
         ),
+        listing=ListingHandlers(access, search, reader, arrivals, pages, public_url=settings.server.public_url),
         api=ApiHandlers(
             access,
-            Search(policy, valt.catalogue),
+            search,
             policy,
             valt.catalogue,
             valt.recordings,

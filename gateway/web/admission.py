@@ -7,7 +7,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from gateway.errors import BadRequestError
 
 _ONCE = ("Authorization", "Range", "If-Range", "Host", "Content-Length", "Transfer-Encoding")
-OURS = ("ticket", "download", "rd", "access_token", "state", "code", "iss", "error", "provider")
+OURS = ("ticket", "download", "rd", "access_token", "state", "code", "iss", "error", "provider", "q", "page")
 """Query parameters that mean something here; none may stand twice."""
 
 

@@ -142,6 +142,16 @@ _RECORDING = _read(
     parameters=("ticket",),
 )
 
+_RECORDINGS = _read(
+    "The recordings that the person may see, newest first: a page to search, or JSON",
+    {
+        "200": _both("One page of them", "Recordings"),
+        "302": _bare("To sign-in, for a browser"),
+        "303": _bare("A ticket was taken; the same address without it"),
+    },
+    parameters=("q", "page", "ticket"),
+)
+
 PATHS: dict[str, Any] = {
     "/recordings/{recording}/videos/{video}": {
         **_VIDEO,
@@ -149,6 +159,7 @@ PATHS: dict[str, Any] = {
         "parameters": [_ref("parameters", "recording"), _ref("parameters", "video")],
     },
     "/recordings/{recording}": {**_RECORDING, **_PREFLIGHT, "parameters": [_ref("parameters", "recording")]},
+    "/recordings": _RECORDINGS,
     "/oauth2/start": _page(
         "Sign in at the provider",
         {

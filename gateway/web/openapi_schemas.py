@@ -35,6 +35,15 @@ _ROW: dict[str, Any] = {
     "sharing": _object(users={"type": "array", "maxItems": 0}, groups={"type": "array", "maxItems": 0}),
 }
 
+_FACTS: dict[str, Any] = {
+    "recording": _ID,
+    "name": _TEXT_OR_NULL,
+    "room": _TEXT_OR_NULL,
+    "author": _TEXT_OR_NULL,
+    "created": _MOMENT_OR_NULL,
+    "duration": _NUMBER_OR_NULL,
+}
+
 SCHEMAS: dict[str, Any] = {
     "Problem": _object(
         type={"const": "about:blank"},
@@ -45,13 +54,16 @@ SCHEMAS: dict[str, Any] = {
         request_id=_TEXT,
     ),
     "Address": _object(url=_TEXT, expires_at=_MOMENT_OR_NULL, filename=_TEXT_OR_NULL, delivery=_DELIVERY),
+    "Recordings": _object(
+        recordings=_list(_object(**_FACTS, url=_TEXT)),
+        page={"type": "integer", "minimum": 1},
+        total={"type": ["integer", "null"], "description": "null where not everything was looked at"},
+        complete={"type": "boolean", "description": "false where only a narrower search finds the others"},
+        previous=_TEXT_OR_NULL,
+        next=_TEXT_OR_NULL,
+    ),
     "Recording": _object(
-        recording=_ID,
-        name=_TEXT_OR_NULL,
-        room=_TEXT_OR_NULL,
-        author=_TEXT_OR_NULL,
-        created=_MOMENT_OR_NULL,
-        duration=_NUMBER_OR_NULL,
+        **_FACTS,
         videos=_list(_object(video=_ID, name=_TEXT, url=_TEXT, delivery=_DELIVERY)),
     ),
     "Person": _object(subject=_TEXT, issuer=_TEXT, provider=_TEXT, groups=_list(_TEXT), expires_at=_MOMENT_OR_NULL),
@@ -117,6 +129,8 @@ PARAMETERS: dict[str, Any] = {
         "allowEmptyValue": True,
     },
     "range": _parameter("Range", "header", "a part of the film (RFC 9110, 14.2)"),
+    "q": _parameter("q", "query", "what VALT is to search for; all recordings without it"),
+    "page": _parameter("page", "query", "which page of them, from 1", {"type": "integer", "minimum": 1}),
     "rd": _parameter("rd", "query", "a path of this gateway's own pages, to go to afterwards"),
     "provider": _parameter("provider", "query", "at which of several providers, by its name"),
     "code": _parameter("code", "query", "the provider's answer (RFC 6749, 4.1.2)"),

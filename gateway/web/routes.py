@@ -16,6 +16,7 @@ from gateway.web.cors import Cors
 from gateway.web.credentials import Forwarded
 from gateway.web.errors import ErrorAnswers, error_answers
 from gateway.web.in_flight import InFlight
+from gateway.web.listing import ListingHandlers
 from gateway.web.openapi import openapi
 from gateway.web.people import PeopleHandlers
 from gateway.web.recordings import RecordingHandlers
@@ -31,6 +32,7 @@ class Handlers:
     """What answers requests, as the configuration in force has it."""
 
     recordings: RecordingHandlers
+    listing: ListingHandlers
     people: PeopleHandlers
     api: ApiHandlers
     reference: ReferenceHandlers
@@ -45,6 +47,7 @@ class Handlers:
 ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] = (
     (("GET", "HEAD"), "/recordings/{recording}/videos/{video}", lambda h: h.recordings.video),
     (("GET", "HEAD"), "/recordings/{recording}", lambda h: h.recordings.recording),
+    (("GET", "HEAD"), "/recordings", lambda h: h.listing.recordings),
     (("OPTIONS",), "/recordings/{recording}/videos/{video}", lambda h: h.cors.preflight),
     (("OPTIONS",), "/recordings/{recording}", lambda h: h.cors.preflight),
     (("GET",), "/oauth2/start", lambda h: h.sign_in.start),

@@ -16,6 +16,8 @@ PAGES = {
     "no such page": ("/nowhere", {}, 404),
     "no such link": ("/recordings/a_b/videos/c", {"subject": "anna"}, 404),
     "not allowed": (VIDEO_PATH, {"subject": "carla", "groups": "others"}, 403),
+    "recordings": ("/recordings", {"subject": "anna"}, 200),
+    "no recordings": ("/recordings?q=none", {"subject": "carla", "groups": "others"}, 200),
     "sign out": ("/oauth2/sign_out", {}, 200),
     "what is answered here": ("/docs", {}, 200),
 }

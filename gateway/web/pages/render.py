@@ -15,6 +15,7 @@ from markupsafe import Markup
 from gateway.errors import GatewayError
 from gateway.model import Identity
 from gateway.web import assets
+from gateway.web.pages import wording
 from gateway.web.visits import VISIT
 
 _ROOT = files("gateway.web.pages")
@@ -49,6 +50,7 @@ class Pages:
         self._templates = Environment(
             loader=PackageLoader("gateway.web.pages"), autoescape=select_autoescape(), trim_blocks=True
         )
+        self._templates.filters.update(moment=wording.moment, span=wording.span)
         self._constants = {
             "brand": brand,
             "help_url": help_url,
@@ -88,6 +90,10 @@ class Pages:
     def reference(self, request: web.Request, told: Mapping[str, Any]) -> web.Response:
         """What the public listener answers. What is *told* of it is in English; the page around it is not."""
         return self._page(request, "reference.html", {"told": told, "docs": self._texts(request)["docs"]})
+
+    def recordings(self, request: web.Request, listed: Mapping[str, Any]) -> web.Response:
+        """One page of the recordings that the person may see, with a box to search them."""
+        return self._page(request, "recordings.html", {"listed": listed, "words": self._texts(request)["recordings"]})
 
     def recording(self, request: web.Request, recording: Mapping[str, Any]) -> web.Response:
         """The watch page: every video of the recording that the person may see."""
