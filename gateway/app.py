@@ -127,8 +127,8 @@ class ValtRoom:
         self.media_session.detach()
 
     async def close(self) -> None:
-        for cache in (self.recordings, self.links, self.tokens):
-            await cache.close()
+        for loading in (self.catalogue, self.recordings, self.links, self.tokens):
+            await loading.close()
         self.media.close()
         await self.api_session.close()
         await self.media_session.close()

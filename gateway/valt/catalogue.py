@@ -1,5 +1,5 @@
 """What recordings and rooms an account sees. A search is always VALT's whole answer: what *offset* means to VALT is not
-known (valt-api.md, 4.1), so paging is the asker's."""
+known (valt-api.md, 4.1), so paging is the asker's. Who asks for what is being searched already shares the answer."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,13 +17,36 @@ class ValtCatalogue:
     def __init__(self, client: ValtClient, tokens: Tokens) -> None:
         self._client = client
         self._tokens = tokens
-        self._searching = asyncio.Semaphore(_SEARCHES)
+        self._free = asyncio.Semaphore(_SEARCHES)
+        self._running: dict[tuple[Any, ...], asyncio.Task[list[RecordingDetails]]] = {}
 
     async def search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
-        """Every recording that matches VALT's own *query*, as *account* sees it. ValtError."""
-        async with self._searching:
-            return await self._tokens.use(account, lambda token: self._client.search(token, query))
+        """Every recording that matches VALT's own *query*, of texts and numbers, as *account* sees it. The list is
+        others' as well. ValtError."""
+        key = (account, *sorted(query.items()))
+        task = self._running.get(key)
+        if task is None:
+            task = self._running[key] = asyncio.create_task(self._search(account, query), name="search")
+            task.add_done_callback(lambda done: self._end(key, done))
+        return await asyncio.shield(task)
 
     async def rooms(self, account: str) -> list[tuple[int, str]]:
         """Ids and names of the rooms that *account* sees. ValtError."""
         return await self._tokens.use(account, self._client.rooms)
+
+    async def close(self) -> None:
+        """Cancel what is still being searched."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
+        async with self._free:
+            return await self._tokens.use(account, lambda token: self._client.search(token, query))
+
+    def _end(self, key: tuple[Any, ...], task: "asyncio.Task[list[RecordingDetails]]") -> None:
+        del self._running[key]
+        # Every waiter may have left: a failure nobody awaits is not a fault of the loop.
+        if not task.cancelled():
+            task.exception()

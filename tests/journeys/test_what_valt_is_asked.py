@@ -34,6 +34,26 @@ async def test_three_hundred_people_at_once_cost_one_login_and_one_link(tmp_path
     assert home.valt.calls["download"] == 1
 
 
+async def test_people_who_open_the_list_at_once_cost_one_search(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+
+        async def listed(person: str, group: str) -> int:
+            async with home.client.get(f"{home.url}/recordings", headers=home.bearer(person, group)) as answer:
+                return int((await answer.json())["total"])
+
+        gate = home.valt.knobs.gate["search"] = asyncio.Event()
+        groups = ["supervisors", "redirected"] * 40
+        people = [asyncio.create_task(listed(f"person{n}", group)) for n, group in enumerate(groups)]
+        known = 'valt_gateway_identity_total{outcome="accepted",provider="campus"}'
+        while (await home.metrics())[known] < len(people):
+            await asyncio.sleep(0)
+        people.pop(0).cancel()
+        await home.valt.wait_for(lambda: home.valt.calls["search"] == 1)
+        gate.set()
+        assert set(await asyncio.gather(*people)) == {4}
+    assert home.valt.calls["search"] == 1
+
+
 async def test_a_waiter_who_hangs_up_takes_the_link_from_nobody(home: House) -> None:
     gate = home.valt.knobs.gate["download"] = asyncio.Event()
     first = asyncio.create_task(code_of(home))
