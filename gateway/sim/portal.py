@@ -47,6 +47,7 @@ class Portal:
     async def start(self, port: int = 0) -> None:
         application = web.Application()
         application.router.add_get("/", self._index)
+        application.router.add_get("/open", self._open_list)
         application.router.add_get("/open/{recording}", self._open)
         application.router.add_get("/open/{recording}/{video}", self._open)
         self._runner = web.AppRunner(application, access_log=None)
@@ -76,14 +77,20 @@ class Portal:
         page = self._page.render(people=PEOPLE, chosen=_person(request), recordings=self._recordings)
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
 
+    async def _open_list(self, request: web.Request) -> web.Response:
+        return self._hand_over("/recordings", _person(request))
+
     async def _open(self, request: web.Request) -> web.Response:
-        """Hand the person over. Only what the page lists is opened: nothing else gets into the address."""
+        """Only what the page lists is opened: nothing else gets into the address."""
         recording, video = request.match_info["recording"], request.match_info.get("video")
         known = next((one for one in self._recordings if one.recording == recording), None)
         if known is None or (video is not None and known.film(video) is None):
             raise web.HTTPNotFound(text="The portal lists no such recording.")
         path = f"/recordings/{recording}" + ("" if video is None else f"/videos/{video}")
-        location = f"{self.gateway}{path}?ticket={self.ticket(_person(request))}"
+        return self._hand_over(path, _person(request))
+
+    def _hand_over(self, path: str, person: Person) -> web.Response:
+        location = f"{self.gateway}{path}?ticket={self.ticket(person)}"
         headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         return web.Response(status=303, headers=headers)
 

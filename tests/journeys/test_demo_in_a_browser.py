@@ -80,6 +80,14 @@ async def test_a_ticket_works_once_and_the_page_of_a_recording_shows_its_cameras
     assert await page.get_by_role("heading", level=1).inner_text() == "Your link is no longer good"
 
 
+async def test_the_list_shows_each_person_what_is_theirs(running: Demo, page: Page) -> None:
+    for person, names in (("anna", 4), ("ben", 1), ("carla", 0)):
+        await page.goto(f"{running.portal}/?as={person}")
+        await page.get_by_role("link", name="All that the gateway lets you see").click()
+        await page.wait_for_url("**/recordings")
+        assert await page.get_by_role("rowheader").count() == names
+
+
 async def test_the_demo_ends_well_when_it_is_told_to(running: Demo) -> None:
     running.process.terminate()
     async with asyncio.timeout(20):

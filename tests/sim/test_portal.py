@@ -63,7 +63,7 @@ class Links(HTMLParser):
 
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.name)
-async def test_a_page_links_every_person_every_recording_and_every_film(desk: Desk, person: Any) -> None:
+async def test_a_page_links_every_person_every_recording_every_film_and_the_list(desk: Desk, person: Any) -> None:
     status, page = await desk.go(f"/?as={person.name}")
     assert status == 200
     assert Links(page).found == [
@@ -73,6 +73,7 @@ async def test_a_page_links_every_person_every_recording_and_every_film(desk: De
             for recording in desk.recordings
             for video in ("", *(f"/{film.video}" for film in recording.films))
         ),
+        f"/open?as={person.name}",
     ]
 
 
@@ -80,7 +81,7 @@ async def test_a_page_links_every_person_every_recording_and_every_film(desk: De
 async def test_opening_leads_to_the_gateway_with_a_ticket_signed_at_that_moment(
     desk: Desk, clock: ManualClock, person: Any
 ) -> None:
-    for path in (f"/{SESSION}", f"/{SESSION}/{CAMERA_A}"):
+    for path in ("", f"/{SESSION}", f"/{SESSION}/{CAMERA_A}"):
         clock.pass_(1)
         status, location = await desk.go(f"/open{path}?as={person.name}")
         assert status == 303
@@ -112,7 +113,7 @@ async def test_what_it_does_not_list_it_does_not_open(desk: Desk, path: str) -> 
     assert (status, said) == (404, "The portal lists no such recording.")
 
 
-@pytest.mark.parametrize("path", ["/", f"/open/{SESSION}"])
+@pytest.mark.parametrize("path", ["/", "/open", f"/open/{SESSION}"])
 async def test_who_says_nothing_is_the_first_and_whom_it_does_not_know_is_nobody(desk: Desk, path: str) -> None:
     assert (await desk.go(path))[0] in (200, 303)
     assert await desk.go(f"{path}?as=dora") == (404, "The portal knows no such person.")
