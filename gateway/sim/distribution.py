@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 
 from gateway.sim import ranges
 from gateway.sim.api import LinkSigner
-from gateway.sim.body import Body, CutError, MediaRequest, wait_with
+from gateway.sim.body import Body, CutError, MediaRequest, reset, wait_with
 from gateway.sim.catalogue import Film
 from gateway.sim.knobs import Knobs
 
@@ -74,8 +74,13 @@ class Distribution:
                 await wait_with(reader, self._knobs.gate["media"].wait())
             if self._knobs.delay.get("media"):
                 await wait_with(reader, asyncio.sleep(self._knobs.delay["media"]))
-            status, told, parts, film = self._answer(seen, query)
-            await self._send(seen, status, told, parts, film, reader, writer)
+            token = parse_qs(query).get("access_token", [""])[0]
+            status, told, parts, film = self._answer(seen, token)
+            life = self._signer.left(token) if self._knobs.expiry_cuts and film is not None else None
+            async with asyncio.timeout(life):
+                await self._send(seen, status, told, parts, film, reader, writer)
+        except TimeoutError:
+            reset(writer)
         except ConnectionError:
             seen.left = True
             raise
@@ -84,8 +89,7 @@ class Distribution:
             self._changed()
         return headers.get("Connection", "").lower() != "close"
 
-    def _answer(self, seen: MediaRequest, query: str) -> "tuple[int, CIMultiDict[str], Parts, Film | None]":
-        token = parse_qs(query).get("access_token", [""])[0]
+    def _answer(self, seen: MediaRequest, token: str) -> "tuple[int, CIMultiDict[str], Parts, Film | None]":
         match = _PATH.fullmatch(seen.path)
         film = self._find(match[1], int(match[2])) if match else None
         status = 200

@@ -24,6 +24,8 @@ class Knobs:
     clock_ahead: float = 0.0
     """VALT's clock, and with it every link's iat, nbf and exp, is so far ahead."""
     link_life: float = 1800.0
+    expiry_cuts: bool = False
+    """A body that is still running when its link dies ends by a TCP reset; whether VALT does so is not known."""
     link_without_exp: bool = False
     link_not_jwt: bool = False
     link_host: str | None = None

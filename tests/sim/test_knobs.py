@@ -48,6 +48,13 @@ async def test_a_links_life_is_as_told(valt: Caller, clock: ManualClock) -> None
     assert (await valt.fetch(link)).status == 403
 
 
+async def test_a_link_that_dies_may_cut_what_it_began(valt: Caller) -> None:
+    knobs = valt.valt.knobs
+    knobs.link_life, knobs.expiry_cuts, knobs.stall_after = 1, True, [1000]
+    got, error = await read_until_it_breaks(valt, await valt.link())
+    assert (len(got), type(error)) == (1000, aiohttp.ClientPayloadError)
+
+
 async def test_a_link_may_have_no_expiry_and_plays_for_ever(valt: Caller, clock: ManualClock) -> None:
     valt.valt.knobs.link_without_exp = True
     link = await valt.link()
