@@ -1,64 +1,21 @@
 """The watch page in a browser: every camera on one clock, whatever happens to one of them, and without a script too."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
 
 from gateway.sim.catalogue import CAMERA_B, INTERVIEW, SESSION
 from tests.support.browser import browser
-from tests.support.harness import NAVIGATION, House, house
-
-WATCH = f"/recordings/{SESSION}"
-EVERY = "[...document.querySelectorAll('video')].every"
-
-
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path) as built:
-        yield built
+from tests.support.harness import NAVIGATION, House
+from tests.support.watching import EVERY, WATCH, moved_to, ready, stands, times, until, watching
 
 
 @pytest.fixture
 async def page(home: House) -> AsyncIterator[Page]:
-    async with browser() as chromium:
-        context = await chromium.new_context(extra_http_headers=home.front("anna"), base_url=home.url, locale="en-GB")
-        opened = await context.new_page()
-        faults: list[str] = []
-        opened.on("pageerror", lambda error: faults.append(str(error)))
-        opened.on("console", lambda line: faults.append(line.text) if "Security Policy" in line.text else None)
+    async with watching(home) as opened:
         yield opened
-        assert faults == []
-
-
-async def until(page: Page, condition: str, argument: object = None) -> None:
-    """Wait for *condition*. Playwright's own way evaluates text inside the page, which the page's policy forbids."""
-    async with asyncio.timeout(20):
-        while not await page.evaluate(condition, argument):
-            await asyncio.sleep(0.02)
-
-
-async def ready(page: Page, address: str = WATCH) -> None:
-    """Open the page and wait until each camera can play."""
-    await page.goto(address)
-    await until(page, f"{EVERY}(video => video.readyState >= 3)")
-
-
-async def times(page: Page) -> list[float]:
-    told: list[float] = await page.evaluate("[...document.querySelectorAll('video')].map(video => video.currentTime)")
-    return told
-
-
-async def moved_to(page: Page, seconds: float) -> None:
-    """Wait until every camera is at *seconds* or later, and not far."""
-    await until(page, f"at => {EVERY}(video => video.currentTime >= at - 0.05 && video.currentTime < at + 3)", seconds)
-
-
-async def stands(page: Page) -> None:
-    await until(page, f"{EVERY}(video => video.paused && !video.seeking)")
 
 
 async def test_play_pause_seek_and_speed_move_every_camera(home: House, page: Page) -> None:

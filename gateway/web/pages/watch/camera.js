@@ -1,9 +1,12 @@
-// One camera: its video, whether it can play, and how it comes back after an error.
+// One camera: its video, whether it can play, and how it comes back after an error or gets a new link before one.
+
+import { dismiss, understudy } from "./understudy.js";
 
 /** In a row without progress, of a video that the gateway says is there. While it cannot say, there is no end. */
 const TRIES = 4;
 /** Milliseconds. */
 const STALLED = 15_000;
+const RENEWED_AGAIN = 10_000;
 
 /**
  * Tells of itself by events: "state" when it becomes loading, ready, waiting, resting or failed;
@@ -12,9 +15,19 @@ const STALLED = 15_000;
 export class Camera extends EventTarget {
   constructor(video, { id, name, path }, mayAsk) {
     super();
-    Object.assign(this, { video, id, name, path, mayAsk, state: "loading", tries: 0, vain: 0, reloads: 0 });
-    Object.assign(this, { wanted: false, retry: null, known: 0, frame: 0, shown: null });
+    Object.assign(this, { id, name, path, mayAsk, state: "loading", tries: 0, vain: 0, reloads: 0 });
+    Object.assign(this, { wanted: false, retry: null, known: 0, frame: 0, stale: Infinity });
     this.progress = performance.now();
+    this.#take(video);
+    if (video.error) this.#broken();
+    else if (video.readyState > 0) this.#loaded();
+  }
+
+  #take(video) {
+    this.video = video;
+    this.shown = null;
+    this.taken?.abort();
+    this.taken = new AbortController();
     for (const [name, told] of Object.entries({
       loadedmetadata: () => this.#loaded(),
       error: () => this.#broken(),
@@ -26,11 +39,9 @@ export class Camera extends EventTarget {
       seeked: () => this.video.readyState > 1 && this.#seems("ready"),
       timeupdate: () => this.#moved(),
     })) {
-      video.addEventListener(name, told);
+      video.addEventListener(name, told, { signal: this.taken.signal });
     }
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback((_, told) => this.#framed(told.mediaTime));
-    if (video.error) this.#broken();
-    else if (video.readyState > 0) this.#loaded();
   }
 
   /** Seconds; 0 until it is known, and known from then on. */
@@ -74,8 +85,14 @@ export class Camera extends EventTarget {
     if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
   }
 
+  /** Its link will be good for *seconds* more: half of them, or all but a minute, are made use of. */
+  expect(seconds) {
+    this.stale = performance.now() + 1000 * Math.max(1, seconds / 2, seconds - 60);
+  }
+
   /** Give up a video that has long said it is waiting, as a broken connection may look like a slow one. */
   watch(now) {
+    if (this.wanted && now > this.stale) this.#renew();
     if (!this.wanted || this.state !== "waiting") this.progress = now;
     else if (now - this.progress > STALLED) this.#broken();
   }
@@ -86,15 +103,43 @@ export class Camera extends EventTarget {
     this.retry = null;
     this.progress = performance.now();
     this.#become("loading");
-    // Another address each time, as browsers keep what the old one led to.
-    this.reloads += 1;
-    this.video.src = `${this.path}?again=${this.reloads}`;
+    this.video.src = this.#afresh();
   }
 
   /** Somebody asks by hand, or the network is back: begin to count anew. */
   again() {
     this.tries = this.vain = 0;
     if (this.state === "failed" || this.state === "resting") this.reload();
+  }
+
+  /** Another address each time, as browsers keep what the old one led to. */
+  #afresh() {
+    this.reloads += 1;
+    return `${this.path}?again=${this.reloads}`;
+  }
+
+  /** Change links while the old one is good. Should that fail, #broken sees to what comes of it. */
+  async #renew() {
+    this.stale = Infinity;
+    const verdict = await this.mayAsk(this);
+    if (verdict === "later") this.stale = performance.now() + RENEWED_AGAIN;
+    if (verdict !== "yes") return;
+    // The window of a picture in picture would close.
+    if (document.pictureInPictureElement === this.video) return this.reload();
+    const first = this.video;
+    const address = this.#afresh();
+    const mine = this.reloads;
+    const second = await understudy(first, address);
+    if (second === null) return;
+    if (mine !== this.reloads) return dismiss(second);
+    clearTimeout(this.retry);
+    this.retry = null;
+    second.muted = first.muted;
+    if (!this.wanted) second.pause();
+    this.#take(second);
+    first.replaceWith(second);
+    dismiss(first);
+    this.#become("ready");
   }
 
   #loaded() {

@@ -36,13 +36,15 @@ export class Permission {
 
   /** "yes"; "no", and if it is for the person's sake, they are told; or "later", as nobody can tell. */
   ask = async (camera) => {
-    let status;
+    let answer;
     try {
-      status = (await fetch(camera.path, { headers: HOW, cache: "no-store" })).status;
+      answer = await fetch(camera.path, { headers: HOW, cache: "no-store" });
+      if (answer.ok && HOW.Accept) camera.expect(left(await answer.json(), answer));
     } catch {
       this.notices.keep(say("offline"));
       return "later";
     }
+    const { status } = answer;
     this.refused = status === 401 || status === 403;
     if (status === 401) this.#signedOut();
     else this.notices.keep(...(this.refused ? [say("forbidden")] : []));
@@ -55,4 +57,9 @@ export class Permission {
     const back = element("a", { href: linkTo(place) }, say("sign_in", { time: clockTime(place) }));
     this.notices.keep(say("signed_out"), " ", back);
   }
+}
+
+/** Seconds that a link is good for, by the gateway's own clock; for ever where nobody knows. */
+function left({ expires_at: end }, answer) {
+  return end === null ? Infinity : (Date.parse(end) - Date.parse(answer.headers.get("Date"))) / 1000;
 }

@@ -36,7 +36,7 @@ export class Stage {
     const { camera, item } = view;
     camera.video.controls = false;
     camera.video.preload = "auto";
-    camera.video.addEventListener("click", () => this.clock.toggle());
+    item.addEventListener("click", ({ target }) => target === camera.video && this.clock.toggle());
     view.text = element("span");
     view.again = element("button", { type: "button", hidden: true, on: { click: () => camera.again() } }, say("again"));
     view.state = element("p", { class: "state" }, view.text, view.again);

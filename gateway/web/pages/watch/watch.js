@@ -37,6 +37,8 @@ function watch() {
   const keyboard = new Keyboard(section, clock, stage);
   keyboard.controls = new Controls(section, clock, stage, notices, keyboard.list);
   section.classList.add("live");
+  // How long will the links be good that the page itself has loaded?
+  if (recording.delivery === "redirect") cameras.forEach(permission.ask);
   begin(clock, stage, cameras);
   comeBack(permission, notices, cameras);
 }

@@ -1,0 +1,55 @@
+"""The watch page in Chromium, and what one waits for there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Page
+
+from gateway.sim.catalogue import SESSION
+from tests.support.browser import browser
+from tests.support.harness import House
+
+WATCH = f"/recordings/{SESSION}"
+EVERY = "[...document.querySelectorAll('video')].every"
+
+
+@asynccontextmanager
+async def watching(home: House, headers: dict[str, str] | None = None) -> AsyncIterator[Page]:
+    """A browser's page for the person that *headers* tell of; it must end without a fault or a breach of its policy."""
+    async with browser() as chromium:
+        told = home.front("anna") if headers is None else headers
+        context = await chromium.new_context(extra_http_headers=told, base_url=home.url, locale="en-GB")
+        opened = await context.new_page()
+        faults: list[str] = []
+        opened.on("pageerror", lambda error: faults.append(str(error)))
+        opened.on("console", lambda line: faults.append(line.text) if "Security Policy" in line.text else None)
+        yield opened
+        assert faults == []
+
+
+async def until(page: Page, condition: str, argument: object = None) -> None:
+    """Wait for *condition*. Playwright's own way evaluates text inside the page, which the page's policy forbids."""
+    async with asyncio.timeout(20):
+        while not await page.evaluate(condition, argument):
+            await asyncio.sleep(0.02)
+
+
+async def ready(page: Page, address: str = WATCH) -> None:
+    """Open the page and wait until each camera can play."""
+    await page.goto(address)
+    await until(page, f"{EVERY}(video => video.readyState >= 3)")
+
+
+async def times(page: Page) -> list[float]:
+    told: list[float] = await page.evaluate("[...document.querySelectorAll('video')].map(video => video.currentTime)")
+    return told
+
+
+async def moved_to(page: Page, seconds: float) -> None:
+    """Wait until every camera is at *seconds* or later, and not far."""
+    await until(page, f"at => {EVERY}(video => video.currentTime >= at - 0.05 && video.currentTime < at + 3)", seconds)
+
+
+async def stands(page: Page) -> None:
+    await until(page, f"{EVERY}(video => video.paused && !video.seeking)")
