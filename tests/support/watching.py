@@ -28,9 +28,9 @@ async def watching(home: House, headers: dict[str, str] | None = None) -> AsyncI
         assert faults == []
 
 
-async def until(page: Page, condition: str, argument: object = None) -> None:
+async def until(page: Page, condition: str, argument: object = None, *, seconds: float = 20) -> None:
     """Wait for *condition*. Playwright's own way evaluates text inside the page, which the page's policy forbids."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(seconds):
         while not await page.evaluate(condition, argument):
             await asyncio.sleep(0.02)
 

@@ -5,10 +5,12 @@
 // they are near, by a seek when they are far off. Where the leader ends or breaks, the next one leads.
 
 const TICK = 100; // milliseconds
-const NEAR = 0.015; // seconds; smaller differences are left alone
+const IN_STEP = 0.01; // seconds; where a correction ends
+const NEAR = 0.03; // seconds; smaller differences begin none
+const LATE = 0.1; // seconds; larger ones need a bolder one
 const FAR = 0.25; // seconds; larger ones are not worth catching up with
-const GAIN = 2; // a follower that is 0.1 s late plays 20 % faster
-const MOST = 0.25;
+const GENTLE = 0.1; // parts of the speed
+const BOLD = 0.25;
 const SEEK_TAKES = 0.08; // seconds that a seek costs a follower
 const BETWEEN_SEEKS = 1500; // milliseconds
 const FRAME = 1 / 25; // seconds; until frames have been seen
@@ -22,6 +24,7 @@ export class Clock extends EventTarget {
     this.sounding = cameras[0];
     this.lead = null;
     this.sought = new Map();
+    this.corrections = new Map();
     for (const camera of cameras) {
       camera.addEventListener("played", () => this.play());
       camera.addEventListener("paused", () => this.pause());
@@ -130,7 +133,8 @@ export class Clock extends EventTarget {
         camera.seek(this.place + SEEK_TAKES * this.rate);
       }
     } else {
-      const correction = Math.abs(late) < NEAR ? 0 : Math.max(-MOST, Math.min(MOST, late * GAIN));
+      const correction = corrected(this.corrections.get(camera) ?? 0, late);
+      this.corrections.set(camera, correction);
       camera.speed(this.rate * (1 + correction));
     }
     camera.run(this.place);
@@ -150,7 +154,12 @@ export class Clock extends EventTarget {
   }
 
   #sound() {
-    for (const camera of this.cameras) camera.video.muted = this.muted || camera !== (this.lead ?? this.sounding);
+    for (const camera of this.cameras) {
+      const heard = camera === (this.lead ?? this.sounding);
+      camera.video.muted = this.muted || !heard;
+      // Of one that is not heard it only makes each change of speed dearer.
+      camera.video.preservesPitch = heard;
+    }
   }
 
   /** A camera has loaded, for the first time or once more. */
@@ -170,4 +179,13 @@ export class Clock extends EventTarget {
   #tell(what) {
     this.dispatchEvent(new Event(what));
   }
+}
+
+/** The part of the speed by which a follower that is so *late* makes up for it, if *kept* is the part until now. */
+function corrected(kept, late) {
+  const off = Math.abs(late);
+  if (off > LATE) return Math.sign(late) * BOLD;
+  // A change of speed costs a browser a hundredth of a second or two: few are made, and each does its work.
+  if (kept * late > 0) return off > IN_STEP ? kept : 0;
+  return off > NEAR ? Math.sign(late) * GENTLE : 0;
 }
