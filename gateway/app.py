@@ -38,6 +38,7 @@ from gateway.vouching import authenticator, service_keys_of, sessions_of, sign_i
 from gateway.web.admission import Admission
 from gateway.web.api import ApiHandlers
 from gateway.web.arrivals import Arrivals
+from gateway.web.assets import Assets
 from gateway.web.cors import Cors
 from gateway.web.credentials import CredentialsReader, Forwarded
 from gateway.web.errors import ErrorAnswers
@@ -223,7 +224,9 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
     chain = Chain(authenticators, lasting.store, listener)
     policy = Rules(rules_of(settings.grants), valt.recordings, people_of(settings), clock, listener)
     access = Access(chain, lasting.rates, policy, valt.links, min_life=settings.links.min_life)
+    assets = Assets(settings.branding.logo_file)
     pages = Pages(
+        assets,
         brand=settings.branding.name,
         help_url=settings.branding.help_url,
         frame_ancestors=settings.branding.frame_ancestors,
@@ -283,6 +286,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             clock,
             public_url=settings.server.public_url,
         ),
+        assets=assets,
         answers=ErrorAnswers(pages, None if sign_in is None else to_sign_in),
         admission=Admission(header_names),
         forwarded=Forwarded(settings.server.trusted_proxies),

@@ -19,6 +19,7 @@ from gateway.settings.values import (
     OptionalGuardedUrl,
     OptionalHeaderName,
     Origin,
+    Picture,
     SecretText,
     Url,
     ValtUser,
@@ -226,7 +227,7 @@ class ServiceKeySettings(Table):
 
 class BrandingSettings(Table):
     name: str = Field("Recordings", description="shown on every page")
-    logo_file: Path | None = Field(None, description="SVG or PNG shown on every page")
+    logo_file: Picture | None = Field(None, description="SVG, PNG, WebP or JPEG, shown on every page")
     help_url: str = Field("", description='where "help" leads on every page: your portal, say')
     frame_ancestors: tuple[Origin, ...] = Field((), description="portals that may embed the watch page")
 

@@ -1,7 +1,9 @@
 """The values an operator writes: durations, addresses, URLs, secrets. Each says what is wrong and how to write it."""
 
 import ipaddress
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ _TAKEN = frozenset(
     {"connection", "content-length", "cookie", "forwarded", "host", "range", "transfer-encoding", "x-forwarded-for"}
 )
 """Headers that mean something else: what anybody may send for other reasons says nothing of who he is."""
+_PICTURES = frozenset({".svg", ".png", ".webp", ".jpg", ".jpeg"})
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
@@ -119,6 +122,14 @@ def _header_or_empty(value: str) -> str:
     return _header(value) if value else value
 
 
+def _picture(value: Path) -> Path:
+    if value.suffix.lower() not in _PICTURES:
+        raise fault("is not a picture's file", "name one that ends in .svg, .png, .webp, .jpg or .jpeg")
+    if not os.access(value, os.R_OK) or not value.is_file():
+        raise fault("is not there or cannot be read", "name a file that the service may read")
+    return value
+
+
 def _valt_user(value: Any) -> str | int:
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
         raise fault("is no VALT user", "give a user name in quotes, or a user id")
@@ -139,6 +150,7 @@ Listen = Annotated[str, AfterValidator(_listen)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
 HeaderName = Annotated[str, AfterValidator(_header)]
 OptionalHeaderName = Annotated[str, AfterValidator(_header_or_empty)]
+Picture = Annotated[Path, AfterValidator(_picture)]
 ValtUser = Annotated[
     str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
 ]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.ports import Clock, Listener
-from gateway.web import assets
 from gateway.web.admission import Admission
 from gateway.web.api import ApiHandlers
+from gateway.web.assets import Assets
 from gateway.web.cors import Cors
 from gateway.web.credentials import Forwarded
 from gateway.web.errors import ErrorAnswers, error_answers
@@ -37,6 +37,7 @@ class Handlers:
     api: ApiHandlers
     reference: ReferenceHandlers
     sign_in: SignInHandlers
+    assets: Assets
     answers: ErrorAnswers
     admission: Admission
     forwarded: Forwarded
@@ -56,7 +57,7 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] =
     (("POST",), "/oauth2/sign_out", lambda h: h.sign_in.sign_out),
     (("POST",), "/oauth2/backchannel_logout", lambda h: h.sign_in.backchannel_logout),
     (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.people.userinfo),
-    (("GET", "HEAD"), "/assets/{edition}/{name}", lambda _: assets.asset),
+    (("GET", "HEAD"), "/assets/{edition}/{name}", lambda h: h.assets.asset),
     (("POST",), "/api/v3/login", lambda h: h.api.login),
     (("POST",), "/api/v3/records", lambda h: h.api.search),
     (("GET",), "/api/v3/records/{recording}", lambda h: h.api.record),

@@ -119,6 +119,8 @@ BROKEN: dict[str, str] = {
     "a ticket's key of another algorithm": GOOD + TICKET + 'algorithms = ["ES256"]\n',
     "a client without its secret": GOOD + OIDC.replace('client_secret = "planted-client-secret"\n', ""),
     "scopes without openid": GOOD + OIDC + 'scopes = ["email"]\n',
+    "a logo that is not there": GOOD + '[branding]\nlogo_file = "nowhere.svg"\n',
+    "a logo that is no picture": GOOD + '[branding]\nlogo_file = "/etc/hostname"\n',
     "a session secret that is short": GOOD + '[session]\nsecret = "planted"\n',
     "a session without a secret": GOOD + '[session]\nidle = "1h"\n',
     "a secret in two spellings": changed(

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from gateway.errors import GatewayError
 from gateway.model import Identity
-from gateway.web import assets
+from gateway.web.assets import Assets
 from gateway.web.pages import wording
 from gateway.web.visits import VISIT
 
@@ -29,12 +29,14 @@ class Pages:
 
     def __init__(
         self,
+        assets: Assets,
         *,
         brand: str,
         help_url: str,
         frame_ancestors: Sequence[str],
         signs_in: bool = False,
     ) -> None:
+        self._assets = assets
         style = _ROOT.joinpath("style.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self._frame_ancestors = " ".join(["'self'", *frame_ancestors])
@@ -53,6 +55,7 @@ class Pages:
         self._templates.filters.update(moment=wording.moment, span=wording.span)
         self._constants = {
             "brand": brand,
+            "logo": None if assets.logo is None else assets.address(assets.logo),
             "help_url": help_url,
             "signs_in": signs_in,
             "style": Markup(style),  # noqa: S704 our own file
@@ -76,7 +79,7 @@ class Pages:
     def sign_in(self, request: web.Request, providers: Sequence[str], rd: str) -> web.Response:
         """Leads on to a sign-in that ends at *rd*, by itself where there is one of *providers*, else as the person
         chooses, and takes along what the address says behind ``#``."""
-        known = {"providers": providers, "rd": rd if "#" in rd else f"{rd}#", "asset": assets.address}
+        known = {"providers": providers, "rd": rd if "#" in rd else f"{rd}#", "asset": self._assets.address}
         return self._page(request, "sign_in.html", known, policy=_SCRIPTS + self._policy + "'none'")
 
     def sign_out(self, request: web.Request) -> web.Response:
@@ -98,7 +101,8 @@ class Pages:
     def recording(self, request: web.Request, recording: Mapping[str, Any]) -> web.Response:
         """The watch page: every video of the recording that the person may see."""
         texts = self._languages["en"]["watch"] | self._texts(request).get("watch", {})
-        known = {"recording": recording, "watch": texts, "modules": assets.modules(), "asset": assets.address}
+        asset, modules = self._assets.address, self._assets.modules()
+        known = {"recording": recording, "watch": texts, "modules": modules, "asset": asset}
         # A redirect is followed only where the policy lets it lead, and links may name any of VALT's media servers.
         media = "'self' http: https:" if recording["delivery"] == "redirect" else "'self'"
         policy = self._policy.replace("media-src 'self'", f"media-src {media}").replace("style-src", "style-src 'self'")
