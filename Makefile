@@ -10,7 +10,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint bench soak programs clean
+.PHONY: help demo test lint bench profile seam soak programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,14 @@ lint: $(VENV)/installed-test ## Style, types, and who may import whom
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-test ## How fast: requests, streams, first byte (BENCH="--help" for its knobs)
+	@tests/programs.sh haproxy:haproxy cc:gcc
 	$(BIN)/python -m tests.bench $(BENCH)
+
+profile: $(VENV)/installed-test ## Where the time goes: a flame graph of each case, in profiles/
+	$(BIN)/python -m tests.bench.profile
+
+seam: programs $(NODE) $(VENV)/installed-test ## The seam with aiohttp, against the oldest and the newest allowed
+	@tests/seam.sh
 
 soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, memory and descriptors watched
 	$(BIN)/python -m tests.soak $(SOAK)

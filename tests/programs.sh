@@ -6,6 +6,7 @@ set -euo pipefail
 wanted=(
     chromium:chromium ffmpeg:ffmpeg nginx:nginx-light prometheus:prometheus promtool:prometheus
     mpv:mpv cvlc:vlc-bin php:php-cli curl:curl wget:wget openssl:openssl systemd-analyze:systemd node:nodejs npm:npm
+    "$@"
 )
 # Debian keeps servers where a user's PATH does not look; Ubuntu's Chromium is a snap.
 PATH=$PATH:/usr/sbin:/sbin:/snap/bin
