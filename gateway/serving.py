@@ -28,7 +28,7 @@ from gateway.observe.metrics import Metrics
 from gateway.ports import Clock
 from gateway.settings.model import Settings
 from gateway.settings.restart import needing_restart
-from gateway.vouching import still_vouches
+from gateway.vouching import still_vouches, tellers_of
 from gateway.web.listening import address_of, site_at, tls_context
 from gateway.web.ops import Readiness, admin_application
 from gateway.web.rates import Rates
@@ -189,7 +189,7 @@ class Gateway:
         settings = road.settings
         self.metrics.know(
             routes=[path for _, path, _ in ROUTES],
-            providers=[provider.name for provider in settings.identity],
+            providers=tellers_of(settings),
             rules=[grant.name for grant in settings.grants],
             accounts=list(settings.valt.accounts),
             issuers=[keys.issuer for keys in road.keys.values()],

@@ -132,7 +132,7 @@ def sign_in_of(settings: Settings, told: Told, session: aiohttp.ClientSession, k
     if not flows or settings.session is None:
         return None
     cookie = AttemptsCookie(settings.session.secrets, secure=public_url.startswith("https://"))
-    return SignIn(flows, cookie, told.clock, told.store, settings.session.lifetime)
+    return SignIn(flows, cookie, told.clock, told.listener, told.store, settings.session.lifetime)
 
 
 def _flow(
@@ -163,6 +163,12 @@ def service_keys_of(settings: Settings, told: Told) -> ServiceKeys:
     keys = [ServiceKey.until(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys]
     seals = (told.seal,) if settings.session is None else tuple(settings.session.secrets)
     return ServiceKeys(keys, Proofs(seals, kept_groups=_named_groups(settings)), told.clock, told.store)
+
+
+def tellers_of(settings: Settings) -> list[str]:
+    """Who tells who somebody is, by the names that metrics have for them."""
+    ours = ((Sessions.name, settings.session), (ServiceKeys.name, settings.service_keys))
+    return [provider.name for provider in settings.identity] + [name for name, configured in ours if configured]
 
 
 def still_vouches(settings: Settings, identity: Identity) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.errors import (
+    IdentityProviderError,
     InvalidCredentialsError,
     OutOfTimeError,
     SignInCirclesError,
@@ -10,10 +11,11 @@ from gateway.errors import (
     SignInFailedError,
     SignInForgottenError,
 )
+from gateway.events import IdentityTold
 from gateway.identity.attempts import Attempts, AttemptsCookie
 from gateway.identity.oidc import Attempt, OidcProvider
 from gateway.model import Identity
-from gateway.ports import Clock, Store
+from gateway.ports import Clock, Listener, Store
 
 
 class SignIn:
@@ -25,12 +27,14 @@ class SignIn:
         providers: Sequence[OidcProvider],
         cookie: AttemptsCookie,
         clock: Clock,
+        listener: Listener,
         store: Store,
         lifetime: float,
     ) -> None:
         self._providers = {provider.name: provider for provider in providers}
         self._cookie = cookie
         self._clock = clock
+        self._listener = listener
         self._store = store
         self._lifetime = lifetime
 
@@ -48,7 +52,12 @@ class SignIn:
                 "three sign-ins within a minute: cookies blocked, a clock off, or public_url wrong"
             )
         attempt = Attempt.begin(provider, rd, now)
-        return await self._providers[provider].address(attempt), self._cookie.header(attempts.begun(attempt))
+        try:
+            address = await self._providers[provider].address(attempt)
+        except IdentityProviderError:
+            self._listener.happened(IdentityTold(provider, "unavailable"))
+            raise
+        return address, self._cookie.header(attempts.begun(attempt))
 
     def landed(self, cookies: Iterable[str], state: str) -> str | None:
         """Where this browser's sign-in of that *state* led, if it is long over: who goes back in the history may be
@@ -67,12 +76,23 @@ class SignIn:
         if attempt is None or provider is None:
             raise SignInFailedError("the answer is to no sign-in that this browser began")
         try:
-            identity = await provider.finish(attempt, answer)
+            identity = await self._judged(provider, attempt, answer)
         except OutOfTimeError as error:
             raise SignInClockError(f"{error}, by this clock: it and the provider's do not agree") from None
         except InvalidCredentialsError as error:
             raise SignInFailedError(str(error)) from None
         return identity, attempt.rd, self._cookie.header(attempts.came_back(attempt, now))
+
+    async def _judged(self, provider: OidcProvider, attempt: Attempt, answer: Mapping[str, str]) -> Identity:
+        """What *provider* makes of an *answer*, counted."""
+        try:
+            identity = await provider.finish(attempt, answer)
+        except (IdentityProviderError, InvalidCredentialsError) as error:
+            outcome = "refused" if isinstance(error, InvalidCredentialsError) else "unavailable"
+            self._listener.happened(IdentityTold(provider.name, outcome))
+            raise
+        self._listener.happened(IdentityTold(provider.name, "accepted"))
+        return identity
 
     async def sign_out_address(self, provider: str | None, back: str) -> str | None:
         """Where *provider* signs people out and sends them *back*, if it does; where there is one alone, it is that."""

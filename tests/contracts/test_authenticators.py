@@ -1,5 +1,6 @@
 """The three answers, of every kind of proof: the person; not mine; mine, and bad."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from gateway.identity.claims import Expected
 from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.jwks import Keys
 from gateway.identity.jwt import JwtAuthenticator
+from gateway.identity.proof import Proofs
+from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
 from gateway.identity.ticket import TicketAuthenticator, mint_ticket
 from gateway.model import Credentials, Identity, Secret
@@ -25,12 +28,15 @@ SHARED = "a secret that is shared with the portal"
 
 @dataclass
 class Case:
-    """*forgiving*: bad proof of this kind is nobody's fault, and as good as none."""
+    """*forgiving*: bad proof of this kind is nobody's fault, and as good as none. *provider* vouches for the good one.
+    *also_bad*: what is of this kind and of no other."""
 
     authenticator: Authenticator
     good: Credentials
     bad: Credentials
     forgiving: bool = False
+    provider: str = "one"
+    also_bad: Credentials | None = None
 
 
 def signed(clock: ManualClock, provider: Provider, client: aiohttp.ClientSession) -> Case:
@@ -74,7 +80,20 @@ def session(clock: ManualClock) -> Case:
     return Case(sessions, Credentials(session=Secret(value)), Credentials(session=Secret(value[:-8])), True)
 
 
-@pytest.fixture(params=["jwt", "ticket", "header", "session"])
+def service_key(clock: ManualClock) -> Case:
+    good = "vgk_" + "k" * 43
+    keys = [ServiceKey("anna", hashlib.sha256(good.encode()).hexdigest())]
+    proofs = Proofs([Secret(SHARED)], kept_groups=frozenset())
+    return Case(
+        ServiceKeys(keys, proofs, clock, MemoryStore(clock)),
+        Credentials(headers={"authorization": f"Bearer {good}"}),
+        Credentials(headers={"authorization": f"Bearer {good}k"}),
+        provider="service_key",
+        also_bad=Credentials(access_token=Secret("rubbish")),
+    )
+
+
+@pytest.fixture(params=["jwt", "ticket", "header", "session", "service_key"])
 async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
     clock = ManualClock()
     async with Provider().running() as provider, aiohttp.ClientSession() as client:
@@ -85,6 +104,8 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
                 yield ticket(clock)
             case "header":
                 yield header()
+            case "service_key":
+                yield service_key(clock)
             case _:
                 yield session(clock)
 
@@ -92,7 +113,7 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
 async def test_good_proof_is_a_person_of_that_provider(case: Case) -> None:
     identity = await case.authenticator.authenticate(case.good)
     assert identity is not None
-    assert (identity.subject, identity.provider) == ("anna", "one")
+    assert (identity.subject, identity.provider) == ("anna", case.provider)
 
 
 async def test_bad_proof_of_its_kind_is_invalid_and_an_old_cookie_as_good_as_none(case: Case) -> None:
@@ -117,4 +138,8 @@ async def test_bad_proof_of_its_kind_is_invalid_and_an_old_cookie_as_good_as_non
     ids=["nothing", "basic", "bearer", "stranger", "ticket", "session", "access token"],
 )
 async def test_what_is_no_proof_of_its_kind_is_left_to_the_others(case: Case, other: Credentials) -> None:
-    assert await case.authenticator.authenticate(other) is None
+    if other == case.also_bad:
+        with pytest.raises(InvalidCredentialsError):
+            await case.authenticator.authenticate(other)
+    else:
+        assert await case.authenticator.authenticate(other) is None

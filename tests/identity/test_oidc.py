@@ -26,6 +26,7 @@ from gateway.identity.sign_in import SignIn
 from gateway.model import Identity, Secret
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
+from tests.support.listener import Recorder
 from tests.support.provider import Provider, signing_key
 
 SECRETS = (Secret("the session's secret, of enough characters"),)
@@ -146,12 +147,8 @@ def made(
         expected = Expected(provider.issuer, "valt-gateway", ("EdDSA", "RS256"), 30.0)
         discovery = Discovery(provider.issuer, client, clock)
         flow = OidcProvider("campus-login", expected, known, discovery, keys, client, clock)
-        return Browser(
-            SignIn([flow], AttemptsCookie(SECRETS, secure=True), clock, MemoryStore(clock), 3600.0),
-            provider,
-            tokens,
-            clock,
-        )
+        cookie, store = AttemptsCookie(SECRETS, secure=True), MemoryStore(clock)
+        return Browser(SignIn([flow], cookie, clock, Recorder(), store, 3600.0), provider, tokens, clock)
 
     return make
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.clock import ManualClock
 from tests.support.harness import VIDEO_PATH, House, house
 
 
@@ -65,3 +66,45 @@ async def test_what_the_parser_refuses_is_not_repeated_in_the_log(home: House) -
         writer.close()
     home.gateway.logs.flush()
     assert "planted" not in home.log.getvalue()
+
+
+MORE = """
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "{issuer}"
+client_id = "gateway-client"
+client_auth = "none"
+[[service_keys]]
+name = "archive"
+secret_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+"""
+
+
+def told_by(shown: dict[str, float], provider: str) -> dict[str, float]:
+    series = 'valt_gateway_identity_total{{outcome="{}",provider="{}"}}'
+    return {
+        outcome: shown[name]
+        for outcome in ("accepted", "refused", "unavailable")
+        if (name := series.format(outcome, provider)) in shown
+    }
+
+
+async def test_whoever_may_tell_who_somebody_is_stands_at_zero_from_the_start(tmp_path: Path) -> None:
+    async with house(tmp_path, more=MORE) as home:
+        shown = await home.metrics()
+    for provider in ("campus", "front", "portal", "campus-login", "session", "service_key"):
+        assert told_by(shown, provider) == {"accepted": 0, "refused": 0, "unavailable": 0}, provider
+
+
+async def test_sign_ins_are_counted_as_answers_of_their_provider(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with house(tmp_path, clock=clock, more=MORE) as home:
+        assert await home.sign_in()
+        assert not await home.sign_in(nonce="of another sign-in")
+        home.provider.down = True
+        clock.pass_(31)
+        async with home.client.get(f"{home.url}/oauth2/start") as answer:
+            assert answer.status == 503
+        shown = await home.metrics()
+    assert told_by(shown, "campus-login") == {"accepted": 1, "refused": 1, "unavailable": 1}
