@@ -144,6 +144,15 @@ async def test_a_proof_made_in_a_session_ends_with_its_sign_out(clock: ManualClo
         await keys.authenticate(token(proof))
 
 
+async def test_a_proof_made_in_a_session_ends_with_it(clock: ManualClock) -> None:
+    keys = made(clock)
+    proof = token(keys.prove(replace(ANNA, expires_at=clock.now() + 60), VIDEO))
+    assert await keys.authenticate(proof) is not None
+    clock.pass_(60)
+    with pytest.raises(InvalidCredentialsError):
+        await keys.authenticate(proof)
+
+
 async def test_groups_that_do_not_fit_into_an_address_are_told_of(clock: ManualClock) -> None:
     many = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(256))
     keys = ServiceKeys((), Proofs(SEAL, kept_groups=many), clock, MemoryStore(clock))
