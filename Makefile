@@ -37,8 +37,8 @@ profile: $(VENV)/installed-test ## Where the time goes: a flame graph of each ca
 seam: programs $(NODE) $(VENV)/installed-test ## The seam with aiohttp, against the oldest and the newest allowed
 	@tests/seam.sh
 
-soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, memory and descriptors watched
-	$(BIN)/python -m tests.soak $(SOAK)
+soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, memory and descriptors watched (MINUTES=10)
+	$(BIN)/python -m tests.soak $(MINUTES)
 
 programs: # Real browsers, players and servers that the tests run against
 	@tests/programs.sh

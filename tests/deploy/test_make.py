@@ -19,6 +19,10 @@ def test_make_alone_says_what_can_be_made() -> None:
     assert told >= {"demo", "test", "lint", "bench", "soak", "help"}
 
 
+def test_make_soak_takes_its_minutes() -> None:
+    assert make("--dry-run", "soak", "MINUTES=7").splitlines()[-1].endswith("-m tests.soak 7")
+
+
 def test_make_test_looks_for_programs_first_then_at_style_types_and_imports_then_runs_the_tests() -> None:
     plan = make("--dry-run", "test")
     steps = ["programs.sh", "ruff check", "ruff format --check", "mypy", "lint-imports", "pytest"]

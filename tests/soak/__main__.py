@@ -1,4 +1,8 @@
-"""``python -m tests.soak``: the figures on standard output; exit code 1 if something is wrong."""
+"""``python -m tests.soak [MINUTES]``: the figures on standard output; exit code 1 if something is wrong.
+
+Half a minute with a small film unless told otherwise; for longer the film is 200 MiB. The environment may say
+MEBIBYTES, and how many VIEWERS there are at a time.
+"""
 
 import asyncio
 import os
@@ -10,7 +14,7 @@ from tests.soak.run import soak
 
 
 def main() -> int:
-    minutes = float(os.environ.get("MINUTES", "0.5"))
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 0.5
     mebibytes = int(os.environ.get("MEBIBYTES", "8" if minutes <= 1 else "200"))
     viewers = int(os.environ.get("VIEWERS", "12"))
     with tempfile.TemporaryDirectory() as folder:

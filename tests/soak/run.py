@@ -15,6 +15,8 @@ from tests.support.harness import House, house
 
 _PATH = "/recordings/soak/videos/film"
 _MORE = '[limits]\nstreams_per_person = 0\n[streams]\nupstream_idle = "50ms"\n'
+_OFTEN = 50 * 1024 * 1024
+"""Bytes of the film for each of which it meets one trouble more."""
 _RESUMES = re.compile(r'valt_gateway_stream_resumes_total\{outcome="(\w+)",reason="(\w+)"\}')
 
 
@@ -79,7 +81,8 @@ class _Viewer:
     async def watch(self, until: float) -> None:
         loop = asyncio.get_running_loop()
         while loop.time() < until:
-            self._trouble()
+            for _ in range(1 + len(self._film) // _OFTEN):
+                self._trouble()
             first = self._chance.choice([0, 0, self._chance.randrange(len(self._film))])
             self._figures.bodies[await self._read(first)] += 1
             self._forget_the_past()
