@@ -100,6 +100,7 @@ async def walk(home: House, sinks: Sinks) -> dict[str, str]:
     ):
         await ask(name, VIDEO_PATH, headers)
         await ask(name, f"/recordings/{SESSION}", headers)
+        await ask(name, "/recordings?q=session", headers)
         await ask(name, "/", headers)
         await ask(name, "/oauth2/userinfo", headers)
     secrets["ticket"] = home.ticket()
@@ -138,7 +139,7 @@ async def walk(home: House, sinks: Sinks) -> dict[str, str]:
                 knobs.reset_after = [1000] * 10
             case "rubbish":
                 home.valt.forget_tokens()
-                knobs.rubbish = {"login", "download", "record"}
+                knobs.rubbish = {"login", "download", "record", "search"}
             case "elsewhere":
                 knobs.rubbish, knobs.link_host, knobs.refuse_media = set(), "evil.test:1", [403]
             case "down":
@@ -146,6 +147,7 @@ async def walk(home: House, sinks: Sinks) -> dict[str, str]:
         await ask(fault, VIDEO_PATH, bearer)
         await ask(fault, f"/recordings/{SESSION}/videos/other", bearer | NAVIGATION)
         await ask(fault, f"/recordings/{SESSION}", bearer | NAVIGATION)
+        await ask(fault, "/recordings", bearer | NAVIGATION)
     return secrets
 
 
