@@ -13,6 +13,7 @@ from gateway.web.pages.wording import moment
 from tests.support.browser import browser
 from tests.support.harness import GRANTS, NAVIGATION, House, house
 from tests.support.sign_in import sign_in_as, site
+from tests.web.test_accessibility import found_in_any_light
 from tests.web.test_languages import LANGUAGES
 
 ROOMS = ((37, "Room 1"), (38, "Interview room"), (39, "Simulation suite, east wing"))
@@ -282,6 +283,12 @@ async def test_everything_is_reached_with_the_keyboard_alone_and_seen_to_be(home
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"**/recordings/{SESSION}")
     await page.get_by_role("heading", name="Session 1451").wait_for()
+
+
+async def test_axe_finds_nothing_on_it_in_any_light(home: House, page: Page) -> None:
+    for path in ("?page=2", "?q=session", "?q=none", "?page=9"):
+        await page.goto(f"/recordings{path}")
+        assert await found_in_any_light(page) == [], path
 
 
 async def test_nothing_is_lost_on_any_screen_from_a_phone_to_a_wall(home: House, page: Page) -> None:
