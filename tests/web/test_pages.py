@@ -90,3 +90,12 @@ async def test_who_may_not_see_it_is_told_who_they_are_as_text_and_nothing_else(
 async def test_what_was_asked_for_is_never_repeated_on_a_page(here: House) -> None:
     async with here.client.get(here.url + "/nowhere/canary?x=<b>canary</b>", headers=NAVIGATION) as answer:
         assert "canary" not in await answer.text()
+
+
+async def test_who_is_signed_in_is_told_since_when_in_their_own_language(here: House) -> None:
+    address = f"{here.url}{VIDEO_PATH}?ticket={here.ticket()}"
+    async with here.client.get(address, headers=NAVIGATION, allow_redirects=False) as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    async with here.client.get(here.url + "/", headers={**NAVIGATION, "Cookie": cookie, "Accept-Language": "de"}) as page:
+        text = await page.text()
+    assert re.search(r'seit <time datetime="[\dT:-]+Z">\d+\. \w+ \d{4}, \d\d:\d\d \S+</time>', text)
