@@ -180,11 +180,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class VideoDetails:
-    """One entry of a recording's videos. *ready* is None where VALT does not say."""
+    """One entry of a recording's videos. Whether its file is there yet only its link tells."""
 
     video: str
     name: str
-    ready: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

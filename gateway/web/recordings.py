@@ -129,10 +129,7 @@ class RecordingHandlers:
             "path": f"/recordings/{grant.recording}",
             "delivery": grant.delivery,
             "download": grant.download,
-            "cameras": [
-                {"id": entry.video, "name": entry.name, "path": path, "ready": entry.ready is not False}
-                for entry, path in _seen(grant, details)
-            ],
+            "cameras": [{"id": entry.video, "name": entry.name, "path": path} for entry, path in _seen(grant, details)],
             "markers": [
                 {"time": marker.time, "event": marker.event}
                 for marker in sorted(details.markers, key=lambda marker: marker.time)

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
 
 from gateway.sim.catalogue import CAMERA_B, INTERVIEW, SESSION
 from tests.support.browser import browser
-from tests.support.harness import NAVIGATION, House
+from tests.support.harness import NAVIGATION, House, house
 from tests.support.watching import EVERY, WATCH, moved_to, ready, stands, times, until, watching
 
 
@@ -157,7 +158,7 @@ async def test_a_shorter_camera_says_where_it_ends_and_the_others_go_on(home: Ho
 
 
 async def test_a_camera_that_cannot_be_loaded_is_named_and_the_rest_plays(home: House, page: Page) -> None:
-    await page.route(f"**/videos/{CAMERA_B}*", lambda route: route.fulfill(status=404))
+    await page.route(f"**/videos/{CAMERA_B}*", lambda route: route.fulfill(status=410))
     await page.goto(WATCH)
     await page.get_by_text("This camera cannot be loaded.", exact=True).wait_for()
     await page.get_by_role("button", name="Play").click()
@@ -165,6 +166,20 @@ async def test_a_camera_that_cannot_be_loaded_is_named_and_the_rest_plays(home: 
     await page.unroute_all()
     await page.get_by_role("button", name="Try again").click()
     await moved_to(page, 0.5)
+
+
+async def test_a_camera_that_is_not_ready_yet_says_so_and_the_rest_plays(tmp_path: Path) -> None:
+    async with house(tmp_path, more='[links]\nnegative_ttl = "0s"') as home, watching(home) as page:
+        film = home.valt.recording(SESSION).films[1]
+        film.ready = False
+        await page.goto(WATCH)
+        told = page.get_by_role("status").filter(has_text=f"{film.camera}: This camera is not ready yet")
+        await told.wait_for()
+        await page.get_by_role("button", name="Play").click()
+        await until(page, "document.querySelector('video').currentTime > 0.3")
+        film.ready = True
+        await page.get_by_role("button", name="Try again").click()
+        await moved_to(page, 0.5)
 
 
 async def test_a_video_that_breaks_comes_back_at_the_same_place(home: House, page: Page) -> None:

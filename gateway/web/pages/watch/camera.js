@@ -15,7 +15,7 @@ const RENEWED_AGAIN = 10_000;
 export class Camera extends EventTarget {
   constructor(video, { id, name, path }, mayAsk) {
     super();
-    Object.assign(this, { id, name, path, mayAsk, state: "loading", tries: 0, vain: 0, reloads: 0 });
+    Object.assign(this, { id, name, path, mayAsk, state: "loading", why: "failed", tries: 0, vain: 0, reloads: 0 });
     Object.assign(this, { wanted: false, retry: null, known: 0, frame: 0, stale: Infinity });
     this.progress = performance.now();
     this.#take(video);
@@ -167,8 +167,9 @@ export class Camera extends EventTarget {
     const verdict = await this.mayAsk(this);
     if (this.retry !== 0) return;
     this.vain = verdict === "yes" ? this.vain + 1 : 0;
-    if (verdict === "no" || this.vain > TRIES) {
+    if (verdict === "no" || verdict === "absent" || this.vain > TRIES) {
       this.retry = null;
+      this.why = verdict === "absent" ? "not_ready" : "failed";
       this.#become("failed");
       return;
     }

@@ -34,7 +34,7 @@ export class Permission {
     Object.assign(this, { notices, clock, refused: false });
   }
 
-  /** "yes"; "no", and if it is for the person's sake, they are told; or "later", as nobody can tell. */
+  /** "yes"; "no", and if it is for the person's sake, they are told; "absent"; or "later", as nobody can tell. */
   ask = async (camera) => {
     let answer;
     try {
@@ -48,7 +48,8 @@ export class Permission {
     this.refused = status === 401 || status === 403;
     if (status === 401) this.#signedOut();
     else this.notices.keep(...(this.refused ? [say("forbidden")] : []));
-    if (this.refused || status === 404 || status === 410) return "no";
+    if (status === 404) return "absent";
+    if (this.refused || status === 410) return "no";
     return status < 400 ? "yes" : "later";
   };
 

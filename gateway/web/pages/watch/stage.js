@@ -65,7 +65,7 @@ export class Stage {
     for (const { camera, item, text, again, listen } of this.views) {
       const state = this.#state(camera);
       item.dataset.state = state;
-      const words = state === "ready" ? "" : say(state, { time: clockTime(camera.length) });
+      const words = state === "ready" ? "" : this.#words(camera, state);
       if (text.textContent !== words) text.textContent = words;
       again.hidden = state !== "failed";
       listen.setAttribute("aria-pressed", String(camera === this.clock.sounding));
@@ -77,9 +77,13 @@ export class Stage {
     return camera.state === "waiting" ? "loading" : camera.state;
   }
 
+  #words(camera, state) {
+    return say(state === "failed" ? camera.why : state, { time: clockTime(camera.length) });
+  }
+
   #announce(camera) {
     if (camera.state === "failed" || camera.state === "resting") {
-      this.notices.tell(`${camera.name}: ${say(camera.state)}`);
+      this.notices.tell(`${camera.name}: ${this.#words(camera, camera.state)}`);
     }
   }
 }

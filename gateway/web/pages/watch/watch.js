@@ -14,7 +14,6 @@ const NEARLY_OVER = 5; // seconds; a place so near the end is not gone back to
 
 const section = document.getElementById("watch");
 const items = [...(section?.querySelectorAll(".camera") ?? [])];
-const ready = items.filter((item) => item.querySelector("video"));
 
 const { lang } = document.documentElement;
 const locales = [...navigator.languages.filter((locale) => locale.startsWith(lang)), lang];
@@ -22,13 +21,13 @@ for (const time of document.querySelectorAll("time[datetime*=Z]")) {
   time.textContent = new Date(time.dateTime).toLocaleString(locales, { dateStyle: "long", timeStyle: "short" });
 }
 document.documentElement.classList.toggle("embedded", window.parent !== window);
-if (ready.length) watch();
+if (items.length) watch();
 
 function watch() {
   const notices = new Notices(section);
   const permission = new Permission(notices, () => clock);
-  const views = ready.map((item) => {
-    const told = recording.cameras[items.indexOf(item)];
+  const views = items.map((item, number) => {
+    const told = recording.cameras[number];
     return { item, camera: new Camera(item.querySelector("video"), told, permission.ask) };
   });
   const cameras = views.map((view) => view.camera);
