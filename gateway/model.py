@@ -188,7 +188,7 @@ class VideoDetails:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A moment of a recording that somebody noted. *time* is seconds from its start."""
+    """A moment of a recording that somebody noted. *time* is seconds from its start, *color* ``#rrggbb``."""
 
     time: float
     event: str

@@ -46,7 +46,8 @@ class Recording:
     shared_users: tuple[int, ...] = ()
     shared_groups: tuple[int, ...] = ()
     deleted_at: float | None = None
-    markers: tuple[tuple[float, str], ...] = ()
+    markers: tuple[tuple[float, str, str], ...] = ()
+    """Time, event and colour each."""
     films: list[Film] = field(default_factory=list)
 
     def film(self, video: str) -> Film | None:
@@ -72,7 +73,7 @@ def demo_recordings() -> list[Recording]:
             "Session 1451",
             template={"Course": "PSY 512"},
             shared_groups=(4,),
-            markers=((3.0, "Greeting"), (11.0, "Task begins"), (19.0, "Feedback")),
+            markers=((3.0, "Greeting", "green"), (11.0, "Task begins", "red"), (19.0, "Feedback", "blue")),
             films=[Film(CAMERA_A, "Ceiling", _media("camera-a")), Film(CAMERA_B, "Door", _media("camera-b"))],
         ),
         Recording(

@@ -15,6 +15,7 @@ NOT_FOUND_DOWNLOAD = {
     "status": 404,
     "detail": "Not Found",
 }
+COLORS = {"red": "#cc0000", "green": "#2e8b57", "blue": "#1f6feb"}
 SERVER_ERROR = {"error": {"code": 500, "message": "Internal Server Error"}}
 
 
@@ -43,8 +44,8 @@ def details(recording: Recording) -> dict[str, Any]:
     if recording.deleted_at is not None:
         retention = {"type": "until", "until": int(recording.deleted_at)}
     markers = [
-        {"id": number, "event": event, "time": time, "color": "red", "hex_color": "#cc0000", "template": []}
-        for number, (time, event) in enumerate(recording.markers, 1)
+        {"id": number, "event": event, "time": time, "color": color, "hex_color": COLORS[color], "template": []}
+        for number, (time, event, color) in enumerate(recording.markers, 1)
     ]
     videos = [
         {"id": _id(film.video), "status": {}, "camera": {"id": 63 + number, "name": film.camera}}

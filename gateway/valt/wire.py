@@ -12,6 +12,9 @@ from gateway.model import Marker, RecordingDetails, Secret, VideoDetails, parse_
 # A token goes into a query string of ours: what is none of these characters is not a token.
 _TOKEN = re.compile(r"[0-9A-Za-z._~+/=-]{1,4096}", re.ASCII)
 
+# What a page may paint with: nothing else gets near a style.
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
+
 
 def parse(body: bytes) -> Any:
     """The JSON value of *body*."""
@@ -125,8 +128,8 @@ def _markers(value: Any) -> tuple[Marker, ...]:
     for row in rows:
         moment = _number(row.get("time"))
         if moment is not None:
-            color = _text(row.get("hex_color")) or _text(row.get("hex color"))
-            found.append(Marker(moment, _text(row.get("event")) or "", color))
+            color = _text(row.get("hex_color")) or _text(row.get("hex color")) or ""
+            found.append(Marker(moment, _text(row.get("event")) or "", color if _COLOR.fullmatch(color) else None))
     return tuple(found)
 
 

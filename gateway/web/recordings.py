@@ -131,7 +131,7 @@ class RecordingHandlers:
             "download": grant.download,
             "cameras": [{"id": entry.video, "name": entry.name, "path": path} for entry, path in _seen(grant, details)],
             "markers": [
-                {"time": marker.time, "event": marker.event}
+                {"time": marker.time, "event": marker.event, "color": marker.color}
                 for marker in sorted(details.markers, key=lambda marker: marker.time)
             ],
         }

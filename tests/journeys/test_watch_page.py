@@ -134,11 +134,19 @@ async def test_a_marker_leads_to_its_moment(home: House, page: Page) -> None:
     assert await page.get_by_role("link", name="Task begins").get_attribute("aria-current") == "true"
 
 
+async def test_a_marker_has_the_colour_that_it_has_in_valt(home: House, page: Page) -> None:
+    await ready(page)
+    colour = "element => getComputedStyle(element, '::before').backgroundColor"
+    assert await page.get_by_role("link", name="Task begins").evaluate(colour) == "rgb(204, 0, 0)"
+    tick = page.locator(".ticks span").nth(1)
+    assert await tick.evaluate("element => getComputedStyle(element).backgroundColor") == "rgb(204, 0, 0)"
+
+
 async def test_names_full_of_markup_stay_text(home: House, page: Page) -> None:
     evil = "</script><img src=x onerror=alert(1)>{{ 7*7 }}'\""
     recording = home.valt.recording(SESSION)
     recording.name, recording.room, recording.films[1].camera = evil, (37, evil), evil
-    recording.markers = ((3.0, evil),)
+    recording.markers = ((3.0, evil, "red"),)
     await ready(page)
     assert await page.get_by_role("heading", level=1).inner_text() == evil
     assert await page.locator("img").count() == 0

@@ -133,7 +133,11 @@ async def test_details_have_every_field_of_valt_6(valt: Caller) -> None:
                 "cameras": {"63": "Ceiling", "64": "Door"},
                 "sharing": {"users": [], "groups": [4]},
                 "retention": {"type": "inherit"},
-                "markers": [_marker(1, "Greeting", 3), _marker(2, "Task begins", 11), _marker(3, "Feedback", 19)],
+                "markers": [
+                    _marker(1, "Greeting", 3, "green", "#2e8b57"),
+                    _marker(2, "Task begins", 11, "red", "#cc0000"),
+                    _marker(3, "Feedback", 19, "blue", "#1f6feb"),
+                ],
                 "videos": [
                     {"id": CAMERA_A, "status": {}, "camera": {"id": 63, "name": "Ceiling"}},
                     {"id": CAMERA_B, "status": {}, "camera": {"id": 64, "name": "Door"}},
@@ -143,8 +147,8 @@ async def test_details_have_every_field_of_valt_6(valt: Caller) -> None:
     )
 
 
-def _marker(number: int, event: str, time: float) -> dict[str, Any]:
-    return {"id": number, "event": event, "time": time, "color": "red", "hex_color": "#cc0000", "template": []}
+def _marker(number: int, event: str, time: float, color: str, hex_color: str) -> dict[str, Any]:
+    return {"id": number, "event": event, "time": time, "color": color, "hex_color": hex_color, "template": []}
 
 
 async def test_valt_5_has_integers_for_ids(valt: Caller) -> None:

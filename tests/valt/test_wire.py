@@ -43,6 +43,14 @@ def test_a_recording_of_valt_6_is_read_whole() -> None:
     assert [(marker.time, marker.event, marker.color) for marker in details.markers] == [(12.0, "begins", "#ff0000")]
 
 
+def test_a_markers_colour_is_a_colour_or_none() -> None:
+    told = ["#CC0000", "red", "#fff", "#cc0000;background:url(//x)", "#cc0000\n", None, 7]
+    markers = [{"time": 1, "hex_color": color} for color in told] + [{"time": 1, "hex color": "#00cc00"}]
+    details = wire.recording_details(body({"data": {"id": 1, "markers": markers}}))
+
+    assert [marker.color for marker in details.markers] == ["#CC0000", *[None] * 6, "#00cc00"]
+
+
 def test_a_recording_of_valt_5_has_a_number_for_its_id_and_perhaps_nothing_else() -> None:
     details = wire.recording_details(body({"data": {"id": 614, "cameras": [], "template": None, "Sharing": None}}))
 

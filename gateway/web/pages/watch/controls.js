@@ -85,7 +85,7 @@ export class Controls {
   #markers() {
     const links = [...document.querySelectorAll(".markers a")];
     return links.map((link, number) => {
-      const { event } = recording.markers[number];
+      const { event, color } = recording.markers[number];
       const time = parse(link.hash.slice(3)) ?? 0;
       const go = (click) => {
         click.preventDefault();
@@ -94,6 +94,7 @@ export class Controls {
       link.addEventListener("click", go);
       const tick = element("span", { title: `${clockTime(time)} ${event}`, on: { click: go } });
       this.ticks.append(tick);
+      if (color) for (const painted of [link, tick]) painted.style.setProperty("--mark", color);
       return { time, link, tick };
     });
   }
