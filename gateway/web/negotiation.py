@@ -18,6 +18,11 @@ def is_top_navigation(request: web.Request) -> bool:
     return is_navigation(request) and request.headers.get("Sec-Fetch-Dest", "document") == "document"
 
 
+def is_embedded(request: web.Request) -> bool:
+    """The page is for a frame: the browser says so, or the address, as ``?embed`` does where browsers are old."""
+    return request.headers.get("Sec-Fetch-Dest") == "iframe" or "embed" in request.query
+
+
 def wants_json(request: web.Request) -> bool:
     return _preferred(request.headers.get("Accept", "")) == "application/json"
 

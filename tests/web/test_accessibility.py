@@ -35,6 +35,7 @@ PAGES = {
     "not allowed": ("carla", VIDEO_PATH, "You may not see this recording"),
     "not found": ("anna", "/nowhere", "There is no such page"),
     "watch page": ("anna", f"/recordings/{SESSION}", "Session 1451"),
+    "embedded watch page": ("anna", f"/recordings/{SESSION}?embed", "Session 1451"),
     "too many requests": ("busy", VIDEO_PATH, "Too much at once"),
     "VALT unavailable": ("anna", f"/recordings/{SESSION}/videos/another", "VALT cannot be reached"),
 }

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from gateway.errors import GatewayError
 from gateway.model import Identity
 from gateway.web.assets import Assets
+from gateway.web.negotiation import is_embedded
 from gateway.web.pages import wording
 from gateway.web.visits import VISIT
 
@@ -40,6 +41,7 @@ class Pages:
         style = _ROOT.joinpath("style.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self._frame_ancestors = " ".join(["'self'", *frame_ancestors])
+        self._portals = " ".join(frame_ancestors) or "'none'"
         self._policy = (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; media-src 'self'; "
             f"form-action 'self'; base-uri 'none'; frame-ancestors "
@@ -62,10 +64,10 @@ class Pages:
         }
 
     def error(self, request: web.Request, error: GatewayError, status: int, subject: str = "") -> web.Response:
-        """The page for *error*: what is wrong and what to do next."""
+        """The page for *error*: what is wrong and what to do next. A portal that embeds the watch page may show it."""
         texts = self._texts(request)["error"].get(error.page or error.code, {})
         known = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail), "subject": subject}
-        return self._page(request, "error.html", known, status=status)
+        return self._page(request, "error.html", known, status=status, policy=self._policy + self._portals)
 
     def home(self, request: web.Request, identity: Identity | None) -> web.Response:
         """Who you are and since when."""
@@ -124,6 +126,7 @@ class Pages:
             **known,
             language=language,
             page=self._languages[language]["page"],
+            embedded=is_embedded(request),
             request_id=request[VISIT].request_id,
         )
         return web.Response(

@@ -20,7 +20,6 @@ const locales = [...navigator.languages.filter((locale) => locale.startsWith(lan
 for (const time of document.querySelectorAll("time[datetime*=Z]")) {
   time.textContent = new Date(time.dateTime).toLocaleString(locales, { dateStyle: "long", timeStyle: "short" });
 }
-document.documentElement.classList.toggle("embedded", window.parent !== window);
 if (items.length) watch();
 
 function watch() {
