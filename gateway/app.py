@@ -27,6 +27,7 @@ from gateway.ports import Audit, Authenticator, Clock, Listener, Store
 from gateway.settings.model import GrantSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
+from gateway.valt.address import Places
 from gateway.valt.calls import Calls
 from gateway.valt.catalogue import ValtCatalogue
 from gateway.valt.client import ValtClient
@@ -230,6 +231,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
         brand=settings.branding.name,
         help_url=settings.branding.help_url,
         frame_ancestors=settings.branding.frame_ancestors,
+        media=Places.of(settings.valt.base_url, settings.valt.media_hosts).sources(),
         signs_in=sign_in is not None,
     )
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))

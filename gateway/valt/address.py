@@ -44,6 +44,14 @@ class Places:
             return False
         return host == self.api_host or f"{host}:{port}" in self.media_hosts or f"[{host}]:{port}" in self.media_hosts
 
+    def sources(self) -> list[str]:
+        """The same as sources of a Content-Security-Policy (CSP 3, 2.3.1), in which ``http`` allows https as well.
+        Its grammar has no IPv6 addresses: where one is among the hosts, the scheme alone must do."""
+        hosts = [f"{self.api_host}:*", *sorted(self.media_hosts)]
+        if any(host.count(":") > 1 for host in hosts):
+            return [f"{self.scheme}:"]
+        return [f"{self.scheme}://{host}" for host in hosts]
+
 
 def read_link(raw: str, places: Places, fetched_at: float) -> Link:
     """The Link of VALT's *raw* URL. LinkRefusedError if it leads where it may not."""

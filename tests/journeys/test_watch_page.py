@@ -218,6 +218,14 @@ async def test_a_redirected_recording_plays(home: House, page: Page) -> None:
     await moved_to(page, 0.3)
 
 
+@pytest.mark.parametrize(("groups", "media"), [("redirected", "'self' http://127.0.0.1:*"), ("supervisors", "'self'")])
+async def test_films_come_from_where_links_may_lead_and_only_in_redirect_delivery(
+    home: House, groups: str, media: str
+) -> None:
+    async with home.client.get(home.url + WATCH, headers=home.front("dora", groups) | NAVIGATION) as answer:
+        assert f"; media-src {media}; " in answer.headers["Content-Security-Policy"]
+
+
 async def test_a_redirect_whose_link_has_died_is_asked_for_anew(home: House, page: Page) -> None:
     home.valt.knobs.refuse_media = [403, 403]
     await page.context.set_extra_http_headers(home.front("dora", "redirected"))

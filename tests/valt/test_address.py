@@ -22,6 +22,14 @@ def token(claims: Any) -> str:
     return f"eyJhbGciOiJQUzUxMiJ9.{part}.c2ln"
 
 
+def test_a_pages_policy_lets_media_come_from_where_links_may_lead() -> None:
+    places = Places.of("https://valt.example.edu:444", ("media2.example.edu:8000",))
+    assert places.sources() == ["https://valt.example.edu:*", "https://media2.example.edu:8000"]
+    assert HTTP.sources() == ["http://valt.example.edu:*"]
+    assert HTTPS.sources() == ["https:"]  # the grammar of policies has no [fd00::1]
+    assert Places.of("http://[::1]:80", ()).sources() == ["http:"]
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -25,8 +25,8 @@ _SCRIPTS = "script-src 'self'; require-trusted-types-for 'script'; "
 
 
 class Pages:
-    """*brand*, *help_url* and *frame_ancestors* are the configuration's; *signs_in* tells whether people can sign in
-    here."""
+    """*brand*, *help_url* and *frame_ancestors* are the configuration's; *media* are the sources, as a policy names
+    them, that redirects may lead to; *signs_in* tells whether people can sign in here."""
 
     def __init__(
         self,
@@ -35,12 +35,14 @@ class Pages:
         brand: str,
         help_url: str,
         frame_ancestors: Sequence[str],
+        media: Sequence[str],
         signs_in: bool = False,
     ) -> None:
         self._assets = assets
         style = _ROOT.joinpath("style.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self._frame_ancestors = " ".join(["'self'", *frame_ancestors])
+        self._media = media
         self._portals = " ".join(frame_ancestors) or "'none'"
         self._policy = (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; media-src 'self'; "
@@ -105,8 +107,8 @@ class Pages:
         texts = self._languages["en"]["watch"] | self._texts(request).get("watch", {})
         asset, modules = self._assets.address, self._assets.modules()
         known = {"recording": recording, "watch": texts, "modules": modules, "asset": asset}
-        # A redirect is followed only where the policy lets it lead, and links may name any of VALT's media servers.
-        media = "'self' http: https:" if recording["delivery"] == "redirect" else "'self'"
+        # A redirect is followed only where the policy lets it lead.
+        media = " ".join(["'self'", *(self._media if recording["delivery"] == "redirect" else ())])
         policy = self._policy.replace("media-src 'self'", f"media-src {media}").replace("style-src", "style-src 'self'")
         policy = f"{_SCRIPTS}connect-src 'self'; {policy}{self._frame_ancestors}"
         return self._page(request, "recording.html", known, policy=policy)
