@@ -61,6 +61,16 @@ async def test_redirected_links_that_die_every_three_seconds_are_renewed_without
     assert home.valt.calls["download"] >= 3 * 4
 
 
+async def test_a_picture_in_picture_stays_open_while_its_link_is_renewed(home: House) -> None:
+    async with watching(home, home.front("dora", "redirected")) as page:
+        await ready(page, WATCH)
+        await page.keyboard.press("k")
+        await page.get_by_role("button", name="Picture in picture").click()
+        await moved_to(page, 6)
+        assert await page.evaluate("document.pictureInPictureElement === document.querySelector('.large video')")
+        assert "again=" in await page.evaluate("document.pictureInPictureElement.currentSrc")
+
+
 async def test_proxied_links_that_die_every_three_seconds_are_never_noticed(home: House) -> None:
     async with watching(home) as page:
         await plays_on(home, page)

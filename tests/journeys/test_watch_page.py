@@ -103,16 +103,73 @@ async def test_everything_is_done_with_the_keyboard_alone(home: House, page: Pag
     await until(
         page, "before => Math.abs(document.querySelector('video').currentTime - before - 1 / 15) < 0.005", before
     )
+    await page.keyboard.press(",")
+    await until(page, "before => Math.abs(document.querySelector('video').currentTime - before) < 0.005", before)
     await page.keyboard.press("2")
     assert await page.get_by_role("button", name="Show Ceiling large").is_visible()
     assert await page.get_by_role("status").filter(has_text="Door is large").is_visible()
-    await page.keyboard.press(">")
-    assert await page.get_by_role("combobox", name="Speed").input_value() == "1.25"
+    await page.keyboard.press("9")
+    assert await page.get_by_role("button", name="Show Ceiling large").is_visible()
+    for key, speed in ((">", "1.25"), ("<", "1"), ("<", "0.75")):
+        await page.keyboard.press(key)
+        assert await page.get_by_role("combobox", name="Speed").input_value() == speed
+    await page.keyboard.press("m")
+    assert await page.get_by_role("button", name="Sound on").is_visible()
+    await page.keyboard.press("f")
+    await until(page, "document.fullscreenElement?.id === 'watch'")
+    await page.keyboard.press("f")
+    await until(page, "document.fullscreenElement === null")
     await page.keyboard.press("?")
     assert await page.get_by_role("dialog", name="Keyboard").is_visible()
     await page.keyboard.press("Escape")
     assert not await page.get_by_role("dialog", name="Keyboard").is_visible()
     assert "/ 0:24" in await time.inner_text()
+
+
+async def test_the_keyboard_reaches_every_control_shows_where_it_is_and_is_never_caught(
+    home: House, page: Page
+) -> None:
+    await ready(page)
+    names = await page.evaluate(
+        "[...document.querySelectorAll('button, select, input[type=range]')]"
+        ".filter(each => each.checkVisibility()).map(each => each.ariaLabel ?? each.textContent)"
+    )
+    reached = []
+    await page.evaluate("document.activeElement.blur()")
+    while True:
+        await page.keyboard.press("Tab")
+        name, outline = await page.evaluate(
+            """() => {
+                const at = document.activeElement;
+                return [at.ariaLabel ?? at.textContent, at === document.body ? "" : getComputedStyle(at).outlineStyle];
+            }"""
+        )
+        if outline == "" or len(reached) > 99:
+            break
+        assert outline != "none", name
+        reached.append(name)
+    assert set(names) <= set(reached)
+    assert len(reached) < 40
+
+
+async def test_nothing_moves_for_who_wants_less_motion(home: House, page: Page) -> None:
+    await ready(page)
+    moves = """() => {
+        document.querySelector(".camera").dataset.state = "loading";
+        return [...document.querySelectorAll("*")].some(each => getComputedStyle(each).animationName !== "none");
+    }"""
+    assert await page.evaluate(moves)
+    await page.emulate_media(reduced_motion="reduce")
+    assert not await page.evaluate(moves)
+
+
+async def test_the_large_camera_is_shown_in_a_window_of_its_own(home: House, page: Page) -> None:
+    await ready(page)
+    await page.keyboard.press("2")
+    await page.get_by_role("button", name="Picture in picture").click()
+    await until(page, "document.pictureInPictureElement === document.querySelector('.large video')")
+    await page.get_by_role("button", name="Picture in picture").click()
+    await until(page, "document.pictureInPictureElement === null")
 
 
 async def test_single_keys_can_be_switched_off(home: House, page: Page) -> None:
