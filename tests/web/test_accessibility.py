@@ -11,7 +11,8 @@ from tests.support.axe import violations
 from tests.support.browser import browser
 from tests.support.harness import VIDEO_PATH, House, house
 
-MORE = """\
+LIMIT = 40
+MORE = f"""\
 [[identity]]
 type = "oidc"
 name = "campus-login"
@@ -19,10 +20,11 @@ issuer = "http://localhost:9"
 client_id = "valt-gateway"
 client_secret = "planted-client-secret"
 [limits]
-requests_per_minute = 20
+requests_per_minute = {LIMIT}
 [branding]
 name = "Recordings of the clinic"
 help_url = "https://help.example.edu/"
+logo_file = "logo.svg"
 """
 
 # name: (who asks, for what, what the page is called)
@@ -34,6 +36,9 @@ PAGES = {
     "sign-in cannot be reached": ("", VIDEO_PATH, "Sign-in cannot be reached"),
     "not allowed": ("carla", VIDEO_PATH, "You may not see this recording"),
     "not found": ("anna", "/nowhere", "There is no such page"),
+    "recordings": ("anna", "/recordings", "Recordings"),
+    "nothing found": ("anna", "/recordings?q=nothing+of+the+kind", "Recordings"),
+    "docs": ("anna", "/docs", "What this server answers"),
     "watch page": ("anna", f"/recordings/{SESSION}", "Session 1451"),
     "embedded watch page": ("anna", f"/recordings/{SESSION}?embed", "Session 1451"),
     "too many requests": ("busy", VIDEO_PATH, "Too much at once"),
@@ -43,6 +48,7 @@ PAGES = {
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[House]:
+    (tmp_path / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="160" height="40"/>')
     async with house(tmp_path, more=MORE) as running:
         yield running
 
@@ -59,7 +65,7 @@ async def opened(here: House, chromium: Browser, name: str) -> Page:
     headers = here.front(who, "others" if who == "carla" else "supervisors") if who else {}
     if name == "VALT unavailable":
         here.valt.knobs.fail["download"] = [500] * 10
-    for _ in range(20 if name == "too many requests" else 0):
+    for _ in range(LIMIT if name == "too many requests" else 0):
         async with here.client.head(here.url + path, headers=headers) as answer:
             assert answer.status == 200
     context = await chromium.new_context(extra_http_headers=headers, locale="en-GB")
