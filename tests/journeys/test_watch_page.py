@@ -134,7 +134,7 @@ async def test_the_keyboard_reaches_every_control_shows_where_it_is_and_is_never
         "[...document.querySelectorAll('button, select, input[type=range]')]"
         ".filter(each => each.checkVisibility()).map(each => each.ariaLabel ?? each.textContent)"
     )
-    reached = []
+    reached: list[float] = []
     await page.evaluate("document.activeElement.blur()")
     while True:
         await page.keyboard.press("Tab")

@@ -96,6 +96,8 @@ async def test_who_is_signed_in_is_told_since_when_in_their_own_language(here: H
     address = f"{here.url}{VIDEO_PATH}?ticket={here.ticket()}"
     async with here.client.get(address, headers=NAVIGATION, allow_redirects=False) as answer:
         cookie = answer.headers["Set-Cookie"].partition(";")[0]
-    async with here.client.get(here.url + "/", headers={**NAVIGATION, "Cookie": cookie, "Accept-Language": "de"}) as page:
+    async with here.client.get(
+        here.url + "/", headers={**NAVIGATION, "Cookie": cookie, "Accept-Language": "de"}
+    ) as page:
         text = await page.text()
     assert re.search(r'seit <time datetime="[\dT:-]+Z">\d+\. \w+ \d{4}, \d\d:\d\d \S+</time>', text)
