@@ -26,20 +26,22 @@ class Logout:
     """The person, as the token names them, if it does."""
     jti: str
     until: float
-    ends: str
-    """The name of the sessions that are over."""
+    ends: tuple[str, ...]
+    """The names of the sessions that are over."""
 
 
 def session_names(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """What *issuer* may call a session of an ID token that says *claims*, when it ends it: by sub, by sid."""
-    return tuple(_digest(issuer, kind, claims[kind]) for kind in ("sub", "sid") if kind in claims)
+    """What *issuer* may call a session of an ID token that says *claims*, when it ends it: its person's, and its own.
+    One that has no sid of its own is called its person's only."""
+    sub = claims.get("sub")
+    return _digest(issuer, "sub", sub), _digest(issuer, *(("sid", claims["sid"]) if "sid" in claims else ("only", sub)))
 
 
 def read_logout(token: str, header: Mapping[str, Any], key: Any, expected: Expected, now: float) -> Logout:
     """What a logout *token* ends (section 2.6). InvalidCredentialsError.
 
-    One that names both a person and a session ends all of that person's: a provider that gives its ID tokens no sid
-    would be heard otherwise, and not obeyed.
+    One that names both a person and a session ends that session, and those of the person that were never told their
+    sid: a provider that leaves it out of its ID tokens would be heard otherwise, and not obeyed.
     """
     if kind_of(header) not in ("logout+jwt", "jwt"):
         raise InvalidCredentialsError("the token is of another kind")
@@ -51,17 +53,23 @@ def read_logout(token: str, header: Mapping[str, Any], key: Any, expected: Expec
         raise InvalidCredentialsError("the token has a nonce, so it may be an ID token")
     for claim in {"sub", "sid"} & claims.keys():
         name_of(claims[claim])
-    names = session_names(expected.issuer, claims)
-    if not names:
-        raise InvalidCredentialsError("the token names neither a person nor a session")
     subject = claims.get(expected.subject_claim, claims.get("sub"))
     return Logout(
         issuer=expected.issuer,
         subject=None if subject is None else name_of(subject),
         jti=name_of(claims.get("jti")),
         until=time_of(claims, "exp") + expected.leeway,
-        ends=names[0],
+        ends=_ended(expected.issuer, claims),
     )
+
+
+def _ended(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
+    if "sid" not in claims and "sub" not in claims:
+        raise InvalidCredentialsError("the token names neither a person nor a session")
+    if "sid" not in claims:
+        return (_digest(issuer, "sub", claims["sub"]),)
+    unnamed = (_digest(issuer, "only", claims["sub"]),) if "sub" in claims else ()
+    return _digest(issuer, "sid", claims["sid"]), *unnamed
 
 
 def _digest(issuer: str, kind: str, value: Any) -> str:

@@ -109,7 +109,8 @@ class SignIn:
             if not await self._store.spend(f"logout {logout.issuer} {logout.jti}", logout.until):
                 raise InvalidCredentialsError("the logout token has been used")
             now = self._clock.now()
-            await self._store.revoke(logout.ends, now, now + self._lifetime)
+            for name in logout.ends:
+                await self._store.revoke(name, now, now + self._lifetime)
             return Identity(logout.subject or "", logout.issuer, provider.name, "oidc")
         raise InvalidCredentialsError("the logout token is not of a provider here, or for another client of it")
 

@@ -82,6 +82,15 @@ async def test_a_sign_out_that_names_a_session_alone_ends_that_one(home: House) 
     assert line["subject"] is None
 
 
+async def test_a_sign_out_that_names_both_ends_that_session_and_those_that_know_no_name_of_their_own(
+    home: House,
+) -> None:
+    phone, desk = await home.sign_in("anna", sid="phone"), await home.sign_in("anna", sid="desk")
+    unnamed, bobs = await home.sign_in("anna"), await home.sign_in("bob")
+    assert await log_out(home, logout_token(home, sid="phone")) == 200
+    assert [await knows(home, session) for session in (phone, desk, unnamed, bobs)] == [False, True, False, True]
+
+
 async def test_who_signs_in_again_is_in(home: House) -> None:
     await home.sign_in("anna", sid="first")
     assert await log_out(home, logout_token(home, sid="first")) == 200
