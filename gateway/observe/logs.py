@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-import structlog
-
 from gateway.clock import SystemClock
 from gateway.events import Event, Noticed
 from gateway.observe.libraries import LibraryHandler
@@ -36,8 +34,10 @@ def renderer(format_: str, *, colors: bool = False) -> Callable[[Record], str]:
     """Turns a record into a line with its end: *format_* is json or console."""
     if format_ == "json":
         return lambda record: json_line(record).decode()
+    from structlog.dev import ConsoleRenderer
+
     # Texts are quoted as Python would, so that nobody's name can begin a line of its own.
-    last = structlog.dev.ConsoleRenderer(colors=colors, repr_native_str=True, sort_keys=False, pad_event_to=0)
+    last = ConsoleRenderer(colors=colors, repr_native_str=True, sort_keys=False, pad_event_to=0)
     return lambda record: f"{last(None, '', dict(record))}\n"
 
 
