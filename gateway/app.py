@@ -14,27 +14,20 @@ from pathlib import Path
 import aiohttp
 
 from gateway.access import Access
-from gateway.delivery.media import MediaServer
 from gateway.delivery.proxy import ProxyDelivery
 from gateway.delivery.redirect import RedirectDelivery
 from gateway.delivery.streams import Streams
 from gateway.identity.chain import Chain
 from gateway.identity.jwks import Keys
 from gateway.identity.sign_in import SignIn
-from gateway.model import Account, Secret
+from gateway.model import Secret
 from gateway.policy import People, Rule, Rules
 from gateway.ports import Audit, Authenticator, Clock, Listener, Store
 from gateway.settings.model import GrantSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
 from gateway.valt.address import Places
-from gateway.valt.calls import Calls
-from gateway.valt.catalogue import ValtCatalogue
-from gateway.valt.client import ValtClient
-from gateway.valt.links import ValtLinks
-from gateway.valt.queue import Queue
-from gateway.valt.recordings import ValtRecordings
-from gateway.valt.tokens import Tokens
+from gateway.valt_room import ValtRoom, client_session
 from gateway.vouching import authenticator, service_keys_of, sessions_of, sign_in_of
 from gateway.web.admission import Admission
 from gateway.web.api import ApiHandlers
@@ -89,53 +82,6 @@ def store_of(settings: Settings, clock: Clock) -> MemoryStore | SqliteStore:
     return SqliteStore(Path(settings.state.dir) / "state.sqlite3", clock)
 
 
-class ValtRoom:
-    """VALT as one set of accounts sees it: a pool for its API, a pool for media, tokens, links, details."""
-
-    def __init__(self, settings: Settings, clock: Clock, listener: Listener) -> None:
-        valt = settings.valt
-        context = ssl.create_default_context(cafile=valt.ca_file or None)
-        self.settings = (valt, settings.links, settings.recordings)
-        self.roads = 0
-        """How many lead here; it is closed with the last."""
-        self.api_session = _session(context, limit=32, total=valt.read_timeout, connect=valt.connect_timeout)
-        self.media_session = _session(context, limit=0)
-        accounts = {name: Account(name, a.username, a.password) for name, a in valt.accounts.items()}
-        self.calls = Calls(self.api_session, valt.base_url, clock, listener, read_timeout=valt.read_timeout)
-        client = ValtClient(self.calls, valt.base_url, accounts, tuple(valt.media_hosts), clock, listener)
-        self.client = client
-        self.accounts = tuple(accounts)
-        self.queue = Queue(listener, most=settings.limits.waiting_for_valt)
-        self.tokens = Tokens(client, clock, listener, self.queue, token_ttl=valt.token_ttl)
-        self.links = ValtLinks(
-            client,
-            self.tokens,
-            clock,
-            listener,
-            margin=settings.links.margin,
-            negative_ttl=settings.links.negative_ttl,
-            max_entries=settings.links.max_entries,
-        )
-        self.catalogue = ValtCatalogue(client, self.tokens)
-        self.recordings = ValtRecordings(client, self.tokens, clock, listener, ttl=settings.recordings.ttl)
-        self.media = MediaServer(
-            self.media_session, context, connect_timeout=valt.connect_timeout, read_timeout=valt.read_timeout
-        )
-
-    def leave(self) -> None:
-        """Close a room that nobody has been in."""
-        self.media.close()
-        self.api_session.detach()
-        self.media_session.detach()
-
-    async def close(self) -> None:
-        for loading in (self.catalogue, self.recordings, self.links, self.tokens):
-            await loading.close()
-        self.media.close()
-        await self.api_session.close()
-        await self.media_session.close()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Road:
     """Everything that one configuration decides."""
@@ -160,20 +106,6 @@ class Road:
             await self.valt.close()
 
 
-def _session(
-    context: ssl.SSLContext, *, limit: int, total: float | None = None, connect: float | None = None
-) -> aiohttp.ClientSession:
-    """A client that keeps no cookies, follows no environment and shares its pool with no other purpose."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, ssl=context, ttl_dns_cache=10),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=total, sock_connect=connect),
-        auto_decompress=False,
-        headers={"Accept-Encoding": "identity", "User-Agent": "valt-gateway"},
-        trust_env=False,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Lasting:
     """What outlives a reload."""
@@ -195,7 +127,7 @@ def build_road(settings: Settings, lasting: Lasting, kept: ValtRoom | None = Non
     Whatever is raised, a key that is none or a CA file that is rubbish, leaves nothing open and *kept* as it was.
     """
     valt = kept or ValtRoom(settings, lasting.clock, lasting.listener)
-    identity_session = _session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0)
+    identity_session = client_session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0)
     try:
         road = _introduce(settings, lasting, valt, identity_session)
     except BaseException:

@@ -73,10 +73,10 @@ def test_secrets_leave_at_a_few_places_alone() -> None:
 
 def test_no_door_stands_open_for_cookies_environment_or_redirects() -> None:
     """Every client session keeps no cookies, reads no proxy from the environment, and follows no redirect."""
-    app = (ROOT / "gateway/app.py").read_text(encoding="utf-8")
-    assert app.count("aiohttp.ClientSession(") == 1
-    assert "DummyCookieJar()" in app
-    assert "trust_env=False" in app
+    room = (ROOT / "gateway/valt_room.py").read_text(encoding="utf-8")
+    assert room.count("aiohttp.ClientSession(") == 1
+    assert "DummyCookieJar()" in room
+    assert "trust_env=False" in room
     for path in (ROOT / "gateway").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         asks = len(re.findall(r"session\.(?:get|post|request)\(", text))

@@ -45,12 +45,13 @@ def command(config: Path, subject: str, groups: tuple[str, ...], as_json: bool, 
 async def _explain(
     settings: Settings, subject: str, groups: tuple[str, ...], recording: str, *, offline: bool
 ) -> dict[str, Any]:
-    from gateway.app import ValtRoom, people_of, rules_of
+    from gateway.app import people_of, rules_of
     from gateway.cli.examples import Silent
     from gateway.clock import SystemClock
     from gateway.errors import ValtUnavailableError
     from gateway.model import Identity, RecordingDetails
     from gateway.policy import Rules
+    from gateway.valt_room import ValtRoom
 
     class Offline:
         async def get(self, account: str, recording: str) -> RecordingDetails:

@@ -13,8 +13,9 @@ from typing import Protocol
 import aiohttp
 from yarl import URL
 
+from gateway.delivery.head import Head, OddAnswerError
 from gateway.delivery.pump import Pump, UpstreamEndedError
-from gateway.delivery.upstream import Head, OddAnswerError, Origin, Upstream, Upstreams
+from gateway.delivery.upstream import Origin, Upstream, Upstreams
 from gateway.delivery.viewer import Viewer
 from gateway.errors import ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link

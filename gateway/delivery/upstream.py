@@ -1,51 +1,31 @@
 """Connections to media servers, on plain non-blocking sockets: asked with HTTP/1.1, kept, and used again.
 
 A socket of our own, where asyncio's transports would own it, is what lets the kernel move a body from one side to the
-other (see pump.py). The head is parsed strictly, and only answers whose body has a stated length are taken: whatever
-else a lawful server may do is OddAnswerError, and is left to aiohttp's client.
+other (see pump.py).
 """
 
 import asyncio
-import re
 import select
 import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import aiohappyeyeballs
-from multidict import CIMultiDict
 from yarl import URL
+
+from gateway.delivery.head import Head, OddAnswerError, parse
 
 _MAX_HEAD = 32 * 1024
 _HEAD_PIECE = 4096
 """Read at once while the head is awaited: what comes with it of the body is copied, which the pump need not do."""
 _MAX_KEPT = 64
 _MAX_KEPT_SECONDS = 15.0
-_WORD = r"[^\x00-\x20\x7f]+"
-_FIELD = rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:{_WORD}(?:[ \t]+{_WORD})*)?)[ \t]*\r\n"
-_FIELDS = re.compile(_FIELD)
-_HEAD = re.compile(rf"HTTP/1\.1 ([1-5][0-9]{{2}})(?: [^\r\n]*)?\r\n((?:{_FIELD}){{0,64}})\r\n")
 _WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Origin = tuple[str, str, int]
 """Scheme, host, port."""
-
-
-class OddAnswerError(Exception):
-    """The answer is not one with a plain head and a stated length."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The head of an answer; *length* is that of its body in bytes."""
-
-    status: int
-    headers: Mapping[str, str]
-    length: int
-    keep: bool
 
 
 class Upstream:
@@ -71,7 +51,7 @@ class Upstream:
         while True:
             received = await self._receive_head(received)
             end = received.index(b"\r\n\r\n") + 4
-            head = _parse(received[:end], method)
+            head = parse(received[:end], method)
             received = received[end:]
             if head is not None:
                 self.early = received
@@ -243,28 +223,6 @@ async def _shake_hands(upstream: Upstream, sock: ssl.SSLSocket) -> Upstream:
     except BaseException:
         upstream.close()
         raise
-
-
-def _parse(head: bytes, method: str) -> Head | None:
-    """The head, or None for an interim one (1xx). OddAnswerError for anything but one plain stated length."""
-    matched = _HEAD.fullmatch(head.decode("latin-1"))
-    if matched is None:
-        raise OddAnswerError("the head is not plain HTTP/1.1")
-    status = int(matched[1])
-    if status == 101:
-        raise OddAnswerError("the protocol was to be changed")
-    if status < 200:
-        return None
-    headers = CIMultiDict(_FIELDS.findall(matched[2]))
-    lengths = headers.getall("Content-Length", [])
-    bodiless = method == "HEAD" or status in (204, 304)
-    if "Transfer-Encoding" in headers or len(lengths) != (1 if lengths or not bodiless else 0):
-        raise OddAnswerError("the body has no stated length")
-    stated = lengths[0] if lengths else "0"
-    if not (stated.isascii() and stated.isdigit() and len(stated) <= 19):
-        raise OddAnswerError("the body has no stated length")
-    keep = "close" not in headers.get("Connection", "").lower()
-    return Head(status, headers, 0 if bodiless else int(stated), keep)
 
 
 def _wake(future: "asyncio.Future[None]") -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 from yarl import URL
 
-from gateway.delivery.upstream import Head, OddAnswerError, Origin, Upstream, Upstreams
+from gateway.delivery.head import Head, OddAnswerError
+from gateway.delivery.upstream import Origin, Upstream, Upstreams
 from tests.delivery.lines import serving, trusting
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
