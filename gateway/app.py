@@ -44,7 +44,7 @@ from gateway.web.recordings import Delivery, RecordingHandlers
 from gateway.web.reference import ReferenceHandlers
 from gateway.web.routes import Handlers
 from gateway.web.search import Search
-from gateway.web.sign_in import SignInHandlers, to_sign_in
+from gateway.web.sign_in import SignInHandlers, beginning
 
 VERSION = version("valt-gateway")
 
@@ -221,7 +221,7 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             public_url=settings.server.public_url,
         ),
         assets=assets,
-        answers=ErrorAnswers(pages, None if sign_in is None else to_sign_in),
+        answers=ErrorAnswers(pages, None if sign_in is None else beginning),
         admission=Admission(header_names),
         forwarded=Forwarded(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),

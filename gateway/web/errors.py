@@ -48,13 +48,14 @@ STATUS: dict[type[GatewayError], int] = {
     errors.ValtTimeoutError: 504,
 }
 
-SignIn = Callable[[web.Request], web.StreamResponse]
+_TO_SIGN_IN = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
 class ErrorAnswers:
-    """Renders errors. *sign_in* answers a navigation without proof, where browser sign-in is configured."""
+    """Renders errors. *sign_in* tells, where browser sign-in is configured, the address at which one begins that ends
+    where a request was going."""
 
-    def __init__(self, pages: Pages, sign_in: SignIn | None = None) -> None:
+    def __init__(self, pages: Pages, sign_in: Callable[[web.Request], str] | None = None) -> None:
         self._pages = pages
         self._sign_in = sign_in
 
@@ -62,12 +63,14 @@ class ErrorAnswers:
         """The answer to *error*; a problem document (RFC 9457), or a page for a navigation. Never what was sent."""
         status = STATUS[type(error)]
         navigation = request is not None and is_navigation(request)
-        may_sign_in = status == 401 and not isinstance(error, errors.SignInFailedError)
-        if may_sign_in and self._sign_in is not None and request is not None and is_top_navigation(request):
-            return self._sign_in(request)
+        sign_in = ""
+        if status == 401 and not isinstance(error, errors.SignInFailedError) and self._sign_in and request is not None:
+            sign_in = self._sign_in(request)
+            if is_top_navigation(request):
+                return web.Response(status=302, headers=_TO_SIGN_IN | {"Location": sign_in})
         if navigation and request is not None:
             known = request[VISIT].identity if status == 403 else None
-            response = self._pages.error(request, error, status, known.subject if known else "")
+            response = self._pages.error(request, error, status, known.subject if known else "", sign_in)
         else:
             response = problem(error, status, request_id)
         if status == 401:

@@ -61,11 +61,11 @@ def own_path(rd: str | None) -> str:
     return rd if rd is not None and _OURS.fullmatch(rd) else "/"
 
 
-def to_sign_in(request: web.Request) -> web.StreamResponse:
-    """302 to the beginning of a sign-in that ends at this very address, without a ticket that was no good."""
+def beginning(request: web.Request) -> str:
+    """Where a sign-in begins that ends at this very address, without a ticket that was no good."""
     query = [(name, value) for name, value in request.query.items() if name != "ticket"]
     rd = quote(own_path(request.rel_url.with_query(query).raw_path_qs), safe="/")
-    return web.Response(status=302, headers=_NO_STORE | {"Location": f"/oauth2/start?rd={rd}"})
+    return f"/oauth2/start?rd={rd}"
 
 
 class SignInHandlers:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import trustme
-from playwright.async_api import BrowserContext, Frame, Page
+from playwright.async_api import BrowserContext
 
 from gateway.sim.catalogue import SESSION
 from tests.support.browser import is_playing
 from tests.support.harness import VIDEO_PATH
-from tests.support.sites import PUBLIC, clinic, elsewhere, visitor
+from tests.support.sites import PUBLIC, clinic, elsewhere, embed, visitor
 
 WATCH = f"/recordings/{SESSION}"
 
@@ -63,18 +63,6 @@ async def stranger(authority: trustme.CA) -> AsyncIterator[str]:
 async def context() -> AsyncIterator[BrowserContext]:
     async with visitor() as opened:
         yield opened
-
-
-async def embed(page: Page, address: str) -> Frame:
-    """A frame in *page* that has loaded *address*."""
-    await page.evaluate(
-        """address => new Promise(loaded => {
-            const frame = Object.assign(document.createElement("iframe"), { src: address, onload: loaded });
-            document.body.append(frame);
-        })""",
-        address,
-    )
-    return page.frames[-1]
 
 
 async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by_itself(

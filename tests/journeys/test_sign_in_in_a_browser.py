@@ -14,6 +14,7 @@ from tests.support.clock import ManualClock
 from tests.support.harness import VIDEO_PATH
 from tests.support.openid import openid_provider
 from tests.support.sign_in import Site, sign_in_as, site
+from tests.support.sites import elsewhere, embed
 
 WATCH = f"/recordings/{SESSION}"
 
@@ -216,3 +217,24 @@ async def test_a_provider_that_stops_and_starts_again_lets_newcomers_in_again(
             await page.reload()
             await sign_in_as(page, "anna")
             await page.wait_for_url(f"{here.url}{WATCH}#t=9")
+
+
+async def test_in_a_portals_frame_nobody_is_sent_away_and_a_button_opens_a_window_to_sign_in(
+    tmp_path: Path, context: BrowserContext
+) -> None:
+    async with (
+        elsewhere(None, "localhost") as portal,
+        site(tmp_path, more=f'[branding]\nframe_ancestors = ["{portal}"]') as here,
+    ):
+        page = await context.new_page()
+        await page.goto(portal)
+        frame = await embed(page, f"{here.url}{WATCH}?t=9&ticket=old")
+        async with context.expect_page() as opened:
+            await frame.get_by_role("link", name="Sign in").click()
+        window = await opened.value
+        await sign_in_as(window, "anna")
+        await window.wait_for_url(f"{here.url}{WATCH}?t=9")
+        assert page.url == f"{portal}/"
+        await page.reload()
+        frame = await embed(page, here.url + WATCH)
+        assert await is_playing(frame)

@@ -43,6 +43,7 @@ recordings = ["*"]
 account = "reviewer"
 [audit]
 file = "audit.jsonl"
+{more}
 """
 
 
@@ -63,8 +64,8 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def site(folder: Path, *, clock: Clock | None = None, session: str = "") -> AsyncIterator[Site]:
-    """*clock* is the gateway's alone; *session* are more lines of that table."""
+async def site(folder: Path, *, clock: Clock | None = None, session: str = "", more: str = "") -> AsyncIterator[Site]:
+    """*clock* is the gateway's alone; *session* are more lines of that table, *more* are more tables."""
     port, provider_port = free_port(), free_port()
     url = f"http://localhost:{port}"
     async with ValtSimulator() as valt, openid_provider(provider_port, url) as provider:
@@ -78,6 +79,7 @@ async def site(folder: Path, *, clock: Clock | None = None, session: str = "") -
                 password=USERS["svc-reviewer"],
                 issuer=issuer,
                 session=session,
+                more=more,
             )
         )
         gateway = Gateway(settings_of(config), clock=clock)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trustme
 from aiohttp import web
-from playwright.async_api import BrowserContext
+from playwright.async_api import BrowserContext, Frame, Page
 
 from tests.support.browser import browser
 from tests.support.harness import House, house
@@ -16,21 +16,23 @@ PUBLIC = "https://recordings.clinic.test"
 
 
 @asynccontextmanager
-async def elsewhere(authority: trustme.CA, name: str) -> AsyncIterator[str]:
-    """Another site, whose one page is empty; yields its origin."""
+async def elsewhere(authority: trustme.CA | None, name: str) -> AsyncIterator[str]:
+    """Another site, whose one page is empty, over https with a certificate of *authority*; yields its origin."""
 
     async def page(_request: web.Request) -> web.Response:
         return web.Response(text="<!doctype html><title>elsewhere</title>", content_type="text/html")
 
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(name).configure_cert(context)
+    context = None
+    if authority is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert(name).configure_cert(context)
     application = web.Application()
     application.router.add_get("/", page)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     try:
-        yield f"https://{name}:{runner.addresses[0][1]}"
+        yield f"{'http' if context is None else 'https'}://{name}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 
@@ -46,6 +48,18 @@ async def clinic(folder: Path, authority: trustme.CA, portals: list[str]) -> Asy
     more = f"[branding]\nframe_ancestors = {listed}\n"
     async with house(folder, server=server, more=more, public=PUBLIC) as home:
         yield home, f"{PUBLIC}:{home.url.rpartition(':')[2]}"
+
+
+async def embed(page: Page, address: str) -> Frame:
+    """A frame in *page* that has loaded *address*."""
+    await page.evaluate(
+        """address => new Promise(loaded => {
+            const frame = Object.assign(document.createElement("iframe"), { src: address, onload: loaded });
+            document.body.append(frame);
+        })""",
+        address,
+    )
+    return page.frames[-1]
 
 
 @asynccontextmanager

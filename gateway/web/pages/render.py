@@ -65,10 +65,14 @@ class Pages:
             "style": Markup(style),  # noqa: S704 our own file
         }
 
-    def error(self, request: web.Request, error: GatewayError, status: int, subject: str = "") -> web.Response:
-        """The page for *error*: what is wrong and what to do next. A portal that embeds the watch page may show it."""
+    def error(
+        self, request: web.Request, error: GatewayError, status: int, subject: str = "", sign_in: str = ""
+    ) -> web.Response:
+        """The page for *error*: what is wrong and what to do next. A portal that embeds the watch page may show it.
+        *subject* is who is signed in, *sign_in* the address at which one may."""
         texts = self._texts(request)["error"].get(error.page or error.code, {})
-        known = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail), "subject": subject}
+        known = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail)}
+        known |= {"subject": subject, "sign_in": sign_in}
         return self._page(request, "error.html", known, status=status, policy=self._policy + self._portals)
 
     def home(self, request: web.Request, identity: Identity | None) -> web.Response:
