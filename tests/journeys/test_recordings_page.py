@@ -10,10 +10,10 @@ from playwright.async_api import Page
 
 from gateway.sim.catalogue import INTERVIEW, SESSION, Recording
 from gateway.web.pages.wording import moment
+from tests.support.axe import found_in_any_light
 from tests.support.browser import browser
 from tests.support.harness import GRANTS, NAVIGATION, House, house
 from tests.support.sign_in import sign_in_as, site
-from tests.web.test_accessibility import found_in_any_light
 from tests.web.test_languages import LANGUAGES
 
 ROOMS = ((37, "Room 1"), (38, "Interview room"), (39, "Simulation suite, east wing"))

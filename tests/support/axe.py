@@ -22,3 +22,16 @@ async def violations(page: Page) -> list[str]:
         for broken in found["violations"]
         for node in broken["nodes"]
     ]
+
+
+async def found_in_any_light(page: Page) -> list[str]:
+    """What axe finds, light on a desk and dark on a phone, where nothing may stand out to the side either."""
+    found = []
+    # WCAG 2.2, 1.4.10: without scrolling two ways at 320 CSS pixels. Colours and widths do not depend on each other.
+    for scheme, width in (("light", 1280), ("dark", 320)):
+        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        await page.set_viewport_size({"width": width, "height": 640})
+        found += [f"{scheme}, {width} wide: {line}" for line in await violations(page)]
+        if await page.evaluate("document.documentElement.scrollWidth") > width:
+            found.append(f"{scheme}, {width} wide: scrolls to the side")
+    return found
