@@ -188,6 +188,14 @@ async def test_where_the_browser_blocks_our_cookies_the_page_says_so(here: Site,
         assert await page.get_by_text("Perhaps it blocks cookies here").is_visible()
 
 
+async def test_who_comes_by_another_address_than_the_public_one_is_told_so(here: Site, context: BrowserContext) -> None:
+    page = await context.new_page()
+    await page.goto(here.url.replace("localhost", "127.0.0.1") + WATCH)
+    await sign_in_as(page, "anna")
+    await page.wait_for_url(f"{here.url}/oauth2/callback?*")
+    assert await page.get_by_text("the service's public address is not this one").is_visible()
+
+
 async def test_a_session_that_never_holds_ends_in_a_page_and_not_in_a_fourth_sign_in(
     here: Site, context: BrowserContext
 ) -> None:
