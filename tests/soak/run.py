@@ -118,7 +118,7 @@ class _Viewer:
             "reset in the head": lambda: knobs.reset_after.append(-1),
             "end": lambda: knobs.end_after.append(at),
             "stall": lambda: knobs.stall_after.append(at),
-            "link refused": lambda: knobs.refuse_media.append(403),
+            "link refused": self._refuse_one_link,
             "tokens forgotten": self._home.valt.forget_tokens,
             "api failed": lambda: knobs.fail.setdefault("download", []).append(503),
             "none": lambda: None,
@@ -128,6 +128,10 @@ class _Viewer:
         faults[kind]()
         if kind != "none":
             self._figures.faults[kind] += 1
+
+    def _refuse_one_link(self) -> None:
+        """Never two: whoever has a fresh link refused as well is told so, as it should be."""
+        self._home.valt.knobs.refuse_media = [403]
 
     def _forget_the_past(self) -> None:
         """What the tests' own servers and log remember would look like a leak of the gateway's."""
