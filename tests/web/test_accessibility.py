@@ -89,6 +89,20 @@ async def test_axe_finds_nothing_on_the_page_that_says_one_is_signed_out(here: H
     assert await found_in_any_light(page) == []
 
 
+async def test_axe_finds_nothing_on_the_watch_page_in_use_and_in_trouble(here: House, chromium: Browser) -> None:
+    here.valt.recording(SESSION).films[1].ready = False
+    page = await opened(here, chromium, "watch page")
+    await page.get_by_role("button", name="Try again").wait_for()
+    await page.get_by_role("button", name="Play").click()
+    await page.get_by_role("button", name="Pause").wait_for()
+    assert await found_in_any_light(page) == []
+    await page.context.set_offline(True)
+    await page.get_by_text("The connection is gone").wait_for()
+    await page.keyboard.press("?")
+    await page.get_by_role("dialog").wait_for()
+    assert await found_in_any_light(page) == []
+
+
 async def test_axe_finds_what_is_wrong(chromium: Browser) -> None:
     page = await chromium.new_page()
     await page.set_content("<title>x</title><img src=x><p style='color:#aaa;background:#fff'>faint</p>")
