@@ -11,13 +11,79 @@ from gateway.sim.valt import ValtSimulator
 from tests.support.clock import ManualClock
 from tests.support.films import THREE_CAMERAS, three_cameras
 from tests.support.harness import House, house
-from tests.support.watching import WATCH, moved_to, ready, until, watching
+from tests.support.watching import EVERY, WATCH, moved_to, ready, until, watching
 
 
 @pytest.fixture
 async def page(home: House) -> AsyncIterator[Page]:
     async with watching(home) as opened:
         yield opened
+
+
+async def test_a_camera_that_cannot_be_loaded_is_named_and_the_rest_plays(home: House, page: Page) -> None:
+    await page.route(f"**/videos/{CAMERA_B}*", lambda route: route.fulfill(status=410))
+    await page.goto(WATCH)
+    await page.get_by_text("This camera cannot be loaded.", exact=True).wait_for()
+    await page.get_by_role("button", name="Play").click()
+    await until(page, "document.querySelector('video').currentTime > 0.3")
+    await page.unroute_all()
+    await page.get_by_role("button", name="Try again").click()
+    await moved_to(page, 0.5)
+
+
+async def test_a_camera_that_is_not_ready_yet_says_so_and_the_rest_plays(tmp_path: Path) -> None:
+    async with house(tmp_path, more='[links]\nnegative_ttl = "0s"') as home, watching(home) as page:
+        film = home.valt.recording(SESSION).films[1]
+        film.ready = False
+        await page.goto(WATCH)
+        told = page.get_by_role("status").filter(has_text=f"{film.camera}: This camera is not ready yet")
+        await told.wait_for()
+        await page.get_by_role("button", name="Play").click()
+        await until(page, "document.querySelector('video').currentTime > 0.3")
+        film.ready = True
+        await page.get_by_role("button", name="Try again").click()
+        await moved_to(page, 0.5)
+
+
+async def test_a_video_that_breaks_comes_back_at_the_same_place(home: House, page: Page) -> None:
+    await ready(page, f"{WATCH}?t=6")
+    await page.get_by_role("button", name="Play").click()
+    await moved_to(page, 6.3)
+    await page.route("**/videos/*", lambda route: route.abort())
+    await page.evaluate("for (const video of document.querySelectorAll('video')) video.src += '?new'")
+    await page.get_by_text("The connection is gone").wait_for()
+    await page.unroute_all()
+    await moved_to(page, 6.5)
+    await page.get_by_text("The connection is gone").wait_for(state="hidden")
+
+
+async def test_who_is_signed_out_is_led_back_to_the_very_second(home: House, page: Page) -> None:
+    await ready(page, f"{WATCH}?t=13")
+    await page.context.set_extra_http_headers({})
+    await page.evaluate("document.querySelector('video').src += '?new'")
+    link = page.get_by_role("link", name="Go on from 0:13")
+    await link.wait_for()
+    assert (await link.get_attribute("href") or "").endswith(f"{WATCH}?t=13")
+
+
+async def test_who_signs_in_again_elsewhere_goes_on_where_they_were(home: House, page: Page) -> None:
+    await ready(page, f"{WATCH}?t=13")
+    await page.context.set_extra_http_headers({})
+    await page.evaluate("for (const video of document.querySelectorAll('video')) video.src += '?new'")
+    await page.get_by_text("You have been signed out.").wait_for()
+    await until(page, "document.querySelectorAll('[data-state=failed]').length === 2")
+    await page.context.set_extra_http_headers(home.front("anna"))
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await page.get_by_text("You have been signed out.").wait_for(state="hidden")
+    await until(page, f"{EVERY}(video => Math.abs(video.currentTime - 13) < 0.1 && video.readyState >= 2)")
+
+
+async def test_a_redirect_whose_link_has_died_is_asked_for_anew(home: House, page: Page) -> None:
+    home.valt.knobs.refuse_media = [403, 403]
+    await page.context.set_extra_http_headers(home.front("dora", "redirected"))
+    await ready(page, f"{WATCH}?t=8")
+    await page.get_by_role("button", name="Play").click()
+    await moved_to(page, 8.3)
 
 
 async def test_without_a_network_it_waits_and_then_goes_on_by_itself(page: Page) -> None:

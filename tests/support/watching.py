@@ -15,11 +15,11 @@ EVERY = "[...document.querySelectorAll('video')].every"
 
 
 @asynccontextmanager
-async def watching(home: House, headers: dict[str, str] | None = None) -> AsyncIterator[Page]:
+async def watching(home: House, headers: dict[str, str] | None = None, *, locale: str = "en-GB") -> AsyncIterator[Page]:
     """A browser's page for the person that *headers* tell of; it must end without a fault or a breach of its policy."""
     async with browser() as chromium:
         told = home.front("anna") if headers is None else headers
-        context = await chromium.new_context(extra_http_headers=told, base_url=home.url, locale="en-GB")
+        context = await chromium.new_context(extra_http_headers=told, base_url=home.url, locale=locale)
         opened = await context.new_page()
         faults: list[str] = []
         opened.on("pageerror", lambda error: faults.append(str(error)))
