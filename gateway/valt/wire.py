@@ -98,7 +98,7 @@ def _details(data: Mapping[str, Any]) -> RecordingDetails:
         shared_groups=_ids(sharing.get("groups")),
         deleted_at=_number(_mapping(data.get("retention")).get("until")),
         videos=_videos(data.get("videos"), _mapping(data.get("cameras"))),
-        markers=_markers(data.get("markers")),
+        markers=_markers(data.get("markers"), data.get("comments")),
         room_id=room_id if _is_int(room_id) else None,
         cameras={id_: name for id_, name in _mapping(data.get("cameras")).items() if isinstance(name, str)},
     )
@@ -122,14 +122,17 @@ def _videos(value: Any, cameras: Mapping[str, Any]) -> tuple[VideoDetails, ...]:
     return tuple(found)
 
 
-def _markers(value: Any) -> tuple[Marker, ...]:
-    rows = [_mapping(row) for row in value] if isinstance(value, list) else []
+def _markers(*lists: Any) -> tuple[Marker, ...]:
+    """VALT 5's markers, and VALT 6's comments where the details hold them, whose shape is that of the comments' own
+    page (valt-api.md, 4.2): they have an address of their own, which is one call more a recording and is not asked."""
     found = []
-    for row in rows:
-        moment = _number(row.get("time"))
+    for row in (_mapping(row) for rows in lists if isinstance(rows, list) for row in rows):
+        moments = (_number(row.get(key)) for key in ("time", "recordTime", "startTime"))
+        moment = next((moment for moment in moments if moment is not None), None)
         if moment is not None:
-            color = _text(row.get("hex_color")) or _text(row.get("hex color")) or ""
-            found.append(Marker(moment, _text(row.get("event")) or "", color if _COLOR.fullmatch(color) else None))
+            colors = (row.get(key) for key in ("hex_color", "hex color", "color"))
+            color = next((color for color in colors if isinstance(color, str) and _COLOR.fullmatch(color)), None)
+            found.append(Marker(moment, _text(row.get("event")) or _text(row.get("message")) or "", color))
     return tuple(found)
 
 

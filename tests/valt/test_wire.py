@@ -51,6 +51,21 @@ def test_a_markers_colour_is_a_colour_or_none() -> None:
     assert [marker.color for marker in details.markers] == ["#CC0000", *[None] * 6, "#00cc00"]
 
 
+def test_comments_that_the_details_hold_are_moments_like_markers() -> None:
+    comments = [
+        {"id": 1, "recordTime": "12.5", "message": "Well put", "color": "#00cc00", "author": {"displayName": "Anna"}},
+        {"id": 2, "startTime": 20, "endTime": 25, "message": "Long silence", "color": "green"},
+        {"id": 3, "message": "Of no moment"},
+        "nonsense",
+    ]
+    details = wire.recording_details(body({"data": {"id": "a", "comments": comments}}))
+
+    assert [(marker.time, marker.event, marker.color) for marker in details.markers] == [
+        (12.5, "Well put", "#00cc00"),
+        (20.0, "Long silence", None),
+    ]
+
+
 def test_a_recording_of_valt_5_has_a_number_for_its_id_and_perhaps_nothing_else() -> None:
     details = wire.recording_details(body({"data": {"id": 614, "cameras": [], "template": None, "Sharing": None}}))
 
