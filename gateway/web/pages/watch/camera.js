@@ -137,7 +137,7 @@ export class Camera extends EventTarget {
     second.muted = first.muted;
     if (!this.wanted) second.pause();
     this.#take(second);
-    first.replaceWith(second);
+    second.inert = false;
     dismiss(first);
     this.#become("ready");
   }

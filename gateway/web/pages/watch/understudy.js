@@ -1,16 +1,17 @@
 // The same video by a fresh link, in an element of its own: while the first plays on, the second loads and finds the
-// place, and then takes over. Nobody sees the links change.
+// place, and then it takes over. Nobody sees the links change.
 
 const PATIENCE = 10_000; // milliseconds
 const AHEAD = 0.4; // seconds: what finding the place may take
 const CLOSE = 0.2; // seconds
 const ATTEMPTS = 3; // as somebody may seek meanwhile
 
-/** An element that plays *address* where *first* plays, or stands where it stands; null if it will not. */
+/** An element behind *first* that plays *address* where that plays, or stands where it stands; null if it will not. */
 export async function understudy(first, address) {
   const second = first.cloneNode();
-  second.muted = true;
-  second.src = address;
+  Object.assign(second, { muted: true, inert: true, src: address });
+  // Behind the first, and not apart from the page: there it would have no picture to show when it takes over.
+  first.after(second);
   try {
     await happens(second, "loadedmetadata");
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -25,8 +26,9 @@ export async function understudy(first, address) {
   return null;
 }
 
-/** Let go of an element's video and of its connection. */
+/** Let go of an element, of its video and of its connection. */
 export function dismiss(element) {
+  element.remove();
   element.pause();
   element.removeAttribute("src");
   element.load();
