@@ -462,6 +462,7 @@ async def test_a_viewer_who_leaves_frees_everything(tmp_path: Path, way: str, re
                 writer.write_eof()
             else:
                 writer.transport.abort()
-            await home.ended()
-            await home.valt.wait_for(lambda: home.valt.open_media == 0)
+            async with asyncio.timeout(1.0):  # the promise itself
+                await home.ended()
+                await home.valt.wait_for(lambda: home.valt.open_media == 0)
         assert home.audit()[-1]["outcome"] == "left"
