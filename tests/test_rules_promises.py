@@ -44,7 +44,7 @@ Examples are tried against what they state of a recording
      cli/test_check_config.py::test_an_example_states_what_a_rule_asks_for
      cli/test_check_config.py::test_an_example_that_the_rules_do_not_bear_out_is_a_fault_at_its_line
 README says which of VALT's rights are mirrored and which are not
-     test_rules_and_api.py::test_the_readme_says_of_each_of_valts_rights_whether_it_is_mirrored
+     test_rules_promises.py::test_the_readme_says_of_each_of_valts_rights_whether_it_is_mirrored
 A client written for VALT logs in, searches, reads and downloads, and never holds a credential of VALT's
      journeys/test_api.py::test_a_client_written_for_valt_logs_in_searches_reads_and_downloads
      journeys/test_api.py::test_a_token_that_is_an_hour_old_is_refused_as_valt_does_and_the_client_logs_in_again
