@@ -83,8 +83,11 @@ class Bench:
         cells = []
         for subject in self._subjects["redirect"]:
             before = subject.memory()
-            async with standing_open(subject.port, self._requests.split(b"\r\n\r\n")[0] + b"\r\n\r\n", count):
-                cells.append(f"{subject.name} {(subject.memory() - before) / count / 1024:.1f}")
+            request = self._requests.split(b"\r\n\r\n")[0] + b"\r\n\r\n"
+            async with standing_open(subject.port, request, count) as stand:
+                cells.append(f"{subject.name} {(subject.memory() - before) / max(1, stand) / 1024:.1f}")
+                if stand < count:
+                    cells[-1] += f" (of {stand:,})"
         row(f"{count:,} idle connections", "KiB each", *cells)
 
     async def memory(self, kind: str, viewers: int) -> None:
