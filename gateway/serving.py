@@ -17,8 +17,8 @@ from aiohttp import web
 
 from gateway.app import VERSION, Lasting, Road, build_road, store_of
 from gateway.clock import SystemClock
-from gateway.delivery.revocation import decide_again, sweep
-from gateway.delivery.streams import Stream, Streams
+from gateway.delivery.revocation import Revocation
+from gateway.delivery.streams import Streams
 from gateway.events import ConfigReloaded, Noticed
 from gateway.observe.audit import AuditFile
 from gateway.observe.listeners import Listeners
@@ -35,7 +35,6 @@ from gateway.web.rates import Rates
 from gateway.web.routes import ROUTES, Handlers, public_application
 from gateway.web.server import Runner, has_c_parser, refusals
 
-_SWEEP_SECONDS = 1.0
 _LAST_SECONDS = 2.0
 """For requests that were told to end."""
 
@@ -60,6 +59,7 @@ class Gateway:
             per_person=limits.streams_per_person,
             per_address=limits.streams_per_address,
         )
+        self.revocation = Revocation(self.streams, self.store, self.clock, self.listener)
         self.readiness = Readiness(self.dependencies)
         self.loop_watch = LoopWatch(self.listener)
         self.rates = Rates(self.clock, self.listener, per_minute=limits.requests_per_minute)
@@ -102,7 +102,7 @@ class Gateway:
             await site.start()
         self.logs.start()
         self.loop_watch.start()
-        self._looking.append(asyncio.create_task(self._sweep(), name="revocation"))
+        self._looking.append(asyncio.create_task(self.revocation.run(), name="revocation"))
         self.readiness.ready = True
 
     @property
@@ -119,7 +119,7 @@ class Gateway:
         if settings is None or road is None:
             self.listener.happened(ConfigReloaded("failed"))
             return False
-        self.settings = settings
+        self.settings, before = settings, old.settings.valt
         self._take(road)
         self._retire(old)
         limits = settings.limits
@@ -129,8 +129,10 @@ class Gateway:
         self.listener.happened(ConfigReloaded("ok"))
         for key in needing_restart(self._started_with, settings):
             self.listener.happened(Noticed("warning", f"{key} needs a restart"))
-        await self._decide_again(road, set())
-        task = asyncio.create_task(self._settle(road, old.settings), name="settling")
+        vouched, longest = partial(still_vouches, settings), 2 * before.read_timeout + before.connect_timeout
+        await self.revocation.decide_again(road.policy, vouched, set())
+        settling = self.revocation.settle(road.policy, vouched, longest, lambda: road is self._road)
+        task = asyncio.create_task(settling, name="settling")
         self._looking.append(task)
         task.add_done_callback(self._looking.remove)
         return True
@@ -230,33 +232,6 @@ class Gateway:
         tls_context(pair)
         if self._tls is not None and pair is not None:
             self._tls.load_cert_chain(*pair)
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            try:
-                sweep(self.streams, self.store, self.clock)
-            except Exception as error:
-                self._not_looked_at(error)
-
-    async def _settle(self, road: Road, before: Settings) -> None:
-        """What the rules *before* granted may begin after they have gone, for as long as VALT may keep it waiting."""
-        valt, decided = before.valt, set[Stream]()
-        until = self.clock.monotonic() + 2 * valt.read_timeout + valt.connect_timeout
-        last = False
-        while road is self._road and not last:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            last = self.clock.monotonic() >= until
-            await self._decide_again(road, decided)
-
-    async def _decide_again(self, road: Road, decided: set[Stream]) -> None:
-        try:
-            await decide_again(self.streams, road.policy, partial(still_vouches, road.settings), decided)
-        except Exception as error:
-            self._not_looked_at(error)
-
-    def _not_looked_at(self, error: Exception) -> None:
-        self.listener.happened(Noticed("error", f"revocation has to be tried again: {type(error).__name__}"))
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
