@@ -136,6 +136,9 @@ class BusyError(GatewayError):
 class ValtError(GatewayError):
     """VALT failed us."""
 
+    code = "valt_response"
+    detail = "VALT, the recording system, gave an answer that makes no sense here."
+
 
 class ValtUnavailableError(ValtError):
     code = "valt_unavailable"
@@ -154,9 +157,6 @@ class ValtTimeoutError(ValtError):
 
 class ValtResponseError(ValtError):
     """VALT answered something that its API does not say, or 403."""
-
-    code = "valt_response"
-    detail = "VALT, the recording system, gave an answer that makes no sense here."
 
 
 class ValtLoginError(ValtError):
