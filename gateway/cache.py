@@ -41,6 +41,38 @@ def _deadline(_key: Any, entry: "_Entry[Any]", _now: float) -> float:
     return entry.deadline
 
 
+class Shared(Generic[K, V]):
+    """Work under way, once a key at a time however many wait for it. *name* is the tasks'."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._running: dict[K, asyncio.Task[V]] = {}
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._running
+
+    async def get(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
+        """What *work* comes to, or what the work under way for *key* does. Raises what it raised."""
+        task = self._running.get(key)
+        if task is None:
+            task = self._running[key] = asyncio.create_task(self._run(key, work), name=self._name)
+            task.add_done_callback(_consume)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Cancel what is still under way."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
+        try:
+            return await work()
+        finally:
+            del self._running[key]
+
+
 class Cache(Generic[K, V]):
     """*name* is the metric's label. *negative* are the errors worth remembering, for *negative_ttl* seconds."""
 
@@ -61,7 +93,7 @@ class Cache(Generic[K, V]):
         self._refusals: TLRUCache[K, _Entry[Exception]] = TLRUCache(max_entries, ttu=_deadline, timer=clock.monotonic)
         self._negative = negative
         self._negative_ttl = negative_ttl
-        self._loads: dict[K, asyncio.Task[V]] = {}
+        self._loads = Shared[K, V](f"{name} load")
         self._results = {r: CacheLookup(name, r) for r in ("hit", "loaded", "joined", "negative", "short")}
 
     async def get(self, key: K, load: Callable[[], Awaitable[Loaded[V]]], *, min_life: float = 0.0) -> V:
@@ -79,15 +111,9 @@ class Cache(Generic[K, V]):
         if refusal is not None:
             self._told("negative")
             raise refusal.value.with_traceback(None)
-        task = self._loads.get(key)
-        if task is None:
-            if entry is None:
-                self._told("loaded")
-            task = self._loads[key] = asyncio.create_task(self._load(key, load), name=f"{self.name} load")
-            task.add_done_callback(_consume)
-        elif entry is None:
-            self._told("joined")
-        return await asyncio.shield(task)
+        if entry is None:
+            self._told("joined" if key in self._loads else "loaded")
+        return await self._loads.get(key, lambda: self._load(key, load))
 
     def peek(self, key: K) -> V | None:
         """The value if it is there and good. Counts as no look-up."""
@@ -115,10 +141,7 @@ class Cache(Generic[K, V]):
 
     async def close(self) -> None:
         """Cancel what is still being loaded."""
-        tasks = list(self._loads.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._loads.close()
 
     async def _load(self, key: K, load: Callable[[], Awaitable[Loaded[V]]]) -> V:
         try:
@@ -129,8 +152,6 @@ class Cache(Generic[K, V]):
             if self._negative_ttl > 0:
                 self._refusals[key] = _Entry(error, self._clock.monotonic() + self._negative_ttl)
             raise
-        finally:
-            del self._loads[key]
 
     def _good(self, key: K) -> _Entry[V] | None:
         try:

@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.cache import Shared
 from gateway.model import RecordingDetails
 from gateway.valt.client import ValtClient
 from gateway.valt.tokens import Tokens
@@ -18,17 +19,13 @@ class ValtCatalogue:
         self._client = client
         self._tokens = tokens
         self._free = asyncio.Semaphore(_SEARCHES)
-        self._running: dict[tuple[Any, ...], asyncio.Task[list[RecordingDetails]]] = {}
+        self._searches = Shared[tuple[Any, ...], list[RecordingDetails]]("search")
 
     async def search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
         """Every recording that matches VALT's own *query*, of texts and numbers, as *account* sees it. The list is
         others' as well. ValtError."""
         key = (account, *sorted(query.items()))
-        task = self._running.get(key)
-        if task is None:
-            task = self._running[key] = asyncio.create_task(self._search(account, query), name="search")
-            task.add_done_callback(lambda done: self._end(key, done))
-        return await asyncio.shield(task)
+        return await self._searches.get(key, lambda: self._search(account, query))
 
     async def rooms(self, account: str) -> list[tuple[int, str]]:
         """Ids and names of the rooms that *account* sees. ValtError."""
@@ -36,17 +33,8 @@ class ValtCatalogue:
 
     async def close(self) -> None:
         """Cancel what is still being searched."""
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._searches.close()
 
     async def _search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
         async with self._free:
             return await self._tokens.use(account, lambda token: self._client.search(token, query))
-
-    def _end(self, key: tuple[Any, ...], task: "asyncio.Task[list[RecordingDetails]]") -> None:
-        del self._running[key]
-        # Every waiter may have left: a failure nobody awaits is not a fault of the loop.
-        if not task.cancelled():
-            task.exception()
