@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from multidict import CIMultiDict
 
-_WORD = r"[^\x00-\x20\x7f]+"
-_FIELD = rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:{_WORD}(?:[ \t]+{_WORD})*)?)[ \t]*\r\n"
+# Possessive, so that a head that is not plain is seen to be none in one pass.
+_WORD = r"[^\x00-\x20\x7f]++"
+_FIELD = rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+((?:{_WORD}(?:[ \t]++{_WORD})*+)?+)[ \t]*+\r\n"
 _FIELDS = re.compile(_FIELD)
 _HEAD = re.compile(rf"HTTP/1\.1 ([1-5][0-9]{{2}})(?: [^\r\n]*)?\r\n((?:{_FIELD}){{0,64}})\r\n")
 
