@@ -28,6 +28,7 @@ from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
 from tests.support.listener import Recorder
 from tests.support.provider import Provider, signing_key
+from tests.support.served import served
 
 SECRETS = (Secret("the session's secret, of enough characters"),)
 PUBLIC = "http://localhost:8080"
@@ -52,15 +53,9 @@ class TokenServer:
         app = web.Application()
         app.router.add_post("/token", self._token)
         app.router.add_get("/userinfo", self._userinfo)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            self.issuer = f"http://{host}:{port}"
+        async with served(app) as port:
+            self.issuer = f"http://127.0.0.1:{port}"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _token(self, request: web.Request) -> web.Response:
         self.forms.append({name: str(value) for name, value in (await request.post()).items()})

@@ -14,6 +14,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt import algorithms
 
+from tests.support.served import served
+
 _RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 """One for the whole run: making another takes longer than most tests."""
 
@@ -87,15 +89,9 @@ class Provider:
         app.router.add_get("/keys", self._keys)
         app.router.add_get("/elsewhere", self._keys)
         app.router.add_post("/token", self._token)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            self.issuer = f"http://{host}:{port}"
+        async with served(app) as port:
+            self.issuer = f"http://127.0.0.1:{port}"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _discovery(self, request: web.Request) -> web.Response:
         await self._misbehave(request)

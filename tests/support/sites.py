@@ -11,6 +11,7 @@ from playwright.async_api import BrowserContext, Frame, Page
 
 from tests.support.browser import browser
 from tests.support.harness import House, house
+from tests.support.served import served
 
 PUBLIC = "https://recordings.clinic.test"
 
@@ -28,13 +29,8 @@ async def elsewhere(authority: trustme.CA | None, name: str) -> AsyncIterator[st
         authority.issue_cert(name).configure_cert(context)
     application = web.Application()
     application.router.add_get("/", page)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    try:
-        yield f"{'http' if context is None else 'https'}://{name}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with served(application, context) as port:
+        yield f"{'http' if context is None else 'https'}://{name}:{port}"
 
 
 @asynccontextmanager
