@@ -4,6 +4,7 @@ The message is for the operator's log and may say what went wrong, but never hol
 *detail* is what a person may read.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -36,6 +37,11 @@ class HeadersTooLargeError(GatewayError):
 class MethodNotAllowedError(GatewayError):
     code = "method_not_allowed"
     detail = "This address does not answer to that method."
+
+    def __init__(self, *, allowed: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.allowed = allowed
+        """The methods that it answers to."""
 
 
 class NotFoundError(GatewayError):

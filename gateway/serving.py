@@ -29,11 +29,12 @@ from gateway.ports import Clock
 from gateway.settings.model import Settings
 from gateway.settings.restart import needing_restart
 from gateway.vouching import still_vouches, tellers_of
+from gateway.web.front import Front
 from gateway.web.listening import address_of, site_at, tls_context
-from gateway.web.ops import Readiness, admin_application
+from gateway.web.ops import Readiness, admin
 from gateway.web.rates import Rates
-from gateway.web.routes import ROUTES, Handlers, public_application
-from gateway.web.server import Runner, has_c_parser, refusals
+from gateway.web.routes import ROUTES, Handlers
+from gateway.web.server import Server, has_c_parser, refusals, runner_of
 
 _LAST_SECONDS = 2.0
 """For requests that were told to end."""
@@ -83,13 +84,12 @@ class Gateway:
         await self.store.start()
         self._take(build_road(self.settings, self._lasting))
         self.metrics.watch_streams(lambda: len(self.streams))
-        public = public_application(self._handlers, self.clock, self.listener, lambda: self._draining)
+        front = Front(self._handlers, self.clock, self.listener, lambda: self._draining)
         version = {"version": VERSION, "python": platform.python_version()}
-        admin = admin_application(self.readiness, self.metrics.render, version)
         # What the admin listener refuses is no visit of anybody's: nobody counts it.
         self._runners = [
-            Runner(public, refusals(self.clock, self.listener)),
-            Runner(admin, refusals(self.clock, Listeners())),
+            runner_of(Server(front.answer, refusals(self.clock, self.listener), request=front.request)),
+            runner_of(Server(admin(self.readiness, self.metrics.render, version), refusals(self.clock, Listeners()))),
         ]
         for one in self._runners:
             await one.setup()

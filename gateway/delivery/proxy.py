@@ -49,7 +49,7 @@ class ProxyDelivery:
         self._viewer_idle = viewer_idle
 
     async def deliver(
-        self, request: web.Request, grant: Grant, link: Link, visit: Visit, *, attachment: bool
+        self, request: web.BaseRequest, grant: Grant, link: Link, visit: Visit, *, attachment: bool
     ) -> web.StreamResponse:
         """The video's bytes, as the request's Range and conditions ask."""
         source = Source(
@@ -74,7 +74,7 @@ class ProxyDelivery:
                 source.abort()
 
     async def _answer(
-        self, request: web.Request, source: Source, status: int, headers: Mapping[str, str], visit: Visit
+        self, request: web.BaseRequest, source: Source, status: int, headers: Mapping[str, str], visit: Visit
     ) -> web.StreamResponse:
         if request.method == "HEAD" or status not in (200, 206):
             visit.outcome = "whole"
@@ -110,7 +110,7 @@ class ProxyDelivery:
             viewer.close()
         return response
 
-    def _fail(self, request: web.Request, visit: Visit, outcome: str, side: str, reason: str) -> None:
+    def _fail(self, request: web.BaseRequest, visit: Visit, outcome: str, side: str, reason: str) -> None:
         visit.outcome, visit.reason = outcome, f"{side}: {reason}"
         self._listener.happened(StreamAborted(side, reason))
         cut(request.transport)

@@ -15,7 +15,7 @@ class RedirectDelivery:
         self._audit = audit
 
     async def deliver(
-        self, _request: web.Request, _grant: Grant, link: Link, visit: Visit, *, attachment: bool
+        self, _request: web.BaseRequest, _grant: Grant, link: Link, visit: Visit, *, attachment: bool
     ) -> web.StreamResponse:
         """307 to VALT's URL, byte for byte (a URL type would rewrite its escapes). BusyError where the audit fails."""
         del attachment  # the media server decides, by the link's own filename

@@ -20,7 +20,7 @@ class Viewer:
     """*upstream_idle* and *viewer_idle* are seconds. *bytes* counts what the kernel has taken for him."""
 
     def __init__(
-        self, request: web.Request, response: web.StreamResponse, *, upstream_idle: float, viewer_idle: float
+        self, request: web.BaseRequest, response: web.StreamResponse, *, upstream_idle: float, viewer_idle: float
     ) -> None:
         self.bytes = 0
         self.rests_after = upstream_idle

@@ -17,7 +17,7 @@ class Admission:
     def __init__(self, identity_headers: Iterable[str]) -> None:
         self._once = tuple(dict.fromkeys([*_ONCE, *identity_headers]))
 
-    def check(self, request: web.Request) -> None:
+    def check(self, request: web.BaseRequest) -> None:
         """BadRequestError for a request that is not plain HTTP/1.1 (RFC 9112) in origin form with its proofs once."""
         if request.version not in (HttpVersion11, HttpVersion10):
             raise BadRequestError("the HTTP version is not 1.0 or 1.1")

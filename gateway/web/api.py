@@ -24,8 +24,8 @@ from gateway.ports import Clock, Recordings
 from gateway.web import valt_shapes as shapes
 from gateway.web.credentials import CredentialsReader
 from gateway.web.errors import STATUS
+from gateway.web.request import Request
 from gateway.web.search import Search
-from gateway.web.visits import VISIT
 
 _ASKED = ("search", "start_date", "end_date", "filter")
 """What of a search is handed on to VALT. Paging is ours, anything else nobody's."""
@@ -59,16 +59,16 @@ class ServiceKeys(Protocol):
         ...
 
 
-Call = Callable[["ApiHandlers", web.Request], Awaitable[Any]]
-Answer = Callable[["ApiHandlers", web.Request], Awaitable[web.StreamResponse]]
+Call = Callable[["ApiHandlers", Request], Awaitable[Any]]
+Answer = Callable[["ApiHandlers", Request], Awaitable[web.StreamResponse]]
 
 
 def _as_valt(*, unauthorized: Any = shapes.BAD_KEY, not_found: Any = shapes.NOT_FOUND) -> Callable[[Call], Answer]:
     """Answer JSON, audit the call, and turn errors into VALT's."""
 
     def decorate(call: Call) -> Answer:
-        async def answer(self: "ApiHandlers", request: web.Request) -> web.StreamResponse:
-            visit = request[VISIT]
+        async def answer(self: "ApiHandlers", request: Request) -> web.StreamResponse:
+            visit = request.visit
             visit.api = True
             try:
                 return _answer(200, await call(self, request))
@@ -110,17 +110,17 @@ class ApiHandlers:
         self._public_url = public_url.rstrip("/")
 
     @_as_valt(unauthorized=shapes.LOGIN_FAILED)
-    async def login(self, request: web.Request) -> Any:
+    async def login(self, request: Request) -> Any:
         """POST /api/v3/login: a service key's name and secret for a token."""
         body = await _body(request)
         name, secret = body.get("username"), body.get("password")
         if not isinstance(name, str) or not isinstance(secret, str):
             raise InvalidCredentialsError("the login names no user and password")
-        request[VISIT].identity, token = self._keys.log_in(name, Secret(secret))
+        request.visit.identity, token = self._keys.log_in(name, Secret(secret))
         return {"data": {"access_token": token.reveal()}}
 
     @_as_valt()
-    async def search(self, request: web.Request) -> Any:
+    async def search(self, request: Request) -> Any:
         """POST /api/v3/records: what matches and may be seen, from *offset*, *limit* many."""
         identity = await self._identify(request)
         body = await _body(request)
@@ -139,10 +139,10 @@ class ApiHandlers:
         return {"data": {"records": list(found.values())[offset:end]}}
 
     @_as_valt()
-    async def record(self, request: web.Request) -> Any:
+    async def record(self, request: Request) -> Any:
         """GET /api/v3/records/{recording}"""
-        visit = request[VISIT]
-        recording = visit.recording = parse_id(request.match_info["recording"])
+        visit = request.visit
+        recording = visit.recording = parse_id(request.parts["recording"])
         grant = await self._access.recording(self._reader.read(request, access_token=True), recording, visit)
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
@@ -151,17 +151,17 @@ class ApiHandlers:
         return {"data": shapes.details(details, videos)}
 
     @_as_valt(not_found=shapes.NOT_FOUND_DOWNLOAD)
-    async def download(self, request: web.Request) -> Any:
+    async def download(self, request: Request) -> Any:
         """GET /api/v3/records/download/{recording}/{video}: our own link, with a proof for that one video."""
-        visit = request[VISIT]
-        video = visit.video = Video.parse(request.match_info["recording"], request.match_info["video"])
+        visit = request.visit
+        video = visit.video = Video.parse(request.parts["recording"], request.parts["video"])
         grant, _ = await self._access.open(self._reader.read(request, access_token=True), video, visit, download=True)
         proof = self._keys.prove(grant.identity, video).reveal()
         path = f"/recordings/{video.recording}/videos/{video.video}"
         return {"url": f"{self._public_url}{path}?access_token={proof}"}
 
     @_as_valt()
-    async def rooms(self, request: web.Request) -> Any:
+    async def rooms(self, request: Request) -> Any:
         """GET /api/v3/rooms/info: the rooms that some rule of the caller's can reach."""
         identity = await self._identify(request)
         rooms: dict[int, str] = {}
@@ -172,15 +172,15 @@ class ApiHandlers:
         return {"data": {"rooms": [{"id": id_, "name": name} for id_, name in rooms.items()]}}
 
     @_as_valt()
-    async def other(self, _request: web.Request) -> Any:
+    async def other(self, _request: Request) -> Any:
         """Every other call, whoever asks."""
         raise NotFoundError("no such call of VALT's API is offered")
 
-    async def _identify(self, request: web.Request) -> Identity:
-        return await self._access.identify(self._reader.read(request, access_token=True), request[VISIT])
+    async def _identify(self, request: Request) -> Identity:
+        return await self._access.identify(self._reader.read(request, access_token=True), request.visit)
 
 
-async def _body(request: web.Request) -> Mapping[str, Any]:
+async def _body(request: Request) -> Mapping[str, Any]:
     """A JSON object; no body at all is an empty one."""
     try:
         body = json.loads(await request.read() or b"{}")

@@ -8,7 +8,7 @@ from gateway.access import Access
 from gateway.model import Credentials, Identity
 from gateway.ports import Audit
 from gateway.web.negotiation import is_navigation
-from gateway.web.visits import SET_COOKIE, VISIT
+from gateway.web.request import Request
 
 
 class SessionCookies(Protocol):
@@ -35,26 +35,26 @@ class Arrivals:
         self._sessions = sessions
         self._audit = audit
 
-    async def exchange(self, request: web.Request, credentials: Credentials) -> web.StreamResponse | None:
+    async def exchange(self, request: Request, credentials: Credentials) -> web.StreamResponse | None:
         """For a navigation with a ticket: a session narrowed to what it allows, and 303 to the same address without it.
         None for every other request."""
         if credentials.ticket is None or self._sessions is None:
             return None
         if request.method != "GET" or not is_navigation(request):
             return None
-        visit = request[VISIT]
+        visit = request.visit
         identity = await self._access.identify(credentials, visit)
         if identity.kind == "ticket":
             joined = await self._sessions.joined(credentials, identity)
-            request[SET_COOKIE] = self._sessions.issue_header(joined)
+            request.set_cookie = self._sessions.issue_header(joined)
             self._audit.signed("sign_in", identity, visit)
         clean = request.rel_url.with_query([(key, value) for key, value in request.query.items() if key != "ticket"])
         headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Location": clean.raw_path_qs}
         return web.Response(status=303, headers=headers)
 
-    def keep(self, request: web.Request, identity: Identity) -> None:
+    def keep(self, request: Request, identity: Identity) -> None:
         """A newer cookie for a session in use."""
         if identity.kind == "session" and self._sessions is not None:
             cookie = self._sessions.refresh_header(identity)
             if cookie is not None:
-                request[SET_COOKIE] = cookie
+                request.set_cookie = cookie

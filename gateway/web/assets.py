@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.errors import NotFoundError
+from gateway.web.request import Request
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -51,10 +52,10 @@ class Assets:
         """The addresses of the watch page's modules, for it to ask for all of them at once."""
         return [self.address(name) for name in _WATCH if name.endswith(".js")]
 
-    async def asset(self, request: web.Request) -> web.StreamResponse:
+    async def asset(self, request: Request) -> web.StreamResponse:
         """GET, HEAD /assets/{edition}/{name}"""
-        name = request.match_info["name"]
-        if request.match_info["edition"] != self._edition or name not in self._files:
+        name = request.parts["name"]
+        if request.parts["edition"] != self._edition or name not in self._files:
             raise NotFoundError
         return web.Response(
             body=self._files[name],

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from gateway.errors import MethodNotAllowedError
+from gateway.web.request import Request
 
 _EXPOSED = "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, X-Request-ID"
 _PREFLIGHT_SECONDS = 600
@@ -33,7 +34,7 @@ class Cors:
             # Same-site would keep the embedded player of another site from the bytes it may have.
             response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
 
-    async def preflight(self, request: web.Request) -> web.StreamResponse:
+    async def preflight(self, request: Request) -> web.StreamResponse:
         """OPTIONS: a listed origin may GET with a Range and its conditions; everybody else is told 405."""
         if request.headers.get("Origin") not in self._origins or "Access-Control-Request-Method" not in request.headers:
             raise MethodNotAllowedError

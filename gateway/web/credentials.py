@@ -3,9 +3,8 @@
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 
-from aiohttp import web
-
 from gateway.model import Credentials, Secret
+from gateway.web.request import Request
 
 
 class CredentialsReader:
@@ -18,7 +17,7 @@ class CredentialsReader:
         self._names = tuple(dict.fromkeys(name.lower() for name in ["authorization", *header_names]))
         self._read_session = read_session
 
-    def read(self, request: web.Request, *, access_token: bool = False, one_video: bool = False) -> Credentials:
+    def read(self, request: Request, *, access_token: bool = False, one_video: bool = False) -> Credentials:
         """*access_token*: whether VALT's own query parameter is proof at this address. *one_video*: whether only one
         that is for a single video is."""
         headers = request.headers
@@ -32,16 +31,9 @@ class CredentialsReader:
             session=None if session is None else Secret(session),
             access_token=None if token is None else Secret(token),
             one_video=one_video,
-            peer=socket_peer(request),
+            peer=request.peer,
             spend=request.method != "HEAD",
         )
-
-
-def socket_peer(request: web.Request) -> str | None:
-    """The address at the other end of the socket; None on a unix socket."""
-    transport = request.transport
-    name = None if transport is None else transport.get_extra_info("peername")
-    return name[0] if isinstance(name, tuple) else None
 
 
 class Forwarded:
@@ -51,9 +43,9 @@ class Forwarded:
         self._trusted = [ipaddress.ip_network(network) for network in trusted if network != "unix"]
         self._unix = "unix" in trusted
 
-    def client(self, request: web.Request) -> str | None:
+    def client(self, request: Request) -> str | None:
         """The right-most address of X-Forwarded-For that is not a trusted proxy's, or the socket's peer."""
-        peer = socket_peer(request)
+        peer = request.peer
         if not self._trusted and not self._unix:
             return peer
         hops = [peer or ""]

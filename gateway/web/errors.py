@@ -2,20 +2,16 @@
 
 import json
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Protocol
 
 from aiohttp import web
 
 from gateway import errors
 from gateway.errors import GatewayError
-from gateway.events import Noticed
-from gateway.ports import Listener
-from gateway.web.admission import Admission
 from gateway.web.negotiation import is_navigation, is_top_navigation
 from gateway.web.pages.render import Pages
-from gateway.web.visits import VISIT, Handler
+from gateway.web.request import Request
 
 STATUS: dict[type[GatewayError], int] = {
     GatewayError: 500,
@@ -55,11 +51,11 @@ class ErrorAnswers:
     """Renders errors. *sign_in* tells, where browser sign-in is configured, the address at which one begins that ends
     where a request was going."""
 
-    def __init__(self, pages: Pages, sign_in: Callable[[web.Request], str] | None = None) -> None:
+    def __init__(self, pages: Pages, sign_in: Callable[[Request], str] | None = None) -> None:
         self._pages = pages
         self._sign_in = sign_in
 
-    def answer(self, error: GatewayError, request: web.Request | None, request_id: str) -> web.StreamResponse:
+    def answer(self, error: GatewayError, request: Request | None, request_id: str) -> web.StreamResponse:
         """The answer to *error*; a problem document (RFC 9457), or a page for a navigation. Never what was sent."""
         status = STATUS[type(error)]
         navigation = request is not None and is_navigation(request)
@@ -69,13 +65,15 @@ class ErrorAnswers:
             if is_top_navigation(request):
                 return web.Response(status=302, headers=_TO_SIGN_IN | {"Location": sign_in})
         if navigation and request is not None:
-            known = request[VISIT].identity if status == 403 else None
+            known = request.visit.identity if status == 403 else None
             response = self._pages.error(request, error, status, known.subject if known else "", sign_in)
         else:
             response = problem(error, status, request_id)
         if status == 401:
             invalid = ', error="invalid_token"' if isinstance(error, errors.InvalidCredentialsError) else ""
             response.headers["WWW-Authenticate"] = f'Bearer realm="valt-gateway"{invalid}'
+        if isinstance(error, errors.MethodNotAllowedError) and error.allowed:
+            response.headers["Allow"] = ", ".join(error.allowed)  # RFC 9110, 15.5.6
         if error.retry_after is not None:
             response.headers["Retry-After"] = str(max(1, math.ceil(round(error.retry_after, 3))))
         if status in (400, 405, 431):
@@ -103,51 +101,7 @@ def problem(error: GatewayError, status: int, request_id: str) -> web.Response:
     )
 
 
-class Judges(Protocol):
-    """Whatever holds the admission and the answers in force."""
-
-    @property
-    def admission(self) -> Admission: ...
-
-    @property
-    def answers(self) -> ErrorAnswers: ...
-
-
-def error_answers(listener: Listener, current: Callable[[], Judges]) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """The inner middleware: admits the request, and turns whatever is raised into an answer."""
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        visit = request[VISIT]
-        allowed: list[str] = []
-        try:
-            current().admission.check(request)
-            return await handler(request)
-        except GatewayError as raised:
-            error = raised
-        except web.HTTPMethodNotAllowed as refused:
-            error, allowed = errors.MethodNotAllowedError(), sorted(refused.allowed_methods)
-        except web.HTTPNotFound:
-            error = errors.NotFoundError()
-        except web.HTTPRequestEntityTooLarge:
-            error = errors.BadRequestError("the body is too large")
-        except Exception as fault:
-            if isinstance(fault, ConnectionError):
-                raise
-            listener.happened(Noticed("error", "a fault of the gateway's own", _where(fault, visit.request_id)))
-            error = GatewayError(type(fault).__name__)
-            if request.writer.output_size:
-                raise
-        visit.code, visit.reason = error.code, str(error) or visit.reason
-        response = current().answers.answer(error, request, visit.request_id)
-        if allowed:
-            response.headers["Allow"] = ", ".join(allowed)  # RFC 9110, 15.5.6
-        return response
-
-    return middleware
-
-
-def _where(fault: BaseException, request_id: str) -> tuple[tuple[str, str], ...]:
+def where(fault: BaseException, request_id: str) -> tuple[tuple[str, str], ...]:
     """The fault's kind and place. Not its text, which may hold anything."""
     frames = []
     traceback = fault.__traceback__

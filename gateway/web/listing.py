@@ -12,8 +12,8 @@ from gateway.web.arrivals import Arrivals
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_navigation
 from gateway.web.pages.render import Pages, timestamp
+from gateway.web.request import Request
 from gateway.web.search import Candidate, Search
-from gateway.web.visits import VISIT
 
 _ROWS = 25
 _LONGEST_SEARCH = 200
@@ -56,9 +56,9 @@ class ListingHandlers:
         self._pages = pages
         self._public_url = public_url.rstrip("/")
 
-    async def recordings(self, request: web.Request) -> web.StreamResponse:
+    async def recordings(self, request: Request) -> web.StreamResponse:
         """GET /recordings?q=TEXT&page=N"""
-        visit = request[VISIT]
+        visit = request.visit
         credentials = self._reader.read(request)
         exchanged = await self._arrivals.exchange(request, credentials)
         if exchanged is not None:

@@ -5,7 +5,7 @@ import functools
 from aiohttp import web
 
 
-def is_navigation(request: web.Request) -> bool:
+def is_navigation(request: web.BaseRequest) -> bool:
     """A person's browser goes to this address: Fetch Metadata says so, or, without it, Accept prefers a page."""
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode is not None:
@@ -13,17 +13,17 @@ def is_navigation(request: web.Request) -> bool:
     return _preferred(request.headers.get("Accept", "")) == "text/html"
 
 
-def is_top_navigation(request: web.Request) -> bool:
+def is_top_navigation(request: web.BaseRequest) -> bool:
     """A navigation of the whole window: only that may be sent to sign in, a frame or an embedded player may not."""
     return is_navigation(request) and request.headers.get("Sec-Fetch-Dest", "document") == "document"
 
 
-def is_embedded(request: web.Request) -> bool:
+def is_embedded(request: web.BaseRequest) -> bool:
     """The page is for a frame: the browser says so, or the address, as ``?embed`` does where browsers are old."""
     return request.headers.get("Sec-Fetch-Dest") == "iframe" or "embed" in request.query
 
 
-def wants_json(request: web.Request) -> bool:
+def wants_json(request: web.BaseRequest) -> bool:
     return _preferred(request.headers.get("Accept", "")) == "application/json"
 
 

@@ -272,7 +272,7 @@ def describe() -> dict[str, Any]:
 _DOCUMENT = json.dumps(describe()).encode()
 
 
-async def openapi(_request: web.Request) -> web.StreamResponse:
+async def openapi(_request: web.BaseRequest) -> web.StreamResponse:
     """GET /openapi.json"""
     headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     return web.Response(body=_DOCUMENT, content_type="application/json", headers=headers)

@@ -1,6 +1,6 @@
 """The admin listener, never the public one: metrics, health, readiness, version."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -14,35 +14,39 @@ class Readiness:
         self.dependencies = dependencies
 
 
-def admin_application(
+def admin(
     readiness: Readiness, render_metrics: Callable[[], tuple[bytes, str]], version: Mapping[str, str]
-) -> web.Application:
-    """*render_metrics* gives the exposition and its content type."""
+) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
+    """What answers there. *render_metrics* gives the exposition and its content type."""
 
-    async def metrics(_request: web.Request) -> web.Response:
+    def metrics(_request: web.BaseRequest) -> web.Response:
         body, content_type = render_metrics()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    async def healthz(_request: web.Request) -> web.Response:
+    def healthz(_request: web.BaseRequest) -> web.Response:
         return web.Response(text="alive\n")
 
-    async def readyz(request: web.Request) -> web.Response:
+    def readyz(request: web.BaseRequest) -> web.Response:
         status = 200 if readiness.ready else 503
         if "verbose" in request.query:
             told = {"ready": readiness.ready, **readiness.dependencies()}
             return web.json_response(told, status=status)
         return web.Response(status=status, text="ready\n" if readiness.ready else "not ready\n")
 
-    async def told_version(_request: web.Request) -> web.Response:
+    def told_version(_request: web.BaseRequest) -> web.Response:
         return web.json_response(dict(version))
 
-    async def name(_request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Server"] = "valt-gateway"
+    paths = {"/metrics": metrics, "/healthz": healthz, "/readyz": readyz, "/version": told_version}
 
-    application = web.Application()
-    application.on_response_prepare.append(name)
-    application.router.add_get("/metrics", metrics)
-    application.router.add_get("/healthz", healthz)
-    application.router.add_get("/readyz", readyz)
-    application.router.add_get("/version", told_version)
-    return application
+    async def answer(request: web.BaseRequest) -> web.Response:
+        choose = paths.get(request.path)
+        if choose is None:
+            response = web.Response(status=404, text="not found\n")
+        elif request.method not in ("GET", "HEAD"):
+            response = web.Response(status=405, text="method not allowed\n", headers={"Allow": "GET, HEAD"})
+        else:
+            response = choose(request)
+        response.headers["Server"] = "valt-gateway"
+        return response
+
+    return answer

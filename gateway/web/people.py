@@ -6,7 +6,7 @@ from gateway.access import Access
 from gateway.errors import InvalidCredentialsError, MissingCredentialsError
 from gateway.web.credentials import CredentialsReader
 from gateway.web.pages.render import Pages, timestamp
-from gateway.web.visits import VISIT
+from gateway.web.request import Request
 
 
 class PeopleHandlers:
@@ -15,17 +15,17 @@ class PeopleHandlers:
         self._reader = reader
         self._pages = pages
 
-    async def home(self, request: web.Request) -> web.StreamResponse:
+    async def home(self, request: Request) -> web.StreamResponse:
         """GET /"""
         try:
-            identity = await self._access.identify(self._reader.read(request), request[VISIT])
+            identity = await self._access.identify(self._reader.read(request), request.visit)
         except (MissingCredentialsError, InvalidCredentialsError):
             return self._pages.home(request, None)
         return self._pages.home(request, identity)
 
-    async def userinfo(self, request: web.Request) -> web.StreamResponse:
+    async def userinfo(self, request: Request) -> web.StreamResponse:
         """GET /oauth2/userinfo"""
-        identity = await self._access.identify(self._reader.read(request), request[VISIT])
+        identity = await self._access.identify(self._reader.read(request), request.visit)
         told = {
             "subject": identity.subject,
             "issuer": identity.issuer,
@@ -35,6 +35,6 @@ class PeopleHandlers:
         }
         return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
-    async def robots(self, _request: web.Request) -> web.StreamResponse:
+    async def robots(self, _request: Request) -> web.StreamResponse:
         """GET /robots.txt"""
         return web.Response(text="User-agent: *\nDisallow: /\n")

@@ -22,14 +22,14 @@ from gateway.web.arrivals import Arrivals
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_navigation, wants_json
 from gateway.web.pages.render import Pages, timestamp
-from gateway.web.visits import VISIT
+from gateway.web.request import Request
 
 
 class Delivery(Protocol):
     """A way for the bytes to reach the person."""
 
     async def deliver(
-        self, request: web.Request, grant: Grant, link: Link, visit: Visit, *, attachment: bool
+        self, request: Request, grant: Grant, link: Link, visit: Visit, *, attachment: bool
     ) -> web.StreamResponse: ...
 
 
@@ -57,11 +57,11 @@ class RecordingHandlers:
         self._clock = clock
         self._public_url = public_url.rstrip("/")
 
-    async def video(self, request: web.Request) -> web.StreamResponse:
+    async def video(self, request: Request) -> web.StreamResponse:
         """GET, HEAD /recordings/{recording}/videos/{video}"""
-        visit = request[VISIT]
+        visit = request.visit
         visit.range = request.headers.get("Range", "")[:200] or None
-        video = visit.video = Video.parse(request.match_info["recording"], request.match_info["video"])
+        video = visit.video = Video.parse(request.parts["recording"], request.parts["video"])
         credentials = self._reader.read(request, access_token=True, one_video=True)
         exchanged = await self._arrivals.exchange(request, credentials)
         if exchanged is not None:
@@ -78,10 +78,10 @@ class RecordingHandlers:
             return self._told(grant, link)
         return await self._deliveries[grant.delivery].deliver(request, grant, link, visit, attachment=attachment)
 
-    async def recording(self, request: web.Request) -> web.StreamResponse:
+    async def recording(self, request: Request) -> web.StreamResponse:
         """GET /recordings/{recording}"""
-        visit = request[VISIT]
-        recording = visit.recording = parse_id(request.match_info["recording"])
+        visit = request.visit
+        recording = visit.recording = parse_id(request.parts["recording"])
         credentials = self._reader.read(request)
         exchanged = await self._arrivals.exchange(request, credentials)
         if exchanged is not None:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.web.openapi import describe
 from gateway.web.pages.render import Pages
+from gateway.web.request import Request
 
 
 class ReferenceHandlers:
@@ -16,7 +17,7 @@ class ReferenceHandlers:
         self._pages = pages
         self._told = told(describe())
 
-    async def page(self, request: web.Request) -> web.StreamResponse:
+    async def page(self, request: Request) -> web.StreamResponse:
         """GET /docs"""
         return self._pages.reference(request, self._told)
 

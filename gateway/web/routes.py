@@ -3,28 +3,27 @@
 Handlers are looked up at each request, so that a reload changes them while connections and streams go on.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from gateway.ports import Clock, Listener
+from gateway.errors import GatewayError, MethodNotAllowedError, NotFoundError
 from gateway.web.admission import Admission
 from gateway.web.api import ApiHandlers
 from gateway.web.assets import Assets
 from gateway.web.cors import Cors
 from gateway.web.credentials import Forwarded
-from gateway.web.errors import ErrorAnswers, error_answers
+from gateway.web.errors import ErrorAnswers
 from gateway.web.in_flight import InFlight
 from gateway.web.listing import ListingHandlers
 from gateway.web.openapi import openapi
 from gateway.web.people import PeopleHandlers
 from gateway.web.recordings import RecordingHandlers
 from gateway.web.reference import ReferenceHandlers
+from gateway.web.request import Handler, Request
 from gateway.web.sign_in import SignInHandlers
-from gateway.web.visits import Handler, name_answer, visits
-
-_MAX_BODY = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,15 @@ class Handlers:
     in_flight: InFlight = field(default_factory=InFlight)
 
 
-ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] = (
-    (("GET", "HEAD"), "/recordings/{recording}/videos/{video}", lambda h: h.recordings.video),
+Choose = Callable[[Handlers], Handler]
+
+VIDEO = "/recordings/{recording}/videos/{video}"
+
+ROUTES: tuple[tuple[tuple[str, ...], str, Choose], ...] = (
+    (("GET", "HEAD"), VIDEO, lambda h: h.recordings.video),
     (("GET", "HEAD"), "/recordings/{recording}", lambda h: h.recordings.recording),
     (("GET", "HEAD"), "/recordings", lambda h: h.listing.recordings),
-    (("OPTIONS",), "/recordings/{recording}/videos/{video}", lambda h: h.cors.preflight),
+    (("OPTIONS",), VIDEO, lambda h: h.cors.preflight),
     (("OPTIONS",), "/recordings/{recording}", lambda h: h.cors.preflight),
     (("GET",), "/oauth2/start", lambda h: h.sign_in.start),
     (("GET",), "/oauth2/callback", lambda h: h.sign_in.callback),
@@ -71,31 +74,45 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Handlers], Handler]], ...] =
 )
 
 
-def public_application(
-    current: Callable[[], Handlers], clock: Clock, listener: Listener, draining: Callable[[], bool]
-) -> web.Application:
-    """The public listener's application; *current* gives the handlers in force. While *draining* no connection is kept
-    after its answer."""
-    application = web.Application(
-        middlewares=[visits(clock, listener, current), error_answers(listener, current)],
-        client_max_size=_MAX_BODY,
-    )
-    application.on_response_prepare.append(name_answer(current, draining))
+Parts = Mapping[str, str]
+
+
+def find(method: str, path: str) -> tuple[str, Choose, Parts]:
+    """The route's template, what answers *method* there, and its parameters; ``other`` and a refusal where there is
+    none. *path* is decoded but for ``%2F`` and ``%25``, as yarl's ``path_safe`` is."""
+    others: set[str] = set()
+    for pattern, template, methods in _PATTERNS:
+        matched = pattern.fullmatch(path)
+        if matched is not None:
+            choose = methods.get(method) or methods.get("*")
+            if choose is not None:
+                return template, choose, {name: _decoded(part) for name, part in matched.groupdict().items()}
+            others.update(methods)
+    return "other", _refusing(MethodNotAllowedError(allowed=sorted(others)) if others else NotFoundError()), {}
+
+
+def _refusing(error: GatewayError) -> Choose:
+    async def handler(_request: Request) -> web.StreamResponse:
+        raise error
+
+    return lambda _handlers: handler
+
+
+def _decoded(part: str) -> str:
+    return part.replace("%2F", "/").replace("%25", "%") if "%" in part else part
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """A parameter is one segment; what is left of VALT's API is one route, however many segments a call has."""
+    parameters = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/{}]+)", re.escape(path))
+    return re.compile(parameters.replace("(?P<call>[^/{}]+)", r"(?P<call>[\s\S]*)"))
+
+
+def _by_path() -> dict[str, dict[str, Choose]]:
+    routes: dict[str, dict[str, Choose]] = {}
     for methods, path, choose in ROUTES:
-        for method in methods:
-            application.router.add_route(method, _greedy(path), _late(current, choose))
-    return application
+        routes.setdefault(path, {}).update(dict.fromkeys(methods, choose))
+    return routes
 
 
-def _greedy(path: str) -> str:
-    """What is left of VALT's API is one route, however many segments a call has."""
-    return path.replace("{call}", r"{call:[\s\S]*}")
-
-
-def _late(current: Callable[[], Handlers], choose: Callable[[Handlers], Handler]) -> Handler:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        handlers = current()
-        with handlers.in_flight:
-            return await choose(handlers)(request)
-
-    return handler
+_PATTERNS = tuple((_pattern(path), path, methods) for path, methods in _by_path().items())

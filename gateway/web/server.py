@@ -8,7 +8,7 @@ tests fail loudly when a new aiohttp changes what is under it.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import http_exceptions, http_parser, web
 from aiohttp.web_protocol import RequestHandler
@@ -17,13 +17,13 @@ from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError
 from gateway.ports import Clock, Listener
 from gateway.visit import Visit
 from gateway.web.errors import STATUS, problem
-from gateway.web.visits import new_request_id
+from gateway.web.request import new_request_id
 
 MAX_LINE = 4096
 MAX_FIELD = 8190
 MAX_HEADERS = 64
 
-Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Handle = Callable[[Any], Awaitable[web.StreamResponse]]
 Refused = Callable[[BaseException | None], web.Response]
 
 
@@ -64,52 +64,31 @@ def _probe(transport: asyncio.BaseTransport) -> None:
 
 
 class Server(web.Server):
-    """Makes connections of ours."""
+    """Makes connections of ours. *keepalive_timeout*, seconds, is also how long a head may take."""
 
-    refused: Refused
-
-    def __call__(self) -> RequestHandler:
-        return Connection(self, self.refused, loop=self._loop, **self._kwargs)
-
-
-class Runner(web.AppRunner):
-    """Serves *application* on connections of ours. *keepalive_timeout*, seconds, is also how long a head may take."""
-
-    __slots__ = ("_refused",)
-
-    def __init__(self, application: web.Application, refused: Refused, *, keepalive_timeout: float = 75.0) -> None:
+    def __init__(
+        self, handle: Handle, refused: Refused, *, request: Any = None, keepalive_timeout: float = 75.0
+    ) -> None:
         super().__init__(
-            application,
-            access_log=None,
+            handle,
+            request_factory=request,
             handler_cancellation=True,
+            access_log=None,
             keepalive_timeout=keepalive_timeout,
             max_line_size=MAX_LINE,
             max_field_size=MAX_FIELD,
             max_headers=MAX_HEADERS,
             lingering_time=2.0,
-            shutdown_timeout=1.0,
         )
         self._refused = refused
 
-    async def _make_server(self) -> web.Server:
-        server = await super()._make_server()
-        server.__class__ = Server
-        ours = cast("Server", server)
-        ours.refused = self._refused
-        ours.request_handler = _expecting(ours.request_handler, self._refused)
-        return ours
+    def __call__(self) -> RequestHandler:
+        return Connection(self, self._refused, loop=self._loop, **self._kwargs)
 
 
-def _expecting(handle: Handle, refused: Refused) -> Handle:
-    """aiohttp answers an expectation that it does not know by repeating it."""
-
-    async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        expected = request.headers.get("Expect")
-        if expected is not None and expected.lower() != "100-continue":
-            return refused(http_exceptions.BadHttpMessage("Expect"))
-        return await handle(request)
-
-    return handler
+def runner_of(server: Server) -> web.ServerRunner:
+    """What *server*'s listeners stand on, and what ends them."""
+    return web.ServerRunner(server, shutdown_timeout=1.0)
 
 
 def refusals(clock: Clock, listener: Listener) -> Refused:

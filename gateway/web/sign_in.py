@@ -21,7 +21,7 @@ from gateway.ports import Audit, Clock, Store
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_top_navigation
 from gateway.web.pages.render import Pages
-from gateway.web.visits import VISIT
+from gateway.web.request import Request
 
 _NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _ID = r"[0-9A-Za-z-]{1,64}"
@@ -61,7 +61,7 @@ def own_path(rd: str | None) -> str:
     return rd if rd is not None and _OURS.fullmatch(rd) else "/"
 
 
-def beginning(request: web.Request) -> str:
+def beginning(request: Request) -> str:
     """Where a sign-in begins that ends at this very address, without a ticket that was no good."""
     query = [(name, value) for name, value in request.query.items() if name != "ticket"]
     rd = quote(own_path(request.rel_url.with_query(query).raw_path_qs), safe="/")
@@ -94,7 +94,7 @@ class SignInHandlers:
         self._clock = clock
         self._public_url = public_url
 
-    async def start(self, request: web.Request) -> web.StreamResponse:
+    async def start(self, request: Request) -> web.StreamResponse:
         """GET /oauth2/start?rd=PATH&provider=NAME: where there are several and none is named, a page to choose one."""
         if self._sign_in is None:
             raise NotFoundError
@@ -111,11 +111,11 @@ class SignInHandlers:
             return self._pages.sign_in(request, [provider], rd)
         return web.Response(status=302, headers=_NO_STORE | {"Location": location, "Set-Cookie": cookie})
 
-    async def callback(self, request: web.Request) -> web.StreamResponse:
+    async def callback(self, request: Request) -> web.StreamResponse:
         """GET /oauth2/callback"""
         if self._sign_in is None or self._sessions is None:
             raise NotFoundError
-        visit = request[VISIT]
+        visit = request.visit
         cookies = request.headers.getall("Cookie", [])
         landed = self._sign_in.landed(cookies, request.query.get("state", ""))
         if landed is not None:
@@ -133,15 +133,15 @@ class SignInHandlers:
         self._audit.signed("sign_in", identity, visit)
         return response
 
-    async def ask_sign_out(self, request: web.Request) -> web.StreamResponse:
+    async def ask_sign_out(self, request: Request) -> web.StreamResponse:
         """GET /oauth2/sign_out: a page with one button, so that a link from elsewhere signs nobody out."""
         return self._pages.sign_out(request)
 
-    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+    async def sign_out(self, request: Request) -> web.StreamResponse:
         """POST /oauth2/sign_out, from our own pages alone."""
         if not self._is_same_origin(request):
             raise AccessDeniedError("a sign-out that another site asks for")
-        visit = request[VISIT]
+        visit = request.visit
         identity = await self._identity(request)
         if identity is not None and identity.session is not None:
             until = identity.expires_at or self._clock.now()
@@ -159,7 +159,7 @@ class SignInHandlers:
             response.headers.add("Set-Cookie", self._sessions.clear_header())
         return response
 
-    async def backchannel_logout(self, request: web.Request) -> web.StreamResponse:
+    async def backchannel_logout(self, request: Request) -> web.StreamResponse:
         """POST /oauth2/backchannel_logout, by the provider (OpenID Connect Back-Channel Logout 1.0, 2.5 and 2.8)."""
         if self._sign_in is None:
             raise NotFoundError
@@ -171,16 +171,16 @@ class SignInHandlers:
             identity = await self._sign_in.end_sessions(tokens[0])
         except InvalidCredentialsError as error:
             raise BadRequestError(str(error)) from None
-        self._audit.signed("sign_out", identity, request[VISIT])
+        self._audit.signed("sign_out", identity, request.visit)
         return web.Response(headers=_NO_STORE)
 
-    async def _identity(self, request: web.Request) -> Identity | None:
+    async def _identity(self, request: Request) -> Identity | None:
         try:
-            return await self._access.identify(self._reader.read(request), request[VISIT])
+            return await self._access.identify(self._reader.read(request), request.visit)
         except (MissingCredentialsError, InvalidCredentialsError):
             return None
 
-    def _is_same_origin(self, request: web.Request) -> bool:
+    def _is_same_origin(self, request: Request) -> bool:
         site = request.headers.get("Sec-Fetch-Site")
         if site is not None:
             return site == "same-origin"

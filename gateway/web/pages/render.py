@@ -17,7 +17,7 @@ from gateway.model import Identity
 from gateway.web.assets import Assets
 from gateway.web.negotiation import is_embedded
 from gateway.web.pages import wording
-from gateway.web.visits import VISIT
+from gateway.web.request import Request
 
 _ROOT = files("gateway.web.pages")
 _SCRIPTS = "script-src 'self'; require-trusted-types-for 'script'; "
@@ -66,7 +66,7 @@ class Pages:
         }
 
     def error(
-        self, request: web.Request, error: GatewayError, status: int, subject: str = "", sign_in: str = ""
+        self, request: Request, error: GatewayError, status: int, subject: str = "", sign_in: str = ""
     ) -> web.Response:
         """The page for *error*: what is wrong and what to do next. A portal that embeds the watch page may show it.
         *subject* is who is signed in, *sign_in* the address at which one may."""
@@ -75,7 +75,7 @@ class Pages:
         known |= {"subject": subject, "sign_in": sign_in}
         return self._page(request, "error.html", known, status=status, policy=self._policy + self._portals)
 
-    def home(self, request: web.Request, identity: Identity | None) -> web.Response:
+    def home(self, request: Request, identity: Identity | None) -> web.Response:
         """Who you are and since when."""
         known = {
             "subject": identity and identity.subject,
@@ -84,29 +84,29 @@ class Pages:
         }
         return self._page(request, "home.html", known)
 
-    def sign_in(self, request: web.Request, providers: Sequence[str], rd: str) -> web.Response:
+    def sign_in(self, request: Request, providers: Sequence[str], rd: str) -> web.Response:
         """Leads on to a sign-in that ends at *rd*, by itself where there is one of *providers*, else as the person
         chooses, and takes along what the address says behind ``#``."""
         known = {"providers": providers, "rd": rd if "#" in rd else f"{rd}#", "asset": self._assets.address}
         return self._page(request, "sign_in.html", known, policy=_SCRIPTS + self._policy + "'none'")
 
-    def sign_out(self, request: web.Request) -> web.Response:
+    def sign_out(self, request: Request) -> web.Response:
         """One button."""
         return self._page(request, "sign_out.html", {})
 
-    def signed_out(self, request: web.Request) -> web.Response:
+    def signed_out(self, request: Request) -> web.Response:
         """That it is done."""
         return self._page(request, "signed_out.html", {})
 
-    def reference(self, request: web.Request, told: Mapping[str, Any]) -> web.Response:
+    def reference(self, request: Request, told: Mapping[str, Any]) -> web.Response:
         """What the public listener answers. What is *told* of it is in English; the page around it is not."""
         return self._page(request, "reference.html", {"told": told, "docs": self._texts(request)["docs"]})
 
-    def recordings(self, request: web.Request, listed: Mapping[str, Any]) -> web.Response:
+    def recordings(self, request: Request, listed: Mapping[str, Any]) -> web.Response:
         """One page of the recordings that the person may see, with a box to search them."""
         return self._page(request, "recordings.html", {"listed": listed, "words": self._texts(request)["recordings"]})
 
-    def recording(self, request: web.Request, recording: Mapping[str, Any]) -> web.Response:
+    def recording(self, request: Request, recording: Mapping[str, Any]) -> web.Response:
         """The watch page: every video of the recording that the person may see."""
         texts = self._languages["en"]["watch"] | self._texts(request).get("watch", {})
         asset, modules = self._assets.address, self._assets.modules()
@@ -119,7 +119,7 @@ class Pages:
 
     def _page(
         self,
-        request: web.Request,
+        request: Request,
         template: str,
         known: Mapping[str, Any],
         *,
@@ -133,7 +133,7 @@ class Pages:
             language=language,
             page=self._languages[language]["page"],
             embedded=is_embedded(request),
-            request_id=request[VISIT].request_id,
+            request_id=request.visit.request_id,
         )
         return web.Response(
             status=status,
@@ -149,10 +149,10 @@ class Pages:
             },
         )
 
-    def _texts(self, request: web.Request) -> Mapping[str, Any]:
+    def _texts(self, request: Request) -> Mapping[str, Any]:
         return self._languages[self._language(request)]
 
-    def _language(self, request: web.Request) -> str:
+    def _language(self, request: Request) -> str:
         """The first of Accept-Language that there is a file for; browsers send them in order of preference."""
         for part in request.headers.get("Accept-Language", "").split(",")[:16]:
             primary = part.split(";")[0].strip().lower().split("-")[0]

@@ -1,0 +1,109 @@
+"""The front door: every request comes in by it, and whatever becomes of it, its visit is told to the listener.
+
+One layer, from the request as it arrived to the answer that is to be sent: a Visit, the admission, the route, its
+handler, and an answer to whatever that raises. What every answer says besides is said in *name*.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import HttpVersion11, web
+
+from gateway.errors import BadRequestError, GatewayError
+from gateway.events import Noticed
+from gateway.ports import Clock, Listener
+from gateway.visit import Visit
+from gateway.web.errors import where
+from gateway.web.request import Request, new_request_id
+from gateway.web.routes import Handlers, find
+
+_MAX_BODY = 16 * 1024
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Front:
+    """*current* gives the handlers in force. While *draining* no connection is kept after its answer."""
+
+    def __init__(
+        self, current: Callable[[], Handlers], clock: Clock, listener: Listener, draining: Callable[[], bool]
+    ) -> None:
+        self._current = current
+        self._clock = clock
+        self._listener = listener
+        self._draining = draining
+
+    def request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
+        """aiohttp's request factory."""
+        loop = asyncio.get_running_loop()
+        return Request(message, payload, protocol, writer, task, loop, client_max_size=_MAX_BODY)
+
+    async def answer(self, request: Request) -> web.StreamResponse:
+        """The answer to *request*, which is in flight on the road in force until it is given."""
+        handlers, clock = self._current(), self._clock.monotonic
+        request.front = self
+        visit = request.visit = Visit(
+            request_id=new_request_id(),
+            method=request.method if request.method in _METHODS else "other",
+            route="other",
+            peer=handlers.forwarded.client(request),
+            clock=clock,
+            started=clock(),
+        )
+        try:
+            with handlers.in_flight:
+                response = await self._answer(request, handlers, visit)
+            visit.status = response.status
+            return response
+        except asyncio.CancelledError:
+            visit.outcome = visit.outcome or "left"
+            raise
+        finally:
+            self._listener.ended(visit)
+
+    def name(self, request: Request, response: web.StreamResponse) -> None:
+        """Just before a head is written: the request id, the session's newer cookie, what a listed origin may know,
+        and while draining that the connection ends with this answer."""
+        headers = response.headers
+        headers["X-Request-ID"] = request.visit.request_id
+        headers["Server"] = "valt-gateway"
+        if request.set_cookie is not None:
+            headers.add("Set-Cookie", request.set_cookie)
+        self._current().cors.tell(request, response)
+        if self._draining():
+            response.force_close()
+            # aiohttp has written its own word on the connection before anybody is asked.
+            headers["Connection"] = "close"
+
+    async def _answer(self, request: Request, handlers: Handlers, visit: Visit) -> web.StreamResponse:
+        try:
+            path = request.rel_url.raw_path
+            path = request.rel_url.path_safe if "%" in path else path
+            visit.route, choose, request.parts = find(request.method, path)
+            handlers.admission.check(request)
+            if "Expect" in request.headers:
+                await _continue(request)
+            return await choose(handlers)(request)
+        except GatewayError as raised:
+            error = raised
+        except web.HTTPRequestEntityTooLarge:
+            error = BadRequestError("the body is too large")
+        except Exception as fault:
+            if isinstance(fault, ConnectionError):
+                raise
+            self._listener.happened(Noticed("error", "a fault of the gateway's own", where(fault, visit.request_id)))
+            error = GatewayError(type(fault).__name__)
+            if request.writer.output_size:
+                raise
+        visit.code, visit.reason = error.code, str(error) or visit.reason
+        return handlers.answers.answer(error, request, visit.request_id)
+
+
+async def _continue(request: Request) -> None:
+    """RFC 9110, 10.1.1. BadRequestError for any other expectation."""
+    if request.headers["Expect"].lower() != "100-continue":
+        raise BadRequestError("Expect")
+    if request.version >= HttpVersion11:
+        await request.writer.write(_CONTINUE)
+        request.writer.output_size = 0

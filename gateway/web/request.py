@@ -1,0 +1,42 @@
+"""A request as the handlers see it: aiohttp's own, with what the front door has found out about it."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from aiohttp import web
+
+from gateway.visit import Visit
+
+
+class NamesAnswers(Protocol):
+    def name(self, request: "Request", response: web.StreamResponse) -> None:
+        """Say on *response* what every answer says, just before its head is written."""
+        ...
+
+
+class Request(web.BaseRequest):
+    """*parts* are the parameters of its route, decoded. *set_cookie* is what its answer is to set."""
+
+    visit: Visit
+    parts: Mapping[str, str]
+    set_cookie: str | None = None
+
+    front: "NamesAnswers | None" = None
+    """None for what never came so far: the parser's refusals are complete as they are."""
+
+    @property
+    def peer(self) -> str | None:
+        """The address at the other end of the socket, never a forwarded one; None on a unix socket."""
+        return self.remote or None
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        if self.front is not None:
+            self.front.name(self, response)
+
+
+Handler = Callable[[Request], Awaitable[web.StreamResponse]]
+
+
+def new_request_id() -> str:
+    return os.urandom(10).hex()
