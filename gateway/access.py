@@ -42,24 +42,30 @@ class Access:
         grant = await self.grant(identity, video, visit)
         if download and not grant.download:
             raise AccessDeniedError(f"rule {grant.rule!r} lets nobody download")
-        with visit.stage("link"):
-            min_life = self._min_life if grant.delivery == "redirect" else 0.0
-            return grant, await self._links.get(grant.account, video, min_life=min_life)
+        visit.enter("link")
+        min_life = self._min_life if grant.delivery == "redirect" else 0.0
+        link = await self._links.get(grant.account, video, min_life=min_life)
+        visit.leave()
+        return grant, link
 
     async def identify(self, credentials: Credentials, visit: Visit) -> Identity:
-        with visit.stage("identity"):
-            identity = visit.identity = await self._identities.identify(credentials)
+        visit.enter("identity")
+        identity = visit.identity = await self._identities.identify(credentials)
+        visit.leave()
         ASKING.set(identity)
         self._rates.count(identity)
         return identity
 
     async def grant(self, identity: Identity, video: Video, visit: Visit) -> Grant:
-        with visit.stage("grant"):
-            visit.grant = await self._policy.decide(identity, video)
-            return visit.grant
+        visit.enter("grant")
+        grant = visit.grant = await self._policy.decide(identity, video)
+        visit.leave()
+        return grant
 
     async def recording(self, credentials: Credentials, recording: str, visit: Visit) -> RecordingGrant:
         """Walk it for a recording as a whole: who, and may they."""
         identity = await self.identify(credentials, visit)
-        with visit.stage("grant"):
-            return await self._policy.decide_recording(identity, recording)
+        visit.enter("grant")
+        grant = await self._policy.decide_recording(identity, recording)
+        visit.leave()
+        return grant

@@ -43,28 +43,20 @@ class Visit:
     api: bool = False
     """A call of VALT's API behind SSO: audited as ``api``."""
 
-    def stage(self, name: str) -> "Stage":
-        """Measures what is done within it as *name*."""
-        return Stage(self, name)
+    stage: str | None = None
+    """The step of the road that is being taken."""
+    entered: float = 0.0
+
+    def enter(self, stage: str) -> None:
+        """Take the next step of the road."""
+        self.stage, self.entered = stage, self.clock()
+
+    def leave(self) -> None:
+        """The step, if one is being taken, is over, whatever its end."""
+        stage, self.stage = self.stage, None
+        if stage is not None:
+            self.stages[stage] = self.stages.get(stage, 0.0) + self.clock() - self.entered
 
     @property
     def seconds(self) -> float:
         return self.clock() - self.started
-
-
-class Stage:
-    """A step of the road, from its entering to its leaving."""
-
-    __slots__ = ("_began", "_name", "_visit")
-
-    def __init__(self, visit: Visit, name: str) -> None:
-        self._visit = visit
-        self._name = name
-        self._began = 0.0
-
-    def __enter__(self) -> None:
-        self._began = self._visit.clock()
-
-    def __exit__(self, *_: object) -> None:
-        visit, name = self._visit, self._name
-        visit.stages[name] = visit.stages.get(name, 0.0) + visit.clock() - self._began

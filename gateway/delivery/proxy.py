@@ -63,8 +63,9 @@ class ProxyDelivery:
 
         with self._streams.running(grant, visit, end):
             try:
-                with visit.stage("first_byte"):
-                    answer = await source.open(request.method, request_headers(request.headers))
+                visit.enter("first_byte")
+                answer = await source.open(request.method, request_headers(request.headers))
+                visit.leave()
                 filename = link.filename or f"{grant.video.video}.mp4"
                 headers = response_headers(answer.headers, answer.status, filename, attachment=attachment)
                 visit.status = answer.status

@@ -31,6 +31,6 @@ class Admission:
         coding = headers.get("Transfer-Encoding")
         if coding is not None and (coding.strip().lower() != "chunked" or request.version == HttpVersion10):
             raise BadRequestError("the transfer coding is not one this server speaks")
-        query = request.query
+        query = request.query if "?" in target else None
         if query and any(len(query.getall(name, ())) > 1 for name in OURS):
             raise BadRequestError("a query parameter stands more than once")

@@ -3,6 +3,8 @@
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 
+from multidict import CIMultiDictProxy
+
 from gateway.model import Credentials, Secret
 from gateway.web.request import Request
 
@@ -23,7 +25,7 @@ class CredentialsReader:
         headers = request.headers
         offered = {name: headers[name] for name in self._names if name in headers}
         session = self._read_session(headers.getall("Cookie")) if "Cookie" in headers else None
-        query = request.query if request.query_string else {}
+        query = request.query if request.has_query else {}
         ticket, token = query.get("ticket"), query.get("access_token") if access_token else None
         return Credentials(
             headers=offered,
@@ -43,14 +45,13 @@ class Forwarded:
         self._trusted = [ipaddress.ip_network(network) for network in trusted if network != "unix"]
         self._unix = "unix" in trusted
 
-    def client(self, request: Request) -> str | None:
-        """The right-most address of X-Forwarded-For that is not a trusted proxy's, or the socket's peer."""
-        peer = request.peer
+    def client(self, peer: str | None, headers: CIMultiDictProxy[str]) -> str | None:
+        """The right-most address of X-Forwarded-For that is not a trusted proxy's, or *peer*, the socket's."""
         if not self._trusted and not self._unix:
             return peer
         hops = [peer or ""]
         if self._trusts(peer):
-            for value in reversed(request.headers.getall("X-Forwarded-For", [])):
+            for value in reversed(headers.getall("X-Forwarded-For", [])):
                 hops += [hop.strip() for hop in reversed(value.split(","))]
         for hop in hops[:32]:
             address = None if hop == "" and peer is None else hop

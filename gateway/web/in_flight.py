@@ -8,18 +8,18 @@ class InFlight:
 
     def __init__(self) -> None:
         self._count = 0
-        self._none = asyncio.Event()
-        self._none.set()
+        self._none: asyncio.Future[None] | None = None
 
     def __enter__(self) -> None:
         self._count += 1
-        self._none.clear()
 
     def __exit__(self, *_: object) -> None:
         self._count -= 1
-        if not self._count:
-            self._none.set()
+        if not self._count and self._none is not None and not self._none.done():
+            self._none.set_result(None)
 
     async def over(self) -> None:
         """Wait for the end of the last one. Whoever waits sees to it that no new ones come."""
-        await self._none.wait()
+        if self._count:
+            self._none = asyncio.get_running_loop().create_future()
+            await self._none

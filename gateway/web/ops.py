@@ -1,6 +1,6 @@
 """The admin listener, never the public one: metrics, health, readiness, version."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -16,7 +16,7 @@ class Readiness:
 
 def admin(
     readiness: Readiness, render_metrics: Callable[[], tuple[bytes, str]], version: Mapping[str, str]
-) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
+) -> Callable[[web.BaseRequest], Coroutine[Any, Any, web.Response]]:
     """What answers there. *render_metrics* gives the exposition and its content type."""
 
     def metrics(_request: web.BaseRequest) -> web.Response:

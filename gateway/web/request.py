@@ -16,19 +16,20 @@ class NamesAnswers(Protocol):
 
 
 class Request(web.BaseRequest):
-    """*parts* are the parameters of its route, decoded. *set_cookie* is what its answer is to set."""
+    """*parts* are the parameters of its route, decoded. *peer* is the address at the other end of the socket, never a
+    forwarded one, and None on a unix socket. *set_cookie* is what its answer is to set."""
 
     visit: Visit
     parts: Mapping[str, str]
+    peer: str | None
     set_cookie: str | None = None
 
     front: "NamesAnswers | None" = None
     """None for what never came so far: the parser's refusals are complete as they are."""
 
     @property
-    def peer(self) -> str | None:
-        """The address at the other end of the socket, never a forwarded one; None on a unix socket."""
-        return self.remote or None
+    def has_query(self) -> bool:
+        return "?" in self._message.path
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         if self.front is not None:

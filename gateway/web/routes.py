@@ -80,15 +80,16 @@ Parts = Mapping[str, str]
 def find(method: str, path: str) -> tuple[str, Choose, Parts]:
     """The route's template, what answers *method* there, and its parameters; ``other`` and a refusal where there is
     none. *path* is decoded but for ``%2F`` and ``%25``, as yarl's ``path_safe`` is."""
-    others: set[str] = set()
+    others: list[str] = []
     for pattern, template, methods in _PATTERNS:
         matched = pattern.fullmatch(path)
         if matched is not None:
             choose = methods.get(method) or methods.get("*")
             if choose is not None:
-                return template, choose, {name: _decoded(part) for name, part in matched.groupdict().items()}
-            others.update(methods)
-    return "other", _refusing(MethodNotAllowedError(allowed=sorted(others)) if others else NotFoundError()), {}
+                parts = matched.groupdict()
+                return template, choose, {name: _decoded(parts[name]) for name in parts} if "%" in path else parts
+            others += methods
+    return "other", _refusing(MethodNotAllowedError(allowed=sorted(set(others))) if others else NotFoundError()), {}
 
 
 def _refusing(error: GatewayError) -> Choose:
@@ -99,7 +100,7 @@ def _refusing(error: GatewayError) -> Choose:
 
 
 def _decoded(part: str) -> str:
-    return part.replace("%2F", "/").replace("%25", "%") if "%" in part else part
+    return part.replace("%2F", "/").replace("%25", "%")
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -7,38 +7,107 @@ tests fail loudly when a new aiohttp changes what is under it.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, cast
 
-from aiohttp import http_exceptions, http_parser, web
+from aiohttp import HttpVersion11, http_exceptions, http_parser, web
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
+from aiohttp.http_writer import StreamWriter
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError
 from gateway.ports import Clock, Listener
 from gateway.visit import Visit
+from gateway.web.begun import Begun
 from gateway.web.errors import STATUS, problem
-from gateway.web.request import new_request_id
+from gateway.web.request import Request, new_request_id
 
 MAX_LINE = 4096
 MAX_FIELD = 8190
 MAX_HEADERS = 64
 
-Handle = Callable[[Any], Awaitable[web.StreamResponse]]
+Handle = Callable[[Any], Coroutine[Any, Any, web.StreamResponse]]
 Refused = Callable[[BaseException | None], web.Response]
 
+_arrivals = memoryview(bytearray(64 * 1024))
+"""What has just been read: a protocol is told of it before anything else is read."""
 
-class Connection(RequestHandler):
-    """One client's connection."""
 
-    __slots__ = ("_refused",)
+class Connection(RequestHandler, asyncio.BufferedProtocol):
+    """One client's connection.
 
-    def __init__(self, manager: web.Server, refused: Refused, **kwargs: Any) -> None:
-        super().__init__(manager, **kwargs)
+    A request that finds it idle is begun as it arrives, and where its answer needs no waiting and has no body it is
+    written then and there. Whatever else there is, the rest of such a request included, goes aiohttp's way.
+    """
+
+    __slots__ = ("_begun", "_refused")
+
+    def __init__(self, server: "Server", refused: Refused, **kwargs: Any) -> None:
+        super().__init__(server, **kwargs)
         self._refused = refused
+        self._begun: tuple[web.BaseRequest, Begun[web.StreamResponse]] | None = None
+        self._request_factory = self._request
+        self._request_handler = self._handle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         _probe(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._begun is not None:
+            self._begun[1].cancel(self._loop)
+            self._begun = None
+        super().connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # Where a protocol brings no buffer, asyncio allocates 256 KiB for each read: more than a small read costs.
+        return _arrivals
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(_arrivals[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        idle = self._waiter
+        if idle is None or idle.done() or self._messages:
+            super().data_received(data)
+            return
+        self._waiter = None  # nobody is woken before it is seen whether there is any need
+        super().data_received(data)
+        self._waiter = idle
+        if self._messages and not (len(self._messages) == 1 and self._answered()):
+            idle.set_result(None)
+
+    def _answered(self) -> bool:
+        """Begin the one request that has arrived. Whether that was all."""
+        message, payload = self._messages[0]
+        if payload is not EMPTY_PAYLOAD or not isinstance(message, RawRequestMessage) or self._paused:
+            return False
+        server = cast("Server", self._manager)
+        request = server.request_factory(
+            message, payload, self, StreamWriter(self, self._loop), cast("asyncio.Task[None]", self._task_handler)
+        )
+        begun = Begun(server.handle(request))
+        head = None if begun.result is None else head_alone(request, begun.result)
+        if head is None or self.transport is None:
+            self._begun = request, begun
+            return False
+        self._messages.clear()
+        cast("HttpRequestParser", self._parser).message_consumed()
+        server.requests_count += 1
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self.transport.write(head)
+        return True
+
+    def _request(self, *made_of: Any) -> web.BaseRequest:
+        return cast("Server", self._manager).request_factory(*made_of) if self._begun is None else self._begun[0]
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._begun is None:
+            return await cast("Server", self._manager).handle(request)
+        (_, begun), self._begun = self._begun, None
+        return await begun.rest()
 
     def handle_error(
         self,
@@ -50,6 +119,33 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the head is sent already")
         return self._refused(exc if status != 500 else None)
+
+
+def head_alone(request: web.BaseRequest, response: web.StreamResponse) -> bytes | None:
+    """*response* as it goes on the wire, as aiohttp would write it; None where it has a body, or ends the connection,
+    or was begun already."""
+    if type(response) is not web.Response or response.body is not None or response.status < 300:
+        return None
+    if response.prepared or response.status == 304 or response.keep_alive is False:
+        return None
+    if not request.keep_alive or request.version != HttpVersion11:
+        return None
+    if isinstance(request, Request) and request.front is not None:
+        request.front.name(request, response)
+    headers = response.headers
+    headers["Date"] = rfc822_formatted_time()
+    if request.method != "HEAD":
+        headers["Content-Length"] = "0"
+    return _written(f"HTTP/1.1 {response.status} {response.reason}", headers)
+
+
+def _written(status_line: str, headers: Mapping[str, str]) -> bytes:
+    """A head on the wire. ValueError where a value has a line's end in it, which would begin another field."""
+    lines = [status_line, *[f"{name}: {value}" for name, value in headers.items()]]
+    head = "\r\n".join(lines) + "\r\n\r\n"
+    if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
+        raise ValueError("a line's end in a header")
+    return head.encode()
 
 
 def _probe(transport: asyncio.BaseTransport) -> None:
@@ -81,6 +177,7 @@ class Server(web.Server):
             lingering_time=2.0,
         )
         self._refused = refused
+        self.handle = handle
 
     def __call__(self) -> RequestHandler:
         return Connection(self, self._refused, loop=self._loop, **self._kwargs)
