@@ -181,20 +181,14 @@ class Upstreams:
 
     async def connect(self, origin: Origin) -> Upstream:
         """A new connection. OSError (ssl.SSLError is one); TimeoutError."""
-        scheme, host, port = origin
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._connect_timeout):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=0.25, loop=loop)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if scheme == "http":
-                return Upstream(origin, sock, loop)
-            try:
-                wrapped = self._ssl_context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
-            except BaseException:
-                sock.close()
-                raise
-            return await _shake_hands(Upstream(origin, wrapped, loop), wrapped)
+        # In a task of its own: asyncio.timeout wants one, and a handler has none until it first waits.
+        opening = asyncio.create_task(self._open(origin))
+        try:
+            return await opening
+        except asyncio.CancelledError:
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                opening.result().close()  # it was there in the turn in which nobody wanted it any more
+            raise
 
     def keep(self, upstream: Upstream) -> None:
         """Put a connection whose answer was read to its end aside for the next request."""
@@ -209,6 +203,22 @@ class Upstreams:
             for upstream in kept:
                 upstream.close()
         self._kept.clear()
+
+    async def _open(self, origin: Origin) -> Upstream:
+        scheme, host, port = origin
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._connect_timeout):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=0.25, loop=loop)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if scheme == "http":
+                return Upstream(origin, sock, loop)
+            try:
+                wrapped = self._ssl_context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+            except BaseException:
+                sock.close()
+                raise
+            return await _shake_hands(Upstream(origin, wrapped, loop), wrapped)
 
 
 async def _shake_hands(upstream: Upstream, sock: ssl.SSLSocket) -> Upstream:

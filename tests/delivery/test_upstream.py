@@ -269,3 +269,19 @@ async def test_a_server_that_will_close_says_so(said: str) -> None:
         upstream = await upstreams.connect(server.origin)
         assert not (await ask(upstream)).keep
         upstream.close()
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
+async def test_one_that_is_there_just_as_nobody_wants_it_any_more_is_closed(encrypted: bool) -> None:
+    async with media(PLAIN, encrypted=encrypted) as (server, upstreams):
+        before = asyncio.all_tasks()
+        connecting = asyncio.create_task(upstreams.connect(server.origin))
+        await asyncio.sleep(0)
+        (opening,) = asyncio.all_tasks() - before - {connecting}
+        while not opening.done():
+            await asyncio.sleep(0)
+        assert connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        assert opening.result().closed
+        await until(lambda: bool(server.writers))
