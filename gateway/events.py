@@ -1,11 +1,11 @@
 """What happened, as typed facts. Rooms tell them to a Listener; observe reads them. Each class says exactly
-what counts once. Labels hold no person, recording or URL."""
+what counts once; one that is only counted is the tuple of its labels. Labels hold no person, recording or URL."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class CacheLookup:
+class CacheLookup(NamedTuple):
     """One look into a cache: *result* is hit, loaded, joined, negative or short."""
 
     cache: str
@@ -22,32 +22,28 @@ class ValtCall:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class ValtLogin:
+class ValtLogin(NamedTuple):
     """One login ended: *outcome* ok, refused, error or timeout."""
 
     account: str
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class JwksRefresh:
+class JwksRefresh(NamedTuple):
     """One attempt to fetch a provider's keys: *outcome* ok or error."""
 
     issuer: str
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityTold:
+class IdentityTold(NamedTuple):
     """A provider gave its answer on a request: *outcome* accepted, refused or unavailable."""
 
     provider: str
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class GrantDecided:
+class GrantDecided(NamedTuple):
     """A decision: *rule* is the rule's name, or "" where none fits; *outcome* allowed|denied|unknown."""
 
     rule: str
@@ -61,38 +57,33 @@ class LinkUsed:
     remaining: float
 
 
-@dataclass(frozen=True, slots=True)
-class StreamResumed:
+class StreamResumed(NamedTuple):
     """A body was asked for again: *reason* dropped|stalled|short|link_refused|idle; *outcome* ok|failed."""
 
     reason: str
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class StreamAborted:
+class StreamAborted(NamedTuple):
     """A stream ended before its end: *side* viewer|upstream|gateway, *reason* a short fixed word."""
 
     side: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Relayed:
+class Relayed(NamedTuple):
     """A body began to move: *way* fast or plain."""
 
     way: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigReloaded:
+class ConfigReloaded(NamedTuple):
     """*outcome* ok or failed."""
 
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class LimitReached:
+class LimitReached(NamedTuple):
     """A request was turned away by the limit of that name (a key of [limits])."""
 
     limit: str
@@ -114,8 +105,7 @@ class Noticed:
     fields: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AuditWritten:
+class AuditWritten(NamedTuple):
     """A line stands in the audit: *event* is open, close, deny, api, sign_in or sign_out."""
 
     event: str

@@ -25,7 +25,7 @@ which they are counted as failures; the ends of streams, which the streams thems
 
 
 class AuditFile:
-    """Implements ports.Audit, and ports.Listener for what ends. *path* "-" is standard output."""
+    """Implements ports.Audit, and listeners.Hearer for what ends. *path* "-" is standard output."""
 
     def __init__(self, path: str, clock: Clock, listener: Listener) -> None:
         self._path = path
@@ -67,7 +67,7 @@ class AuditFile:
         """A ``sign_in`` or ``sign_out`` line."""
         self._write(event, self._line(event, visit, identity), keep=True)
 
-    def happened(self, event: Event) -> None:
+    def hears(self, _kind: type[Event]) -> None:
         """Nothing that happens apart from a visit is audited."""
 
     def ended(self, visit: Visit) -> None:

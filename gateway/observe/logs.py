@@ -15,6 +15,7 @@ from gateway.clock import SystemClock
 from gateway.events import Event, Noticed
 from gateway.observe.libraries import LibraryHandler
 from gateway.observe.lines import json_line
+from gateway.observe.listeners import Hear
 from gateway.observe.moment import rfc3339
 from gateway.ports import Clock
 from gateway.visit import Visit
@@ -67,6 +68,9 @@ class LogListener:
             self._timer.cancel()
         self._loop = None
         self.flush()
+
+    def hears(self, kind: type[Event]) -> Hear | None:
+        return self.happened if kind is Noticed else None
 
     def happened(self, event: Event) -> None:
         if isinstance(event, Noticed) and _LEVELS[event.level] >= self._level:

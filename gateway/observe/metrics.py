@@ -2,15 +2,15 @@
 
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
-from typing import Any, cast
+from typing import cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from gateway import events
-from gateway.observe.series import Labels, Series
+from gateway.observe.listeners import Hear
+from gateway.observe.series import Series
 from gateway.visit import Visit
 
 _KNOWN: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -35,19 +35,14 @@ _KNOWN: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """Label values that are known whatever the configuration, present at zero from the start."""
 
+_NO_STATUS = "none"
+"""Of a viewer who left before there was an answer."""
 _STATUSES = (
-    *("200", "206", "303", "304", "307"),
-    *("400", "401", "403", "404", "405", "410", "412", "416", "429", "431", "500", "502", "503", "504"),
-    "none",
+    *(200, 206, 303, 304, 307),
+    *(400, 401, 403, 404, 405, 410, 412, 416, 429, 431, 500, 502, 503, 504),
+    _NO_STATUS,
 )
-"""What product.md answers with; "none" is a viewer who left before there was an answer."""
-
-
-def _labels(*names: str) -> Callable[[Any], Labels]:
-    """Reads an event's labels, one or several, as a tuple."""
-    if len(names) > 1:
-        return cast("Callable[[Any], Labels]", attrgetter(*names))
-    return lambda event: (getattr(event, names[0]),)
+"""What product.md answers with."""
 
 
 class Metrics:
@@ -62,23 +57,21 @@ class Metrics:
             getattr(series, name).prepare(*values)
         series.stream_aborts.prepare(("upstream",), ("changed", "gone"))
         series.stream_aborts.prepare(("gateway",), ("revoked", "drain", "internal"))
-        self._counted: Mapping[type, tuple[dict[Labels, float], Callable[[Any], Labels]]] = {
-            events.CacheLookup: (series.cache_lookups.numbers, _labels("cache", "result")),
-            events.ValtLogin: (series.valt_logins.numbers, _labels("account", "outcome")),
-            events.JwksRefresh: (series.jwks_refreshes.numbers, _labels("issuer", "outcome")),
-            events.IdentityTold: (series.identity.numbers, _labels("provider", "outcome")),
-            events.GrantDecided: (series.grants.numbers, _labels("rule", "outcome")),
-            events.StreamResumed: (series.stream_resumes.numbers, _labels("reason", "outcome")),
-            events.StreamAborted: (series.stream_aborts.numbers, _labels("side", "reason")),
-            events.Relayed: (series.relay.numbers, _labels("way")),
-            events.ConfigReloaded: (series.config_reloads.numbers, _labels("outcome")),
-            events.LimitReached: (series.limits.numbers, _labels("limit")),
-            events.AuditWritten: (series.audit_events.numbers, _labels("event")),
-        }
-        self._measured: Mapping[type, Callable[[Any], None]] = {
+        self._hears: Mapping[type[events.Event], Hear] = {
+            events.CacheLookup: series.cache_lookups.add,
             events.ValtCall: self._valt_call,
+            events.ValtLogin: series.valt_logins.add,
+            events.JwksRefresh: series.jwks_refreshes.add,
+            events.IdentityTold: series.identity.add,
+            events.GrantDecided: series.grants.add,
             events.LinkUsed: lambda event: series.link_remaining_seconds.observe(event.remaining),
+            events.StreamResumed: series.stream_resumes.add,
+            events.StreamAborted: series.stream_aborts.add,
+            events.Relayed: series.relay.add,
+            events.ConfigReloaded: series.config_reloads.add,
+            events.LimitReached: series.limits.add,
             events.LoopLagged: lambda event: series.event_loop_lag_seconds.observe(event.seconds),
+            events.AuditWritten: series.audit_events.add,
             events.AuditFailed: lambda _: series.audit_failures.add(),
         }
 
@@ -113,25 +106,23 @@ class Metrics:
         """The exposition and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
+    def hears(self, kind: type[events.Event]) -> Hear | None:
+        return self._hears.get(kind)
+
     def happened(self, event: events.Event) -> None:
-        counted = self._counted.get(type(event))
-        if counted is not None:
-            numbers, labels = counted
-            numbers[labels(event)] += 1
-            return
-        measure = self._measured.get(type(event))
-        if measure is not None:
-            measure(event)
+        hear = self._hears.get(type(event))
+        if hear is not None:
+            hear(event)
 
     def ended(self, visit: Visit) -> None:
         series, stages = self._series, visit.stages
-        status = "none" if visit.status is None else str(visit.status)
-        series.requests.add((visit.route, visit.method, status))
-        series.request_seconds.observe(visit.seconds, (visit.route,))
+        series.requests.numbers[visit.route, visit.method, visit.status or _NO_STATUS] += 1
+        series.request_seconds.rows[visit.route,].observe(visit.seconds)
+        stage_rows = series.stage_seconds.rows
         for stage, seconds in stages.items():
-            series.stage_seconds.observe(seconds, (stage,))
+            stage_rows[stage,].observe(seconds)
         if visit.opened and visit.delivery is not None:
-            series.deliveries.add((visit.delivery, visit.outcome or "whole"))
+            series.deliveries.numbers[visit.delivery, visit.outcome or "whole"] += 1
             if visit.bytes:
                 series.stream_bytes.add((), visit.bytes)
             if visit.delivery == "proxy":
@@ -139,4 +130,4 @@ class Metrics:
 
     def _valt_call(self, event: events.ValtCall) -> None:
         self._series.valt_requests.add((event.operation, event.outcome))
-        self._series.valt_request_seconds.observe(event.seconds, (event.operation,))
+        self._series.valt_request_seconds.rows[event.operation,].observe(event.seconds)

@@ -7,6 +7,7 @@ asks for them: the library's own counters take a lock and a look-up by labels ea
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate, product
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -16,7 +17,7 @@ _REQUEST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 _QUICK = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LIFE = (0, 15, 30, 60, 120, 300, 600, 900, 1200, 1500, 1800, 3600)
 
-Labels = tuple[str, ...]
+Labels = tuple[str | int, ...]
 
 
 class Counter:
@@ -31,7 +32,7 @@ class Counter:
     def add(self, labels: Labels = (), number: float = 1) -> None:
         self.numbers[labels] += number
 
-    def prepare(self, *values: Iterable[str]) -> None:
+    def prepare(self, *values: Iterable[str | int]) -> None:
         """Be present at zero for every combination of the labels' *values*."""
         for labels in product(*values):
             self.numbers.setdefault(labels, 0)
@@ -39,7 +40,7 @@ class Counter:
     def family(self) -> Metric:
         family = CounterMetricFamily(self._name, self._help, labels=self._labels)
         for labels, number in self.numbers.items():
-            family.add_metric(labels, number)
+            family.add_metric([*map(str, labels)], number)
         return family
 
 
@@ -64,37 +65,47 @@ class Gauge(Counter):
     def family(self) -> Metric:
         family = GaugeMetricFamily(self._name, self._help, labels=self._labels)
         for labels, number in {**self.numbers, **{labels: ask() for labels, ask in self._asked.items()}}.items():
-            family.add_metric(labels, number)
+            family.add_metric([*map(str, labels)], number)
         return family
 
 
+class Row:
+    """How often a number fell between two of *bounds*, and all of them added up."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds, self.counts, self.sum = bounds, [0] * (len(bounds) + 1), 0.0
+
+    def observe(self, number: float) -> None:
+        self.counts[bisect_left(self.bounds, number)] += 1
+        self.sum += number
+
+
 class Histogram:
-    """How often a number fell between two *bounds*; an upper bound is within (Prometheus: ``le``)."""
+    """*rows* by the values of its labels; an upper bound is within (Prometheus: ``le``)."""
 
     def __init__(self, name: str, help_: str, bounds: Sequence[float], *labels: str) -> None:
         self._name, self._help, self._bounds, self._labels = f"valt_gateway_{name}", help_, bounds, labels
-        self._counts: dict[Labels, list[int]] = {}
-        self._sums: dict[Labels, float] = {}
+        self.rows: defaultdict[Labels, Row] = defaultdict(partial(Row, bounds))
         if not labels:
             self.prepare()
 
-    def observe(self, number: float, labels: Labels = ()) -> None:
-        if labels not in self._counts:
-            self.prepare(*((value,) for value in labels))
-        self._counts[labels][bisect_left(self._bounds, number)] += 1
-        self._sums[labels] += number
+    def observe(self, number: float) -> None:
+        """For one without labels."""
+        self.rows[()].observe(number)
 
     def prepare(self, *values: Iterable[str]) -> None:
         """Be present at zero for every combination of the labels' *values*."""
         for labels in product(*values):
-            self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
-            self._sums.setdefault(labels, 0)
+            self.rows[labels]
 
     def family(self) -> Metric:
         family = HistogramMetricFamily(self._name, self._help, labels=self._labels)
         bounds = [*map(floatToGoString, self._bounds), "+Inf"]
-        for labels, counts in self._counts.items():
-            family.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), self._sums[labels])
+        for labels, row in self.rows.items():
+            buckets = list(zip(bounds, accumulate(row.counts), strict=True))
+            family.add_metric([*map(str, labels)], buckets, row.sum)
         return family
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from gateway.events import Event, LoopLagged, Noticed
 from gateway.observe.listeners import Listeners
@@ -62,3 +63,15 @@ def test_everything_is_told_to_each_listener_in_order() -> None:
     both.happened(event)
     both.ended(visit)
     assert [(one.events, one.visits) for one in (first, second)] == [([event], [visit])] * 2
+
+
+def test_who_hears_nothing_of_a_kind_is_told_nothing_of_it() -> None:
+    class Deaf(Recorder):
+        def hears(self, kind: type[Event]) -> Callable[[Event], None] | None:
+            return None if kind is LoopLagged else self.happened
+
+    deaf, other = Deaf(), Recorder()
+    both = Listeners(deaf, other)
+    for event in (LoopLagged(0.5), Noticed("info", "hello"), LoopLagged(0.25)):
+        both.happened(event)
+    assert (len(deaf.events), len(other.events)) == (1, 3)

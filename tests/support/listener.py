@@ -1,5 +1,6 @@
 """A listener that remembers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.events import Event
@@ -12,6 +13,9 @@ class Recorder:
 
     events: list[Event] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
+
+    def hears(self, _kind: type[Event]) -> Callable[[Event], None] | None:
+        return self.happened
 
     def happened(self, event: Event) -> None:
         self.events.append(event)
