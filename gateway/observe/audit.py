@@ -19,6 +19,10 @@ from gateway.visit import Visit
 
 VERSION = 1
 
+_WRITTEN = {event: AuditWritten(event) for event in ("open", "close", "deny", "api", "sign_in", "sign_out")}
+_CLOSED = -1
+"""A descriptor that every system refuses to write to."""
+
 _MOST_DENIALS = 100_000
 """Refusals kept while the audit cannot be written: about 50 MB. Anybody can cause them, so they must have an end, past
 which they are counted as failures; the ends of streams, which the streams themselves bound, are always kept."""
@@ -31,7 +35,7 @@ class AuditFile:
         self._path = path
         self._clock = clock
         self._listener = listener
-        self._descriptor: int | None = None
+        self._descriptor = _CLOSED
         self._pending: deque[tuple[str, bytes]] = deque()
         self._failing = False
 
@@ -47,15 +51,15 @@ class AuditFile:
         """After a log rotation has moved the file away. The old one goes on being written where that fails."""
         old = self._descriptor
         self.open()
-        if old is not None and self._path != "-":
+        if old != _CLOSED and self._path != "-":
             os.close(old)
 
     def close(self) -> None:
         with suppress(OSError):
             self._flush()
-        if self._descriptor is not None and self._path != "-":
+        if self._descriptor != _CLOSED and self._path != "-":
             os.close(self._descriptor)
-        self._descriptor = None
+        self._descriptor = _CLOSED
 
     def opened(self, visit: Visit) -> None:
         """The ``open`` line, before the first byte. BusyError where it cannot be written."""
@@ -113,14 +117,18 @@ class AuditFile:
         if event == "deny" and len(self._pending) >= _MOST_DENIALS:
             self._listener.happened(AuditFailed())
             return False
-        self._pending.append((event, line))
         try:
-            self._flush()
+            if self._pending:
+                self._flush()
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+                keep = True  # what is begun gets its end
         except OSError as error:
             self._fail(error)
-            if not keep and self._pending[-1][1] is line:
-                self._pending.pop()
+            if keep:
+                self._pending.append((event, line))
             return False
+        self._listener.happened(_WRITTEN[event])
         if self._failing:
             self._failing = False
             self._listener.happened(Noticed("info", "the audit is written again"))
@@ -128,8 +136,6 @@ class AuditFile:
 
     def _flush(self) -> None:
         """Write what is kept, oldest first. OSError where that is impossible; no line is left without its end."""
-        if self._descriptor is None:
-            raise OSError(errno.EBADF, "the audit is not open")
         while self._pending:
             event, line = self._pending[0]
             rest = line[os.write(self._descriptor, line) :]
@@ -137,7 +143,7 @@ class AuditFile:
                 self._pending[0] = (event, rest)
             else:
                 self._pending.popleft()
-                self._listener.happened(AuditWritten(event))
+                self._listener.happened(_WRITTEN[event])
 
     def _fail(self, error: OSError) -> None:
         self._listener.happened(AuditFailed())

@@ -29,6 +29,8 @@ _MOST_STRANGERS = 20
 """Records in a second of requests without a route."""
 
 Record = Mapping[str, Any]
+_Ended = tuple[Visit, float, float]
+"""A request that is over, when, and how long it took: a record is made of it only when it is written."""
 
 
 def renderer(format_: str, *, colors: bool = False) -> Callable[[Record], str]:
@@ -53,7 +55,7 @@ class LogListener:
         self._render = renderer(format_, colors=stream.isatty() and not os.environ.get("NO_COLOR"))
         self._level = _LEVELS[level]
         self._clock = clock or SystemClock()
-        self._waiting: deque[Record] = deque()
+        self._waiting: deque[_Ended] = deque()
         self._dropped = 0
         self._second = 0
         self._strangers = 0
@@ -82,7 +84,7 @@ class LogListener:
         if len(self._waiting) >= _MOST_WAITING or (visit.route == "other" and self._is_flood(visit.started)):
             self._dropped += 1
             return
-        self._waiting.append(_told_of(visit, rfc3339(self._clock.now())))
+        self._waiting.append((visit, self._clock.now(), visit.seconds))
         if self._loop is None:
             self.flush()
         elif self._timer is None:
@@ -108,7 +110,7 @@ class LogListener:
         self._timer = self._loop.call_soon(self._flush_some) if self._waiting and self._loop is not None else None
 
     def _write_some(self) -> None:
-        records = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+        records = [_told_of(*self._waiting.popleft()) for _ in range(min(_BATCH, len(self._waiting)))]
         if self._dropped and not self._waiting:
             records.append(self._record("warning", "access records dropped", {"count": self._dropped}))
             self._dropped = 0
@@ -133,10 +135,10 @@ def take_over(listener: LogListener, clock: Clock, level: str) -> None:
     root.setLevel(max(_LEVELS[level], logging.INFO))
 
 
-def _told_of(visit: Visit, timestamp: str) -> Record:
+def _told_of(visit: Visit, now: float, seconds: float) -> Record:
     """What the log says of a request: the route's template, never the path, the query or the Referer."""
     return {
-        "timestamp": timestamp,
+        "timestamp": rfc3339(now),
         "level": "info",
         "event": "request",
         "request_id": visit.request_id,
@@ -153,6 +155,6 @@ def _told_of(visit: Visit, timestamp: str) -> Record:
         "delivery": visit.delivery,
         "bytes": visit.bytes,
         "outcome": visit.outcome,
-        "seconds": round(visit.seconds, 6),
+        "seconds": round(seconds, 6),
         "peer": visit.peer,
     }
