@@ -7,11 +7,10 @@ behind a shield: one who gives up takes it from nobody. Failures are passed on a
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-
-from cachetools import TLRUCache
+from typing import Generic, TypeVar
 
 from gateway.events import CacheLookup
 from gateway.ports import Clock, Listener
@@ -31,14 +30,36 @@ class Loaded(Generic[V]):
     good_for: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry(Generic[V]):
-    value: V
-    deadline: float
+class Kept(Generic[K, V]):
+    """At most *most* values, each until its end, in monotonic seconds. What was asked for longest ago makes room."""
 
+    def __init__(self, most: int, clock: Clock) -> None:
+        self._most = most
+        self._monotonic = clock.monotonic
+        self._entries: OrderedDict[K, tuple[V, float]] = OrderedDict()
 
-def _deadline(_key: Any, entry: "_Entry[Any]", _now: float) -> float:
-    return entry.deadline
+    def get(self, key: K) -> tuple[V, float] | None:
+        """The value and its end, if that has not come."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if entry[1] <= self._monotonic():
+            del self._entries[key]
+            return None
+        self._entries.move_to_end(key)
+        return entry
+
+    def put(self, key: K, value: V, until: float) -> None:
+        self._entries[key] = (value, until)
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._most:
+            self._entries.popitem(last=False)
+
+    def drop(self, key: K) -> None:
+        self._entries.pop(key, None)
+
+    def clear(self) -> None:
+        self._entries.clear()
 
 
 class Shared(Generic[K, V]):
@@ -89,8 +110,8 @@ class Cache(Generic[K, V]):
         self.name = name
         self._clock = clock
         self._listener = listener
-        self._entries: TLRUCache[K, _Entry[V]] = TLRUCache(max_entries, ttu=_deadline, timer=clock.monotonic)
-        self._refusals: TLRUCache[K, _Entry[Exception]] = TLRUCache(max_entries, ttu=_deadline, timer=clock.monotonic)
+        self._good = Kept[K, V](max_entries, clock)
+        self._refusals = Kept[K, Exception](max_entries, clock)
         self._negative = negative
         self._negative_ttl = negative_ttl
         self._loads = Shared[K, V](f"{name} load")
@@ -101,43 +122,40 @@ class Cache(Generic[K, V]):
 
         Raises what *load* raised.
         """
-        entry = self._good(key)
-        if entry is not None:
-            if min_life <= 0 or entry.deadline - self._clock.monotonic() >= min_life:
+        good = self._good.get(key)
+        if good is not None:
+            value, until = good
+            if min_life <= 0 or until - self._clock.monotonic() >= min_life:
                 self._told("hit")
-                return entry.value
+                return value
             self._told("short")
-        refusal = self._refusals.get(key)
-        if refusal is not None:
+        refused = self._refusals.get(key)
+        if refused is not None:
             self._told("negative")
-            raise refusal.value.with_traceback(None)
-        if entry is None:
+            raise refused[0].with_traceback(None)
+        if good is None:
             self._told("joined" if key in self._loads else "loaded")
         return await self._loads.get(key, lambda: self._load(key, load))
 
     def peek(self, key: K) -> V | None:
         """The value if it is there and good. Counts as no look-up."""
-        entry = self._good(key)
-        return None if entry is None else entry.value
+        good = self._good.get(key)
+        return None if good is None else good[0]
 
     def put(self, key: K, loaded: Loaded[V]) -> None:
-        self._entries.pop(key, None)
         if loaded.good_for > 0:
-            deadline = self._clock.monotonic() + min(loaded.good_for, MAX_LIFE)
-            self._entries[key] = _Entry(loaded.value, deadline)
+            self._good.put(key, loaded.value, self._clock.monotonic() + min(loaded.good_for, MAX_LIFE))
+        else:
+            self._good.drop(key)
 
     def forget(self, key: K, value: V) -> None:
         """Drop *key*, but only if it is still that *value*: another may have replaced it already."""
-        entry = self._entries.get(key)
-        if entry is not None and entry.value == value:
-            self._entries.pop(key, None)
+        if self.peek(key) == value:
+            self._good.drop(key)
 
     def clear(self) -> None:
-        self._entries.clear()
+        self._good.clear()
         self._refusals.clear()
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     async def close(self) -> None:
         """Cancel what is still being loaded."""
@@ -150,14 +168,8 @@ class Cache(Generic[K, V]):
             return loaded.value
         except self._negative as error:
             if self._negative_ttl > 0:
-                self._refusals[key] = _Entry(error, self._clock.monotonic() + self._negative_ttl)
+                self._refusals.put(key, error, self._clock.monotonic() + self._negative_ttl)
             raise
-
-    def _good(self, key: K) -> _Entry[V] | None:
-        try:
-            return self._entries[key]
-        except KeyError:
-            return None
 
     def _told(self, result: str) -> None:
         self._listener.happened(self._results[result])

@@ -1,10 +1,8 @@
 """A signed token in a header: ``Authorization: Bearer …``, or the header of a fronting proxy."""
 
-from contextlib import suppress
 from hashlib import sha256
 
-from cachetools import TLRUCache
-
+from gateway.cache import Kept
 from gateway.errors import InvalidCredentialsError
 from gateway.events import CacheLookup
 from gateway.identity.claims import Claims, Expected, peek, verify
@@ -13,10 +11,6 @@ from gateway.model import Credentials, Identity
 from gateway.ports import Clock, Listener
 
 _MAX_REMEMBERED = 10_000
-
-
-def _deadline(_key: object, value: tuple[Identity, float], _now: float) -> float:
-    return value[1]
 
 
 class JwtAuthenticator:
@@ -40,9 +34,7 @@ class JwtAuthenticator:
         self._keys = keys
         self._clock = clock
         self._remember = remember
-        self._verified: TLRUCache[tuple[bytes, int], tuple[Identity, float]] = TLRUCache(
-            _MAX_REMEMBERED, ttu=_deadline, timer=clock.monotonic
-        )
+        self._verified = Kept[tuple[bytes, int], Identity](_MAX_REMEMBERED, clock)
         self._listener = listener
         self._hit, self._loaded = CacheLookup("verified", "hit"), CacheLookup("verified", "loaded")
 
@@ -51,10 +43,10 @@ class JwtAuthenticator:
         if token is None:
             return None
         key = (sha256(token.encode("utf-8", "surrogateescape")).digest(), self._keys.generation)
-        with suppress(KeyError):
-            remembered, _ = self._verified[key]
+        remembered = self._verified.get(key)
+        if remembered is not None:
             self._listener.happened(self._hit)
-            return remembered
+            return remembered[0]
         peeked = peek(token)
         if peeked is None or peeked[1].get("iss") != self._expected.issuer:
             return None
@@ -67,7 +59,7 @@ class JwtAuthenticator:
         identity = self._identity(claims)
         life = min(self._remember, claims.expires_at - self._clock.now())
         if life > 0:
-            self._verified[key[0], self._keys.generation] = (identity, self._clock.monotonic() + life)
+            self._verified.put((key[0], self._keys.generation), identity, self._clock.monotonic() + life)
         return identity
 
     def forget(self) -> None:

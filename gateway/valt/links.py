@@ -10,6 +10,9 @@ from gateway.valt.tokens import Tokens
 _MAX_LIFE = 24 * 3600.0
 """Seconds. No link is kept for longer, whatever its ``exp`` claims."""
 
+Key = tuple[str, str, str]
+"""Account, recording, video."""
+
 
 class ValtLinks:
     """Implements ports.Links. *margin* and *negative_ttl* are seconds. The key holds the account as well as the video:
@@ -31,7 +34,7 @@ class ValtLinks:
         self._clock = clock
         self._listener = listener
         self._margin = margin
-        self._cache: Cache[tuple[str, Video], Link] = Cache(
+        self._cache: Cache[Key, Link] = Cache(
             "link",
             clock,
             listener,
@@ -43,7 +46,9 @@ class ValtLinks:
     async def get(self, account: str, video: Video, *, min_life: float = 0.0) -> Link:
         """A link with at least *min_life* seconds left, or a fresh one whatever it has left."""
         link = await self._cache.get(
-            (account, video), lambda: self._load(account, video), min_life=max(0.0, min_life - self._margin)
+            (account, video.recording, video.video),
+            lambda: self._load(account, video),
+            min_life=min_life - self._margin,
         )
         remaining = 0.0 if link.expires_at is None else link.expires_at - self._clock.now()
         self._listener.happened(LinkUsed(max(0.0, remaining)))
@@ -51,7 +56,7 @@ class ValtLinks:
 
     async def renew(self, account: str, video: Video, stale: Link) -> Link:
         """Another link than *stale*: the one that somebody else has fetched meanwhile, or a fresh one."""
-        self._cache.forget((account, video), stale)
+        self._cache.forget((account, video.recording, video.video), stale)
         return await self.get(account, video)
 
     async def close(self) -> None:

@@ -1,7 +1,6 @@
 """How often a person may ask. Who asks too often is told when to come again, and costs nobody anything."""
 
-from cachetools import TLRUCache
-
+from gateway.cache import Kept
 from gateway.errors import TooManyRequestsError
 from gateway.events import LimitReached
 from gateway.model import Identity
@@ -23,9 +22,7 @@ class Rates:
         self._clock = clock
         self._listener = listener
         self._per_minute = per_minute
-        self._paid_at: TLRUCache[Person, float] = TLRUCache(
-            _MAX_PERSONS, ttu=lambda _person, paid_at, _now: paid_at, timer=clock.monotonic
-        )
+        self._paid_at = Kept[Person, float](_MAX_PERSONS, clock)
 
     def limit(self, per_minute: int) -> None:
         """Another rate, from the next request on."""
@@ -36,10 +33,10 @@ class Rates:
         if not self._per_minute:
             return
         price, now, person = _MINUTE / self._per_minute, self._clock.monotonic(), (identity.issuer, identity.subject)
-        paid_at = max(now, self._paid_at.get(person, now)) + price
+        unpaid, _ = self._paid_at.get(person) or (now, now)
+        paid_at = max(now, unpaid) + price
         early = paid_at - now - _MINUTE
         if early > _ROUNDING:
             self._listener.happened(LimitReached("requests_per_minute"))
             raise TooManyRequestsError("limits.requests_per_minute is reached", retry_after=early)
-        self._paid_at.pop(person, None)
-        self._paid_at[person] = paid_at
+        self._paid_at.put(person, paid_at, paid_at)

@@ -180,3 +180,10 @@ async def test_closing_cancels_what_is_still_loading(cache: Cache[str, str]) -> 
     await cache.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_what_was_asked_for_longest_ago_makes_room(clock: ManualClock, recorder: Recorder) -> None:
+    cache, load = Cache[str, str]("link", clock, recorder, max_entries=2), Loader()
+    for key in ("a", "b", "a", "c"):
+        await cache.get(key, load)
+    assert [cache.peek(key) for key in ("a", "b", "c")] == ["value 1", None, "value 3"]
