@@ -135,7 +135,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class RecordingGrant:
-    """The decision on a recording as a whole, from which that on each of its videos follows."""
+    """The decision on a recording as a whole."""
 
     identity: Identity
     recording: str
@@ -144,17 +144,6 @@ class RecordingGrant:
     rule: str
     download: bool = True
     groups: frozenset[str] = frozenset()
-
-    def of(self, video: str) -> Grant:
-        return Grant(
-            self.identity,
-            Video(self.recording, video),
-            self.account,
-            self.delivery,
-            self.rule,
-            self.download,
-            self.groups,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ knows costs no call. What could not be found out is a ValtError, never a yes and
 """
 
 import fnmatch
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -41,16 +42,18 @@ class Rule:
     created_within: float | None = None
     author_is_me: bool = False
     shared_with_me: bool = False
+    needs_details: bool = field(init=False)
+    """Whether it asks for something that only VALT knows."""
 
-    @property
-    def needs_details(self) -> bool:
+    def __post_init__(self) -> None:
         asked = self.rooms or self.authors or self.names or self.template
-        return bool(asked or self.created_within is not None or self.author_is_me or self.shared_with_me)
+        mine = self.created_within is not None or self.author_is_me or self.shared_with_me
+        object.__setattr__(self, "needs_details", bool(asked or mine))
 
 
 def is_about(rule: Rule, identity: Identity) -> bool:
     """Whether *rule* is about this person, whatever the recording."""
-    return bool(rule.groups & identity.groups or identity.subject in rule.subjects or "*" in rule.subjects)
+    return not rule.groups.isdisjoint(identity.groups) or identity.subject in rule.subjects or "*" in rule.subjects
 
 
 def why_not(rule: Rule, identity: Identity, recording: str) -> str | None:
@@ -114,25 +117,39 @@ class Rules:
     async def decide(self, identity: Identity, video: Video) -> Grant:
         """AccessDeniedError where no rule fits; RecordingExpiredError; the ValtError that kept a rule from deciding."""
         if not identity.covers(video.recording, video.video):
-            self._listener.happened(self._decided["", "denied"])
-            raise AccessDeniedError("the ticket or session is for another video")
-        return (await self.decide_recording(identity, video.recording)).of(video.video)
+            raise self._denied("the ticket or session is for another video")
+        rule = await self._first(identity, video.recording)
+        named = identity.groups & rule.groups
+        return Grant(identity, video, rule.account, rule.delivery, rule.name, rule.download, named)
 
     async def decide_recording(self, identity: Identity, recording: str) -> RecordingGrant:
         """Likewise for a recording as a whole."""
+        if not identity.covers(recording):
+            raise self._denied("the ticket or session is for another recording")
+        rule = await self._first(identity, recording)
+        named = identity.groups & rule.groups
+        return RecordingGrant(identity, recording, rule.account, rule.delivery, rule.name, rule.download, named)
+
+    async def _first(self, identity: Identity, recording: str) -> Rule:
+        """The first rule that fits."""
         reasons = []
-        for rule in self.rules if identity.covers(recording) else ():
-            verdict = await self.judge(rule, identity, recording)
-            if verdict.error is not None:
-                self._listener.happened(self._decided[rule.name, "denied" if verdict.fits else "unknown"])
-                raise verdict.error
-            if verdict.fits:
-                named = identity.groups & rule.groups
+        for rule in self.rules:
+            reason = why_not(rule, identity, recording)
+            if reason is None and rule.needs_details:
+                verdict = await self._ask(rule, identity, recording)
+                if verdict.error is not None:
+                    self._listener.happened(self._decided[rule.name, "denied" if verdict.fits else "unknown"])
+                    raise verdict.error
+                reason = None if verdict.fits else verdict.why
+            if reason is None:
                 self._listener.happened(self._decided[rule.name, "allowed"])
-                return RecordingGrant(identity, recording, rule.account, rule.delivery, rule.name, rule.download, named)
-            reasons.append(f"{rule.name}: {verdict.why}")
+                return rule
+            reasons.append(f"{rule.name}: {reason}")
+        raise self._denied("; ".join(reasons) or "there is no rule")
+
+    def _denied(self, reason: str) -> AccessDeniedError:
         self._listener.happened(self._decided["", "denied"])
-        raise AccessDeniedError("; ".join(reasons) or "no rule is about this person and recording")
+        return AccessDeniedError(reason)
 
     def accounts(self, identity: Identity) -> list[str]:
         """The accounts of the rules that are about this person, in the rules' order."""
@@ -188,6 +205,10 @@ class Rules:
         reason = why_not(rule, identity, recording)
         if reason is not None or not rule.needs_details:
             return Verdict(rule, reason is None, reason or "it fits")
+        return await self._ask(rule, identity, recording)
+
+    async def _ask(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
+        """What *rule*, which is about that person and recording, says of what VALT knows."""
         try:
             details = await self._recordings.get(rule.account, recording)
         except VideoNotFoundError:
@@ -202,16 +223,12 @@ class Rules:
         return Verdict(rule, reason is None, reason or "it fits", None, details)
 
 
-_globs: dict[str, re.Pattern[str]] = {}
-
-
 def _any_glob(globs: tuple[str, ...], text: str | None) -> bool:
-    """Whether *text* matches one of *globs*, which come from the configuration, so their patterns are few."""
-    return text is not None and any(glob == "*" or _pattern(glob).match(text) is not None for glob in globs)
+    """Whether *text* matches one of *globs*."""
+    return text is not None and _pattern(globs).match(text) is not None
 
 
-def _pattern(glob: str) -> re.Pattern[str]:
-    pattern = _globs.get(glob)
-    if pattern is None:
-        pattern = _globs[glob] = re.compile(fnmatch.translate(glob))
-    return pattern
+@functools.cache
+def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """They come from the configuration, so there are few. Where there is no glob, nothing matches."""
+    return re.compile("|".join(map(fnmatch.translate, globs)) or "(?!)")

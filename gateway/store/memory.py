@@ -35,9 +35,12 @@ class Ledger:
 
     def get(self, *keys: str) -> float | None:
         """The largest value of those of *keys* that have not run out."""
-        held = [entry for key in keys if (entry := self._entries.get(key)) is not None]
-        now = self._clock.now() if held else 0.0
-        return max((value for until, value in held if until > now), default=None)
+        largest = None
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is not None and entry[0] > self._clock.now() and (largest is None or entry[1] > largest):
+                largest = entry[1]
+        return largest
 
 
 class MemoryStore:
