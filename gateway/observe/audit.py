@@ -8,6 +8,7 @@ import errno
 import os
 from collections import deque
 from contextlib import suppress
+from typing import Any
 
 from gateway.errors import BusyError
 from gateway.events import AuditFailed, AuditWritten, Event, Noticed
@@ -18,6 +19,13 @@ from gateway.ports import Clock, Listener
 from gateway.visit import Visit
 
 VERSION = 1
+
+_KEYS = (
+    *("v", "time", "event", "request_id", "subject", "issuer", "provider", "groups", "rule", "account", "recording"),
+    *("video", "delivery", "method", "range", "status", "code", "bytes", "resumes", "outcome", "seconds", "peer"),
+)
+_BLANK: dict[str, Any] = dict.fromkeys(_KEYS) | {"v": VERSION}
+"""A line that says nothing yet; the order is the file's."""
 
 _WRITTEN = {event: AuditWritten(event) for event in ("open", "close", "deny", "api", "sign_in", "sign_out")}
 _CLOSED = -1
@@ -84,33 +92,32 @@ class AuditFile:
             self._write("deny", self._line("deny", visit, closing=True), keep=True)
 
     def _line(self, event: str, visit: Visit, identity: Identity | None = None, *, closing: bool = False) -> bytes:
-        who, grant = identity or visit.identity, visit.grant
-        return json_line(
-            {
-                "v": VERSION,
-                "time": rfc3339(self._clock.now()),
-                "event": event,
-                "request_id": visit.request_id,
-                "subject": None if who is None else who.subject or None,
-                "issuer": None if who is None else who.issuer,
-                "provider": None if who is None else who.provider,
-                "groups": None if grant is None else sorted(grant.groups),
-                "rule": None if grant is None else grant.rule,
-                "account": None if grant is None else grant.account,
-                "recording": visit.recording if visit.video is None else visit.video.recording,
-                "video": None if visit.video is None else visit.video.video,
-                "delivery": visit.delivery,
-                "method": visit.method,
-                "range": visit.range,
-                "status": visit.status,
-                "code": visit.code,
-                "bytes": visit.bytes if closing else None,
-                "resumes": visit.resumes if closing else None,
-                "outcome": visit.outcome if closing else None,
-                "seconds": round(visit.seconds, 3) if closing else None,
-                "peer": visit.peer,
-            }
-        )
+        line, who, grant, video = _BLANK.copy(), identity or visit.identity, visit.grant, visit.video
+        line["time"] = rfc3339(self._clock.now())
+        line["event"] = event
+        line["request_id"] = visit.request_id
+        if who is not None:
+            line["subject"] = who.subject or None
+            line["issuer"] = who.issuer
+            line["provider"] = who.provider
+        if grant is not None:
+            line["groups"] = sorted(grant.groups)
+            line["rule"] = grant.rule
+            line["account"] = grant.account
+        line["recording"] = visit.recording if video is None else video.recording
+        line["video"] = None if video is None else video.video
+        line["delivery"] = visit.delivery
+        line["method"] = visit.method
+        line["range"] = visit.range
+        line["status"] = visit.status
+        line["code"] = visit.code
+        if closing:
+            line["bytes"] = visit.bytes
+            line["resumes"] = visit.resumes
+            line["outcome"] = visit.outcome
+            line["seconds"] = round(visit.seconds, 3)
+        line["peer"] = visit.peer
+        return json_line(line)
 
     def _write(self, event: str, line: bytes, *, keep: bool) -> bool:
         """Whether *line* stands in the file. *keep*: if not now, then before the next one."""

@@ -4,12 +4,13 @@ import functools
 from datetime import UTC, datetime
 
 _ROUNDING = 0.001
+_ENDS = tuple(f".{thousandths:03}Z" for thousandths in range(1000))
 
 
 def rfc3339(seconds: float) -> str:
     """Unix *seconds* as RFC 3339 in UTC, to the millisecond."""
-    whole, thousandths = divmod(int(seconds * 1000 + _ROUNDING), 1000)
-    return f"{_second(whole)}.{thousandths:03}Z"
+    thousandths = int(seconds * 1000 + _ROUNDING)
+    return _second(thousandths // 1000) + _ENDS[thousandths % 1000]
 
 
 @functools.lru_cache(maxsize=4)
