@@ -31,7 +31,7 @@ MAX_HEADERS = 64
 Handle = Callable[[Any], Coroutine[Any, Any, web.StreamResponse]]
 Refused = Callable[[BaseException | None], web.Response]
 
-_arrivals = memoryview(bytearray(64 * 1024))
+_arrivals = memoryview(bytearray(256 * 1024))
 """What has just been read: a protocol is told of it before anything else is read."""
 
 
