@@ -38,8 +38,9 @@ class Access:
         self, credentials: Credentials, video: Video, visit: Visit, *, download: bool = False
     ) -> tuple[Grant, Link]:
         """Walk the road for one video. Raises the GatewayError of the step that ends it."""
-        identity = await self.identify(credentials, visit)
-        grant = await self.grant(identity, video, visit)
+        identity = await self._identify(credentials, visit)
+        visit.enter("grant")
+        grant = visit.grant = await self._policy.decide(identity, video)
         if download and not grant.download:
             raise AccessDeniedError(f"rule {grant.rule!r} lets nobody download")
         visit.enter("link")
@@ -49,14 +50,13 @@ class Access:
         return grant, link
 
     async def identify(self, credentials: Credentials, visit: Visit) -> Identity:
-        visit.enter("identity")
-        identity = visit.identity = await self._identities.identify(credentials)
+        """Walk it as far as who it is."""
+        identity = await self._identify(credentials, visit)
         visit.leave()
-        ASKING.set(identity)
-        self._rates.count(identity)
         return identity
 
     async def grant(self, identity: Identity, video: Video, visit: Visit) -> Grant:
+        """Walk it on from there as far as whether they may."""
         visit.enter("grant")
         grant = visit.grant = await self._policy.decide(identity, video)
         visit.leave()
@@ -64,8 +64,15 @@ class Access:
 
     async def recording(self, credentials: Credentials, recording: str, visit: Visit) -> RecordingGrant:
         """Walk it for a recording as a whole: who, and may they."""
-        identity = await self.identify(credentials, visit)
+        identity = await self._identify(credentials, visit)
         visit.enter("grant")
         grant = await self._policy.decide_recording(identity, recording)
         visit.leave()
         return grant
+
+    async def _identify(self, credentials: Credentials, visit: Visit) -> Identity:
+        visit.enter("identity")
+        identity = visit.identity = await self._identities.identify(credentials)
+        ASKING.set(identity)
+        self._rates.count(identity)
+        return identity

@@ -33,7 +33,7 @@ from gateway.web.front import Front
 from gateway.web.listening import address_of, site_at, tls_context
 from gateway.web.ops import Readiness, admin
 from gateway.web.rates import Rates
-from gateway.web.routes import ROUTES, Handlers
+from gateway.web.routes import ROUTES
 from gateway.web.server import Server, has_c_parser, refusals, runner_of
 
 _LAST_SECONDS = 2.0
@@ -68,7 +68,7 @@ class Gateway:
             self.clock, self.listener, self.audit, self.store, self.streams, self.rates, self.clock.now()
         )
         self._road: Road | None = None
-        self._draining = False
+        self._front: Front | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._runners: list[web.BaseRunner] = []
         self._sites: list[web.BaseSite] = []
@@ -84,7 +84,7 @@ class Gateway:
         await self.store.start()
         self._take(build_road(self.settings, self._lasting))
         self.metrics.watch_streams(lambda: len(self.streams))
-        front = Front(self._handlers, self.clock, self.listener, lambda: self._draining)
+        front = self._front = Front(self._current().handlers, self.clock, self.listener)
         version = {"version": VERSION, "python": platform.python_version()}
         # What the admin listener refuses is no visit of anybody's: nobody counts it.
         self._runners = [
@@ -141,7 +141,9 @@ class Gateway:
         """Not ready at once; go on accepting for shutdown_delay, then let streams finish within drain_timeout.
         *hurry*, once set, ends it now."""
         hurry = hurry or asyncio.Event()
-        self.readiness.ready, self._draining = False, True
+        self.readiness.ready = False
+        if self._front is not None:
+            self._front.draining = True
         await _wait(hurry, self.settings.server.shutdown_delay)
         await self._sites[0].stop()
         loop = asyncio.get_running_loop()
@@ -183,12 +185,10 @@ class Gateway:
             raise RuntimeError("the gateway has not started")
         return self._road
 
-    def _handlers(self) -> Handlers:
-        return self._current().handlers
-
     def _take(self, road: Road) -> None:
-        self._road = road
-        settings = road.settings
+        self._road, settings = road, road.settings
+        if self._front is not None:
+            self._front.handlers = road.handlers
         self.metrics.know(
             routes=[path for _, path, _ in ROUTES],
             providers=tellers_of(settings),

@@ -48,14 +48,17 @@ class Visit:
     entered: float = 0.0
 
     def enter(self, stage: str) -> None:
-        """Take the next step of the road."""
+        """Take the next step of the road; the one before is over."""
+        if self.stage is not None:
+            self.leave()
         self.stage, self.entered = stage, self.clock()
 
     def leave(self) -> None:
         """The step, if one is being taken, is over, whatever its end."""
-        stage, self.stage = self.stage, None
-        if stage is not None:
-            self.stages[stage] = self.stages.get(stage, 0.0) + self.clock() - self.entered
+        if self.stage is not None:
+            took = self.clock() - self.entered
+            self.stages[self.stage] = self.stages.get(self.stage, 0.0) + took
+            self.stage = None
 
     @property
     def seconds(self) -> float:

@@ -5,7 +5,6 @@ handler, and an answer to whatever that raises. What every answer says besides i
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from aiohttp import HttpVersion11, web
@@ -24,44 +23,49 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Front:
-    """*current* gives the handlers in force. While *draining* no connection is kept after its answer."""
+    """*handlers* are those in force: a reload changes them, while connections and streams go on. While *draining* no
+    connection is kept after its answer."""
 
-    def __init__(
-        self, current: Callable[[], Handlers], clock: Clock, listener: Listener, draining: Callable[[], bool]
-    ) -> None:
-        self._current = current
-        self._clock = clock
+    def __init__(self, handlers: Handlers, clock: Clock, listener: Listener) -> None:
+        self.handlers = handlers
+        self.draining = False
+        self._clock = clock.monotonic
         self._listener = listener
-        self._draining = draining
+        self._loop = asyncio.get_running_loop()
 
     def request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
         """aiohttp's request factory."""
-        loop = asyncio.get_running_loop()
-        return Request(message, payload, protocol, writer, task, loop, client_max_size=_MAX_BODY)
+        return Request(message, payload, protocol, writer, task, self._loop, client_max_size=_MAX_BODY)
 
     async def answer(self, request: Request) -> web.StreamResponse:
         """The answer to *request*, which is in flight on the road in force until it is given."""
-        handlers, clock = self._current(), self._clock.monotonic
-        request.front, request.peer = self, request.remote or None
+        handlers, method, peer = self.handlers, request.method, request.remote or None
+        request.front, request.peer = self, peer
         visit = request.visit = Visit(
             request_id=new_request_id(),
-            method=request.method if request.method in _METHODS else "other",
+            method=method if method in _METHODS else "other",
             route="other",
-            peer=handlers.forwarded.client(request.peer, request.headers),
-            clock=clock,
-            started=clock(),
+            peer=handlers.forwarded.client(peer, request.headers),
+            clock=self._clock,
+            started=self._clock(),
         )
         try:
             with handlers.in_flight:
-                response = await self._answer(request, handlers, visit)
+                try:
+                    response = await self._handled(request, handlers, visit)
+                except Exception as fault:
+                    error = self._error(fault, request, visit)
+                    visit.code, visit.reason = error.code, str(error) or visit.reason
+                    response = handlers.answers.answer(error, request, visit.request_id)
             visit.status = response.status
-            if self._draining():
+            if self.draining:
                 response.force_close()
             return response
         except asyncio.CancelledError:
             visit.outcome = visit.outcome or "left"
             raise
         finally:
+            visit.leave()
             self._listener.ended(visit)
 
     def name(self, request: Request, response: web.StreamResponse) -> None:
@@ -72,36 +76,35 @@ class Front:
         headers["Server"] = "valt-gateway"
         if request.set_cookie is not None:
             headers.add("Set-Cookie", request.set_cookie)
-        self._current().cors.tell(request, response)
-        if self._draining():
+        self.handlers.cors.tell(request, response)
+        if self.draining:
             response.force_close()
             # aiohttp has written its own word on the connection before anybody is asked.
             headers["Connection"] = "close"
 
-    async def _answer(self, request: Request, handlers: Handlers, visit: Visit) -> web.StreamResponse:
-        try:
-            path = request.rel_url.raw_path
-            path = request.rel_url.path_safe if "%" in path else path
-            visit.route, choose, request.parts = find(request.method, path)
-            handlers.admission.check(request)
-            if visit.route != VIDEO:
-                await asyncio.sleep(0)  # a request is begun outside a task (begun.py): only a video's is made for that
-            if "Expect" in request.headers:
-                await _continue(request)
-            return await choose(handlers)(request)
-        except GatewayError as raised:
-            error = raised
-        except web.HTTPRequestEntityTooLarge:
-            error = BadRequestError("the body is too large")
-        except Exception as fault:
-            if isinstance(fault, ConnectionError):
-                raise
-            self._listener.happened(Noticed("error", "a fault of the gateway's own", where(fault, visit.request_id)))
-            error = GatewayError(type(fault).__name__)
-            if request.writer.output_size:
-                raise
-        visit.code, visit.reason = error.code, str(error) or visit.reason
-        return handlers.answers.answer(error, request, visit.request_id)
+    async def _handled(self, request: Request, handlers: Handlers, visit: Visit) -> web.StreamResponse:
+        url = request.rel_url
+        path = url.raw_path
+        visit.route, choose, request.parts = find(request.method, url.path_safe if "%" in path else path)
+        handlers.admission.check(request)
+        if visit.route != VIDEO:
+            await asyncio.sleep(0)  # a request is begun outside a task (begun.py): only a video's is made for that
+        if "Expect" in request.headers:
+            await _continue(request)
+        return await choose(handlers)(request)
+
+    def _error(self, fault: Exception, request: Request, visit: Visit) -> GatewayError:
+        """What *fault* is to be told as. Raises it where the connection is gone, or the head."""
+        if isinstance(fault, GatewayError):
+            return fault
+        if isinstance(fault, web.HTTPRequestEntityTooLarge):
+            return BadRequestError("the body is too large")
+        if isinstance(fault, ConnectionError):
+            raise fault
+        self._listener.happened(Noticed("error", "a fault of the gateway's own", where(fault, visit.request_id)))
+        if request.writer.output_size:
+            raise fault
+        return GatewayError(type(fault).__name__)
 
 
 async def _continue(request: Request) -> None:

@@ -69,7 +69,8 @@ class RecordingHandlers:
         attachment = request.has_query and "download" in request.query
         grant, link = await self._access.open(credentials, video, visit, download=attachment)
         visit.delivery = grant.delivery
-        self._arrivals.keep(request, grant.identity)
+        if grant.identity.kind == "session":
+            self._arrivals.keep(request, grant.identity)
         if wants_json(request):
             if grant.delivery == "redirect":
                 # Whoever has the link has the video.

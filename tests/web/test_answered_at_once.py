@@ -1,0 +1,125 @@
+"""What is answered the moment it arrives, and that it differs in nothing from what aiohttp would have written."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from gateway.web.server import Server, runner_of
+from tests.support.harness import VIDEO_PATH, House, house
+
+SERVER = 'cors_origins = ["https://elsewhere.example"]\n'
+UNLIKE = ("date", "x-request-id")
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path, server=SERVER, public="https://localhost:8080") as home:
+        yield home
+
+
+Answer = tuple[str, list[tuple[str, str]]]
+
+
+def request(home: House, *lines: str, method: str = "GET", path: str = VIDEO_PATH) -> bytes:
+    proof = f"Authorization: {home.bearer('anna', 'redirected')['Authorization']}"
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", proof, *lines, "", ""]).encode()
+
+
+async def answers(home: House, *pieces: bytes, count: int) -> list[Answer]:
+    """The heads of *count* answers without a body, to what is sent in *pieces*, each after the one before was read."""
+    reader, writer = await asyncio.open_connection(*_place(home))
+    async with asyncio.timeout(10):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        heads = [await reader.readuntil(b"\r\n\r\n") for _ in range(count)]
+    writer.close()
+    return [_read(head.decode()) for head in heads]
+
+
+def _read(head: str) -> Answer:
+    status, *fields = head.removesuffix("\r\n\r\n").split("\r\n")
+    parted = [field.partition(": ") for field in fields]
+    return status, sorted((name, value) for name, _, value in parted if name.lower() not in UNLIKE)
+
+
+@pytest.mark.parametrize(
+    ("method", "lines"),
+    [
+        ("GET", ()),
+        ("HEAD", ()),
+        ("GET", ("Range: bytes=0-1", "Accept: */*", "Cookie: a=b")),
+        ("GET", ("Origin: https://elsewhere.example",)),
+    ],
+)
+async def test_an_answer_at_once_is_what_aiohttp_would_have_written(
+    home: House, method: str, lines: tuple[str, ...]
+) -> None:
+    asked = request(home, *lines, method=method)
+    await answers(home, asked, count=1)  # so that the link is known
+    alone = await answers(home, asked, count=1)
+    # Of two that arrive together neither is answered at once.
+    together = await answers(home, asked + asked, count=2)
+    assert alone[0][0] == "HTTP/1.1 307 Temporary Redirect"
+    assert together == alone * 2
+
+
+async def test_a_request_is_begun_before_a_task_is_made_for_it_unless_it_has_to_wait_for_another() -> None:
+    tasks: list[asyncio.Task[object] | None] = []
+
+    async def handle(_request: web.BaseRequest) -> web.StreamResponse:
+        tasks.append(asyncio.current_task())
+        return web.Response(status=303, headers={"Location": "/"})
+
+    runner = runner_of(Server(handle, lambda _: web.Response(status=400)))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    reader, writer = await asyncio.open_connection(*runner.addresses[0])
+    try:
+        for asked in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2):
+            writer.write(asked)
+            for _ in range(asked.count(b"GET")):
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 303 See Other\r\n")
+    finally:
+        writer.close()
+        await runner.cleanup()
+    assert [task is None for task in tasks] == [True, False, False]
+
+
+async def test_answers_come_in_the_order_of_their_requests(home: House) -> None:
+    known, unknown = request(home), request(home, "Origin: https://elsewhere.example")
+    told = await answers(home, known + unknown + known, unknown, count=4)
+    assert ["Access-Control-Allow-Origin" in dict(fields) for _, fields in told] == [False, True, False, True]
+
+
+async def test_a_request_that_comes_byte_by_byte_is_answered_like_any_other(home: House) -> None:
+    asked = request(home)
+    assert await answers(home, *(bytes([byte]) for byte in asked), count=1) == await answers(home, asked, count=1)
+
+
+async def test_the_last_answer_of_a_connection_says_so_and_ends_it(home: House) -> None:
+    await answers(home, request(home), count=1)
+    reader, writer = await asyncio.open_connection(*_place(home))
+    writer.write(request(home, "Connection: close"))
+    async with asyncio.timeout(10):
+        head = await reader.read()
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 307 ")
+    assert b"\r\nConnection: close\r\n" in head
+
+
+async def test_every_answer_at_once_is_audited_logged_and_counted(home: House) -> None:
+    await answers(home, request(home), count=1)
+    lines = len(home.audit())
+    await answers(home, request(home), count=1)
+    opened = home.audit()[lines:]
+    assert [(line["event"], line["status"], line["delivery"]) for line in opened] == [("open", 307, "redirect")]
+
+
+def _place(home: House) -> tuple[str, int]:
+    host, _, port = home.url.removeprefix("http://").partition(":")
+    return host, int(port)
