@@ -1,4 +1,5 @@
-"""The nouns, frozen and slotted. Every room talks in these; this module imports no framework."""
+"""The nouns, slotted, and frozen where they outlive the request: to set a frozen field takes three times as long. Every
+room talks in these; this module imports no framework."""
 
 import re
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ class Video:
         return cls(parse_id(recording), parse_id(video))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Credentials:
     """What a request offers as proof. Header names are lower case; each stands once (web refuses doubles)."""
 
@@ -119,7 +120,7 @@ class Account:
     password: Secret
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Grant:
     """The decision: this person may see this video, as this account, delivered so, because of this rule."""
 
@@ -133,7 +134,7 @@ class Grant:
     """Those of the person's groups that the rule named."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecordingGrant:
     """The decision on a recording as a whole."""
 
