@@ -14,8 +14,9 @@ _MAX_REMEMBERED = 10_000
 
 
 class JwtAuthenticator:
-    """A token that was verified once is remembered by its hash for *remember* seconds or until its ``exp``, whichever
-    is sooner. The key holds the generation of the provider's keys: a rotation empties it. No bad one is kept."""
+    """A token that was verified once is remembered by the hash of what stood in the header, for *remember* seconds or
+    until its ``exp``, whichever is sooner. The key holds the generation of the provider's keys: a rotation empties it.
+    No bad one is kept."""
 
     def __init__(
         self,
@@ -39,14 +40,15 @@ class JwtAuthenticator:
         self._hit, self._loaded = CacheLookup("verified", "hit"), CacheLookup("verified", "loaded")
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
-        token = self._token(credentials)
-        if token is None:
+        value = credentials.headers.get(self._header)
+        if value is None:
             return None
-        key = (sha256(token.encode("utf-8", "surrogateescape")).digest(), self._keys.generation)
+        key = (sha256(value.encode("utf-8", "surrogateescape")).digest(), self._keys.generation)
         remembered = self._verified.get(key)
         if remembered is not None:
             self._listener.happened(self._hit)
             return remembered[0]
+        token = self._token(value)
         peeked = peek(token)
         if peeked is None or peeked[1].get("iss") != self._expected.issuer:
             return None
@@ -66,12 +68,12 @@ class JwtAuthenticator:
         """Forget every verified token."""
         self._verified.clear()
 
-    def _token(self, credentials: Credentials) -> str | None:
-        value = credentials.headers.get(self._header)
-        if value is None or self._header != "authorization":
+    def _token(self, value: str) -> str:
+        """The token in the header's *value*; "" where it is another scheme's."""
+        if self._header != "authorization":
             return value
         scheme, _, token = value.partition(" ")
-        return token.strip(" ") if scheme.lower() == "bearer" else None
+        return token.strip(" ") if scheme.lower() == "bearer" else ""
 
     def _identity(self, claims: Claims) -> Identity:
         return Identity(
