@@ -115,7 +115,7 @@ class Cache(Generic[K, V]):
         self._negative = negative
         self._negative_ttl = negative_ttl
         self._loads = Shared[K, V](f"{name} load")
-        self._results = {r: CacheLookup(name, r) for r in ("hit", "loaded", "joined", "negative", "short")}
+        self._hit = CacheLookup(name, "hit")
 
     async def get(self, key: K, load: Callable[[], Awaitable[Loaded[V]]], *, min_life: float = 0.0) -> V:
         """The value for *key* with at least *min_life* seconds left, or a newly loaded one whatever it has left.
@@ -126,7 +126,7 @@ class Cache(Generic[K, V]):
         if good is not None:
             value, until = good
             if min_life <= 0 or until - self._clock.monotonic() >= min_life:
-                self._told("hit")
+                self._listener.happened(self._hit)
                 return value
             self._told("short")
         refused = self._refusals.get(key)
@@ -172,7 +172,7 @@ class Cache(Generic[K, V]):
             raise
 
     def _told(self, result: str) -> None:
-        self._listener.happened(self._results[result])
+        self._listener.happened(CacheLookup(self.name, result))
 
 
 def _consume(task: "asyncio.Task[object]") -> None:

@@ -50,8 +50,8 @@ class ValtLinks:
             lambda: self._load(account, video),
             min_life=min_life - self._margin,
         )
-        remaining = 0.0 if link.expires_at is None else link.expires_at - self._clock.now()
-        self._listener.happened(LinkUsed(max(0.0, remaining)))
+        remaining = 0.0 if link.expires_at is None else max(0.0, link.expires_at - self._clock.now())
+        self._listener.happened(LinkUsed(remaining))
         return link
 
     async def renew(self, account: str, video: Video, stale: Link) -> Link:
