@@ -15,7 +15,7 @@ from yarl import URL
 
 from gateway.delivery.head import Head, OddAnswerError
 from gateway.delivery.pump import Pump, UpstreamEndedError
-from gateway.delivery.upstream import Origin, Upstream, Upstreams
+from gateway.delivery.upstream import Origin, Place, Upstream, Upstreams, place_of
 from gateway.delivery.viewer import Viewer
 from gateway.errors import ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link
@@ -64,6 +64,7 @@ class MediaServer:
         read_timeout: float,
     ) -> None:
         self._session = session
+        self._loop = asyncio.get_running_loop()
         self._upstreams = Upstreams(ssl_context, connect_timeout=connect_timeout)
         self._read_timeout = read_timeout
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
@@ -71,16 +72,16 @@ class MediaServer:
 
     async def ask(self, method: str, link: Link, headers: Mapping[str, str]) -> MediaAnswer:
         """The media server's answer, whatever its status. ValtUnavailableError, ValtTimeoutError before a head."""
-        url = URL(link.url.reveal(), encoded=True)
-        origin = (url.scheme, url.host or "", url.port or 0)
-        now = asyncio.get_running_loop().time()
+        url = link.url.reveal()
         try:
-            if self._odd_until.get(origin, 0.0) <= now:
+            place = place_of(url)
+            now = self._loop.time()
+            if self._odd_until.get(place.origin, 0.0) <= now:
                 try:
-                    return await self._ask_fast(origin, method, url, headers)
+                    return await self._ask_fast(place, method, headers)
                 except OddAnswerError:
-                    self._odd_until[origin] = now + _ODD_SECONDS
-            return await self._ask_plain(method, url, headers)
+                    self._odd_until[place.origin] = now + _ODD_SECONDS
+            return await self._ask_plain(method, URL(url, encoded=True), headers)
         except TimeoutError:
             raise ValtTimeoutError("the media server did not answer in time") from None
         except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
@@ -89,26 +90,25 @@ class MediaServer:
     def close(self) -> None:
         self._upstreams.close()
 
-    async def _ask_fast(self, origin: Origin, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
-        kept = self._upstreams.take(origin)
+    async def _ask_fast(self, place: Place, method: str, headers: Mapping[str, str]) -> MediaAnswer:
+        kept = self._upstreams.take(place.origin)
         if kept is not None:
             try:
-                return await self._head(kept, method, url, headers)
+                return await self._head(kept, method, place, headers)
             except (OSError, EOFError) as error:
                 # The server may have ended a kept connection just as we asked: that was no answer (RFC 9112, 9.3.1).
                 if isinstance(error, TimeoutError):
                     raise
-        return await self._head(await self._upstreams.connect(origin), method, url, headers)
+        return await self._head(await self._upstreams.connect(place.origin), method, place, headers)
 
-    async def _head(self, upstream: Upstream, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
-        timer = asyncio.get_running_loop().call_later(self._read_timeout, upstream.give_up)
+    async def _head(self, upstream: Upstream, method: str, place: Place, headers: Mapping[str, str]) -> MediaAnswer:
+        upstream.watchdog.set(self._loop.time() + self._read_timeout, upstream.give_up)
         try:
-            head = await upstream.ask(method, url, headers)
+            head = await upstream.ask(method, place, headers)
         except BaseException:
             upstream.close()
             raise
-        finally:
-            timer.cancel()
+        upstream.watchdog.clear()
         return FastAnswer(self._upstreams, upstream, head, self._read_timeout)
 
     async def _ask_plain(self, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:

@@ -14,7 +14,7 @@ from gateway.delivery.headers import request_headers, response_headers
 from gateway.delivery.media import MediaServer
 from gateway.delivery.source import Source, SourceLostError
 from gateway.delivery.streams import Streams
-from gateway.delivery.viewer import Viewer, ViewerIdleError
+from gateway.delivery.viewer import Streamed, Viewer, ViewerIdleError
 from gateway.events import Relayed, StreamAborted
 from gateway.model import Grant, Link
 from gateway.ports import Audit, Clock, Links, Listener
@@ -80,7 +80,7 @@ class ProxyDelivery:
         if request.method == "HEAD" or status not in (200, 206):
             visit.outcome = "whole"
             return _without_body(status, headers)
-        response = web.StreamResponse(status=status, headers=headers)
+        response = Streamed(status=status, headers=headers)
         if "Content-Length" not in headers:
             if request.version >= HttpVersion11:
                 response.enable_chunked_encoding()

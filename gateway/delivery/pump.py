@@ -67,13 +67,14 @@ class Pump:
     async def run(self, begun: Callable[[], None] = lambda: None) -> None:
         """*begun* is called once what is there already has been moved. UpstreamEndedError; ViewerRestsError;
         ConnectionError where the viewer has gone."""
-        self._timer = self._loop.call_later(min(self._timeouts.values()), self._watch)
+        watchdog = self._upstream.watchdog
+        watchdog.set(self._progress + min(self._timeouts.values()), self._watch)
         try:
             self._writable()
             begun()
             await self._done
         finally:
-            self._timer.cancel()
+            watchdog.clear()
             self._wait_for(None)
             self._drop_pipe()
 
@@ -184,15 +185,15 @@ class Pump:
             self._loop.add_writer(self._descriptor, self._writable)
 
     def _watch(self) -> None:
-        """One timer a pump: it looks how long nothing has moved, and at whom that lies."""
+        """Look how long nothing has moved, and at whom that lies."""
         if self._done.done():
             return
         waiting_for_upstream = self._reading is not False
-        due = self._progress + self._timeouts[waiting_for_upstream] - self._loop.time()
-        if due <= 0:
+        due = self._progress + self._timeouts[waiting_for_upstream]
+        if due <= self._loop.time():
             self._finish(UpstreamEndedError("stalled") if waiting_for_upstream else ViewerRestsError())
         else:
-            self._timer = self._loop.call_later(due, self._watch)
+            self._upstream.watchdog.set(due, self._watch)
 
     def _finish(self, error: Exception | None) -> None:
         self._wait_for(None)

@@ -5,17 +5,20 @@ other (see pump.py).
 """
 
 import asyncio
+import functools
 import select
 import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import aiohappyeyeballs
 from yarl import URL
 
 from gateway.delivery.head import Head, OddAnswerError, parse
+from gateway.delivery.watchdog import Watchdog
 
 _MAX_HEAD = 32 * 1024
 _HEAD_PIECE = 4096
@@ -26,6 +29,23 @@ _WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Origin = tuple[str, str, int]
 """Scheme, host, port."""
+
+
+class Place(NamedTuple):
+    """Where a link leads."""
+
+    origin: Origin
+    target: str
+    host: str
+    """What the Host header says."""
+
+
+@functools.lru_cache(maxsize=1024)
+def place_of(url: str) -> Place:
+    """*url*, byte for byte as it stands: a link is good for many requests, and taken apart once."""
+    parts = URL(url, encoded=True)
+    origin = (parts.scheme, parts.host or "", parts.port or 0)
+    return Place(origin, parts.raw_path_qs, parts.host_port_subcomponent or "")
 
 
 class Upstream:
@@ -40,11 +60,15 @@ class Upstream:
         self._loop = loop
         self._tell: Callable[[], None] | None = None
         self._watched = False
+        self._in_vain = 0
         self._waiting: asyncio.Future[None] | None = None
+        self.watchdog = Watchdog(loop)
+        self._quiet = select.poll()
+        self._quiet.register(sock, select.POLLIN | select.POLLHUP | select.POLLERR)
 
-    async def ask(self, method: str, url: URL, headers: Mapping[str, str]) -> Head:
+    async def ask(self, method: str, place: Place, headers: Mapping[str, str]) -> Head:
         """Send a request and read the head of its answer. OddAnswerError; OSError; EOFError before any byte."""
-        lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
+        lines = [f"{method} {place.target} HTTP/1.1", f"Host: {place.host}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         await self._send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         received = self.early = b""
@@ -86,8 +110,8 @@ class Upstream:
     def watch(self, tell: Callable[[], None] | None) -> None:
         """Have *tell* called whenever something has arrived; None: nobody is interested for now.
 
-        The event loop goes on watching until something arrives that nobody wants: most often the next thing to arrive
-        is wanted again, and telling the kernel twice a request costs more than an event in vain.
+        The event loop goes on watching until something that nobody wants makes it wake again and again: most often the
+        next thing to arrive is wanted, and telling the kernel twice a request costs more than an event in vain.
         """
         self._tell = tell
         if tell is not None and not self._watched:
@@ -108,23 +132,26 @@ class Upstream:
         """Whether the other side has neither ended the connection nor said something unasked."""
         if self.closed or self.early:
             return False
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN | select.POLLHUP | select.POLLERR)
-        return not poll.poll(0)
+        return not self._quiet.poll(0)
 
     def close(self) -> None:
         """End the connection at once; no byte is drawn after it."""
         if not self.closed:
+            self.watchdog.close()
             self._loop.remove_reader(self.sock.fileno())
             self._loop.remove_writer(self.sock.fileno())
             self.sock.close()
 
     def _arrived(self) -> None:
         if self._tell is not None:
+            self._in_vain = 0
             self._tell()
-        else:
+        elif self._in_vain:
             self._loop.remove_reader(self.sock.fileno())
-            self._watched = False
+            self._watched, self._in_vain = False, 0
+        else:
+            # The kernel may have told of what was read before this was called.
+            self._in_vain = 1
 
     async def _receive_head(self, received: bytes) -> bytes:
         while b"\r\n\r\n" not in received:
@@ -151,10 +178,9 @@ class Upstream:
         return await self.read(_HEAD_PIECE)
 
     async def _send(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
+        while data:
             try:
-                view = view[self.sock.send(view) :]
+                data = data[self.sock.send(data) :]
             except _WANTS as want:
                 writing = ssl.SSLWantWriteError() if isinstance(want, BlockingIOError) else want
                 await self.ready(writing)
@@ -165,12 +191,13 @@ class Upstreams:
 
     def __init__(self, ssl_context: ssl.SSLContext, *, connect_timeout: float) -> None:
         self._ssl_context = ssl_context
+        self._loop = asyncio.get_running_loop()
         self._connect_timeout = connect_timeout
         self._kept: dict[Origin, deque[Upstream]] = {}
 
     def take(self, origin: Origin) -> Upstream | None:
         """A connection that was kept and is still good."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         kept = self._kept.get(origin)
         while kept:
             upstream = kept.pop()
@@ -195,7 +222,7 @@ class Upstreams:
         kept = self._kept.setdefault(upstream.origin, deque())
         if len(kept) >= _MAX_KEPT:
             kept.popleft().close()
-        upstream.kept_at = asyncio.get_running_loop().time()
+        upstream.kept_at = self._loop.time()
         kept.append(upstream)
 
     def close(self) -> None:

@@ -16,6 +16,12 @@ class ViewerIdleError(Exception):
     """The viewer has not read for *viewer_idle*."""
 
 
+class Streamed(web.StreamResponse):
+    """A response whose head is written with the first of its body, as aiohttp does where the body is at hand."""
+
+    _send_headers_immediately = False
+
+
 class Viewer:
     """*upstream_idle* and *viewer_idle* are seconds. *bytes* counts what the kernel has taken for him."""
 
