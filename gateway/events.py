@@ -50,8 +50,7 @@ class GrantDecided(NamedTuple):
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class LinkUsed:
+class LinkUsed(NamedTuple):
     """A link was used, with so many seconds of life left (0 where unknown)."""
 
     remaining: float
@@ -89,8 +88,7 @@ class LimitReached(NamedTuple):
     limit: str
 
 
-@dataclass(frozen=True, slots=True)
-class LoopLagged:
+class LoopLagged(NamedTuple):
     """One measurement of how late the event loop ran, in seconds."""
 
     seconds: float
@@ -111,8 +109,7 @@ class AuditWritten(NamedTuple):
     event: str
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFailed:
+class AuditFailed(NamedTuple):
     """A line could not be written."""
 
 

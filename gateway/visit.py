@@ -46,6 +46,8 @@ class Visit:
     stage: str | None = None
     """The step of the road that is being taken."""
     entered: float = 0.0
+    seconds: float = 0.0
+    """From its beginning to its end, once it has ended."""
 
     def enter(self, stage: str) -> None:
         """Take the next step of the road; the one before is over."""
@@ -60,6 +62,7 @@ class Visit:
             self.stages[self.stage] = self.stages.get(self.stage, 0.0) + took
             self.stage = None
 
-    @property
-    def seconds(self) -> float:
-        return self.clock() - self.started
+    def end(self) -> None:
+        """The request is over, and with it the step that was being taken."""
+        self.leave()
+        self.seconds = self.clock() - self.started

@@ -29,8 +29,8 @@ _MOST_STRANGERS = 20
 """Records in a second of requests without a route."""
 
 Record = Mapping[str, Any]
-_Ended = tuple[Visit, float, float]
-"""A request that is over, when, and how long it took: a record is made of it only when it is written."""
+_Ended = tuple[Visit, float]
+"""A request that is over, and when: a record is made of it only when it is written."""
 
 
 def renderer(format_: str, *, colors: bool = False) -> Callable[[Record], str]:
@@ -84,7 +84,7 @@ class LogListener:
         if len(self._waiting) >= _MOST_WAITING or (visit.route == "other" and self._is_flood(visit.started)):
             self._dropped += 1
             return
-        self._waiting.append((visit, self._clock.now(), visit.seconds))
+        self._waiting.append((visit, self._clock.now()))
         if self._loop is None:
             self.flush()
         elif self._timer is None:
@@ -135,7 +135,7 @@ def take_over(listener: LogListener, clock: Clock, level: str) -> None:
     root.setLevel(max(_LEVELS[level], logging.INFO))
 
 
-def _told_of(visit: Visit, now: float, seconds: float) -> Record:
+def _told_of(visit: Visit, now: float) -> Record:
     """What the log says of a request: the route's template, never the path, the query or the Referer."""
     return {
         "timestamp": rfc3339(now),
@@ -155,6 +155,6 @@ def _told_of(visit: Visit, now: float, seconds: float) -> Record:
         "delivery": visit.delivery,
         "bytes": visit.bytes,
         "outcome": visit.outcome,
-        "seconds": round(seconds, 6),
+        "seconds": round(visit.seconds, 6),
         "peer": visit.peer,
     }

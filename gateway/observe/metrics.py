@@ -1,8 +1,12 @@
-"""The metrics' listener: what happened, added to the series that tell of it."""
+"""The metrics' listener: what happened, added to the series that tell of it.
+
+It is put aside on the road of a request and added up later, many at a time and before anybody reads the numbers: to do
+one thing a hundred times costs a third of doing it a hundred times among a hundred others.
+"""
 
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -45,6 +49,10 @@ _STATUSES = (
 """What product.md answers with."""
 
 
+_BATCH = 256
+"""Requests that are put aside before they are added up."""
+
+
 class Metrics:
     """Implements ports.Listener."""
 
@@ -57,23 +65,25 @@ class Metrics:
             getattr(series, name).prepare(*values)
         series.stream_aborts.prepare(("upstream",), ("changed", "gone"))
         series.stream_aborts.prepare(("gateway",), ("revoked", "drain", "internal"))
-        self._hears: Mapping[type[events.Event], Hear] = {
-            events.CacheLookup: series.cache_lookups.add,
-            events.ValtCall: self._valt_call,
-            events.ValtLogin: series.valt_logins.add,
-            events.JwksRefresh: series.jwks_refreshes.add,
-            events.IdentityTold: series.identity.add,
-            events.GrantDecided: series.grants.add,
-            events.LinkUsed: lambda event: series.link_remaining_seconds.observe(event.remaining),
-            events.StreamResumed: series.stream_resumes.add,
-            events.StreamAborted: series.stream_aborts.add,
-            events.Relayed: series.relay.add,
-            events.ConfigReloaded: series.config_reloads.add,
-            events.LimitReached: series.limits.add,
-            events.LoopLagged: lambda event: series.event_loop_lag_seconds.observe(event.seconds),
-            events.AuditWritten: series.audit_events.add,
-            events.AuditFailed: lambda _: series.audit_failures.add(),
+        self._fold: Mapping[type[events.Event], Callable[[list[Any]], None]] = {
+            events.CacheLookup: series.cache_lookups.count,
+            events.ValtCall: self._valt_calls,
+            events.ValtLogin: series.valt_logins.count,
+            events.JwksRefresh: series.jwks_refreshes.count,
+            events.IdentityTold: series.identity.count,
+            events.GrantDecided: series.grants.count,
+            events.LinkUsed: series.link_remaining_seconds.observe,
+            events.StreamResumed: series.stream_resumes.count,
+            events.StreamAborted: series.stream_aborts.count,
+            events.Relayed: series.relay.count,
+            events.ConfigReloaded: series.config_reloads.count,
+            events.LimitReached: series.limits.count,
+            events.LoopLagged: series.event_loop_lag_seconds.observe,
+            events.AuditWritten: series.audit_events.count,
+            events.AuditFailed: series.audit_failures.count,
         }
+        self._told: dict[type[events.Event], list[Any]] = {kind: [] for kind in self._fold}
+        self._over: list[Visit] = []
 
     def know(
         self,
@@ -104,30 +114,45 @@ class Metrics:
 
     def render(self) -> tuple[bytes, str]:
         """The exposition and its content type."""
+        self._add_up()
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def hears(self, kind: type[events.Event]) -> Hear | None:
-        return self._hears.get(kind)
+        told = self._told.get(kind)
+        return None if told is None else told.append
 
     def happened(self, event: events.Event) -> None:
-        hear = self._hears.get(type(event))
+        hear = self.hears(type(event))
         if hear is not None:
             hear(event)
 
     def ended(self, visit: Visit) -> None:
+        self._over.append(visit)
+        if len(self._over) >= _BATCH:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        for kind, told in self._told.items():
+            self._fold[kind](told)
+            told.clear()
+        for visit in self._over:
+            self._visited(visit)
+        self._over.clear()
+
+    def _visited(self, visit: Visit) -> None:
         series, stages = self._series, visit.stages
         series.requests.numbers[visit.route, visit.method, visit.status or _NO_STATUS] += 1
-        series.request_seconds.rows[visit.route,].observe(visit.seconds)
+        series.request_seconds.rows[visit.route,].add(visit.seconds)
         stage_rows = series.stage_seconds.rows
         for stage, seconds in stages.items():
-            stage_rows[stage,].observe(seconds)
+            stage_rows[stage,].add(seconds)
         if visit.opened and visit.delivery is not None:
             series.deliveries.numbers[visit.delivery, visit.outcome or "whole"] += 1
-            if visit.bytes:
-                series.stream_bytes.add((), visit.bytes)
+            series.stream_bytes.numbers[()] += visit.bytes
             if visit.delivery == "proxy":
-                series.stream_first_byte_seconds.observe(sum(stages.values()))
+                series.stream_first_byte_seconds.rows[()].add(sum(stages.values()))
 
-    def _valt_call(self, event: events.ValtCall) -> None:
-        self._series.valt_requests.add((event.operation, event.outcome))
-        self._series.valt_request_seconds.rows[event.operation,].observe(event.seconds)
+    def _valt_calls(self, told: list[events.ValtCall]) -> None:
+        for call in told:
+            self._series.valt_requests.numbers[call.operation, call.outcome] += 1
+            self._series.valt_request_seconds.rows[call.operation,].add(call.seconds)

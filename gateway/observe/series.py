@@ -29,8 +29,10 @@ class Counter:
         if not labels:
             self.prepare()
 
-    def add(self, labels: Labels = (), number: float = 1) -> None:
-        self.numbers[labels] += number
+    def count(self, told: Iterable[Labels]) -> None:
+        """One more for each that was told."""
+        for labels in told:
+            self.numbers[labels] += 1
 
     def prepare(self, *values: Iterable[str | int]) -> None:
         """Be present at zero for every combination of the labels' *values*."""
@@ -77,7 +79,7 @@ class Row:
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds, self.counts, self.sum = bounds, [0] * (len(bounds) + 1), 0.0
 
-    def observe(self, number: float) -> None:
+    def add(self, number: float) -> None:
         self.counts[bisect_left(self.bounds, number)] += 1
         self.sum += number
 
@@ -91,9 +93,10 @@ class Histogram:
         if not labels:
             self.prepare()
 
-    def observe(self, number: float) -> None:
-        """For one without labels."""
-        self.rows[()].observe(number)
+    def observe(self, told: Iterable[tuple[float]]) -> None:
+        """Each that was told, for one without labels."""
+        for (number,) in told:
+            self.rows[()].add(number)
 
     def prepare(self, *values: Iterable[str]) -> None:
         """Be present at zero for every combination of the labels' *values*."""

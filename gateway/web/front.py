@@ -65,7 +65,7 @@ class Front:
             visit.outcome = visit.outcome or "left"
             raise
         finally:
-            visit.leave()
+            visit.end()
             self._listener.ended(visit)
 
     def name(self, request: Request, response: web.StreamResponse) -> None:

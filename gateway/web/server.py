@@ -192,6 +192,7 @@ def refusals(clock: Clock, listener: Listener) -> Refused:
         now = clock.monotonic()
         visit = Visit(new_request_id(), "other", "other", None, clock.monotonic, now)
         visit.status, visit.code, visit.reason = STATUS[type(error)], error.code, str(error)
+        visit.end()
         listener.ended(visit)
         response = problem(error, visit.status, visit.request_id)
         response.headers["X-Request-ID"] = visit.request_id

@@ -100,6 +100,7 @@ def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_the_la
     assert visit.opened
     clock.pass_(12.5)
     visit.bytes, visit.resumes, visit.outcome = 4096, 2, "left"
+    visit.end()
     audit.ended(visit)
     ended = {"time": "2027-01-15T08:00:12.750Z", "event": "close"}
     assert lines(path) == [OPEN, OPEN | ended | {"bytes": 4096, "resumes": 2, "outcome": "left", "seconds": 12.5}]

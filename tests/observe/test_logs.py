@@ -67,6 +67,7 @@ def test_a_request_is_one_record(log: LogListener, stream: Stream, clock: Manual
     visit.grant = Grant(ANNA, VIDEO, "reviewer", "proxy", "supervisors")
     visit.bytes, visit.outcome, visit.reason = 4096, "cut", "revoked"
     clock.pass_(1.5)
+    visit.end()
     log.ended(visit)
     assert stream.records == [
         {

@@ -177,6 +177,7 @@ def test_a_stream_counts_its_request_its_stages_its_bytes_and_its_delivery(metri
     visit.video = Video("rec-1", "vid-1")
     clock.pass_(60)
     before = exposed(metrics)
+    visit.end()
     metrics.ended(visit)
     assert moved(metrics, before) == {
         f"requests_total{{method=GET,route={ROUTE},status=206}}": 1,
@@ -194,6 +195,7 @@ def test_a_stream_counts_its_request_its_stages_its_bytes_and_its_delivery(metri
 def test_a_redirect_is_a_whole_delivery_without_bytes(metrics: Metrics) -> None:
     visit = visit_of(ManualClock(), status=307, delivery="redirect", opened=True)
     before = exposed(metrics)
+    visit.end()
     metrics.ended(visit)
     assert moved(metrics, before) == {
         f"requests_total{{method=GET,route={ROUTE},status=307}}": 1,
