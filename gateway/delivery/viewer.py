@@ -1,7 +1,6 @@
 """The viewer's end of a stream: what may be written, how fast he reads, and whether he still does."""
 
 import asyncio
-import contextlib
 import os
 import socket
 
@@ -76,7 +75,7 @@ class Viewer:
                 return None
             if self._response.content_length is None or transport.get_extra_info("sslcontext") is not None:
                 return None
-            self._cork(sock)
+            self._corked = sock if _cork(sock, True) else None
             self._request.writer.send_headers()
             transport.set_write_buffer_limits(high=0)
             self._descriptor = os.dup(sock.fileno())
@@ -85,15 +84,9 @@ class Viewer:
 
     def uncork(self) -> None:
         """Let go what was held back for what comes with it: a head goes in one packet with the first of its body."""
-        if self._corked is not None:
-            with contextlib.suppress(OSError):  # he has gone meanwhile
-                self._corked.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
-            self._corked = None
-
-    def _cork(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # a unix socket
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-            self._corked = sock
+        corked, self._corked = self._corked, None
+        if corked is not None:
+            _cork(corked, False)
 
     def close(self) -> None:
         self.uncork()
@@ -112,6 +105,16 @@ class Viewer:
             await future
         finally:
             loop.remove_writer(descriptor)
+
+
+def _cork(sock: socket.socket, held: bool) -> bool:
+    """Have what is written *held* back until more comes (tcp(7), TCP_CORK). False where that cannot be: a unix socket,
+    or one whose other end has gone."""
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, int(held))
+    except OSError:
+        return False
+    return True
 
 
 async def _is_over(task: "asyncio.Task[None]", seconds: float) -> bool:

@@ -5,10 +5,8 @@ task for each costs more than they do. Until it first waits such a coroutine has
 (``asyncio.timeout``, aiohttp's client) has to start one for itself.
 """
 
-import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
@@ -41,11 +39,12 @@ class Begun(Generic[T]):
             raise self._error
         return self.result  # type: ignore[return-value]
 
-    def cancel(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Nobody will await the rest: let it see that it was cancelled, and come to its end by itself."""
-        if not self.done:
-            self._ending = loop.create_task(_ended(self))
-            loop.call_soon(self._ending.cancel)  # after its first step, so that what it waits for is cancelled too
+    async def end(self) -> None:
+        """Wait until it has come to its end; *rest* then tells to which."""
+        try:
+            await self.rest()
+        except Exception:
+            return
 
     def _step(self, resume: Callable[[Any], Any], value: Any) -> Any:
         try:
@@ -55,8 +54,3 @@ class Begun(Generic[T]):
         except BaseException as error:
             self.done, self._error = True, error
         return None
-
-
-async def _ended(begun: Begun[Any]) -> None:
-    with suppress(Exception, asyncio.CancelledError):
-        await begun.rest()

@@ -38,16 +38,18 @@ _arrivals = memoryview(bytearray(256 * 1024))
 class Connection(RequestHandler, asyncio.BufferedProtocol):
     """One client's connection.
 
-    A request that finds it idle is begun as it arrives, and where its answer needs no waiting and has no body it is
-    written then and there. Whatever else there is, the rest of such a request included, goes aiohttp's way.
+    A request that finds it idle is begun as it arrives. An answer that needs no waiting and has no body is written then
+    and there; one that has to wait goes on in one task, while aiohttp's own goes on waiting for the next request. All
+    else, and whatever those two leave undone, goes aiohttp's way.
     """
 
-    __slots__ = ("_begun", "_refused")
+    __slots__ = ("_begun", "_going_on", "_refused")
 
     def __init__(self, server: "Server", refused: Refused, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._refused = refused
         self._begun: tuple[web.BaseRequest, Begun[web.StreamResponse]] | None = None
+        self._going_on: asyncio.Task[None] | None = None
         self._request_factory = self._request
         self._request_handler = self._handle
 
@@ -56,9 +58,9 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
         _probe(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._begun is not None:
-            self._begun[1].cancel(self._loop)
-            self._begun = None
+        if self._going_on is not None:
+            # After its first step: a task that is cancelled before it tells nothing to what it was to await.
+            self._loop.call_soon(self._going_on.cancel)
         super().connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -75,37 +77,78 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
             return
         self._waiter = None  # nobody is woken before it is seen whether there is any need
         super().data_received(data)
-        self._waiter = idle
-        if self._messages and not (len(self._messages) == 1 and self._answered()):
-            idle.set_result(None)
+        if len(self._messages) == 1 and not self._paused:
+            self._begin(idle)
+        else:
+            self._leave_to(idle)
 
-    def _answered(self) -> bool:
-        """Begin the one request that has arrived. Whether that was all."""
+    def _begin(self, idle: "asyncio.Future[None]") -> None:
+        """Begin the one request that has arrived."""
         message, payload = self._messages[0]
-        if payload is not EMPTY_PAYLOAD or not isinstance(message, RawRequestMessage) or self._paused:
-            return False
-        server = cast("Server", self._manager)
-        request = server.request_factory(
-            message, payload, self, StreamWriter(self, self._loop), cast("asyncio.Task[None]", self._task_handler)
-        )
+        if payload is not EMPTY_PAYLOAD or not isinstance(message, RawRequestMessage):
+            self._leave_to(idle)
+            return
+        server = self._server
+        writer = StreamWriter(self, self._loop)
+        request = server.request_factory(message, payload, self, writer, cast("asyncio.Task[None]", self._task_handler))
         begun = Begun(server.handle(request))
+        if not begun.done:
+            self._current_request, self._request_in_progress = request, True
+            self._going_on = self._loop.create_task(self._go_on(idle, request, begun))
+            return
         head = None if begun.result is None else head_alone(request, begun.result)
-        if head is None or self.transport is None:
+        if head is not None and self.transport is not None:
+            self.transport.write(head)
+            self._answered()
+        else:
             self._begun = request, begun
-            return False
-        self._messages.clear()
+        self._leave_to(idle)
+
+    async def _go_on(
+        self, idle: "asyncio.Future[None]", request: web.BaseRequest, begun: Begun[web.StreamResponse]
+    ) -> None:
+        try:
+            await begun.end()
+        finally:
+            self._going_on = self._current_request = None
+            self._request_in_progress = False
+            if self._handler_waiter is not None and not self._handler_waiter.done():
+                self._handler_waiter.set_result(None)
+        if begun.result is not None and _is_written(begun.result):
+            self._answered()
+        else:
+            self._begun = request, begun
+        self._leave_to(idle)
+
+    def _answered(self) -> None:
+        """The first request is done with, and the connection is kept."""
+        self._messages.popleft()
         cast("HttpRequestParser", self._parser).message_consumed()
-        server.requests_count += 1
+        self._server.requests_count += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        self.transport.write(head)
-        return True
+
+    def _leave_to(self, idle: "asyncio.Future[None]") -> None:
+        """Let aiohttp's task wait for the next request, or see to what there is."""
+        if idle.done():
+            return
+        if self._close:
+            idle.cancel()
+            self.force_close()
+        elif self._messages:
+            idle.set_result(None)
+        else:
+            self._waiter = idle
+
+    @property
+    def _server(self) -> "Server":
+        return cast("Server", self._manager)
 
     def _request(self, *made_of: Any) -> web.BaseRequest:
-        return cast("Server", self._manager).request_factory(*made_of) if self._begun is None else self._begun[0]
+        return self._server.request_factory(*made_of) if self._begun is None else self._begun[0]
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._begun is None:
-            return await cast("Server", self._manager).handle(request)
+            return await self._server.handle(request)
         (_, begun), self._begun = self._begun, None
         return await begun.rest()
 
@@ -138,6 +181,11 @@ def head_alone(request: web.BaseRequest, response: web.StreamResponse) -> bytes 
     head = "\r\n".join(lines) + "\r\n\r\n"
     # A line's end in a value would begin another field: aiohttp knows how to refuse that.
     return head.encode() if head.count("\n") == head.count("\r") == len(lines) + 1 else None
+
+
+def _is_written(response: web.StreamResponse) -> bool:
+    """Whether *response* is out to its last byte, and the connection goes on."""
+    return response._eof_sent and bool(response.keep_alive)
 
 
 def _probe(transport: asyncio.BaseTransport) -> None:

@@ -92,17 +92,13 @@ async def test_cancelling_whoever_awaits_the_rest_cancels_it_and_what_it_waits_f
     assert came.cancelled()
 
 
-async def test_one_whose_rest_nobody_awaits_ends_by_itself_once_it_is_cancelled() -> None:
-    came, ended = asyncio.get_running_loop().create_future(), asyncio.Event()
-
+async def test_its_end_may_be_awaited_before_anybody_wants_to_know_it() -> None:
     async def work() -> None:
-        try:
-            await came
-        finally:
-            await asyncio.sleep(0)
-            ended.set()
+        await asyncio.sleep(0)
+        raise LookupError("nothing there")
 
-    Begun(work()).cancel(asyncio.get_running_loop())
-    async with asyncio.timeout(5):
-        await ended.wait()
-    assert came.cancelled()
+    begun = Begun(work())
+    await begun.end()
+    assert begun.done
+    with pytest.raises(LookupError):
+        await begun.rest()
