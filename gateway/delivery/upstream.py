@@ -166,16 +166,18 @@ class Upstream:
     async def _read_head(self, received: bytes) -> bytes:
         """More of a head after *received*. Of the body nothing comes with it where that can be helped: it would have to
         be copied."""
-        while not self.encrypted:
+        if not received and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             # What was asked a moment ago has not been answered yet: to try would be in vain.
             await self.ready(BlockingIOError())
+        if self.encrypted:
+            return await self.read(_HEAD_PIECE)
+        while True:
             try:
                 seen = received[-3:] + self.sock.recv(_HEAD_PIECE, socket.MSG_PEEK)
                 end = seen.find(b"\r\n\r\n")
                 return self.sock.recv(_HEAD_PIECE if end < 0 else end + 4 - len(received[-3:]))
-            except _WANTS:
-                continue
-        return await self.read(_HEAD_PIECE)
+            except _WANTS as want:
+                await self.ready(want)
 
     async def _send(self, data: bytes) -> None:
         while data:
