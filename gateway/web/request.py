@@ -29,7 +29,7 @@ class Request(web.BaseRequest):
 
     @property
     def has_query(self) -> bool:
-        return "?" in self._message.path
+        return "?" in self.raw_path
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         if self.front is not None:

@@ -96,6 +96,16 @@ async def test_answers_come_in_the_order_of_their_requests(home: House) -> None:
     assert ["Access-Control-Allow-Origin" in dict(fields) for _, fields in told] == [False, True, False, True]
 
 
+async def test_after_a_wish_for_another_protocol_the_connection_goes_on_in_this_one(home: House) -> None:
+    await answers(home, request(home), count=1)
+    reader, writer = await asyncio.open_connection(*_place(home))
+    async with asyncio.timeout(10):
+        for lines in (("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: eA=="), (), ()):
+            writer.write(request(home, *lines))
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 307 ")
+    writer.close()
+
+
 async def test_a_request_that_comes_byte_by_byte_is_answered_like_any_other(home: House) -> None:
     asked = request(home)
     assert await answers(home, *(bytes([byte]) for byte in asked), count=1) == await answers(home, asked, count=1)
