@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,13 +21,20 @@ _REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """One body on its way. *end* cuts it; its argument is the reason for the log."""
+    """One body on its way, from its entering to its leaving. *end* cuts it; its argument is the reason for the log."""
 
     grant: Grant
     visit: Visit
     end: Callable[[str], None]
     opened_at: float
     """Unix seconds."""
+    left: "Callable[[Stream], None]"
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.left(self)
 
 
 class Streams:
@@ -53,32 +59,22 @@ class Streams:
         """Other limits, from the next stream on."""
         self._most, self._per_person, self._per_address = most, per_person, per_address
 
-    @contextmanager
-    def running(self, grant: Grant, visit: Visit, end: Callable[[str], None]) -> Iterator[Stream]:
+    def running(self, grant: Grant, visit: Visit, end: Callable[[str], None]) -> Stream:
         """A place for one more stream. BusyError or TooManyRequestsError where there is none."""
-        person, address = (grant.identity.issuer, grant.identity.subject), visit.peer or ""
+        person, address, session = _whose(grant, visit)
         if len(self._running) >= self._most:
             raise self._refused("streams", BusyError)
         if self._per_person and self._persons[person] >= self._per_person:
             raise self._refused("streams_per_person", TooManyRequestsError)
         if self._per_address and self._addresses[address] >= self._per_address:
             raise self._refused("streams_per_address", TooManyRequestsError)
-        stream = Stream(grant, visit, end, self._clock.now())
+        stream = Stream(grant, visit, end, self._clock.now(), self._left)
         self._running.add(stream)
         self._persons[person] += 1
         self._addresses[address] += 1
-        session = grant.identity.session
         if session is not None:
             self._sessions[session] += 1
-        try:
-            yield stream
-        finally:
-            self._running.discard(stream)
-            _less(self._persons, person)
-            _less(self._addresses, address)
-            if session is not None:
-                _less(self._sessions, session)
-                self._last_use[session] = self._clock.now()
+        return stream
 
     def __iter__(self) -> Iterator[Stream]:
         """Those running now; the set may change while it is walked."""
@@ -95,11 +91,25 @@ class Streams:
             stream.end(reason)
         return len(ended)
 
+    def _left(self, stream: Stream) -> None:
+        person, address, session = _whose(stream.grant, stream.visit)
+        self._running.discard(stream)
+        _less(self._persons, person)
+        _less(self._addresses, address)
+        if session is not None:
+            _less(self._sessions, session)
+            self._last_use[session] = self._clock.now()
+
     def _refused(
         self, limit: str, error: type[BusyError] | type[TooManyRequestsError]
     ) -> BusyError | TooManyRequestsError:
         self._listener.happened(LimitReached(limit))
         return error(f"limits.{limit} is reached")
+
+
+def _whose(grant: Grant, visit: Visit) -> tuple[tuple[str, str], str, str | None]:
+    """The person, the address and the session that a stream counts for."""
+    return (grant.identity.issuer, grant.identity.subject), visit.peer or "", grant.identity.session
 
 
 def _less(counter: Counter[K], key: K) -> None:
