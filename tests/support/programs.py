@@ -68,6 +68,7 @@ async def demo() -> AsyncIterator[Demo]:
         async with asyncio.timeout(30):
             while "audit" not in told:
                 line = (await process.stdout.readline()).decode()
+                assert line, "the demo ended before it was ready"
                 match = re.match(r"(\w+): +(\S+)", line)
                 if match:
                     told[match[1]] = match[2]
