@@ -118,6 +118,8 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
         cast("HttpRequestParser", self._parser).message_consumed()
         cast("web.Server", self._manager).requests_count += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:  # it went off while there was something to do
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
 
     def _leave_to(self, idle: "asyncio.Future[None]") -> None:
         """Let aiohttp's task wait for the next request, or see to what there is."""

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from gateway.web.connection import Handle
 from gateway.web.server import Server, runner_of
 from tests.support.harness import VIDEO_PATH, House, house
 
 SERVER = 'cors_origins = ["https://elsewhere.example"]\n'
+SOON = 0.03
+"""Seconds."""
 UNLIKE = ("date", "x-request-id")
 
 
@@ -74,20 +78,32 @@ async def test_a_request_is_begun_before_a_task_is_made_for_it_unless_it_has_to_
         tasks.append(asyncio.current_task())
         return web.Response(status=303, headers={"Location": "/"})
 
-    runner = runner_of(Server(handle, lambda _: web.Response(status=400)))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    reader, writer = await asyncio.open_connection(*runner.addresses[0])
-    try:
+    async with serving(handle) as address:
+        reader, writer = await asyncio.open_connection(*address)
         for asked in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2):
             writer.write(asked)
             for _ in range(asked.count(b"GET")):
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 303 See Other\r\n")
-    finally:
         writer.close()
-        await runner.cleanup()
     assert [task is None for task in tasks] == [True, False, False]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_connection_that_is_idle_again_is_closed_in_time_however_long_its_answer_took(waits: bool) -> None:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if not waits:
+            return web.Response(status=303, headers={"Location": "/"})
+        response = web.StreamResponse(headers={"Content-Length": "0"})
+        await response.prepare(request)
+        await asyncio.sleep(3 * SOON)
+        await response.write_eof()
+        return response
+
+    async with serving(handle, keepalive_timeout=SOON) as address, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 ")
+        writer.close()
 
 
 async def test_answers_come_in_the_order_of_their_requests(home: House) -> None:
@@ -128,6 +144,18 @@ async def test_every_answer_at_once_is_audited_logged_and_counted(home: House) -
     await answers(home, request(home), count=1)
     opened = home.audit()[lines:]
     assert [(line["event"], line["status"], line["delivery"]) for line in opened] == [("open", 307, "redirect")]
+
+
+@asynccontextmanager
+async def serving(handle: Handle, keepalive_timeout: float = 75.0) -> AsyncIterator[tuple[str, int]]:
+    """A server of ours that answers by *handle*: its address."""
+    runner = runner_of(Server(handle, lambda _: web.Response(status=400), keepalive_timeout=keepalive_timeout))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield runner.addresses[0]
+    finally:
+        await runner.cleanup()
 
 
 def _place(home: House) -> tuple[str, int]:
