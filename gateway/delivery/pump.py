@@ -11,6 +11,7 @@ import fcntl
 import os
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 from gateway.delivery.upstream import Upstream
 from gateway.delivery.viewer import ViewerRestsError
@@ -136,11 +137,15 @@ class Pump:
         return arrived
 
     def _receive(self) -> int:
-        """Read decrypted bytes, a scratch buffer full at most, and write them on at once; what does not fit stays."""
+        """Read decrypted bytes, a scratch buffer full at most, and write them on at once; what does not fit stays.
+
+        One read gives one TLS record at most, 16 KiB, and recv_into costs twice as many Python calls for it.
+        """
+        sock: Any = self._upstream.sock  # typeshed has an SSLSocket's read return bytes where it fills a buffer, too
         filled, limit = 0, min(len(_scratch), self._left)
         while filled < limit:
             try:
-                arrived = self._upstream.sock.recv_into(_scratch[filled:limit])
+                arrived = sock.read(limit - filled, _scratch[filled:limit])
             except _WANTS:
                 if filled:
                     break
