@@ -117,6 +117,7 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
         self._messages.popleft()
         cast("HttpRequestParser", self._parser).message_consumed()
         cast("web.Server", self._manager).requests_count += 1
+        self._keepalive = True
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._keepalive_handle is None:  # it went off while there was something to do
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
