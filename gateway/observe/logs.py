@@ -45,7 +45,7 @@ def renderer(format_: str, *, colors: bool = False) -> Callable[[Record], str]:
 
 
 class LogListener:
-    """Implements ports.Listener. Between *start* and *stop* access records wait for one another; else they go at once.
+    """Implements listeners.Hearer. Between *start* and *stop* access records wait for one another; else they go now.
 
     *format_* is json or console; *level* debug, info, warning or error.
     """

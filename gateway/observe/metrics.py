@@ -1,7 +1,8 @@
 """The metrics' listener: what happened, added to the series that tell of it.
 
-It is put aside on the road of a request and added up later, many at a time and before anybody reads the numbers: to do
-one thing a hundred times costs a third of doing it a hundred times among a hundred others.
+It is put aside on the road of a request and added up later, many at a time: to do one thing a hundred times costs a
+third of doing it a hundred times among a hundred others. That is when there are many, with each look at the event loop,
+so that nothing grows where nobody asks or scrapes, and before anybody reads the numbers.
 """
 
 import platform
@@ -54,7 +55,7 @@ _BATCH = 256
 
 
 class Metrics:
-    """Implements ports.Listener."""
+    """Implements listeners.Hearer."""
 
     def __init__(self, *, version: str) -> None:
         self._series = series = Series()
@@ -118,18 +119,19 @@ class Metrics:
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def hears(self, kind: type[events.Event]) -> Hear | None:
+        if kind is events.LoopLagged:
+            return self._lagged
         told = self._told.get(kind)
         return None if told is None else told.append
-
-    def happened(self, event: events.Event) -> None:
-        hear = self.hears(type(event))
-        if hear is not None:
-            hear(event)
 
     def ended(self, visit: Visit) -> None:
         self._over.append(visit)
         if len(self._over) >= _BATCH:
             self._add_up()
+
+    def _lagged(self, event: events.LoopLagged) -> None:
+        self._told[events.LoopLagged].append(event)
+        self._add_up()
 
     def _add_up(self) -> None:
         for kind, told in self._told.items():

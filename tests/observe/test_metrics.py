@@ -1,6 +1,7 @@
 """Metrics: the names that dashboards know, present from the start, counted as the events say."""
 
 import platform
+import sys
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway import events
 from gateway.events import Event
 from gateway.model import Video
+from gateway.observe.listeners import Listeners
 from gateway.observe.metrics import Metrics
 from gateway.visit import Visit
 from tests.support.clock import ManualClock
@@ -159,7 +161,7 @@ def test_each_event_counts_once_and_moves_nothing_else(
     metrics: Metrics, event: Event, counted: dict[str, float]
 ) -> None:
     before = exposed(metrics)
-    metrics.happened(event)
+    Listeners(metrics).happened(event)
     assert moved(metrics, before) == counted
 
 
@@ -232,7 +234,7 @@ def test_a_breaker_is_read_when_asked_for_and_one_that_a_reload_replaced_is_gone
 
 
 def test_what_a_reload_adds_is_known_and_what_was_counted_stays(metrics: Metrics) -> None:
-    metrics.happened(events.GrantDecided("supervisors", "allowed"))
+    Listeners(metrics).happened(events.GrantDecided("supervisors", "allowed"))
     metrics.know(rules=["students"])
     shown = {written(*key): value for key, value in exposed(metrics).items()}
     assert shown["grants_total{outcome=allowed,rule=supervisors}"] == 1
@@ -241,5 +243,20 @@ def test_what_a_reload_adds_is_known_and_what_was_counted_stays(metrics: Metrics
 
 def test_two_gateways_in_one_process_do_not_share_their_counts(metrics: Metrics) -> None:
     other = Metrics(version="1.2.3")
-    other.happened(events.AuditFailed())
+    Listeners(other).happened(events.AuditFailed())
     assert exposed(metrics)["audit_failures_total", frozenset()] == 0
+
+
+def test_what_is_put_aside_goes_with_the_next_look_at_the_loop_though_nobody_asks_or_scrapes(metrics: Metrics) -> None:
+    told, event = Listeners(metrics), events.JwksRefresh("https://sso.example.edu", "ok")
+    before = exposed(metrics)
+    holders = sys.getrefcount(event)
+    told.happened(event)
+    assert sys.getrefcount(event) == holders + 1
+    told.happened(events.LoopLagged(0.5))
+    assert sys.getrefcount(event) == holders
+    assert moved(metrics, before) == {
+        "jwks_refreshes_total{issuer=https://sso.example.edu,outcome=ok}": 1,
+        "event_loop_lag_seconds_count": 1,
+        "event_loop_lag_seconds_sum": 0.5,
+    }
