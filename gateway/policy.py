@@ -9,6 +9,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from gateway.errors import AccessDeniedError, RecordingExpiredError, ValtError, VideoNotFoundError
 from gateway.events import GrantDecided
@@ -85,8 +86,7 @@ def why_not_details(
     return f"the recording does not meet {', '.join(failed)}" if failed else None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one rule said. *fits* is None where it could not be found out; *error* is then why, or tells that the
     recording which it fits is gone. *details* are what VALT said, if it was asked."""
 
@@ -134,17 +134,14 @@ class Rules:
         """The first rule that fits."""
         reasons = []
         for rule in self.rules:
-            reason = why_not(rule, identity, recording)
-            if reason is None and rule.needs_details:
-                verdict = await self._ask(rule, identity, recording)
-                if verdict.error is not None:
-                    self._listener.happened(self._decided[rule.name, "denied" if verdict.fits else "unknown"])
-                    raise verdict.error
-                reason = None if verdict.fits else verdict.why
-            if reason is None:
+            verdict = await self.judge(rule, identity, recording)
+            if verdict.error is not None:
+                self._listener.happened(self._decided[rule.name, "denied" if verdict.fits else "unknown"])
+                raise verdict.error
+            if verdict.fits:
                 self._listener.happened(self._decided[rule.name, "allowed"])
                 return rule
-            reasons.append(f"{rule.name}: {reason}")
+            reasons.append(f"{rule.name}: {verdict.why}")
         raise self._denied("; ".join(reasons) or "there is no rule")
 
     def _denied(self, reason: str) -> AccessDeniedError:
@@ -205,10 +202,6 @@ class Rules:
         reason = why_not(rule, identity, recording)
         if reason is not None or not rule.needs_details:
             return Verdict(rule, reason is None, reason or "it fits")
-        return await self._ask(rule, identity, recording)
-
-    async def _ask(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
-        """What *rule*, which is about that person and recording, says of what VALT knows."""
         try:
             details = await self._recordings.get(rule.account, recording)
         except VideoNotFoundError:
