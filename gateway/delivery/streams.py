@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
-from cachetools import LRUCache
-
+from gateway.cache import Kept
 from gateway.errors import BusyError, TooManyRequestsError
 from gateway.events import LimitReached
 from gateway.model import Grant
@@ -50,7 +50,7 @@ class Streams:
         self._persons: Counter[tuple[str, str]] = Counter()
         self._addresses: Counter[str] = Counter()
         self._sessions: Counter[str] = Counter()
-        self._last_use: LRUCache[str, float] = LRUCache(_REMEMBERED)
+        self._last_use = Kept[str, float](_REMEMBERED, clock)
 
     def __len__(self) -> int:
         return len(self._running)
@@ -82,7 +82,10 @@ class Streams:
 
     def used_at(self, session: str) -> float | None:
         """When a stream of that session last ran, Unix seconds: now, while one does. Playing counts as use."""
-        return self._clock.now() if session in self._sessions else self._last_use.get(session)
+        if session in self._sessions:
+            return self._clock.now()
+        last = self._last_use.get(session)
+        return None if last is None else last[0]
 
     def end(self, reason: str, chosen: Callable[[Stream], bool]) -> int:
         """Cut every stream that is *chosen*; returns how many."""
@@ -98,7 +101,7 @@ class Streams:
         _less(self._addresses, address)
         if session is not None:
             _less(self._sessions, session)
-            self._last_use[session] = self._clock.now()
+            self._last_use.put(session, self._clock.now(), inf)
 
     def _refused(
         self, limit: str, error: type[BusyError] | type[TooManyRequestsError]
