@@ -15,7 +15,7 @@ from yarl import URL
 
 from gateway.delivery.head import Head, OddAnswerError
 from gateway.delivery.pump import Pump, UpstreamEndedError
-from gateway.delivery.upstream import Origin, Place, Upstream, Upstreams, place_of
+from gateway.delivery.upstream import Origin, Upstream, Upstreams
 from gateway.delivery.viewer import Viewer
 from gateway.errors import ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link
@@ -72,16 +72,15 @@ class MediaServer:
 
     async def ask(self, method: str, link: Link, headers: Mapping[str, str]) -> MediaAnswer:
         """The media server's answer, whatever its status. ValtUnavailableError, ValtTimeoutError before a head."""
-        url = link.url.reveal()
+        url = URL(link.url.reveal(), encoded=True)
+        origin, now = (url.scheme, url.host or "", url.port or 0), self._loop.time()
         try:
-            place = place_of(url)
-            now = self._loop.time()
-            if self._odd_until.get(place.origin, 0.0) <= now:
+            if self._odd_until.get(origin, 0.0) <= now:
                 try:
-                    return await self._ask_fast(place, method, headers)
+                    return await self._ask_fast(origin, method, url, headers)
                 except OddAnswerError:
-                    self._odd_until[place.origin] = now + _ODD_SECONDS
-            return await self._ask_plain(method, URL(url, encoded=True), headers)
+                    self._odd_until[origin] = now + _ODD_SECONDS
+            return await self._ask_plain(method, url, headers)
         except TimeoutError:
             raise ValtTimeoutError("the media server did not answer in time") from None
         except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
@@ -90,21 +89,21 @@ class MediaServer:
     def close(self) -> None:
         self._upstreams.close()
 
-    async def _ask_fast(self, place: Place, method: str, headers: Mapping[str, str]) -> MediaAnswer:
-        kept = self._upstreams.take(place.origin)
+    async def _ask_fast(self, origin: Origin, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
+        kept = self._upstreams.take(origin)
         if kept is not None:
             try:
-                return await self._head(kept, method, place, headers)
+                return await self._head(kept, method, url, headers)
             except (OSError, EOFError) as error:
                 # The server may have ended a kept connection just as we asked: that was no answer (RFC 9112, 9.3.1).
                 if isinstance(error, TimeoutError):
                     raise
-        return await self._head(await self._upstreams.connect(place.origin), method, place, headers)
+        return await self._head(await self._upstreams.connect(origin), method, url, headers)
 
-    async def _head(self, upstream: Upstream, method: str, place: Place, headers: Mapping[str, str]) -> MediaAnswer:
+    async def _head(self, upstream: Upstream, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
         upstream.watchdog.set(self._loop.time() + self._read_timeout, upstream.give_up)
         try:
-            head = await upstream.ask(method, place, headers)
+            head = await upstream.ask(method, url, headers)
         except BaseException:
             upstream.close()
             raise

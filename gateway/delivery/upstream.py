@@ -5,14 +5,12 @@ other (see pump.py).
 """
 
 import asyncio
-import functools
 import select
 import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
 
 import aiohappyeyeballs
 from yarl import URL
@@ -31,23 +29,6 @@ Origin = tuple[str, str, int]
 """Scheme, host, port."""
 
 
-class Place(NamedTuple):
-    """Where a link leads."""
-
-    origin: Origin
-    target: str
-    host: str
-    """What the Host header says."""
-
-
-@functools.lru_cache(maxsize=1024)
-def place_of(url: str) -> Place:
-    """*url*, byte for byte as it stands: a link is good for many requests, and taken apart once."""
-    parts = URL(url, encoded=True)
-    origin = (parts.scheme, parts.host or "", parts.port or 0)
-    return Place(origin, parts.raw_path_qs, parts.host_port_subcomponent or "")
-
-
 class Upstream:
     """One connection. *early* holds what arrived of a body together with its head."""
 
@@ -60,15 +41,15 @@ class Upstream:
         self._loop = loop
         self._tell: Callable[[], None] | None = None
         self._watched = False
-        self._in_vain = 0
+        self._in_vain = False
         self._waiting: asyncio.Future[None] | None = None
         self.watchdog = Watchdog(loop)
         self._quiet = select.poll()
         self._quiet.register(sock, select.POLLIN | select.POLLHUP | select.POLLERR)
 
-    async def ask(self, method: str, place: Place, headers: Mapping[str, str]) -> Head:
+    async def ask(self, method: str, url: URL, headers: Mapping[str, str]) -> Head:
         """Send a request and read the head of its answer. OddAnswerError; OSError; EOFError before any byte."""
-        lines = [f"{method} {place.target} HTTP/1.1", f"Host: {place.host}"]
+        lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         await self._send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         received = self.early = b""
@@ -144,14 +125,14 @@ class Upstream:
 
     def _arrived(self) -> None:
         if self._tell is not None:
-            self._in_vain = 0
+            self._in_vain = False
             self._tell()
         elif self._in_vain:
             self._loop.remove_reader(self.sock.fileno())
-            self._watched, self._in_vain = False, 0
+            self._watched = self._in_vain = False
         else:
             # The kernel may have told of what was read before this was called.
-            self._in_vain = 1
+            self._in_vain = True
 
     async def _receive_head(self, received: bytes) -> bytes:
         while b"\r\n\r\n" not in received:
@@ -235,7 +216,7 @@ class Upstreams:
 
     async def _open(self, origin: Origin) -> Upstream:
         scheme, host, port = origin
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         async with asyncio.timeout(self._connect_timeout):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=0.25, loop=loop)

@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from yarl import URL
 
 from gateway.delivery.head import Head, OddAnswerError
-from gateway.delivery.upstream import Origin, Upstream, Upstreams, place_of
+from gateway.delivery.upstream import Origin, Upstream, Upstreams
 from tests.delivery.lines import serving, trusting
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-ASKED = place_of("http://localhost/film%2Fone.mp4?access_token=a%2Bb")
+URL_ASKED = URL("http://localhost/film%2Fone.mp4?access_token=a%2Bb", encoded=True)
 
 
 @dataclass
@@ -55,7 +56,7 @@ async def media(*answers: bytes, encrypted: bool = False) -> AsyncIterator[tuple
 
 async def ask(upstream: Upstream, method: str = "GET") -> Head:
     async with asyncio.timeout(10):
-        return await upstream.ask(method, ASKED, {"Range": "bytes=0-4"})
+        return await upstream.ask(method, URL_ASKED, {"Range": "bytes=0-4"})
 
 
 async def body(upstream: Upstream, length: int) -> bytes:
