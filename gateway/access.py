@@ -55,13 +55,6 @@ class Access:
         visit.leave()
         return identity
 
-    async def grant(self, identity: Identity, video: Video, visit: Visit) -> Grant:
-        """Walk it on from there as far as whether they may."""
-        visit.enter("grant")
-        grant = visit.grant = await self._policy.decide(identity, video)
-        visit.leave()
-        return grant
-
     async def recording(self, credentials: Credentials, recording: str, visit: Visit) -> RecordingGrant:
         """Walk it for a recording as a whole: who, and may they."""
         identity = await self._identify(credentials, visit)

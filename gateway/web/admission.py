@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11
 
 from gateway.errors import BadRequestError
+from gateway.web.request import Request
 
 _ONCE = ("Authorization", "Range", "If-Range", "Host", "Content-Length", "Transfer-Encoding")
 OURS = ("ticket", "download", "rd", "access_token", "state", "code", "iss", "error", "provider", "q", "page")
@@ -17,7 +18,7 @@ class Admission:
     def __init__(self, identity_headers: Iterable[str]) -> None:
         self._once = tuple(dict.fromkeys([*_ONCE, *identity_headers]))
 
-    def check(self, request: web.BaseRequest) -> None:
+    def check(self, request: Request) -> None:
         """BadRequestError for a request that is not plain HTTP/1.1 (RFC 9112) in origin form with its proofs once."""
         if request.version not in (HttpVersion11, HttpVersion10):
             raise BadRequestError("the HTTP version is not 1.0 or 1.1")
@@ -31,6 +32,6 @@ class Admission:
         coding = headers.get("Transfer-Encoding")
         if coding is not None and (coding.strip().lower() != "chunked" or request.version == HttpVersion10):
             raise BadRequestError("the transfer coding is not one this server speaks")
-        query = request.query if "?" in target else None
+        query = request.query if request.has_query else None
         if query and any(len(query.getall(name, ())) > 1 for name in OURS):
             raise BadRequestError("a query parameter stands more than once")

@@ -8,7 +8,7 @@ task for each costs more than they do. Until it first waits such a coroutine has
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Begun(Generic[T]):
                 self._awaited = self._step(self._coroutine.send, sent)
         if self._error is not None:
             raise self._error
-        return self.result  # type: ignore[return-value]
+        return cast("T", self.result)
 
     async def end(self) -> None:
         """Wait until it has come to its end; *rest* then tells to which."""

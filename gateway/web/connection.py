@@ -163,8 +163,8 @@ def head_alone(request: web.BaseRequest, response: web.StreamResponse) -> bytes 
     status, headers = response.status, response.headers
     if status < 300 or status == 304 or request.version != HttpVersion11 or not request.keep_alive:
         return None
-    if isinstance(request, Request) and request.front is not None:
-        request.front.name(request, response)
+    if isinstance(request, Request):
+        request.name(response)
     headers["Date"] = rfc822_formatted_time()
     if request.method != "HEAD":
         headers["Content-Length"] = "0"

@@ -59,7 +59,7 @@ class Front:
                     response = handlers.answers.answer(error, request, visit.request_id)
             visit.status = response.status
             if self.draining:
-                response.force_close()
+                response.force_close()  # known before its head is written, so that it is left to aiohttp
             return response
         except asyncio.CancelledError:
             visit.outcome = visit.outcome or "left"

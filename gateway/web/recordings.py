@@ -63,14 +63,13 @@ class RecordingHandlers:
         visit.range = request.headers.get("Range", "")[:200] or None
         video = visit.video = Video.parse(request.parts["recording"], request.parts["video"])
         credentials = self._reader.read(request, access_token=True, one_video=True)
-        exchanged = None if credentials.ticket is None else await self._arrivals.exchange(request, credentials)
+        exchanged = await self._arrivals.exchange(request, credentials)
         if exchanged is not None:
             return exchanged
         attachment = request.has_query and "download" in request.query
         grant, link = await self._access.open(credentials, video, visit, download=attachment)
         visit.delivery = grant.delivery
-        if grant.identity.kind == "session":
-            self._arrivals.keep(request, grant.identity)
+        self._arrivals.keep(request, grant.identity)
         if wants_json(request):
             if grant.delivery == "redirect":
                 # Whoever has the link has the video.

@@ -10,9 +10,7 @@ from gateway.visit import Visit
 
 
 class NamesAnswers(Protocol):
-    def name(self, request: "Request", response: web.StreamResponse) -> None:
-        """Say on *response* what every answer says, just before its head is written."""
-        ...
+    def name(self, request: "Request", response: web.StreamResponse) -> None: ...
 
 
 class Request(web.BaseRequest):
@@ -31,9 +29,13 @@ class Request(web.BaseRequest):
     def has_query(self) -> bool:
         return "?" in self.raw_path
 
-    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+    def name(self, response: web.StreamResponse) -> None:
+        """Say on *response* what every answer says, just before its head is written."""
         if self.front is not None:
             self.front.name(self, response)
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        self.name(response)
 
 
 Handler = Callable[[Request], Awaitable[web.StreamResponse]]
