@@ -1,8 +1,7 @@
 """Asking a media server, over real sockets, as a handler does that has no task yet."""
 
 import asyncio
-import types
-from collections.abc import AsyncIterator, Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ import aiohttp
 
 from gateway.delivery.media import MediaAnswer, MediaServer
 from gateway.model import Link, Secret
+from gateway.web.begun import Begun
 from tests.delivery.lines import trusting
 from tests.delivery.test_upstream import PLAIN, Server, media
 
@@ -28,24 +28,18 @@ async def asking(*answers: bytes) -> AsyncIterator[tuple[Server, MediaServer, Co
             servers.close()
 
 
-async def begun_without_a_task(coroutine: Coroutine[object, None, T]) -> T:
+async def begun_without_a_task(coroutine: Coroutine[Any, Any, T]) -> T:
     """Take the first step of *coroutine* where there is no task, and the rest in one."""
     loop = asyncio.get_running_loop()
-    taken: asyncio.Future[asyncio.Task[T]] = loop.create_future()
-
-    @types.coroutine
-    def rest(waits_for: object) -> Generator[object, object, T]:
-        yield waits_for
-        told: T = yield from coroutine
-        return told
+    taken: asyncio.Future[Begun[T]] = loop.create_future()
 
     def first() -> None:
         assert asyncio.current_task() is None
-        taken.set_result(loop.create_task(rest(coroutine.send(None))))
+        taken.set_result(Begun(coroutine))
 
     loop.call_soon(first)
     async with asyncio.timeout(10):
-        return await (await taken)
+        return await (await taken).rest()
 
 
 async def test_a_fresh_connection_may_be_asked_for_where_there_is_no_task_yet() -> None:

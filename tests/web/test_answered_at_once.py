@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateway.web.connection import Handle
+from gateway.web.connection import Connection, Handle
 from gateway.web.server import Server, runner_of
 from tests.support.harness import VIDEO_PATH, House, house
 
@@ -89,13 +89,23 @@ async def test_a_request_is_begun_before_a_task_is_made_for_it_unless_it_has_to_
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_a_connection_that_is_idle_again_is_closed_in_time_however_long_its_answer_took(waits: bool) -> None:
+async def test_a_connection_that_is_idle_again_is_closed_in_time_however_long_its_answer_took(
+    waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, look = asyncio.Event(), Connection._process_keepalive
+
+    def told(connection: Connection) -> None:
+        look(connection)
+        looked.set()
+
+    monkeypatch.setattr(Connection, "_process_keepalive", told)
+
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if not waits:
             return web.Response(status=303, headers={"Location": "/"})
         response = web.StreamResponse(headers={"Content-Length": "0"})
         await response.prepare(request)
-        await asyncio.sleep(3 * SOON)
+        await looked.wait()
         await response.write_eof()
         return response
 
