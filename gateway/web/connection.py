@@ -1,7 +1,7 @@
 """The seam with aiohttp's server: one client's connection, and when its requests are begun.
 
-This module is the one place that reaches below aiohttp's public interface; its tests fail loudly when a new aiohttp
-changes what is under it.
+Below aiohttp's public interface reach this module and two single names besides, ``_prepare_hook`` of web.request and
+``_send_headers_immediately`` of delivery.viewer; their tests fail loudly when a new aiohttp changes what is under them.
 """
 
 import asyncio
