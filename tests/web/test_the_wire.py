@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -59,6 +60,12 @@ async def test_what_can_be_read_two_ways_is_refused_without_a_word_of_it(home: H
     assert MARK.encode() not in body
     assert MARK not in home.log.getvalue()
     assert not home.valt.calls
+
+
+async def test_no_two_answers_have_one_id(home: House) -> None:
+    told = [(await say(home, *get(proof(home))))[1]["x-request-id"] for _ in range(20)]
+    assert len(set(told)) == len(told)
+    assert all(re.fullmatch(r"[0-9a-f]{20}", one) for one in told)
 
 
 @pytest.mark.parametrize("version", ["0.9", "1.2", "2.0", "3.0"])
