@@ -129,7 +129,7 @@ class Listener(Protocol):
 class Audit(Protocol):
     """The record of who saw what. Never dropped: what cannot be written is refused."""
 
-    def opened(self, visit: Visit) -> None:
+    async def opened(self, visit: Visit) -> None:
         """Write the ``open`` line before the first byte. BusyError where it cannot be written."""
         ...
 

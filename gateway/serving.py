@@ -88,7 +88,9 @@ class Gateway:
         version = {"version": VERSION, "python": platform.python_version()}
         # What the admin listener refuses is no visit of anybody's: nobody counts it.
         self._runners = [
-            runner_of(Server(front.answer, refusals(self.clock, self.listener), request=front.request)),
+            runner_of(
+                Server(front.answer, refusals(self.clock, self.listener), request=front.request, together=self.audit)
+            ),
             runner_of(Server(admin(self.readiness, self.metrics.render, version), refusals(self.clock, Listeners()))),
         ]
         for one in self._runners:

@@ -19,7 +19,7 @@ try() {
         return
     fi
     echo "tests/seam.sh: the $1 aiohttp, $version"
-    PYTHONPATH=$folder/$1 "$python" -m pytest -q tests/web/test_the_wire.py tests/web/test_answered_at_once.py \
+    PYTHONPATH=$folder/$1 "$python" -m pytest -q tests/web/test_the_wire.py tests/web/test_answered_at_once.py tests/web/test_cohort.py \
         tests/web/test_cors.py tests/delivery \
         tests/journeys/test_proxied_bytes.py tests/journeys/test_tls.py tests/journeys/test_the_road.py
 }

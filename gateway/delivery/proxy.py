@@ -69,7 +69,7 @@ class ProxyDelivery:
                 filename = link.filename or f"{grant.video.video}.mp4"
                 headers = response_headers(answer.headers, answer.status, filename, attachment=attachment)
                 visit.status = answer.status
-                self._audit.opened(visit)
+                await self._audit.opened(visit)
                 return await self._answer(request, source, answer.status, headers, visit)
             finally:
                 source.abort()

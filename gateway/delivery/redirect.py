@@ -20,7 +20,7 @@ class RedirectDelivery:
         """307 to VALT's URL, byte for byte (a URL type would rewrite its escapes). BusyError where the audit fails."""
         del attachment  # the media server decides, by the link's own filename
         visit.status = 307
-        self._audit.opened(visit)
+        await self._audit.opened(visit)
         return web.Response(
             status=307,
             headers={

@@ -1,13 +1,17 @@
 """The audit: one JSON line when a stream opens or is refused, one when it closes. Never dropped.
 
-A line that cannot be written is kept and written before the next one; until then no new stream is opened. Each line is
-one write to a file opened for appending, so that several processes and a log rotation do not mix them.
+A line that cannot be written is kept and written before the next one; until then no new stream is opened. Lines are
+written whole to a file opened for appending, so that several processes and a log rotation do not mix them; those of
+requests that are begun together, in one go.
 """
 
+import asyncio
 import errno
 import os
 from collections import deque
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from select import PIPE_BUF
 from typing import Any
 
 from gateway.errors import BusyError
@@ -36,15 +40,42 @@ _MOST_DENIALS = 100_000
 which they are counted as failures; the ends of streams, which the streams themselves bound, are always kept."""
 
 
+Line = tuple[str, bytes]
+"""An event, and what is written of it."""
+
+
+class _Group:
+    """Lines that are written together, and those who wait to be told whether theirs stand in the file."""
+
+    __slots__ = ("_loop", "lines", "waiting")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.lines: list[Line] = []
+        self.waiting: dict[int, asyncio.Future[bool]] = {}
+
+    def add(self, line: Line) -> "asyncio.Future[bool]":
+        stands = self.waiting[len(self.lines)] = self._loop.create_future()
+        self.lines.append(line)
+        return stands
+
+    def tell(self, stand: Sequence[bool]) -> None:
+        for place, future in self.waiting.items():
+            if not future.done():
+                future.set_result(stand[place])
+
+
 class AuditFile:
-    """Implements ports.Audit, and listeners.Hearer for what ends. *path* "-" is standard output."""
+    """Implements ports.Audit, and listeners.Hearer for what ends. *path* "-" is standard output. As a context it writes
+    the lines of what is done in it together, at its end."""
 
     def __init__(self, path: str, clock: Clock, listener: Listener) -> None:
         self._path = path
         self._clock = clock
         self._listener = listener
         self._descriptor = _CLOSED
-        self._pending: deque[tuple[str, bytes]] = deque()
+        self._pending: deque[Line] = deque()
+        self._group: _Group | None = None
         self._failing = False
 
     def open(self) -> None:
@@ -64,20 +95,30 @@ class AuditFile:
 
     def close(self) -> None:
         with suppress(OSError):
-            self._flush()
+            self._flush(self._pending)
         if self._descriptor != _CLOSED and self._path != "-":
             os.close(self._descriptor)
         self._descriptor = _CLOSED
 
-    def opened(self, visit: Visit) -> None:
+    def __enter__(self) -> None:
+        self._group = _Group()
+
+    def __exit__(self, *_: object) -> None:
+        group, self._group = self._group, None
+        if group is not None and group.lines:
+            group.tell(self._write(group.lines))
+
+    async def opened(self, visit: Visit) -> None:
         """The ``open`` line, before the first byte. BusyError where it cannot be written."""
-        if not self._write("open", self._line("open", visit), keep=False):
+        line = "open", self._line("open", visit)
+        stands = self._write([line])[0] if self._group is None else await self._group.add(line)
+        if not stands:
             raise BusyError("the audit cannot be written")
         visit.opened = True
 
     def signed(self, event: str, identity: Identity, visit: Visit) -> None:
         """A ``sign_in`` or ``sign_out`` line."""
-        self._write(event, self._line(event, visit, identity), keep=True)
+        self._add(event, self._line(event, visit, identity))
 
     def hears(self, _kind: type[Event]) -> None:
         """Nothing that happens apart from a visit is audited."""
@@ -85,11 +126,11 @@ class AuditFile:
     def ended(self, visit: Visit) -> None:
         if visit.opened:
             if visit.delivery == "proxy":
-                self._write("close", self._line("close", visit, closing=True), keep=True)
+                self._add("close", self._line("close", visit, closing=True))
         elif visit.api:
-            self._write("api", self._line("api", visit, closing=True), keep=True)
+            self._add("api", self._line("api", visit, closing=True))
         elif visit.code is not None and (visit.video is not None or visit.recording is not None):
-            self._write("deny", self._line("deny", visit, closing=True), keep=True)
+            self._add("deny", self._line("deny", visit, closing=True))
 
     def _line(self, event: str, visit: Visit, identity: Identity | None = None, *, closing: bool = False) -> bytes:
         line, who, grant, video = _BLANK.copy(), identity or visit.identity, visit.grant, visit.video
@@ -119,43 +160,62 @@ class AuditFile:
         line["peer"] = visit.peer
         return json_line(line)
 
-    def _write(self, event: str, line: bytes, *, keep: bool) -> bool:
-        """Whether *line* stands in the file. *keep*: if not now, then before the next one."""
-        if event == "deny" and len(self._pending) >= _MOST_DENIALS:
-            self._listener.happened(AuditFailed())
-            return False
+    def _add(self, event: str, line: bytes) -> None:
+        if self._group is None:
+            self._write([(event, line)])
+        else:
+            self._group.lines.append((event, line))
+
+    def _write(self, lines: Sequence[Line]) -> list[bool]:
+        """Of each of *lines*, whether it stands in the file. What is kept of the others is written before the next."""
+        left = deque(lines)
         try:
-            if self._pending:
-                self._flush()
-            while line:
-                line = line[os.write(self._descriptor, line) :]
-                keep = True  # what is begun gets its end
+            self._flush(self._pending)
+            self._flush(left)
         except OSError as error:
-            self._fail(error)
-            if keep:
-                self._pending.append((event, line))
-            return False
-        self._listener.happened(_WRITTEN[event])
+            self._fail(error, len(left))
+            self._keep(left, begun=len(left[0][1]) < len(lines[-len(left)][1]))
+            return [True] * (len(lines) - len(left)) + [False] * len(left)
         if self._failing:
             self._failing = False
             self._listener.happened(Noticed("info", "the audit is written again"))
-        return True
+        return [True] * len(lines)
 
-    def _flush(self) -> None:
-        """Write what is kept, oldest first. OSError where that is impossible; no line is left without its end."""
-        while self._pending:
-            event, line = self._pending[0]
-            rest = line[os.write(self._descriptor, line) :]
-            if rest:
-                self._pending[0] = (event, rest)
-            else:
-                self._pending.popleft()
+    def _flush(self, queue: deque[Line]) -> None:
+        """Write what is in *queue*, oldest first. OSError where that is impossible: it stays there, a line that is
+        written in part with its rest."""
+        while queue:
+            written = os.write(self._descriptor, _at_once(queue))
+            while queue and written >= len(queue[0][1]):
+                event, line = queue.popleft()
+                written -= len(line)
                 self._listener.happened(_WRITTEN[event])
+            if written:
+                queue[0] = (queue[0][0], queue[0][1][written:])
 
-    def _fail(self, error: OSError) -> None:
-        self._listener.happened(AuditFailed())
+    def _keep(self, left: Iterable[Line], *, begun: bool) -> None:
+        """Keep of *left* what happened whether it is written or not, and of a line that is *begun* its end."""
+        for event, line in left:
+            if begun or (event == "deny" and len(self._pending) < _MOST_DENIALS) or event not in ("open", "deny"):
+                self._pending.append((event, line))
+            begun = False
+
+    def _fail(self, error: OSError, lines: int) -> None:
+        for _ in range(lines):
+            self._listener.happened(AuditFailed())
         if not self._failing:
             self._failing = True
             cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
             told = "the audit cannot be written: no new stream is opened until it can"
             self._listener.happened(Noticed("error", told, (("cause", cause),)))
+
+
+def _at_once(lines: Iterable[Line]) -> bytes:
+    """As many of *lines* as a pipe takes without mixing them with what others write to it (pipe(7)); one at least."""
+    size, taken = 0, list[bytes]()
+    for _, line in lines:
+        size += len(line)
+        if taken and size > PIPE_BUF:
+            break
+        taken.append(line)
+    return b"".join(taken)

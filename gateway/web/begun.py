@@ -5,6 +5,7 @@ task for each costs more than they do. Until it first waits such a coroutine has
 (``asyncio.timeout``, aiohttp's client) has to start one for itself.
 """
 
+import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
@@ -24,6 +25,11 @@ class Begun(Generic[T]):
         self.result: T | None = None
         """What it came to without waiting, if it is done and nothing was raised."""
         self._awaited = self._step(coroutine.send, None)
+
+    def go_on(self) -> None:
+        """Run on, as in the beginning, if what it waits for is there by now."""
+        if asyncio.isfuture(self._awaited) and self._awaited.done():
+            self._awaited = self._step(self._coroutine.send, None)
 
     @types.coroutine
     def rest(self) -> Generator[Any, Any, T]:

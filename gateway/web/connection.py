@@ -17,6 +17,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.web.begun import Begun
+from gateway.web.cohort import Cohort
 from gateway.web.request import Request
 
 Handle = Callable[[Any], Coroutine[Any, Any, web.StreamResponse]]
@@ -29,18 +30,22 @@ _arrivals = memoryview(bytearray(256 * 1024))
 class Connection(RequestHandler, asyncio.BufferedProtocol):
     """One client's connection.
 
-    A request that finds it idle is begun as it arrives. An answer that needs no waiting and has no body is written then
-    and there; one that has to wait goes on in one task, while aiohttp's own goes on waiting for the next request. All
-    else, and whatever those two leave undone, goes aiohttp's way.
+    A request that finds it idle is begun with those that arrive in the same turn. An answer that needs no waiting and
+    has no body is sent with theirs; one that has to wait goes on in one task, while aiohttp's own goes on waiting for
+    the next request. All else, and whatever those two leave undone, goes aiohttp's way.
     """
 
-    __slots__ = ("_answer", "_begun", "_going_on", "_make_request", "_refused")
+    __slots__ = ("_answer", "_begun", "_cohort", "_going_on", "_head", "_idle", "_make_request", "_refused")
 
-    def __init__(self, server: web.Server, handle: Handle, refused: Refused, **kwargs: Any) -> None:
+    def __init__(self, server: web.Server, handle: Handle, refused: Refused, cohort: Cohort, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._make_request = server.request_factory
         self._answer = handle
         self._refused = refused
+        self._cohort = cohort
+        self._idle: asyncio.Future[None] | None = None
+        """What aiohttp's task waits for while there is something to do here first."""
+        self._head: bytes | None = None
         self._begun: tuple[web.BaseRequest, Begun[web.StreamResponse]] | None = None
         self._going_on: asyncio.Task[None] | None = None
         self._request_factory = self._request
@@ -70,35 +75,48 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
             return
         self._waiter = None  # nobody is woken before it is seen whether there is any need
         super().data_received(data)
-        if len(self._messages) == 1 and not (self._paused or self._upgraded):
-            self._begin(idle)
+        self._idle = idle
+        if self._messages:
+            self._cohort.add(self)
         else:
-            self._leave_to(idle)
+            self._leave()
 
-    def _begin(self, idle: "asyncio.Future[None]") -> None:
-        """Begin the one request that has arrived."""
+    def begin(self) -> None:
+        """Begin the request that has arrived, if it is one alone."""
+        if len(self._messages) != 1 or self._paused or self._upgraded or self.transport is None:
+            return
         message, payload = self._messages[0]
         if payload is not EMPTY_PAYLOAD or not isinstance(message, RawRequestMessage):
-            self._leave_to(idle)
             return
         task = cast("asyncio.Task[None]", self._task_handler)
         request = self._make_request(message, payload, self, StreamWriter(self, self._loop), task)
-        begun = Begun(self._answer(request))
+        self._begun = request, Begun(self._answer(request))
+
+    def go_on(self) -> bool:
+        """Whether it need not wait any longer; who has to goes on in a task."""
+        if self._begun is None:
+            return True
+        request, begun = self._begun
         if not begun.done:
-            self._current_request, self._request_in_progress = request, True
-            self._going_on = self._loop.create_task(self._go_on(idle, request, begun))
-            return
-        head = None if begun.result is None else head_alone(request, begun.result)
+            begun.go_on()
+        if begun.done:
+            self._head = None if begun.result is None else head_alone(request, begun.result)
+            return True
+        self._begun = None
+        self._current_request, self._request_in_progress = request, True
+        self._going_on = self._loop.create_task(self._go_on(request, begun))
+        return False
+
+    def end(self) -> None:
+        """Send the answer if it is a head alone; all else is aiohttp's to do."""
+        head, self._head = self._head, None
         if head is not None and self.transport is not None:
+            self._begun = None
             self.transport.write(head)
             self._answered()
-        else:
-            self._begun = request, begun
-        self._leave_to(idle)
+        self._leave()
 
-    async def _go_on(
-        self, idle: "asyncio.Future[None]", request: web.BaseRequest, begun: Begun[web.StreamResponse]
-    ) -> None:
+    async def _go_on(self, request: web.BaseRequest, begun: Begun[web.StreamResponse]) -> None:
         try:
             await begun.end()
         finally:
@@ -110,7 +128,7 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
             self._answered()
         else:
             self._begun = request, begun
-        self._leave_to(idle)
+        self._leave()
 
     def _answered(self) -> None:
         """The first request is done with, and the connection is kept."""
@@ -122,9 +140,10 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
         if self._keepalive_handle is None:  # it went off while there was something to do
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
 
-    def _leave_to(self, idle: "asyncio.Future[None]") -> None:
+    def _leave(self) -> None:
         """Let aiohttp's task wait for the next request, or see to what there is."""
-        if idle.done():
+        idle, self._idle = self._idle, None
+        if idle is None or idle.done():
             return
         if self._close:
             idle.cancel()
@@ -170,8 +189,12 @@ def head_alone(request: web.BaseRequest, response: web.StreamResponse) -> bytes 
         headers["Content-Length"] = "0"
     lines = [f"HTTP/1.1 {status} {response.reason}", *[f"{name}: {value}" for name, value in headers.items()]]
     head = "\r\n".join(lines) + "\r\n\r\n"
-    # A line's end in a value would begin another field: aiohttp knows how to refuse that.
-    return head.encode() if head.count("\n") == head.count("\r") == len(lines) + 1 else None
+    if head.count("\n") != head.count("\r") or head.count("\n") != len(lines) + 1:
+        return None  # a line's end in a value would begin another field: aiohttp knows how to refuse that
+    try:
+        return head.encode()
+    except UnicodeEncodeError:
+        return None  # likewise
 
 
 def _is_written(response: web.StreamResponse) -> bool:

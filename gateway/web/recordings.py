@@ -74,7 +74,7 @@ class RecordingHandlers:
             if grant.delivery == "redirect":
                 # Whoever has the link has the video.
                 visit.status = 200
-                self._audit.opened(visit)
+                await self._audit.opened(visit)
             return self._told(grant, link)
         return await self._deliveries[grant.delivery].deliver(request, grant, link, visit, attachment=attachment)
 

@@ -4,6 +4,7 @@ aiohttp answers what its parser refuses before any handler runs, and both its an
 of what was sent, a token included.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from aiohttp import http_exceptions, http_parser, web
@@ -12,6 +13,7 @@ from aiohttp.web_protocol import RequestHandler
 from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError
 from gateway.ports import Clock, Listener
 from gateway.visit import Visit
+from gateway.web.cohort import Cohort
 from gateway.web.connection import Connection, Handle, Refused
 from gateway.web.errors import STATUS, problem
 from gateway.web.request import new_request_id
@@ -19,13 +21,21 @@ from gateway.web.request import new_request_id
 MAX_LINE = 4096
 MAX_FIELD = 8190
 MAX_HEADERS = 64
+_ALONE = nullcontext()
 
 
 class Server(web.Server):
-    """Makes connections of ours. *keepalive_timeout*, seconds, is also how long a head may take."""
+    """Makes connections of ours. *together* is entered while the requests of one turn are begun. *keepalive_timeout*,
+    seconds, is also how long a head may take."""
 
     def __init__(
-        self, handle: Handle, refused: Refused, *, request: Any = None, keepalive_timeout: float = 75.0
+        self,
+        handle: Handle,
+        refused: Refused,
+        *,
+        request: Any = None,
+        together: AbstractContextManager[object] = _ALONE,
+        keepalive_timeout: float = 75.0,
     ) -> None:
         super().__init__(
             handle,
@@ -40,9 +50,10 @@ class Server(web.Server):
         )
         self._handle = handle
         self._refused = refused
+        self._cohort = Cohort(together, self._loop)
 
     def __call__(self) -> RequestHandler:
-        return Connection(self, self._handle, self._refused, loop=self._loop, **self._kwargs)
+        return Connection(self, self._handle, self._refused, self._cohort, loop=self._loop, **self._kwargs)
 
 
 def runner_of(server: Server) -> web.ServerRunner:

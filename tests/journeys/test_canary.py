@@ -63,7 +63,7 @@ def pieces(secrets: dict[str, str]) -> Iterator[tuple[str, str]]:
 def broken(home: House, secret: str) -> Iterator[None]:
     """A fault of the gateway's own, whose text holds a secret."""
 
-    def opened(_visit: Visit) -> None:
+    async def opened(_visit: Visit) -> None:
         raise RuntimeError(secret)
 
     home.gateway.audit.opened = opened  # type: ignore[assignment, method-assign]  # a fault on purpose

@@ -1,9 +1,11 @@
 """The audit: whole records, in order, and none lost."""
 
 import json
+import os
 import resource
+import select
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from gateway.events import AuditFailed, AuditWritten, Noticed
 from gateway.model import Grant, Identity, Video
 from gateway.observe.audit import AuditFile
 from gateway.visit import Visit
+from gateway.web.begun import Begun
 from tests.support.clock import ManualClock
 from tests.support.listener import Recorder
 
@@ -91,11 +94,11 @@ OPEN = {
 }
 
 
-def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_the_last(
+async def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_the_last(
     audit: AuditFile, path: Path, clock: ManualClock, told: Recorder
 ) -> None:
     visit = playing(clock)
-    audit.opened(visit)
+    await audit.opened(visit)
     assert lines(path) == [OPEN]
     assert visit.opened
     clock.pass_(12.5)
@@ -134,10 +137,10 @@ def test_what_concerns_no_recording_is_not_audited(audit: AuditFile, path: Path,
     assert lines(path) == []
 
 
-def test_a_redirect_opens_and_never_closes(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+async def test_a_redirect_opens_and_never_closes(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     visit = playing(clock)
     visit.delivery, visit.status = "redirect", 307
-    audit.opened(visit)
+    await audit.opened(visit)
     audit.ended(visit)
     assert events(path) == ["open"]
 
@@ -164,40 +167,40 @@ def test_the_file_is_for_its_owner_alone(audit: AuditFile, path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_after_a_rotation_the_new_file_is_written(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+async def test_after_a_rotation_the_new_file_is_written(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     visit = playing(clock)
-    audit.opened(visit)
+    await audit.opened(visit)
     moved = path.rename(path.with_suffix(".1"))
     audit.reopen()
     audit.ended(visit)
     assert (events(moved), events(path)) == (["open"], ["close"])
 
 
-def test_where_the_new_file_cannot_be_opened_the_old_one_goes_on(
+async def test_where_the_new_file_cannot_be_opened_the_old_one_goes_on(
     audit: AuditFile, path: Path, clock: ManualClock
 ) -> None:
     moved = path.rename(path.with_suffix(".1"))
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
         audit.reopen()
-    audit.opened(playing(clock))
+    await audit.opened(playing(clock))
     assert events(moved) == ["open"]
 
 
-def test_on_a_full_disk_no_stream_is_opened_and_it_is_told_once(clock: ManualClock, told: Recorder) -> None:
+async def test_on_a_full_disk_no_stream_is_opened_and_it_is_told_once(clock: ManualClock, told: Recorder) -> None:
     audit = AuditFile("/dev/full", clock, told)
     audit.open()
     visit = playing(clock)
     for _ in range(2):
         with pytest.raises(BusyError):
-            audit.opened(visit)
+            await audit.opened(visit)
     audit.close()
     assert not visit.opened
     remedy = "the audit cannot be written: no new stream is opened until it can"
     assert told.events == [AuditFailed(), Noticed("error", remedy, (("cause", "ENOSPC"),)), AuditFailed()]
 
 
-def test_what_could_not_be_written_is_written_before_the_next_line(
+async def test_what_could_not_be_written_is_written_before_the_next_line(
     path: Path, clock: ManualClock, told: Recorder
 ) -> None:
     disk = path.with_name("disk")
@@ -205,17 +208,17 @@ def test_what_could_not_be_written_is_written_before_the_next_line(
     audit = AuditFile(str(disk), clock, told)
     audit.open()
     first, second = playing(clock), playing(clock)
-    audit.opened(first)
+    await audit.opened(first)
     _point(disk, "/dev/full")
     audit.reopen()
     audit.ended(first)
     with pytest.raises(BusyError):
-        audit.opened(second)
+        await audit.opened(second)
     second.code, second.status = "busy", 503
     audit.ended(second)
     _point(disk, str(path))
     audit.reopen()
-    audit.opened(playing(clock))
+    await audit.opened(playing(clock))
     audit.close()
     assert events(path) == ["open", "close", "deny", "open"]
     assert told.events[-1] == Noticed("info", "the audit is written again")
@@ -233,13 +236,13 @@ def test_at_the_end_what_is_kept_is_tried_once_more(path: Path, clock: ManualClo
     assert events(path) == ["sign_out"]
 
 
-def test_a_line_written_in_part_gets_its_end(audit: AuditFile, path: Path, clock: ManualClock) -> None:
-    audit.opened(playing(clock))
+async def test_a_line_written_in_part_gets_its_end(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    await audit.opened(playing(clock))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, hard))
     try:
         with pytest.raises(BusyError):
-            audit.opened(playing(clock))
+            await audit.opened(playing(clock))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not path.read_bytes().endswith(b"\n")
@@ -247,7 +250,7 @@ def test_a_line_written_in_part_gets_its_end(audit: AuditFile, path: Path, clock
     assert events(path) == ["open", "open", "sign_out"]
 
 
-def test_refusals_beyond_all_bounds_are_counted_and_the_ends_of_streams_are_kept(
+async def test_refusals_beyond_all_bounds_are_counted_and_the_ends_of_streams_are_kept(
     path: Path, clock: ManualClock, told: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.observe.audit._MOST_DENIALS", 2)
@@ -256,7 +259,7 @@ def test_refusals_beyond_all_bounds_are_counted_and_the_ends_of_streams_are_kept
     audit = AuditFile(str(disk), clock, told)
     audit.open()
     stream = playing(clock)
-    audit.opened(stream)
+    await audit.opened(stream)
     _point(disk, "/dev/full")
     audit.reopen()
     for _ in range(5):
@@ -269,9 +272,60 @@ def test_refusals_beyond_all_bounds_are_counted_and_the_ends_of_streams_are_kept
     assert told.events.count(AuditFailed()) == 6
 
 
-def test_what_was_never_opened_refuses_streams(path: Path, clock: ManualClock, told: Recorder) -> None:
+async def test_what_was_never_opened_refuses_streams(path: Path, clock: ManualClock, told: Recorder) -> None:
     with pytest.raises(BusyError):
-        AuditFile(str(path), clock, told).opened(playing(clock))
+        await AuditFile(str(path), clock, told).opened(playing(clock))
+
+
+async def test_lines_of_what_is_begun_together_are_written_together_and_told_afterwards(
+    audit: AuditFile, path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def write(descriptor: int, data: bytes, write: Callable[[int, bytes], int] = os.write) -> int:
+        sizes.append(len(data))
+        return write(descriptor, data)
+
+    monkeypatch.setattr("gateway.observe.audit.os.write", write)
+    visits = [playing(clock) for _ in range(20)]
+    with audit:
+        opening = [Begun(audit.opened(visit)) for visit in visits]
+        audit.ended(visit_of(clock, video=VIDEO, status=401, code="credentials_missing"))
+        assert not sizes
+        assert not any(visit.opened for visit in visits)
+    for one in opening:
+        one.go_on()
+    assert all(visit.opened for visit in visits)
+    assert events(path) == ["open"] * 20 + ["deny"]
+    assert sum(sizes) == path.stat().st_size
+    assert len(sizes) < 5
+    assert max(sizes) <= select.PIPE_BUF
+
+
+async def test_of_those_begun_together_each_is_told_whether_its_own_line_stands(
+    audit: AuditFile, path: Path, clock: ManualClock
+) -> None:
+    await audit.opened(playing(clock))
+    length = path.stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    visits = [playing(clock) for _ in range(4)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * length + 100, hard))
+    try:
+        with audit:
+            opening = [Begun(audit.opened(visit)) for visit in visits]
+            audit.ended(visit_of(clock, video=VIDEO, status=401, code="credentials_missing"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    for one in opening:
+        one.go_on()
+    for one in opening[:2]:
+        await one.rest()
+    for one in opening[2:]:
+        with pytest.raises(BusyError):
+            await one.rest()
+    assert [visit.opened for visit in visits] == [True, True, False, False]
+    await audit.opened(playing(clock))
+    assert events(path) == ["open", "open", "open", "open", "deny", "open"]  # the third had been begun
 
 
 def _point(link: Path, target: str) -> None:
