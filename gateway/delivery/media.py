@@ -16,7 +16,7 @@ from yarl import URL
 from gateway.delivery.head import Head, OddAnswerError
 from gateway.delivery.pump import Pump, UpstreamEndedError
 from gateway.delivery.upstream import Origin, Upstream, Upstreams
-from gateway.delivery.viewer import Viewer
+from gateway.delivery.viewer import Outlet, Viewer
 from gateway.errors import ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link
 
@@ -141,11 +141,14 @@ class FastAnswer:
             return
         await self._skip(upstream, skip)
         count = self._left if count is None else min(count, self._left)
-        descriptor = await viewer.descriptor()
-        if descriptor is None:
+        outlet = viewer.outlet()
+        if outlet is None:
             await self._copy(upstream, viewer, count)
         else:
-            await self._pump(upstream, viewer, descriptor, count)
+            early = upstream.take_early(count)
+            self._left -= len(early)
+            await viewer.begin(early)
+            await self._pump(upstream, viewer, outlet, count - len(early))
         self._end_if_done()
 
     def abort(self) -> None:
@@ -153,16 +156,14 @@ class FastAnswer:
             self._upstream.close()
             self._upstream = None
 
-    async def _pump(self, upstream: Upstream, viewer: Viewer, descriptor: int, count: int) -> None:
+    async def _pump(self, upstream: Upstream, viewer: Viewer, outlet: Outlet, count: int) -> None:
         def moved(portion: int) -> None:
             viewer.bytes += portion
             self._left -= portion
 
-        pump = Pump(
-            upstream, descriptor, count, moved, read_timeout=self._read_timeout, write_timeout=viewer.rests_after
-        )
+        pump = Pump(upstream, outlet, count, moved, read_timeout=self._read_timeout, write_timeout=viewer.rests_after)
         try:
-            await pump.run(viewer.uncork)
+            await pump.run()
         except UpstreamEndedError as error:
             raise MediaBrokenError(error.reason) from None
 

@@ -89,7 +89,7 @@ class ProxyDelivery:
         viewer = Viewer(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
         try:
             await response.prepare(request)
-            way = "fast" if source.fast and await viewer.descriptor() is not None else "plain"
+            way = "fast" if source.fast and viewer.outlet() is not None else "plain"
             self._listener.happened(Relayed(way))
             await source.relay(viewer)
             await response.write_eof()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.delivery.upstream import Upstream
-from gateway.delivery.viewer import ViewerRestsError
+from gateway.delivery.viewer import Outlet, ViewerRestsError
 
 _PIPE_SIZE = 256 * 1024
 _MAX_IDLE_PIPES = 64
@@ -35,7 +35,7 @@ class UpstreamEndedError(Exception):
 
 
 class Pump:
-    """Moves *count* bytes of *upstream* to *descriptor*; *moved* is told of each portion the viewer's kernel took.
+    """Moves *count* bytes of *upstream* to *outlet*; *moved* is told of each portion the viewer's kernel took.
 
     *read_timeout*: seconds of the media server's silence. *write_timeout*: seconds for which the viewer takes nothing.
     """
@@ -43,36 +43,33 @@ class Pump:
     def __init__(
         self,
         upstream: Upstream,
-        descriptor: int,
+        outlet: Outlet,
         count: int,
         moved: Callable[[int], None],
         *,
         read_timeout: float,
         write_timeout: float,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = upstream.loop
         self._upstream = upstream
-        self._descriptor = descriptor
+        self._outlet = outlet
         self._left = count
         self._moved = moved
         self._timeouts = {True: read_timeout, False: write_timeout}
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self._pending = upstream.early[:count]
+        self._pending = upstream.take_early(count)
         self._pipe: tuple[int, int] | None = None
         self._in_pipe = 0
         self._reading: bool | None = None
         self._progress = self._loop.time()
         self._fill = self._receive if upstream.encrypted else self._splice
-        upstream.early = upstream.early[count:]
 
-    async def run(self, begun: Callable[[], None] = lambda: None) -> None:
-        """*begun* is called once what is there already has been moved. UpstreamEndedError; ViewerRestsError;
-        ConnectionError where the viewer has gone."""
+    async def run(self) -> None:
+        """UpstreamEndedError; ViewerRestsError; ConnectionError where the viewer has gone."""
         watchdog = self._upstream.watchdog
         watchdog.set(self._progress + min(self._timeouts.values()), self._watch)
         try:
             self._writable()
-            begun()
             await self._done
         finally:
             watchdog.clear()
@@ -112,9 +109,9 @@ class Pump:
             return False
         try:
             while self._pending:
-                self._took(os.write(self._descriptor, self._pending))
+                self._took(os.write(self._outlet.descriptor, self._pending))
             while self._in_pipe and self._pipe is not None:
-                taken = os.splice(self._pipe[0], self._descriptor, self._in_pipe, flags=_SPLICE_FLAGS)
+                taken = os.splice(self._pipe[0], self._outlet.descriptor, self._in_pipe, flags=_SPLICE_FLAGS)
                 self._in_pipe -= taken
                 self._count(taken)
         except BlockingIOError:
@@ -156,7 +153,7 @@ class Pump:
         written = 0
         try:
             while written < filled:
-                taken = os.write(self._descriptor, _scratch[written:filled])
+                taken = os.write(self._outlet.descriptor, _scratch[written:filled])
                 written += taken
                 self._count(taken)
         except BlockingIOError:
@@ -183,11 +180,11 @@ class Pump:
         if reading is self._reading:
             return
         if self._reading is False:
-            self._loop.remove_writer(self._descriptor)
+            self._outlet.watch(None)
         self._reading = reading
         self._upstream.watch(self._readable if reading else None)
         if reading is False:
-            self._loop.add_writer(self._descriptor, self._writable)
+            self._outlet.watch(self._writable)
 
     def _watch(self) -> None:
         """Look how long nothing has moved, and at whom that lies."""

@@ -38,7 +38,7 @@ class Upstream:
         self.encrypted = isinstance(sock, ssl.SSLSocket)
         self.early = b""
         self.kept_at = 0.0
-        self._loop = loop
+        self.loop = loop
         self._tell: Callable[[], None] | None = None
         self._watched = False
         self._in_vain = False
@@ -65,20 +65,24 @@ class Upstream:
     async def read(self, size: int) -> bytes:
         """Up to *size* bytes of the body; none at its end."""
         if self.early:
-            taken, self.early = self.early[:size], self.early[size:]
-            return taken
+            return self.take_early(size)
         while True:
             try:
                 return self.sock.recv(size)
             except _WANTS as want:
                 await self.ready(want)
 
+    def take_early(self, size: int) -> bytes:
+        """At most *size* bytes of what arrived of the body together with its head."""
+        taken, self.early = self.early[:size], self.early[size:]
+        return taken
+
     async def ready(self, want: Exception) -> None:
         """Wait until what *want* asks for is possible."""
-        future = self._waiting = self._loop.create_future()
+        future = self._waiting = self.loop.create_future()
         writing = isinstance(want, ssl.SSLWantWriteError)
         if writing:
-            self._loop.add_writer(self.sock.fileno(), _wake, future)
+            self.loop.add_writer(self.sock.fileno(), _wake, future)
         else:
             self.watch(partial(_wake, future))
         try:
@@ -86,7 +90,7 @@ class Upstream:
         finally:
             self.watch(None)
             if writing and not self.closed:
-                self._loop.remove_writer(self.sock.fileno())
+                self.loop.remove_writer(self.sock.fileno())
 
     def watch(self, tell: Callable[[], None] | None) -> None:
         """Have *tell* called whenever something has arrived; None: nobody is interested for now.
@@ -97,7 +101,7 @@ class Upstream:
         self._tell = tell
         if tell is not None and not self._watched:
             # By number: asyncio words an error it then swallows, and a socket's repr is two system calls.
-            self._loop.add_reader(self.sock.fileno(), self._arrived)
+            self.loop.add_reader(self.sock.fileno(), self._arrived)
             self._watched = True
 
     def give_up(self) -> None:
@@ -119,8 +123,8 @@ class Upstream:
         """End the connection at once; no byte is drawn after it."""
         if not self.closed:
             self.watchdog.close()
-            self._loop.remove_reader(self.sock.fileno())
-            self._loop.remove_writer(self.sock.fileno())
+            self.loop.remove_reader(self.sock.fileno())
+            self.loop.remove_writer(self.sock.fileno())
             self.sock.close()
 
     def _arrived(self) -> None:
@@ -128,7 +132,7 @@ class Upstream:
             self._in_vain = False
             self._tell()
         elif self._in_vain:
-            self._loop.remove_reader(self.sock.fileno())
+            self.loop.remove_reader(self.sock.fileno())
             self._watched = self._in_vain = False
         else:
             # The kernel may have told of what was read before this was called.
@@ -145,20 +149,11 @@ class Upstream:
         return received
 
     async def _read_head(self, received: bytes) -> bytes:
-        """More of a head after *received*. Of the body nothing comes with it where that can be helped: it would have to
-        be copied."""
+        """More of a head after *received*, and what of the body has come with it."""
         if not received and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             # What was asked a moment ago has not been answered yet: to try would be in vain.
             await self.ready(BlockingIOError())
-        if self.encrypted:
-            return await self.read(_HEAD_PIECE)
-        while True:
-            try:
-                seen = received[-3:] + self.sock.recv(_HEAD_PIECE, socket.MSG_PEEK)
-                end = seen.find(b"\r\n\r\n")
-                return self.sock.recv(_HEAD_PIECE if end < 0 else end + 4 - len(received[-3:]))
-            except _WANTS as want:
-                await self.ready(want)
+        return await self.read(_HEAD_PIECE)
 
     async def _send(self, data: bytes) -> None:
         while data:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -21,6 +22,36 @@ class Streamed(web.StreamResponse):
     _send_headers_immediately = False
 
 
+class Outlet:
+    """A socket that is written to directly, beside the transport whose it is."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._watched: int | None = None
+
+    @property
+    def descriptor(self) -> int:
+        """-1 once the transport has closed it. To be asked for each time: it may be another connection's by then."""
+        return self._sock.fileno()
+
+    def watch(self, tell: Callable[[], None] | None) -> None:
+        """Have *tell* called whenever it may be written to; None: nobody is interested. ConnectionError."""
+        if tell is not None:
+            if self.descriptor < 0:
+                raise ConnectionResetError("the viewer has gone")
+            if self._watched is None:
+                self._watched = os.dup(self.descriptor)  # the event loop guards the transport's own
+            asyncio.get_running_loop().add_writer(self._watched, tell)
+        elif self._watched is not None:
+            asyncio.get_running_loop().remove_writer(self._watched)
+
+    def close(self) -> None:
+        if self._watched is not None:
+            self.watch(None)
+            os.close(self._watched)
+            self._watched = None
+
+
 class Viewer:
     """*upstream_idle* and *viewer_idle* are seconds. *bytes* counts what the kernel has taken for him."""
 
@@ -33,8 +64,7 @@ class Viewer:
         self._request = request
         self._response = response
         self._viewer_idle = viewer_idle
-        self._corked: socket.socket | None = None
-        self._descriptor: int | None = None
+        self._outlet: Outlet | None = None
         self._writing: asyncio.Task[None] | None = None
 
     def never_rests(self) -> None:
@@ -56,65 +86,53 @@ class Viewer:
         if self._writing is not None and not self._writing.done():
             if not await _is_over(self._writing, seconds):
                 raise ViewerIdleError
-        elif self._descriptor is not None:
+        elif self._outlet is not None:
             try:
                 async with asyncio.timeout(seconds):
-                    await self._writable(self._descriptor)
+                    await _writable(self._outlet)
             except TimeoutError:
                 raise ViewerIdleError from None
 
-    async def descriptor(self) -> int | None:
-        """A descriptor of the socket that may be written to directly, once all that was written before is out.
+    def outlet(self) -> Outlet | None:
+        """Where his bytes may be written directly, once *begin* has sent what comes before them. None where they may
+        not: TLS, or a body in chunks."""
+        transport = self._request.transport
+        if self._outlet is None and isinstance(transport, asyncio.Transport):
+            sock = transport.get_extra_info("socket")
+            encrypted = transport.get_extra_info("sslcontext") is not None
+            if sock is not None and not encrypted and self._response.content_length is not None:
+                transport.set_write_buffer_limits(high=0)
+                self._outlet = Outlet(sock)
+        return self._outlet
 
-        None where it may not: TLS, or a body in chunks. A duplicate, because the event loop guards the transport's own.
-        """
-        if self._descriptor is None:
-            transport = self._request.transport
-            sock = None if transport is None else transport.get_extra_info("socket")
-            if sock is None or not isinstance(transport, asyncio.Transport):
-                return None
-            if self._response.content_length is None or transport.get_extra_info("sslcontext") is not None:
-                return None
-            self._corked = sock if _cork(sock, True) else None
-            self._request.writer.send_headers()
-            transport.set_write_buffer_limits(high=0)
-            self._descriptor = os.dup(sock.fileno())
-        await self._request.writer.drain()
-        return self._descriptor
-
-    def uncork(self) -> None:
-        """Let go what was held back for what comes with it: a head goes in one packet with the first of its body."""
-        corked, self._corked = self._corked, None
-        if corked is not None:
-            _cork(corked, False)
+    async def begin(self, piece: bytes) -> None:
+        """Send the head, if it has not gone, and *piece* in one packet with it, and wait until the kernel has both.
+        ViewerRestsError; ConnectionError."""
+        self.bytes += len(piece)
+        writer, transport = self._request.writer, self._request.transport
+        if piece:
+            await self._response.write(piece)
+        else:
+            writer.send_headers()
+        if transport is None or transport.get_write_buffer_size():
+            self._writing = asyncio.create_task(writer.drain())
+            if not await _is_over(self._writing, self.rests_after):
+                raise ViewerRestsError
 
     def close(self) -> None:
-        self.uncork()
         if self._writing is not None and not self._writing.cancel() and not self._writing.cancelled():
             self._writing.exception()  # read, so that the loop does not report what nobody waited for
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    @staticmethod
-    async def _writable(descriptor: int) -> None:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        loop.add_writer(descriptor, lambda: None if future.done() else future.set_result(None))
-        try:
-            await future
-        finally:
-            loop.remove_writer(descriptor)
+        if self._outlet is not None:
+            self._outlet.close()
 
 
-def _cork(sock: socket.socket, held: bool) -> bool:
-    """Have what is written *held* back until more comes (tcp(7), TCP_CORK). False where that cannot be: a unix socket,
-    or one whose other end has gone."""
+async def _writable(outlet: Outlet) -> None:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    outlet.watch(lambda: None if future.done() else future.set_result(None))
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, int(held))
-    except OSError:
-        return False
-    return True
+        await future
+    finally:
+        outlet.watch(None)
 
 
 async def _is_over(task: "asyncio.Task[None]", seconds: float) -> bool:

@@ -11,6 +11,7 @@ import trustme
 
 from gateway.delivery.pump import Pump
 from gateway.delivery.upstream import Upstream, Upstreams
+from gateway.delivery.viewer import Outlet
 
 AUTHORITY = trustme.CA()
 _CERTIFICATE = AUTHORITY.issue_cert("localhost")
@@ -35,13 +36,14 @@ class Line:
     server: asyncio.StreamWriter
     upstream: Upstream
     near: socket.socket
+    outlet: Outlet
     viewer: socket.socket
     moved: list[int] = field(default_factory=list)
 
     def pump(self, count: int, *, read_timeout: float = 20.0, write_timeout: float = 20.0) -> Pump:
         return Pump(
             self.upstream,
-            self.near.fileno(),
+            self.outlet,
             count,
             self.moved.append,
             read_timeout=read_timeout,
@@ -70,9 +72,11 @@ async def line(*, encrypted: bool = False) -> AsyncIterator[Line]:
     upstream = await Upstreams(trusting(), connect_timeout=10).connect(origin)
     writer = await accepted
     near, viewer = _pair()
+    outlet = Outlet(near)
     try:
-        yield Line(writer, upstream, near, viewer)
+        yield Line(writer, upstream, near, outlet, viewer)
     finally:
+        outlet.close()
         upstream.close()
         near.close()
         viewer.close()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import os
 import random
 import socket
 import struct
@@ -95,6 +96,24 @@ async def test_no_byte_is_drawn_after_the_connection_is_given_up(encrypted: bool
         heard = await drained(home)
         assert heard == taken
         assert sum(home.moved) == taken
+
+
+@EITHER
+async def test_a_socket_that_was_closed_and_whose_number_is_anothers_by_now_is_not_written_to(encrypted: bool) -> None:
+    async with line(encrypted=encrypted) as home:
+        running = asyncio.create_task(home.pump(2000).run())
+        home.server.write(SOURCE[:1000])
+        assert await home.hear(1000) == SOURCE[:1000]
+        near, far = socket.socketpair()
+        number = home.near.fileno()
+        home.near.close()
+        with near, far, socket.socket(fileno=os.dup2(near.fileno(), number)):
+            home.server.write(SOURCE[:1000])
+            with pytest.raises(ConnectionResetError):
+                await running
+            far.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                far.recv(1)
 
 
 @EITHER
