@@ -49,20 +49,18 @@ class Visit:
     seconds: float = 0.0
     """From its beginning to its end, once it has ended."""
 
-    def enter(self, stage: str) -> None:
-        """Take the next step of the road; the one before is over."""
+    def enter(self, stage: str | None) -> None:
+        """Take the next step of the road, or None for the time being; the one before is over."""
+        now = self.clock()
         if self.stage is not None:
-            self.leave()
-        self.stage, self.entered = stage, self.clock()
+            self.stages[self.stage] = self.stages.get(self.stage, 0.0) + now - self.entered
+        self.stage, self.entered = stage, now
 
     def leave(self) -> None:
         """The step, if one is being taken, is over, whatever its end."""
-        if self.stage is not None:
-            took = self.clock() - self.entered
-            self.stages[self.stage] = self.stages.get(self.stage, 0.0) + took
-            self.stage = None
+        self.enter(None)
 
     def end(self) -> None:
         """The request is over, and with it the step that was being taken."""
         self.leave()
-        self.seconds = self.clock() - self.started
+        self.seconds = self.entered - self.started

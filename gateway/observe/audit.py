@@ -170,7 +170,8 @@ class AuditFile:
         """Of each of *lines*, whether it stands in the file. What is kept of the others is written before the next."""
         left = deque(lines)
         try:
-            self._flush(self._pending)
+            if self._pending:
+                self._flush(self._pending)
             self._flush(left)
         except OSError as error:
             self._fail(error, len(left))
@@ -210,8 +211,10 @@ class AuditFile:
             self._listener.happened(Noticed("error", told, (("cause", cause),)))
 
 
-def _at_once(lines: Iterable[Line]) -> bytes:
+def _at_once(lines: Sequence[Line]) -> bytes:
     """As many of *lines* as a pipe takes without mixing them with what others write to it (pipe(7)); one at least."""
+    if len(lines) == 1:
+        return lines[0][1]
     size, taken = 0, list[bytes]()
     for _, line in lines:
         size += len(line)

@@ -12,7 +12,7 @@ from typing import Any, cast
 from aiohttp import HttpVersion11, web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
-from aiohttp.http_writer import StreamWriter
+from aiohttp.http_writer import StreamWriter, _serialize_headers
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
@@ -187,14 +187,10 @@ def head_alone(request: web.BaseRequest, response: web.StreamResponse) -> bytes 
     headers["Date"] = rfc822_formatted_time()
     if request.method != "HEAD":
         headers["Content-Length"] = "0"
-    lines = [f"HTTP/1.1 {status} {response.reason}", *[f"{name}: {value}" for name, value in headers.items()]]
-    head = "\r\n".join(lines) + "\r\n\r\n"
-    if head.count("\n") != head.count("\r") or head.count("\n") != len(lines) + 1:
-        return None  # a line's end in a value would begin another field: aiohttp knows how to refuse that
     try:
-        return head.encode()
-    except UnicodeEncodeError:
-        return None  # likewise
+        return _serialize_headers(f"HTTP/1.1 {status} {response.reason}", headers)
+    except ValueError:
+        return None  # a value that would begin another field: aiohttp knows what to do with it
 
 
 def _is_written(response: web.StreamResponse) -> bool:
