@@ -20,6 +20,8 @@ _PIPE_SIZE = 256 * 1024
 _MAX_IDLE_PIPES = 64
 _PORTIONS = 4
 """Moved at one go at most, a pipe or a scratch buffer full each, so that every stream has its turn."""
+_PORTIONS_OF_ALL = 64
+"""Likewise in one turn of the event loop, by all streams: it is what a new one waits for."""
 _SPLICE_FLAGS = 1 | 2  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK, splice(2)
 _WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _pipes: list[tuple[int, int]] = []
@@ -39,6 +41,8 @@ class Pump:
 
     *read_timeout*: seconds of the media server's silence. *write_timeout*: seconds for which the viewer takes nothing.
     """
+
+    running = 0
 
     def __init__(
         self,
@@ -68,17 +72,19 @@ class Pump:
         """UpstreamEndedError; ViewerRestsError; ConnectionError where the viewer has gone."""
         watchdog = self._upstream.watchdog
         watchdog.set(self._progress + min(self._timeouts.values()), self._watch)
+        Pump.running += 1
         try:
             self._writable()
             await self._done
         finally:
+            Pump.running -= 1
             watchdog.clear()
             self._wait_for(None)
             self._drop_pipe()
 
     def _readable(self) -> None:
         """Move what the media server's socket has, then wait for whichever side is behind."""
-        for _ in range(_PORTIONS):
+        for _ in range(min(_PORTIONS, max(1, _PORTIONS_OF_ALL // Pump.running))):
             try:
                 arrived = self._fill()
             except _WANTS:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import os
 import random
 import socket
@@ -67,6 +68,27 @@ async def test_what_tls_has_decrypted_already_is_not_waited_for(monkeypatch: pyt
         async with asyncio.timeout(10):
             assert (await home.hear(filled + 10000))[filled:] == SOURCE[:10000]
             await running
+
+
+@pytest.mark.parametrize(("others", "portions"), [(0, 4), (31, 2), (2000, 1)])
+async def test_the_more_streams_there_are_the_less_each_moves_before_others_have_their_turn(
+    others: int, portions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pump_module, "_scratch", memoryview(bytearray(1024)))
+    monkeypatch.setattr(pump_module.Pump, "running", others)
+    async with line(encrypted=True) as home:
+        loop, moved = asyncio.get_running_loop(), [0]
+
+        def turn() -> None:
+            moved.append(len(home.moved))
+            if sum(home.moved) < 8192:
+                loop.call_soon(turn)
+
+        home.server.write(SOURCE[:8192])
+        loop.call_soon(turn)
+        assert await deliver(home, 8192) == SOURCE[:8192]
+        assert max(after - before for before, after in itertools.pairwise(moved)) == portions
+    assert pump_module.Pump.running == others
 
 
 @EITHER
