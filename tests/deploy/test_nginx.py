@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -57,13 +56,6 @@ class Front:
         return "".join(log.read_text() for log in self.logs)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def configuration(here: Path, port: int, behind: int) -> Path:
     """The snippet as it stands, with this machine's addresses and files in their places."""
     authority = trustme.CA()
@@ -110,8 +102,7 @@ async def upstream(behind: Behind) -> AsyncIterator[web.AppRunner]:
 
 
 @pytest.fixture
-async def front(tmp_path: Path, upstream: web.AppRunner) -> AsyncIterator[Front]:
-    port = free_port()
+async def front(tmp_path: Path, upstream: web.AppRunner, port: int) -> AsyncIterator[Front]:
     configuration(tmp_path, port, upstream.addresses[0][1])
     process = await nginx(tmp_path)
     tls = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
@@ -140,8 +131,8 @@ async def listening(port: int, process: asyncio.subprocess.Process) -> None:
     raise AssertionError("nginx did not start")
 
 
-async def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
-    configuration(tmp_path, free_port(), free_port())
+async def test_nginx_accepts_the_configuration(tmp_path: Path, port: int) -> None:
+    configuration(tmp_path, port, behind=9)
     process = await nginx(tmp_path, "-t")
     _, said = await process.communicate()
     assert process.returncode == 0, said.decode()

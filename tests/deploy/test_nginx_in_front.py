@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
-from tests.deploy.test_nginx import HOST, configuration, free_port, listening, nginx
+from tests.deploy.test_nginx import HOST, configuration, listening, nginx
 from tests.support.harness import NAVIGATION, VIDEO_PATH, House, house
 
 PUBLIC = f"https://{HOST}"
@@ -34,7 +34,7 @@ class Site:
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
+async def site(tmp_path: Path, port: int) -> AsyncIterator[Site]:
     inside, outside = tmp_path / "gateway", tmp_path / "nginx"
     inside.mkdir()
     outside.mkdir()
@@ -42,7 +42,6 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with house(inside, server=server, public=PUBLIC, more="[streams]\nresume_tries = 0") as home:
         behind = urlsplit(home.url).port
         assert behind is not None
-        port = free_port()
         configuration(outside, port, behind)
         process = await nginx(outside)
         tls = ssl.create_default_context(cafile=str(outside / "ca.pem"))

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +55,7 @@ async def running() -> AsyncIterator[Demo]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def prometheus(running: Demo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
+async def prometheus(running: Demo, port: int, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
     """Every second instead of every 15, and at the demo's address; the rest is what an operator installs."""
     folder = tmp_path_factory.mktemp("prometheus")
     text = (DEPLOY / "prometheus.yml").read_text()
@@ -65,19 +64,16 @@ async def prometheus(running: Demo, tmp_path_factory: pytest.TempPathFactory) ->
         text = text.replace(old, new)
     (folder / "prometheus.yml").write_text(text)
     shutil.copy(DEPLOY / "alerts.yml", folder)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
     process = await asyncio.create_subprocess_exec(
         program("prometheus"),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={address}",
+        f"--web.listen-address=127.0.0.1:{port}",
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         async with aiohttp.ClientSession() as client:
-            started = Prometheus(f"http://{address}", client, process)
+            started = Prometheus(f"http://127.0.0.1:{port}", client, process)
             async with asyncio.timeout(30):
                 while not await is_ready(started):
                     assert process.returncode is None, "prometheus did not start"

@@ -1,7 +1,6 @@
 """Signing out here and there, with a certified provider; the test is the browser, and carries forms and cookies."""
 
 import re
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from yarl import URL
 
 from tests.support.harness import NAVIGATION, PUBLIC, House, house
 from tests.support.openid import openid_provider
+from tests.support.ports import kept_port
 
 OIDC = """
 [[identity]]
@@ -64,16 +64,14 @@ class Browser:
 
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = int(sock.getsockname()[1])
-    issuer = f"http://localhost:{port}"
-    async with (
-        house(tmp_path, more=OIDC.replace("{issuer}", issuer)) as home,
-        openid_provider(port, PUBLIC, backchannel=f"{home.url}/oauth2/backchannel_logout"),
-        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True, quote_cookie=False)) as client,
-    ):
-        yield Browser(home, client, issuer)
+    with kept_port() as port:
+        issuer = f"http://localhost:{port}"
+        async with (
+            house(tmp_path, more=OIDC.replace("{issuer}", issuer)) as home,
+            openid_provider(port, PUBLIC, backchannel=f"{home.url}/oauth2/backchannel_logout"),
+            aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True, quote_cookie=False)) as client,
+        ):
+            yield Browser(home, client, issuer)
 
 
 async def test_signing_out_at_the_provider_ends_the_session_here(browser: Browser) -> None:

@@ -1,11 +1,11 @@
 """nginx in front of a gateway, as a site's own SSO proxy: it says who comes."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.support.ports import kept_port
 from tests.support.programs import program
 
 _CONFIG = """\
@@ -28,21 +28,19 @@ http {{
 @asynccontextmanager
 async def nginx(folder: Path, http: str) -> AsyncIterator[str]:
     """Run nginx with *http* inside its http block; ``PORT`` there is a free port. Yields its URL."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
     config = folder / "nginx.conf"
-    config.write_text(_CONFIG.format(folder=folder, http=http.replace("PORT", str(port))))
-    process = await asyncio.create_subprocess_exec(
-        program("nginx"), "-p", str(folder), "-c", str(config), stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        await _listening(port, process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    with kept_port() as port:
+        config.write_text(_CONFIG.format(folder=folder, http=http.replace("PORT", str(port))))
+        process = await asyncio.create_subprocess_exec(
+            program("nginx"), "-p", str(folder), "-c", str(config), stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            await _listening(port, process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
 
 
 async def _listening(port: int, process: asyncio.subprocess.Process) -> None:

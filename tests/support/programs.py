@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from tests.support.ports import kept_port
+
 
 def program(name: str) -> str:
     """The path of *name*. AssertionError where it is not installed: tests/programs.sh installs it."""
@@ -55,25 +57,26 @@ class Demo:
 
 @asynccontextmanager
 async def demo() -> AsyncIterator[Demo]:
-    """Run the demo as a person would, on ports that the system chooses."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "gateway", "demo", "--port", "0", "--portal-port", "0", "--admin-port", "0"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    told: dict[str, str] = {}
-    try:
-        async with asyncio.timeout(30):
-            while "audit" not in told:
-                line = (await process.stdout.readline()).decode()
-                assert line, "the demo ended before it was ready"
-                match = re.match(r"(\w+): +(\S+)", line)
-                if match:
-                    told[match[1]] = match[2]
-        yield Demo(told["portal"], told["gateway"], told["metrics"], process)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    """Run the demo as a person would, on ports of its own."""
+    with kept_port() as port, kept_port() as portal, kept_port() as admin:
+        ports = ("--port", str(port), "--portal-port", str(portal), "--admin-port", str(admin))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "demo", *ports),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert process.stdout is not None
+        told: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(30):
+                while "audit" not in told:
+                    line = (await process.stdout.readline()).decode()
+                    assert line, "the demo ended before it was ready"
+                    match = re.match(r"(\w+): +(\S+)", line)
+                    if match:
+                        told[match[1]] = match[2]
+            yield Demo(told["portal"], told["gateway"], told["metrics"], process)
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()

@@ -1,7 +1,6 @@
 """A gateway where people sign in at a certified provider, and the provider's own pages filled in."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from gateway.serving import Gateway
 from gateway.sim.valt import USERS, ValtSimulator
 from tests.support.harness import settings_of
 from tests.support.openid import openid_provider
+from tests.support.ports import kept_port
 
 TOML = """\
 [server]
@@ -57,37 +57,31 @@ class Site:
     folder: Path
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @asynccontextmanager
 async def site(folder: Path, *, clock: Clock | None = None, session: str = "", more: str = "") -> AsyncIterator[Site]:
     """*clock* is the gateway's alone; *session* are more lines of that table, *more* are more tables."""
-    port, provider_port = free_port(), free_port()
-    url = f"http://localhost:{port}"
-    async with ValtSimulator() as valt, openid_provider(provider_port, url) as provider:
-        config = folder / "gateway.toml"
-        issuer = f"http://localhost:{provider_port}"
-        config.write_text(
-            TOML.format(
-                port=port,
-                public=url,
-                valt=valt.base_url,
-                password=USERS["svc-reviewer"],
-                issuer=issuer,
-                session=session,
-                more=more,
+    with kept_port() as port, kept_port() as provider_port:
+        url = f"http://localhost:{port}"
+        async with ValtSimulator() as valt, openid_provider(provider_port, url) as provider:
+            config = folder / "gateway.toml"
+            issuer = f"http://localhost:{provider_port}"
+            config.write_text(
+                TOML.format(
+                    port=port,
+                    public=url,
+                    valt=valt.base_url,
+                    password=USERS["svc-reviewer"],
+                    issuer=issuer,
+                    session=session,
+                    more=more,
+                )
             )
-        )
-        gateway = Gateway(settings_of(config), clock=clock)
-        await gateway.start()
-        try:
-            yield Site(url, gateway, valt, provider, provider_port, folder)
-        finally:
-            await gateway.stop()
+            gateway = Gateway(settings_of(config), clock=clock)
+            await gateway.start()
+            try:
+                yield Site(url, gateway, valt, provider, provider_port, folder)
+            finally:
+                await gateway.stop()
 
 
 async def sign_in_as(page: Page, name: str, *, consents: bool = True) -> None:
