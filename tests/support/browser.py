@@ -55,12 +55,18 @@ async def profile(folder: Path, *, without_cookies_of: str) -> AsyncIterator[Bro
 
 
 async def is_playing(page: Page | Frame) -> bool:
-    """Whether the page's video moves on: two moments of it differ."""
+    """Whether the page's video moves on: two moments of it differ. A page that waits for another of its cameras may
+    interrupt it meanwhile."""
     return bool(
         await page.evaluate(
             """async () => {
                 const video = document.querySelector("video");
-                await video.play();
+                const late = performance.now() + 8000;
+                const play = () => video.play().catch(error => {
+                    if (error.name !== "AbortError" || performance.now() > late) throw error;
+                    return new Promise(resolve => setTimeout(resolve, 20)).then(play);
+                });
+                await play();
                 const begun = video.currentTime;
                 return await new Promise(resolve => {
                     const seen = () => video.currentTime > begun + 0.2 ? resolve(true) : setTimeout(seen, 20);
