@@ -132,17 +132,17 @@ class Rules:
 
     async def _first(self, identity: Identity, recording: str) -> Rule:
         """The first rule that fits."""
-        against = []
+        reasons = []
         for rule in self.rules:
-            verdict = _at_once(rule, identity, recording) or await self._by_details(rule, identity, recording)
+            verdict = await self.judge(rule, identity, recording)
             if verdict.error is not None:
                 self._listener.happened(self._decided[rule.name, "denied" if verdict.fits else "unknown"])
                 raise verdict.error
             if verdict.fits:
                 self._listener.happened(self._decided[rule.name, "allowed"])
                 return rule
-            against.append(verdict)
-        raise self._denied("; ".join(f"{one.rule.name}: {one.why}" for one in against) or "there is no rule")
+            reasons.append(f"{rule.name}: {verdict.why}")
+        raise self._denied("; ".join(reasons) or "there is no rule")
 
     def _denied(self, reason: str) -> AccessDeniedError:
         self._listener.happened(self._decided["", "denied"])
@@ -199,10 +199,9 @@ class Rules:
 
     async def judge(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
         """What *rule* says."""
-        return _at_once(rule, identity, recording) or await self._by_details(rule, identity, recording)
-
-    async def _by_details(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
-        """What it says of a recording that only VALT knows enough of."""
+        reason = why_not(rule, identity, recording)
+        if reason is not None or not rule.needs_details:
+            return Verdict(rule, reason is None, reason or "it fits")
         try:
             details = await self._recordings.get(rule.account, recording)
         except VideoNotFoundError:
@@ -215,14 +214,6 @@ class Rules:
             gone = RecordingExpiredError("retention.until has passed")
             return Verdict(rule, True, "it fits, and the recording's retention is over", gone, details)
         return Verdict(rule, reason is None, reason or "it fits", None, details)
-
-
-def _at_once(rule: Rule, identity: Identity, recording: str) -> Verdict | None:
-    """What *rule* says where nobody need be asked for it; None where VALT must be."""
-    reason = why_not(rule, identity, recording)
-    if reason is None and rule.needs_details:
-        return None
-    return Verdict(rule, reason is None, reason or "it fits")
 
 
 def _any_glob(globs: tuple[str, ...], text: str | None) -> bool:
