@@ -43,6 +43,7 @@ class Pump:
     """
 
     running = 0
+    """How many there are at work now."""
 
     def __init__(
         self,

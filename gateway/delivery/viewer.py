@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from aiohttp import web
 
@@ -74,11 +75,7 @@ class Viewer:
     async def write(self, piece: bytes) -> None:
         """Hand on *piece*, which is counted even where he rests after it. ViewerRestsError; ConnectionError."""
         self.bytes += len(piece)
-        # A task of its own, because all writes of a connection wait for one future of aiohttp's: whoever gives up
-        # waiting for it cancels it for those who come after him.
-        self._writing = asyncio.create_task(self._response.write(piece))
-        if not await _is_over(self._writing, self.rests_after):
-            raise ViewerRestsError
+        await self._wait_for(self._response.write(piece))
 
     async def reads_on(self) -> None:
         """Wait for him to read again. ViewerIdleError; ConnectionError."""
@@ -109,15 +106,17 @@ class Viewer:
         """Send the head, if it has not gone, and *piece* in one packet with it, and wait until the kernel has both.
         ViewerRestsError; ConnectionError."""
         self.bytes += len(piece)
-        writer, transport = self._request.writer, self._request.transport
-        if piece:
-            await self._response.write(piece)
-        else:
-            writer.send_headers()
+        await self._response.write(piece)
+        transport = self._request.transport
         if transport is None or transport.get_write_buffer_size():
-            self._writing = asyncio.create_task(writer.drain())
-            if not await _is_over(self._writing, self.rests_after):
-                raise ViewerRestsError
+            await self._wait_for(self._request.writer.drain())
+
+    async def _wait_for(self, writing: Coroutine[Any, Any, None]) -> None:
+        # In a task of its own, because all writes of a connection wait for one future of aiohttp's: whoever gives up
+        # waiting for it cancels it for those who come after him.
+        self._writing = asyncio.create_task(writing)
+        if not await _is_over(self._writing, self.rests_after):
+            raise ViewerRestsError
 
     def close(self) -> None:
         if self._writing is not None and not self._writing.cancel() and not self._writing.cancelled():

@@ -10,6 +10,9 @@ import asyncio
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+_MOST_AT_ONCE = 16
+"""Requests that are answered at once after many have come alone."""
+
 
 class Member(Protocol):
     """A connection with a request that has arrived."""
@@ -25,9 +28,6 @@ class Member(Protocol):
     def end(self) -> None:
         """Send its answer."""
         ...
-
-
-_MOST_AT_ONCE = 16
 
 
 class Cohort:
