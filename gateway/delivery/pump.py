@@ -37,7 +37,8 @@ class UpstreamEndedError(Exception):
 
 
 class Pump:
-    """Moves *count* bytes of *upstream* to *outlet*; *moved* is told of each portion the viewer's kernel took.
+    """Moves *count* bytes from *upstream*'s socket to *outlet*; *moved* is told of each portion the viewer's kernel
+    took.
 
     *read_timeout*: seconds of the media server's silence. *write_timeout*: seconds for which the viewer takes nothing.
     """
@@ -62,7 +63,7 @@ class Pump:
         self._moved = moved
         self._timeouts = {True: read_timeout, False: write_timeout}
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self._pending = upstream.take_early(count)
+        self._pending = b""
         self._pipe: tuple[int, int] | None = None
         self._in_pipe = 0
         self._reading: bool | None = None
