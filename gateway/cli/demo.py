@@ -48,21 +48,20 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
             tell("fault", loaded.faults)
             await portal.stop()
             return 78
-        gateway = Gateway(loaded.settings)
-        await gateway.start()
-        public, admin = gateway.addresses
-        told = (
-            f"portal:   {portal.url}   <- open this in a browser\n"
-            f"gateway:  {public}\n"
-            f"metrics:  {admin}/metrics\n"
-            f"VALT:     {valt.base_url} (simulated), media on {valt.media_url}\n"
-            f"audit:    {folder / 'audit.jsonl'}"
-        )
+
+        def announce(public: str, admin: str) -> None:
+            click.echo(
+                f"portal:   {portal.url}   <- open this in a browser\n"
+                f"gateway:  {public}\n"
+                f"metrics:  {admin}/metrics\n"
+                f"VALT:     {valt.base_url} (simulated), media on {valt.media_url}\n"
+                f"audit:    {folder / 'audit.jsonl'}"
+            )
+
         try:
-            await until_told(gateway, config, lambda: click.echo(told))
+            return await until_told(Gateway(loaded.settings), config, announce)
         finally:
             await portal.stop()
-    return 0
 
 
 def _free(wanted: int) -> int:

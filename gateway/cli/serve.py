@@ -26,19 +26,10 @@ def command(config: Path) -> None:
     from gateway.serving import Gateway
 
     async def run() -> int:
-        gateway = Gateway(settings)
-        try:
-            await gateway.start()
-        except (OSError, RuntimeError) as error:
-            click.echo(f"cannot start: {error}", err=True)
-            await gateway.stop()
-            return 1
-        gc.collect()
-        gc.freeze()  # what lives as long as the process is not looked at again on every collection
-        public, admin = gateway.addresses
-        ready = f"valt-gateway is ready on {public} (admin on {admin})"
-        await until_told(gateway, config, lambda: click.echo(ready, err=True))
-        return 0
+        return await until_told(Gateway(settings), config, announce)
+
+    def announce(public: str, admin: str) -> None:
+        click.echo(f"valt-gateway is ready on {public} (admin on {admin})", err=True)
 
     sys.exit(asyncio.run(run()))
 
@@ -49,11 +40,20 @@ def _raise_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def until_told(gateway: "Gateway", config: Path, announce: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, drain, and stop; a second one ends it now. SIGHUP reloads *config*.
+async def until_told(gateway: "Gateway", config: Path, announce: Callable[[str, str], None]) -> int:
+    """Start and serve until SIGTERM or SIGINT, drain, and stop; a second one ends it now. SIGHUP reloads *config*.
+    Returns 0, or 1 where it cannot start.
 
-    *announce* is called once signals are heeded: who waits for its words may send one at once.
+    *announce* is called with both addresses once signals are heeded: who waits for its words may send one at once.
     """
+    try:
+        await gateway.start()
+    except (OSError, RuntimeError) as error:
+        click.echo(f"cannot start: {error}", err=True)
+        await gateway.stop()
+        return 1
+    gc.collect()
+    gc.freeze()  # what lives as long as the process is not looked at again on every collection
     loop = asyncio.get_running_loop()
     asked, hurry = asyncio.Event(), asyncio.Event()
     reloads: set[asyncio.Task[None]] = set()
@@ -75,7 +75,8 @@ async def until_told(gateway: "Gateway", config: Path, announce: Callable[[], No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
-    announce()
+    announce(*gateway.addresses)
     await asked.wait()
     await gateway.drain(hurry)
     await gateway.stop()
+    return 0

@@ -55,8 +55,10 @@ def test_what_is_no_command_exits_2_and_shows_usage_on_standard_error(arguments:
     assert "Usage:" in done.stderr
 
 
-def test_it_does_not_serve_by_a_parser_that_is_not_aiohttps_c_parser(config: Path) -> None:
-    done = gateway("serve", "--config", config, AIOHTTP_NO_EXTENSIONS="1")
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_it_does_not_serve_by_a_parser_that_is_not_aiohttps_c_parser(config: Path, command: str) -> None:
+    options = ("--config", config) if command == "serve" else ()
+    done = gateway(command, *options, AIOHTTP_NO_EXTENSIONS="1")
     assert (done.returncode, done.stdout) == (1, "")
     assert "cannot start: aiohttp's C parser is not loaded: unset AIOHTTP_NO_EXTENSIONS" in done.stderr
     assert "Traceback" not in done.stderr
