@@ -7,8 +7,11 @@ gateway brings dozens of requests.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 _MOST_AT_ONCE = 16
 """Requests that are answered at once after many have come alone."""
@@ -27,6 +30,10 @@ class Member(Protocol):
 
     def end(self) -> None:
         """Send its answer."""
+        ...
+
+    def fail(self, fault: Exception) -> None:
+        """Tell of *fault*, which is the gateway's own, and end the connection."""
         ...
 
 
@@ -61,12 +68,21 @@ class Cohort:
         self._next_at_once = 0
         with self._together:
             for member in arrived:
-                member.begin()
-        for member in [member for member in arrived if member.go_on()]:
-            member.end()
+                _apart(member, member.begin)
+        for member in [member for member in arrived if _apart(member, member.go_on)]:
+            _apart(member, member.end)
 
 
 def _answer(member: Member) -> None:
-    member.begin()
-    if member.go_on():
-        member.end()
+    _apart(member, member.begin)
+    if _apart(member, member.go_on):
+        _apart(member, member.end)
+
+
+def _apart(member: Member, step: Callable[[], T]) -> T | None:
+    """Take a *step* of *member*'s whose fault, if it has one, keeps none of the others waiting."""
+    try:
+        return step()
+    except Exception as fault:
+        member.fail(fault)
+        return None

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp import web
@@ -34,6 +35,8 @@ class Order:
         self.told.append("begun")
         if request.path == "/waits":
             await self.went_on.wait()
+        if request.path == "/faulty":
+            return web.Response(status=303, headers={"Location": cast("str", 1)})
         return web.Response(status=303, headers={"Location": "/"})
 
 
@@ -55,6 +58,31 @@ async def test_one_that_has_to_wait_keeps_nobody_waiting(order: Order) -> None:
         order.went_on.set()
         assert (await answer(slow)).startswith(b"HTTP/1.1 303 ")
         assert order.told == ["together", "begun", "begun", "written"]
+
+
+async def test_a_fault_in_one_ends_its_connection_and_keeps_nobody_waiting(
+    order: Order, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(order, 3) as (first, faulty, last):
+        first.send(ASKED)
+        faulty.send(ASKED.replace(b"/ ", b"/faulty "))
+        last.send(ASKED)
+        assert [(await answer(client))[:13] for client in (first, faulty, last)] == [
+            b"HTTP/1.1 303 ",
+            b"",
+            b"HTTP/1.1 303 ",
+        ]
+        assert order.told == ["together", "begun", "begun", "begun", "written"]
+        assert [(record.levelname, record.message) for record in caplog.records] == [
+            ("ERROR", "a request could not be answered")
+        ]
+        await ask(first, last)
+
+
+async def test_a_fault_in_one_that_comes_alone_ends_its_connection(order: Order) -> None:
+    async with serving(order, 2) as (faulty, other):
+        assert await ask(faulty, asked=ASKED.replace(b"/ ", b"/faulty ")) == [b""]
+        assert (await ask(other))[0].startswith(b"HTTP/1.1 303 ")
 
 
 async def test_those_who_come_alone_wait_for_nobody(order: Order) -> None:
