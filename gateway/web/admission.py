@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from aiohttp import HttpVersion10, HttpVersion11
+from multidict import istr
 
 from gateway.errors import BadRequestError
 from gateway.web.request import Request
@@ -16,7 +17,7 @@ class Admission:
     """*identity_headers* are the names the configuration reads an identity from; each may stand once."""
 
     def __init__(self, identity_headers: Iterable[str]) -> None:
-        self._once = tuple(dict.fromkeys([*_ONCE, *identity_headers]))
+        self._once = tuple(map(istr, dict.fromkeys([*_ONCE, *identity_headers])))
 
     def check(self, request: Request) -> None:
         """BadRequestError for a request that is not plain HTTP/1.1 (RFC 9112) in origin form with its proofs once."""
