@@ -20,7 +20,7 @@ _UNSATISFIED = re.compile(r"bytes \*/(\d{1,19})", re.ASCII)
 _SINGLE = re.compile(r"bytes=[ \t]*(\d{1,19})?-(\d{1,19})?[ \t]*", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Promise:
     """What the head that the client has seen promised: bytes *first* up to but not including *end* of one file.
     *end* and *total* are None while the length is unknown."""

@@ -19,7 +19,7 @@ _REMEMBERED = 10_000
 """Sessions whose last stream is remembered."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Stream:
     """One body on its way, from its entering to its leaving. *end* cuts it; its argument is the reason for the log."""
 

@@ -184,6 +184,8 @@ async def test_the_bodys_length_is_told(method: str, head: bytes, length: int) -
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\x00b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\rb\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\nb\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\rb\r\nY: c\nd\r\n\r\n",
+        b"HTTP/1.1 200 O\x00K\r\nContent-Length: 5\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nno colon\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n: empty\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + b"X: y\r\n" * 64 + b"\r\n",
