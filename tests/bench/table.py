@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,7 +117,7 @@ class Bench:
 
 def head(rounds: int, seconds: float) -> None:
     about = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}"
-    print(f"{about}, Python {platform.python_version()}; {rounds} rounds of {seconds} s\n")
+    print(f"{about}, Python {sys.version}; {rounds} rounds of {seconds} s\n")
     print("Work per second of the proxy's own processor time; x: the gateway's to the peer's.\n")
     row("case, connections", "unit", "valt-gateway", "peers")
     row("---", "---", "---", "---")
