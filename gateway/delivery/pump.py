@@ -6,25 +6,22 @@ what the viewer's socket does not take is not read from the media server. A pipe
 """
 
 import asyncio
-import contextlib
-import fcntl
 import os
 import ssl
 from collections.abc import Callable
 from typing import Any
 
+from gateway.delivery.pipes import Pipe, Pipes
 from gateway.delivery.upstream import Upstream
 from gateway.delivery.viewer import Outlet, ViewerRestsError
 
-_PIPE_SIZE = 256 * 1024
-_MAX_IDLE_PIPES = 64
-_PORTIONS = 4
-"""Moved at one go at most, a pipe or a scratch buffer full each, so that every stream has its turn."""
-_PORTIONS_OF_ALL = 64
+_AT_ONCE, _LEAST_AT_ONCE = 1024 * 1024, 256 * 1024
+"""Bytes that a stream moves at one go at most, so that every one has its turn; and at most beside very many."""
+_AT_ONCE_OF_ALL = 16 * 1024 * 1024
 """Likewise in one turn of the event loop, by all streams: it is what a new one waits for."""
 _SPLICE_FLAGS = 1 | 2  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK, splice(2)
 _WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_pipes: list[tuple[int, int]] = []
+_pipes = Pipes()
 _scratch = memoryview(bytearray(256 * 1024))
 
 
@@ -64,7 +61,7 @@ class Pump:
         self._timeouts = {True: read_timeout, False: write_timeout}
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._pending = b""
-        self._pipe: tuple[int, int] | None = None
+        self._pipe: Pipe | None = None
         self._in_pipe = 0
         self._reading: bool | None = None
         self._progress = self._loop.time()
@@ -86,9 +83,10 @@ class Pump:
 
     def _readable(self) -> None:
         """Move what the media server's socket has, then wait for whichever side is behind."""
-        for _ in range(min(_PORTIONS, max(1, _PORTIONS_OF_ALL // Pump.running))):
+        budget = min(_AT_ONCE, max(_LEAST_AT_ONCE, _AT_ONCE_OF_ALL // Pump.running))
+        while budget > 0:
             try:
-                arrived = self._fill()
+                arrived, more = self._fill(budget)
             except _WANTS:
                 break
             except OSError:
@@ -99,6 +97,9 @@ class Pump:
                 return
             if not self._flush():
                 return
+            if not more:
+                break
+            budget -= arrived
         else:
             if self._upstream.encrypted:
                 # What OpenSSL has decrypted already makes no socket readable.
@@ -119,7 +120,7 @@ class Pump:
             while self._pending:
                 self._took(os.write(self._outlet.descriptor, self._pending))
             while self._in_pipe and self._pipe is not None:
-                taken = os.splice(self._pipe[0], self._outlet.descriptor, self._in_pipe, flags=_SPLICE_FLAGS)
+                taken = os.splice(self._pipe.reading, self._outlet.descriptor, self._in_pipe, flags=_SPLICE_FLAGS)
                 self._in_pipe -= taken
                 self._count(taken)
         except BlockingIOError:
@@ -132,27 +133,28 @@ class Pump:
             self._finish(None)
         return self._left > 0
 
-    def _splice(self) -> int:
+    def _splice(self, budget: int) -> tuple[int, bool]:
+        """How much has arrived, of *budget* bytes at most, and whether there may be more."""
         if self._pipe is None:
-            self._pipe = _take_pipe()
-        arrived = os.splice(
-            self._upstream.sock.fileno(), self._pipe[1], min(_PIPE_SIZE, self._left), flags=_SPLICE_FLAGS
-        )
+            self._pipe = _pipes.take()
+        limit = min(budget, self._pipe.size, self._left)
+        arrived = os.splice(self._upstream.sock.fileno(), self._pipe.writing, limit, flags=_SPLICE_FLAGS)
         self._in_pipe += arrived
-        return arrived
+        return arrived, arrived == limit
 
-    def _receive(self) -> int:
-        """Read decrypted bytes, a scratch buffer full at most, and write them on at once; what does not fit stays.
+    def _receive(self, budget: int) -> tuple[int, bool]:
+        """Likewise. What is decrypted, a scratch buffer full at most, is written on at once; what does not fit stays.
 
         One read gives one TLS record at most, 16 KiB, and recv_into costs twice as many Python calls for it.
         """
         sock: Any = self._upstream.sock  # typeshed has an SSLSocket's read return bytes where it fills a buffer, too
-        filled, limit = 0, min(len(_scratch), self._left)
+        filled, limit, more = 0, min(budget, len(_scratch), self._left), True
         while filled < limit:
             try:
                 arrived = sock.read(limit - filled, _scratch[filled:limit])
             except _WANTS:
                 if filled:
+                    more = False
                     break
                 raise
             if not arrived:
@@ -168,7 +170,7 @@ class Pump:
             self._pending = bytes(_scratch[written:filled])
         except OSError as error:
             self._finish(ConnectionResetError(f"the viewer has gone: {type(error).__name__}"))
-        return filled
+        return filled, more
 
     def _again(self) -> None:
         if self._reading and not self._done.done():
@@ -216,32 +218,11 @@ class Pump:
 
     def _give_back_pipe(self) -> None:
         if self._pipe is not None and not self._in_pipe:
-            pipe, self._pipe = self._pipe, None
-            if len(_pipes) < _MAX_IDLE_PIPES:
-                _pipes.append(pipe)
-            else:
-                _close(pipe)
+            _pipes.give_back(self._pipe)
+            self._pipe = None
 
     def _drop_pipe(self) -> None:
-        """A pipe with bytes in it is no use to anybody else."""
-        if self._pipe is not None:
-            if self._in_pipe:
-                _close(self._pipe)
-                self._pipe = None
-            else:
-                self._give_back_pipe()
-
-
-def _take_pipe() -> tuple[int, int]:
-    if _pipes:
-        return _pipes.pop()
-    pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    # Without privilege a user's pipes are limited in all (pipe(7), pipe-user-pages-soft): smaller ones do.
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-    return pipe
-
-
-def _close(pipe: tuple[int, int]) -> None:
-    os.close(pipe[0])
-    os.close(pipe[1])
+        if self._pipe is not None and self._in_pipe:
+            _pipes.throw_away(self._pipe)
+            self._pipe = None
+        self._give_back_pipe()

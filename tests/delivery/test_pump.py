@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.delivery import pump as pump_module
+from gateway.delivery.pipes import Pipes
 from gateway.delivery.pump import UpstreamEndedError
 from gateway.delivery.viewer import ViewerRestsError
 from tests.delivery.lines import Line, line
@@ -39,13 +40,13 @@ async def deliver(home: Line, count: int, piece: int = 65536) -> bytes:
 @given(
     size=st.integers(1, len(SOURCE)) | st.sampled_from([1, 16384, 262143, 262144, 262145, 1024 * 1024]),
     piece=st.sampled_from([1500, 65536, 1024 * 1024]),
-    turns=st.sampled_from([1, 4]),
+    at_once=st.sampled_from([16384, 1024 * 1024]),
 )
 async def test_the_viewer_gets_every_byte_whatever_the_sizes(
-    encrypted: bool, size: int, piece: int, turns: int
+    encrypted: bool, size: int, piece: int, at_once: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pump_module, "_PORTIONS", turns)
+        patch.setattr(pump_module, "_AT_ONCE", at_once)
         async with line(encrypted=encrypted) as home:
             home.server.write(SOURCE[:size])
             assert await deliver(home, size, piece) == SOURCE[:size]
@@ -72,6 +73,8 @@ async def test_what_tls_has_decrypted_already_is_not_waited_for(monkeypatch: pyt
 async def test_the_more_streams_there_are_the_less_each_moves_before_others_have_their_turn(
     others: int, portions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in {"_AT_ONCE": 4096, "_LEAST_AT_ONCE": 1024, "_AT_ONCE_OF_ALL": 65536}.items():
+        monkeypatch.setattr(pump_module, name, value)
     monkeypatch.setattr(pump_module, "_scratch", memoryview(bytearray(1024)))
     monkeypatch.setattr(pump_module.Pump, "running", others)
     async with line(encrypted=True) as home:
@@ -215,12 +218,14 @@ async def test_where_pipes_may_not_grow_small_ones_do(monkeypatch: pytest.Monkey
     def refuse(*_: int) -> int:
         raise PermissionError
 
-    while pump_module._pipes:
-        pump_module._close(pump_module._pipes.pop())
+    pipes = Pipes()
+    monkeypatch.setattr(pump_module, "_pipes", pipes)
     monkeypatch.setattr(fcntl, "fcntl", refuse)
     async with line() as home:
         home.server.write(SOURCE)
         assert await deliver(home, len(SOURCE)) == SOURCE
+    assert len(pipes) == 1
+    pipes.take().close()
 
 
 async def once() -> None:

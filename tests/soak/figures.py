@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_KEPT_PIPES = 2 * 64
+_KEPT_PIPES = 2 * (32 + 64)
 """Descriptors of the pipes that the gateway keeps to use again."""
 _FLAT = 24 * 1024 * 1024
 """Bytes by which memory may differ between two moments of a steady state: sockets' and allocators' breathing."""
