@@ -62,7 +62,9 @@ class Pipes:
 
 def _made(size: int) -> Pipe:
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    # Past the limit the kernel gives out small ones, which do but cost more turns.
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, size)
+    # Past the user's limit, or pipe-max-size, the kernel refuses; whatever it has given does, but costs more turns.
+    for wanted in (size, SMALL):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, wanted)
+            break
     return Pipe(reading, writing, size)

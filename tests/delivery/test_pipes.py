@@ -52,6 +52,23 @@ def test_no_more_than_so_many_are_kept(pipes: Pipes) -> None:
     assert len(pipes) == MOST_LARGE + 64
 
 
+def test_where_the_kernel_gives_no_large_one_it_is_asked_for_a_small_one(
+    pipes: Pipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = fcntl.fcntl
+
+    def refuse_large(descriptor: int, command: int, size: int) -> int:
+        if size == LARGE:
+            raise PermissionError
+        return ask(descriptor, command, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "fcntl", refuse_large)
+        pipe = pipes.take()
+    assert ask(pipe.writing, fcntl.F_GETPIPE_SZ) == SMALL
+    give_back(pipes, [pipe])
+
+
 def give_back(pipes: Pipes, taken: list[Pipe]) -> None:
     for pipe in taken:
         pipes.give_back(pipe)
