@@ -40,12 +40,13 @@ class Pipes:
         return sum(map(len, self._idle.values()))
 
     def take(self) -> Pipe:
-        """An empty one: large, unless all the large ones are in use."""
+        """An empty one: large, unless all the large ones are in use. OSError where there are no more descriptors."""
         size = LARGE if self._idle[LARGE] or self._large < _MOST_LARGE else SMALL
         if self._idle[size]:
             return self._idle[size].pop()
+        pipe = _made(size)
         self._large += size == LARGE
-        return _made(size)
+        return pipe
 
     def give_back(self, pipe: Pipe) -> None:
         """An empty one."""

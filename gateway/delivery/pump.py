@@ -16,7 +16,7 @@ from gateway.delivery.upstream import Upstream
 from gateway.delivery.viewer import Outlet, ViewerRestsError
 
 _AT_ONCE, _LEAST_AT_ONCE = 1024 * 1024, 256 * 1024
-"""Bytes that a stream moves at one go at most, so that every one has its turn; and at most beside very many."""
+"""Bytes that a stream moves at one go at most, so that every one has its turn, and what that shrinks to beside many."""
 _AT_ONCE_OF_ALL = 16 * 1024 * 1024
 """Likewise in one turn of the event loop, by all streams: it is what a new one waits for."""
 _SPLICE_FLAGS = 1 | 2  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK, splice(2)
