@@ -199,9 +199,13 @@ async def test_a_viewer_who_has_gone_ends_the_pump(encrypted: bool) -> None:
             await home.pump(len(SOURCE) * 16).run()
 
 
-async def test_pipes_are_given_back_and_those_with_something_in_them_are_closed() -> None:
+async def test_pipes_are_given_back_and_those_with_something_in_them_are_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipes = Pipes()
+    monkeypatch.setattr(pump_module, "_pipes", pipes)
     await once()
-    before = descriptors() - 2 * len(pump_module._pipes)
+    before = descriptors() - 2 * len(pipes)
     for _ in range(5):
         await once()
         async with line() as home:
@@ -210,8 +214,10 @@ async def test_pipes_are_given_back_and_those_with_something_in_them_are_closed(
             await settled(home)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-    assert descriptors() - 2 * len(pump_module._pipes) == before
-    assert len(pump_module._pipes) <= 2
+    assert descriptors() - 2 * len(pipes) == before
+    assert len(pipes) <= 2
+    while len(pipes):
+        pipes.take().close()
 
 
 async def test_where_pipes_may_not_grow_small_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
