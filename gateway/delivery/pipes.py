@@ -1,7 +1,7 @@
 """The kernel's pipes that bytes are spliced through. They are used again and again: to make one takes longer than to
 move what it holds.
 
-Large ones move more at one go, and cost half as much a byte. But a user's pipes are limited in all (pipe(7),
+Large ones move more at one go, and a byte costs up to a third less. But a user's pipes are limited in all (pipe(7),
 pipe-user-pages-soft: 64 MiB), and whoever reads slowly keeps one for himself: so the large ones are few.
 """
 

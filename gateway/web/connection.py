@@ -119,10 +119,9 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
     def fail(self, fault: Exception) -> None:
         """What has become of its request nobody knows: nothing more is said on this connection."""
         self._loop.call_exception_handler({"message": "a request could not be answered", "exception": fault})
-        idle, self._idle, self._begun = self._idle, None, None
-        if idle is not None:
-            idle.cancel()
-        self.force_close()
+        self._begun = None
+        self.close()
+        self._leave()
 
     async def _go_on(self, request: web.BaseRequest, begun: Begun[web.StreamResponse]) -> None:
         try:
