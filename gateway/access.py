@@ -9,7 +9,7 @@ from typing import Protocol
 from gateway.errors import AccessDeniedError
 from gateway.model import Credentials, Grant, Identity, Link, RecordingGrant, Video
 from gateway.ports import Links, Policy
-from gateway.visit import ASKING, Visit
+from gateway.request_record import RequestRecord, current_identity
 
 
 class Identities(Protocol):
@@ -35,37 +35,37 @@ class Access:
         self._min_life = min_life
 
     async def open(
-        self, credentials: Credentials, video: Video, visit: Visit, *, download: bool = False
+        self, credentials: Credentials, video: Video, record: RequestRecord, *, download: bool = False
     ) -> tuple[Grant, Link]:
         """Walk the road for one video. Raises the GatewayError of the step that ends it."""
-        identity = await self._identify(credentials, visit)
-        visit.enter("grant")
-        grant = visit.grant = await self._policy.decide(identity, video)
+        identity = await self._identify(credentials, record)
+        record.enter("grant")
+        grant = record.grant = await self._policy.decide(identity, video)
         if download and not grant.download:
             raise AccessDeniedError(f"rule {grant.rule!r} lets nobody download")
-        visit.enter("link")
+        record.enter("link")
         min_life = self._min_life if grant.delivery == "redirect" else 0.0
         link = await self._links.get(grant.account, video, min_life=min_life)
-        visit.leave()
+        record.leave()
         return grant, link
 
-    async def identify(self, credentials: Credentials, visit: Visit) -> Identity:
+    async def identify(self, credentials: Credentials, record: RequestRecord) -> Identity:
         """Walk it as far as who it is."""
-        identity = await self._identify(credentials, visit)
-        visit.leave()
+        identity = await self._identify(credentials, record)
+        record.leave()
         return identity
 
-    async def recording(self, credentials: Credentials, recording: str, visit: Visit) -> RecordingGrant:
+    async def recording(self, credentials: Credentials, recording: str, record: RequestRecord) -> RecordingGrant:
         """Walk it for a recording as a whole: who, and may they."""
-        identity = await self._identify(credentials, visit)
-        visit.enter("grant")
+        identity = await self._identify(credentials, record)
+        record.enter("grant")
         grant = await self._policy.decide_recording(identity, recording)
-        visit.leave()
+        record.leave()
         return grant
 
-    async def _identify(self, credentials: Credentials, visit: Visit) -> Identity:
-        visit.enter("identity")
-        identity = visit.identity = await self._identities.identify(credentials)
-        ASKING.set(identity)
+    async def _identify(self, credentials: Credentials, record: RequestRecord) -> Identity:
+        record.enter("identity")
+        identity = record.identity = await self._identities.identify(credentials)
+        current_identity.set(identity)
         self._rates.count(identity)
         return identity

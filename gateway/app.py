@@ -18,33 +18,33 @@ from gateway.delivery.proxy import ProxyDelivery
 from gateway.delivery.redirect import RedirectDelivery
 from gateway.delivery.streams import Streams
 from gateway.identity.chain import Chain
-from gateway.identity.jwks import Keys
+from gateway.identity.jwks import JwksClient
 from gateway.identity.sign_in import SignIn
+from gateway.identity_factory import authenticator, service_keys_of, sessions_of, sign_in_of
 from gateway.model import Secret
 from gateway.policy import People, Rule, Rules
-from gateway.ports import Audit, Authenticator, Clock, Listener, Store
+from gateway.ports import Audit, Authenticator, Clock, Observer, Store
+from gateway.rate_limit import Rates
 from gateway.settings.model import GrantSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
-from gateway.valt.address import Places
-from gateway.valt_room import ValtRoom, client_session
-from gateway.vouching import authenticator, service_keys_of, sessions_of, sign_in_of
-from gateway.web.admission import Admission
-from gateway.web.api import ApiHandlers
-from gateway.web.arrivals import Arrivals
-from gateway.web.assets import Assets
+from gateway.valt.allowed_hosts import AllowedHosts
+from gateway.valt_backend import ValtBackend, client_session
 from gateway.web.cors import Cors
-from gateway.web.credentials import CredentialsReader, Forwarded
+from gateway.web.credentials import CredentialsReader, TrustedProxies
 from gateway.web.errors import ErrorAnswers
-from gateway.web.listing import ListingHandlers
+from gateway.web.handlers.api_docs import ReferenceHandlers
+from gateway.web.handlers.assets import Assets
+from gateway.web.handlers.listing import ListingHandlers
+from gateway.web.handlers.login import SignInHandlers, beginning
+from gateway.web.handlers.recordings import Delivery, RecordingHandlers
+from gateway.web.handlers.userinfo import PeopleHandlers
+from gateway.web.handlers.valt_api import ApiHandlers
 from gateway.web.pages.render import Pages
-from gateway.web.people import PeopleHandlers
-from gateway.web.rates import Rates
-from gateway.web.recordings import Delivery, RecordingHandlers
-from gateway.web.reference import ReferenceHandlers
+from gateway.web.request_validation import RequestValidator
 from gateway.web.routes import Handlers
 from gateway.web.search import Search
-from gateway.web.sign_in import SignInHandlers, beginning
+from gateway.web.session_cookies import SessionCookies
 
 VERSION = version("valt-gateway")
 
@@ -83,14 +83,14 @@ def store_of(settings: Settings, clock: Clock) -> MemoryStore | SqliteStore:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Road:
+class App:
     """Everything that one configuration decides."""
 
     settings: Settings
     handlers: Handlers
     policy: Rules
-    valt: ValtRoom
-    keys: Mapping[str, Keys]
+    valt: ValtBackend
+    keys: Mapping[str, JwksClient]
     sign_in: SignIn | None
     identity_session: aiohttp.ClientSession
 
@@ -101,17 +101,17 @@ class Road:
         if self.sign_in is not None:
             await self.sign_in.close()
         await self.identity_session.close()
-        self.valt.roads -= 1
-        if not self.valt.roads:
+        self.valt.references -= 1
+        if not self.valt.references:
             await self.valt.close()
 
 
 @dataclass(frozen=True, slots=True)
-class Lasting:
+class ProcessContext:
     """What outlives a reload."""
 
     clock: Clock
-    listener: Listener
+    observer: Observer
     audit: Audit
     store: Store
     streams: Streams
@@ -121,63 +121,65 @@ class Lasting:
     """Seals this gateway's own access tokens where no session's key is configured."""
 
 
-def build_road(settings: Settings, lasting: Lasting, kept: ValtRoom | None = None) -> Road:
+def build_app(settings: Settings, context: ProcessContext, kept: ValtBackend | None = None) -> App:
     """Introduce everybody. *kept* is the road before's room, where its settings are the same.
 
     Whatever is raised, a key that is none or a CA file that is rubbish, leaves nothing open and *kept* as it was.
     """
-    valt = kept or ValtRoom(settings, lasting.clock, lasting.listener)
+    valt = kept or ValtBackend(settings, context.clock, context.observer)
     identity_session = client_session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0)
     try:
-        road = _introduce(settings, lasting, valt, identity_session)
+        app = _wire(settings, context, valt, identity_session)
     except BaseException:
         identity_session.detach()
         if kept is None:
             valt.leave()
         raise
-    valt.roads += 1
-    return road
+    valt.references += 1
+    return app
 
 
-def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_session: aiohttp.ClientSession) -> Road:
-    clock, listener = lasting.clock, lasting.listener
-    keys: dict[str, Keys] = {}
+def _wire(
+    settings: Settings, context: ProcessContext, valt: ValtBackend, identity_session: aiohttp.ClientSession
+) -> App:
+    clock, observer = context.clock, context.observer
+    keys: dict[str, JwksClient] = {}
     authenticators: list[Authenticator] = []
     header_names: list[str] = []
     for provider in settings.identity:
-        made = authenticator(provider, lasting, identity_session, keys, header_names, settings.server.public_url)
+        made = authenticator(provider, context, identity_session, keys, header_names, settings.server.public_url)
         if made is not None:
             authenticators.append(made)
-    sessions = sessions_of(settings, lasting)
+    sessions = sessions_of(settings, context)
     if sessions is not None:
         authenticators.append(sessions)
-    sign_in = sign_in_of(settings, lasting, identity_session, keys)
-    service_keys = service_keys_of(settings, lasting)
+    sign_in = sign_in_of(settings, context, identity_session, keys)
+    service_keys = service_keys_of(settings, context)
     authenticators.append(service_keys)
-    chain = Chain(authenticators, lasting.store, listener)
-    policy = Rules(rules_of(settings.grants), valt.recordings, people_of(settings), clock, listener)
-    access = Access(chain, lasting.rates, policy, valt.links, min_life=settings.links.min_life)
+    chain = Chain(authenticators, context.store, observer)
+    policy = Rules(rules_of(settings.grants), valt.recordings, people_of(settings), clock, observer)
+    access = Access(chain, context.rates, policy, valt.links, min_life=settings.links.min_life)
     assets = Assets(settings.branding.logo_file)
     pages = Pages(
         assets,
         brand=settings.branding.name,
         help_url=settings.branding.help_url,
         frame_ancestors=settings.branding.frame_ancestors,
-        media=Places.of(settings.valt.base_url, settings.valt.media_hosts).sources(),
+        media=AllowedHosts.of(settings.valt.base_url, settings.valt.media_hosts).sources(),
         signs_in=sign_in is not None,
     )
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
-    arrivals = Arrivals(access, sessions, lasting.audit)
+    session_cookies = SessionCookies(access, sessions, context.audit)
     search = Search(policy, valt.catalogue)
     deliveries: dict[str, Delivery] = {
-        "redirect": RedirectDelivery(lasting.audit),
+        "redirect": RedirectDelivery(context.audit),
         "proxy": ProxyDelivery(
             valt.media,
             valt.links,
-            lasting.audit,
-            lasting.streams,
+            context.audit,
+            context.streams,
             clock,
-            listener,
+            observer,
             resume_tries=settings.streams.resume_tries,
             upstream_idle=settings.streams.upstream_idle,
             viewer_idle=settings.streams.viewer_idle,
@@ -189,13 +191,13 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             deliveries,
             valt.recordings,
             reader,
-            arrivals,
+            session_cookies,
             pages,
-            lasting.audit,
+            context.audit,
             clock,
             public_url=settings.server.public_url,
         ),
-        listing=ListingHandlers(access, search, reader, arrivals, pages, public_url=settings.server.public_url),
+        listing=ListingHandlers(access, search, reader, session_cookies, pages, public_url=settings.server.public_url),
         api=ApiHandlers(
             access,
             search,
@@ -213,17 +215,17 @@ def _introduce(settings: Settings, lasting: Lasting, valt: ValtRoom, identity_se
             access,
             sign_in,
             sessions,
-            lasting.store,
+            context.store,
             reader,
             pages,
-            lasting.audit,
+            context.audit,
             clock,
             public_url=settings.server.public_url,
         ),
         assets=assets,
         answers=ErrorAnswers(pages, None if sign_in is None else beginning),
-        admission=Admission(header_names),
-        forwarded=Forwarded(settings.server.trusted_proxies),
+        request_validator=RequestValidator(header_names),
+        forwarded=TrustedProxies(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),
     )
-    return Road(settings, handlers, policy, valt, keys, sign_in, identity_session)
+    return App(settings, handlers, policy, valt, keys, sign_in, identity_session)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from gateway.events import CacheLookup
-from gateway.ports import Clock, Listener
+from gateway.ports import Clock, Observer
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -101,7 +101,7 @@ class Cache(Generic[K, V]):
         self,
         name: str,
         clock: Clock,
-        listener: Listener,
+        observer: Observer,
         *,
         max_entries: int,
         negative: tuple[type[Exception], ...] = (),
@@ -109,7 +109,7 @@ class Cache(Generic[K, V]):
     ) -> None:
         self.name = name
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
         self._good = Kept[K, V](max_entries, clock)
         self._refusals = Kept[K, Exception](max_entries, clock)
         self._negative = negative
@@ -126,7 +126,7 @@ class Cache(Generic[K, V]):
         if good is not None:
             value, until = good
             if min_life <= 0 or until - self._clock.monotonic() >= min_life:
-                self._listener.happened(self._hit)
+                self._observer.on_event(self._hit)
                 return value
             self._told("short")
         refused = self._refusals.get(key)
@@ -172,7 +172,7 @@ class Cache(Generic[K, V]):
             raise
 
     def _told(self, result: str) -> None:
-        self._listener.happened(CacheLookup(self.name, result))
+        self._observer.on_event(CacheLookup(self.name, result))
 
 
 def _consume(task: "asyncio.Task[object]") -> None:

@@ -152,7 +152,7 @@ class ValtUnavailableError(ValtError):
     retry_after = 10.0
 
 
-class ValtLeftAloneError(ValtUnavailableError):
+class CircuitOpenError(ValtUnavailableError):
     """VALT keeps failing and is not asked: it could not be before *retry_after*."""
 
 

@@ -36,7 +36,7 @@ class JwksRefresh(NamedTuple):
     outcome: str
 
 
-class IdentityTold(NamedTuple):
+class IdentityDecided(NamedTuple):
     """A provider gave its answer on a request: *outcome* accepted, refused or unavailable."""
 
     provider: str
@@ -70,7 +70,7 @@ class StreamAborted(NamedTuple):
     reason: str
 
 
-class Relayed(NamedTuple):
+class RelayStarted(NamedTuple):
     """A body began to move: *way* fast or plain."""
 
     way: str
@@ -88,14 +88,14 @@ class LimitReached(NamedTuple):
     limit: str
 
 
-class LoopLagged(NamedTuple):
+class LoopLagMeasured(NamedTuple):
     """One measurement of how late the event loop ran, in seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Noticed:
+class LogEvent:
     """Something an operator should read in the log. *level* is info, warning or error; *fields* hold no secret."""
 
     level: str
@@ -118,16 +118,16 @@ Event = (
     | ValtCall
     | ValtLogin
     | JwksRefresh
-    | IdentityTold
+    | IdentityDecided
     | GrantDecided
     | LinkUsed
     | StreamResumed
     | StreamAborted
-    | Relayed
+    | RelayStarted
     | ConfigReloaded
     | LimitReached
-    | LoopLagged
-    | Noticed
+    | LoopLagMeasured
+    | LogEvent
     | AuditWritten
     | AuditFailed
 )

@@ -66,7 +66,7 @@ class Credentials:
     ticket: Secret | None = None
     session: Secret | None = None
     access_token: Secret | None = None
-    one_video: bool = False
+    video_token_only: bool = False
     """Whether an access token must be a proof for one video, for an address that people open ends in histories."""
     peer: str | None = None
     """Address of the socket's own peer, never a forwarded one; None on a unix socket."""
@@ -98,7 +98,7 @@ class Identity:
     """Id of the session, where there is one."""
     used_at: float | None = None
     """When the session was last known to be in use."""
-    revocable_as: tuple[str, ...] = ()
+    revocation_keys: tuple[str, ...] = ()
     """What its provider's sign-out would call it: names, besides the subject, that a revocation may hold."""
 
     def covers(self, recording: str, video: str | None = None) -> bool:

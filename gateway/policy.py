@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gateway.errors import AccessDeniedError, RecordingExpiredError, ValtError, VideoNotFoundError
 from gateway.events import GrantDecided
 from gateway.model import Grant, Identity, RecordingDetails, RecordingGrant, Video
-from gateway.ports import Clock, Listener, Recordings
+from gateway.ports import Clock, Observer, Recordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,13 @@ class Rules:
     """Implements ports.Policy."""
 
     def __init__(
-        self, rules: tuple[Rule, ...], recordings: Recordings, people: People, clock: Clock, listener: Listener
+        self, rules: tuple[Rule, ...], recordings: Recordings, people: People, clock: Clock, observer: Observer
     ) -> None:
         self.rules = rules
         self._recordings = recordings
         self._people = people
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
         self._decided = {
             (rule, outcome): GrantDecided(rule, outcome)
             for rule in ["", *(rule.name for rule in rules)]
@@ -136,16 +136,16 @@ class Rules:
         for rule in self.rules:
             verdict = await self.judge(rule, identity, recording)
             if verdict.error is not None:
-                self._listener.happened(self._decided[rule.name, "denied" if verdict.fits else "unknown"])
+                self._observer.on_event(self._decided[rule.name, "denied" if verdict.fits else "unknown"])
                 raise verdict.error
             if verdict.fits:
-                self._listener.happened(self._decided[rule.name, "allowed"])
+                self._observer.on_event(self._decided[rule.name, "allowed"])
                 return rule
             reasons.append(f"{rule.name}: {verdict.why}")
         raise self._denied("; ".join(reasons) or "there is no rule")
 
     def _denied(self, reason: str) -> AccessDeniedError:
-        self._listener.happened(self._decided["", "denied"])
+        self._observer.on_event(self._decided["", "denied"])
         return AccessDeniedError(reason)
 
     def accounts(self, identity: Identity) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from gateway.events import Event
 from gateway.model import AccessToken, Credentials, Grant, Identity, Link, RecordingDetails, RecordingGrant, Video
-from gateway.visit import Visit
+from gateway.request_record import RequestRecord
 
 
 class Clock(Protocol):
@@ -116,12 +116,12 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
-class Listener(Protocol):
+class Observer(Protocol):
     """Somebody who reads what happened. Must not raise, must not wait."""
 
-    def happened(self, event: Event) -> None: ...
+    def on_event(self, event: Event) -> None: ...
 
-    def ended(self, visit: Visit) -> None:
+    def on_request_end(self, request_record: RequestRecord) -> None:
         """The request is over, whatever its end."""
         ...
 
@@ -129,10 +129,10 @@ class Listener(Protocol):
 class Audit(Protocol):
     """The record of who saw what. Never dropped: what cannot be written is refused."""
 
-    async def opened(self, visit: Visit) -> None:
+    async def opened(self, request_record: RequestRecord) -> None:
         """Write the ``open`` line before the first byte. BusyError where it cannot be written."""
         ...
 
-    def signed(self, event: str, identity: Identity, visit: Visit) -> None:
+    def signed(self, event: str, identity: Identity, request_record: RequestRecord) -> None:
         """Write a ``sign_in`` or ``sign_out`` line."""
         ...

@@ -9,7 +9,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from tests.support.clock import ManualClock
-from tests.support.harness import House, house
+from tests.support.gateway_fixture import GatewayStack, running_stack
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +37,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
+async def stack(tmp_path: Path) -> AsyncIterator[GatewayStack]:
     """A gateway with the usual rules, on the machine's own clock."""
-    async with house(tmp_path) as built:
+    async with running_stack(tmp_path) as built:
         yield built
         await asyncio.sleep(0)

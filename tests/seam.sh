@@ -19,9 +19,9 @@ try() {
         return
     fi
     echo "tests/seam.sh: the $1 aiohttp, $version"
-    PYTHONPATH=$folder/$1 "$python" -m pytest -q tests/web/test_the_wire.py tests/web/test_answered_at_once.py tests/web/test_cohort.py \
-        tests/web/test_cors.py tests/delivery \
-        tests/journeys/test_proxied_bytes.py tests/journeys/test_tls.py tests/journeys/test_the_road.py
+    PYTHONPATH=$folder/$1 "$python" -m pytest -q tests/unit/web/test_the_wire.py tests/unit/web/test_answered_at_once.py tests/unit/web/test_cohort.py \
+        tests/unit/web/test_cors.py tests/unit/delivery \
+        tests/e2e/test_proxied_bytes.py tests/e2e/test_tls.py tests/e2e/test_request_flow.py
 }
 
 try oldest "aiohttp==$oldest"

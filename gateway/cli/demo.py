@@ -24,7 +24,7 @@ def command(port: int, portal_port: int, admin_port: int) -> None:
 
 async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> int:
     from gateway.cli.serve import until_told
-    from gateway.serving import Gateway
+    from gateway.server import Gateway
     from gateway.settings.loading import load
     from gateway.sim.demo import make_portal_key, write_demo_configuration
     from gateway.sim.portal import Portal

@@ -9,17 +9,17 @@ from gateway.errors import AccessDeniedError
 from gateway.events import Event
 from gateway.model import Identity, RecordingDetails
 from gateway.policy import Rules
+from gateway.request_record import RequestRecord
 from gateway.settings.faults import Fault
 from gateway.settings.model import ExampleSettings, Settings
-from gateway.visit import Visit
 
 
 class Silent:
     """A listener that has nobody to tell."""
 
-    def happened(self, event: Event) -> None: ...
+    def on_event(self, event: Event) -> None: ...
 
-    def ended(self, visit: Visit) -> None: ...
+    def on_request_end(self, record: RequestRecord) -> None: ...
 
 
 class Now(SystemClock):

@@ -51,16 +51,16 @@ async def _explain(
     from gateway.errors import ValtUnavailableError
     from gateway.model import Identity, RecordingDetails
     from gateway.policy import Rules
-    from gateway.valt_room import ValtRoom
+    from gateway.valt_backend import ValtBackend
 
     class Offline:
         async def get(self, account: str, recording: str) -> RecordingDetails:
             raise ValtUnavailableError(f"--offline: VALT was not asked as {account}")
 
-    clock, listener = SystemClock(), Silent()
-    valt = None if offline else ValtRoom(settings, clock, listener)
+    clock, observer = SystemClock(), Silent()
+    valt = None if offline else ValtBackend(settings, clock, observer)
     known = Offline() if valt is None else valt.recordings
-    policy = Rules(rules_of(settings.grants), known, people_of(settings), clock, listener)
+    policy = Rules(rules_of(settings.grants), known, people_of(settings), clock, observer)
     identity = Identity(subject, "explain", "explain", "explain", frozenset(groups))
     try:
         verdicts = await policy.explain(identity, recording)

@@ -14,7 +14,7 @@ import click
 from gateway.cli.configuration import config_option, read, read_or_exit, tell
 
 if TYPE_CHECKING:
-    from gateway.serving import Gateway
+    from gateway.server import Gateway
 
 
 @click.command()
@@ -23,7 +23,7 @@ def command(config: Path) -> None:
     """Run the gateway. Prints one line when it is ready."""
     settings = read_or_exit(config)
     _raise_descriptors()
-    from gateway.serving import Gateway
+    from gateway.server import Gateway
 
     async def run() -> int:
         return await until_told(Gateway(settings), config, announce)

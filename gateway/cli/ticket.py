@@ -87,11 +87,11 @@ def verify(
     It is not spent.
     """
     from gateway.errors import InvalidCredentialsError
-    from gateway.identity.claims import Expected
+    from gateway.identity.claims import TokenRequirements
     from gateway.identity.ticket import read_ticket
 
     text = (ticket or sys.stdin.read()).strip()
-    expected = Expected(issuer, audience, algorithms, _LEEWAY)
+    expected = TokenRequirements(issuer, audience, algorithms, _LEEWAY)
     try:
         claims = read_ticket(text, _read(key), expected, max_age, time.time())
     except InvalidCredentialsError as error:

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 
 from aiohttp import HttpVersion11, web
 
+from gateway.delivery.client_stream import ClientIdleError, ClientStream, Streamed
 from gateway.delivery.cut import cut
 from gateway.delivery.headers import request_headers, response_headers
-from gateway.delivery.media import MediaServer
-from gateway.delivery.source import Source, SourceLostError
+from gateway.delivery.media_server import MediaServer
+from gateway.delivery.resumable_body import ResumableBody, SourceLostError
 from gateway.delivery.streams import Streams
-from gateway.delivery.viewer import Streamed, Viewer, ViewerIdleError
-from gateway.events import Relayed, StreamAborted
+from gateway.events import RelayStarted, StreamAborted
 from gateway.model import Grant, Link
-from gateway.ports import Audit, Clock, Links, Listener
-from gateway.visit import Visit
+from gateway.ports import Audit, Clock, Links, Observer
+from gateway.request_record import RequestRecord
 
 
 class ProxyDelivery:
@@ -32,7 +32,7 @@ class ProxyDelivery:
         audit: Audit,
         streams: Streams,
         clock: Clock,
-        listener: Listener,
+        observer: Observer,
         *,
         resume_tries: int,
         upstream_idle: float,
@@ -43,42 +43,47 @@ class ProxyDelivery:
         self._audit = audit
         self._streams = streams
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
         self._resume_tries = resume_tries
         self._upstream_idle = upstream_idle
         self._viewer_idle = viewer_idle
 
     async def deliver(
-        self, request: web.BaseRequest, grant: Grant, link: Link, visit: Visit, *, attachment: bool
+        self, request: web.BaseRequest, grant: Grant, link: Link, record: RequestRecord, *, attachment: bool
     ) -> web.StreamResponse:
         """The video's bytes, as the request's Range and conditions ask."""
-        source = Source(
-            self._media, self._links, self._clock, self._listener, grant, link, visit, tries=self._resume_tries
+        source = ResumableBody(
+            self._media, self._links, self._clock, self._observer, grant, link, record, tries=self._resume_tries
         )
 
         def end(reason: str) -> None:
-            visit.outcome, visit.reason = "cut", reason
-            self._listener.happened(StreamAborted("gateway", reason))
+            record.outcome, record.reason = "cut", reason
+            self._observer.on_event(StreamAborted("gateway", reason))
             cut(request.transport)
 
-        with self._streams.running(grant, visit, end):
+        with self._streams.running(grant, record, end):
             try:
-                visit.enter("first_byte")
+                record.enter("first_byte")
                 answer = await source.open(request.method, request_headers(request.headers))
-                visit.leave()
+                record.leave()
                 filename = link.filename or f"{grant.video.video}.mp4"
                 headers = response_headers(answer.headers, answer.status, filename, attachment=attachment)
-                visit.status = answer.status
-                await self._audit.opened(visit)
-                return await self._answer(request, source, answer.status, headers, visit)
+                record.status = answer.status
+                await self._audit.opened(record)
+                return await self._answer(request, source, answer.status, headers, record)
             finally:
                 source.abort()
 
     async def _answer(
-        self, request: web.BaseRequest, source: Source, status: int, headers: Mapping[str, str], visit: Visit
+        self,
+        request: web.BaseRequest,
+        source: ResumableBody,
+        status: int,
+        headers: Mapping[str, str],
+        record: RequestRecord,
     ) -> web.StreamResponse:
         if request.method == "HEAD" or status not in (200, 206):
-            visit.outcome = "whole"
+            record.outcome = "whole"
             return _without_body(status, headers)
         response = Streamed(status=status, headers=headers)
         if "Content-Length" not in headers:
@@ -86,34 +91,34 @@ class ProxyDelivery:
                 response.enable_chunked_encoding()
             else:
                 response.force_close()  # the end of the connection is the end of the body; a cut is a reset
-        viewer = Viewer(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
+        viewer = ClientStream(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
         try:
             await response.prepare(request)
             way = "fast" if source.fast and viewer.outlet() is not None else "plain"
-            self._listener.happened(Relayed(way))
+            self._observer.on_event(RelayStarted(way))
             await source.relay(viewer)
             await response.write_eof()
-            visit.outcome = visit.outcome or "whole"
+            record.outcome = record.outcome or "whole"
         except SourceLostError as error:
-            self._fail(request, visit, "failed", "upstream", error.reason)
-        except ViewerIdleError:
-            self._fail(request, visit, "cut", "viewer", "idle")
+            self._fail(request, record, "failed", "upstream", error.reason)
+        except ClientIdleError:
+            self._fail(request, record, "cut", "viewer", "idle")
         except (ConnectionError, asyncio.CancelledError):
-            if visit.outcome is None:
-                visit.outcome = "left"
-                self._listener.happened(StreamAborted("viewer", "left"))
+            if record.outcome is None:
+                record.outcome = "left"
+                self._observer.on_event(StreamAborted("viewer", "left"))
             raise
         except Exception:
-            self._fail(request, visit, "failed", "gateway", "internal")
+            self._fail(request, record, "failed", "gateway", "internal")
             raise
         finally:
-            visit.bytes = viewer.bytes
+            record.bytes = viewer.bytes
             viewer.close()
         return response
 
-    def _fail(self, request: web.BaseRequest, visit: Visit, outcome: str, side: str, reason: str) -> None:
-        visit.outcome, visit.reason = outcome, f"{side}: {reason}"
-        self._listener.happened(StreamAborted(side, reason))
+    def _fail(self, request: web.BaseRequest, record: RequestRecord, outcome: str, side: str, reason: str) -> None:
+        record.outcome, record.reason = outcome, f"{side}: {reason}"
+        self._observer.on_event(StreamAborted(side, reason))
         cut(request.transport)
 
 

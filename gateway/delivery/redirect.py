@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.model import Grant, Link
 from gateway.ports import Audit
-from gateway.visit import Visit
+from gateway.request_record import RequestRecord
 
 
 class RedirectDelivery:
@@ -15,12 +15,12 @@ class RedirectDelivery:
         self._audit = audit
 
     async def deliver(
-        self, _request: web.BaseRequest, _grant: Grant, link: Link, visit: Visit, *, attachment: bool
+        self, _request: web.BaseRequest, _grant: Grant, link: Link, record: RequestRecord, *, attachment: bool
     ) -> web.StreamResponse:
         """307 to VALT's URL, byte for byte (a URL type would rewrite its escapes). BusyError where the audit fails."""
         del attachment  # the media server decides, by the link's own filename
-        visit.status = 307
-        await self._audit.opened(visit)
+        record.status = 307
+        await self._audit.opened(record)
         return web.Response(
             status=307,
             headers={

@@ -21,7 +21,7 @@ _SINGLE = re.compile(r"bytes=[ \t]*(\d{1,19})?-(\d{1,19})?[ \t]*", re.ASCII | re
 
 
 @dataclass(slots=True)
-class Promise:
+class Representation:
     """What the head that the client has seen promised: bytes *first* up to but not including *end* of one file.
     *end* and *total* are None while the length is unknown."""
 
@@ -41,7 +41,7 @@ class Continues:
     """The same file from the byte asked for, after *skip* bytes that are already had."""
 
     skip: int
-    promise: Promise
+    promise: Representation
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +67,22 @@ class TryAgain:
 Answer = Continues | Complete | Changed | StaleLink | TryAgain
 
 
-def promise(status: int, headers: Mapping[str, str]) -> Promise | None:
+def promise(status: int, headers: Mapping[str, str]) -> Representation | None:
     """What a head promises; None where its body cannot be resumed (multipart, or a 206 that makes no sense)."""
     etag, modified = headers.get("ETag"), headers.get("Last-Modified")
     length = _length(headers)
     if status == 200:
-        return Promise(0, length, length, etag, modified)
+        return Representation(0, length, length, etag, modified)
     span = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "")) if status == 206 else None
     if span is None:
         return None
     first, last, total = int(span[1]), int(span[2]), None if span[3] == "*" else int(span[3])
     if last < first or (total is not None and last >= total) or length not in (None, last + 1 - first):
         return None
-    return Promise(first, last + 1, total, etag, modified)
+    return Representation(first, last + 1, total, etag, modified)
 
 
-def makes_sense(got: Promise | None, status: int, headers: Mapping[str, str], asked: str | None) -> bool:
+def is_consistent(got: Representation | None, status: int, headers: Mapping[str, str], asked: str | None) -> bool:
     """Whether a 206 that promises *got* answers the *asked* Range: nobody is given other bytes than he asked for."""
     if status != 206 or headers.get("Content-Type", "").lower().startswith("multipart/byteranges"):
         return status != 206 or asked is not None
@@ -96,7 +96,7 @@ def makes_sense(got: Promise | None, status: int, headers: Mapping[str, str], as
     return got.total is None or (got.end == got.total and got.first == max(0, got.total - int(last or 0)))
 
 
-def ask_from(promised: Promise, at: int) -> dict[str, str]:
+def resume_headers(promised: Representation, at: int) -> dict[str, str]:
     """The headers that ask for the rest from byte *at* of the file."""
     last = "" if promised.end is None else str(promised.end - 1)
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={at}-{last}"}
@@ -105,7 +105,7 @@ def ask_from(promised: Promise, at: int) -> dict[str, str]:
     return headers
 
 
-def judge(promised: Promise, at: int, status: int, headers: Mapping[str, str]) -> Answer:
+def judge(promised: Representation, at: int, status: int, headers: Mapping[str, str]) -> Answer:
     """What the answer to *ask_from* means for a body that has reached byte *at* of the file."""
     if status in (401, 403):
         return StaleLink()
@@ -137,7 +137,7 @@ def pause(failures: int, left_alone: float, chance: float) -> float:
     return min(_LONGEST_PAUSE, left_alone + backoff * (0.5 + chance / 2))
 
 
-def _same_file(had: Promise, got: Promise) -> bool:
+def _same_file(had: Representation, got: Representation) -> bool:
     if had.total is not None and got.total is not None and had.total != got.total:
         return False
     if had.strong or got.strong:

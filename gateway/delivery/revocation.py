@@ -10,9 +10,9 @@ from functools import partial
 
 from gateway.delivery.streams import Stream, Streams
 from gateway.errors import BusyError, GatewayError, ValtError
-from gateway.events import Noticed
+from gateway.events import LogEvent
 from gateway.model import Identity
-from gateway.ports import Clock, Listener, Policy, Store
+from gateway.ports import Clock, Observer, Policy, Store
 
 REVOKED = "revoked"
 _LOOK_SECONDS = 1.0
@@ -25,18 +25,18 @@ def is_void(stream: Stream, store: Store, now: float) -> bool:
         return True
     if identity.kind == "session" and identity.expires_at is not None and identity.expires_at <= now:
         return True
-    revoked_at = store.revoked_at(identity.subject, *identity.revocable_as)
+    revoked_at = store.revoked_at(identity.subject, *identity.revocation_keys)
     return revoked_at is not None and revoked_at >= _since(identity, stream)
 
 
 class Revocation:
     """Looks at the running streams every second. What fails in it is told, and tried again at the next look."""
 
-    def __init__(self, streams: Streams, store: Store, clock: Clock, listener: Listener) -> None:
+    def __init__(self, streams: Streams, store: Store, clock: Clock, observer: Observer) -> None:
         self._streams = streams
         self._store = store
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
 
     async def run(self) -> None:
         """Cut the streams whose person's proof is void, for as long as there are any."""
@@ -71,7 +71,7 @@ class Revocation:
             yield
         except Exception as error:
             told = f"revocation has to be tried again: {type(error).__name__}"
-            self._listener.happened(Noticed("error", told))
+            self._observer.on_event(LogEvent("error", told))
 
 
 def _since(identity: Identity, stream: Stream) -> float:

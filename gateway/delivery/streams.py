@@ -10,8 +10,8 @@ from gateway.cache import Kept
 from gateway.errors import BusyError, TooManyRequestsError
 from gateway.events import LimitReached
 from gateway.model import Grant
-from gateway.ports import Clock, Listener
-from gateway.visit import Visit
+from gateway.ports import Clock, Observer
+from gateway.request_record import RequestRecord
 
 K = TypeVar("K")
 
@@ -24,7 +24,7 @@ class Stream:
     """One body on its way, from its entering to its leaving. *end* cuts it; its argument is the reason for the log."""
 
     grant: Grant
-    visit: Visit
+    record: RequestRecord
     end: Callable[[str], None]
     opened_at: float
     """Unix seconds."""
@@ -40,9 +40,9 @@ class Stream:
 class Streams:
     """Limits are counts at once; 0 is none for *per_person* and *per_address*."""
 
-    def __init__(self, clock: Clock, listener: Listener, *, most: int, per_person: int, per_address: int) -> None:
+    def __init__(self, clock: Clock, observer: Observer, *, most: int, per_person: int, per_address: int) -> None:
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
         self._most = most
         self._per_person = per_person
         self._per_address = per_address
@@ -59,16 +59,16 @@ class Streams:
         """Other limits, from the next stream on."""
         self._most, self._per_person, self._per_address = most, per_person, per_address
 
-    def running(self, grant: Grant, visit: Visit, end: Callable[[str], None]) -> Stream:
+    def running(self, grant: Grant, record: RequestRecord, end: Callable[[str], None]) -> Stream:
         """A place for one more stream. BusyError or TooManyRequestsError where there is none."""
-        person, address, session = _whose(grant, visit)
+        person, address, session = _whose(grant, record)
         if len(self._running) >= self._most:
             raise self._refused("streams", BusyError)
         if self._per_person and self._persons[person] >= self._per_person:
             raise self._refused("streams_per_person", TooManyRequestsError)
         if self._per_address and self._addresses[address] >= self._per_address:
             raise self._refused("streams_per_address", TooManyRequestsError)
-        stream = Stream(grant, visit, end, self._clock.now(), self._left)
+        stream = Stream(grant, record, end, self._clock.now(), self._left)
         self._running.add(stream)
         self._persons[person] += 1
         self._addresses[address] += 1
@@ -95,7 +95,7 @@ class Streams:
         return len(ended)
 
     def _left(self, stream: Stream) -> None:
-        person, address, session = _whose(stream.grant, stream.visit)
+        person, address, session = _whose(stream.grant, stream.record)
         self._running.discard(stream)
         _less(self._persons, person)
         _less(self._addresses, address)
@@ -106,13 +106,13 @@ class Streams:
     def _refused(
         self, limit: str, error: type[BusyError] | type[TooManyRequestsError]
     ) -> BusyError | TooManyRequestsError:
-        self._listener.happened(LimitReached(limit))
+        self._observer.on_event(LimitReached(limit))
         return error(f"limits.{limit} is reached")
 
 
-def _whose(grant: Grant, visit: Visit) -> tuple[tuple[str, str], str, str | None]:
+def _whose(grant: Grant, record: RequestRecord) -> tuple[tuple[str, str], str, str | None]:
     """The person, the address and the session that a stream counts for."""
-    return (grant.identity.issuer, grant.identity.subject), visit.peer or "", grant.identity.session
+    return (grant.identity.issuer, grant.identity.subject), record.peer or "", grant.identity.session
 
 
 def _less(counter: Counter[K], key: K) -> None:

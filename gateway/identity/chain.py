@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError, MissingCredentialsError
-from gateway.events import IdentityTold
+from gateway.events import IdentityDecided
 from gateway.model import Credentials, Identity
-from gateway.ports import Authenticator, Listener, Store
+from gateway.ports import Authenticator, Observer, Store
 
 
 class Chain:
     """Asks *authenticators* in order. What is older than its person's revocation in *store* is void."""
 
-    def __init__(self, authenticators: Sequence[Authenticator], store: Store, listener: Listener) -> None:
+    def __init__(self, authenticators: Sequence[Authenticator], store: Store, observer: Observer) -> None:
         self._authenticators = tuple(authenticators)
         self._store = store
-        self._listener = listener
+        self._observer = observer
         self._told = {
-            (one.name, outcome): IdentityTold(one.name, outcome)
+            (one.name, outcome): IdentityDecided(one.name, outcome)
             for one in authenticators
             for outcome in ("accepted", "refused", "unavailable")
         }
@@ -31,19 +31,19 @@ class Chain:
                     continue
                 self._refuse_revoked(identity)
             except InvalidCredentialsError:
-                self._listener.happened(self._told[authenticator.name, "refused"])
+                self._observer.on_event(self._told[authenticator.name, "refused"])
                 raise
             except IdentityProviderError:
-                self._listener.happened(self._told[authenticator.name, "unavailable"])
+                self._observer.on_event(self._told[authenticator.name, "unavailable"])
                 raise
-            self._listener.happened(self._told[authenticator.name, "accepted"])
+            self._observer.on_event(self._told[authenticator.name, "accepted"])
             return identity
         if _offers_proof(credentials):
             raise InvalidCredentialsError("nobody claims the proof that was offered")
         raise MissingCredentialsError
 
     def _refuse_revoked(self, identity: Identity) -> None:
-        revoked_at = self._store.revoked_at(identity.subject, *identity.revocable_as)
+        revoked_at = self._store.revoked_at(identity.subject, *identity.revocation_keys)
         if revoked_at is not None and identity.since is not None and identity.since <= revoked_at:
             raise InvalidCredentialsError("what was issued to this person before the revocation is void")
 

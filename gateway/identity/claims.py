@@ -23,7 +23,7 @@ _OTHER_TYPES = frozenset({"logout+jwt", "dpop+jwt", "secevent+jwt", "token-intro
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class TokenRequirements:
     """What tokens of one issuer must satisfy. *leeway* is seconds."""
 
     issuer: str
@@ -57,7 +57,7 @@ def peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
     return (header, claims) if isinstance(header, dict) and isinstance(claims, dict) else None
 
 
-def verify(token: str, header: Mapping[str, Any], key: Any, expected: Expected, now: float) -> Claims:
+def verify(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float) -> Claims:
     """The claims of *token* if its signature, its times and every claim are right. InvalidCredentialsError."""
     if kind_of(header) in _OTHER_TYPES:
         raise InvalidCredentialsError("the token is of another kind")
@@ -74,7 +74,9 @@ def verify(token: str, header: Mapping[str, Any], key: Any, expected: Expected, 
     )
 
 
-def signed(token: str, header: Mapping[str, Any], key: Any, expected: Expected, now: float) -> Mapping[str, Any]:
+def signed(
+    token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float
+) -> Mapping[str, Any]:
     """What *token* says, of whatever kind it is, if its issuer signed it for us and it is good at *now*.
     InvalidCredentialsError."""
     if header.get("alg") not in expected.algorithms:

@@ -15,9 +15,9 @@ import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
-from gateway.events import CacheLookup, JwksRefresh, Noticed
+from gateway.events import CacheLookup, JwksRefresh, LogEvent
 from gateway.identity.answers import read_json
-from gateway.ports import Clock, Listener
+from gateway.ports import Clock, Observer
 
 _MAX_KEYS = 64
 _LIFESPAN = 600.0
@@ -38,7 +38,7 @@ class _Key:
         return self.algorithm in (None, algorithm) and algorithm.startswith(_KINDS[self.kind])
 
 
-class Keys:
+class JwksClient:
     """The keys of *issuer*, from *jwks_url* or else by discovery. *session* bounds each fetch in time."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Keys:
         jwks_url: str,
         session: aiohttp.ClientSession,
         clock: Clock,
-        listener: Listener,
+        observer: Observer,
     ) -> None:
         self.issuer = issuer
         self.generation = 0
@@ -55,7 +55,7 @@ class Keys:
         self._jwks_url = jwks_url
         self._session = session
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
         self._keys: Mapping[str | None, _Key] = {}
         self._fingerprint = ""
         self._fetched_at: float | None = None
@@ -71,11 +71,11 @@ class Keys:
         key = self._known(kid)
         now = self._clock.monotonic()
         if key is None:
-            self._listener.happened(CacheLookup("jwks", self._way(now)))
+            self._observer.on_event(CacheLookup("jwks", self._way(now)))
             await self._refresh(now)
             key = self._known(kid)
         else:
-            self._listener.happened(CacheLookup("jwks", "hit"))
+            self._observer.on_event(CacheLookup("jwks", "hit"))
             if self._fetched_at is not None and now - self._fetched_at > _LIFESPAN:
                 self._start(now)
         if key is None and self._failed:
@@ -130,12 +130,12 @@ class Keys:
                 self.generation += 1
             self._keys, self._fingerprint, self._fetched_at = keys, fingerprint, self._clock.monotonic()
             self._failed = False
-            self._listener.happened(JwksRefresh(self.issuer, "ok"))
+            self._observer.on_event(JwksRefresh(self.issuer, "ok"))
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
             self._failed = True
-            self._listener.happened(JwksRefresh(self.issuer, "error"))
+            self._observer.on_event(JwksRefresh(self.issuer, "error"))
             told = (("issuer", self.issuer), ("error", type(error).__name__))
-            self._listener.happened(Noticed("warning", "a provider's keys could not be fetched", told))
+            self._observer.on_event(LogEvent("warning", "a provider's keys could not be fetched", told))
         finally:
             self._load = None
 

@@ -5,10 +5,10 @@ from hashlib import sha256
 from gateway.cache import Kept
 from gateway.errors import InvalidCredentialsError
 from gateway.events import CacheLookup
-from gateway.identity.claims import Claims, Expected, peek, verify
-from gateway.identity.jwks import Keys
+from gateway.identity.claims import Claims, TokenRequirements, peek, verify
+from gateway.identity.jwks import JwksClient
 from gateway.model import Credentials, Identity
-from gateway.ports import Clock, Listener
+from gateway.ports import Clock, Observer
 
 _MAX_REMEMBERED = 10_000
 
@@ -22,10 +22,10 @@ class JwtAuthenticator:
         self,
         name: str,
         header: str,
-        expected: Expected,
-        keys: Keys,
+        expected: TokenRequirements,
+        keys: JwksClient,
         clock: Clock,
-        listener: Listener,
+        observer: Observer,
         *,
         remember: float = 60.0,
     ) -> None:
@@ -36,7 +36,7 @@ class JwtAuthenticator:
         self._clock = clock
         self._remember = remember
         self._verified = Kept[tuple[bytes, int], Identity](_MAX_REMEMBERED, clock)
-        self._listener = listener
+        self._observer = observer
         self._hit, self._loaded = CacheLookup("verified", "hit"), CacheLookup("verified", "loaded")
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
@@ -46,7 +46,7 @@ class JwtAuthenticator:
         key = (sha256(value.encode("utf-8", "surrogateescape")).digest(), self._keys.generation)
         remembered = self._verified.get(key)
         if remembered is not None:
-            self._listener.happened(self._hit)
+            self._observer.on_event(self._hit)
             return remembered[0]
         token = self._token(value)
         peeked = peek(token)
@@ -57,7 +57,7 @@ class JwtAuthenticator:
             raise InvalidCredentialsError("the token's algorithm is not one that is allowed")
         found = await self._keys.find(header.get("kid"), header["alg"])
         claims = verify(token, header, found, self._expected, self._clock.now())
-        self._listener.happened(self._loaded)
+        self._observer.on_event(self._loaded)
         identity = self._identity(claims)
         life = min(self._remember, claims.expires_at - self._clock.now())
         if life > 0:

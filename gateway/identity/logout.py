@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import InvalidCredentialsError
-from gateway.identity.claims import Expected, kind_of, name_of, signed, time_of
+from gateway.identity.claims import TokenRequirements, kind_of, name_of, signed, time_of
 
 _EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _DIGEST_BYTES = 12
@@ -37,7 +37,7 @@ def session_names(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
     return _digest(issuer, "sub", sub), _digest(issuer, *(("sid", claims["sid"]) if "sid" in claims else ("only", sub)))
 
 
-def read_logout(token: str, header: Mapping[str, Any], key: Any, expected: Expected, now: float) -> Logout:
+def read_logout(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float) -> Logout:
     """What a logout *token* ends (section 2.6). InvalidCredentialsError.
 
     One that names both a person and a session ends that session, and those of the person that were never told their

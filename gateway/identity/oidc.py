@@ -19,9 +19,9 @@ from yarl import URL
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.identity.answers import read_json
-from gateway.identity.claims import Claims, Expected, groups_of, name_of, peek, verify
+from gateway.identity.claims import Claims, TokenRequirements, groups_of, name_of, peek, verify
 from gateway.identity.discovery import Discovery, Endpoints
-from gateway.identity.jwks import Keys
+from gateway.identity.jwks import JwksClient
 from gateway.identity.logout import Logout, read_logout, session_names
 from gateway.identity.ticket import algorithm_of
 from gateway.model import Identity, Secret
@@ -71,10 +71,10 @@ class OidcProvider:
     def __init__(
         self,
         name: str,
-        expected: Expected,
+        expected: TokenRequirements,
         client: Client,
         discovery: Discovery,
-        keys: Keys,
+        keys: JwksClient,
         session: aiohttp.ClientSession,
         clock: Clock,
     ) -> None:
@@ -132,7 +132,7 @@ class OidcProvider:
             kind="oidc",
             groups=groups_of(told.get(self._expected.groups_claim)),
             since=self._clock.now(),
-            revocable_as=session_names(self._expected.issuer, claims.all),
+            revocation_keys=session_names(self._expected.issuer, claims.all),
         )
 
     async def close(self) -> None:

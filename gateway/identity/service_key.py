@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from gateway.errors import InvalidCredentialsError
-from gateway.identity.proof import Proofs
+from gateway.identity.access_token import AccessTokens
 from gateway.model import Credentials, Identity, Secret, Video
 from gateway.ports import Clock, Store
 
@@ -41,7 +41,7 @@ class ServiceKeys:
 
     name = "service_key"
 
-    def __init__(self, keys: Iterable[ServiceKey], proofs: Proofs, clock: Clock, store: Store) -> None:
+    def __init__(self, keys: Iterable[ServiceKey], proofs: AccessTokens, clock: Clock, store: Store) -> None:
         self._keys = tuple(keys)
         self._proofs = proofs
         self._clock = clock
@@ -56,7 +56,7 @@ class ServiceKeys:
             return None
         is_key = token.reveal().startswith(PREFIX)
         identity = self._of_key(self._known(token.reveal())) if is_key else self._of_token(token)
-        if credentials.one_video and identity.video is None:
+        if credentials.video_token_only and identity.video is None:
             raise InvalidCredentialsError("an address that people open takes only a token for one video")
         return identity
 
@@ -108,5 +108,5 @@ class ServiceKeys:
             recording=said["rec"],
             video=said["vid"],
             session=said["ses"],
-            revocable_as=tuple(said.get("out", ())),
+            revocation_keys=tuple(said.get("out", ())),
         )

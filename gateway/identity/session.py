@@ -29,7 +29,7 @@ _REFRESH = 0.1
 
 class Sessions:
     """Implements ports.Authenticator. The first of *secrets* signs, all are accepted, so that keys rotate without
-    signing anyone out. *lifetime* and *idle* are seconds. Only groups in *kept_groups*, those that some rule names, are
+    signing anyone out. *lifetime* and *idle* are seconds. Only groups in *keep_groups*, those that some rule names, are
     kept: a person in hundreds of groups must fit into a cookie. *used_at* tells when a session last played."""
 
     name = "session"
@@ -43,7 +43,7 @@ class Sessions:
         store: Store,
         *,
         secure: bool,
-        kept_groups: frozenset[str],
+        keep_groups: frozenset[str],
         cross_site: bool = False,
         used_at: Callable[[str], float | None] = lambda _session: None,
     ) -> None:
@@ -53,7 +53,7 @@ class Sessions:
         self._idle = idle
         self._clock = clock
         self._store = store
-        self._kept_groups = kept_groups
+        self._keep_groups = keep_groups
         self._used_at = used_at
         same_site = "SameSite=None; Partitioned" if cross_site else "SameSite=Lax"
         self._attributes = f"; Path=/; HttpOnly; {same_site}" + ("; Secure" if secure else "")
@@ -106,7 +106,7 @@ class Sessions:
 
     def _is_over(self, identity: Identity) -> bool:
         """Whether it was signed out here or at its provider, or its person's proofs were revoked since it began."""
-        revoked_at = self._store.revoked_at(identity.subject, *identity.revocable_as)
+        revoked_at = self._store.revoked_at(identity.subject, *identity.revocation_keys)
         if revoked_at is not None and (identity.since is None or identity.since <= revoked_at):
             return True
         return identity.session is None or self._store.signed_out(identity.session)
@@ -122,13 +122,13 @@ class Sessions:
             "sub": identity.subject,
             "iss": identity.issuer,
             "prv": identity.provider,
-            "grp": sorted(identity.groups & self._kept_groups),
+            "grp": sorted(identity.groups & self._keep_groups),
             "iat": identity.since,
             "use": identity.used_at,
             "rec": identity.recording,
             "vid": identity.video,
             "also": identity.also,
-            "out": identity.revocable_as,
+            "out": identity.revocation_keys,
         }
         text = json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
         return self._box.encrypt(zlib.compress(text.encode())).decode()
@@ -157,7 +157,7 @@ class Sessions:
             also=tuple((recording, video) for recording, video in kept["also"]),
             session=kept["id"],
             used_at=used,
-            revocable_as=tuple(kept.get("out", ())),  # older cookies lack it
+            revocation_keys=tuple(kept.get("out", ())),  # older cookies lack it
         )
 
 

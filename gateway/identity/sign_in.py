@@ -11,11 +11,11 @@ from gateway.errors import (
     SignInFailedError,
     SignInForgottenError,
 )
-from gateway.events import IdentityTold
-from gateway.identity.attempts import Attempts, AttemptsCookie
+from gateway.events import IdentityDecided
+from gateway.identity.login_state import LoginState, LoginStateCookie
 from gateway.identity.oidc import Attempt, OidcProvider
 from gateway.model import Identity
-from gateway.ports import Clock, Listener, Store
+from gateway.ports import Clock, Observer, Store
 
 
 class SignIn:
@@ -25,16 +25,16 @@ class SignIn:
     def __init__(
         self,
         providers: Sequence[OidcProvider],
-        cookie: AttemptsCookie,
+        cookie: LoginStateCookie,
         clock: Clock,
-        listener: Listener,
+        observer: Observer,
         store: Store,
         lifetime: float,
     ) -> None:
         self._providers = {provider.name: provider for provider in providers}
         self._cookie = cookie
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
         self._store = store
         self._lifetime = lifetime
 
@@ -47,7 +47,7 @@ class SignIn:
         """The provider's address and a Set-Cookie. SignInCirclesError; IdentityProviderError."""
         now = self._clock.now()
         attempts = self._cookie.read(cookies)
-        if attempts.goes_in_circles(now):
+        if attempts.is_redirect_loop(now):
             raise SignInCirclesError(
                 "three sign-ins within a minute: cookies blocked, a clock off, or public_url wrong"
             )
@@ -55,14 +55,14 @@ class SignIn:
         try:
             address = await self._providers[provider].address(attempt)
         except IdentityProviderError:
-            self._listener.happened(IdentityTold(provider, "unavailable"))
+            self._observer.on_event(IdentityDecided(provider, "unavailable"))
             raise
         return address, self._cookie.header(attempts.begun(attempt))
 
-    def landed(self, cookies: Iterable[str], state: str) -> str | None:
+    def completed(self, cookies: Iterable[str], state: str) -> str | None:
         """Where this browser's sign-in of that *state* led, if it is long over: who goes back in the history may be
         sent here by the provider once more."""
-        return dict(self._cookie.read(cookies).landed).get(state)
+        return dict(self._cookie.read(cookies).completed).get(state)
 
     async def finish(self, cookies: Iterable[str], answer: Mapping[str, str]) -> tuple[Identity, str, str]:
         """The identity, the path that was wanted, and a Set-Cookie. SignInFailedError; IdentityProviderError."""
@@ -71,7 +71,7 @@ class SignIn:
         attempt = attempts.find(answer.get("state", ""), now)
         # The attempt knows its provider, so that no code of one's is taken to another (RFC 9207).
         provider = None if attempt is None else self._providers.get(attempt.provider)
-        if attempts == Attempts():
+        if attempts == LoginState():
             raise SignInForgottenError("the browser brought no sign-in: cookies blocked, late, or another address")
         if attempt is None or provider is None:
             raise SignInFailedError("the answer is to no sign-in that this browser began")
@@ -89,9 +89,9 @@ class SignIn:
             identity = await provider.finish(attempt, answer)
         except (IdentityProviderError, InvalidCredentialsError) as error:
             outcome = "refused" if isinstance(error, InvalidCredentialsError) else "unavailable"
-            self._listener.happened(IdentityTold(provider.name, outcome))
+            self._observer.on_event(IdentityDecided(provider.name, outcome))
             raise
-        self._listener.happened(IdentityTold(provider.name, "accepted"))
+        self._observer.on_event(IdentityDecided(provider.name, "accepted"))
         return identity
 
     async def sign_out_address(self, provider: str | None, back: str) -> str | None:

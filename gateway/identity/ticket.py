@@ -8,7 +8,7 @@ import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import InvalidCredentialsError, InvalidVideoError
-from gateway.identity.claims import Claims, Expected, name_of, peek, verify
+from gateway.identity.claims import Claims, TokenRequirements, name_of, peek, verify
 from gateway.model import Credentials, Identity, parse_id
 from gateway.ports import Clock, Store
 
@@ -54,7 +54,7 @@ def algorithm_of(key: str) -> str:
     raise ValueError("the key is none of Ed25519, P-256 and RSA")
 
 
-def read_ticket(token: str, key: str, expected: Expected, max_age: float, now: float) -> Claims:
+def read_ticket(token: str, key: str, expected: TokenRequirements, max_age: float, now: float) -> Claims:
     """The claims of a ticket that is right at *now*, spent or not. InvalidCredentialsError."""
     peeked = peek(token)
     if peeked is None:
@@ -75,7 +75,7 @@ class TicketAuthenticator:
     def __init__(
         self,
         name: str,
-        expected: Expected,
+        expected: TokenRequirements,
         key: str,
         clock: Clock,
         store: Store,

@@ -15,12 +15,12 @@ from select import PIPE_BUF
 from typing import Any
 
 from gateway.errors import BusyError
-from gateway.events import AuditFailed, AuditWritten, Event, Noticed
+from gateway.events import AuditFailed, AuditWritten, Event, LogEvent
 from gateway.model import Identity
-from gateway.observe.lines import json_line
-from gateway.observe.moment import rfc3339
-from gateway.ports import Clock, Listener
-from gateway.visit import Visit
+from gateway.observe.json_lines import json_line
+from gateway.observe.timestamps import rfc3339
+from gateway.ports import Clock, Observer
+from gateway.request_record import RequestRecord
 
 VERSION = 1
 
@@ -69,10 +69,10 @@ class AuditFile:
     """Implements ports.Audit, and listeners.Hearer for what ends. *path* "-" is standard output. As a context it writes
     the lines of what is done in it together, at its end."""
 
-    def __init__(self, path: str, clock: Clock, listener: Listener) -> None:
+    def __init__(self, path: str, clock: Clock, observer: Observer) -> None:
         self._path = path
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
         self._descriptor = _CLOSED
         self._pending: deque[Line] = deque()
         self._group: _Group | None = None
@@ -108,35 +108,37 @@ class AuditFile:
         if group is not None and group.lines:
             group.tell(self._write(group.lines))
 
-    async def opened(self, visit: Visit) -> None:
+    async def opened(self, record: RequestRecord) -> None:
         """The ``open`` line, before the first byte. BusyError where it cannot be written."""
-        line = "open", self._line("open", visit)
+        line = "open", self._line("open", record)
         stands = self._write([line])[0] if self._group is None else await self._group.add(line)
         if not stands:
             raise BusyError("the audit cannot be written")
-        visit.opened = True
+        record.opened = True
 
-    def signed(self, event: str, identity: Identity, visit: Visit) -> None:
+    def signed(self, event: str, identity: Identity, record: RequestRecord) -> None:
         """A ``sign_in`` or ``sign_out`` line."""
-        self._add(event, self._line(event, visit, identity))
+        self._add(event, self._line(event, record, identity))
 
     def hears(self, _kind: type[Event]) -> None:
         """Nothing that happens apart from a visit is audited."""
 
-    def ended(self, visit: Visit) -> None:
-        if visit.opened:
-            if visit.delivery == "proxy":
-                self._add("close", self._line("close", visit, closing=True))
-        elif visit.api:
-            self._add("api", self._line("api", visit, closing=True))
-        elif visit.code is not None and (visit.video is not None or visit.recording is not None):
-            self._add("deny", self._line("deny", visit, closing=True))
+    def on_request_end(self, record: RequestRecord) -> None:
+        if record.opened:
+            if record.delivery == "proxy":
+                self._add("close", self._line("close", record, closing=True))
+        elif record.api:
+            self._add("api", self._line("api", record, closing=True))
+        elif record.code is not None and (record.video is not None or record.recording is not None):
+            self._add("deny", self._line("deny", record, closing=True))
 
-    def _line(self, event: str, visit: Visit, identity: Identity | None = None, *, closing: bool = False) -> bytes:
-        line, who, grant, video = _BLANK.copy(), identity or visit.identity, visit.grant, visit.video
+    def _line(
+        self, event: str, record: RequestRecord, identity: Identity | None = None, *, closing: bool = False
+    ) -> bytes:
+        line, who, grant, video = _BLANK.copy(), identity or record.identity, record.grant, record.video
         line["time"] = rfc3339(self._clock.now())
         line["event"] = event
-        line["request_id"] = visit.request_id
+        line["request_id"] = record.request_id
         if who is not None:
             line["subject"] = who.subject or None
             line["issuer"] = who.issuer
@@ -145,19 +147,19 @@ class AuditFile:
             line["groups"] = sorted(grant.groups)
             line["rule"] = grant.rule
             line["account"] = grant.account
-        line["recording"] = visit.recording if video is None else video.recording
+        line["recording"] = record.recording if video is None else video.recording
         line["video"] = None if video is None else video.video
-        line["delivery"] = visit.delivery
-        line["method"] = visit.method
-        line["range"] = visit.range
-        line["status"] = visit.status
-        line["code"] = visit.code
+        line["delivery"] = record.delivery
+        line["method"] = record.method
+        line["range"] = record.range
+        line["status"] = record.status
+        line["code"] = record.code
         if closing:
-            line["bytes"] = visit.bytes
-            line["resumes"] = visit.resumes
-            line["outcome"] = visit.outcome
-            line["seconds"] = round(visit.seconds, 3)
-        line["peer"] = visit.peer
+            line["bytes"] = record.bytes
+            line["resumes"] = record.resumes
+            line["outcome"] = record.outcome
+            line["seconds"] = round(record.seconds, 3)
+        line["peer"] = record.peer
         return json_line(line)
 
     def _add(self, event: str, line: bytes) -> None:
@@ -179,7 +181,7 @@ class AuditFile:
             return [True] * (len(lines) - len(left)) + [False] * len(left)
         if self._failing:
             self._failing = False
-            self._listener.happened(Noticed("info", "the audit is written again"))
+            self._observer.on_event(LogEvent("info", "the audit is written again"))
         return [True] * len(lines)
 
     def _flush(self, queue: deque[Line]) -> None:
@@ -190,7 +192,7 @@ class AuditFile:
             while queue and written >= len(queue[0][1]):
                 event, line = queue.popleft()
                 written -= len(line)
-                self._listener.happened(_WRITTEN[event])
+                self._observer.on_event(_WRITTEN[event])
             if written:
                 queue[0] = (queue[0][0], queue[0][1][written:])
 
@@ -203,12 +205,12 @@ class AuditFile:
 
     def _fail(self, error: OSError, lines: int) -> None:
         for _ in range(lines):
-            self._listener.happened(AuditFailed())
+            self._observer.on_event(AuditFailed())
         if not self._failing:
             self._failing = True
             cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
             told = "the audit cannot be written: no new stream is opened until it can"
-            self._listener.happened(Noticed("error", told, (("cause", cause),)))
+            self._observer.on_event(LogEvent("error", told, (("cause", cause),)))
 
 
 def _at_once(lines: Sequence[Line]) -> bytes:

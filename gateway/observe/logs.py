@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from gateway.clock import SystemClock
-from gateway.events import Event, Noticed
-from gateway.observe.libraries import LibraryHandler
-from gateway.observe.lines import json_line
-from gateway.observe.listeners import Hear
-from gateway.observe.moment import rfc3339
+from gateway.events import Event, LogEvent
+from gateway.observe.json_lines import json_line
+from gateway.observe.observers import Hear
+from gateway.observe.stdlib_logging import LibraryHandler
+from gateway.observe.timestamps import rfc3339
 from gateway.ports import Clock
-from gateway.visit import Visit
+from gateway.request_record import RequestRecord
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _FLUSH_SECONDS = 0.2
@@ -29,7 +29,7 @@ _MOST_STRANGERS = 20
 """Records in a second of requests without a route."""
 
 Record = Mapping[str, Any]
-_Ended = tuple[Visit, float]
+_Ended = tuple[RequestRecord, float]
 """A request that is over, and when: a record is made of it only when it is written."""
 
 
@@ -44,7 +44,7 @@ def renderer(format_: str, *, colors: bool = False) -> Callable[[Record], str]:
     return lambda record: f"{last(None, '', dict(record))}\n"
 
 
-class LogListener:
+class LogObserver:
     """Implements listeners.Hearer. Between *start* and *stop* access records wait for one another; else they go now.
 
     *format_* is json or console; *level* debug, info, warning or error.
@@ -72,19 +72,21 @@ class LogListener:
         self.flush()
 
     def hears(self, kind: type[Event]) -> Hear | None:
-        return self.happened if kind is Noticed else None
+        return self.on_event if kind is LogEvent else None
 
-    def happened(self, event: Event) -> None:
-        if isinstance(event, Noticed) and _LEVELS[event.level] >= self._level:
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, LogEvent) and _LEVELS[event.level] >= self._level:
             self._out([self._record(event.level, event.message, dict(event.fields))])
 
-    def ended(self, visit: Visit) -> None:
+    def on_request_end(self, request_record: RequestRecord) -> None:
         if self._level > _LEVELS["info"]:
             return
-        if len(self._waiting) >= _MOST_WAITING or (visit.route == "other" and self._is_flood(visit.started)):
+        if len(self._waiting) >= _MOST_WAITING or (
+            request_record.route == "other" and self._is_flood(request_record.started)
+        ):
             self._dropped += 1
             return
-        self._waiting.append((visit, self._clock.now()))
+        self._waiting.append((request_record, self._clock.now()))
         if self._loop is None:
             self.flush()
         elif self._timer is None:
@@ -128,33 +130,33 @@ class LogListener:
             return  # a log that cannot be written must not end a request
 
 
-def take_over(listener: LogListener, clock: Clock, level: str) -> None:
+def take_over(observer: LogObserver, clock: Clock, level: str) -> None:
     """Route the standard library's logging through *listener*. Its debug level, which shows secrets, stays silent."""
     root = logging.getLogger()
-    root.handlers[:] = [LibraryHandler(listener, clock)]
+    root.handlers[:] = [LibraryHandler(observer, clock)]
     root.setLevel(max(_LEVELS[level], logging.INFO))
 
 
-def _told_of(visit: Visit, now: float) -> Record:
+def _told_of(request_record: RequestRecord, now: float) -> Record:
     """What the log says of a request: the route's template, never the path, the query or the Referer."""
     return {
         "timestamp": rfc3339(now),
         "level": "info",
         "event": "request",
-        "request_id": visit.request_id,
-        "method": visit.method,
-        "route": visit.route,
-        "status": visit.status,
-        "code": visit.code,
-        "reason": visit.reason,
-        "subject": None if visit.identity is None else visit.identity.subject,
-        "provider": None if visit.identity is None else visit.identity.provider,
-        "rule": None if visit.grant is None else visit.grant.rule,
-        "recording": visit.recording if visit.video is None else visit.video.recording,
-        "video": None if visit.video is None else visit.video.video,
-        "delivery": visit.delivery,
-        "bytes": visit.bytes,
-        "outcome": visit.outcome,
-        "seconds": round(visit.seconds, 6),
-        "peer": visit.peer,
+        "request_id": request_record.request_id,
+        "method": request_record.method,
+        "route": request_record.route,
+        "status": request_record.status,
+        "code": request_record.code,
+        "reason": request_record.reason,
+        "subject": None if request_record.identity is None else request_record.identity.subject,
+        "provider": None if request_record.identity is None else request_record.identity.provider,
+        "rule": None if request_record.grant is None else request_record.grant.rule,
+        "recording": request_record.recording if request_record.video is None else request_record.video.recording,
+        "video": None if request_record.video is None else request_record.video.video,
+        "delivery": request_record.delivery,
+        "bytes": request_record.bytes,
+        "outcome": request_record.outcome,
+        "seconds": round(request_record.seconds, 6),
+        "peer": request_record.peer,
     }

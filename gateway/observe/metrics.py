@@ -14,9 +14,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from gateway import events
-from gateway.observe.listeners import Hear
+from gateway.observe.observers import Hear
 from gateway.observe.series import Series
-from gateway.visit import Visit
+from gateway.request_record import RequestRecord
 
 _KNOWN: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "valt_requests": (
@@ -71,20 +71,20 @@ class Metrics:
             events.ValtCall: self._valt_calls,
             events.ValtLogin: series.valt_logins.count,
             events.JwksRefresh: series.jwks_refreshes.count,
-            events.IdentityTold: series.identity.count,
+            events.IdentityDecided: series.identity.count,
             events.GrantDecided: series.grants.count,
             events.LinkUsed: series.link_remaining_seconds.observe,
             events.StreamResumed: series.stream_resumes.count,
             events.StreamAborted: series.stream_aborts.count,
-            events.Relayed: series.relay.count,
+            events.RelayStarted: series.relay.count,
             events.ConfigReloaded: series.config_reloads.count,
             events.LimitReached: series.limits.count,
-            events.LoopLagged: series.event_loop_lag_seconds.observe,
+            events.LoopLagMeasured: series.event_loop_lag_seconds.observe,
             events.AuditWritten: series.audit_events.count,
             events.AuditFailed: series.audit_failures.count,
         }
         self._told: dict[type[events.Event], list[Any]] = {kind: [] for kind in self._fold}
-        self._over: list[Visit] = []
+        self._over: list[RequestRecord] = []
 
     def know(
         self,
@@ -119,39 +119,39 @@ class Metrics:
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def hears(self, kind: type[events.Event]) -> Hear | None:
-        if kind is events.LoopLagged:
+        if kind is events.LoopLagMeasured:
             return self._lagged
         told = self._told.get(kind)
         return None if told is None else told.append
 
-    def ended(self, visit: Visit) -> None:
-        self._over.append(visit)
+    def on_request_end(self, request_record: RequestRecord) -> None:
+        self._over.append(request_record)
         if len(self._over) >= _BATCH:
             self._add_up()
 
-    def _lagged(self, event: events.LoopLagged) -> None:
-        self._told[events.LoopLagged].append(event)
+    def _lagged(self, event: events.LoopLagMeasured) -> None:
+        self._told[events.LoopLagMeasured].append(event)
         self._add_up()
 
     def _add_up(self) -> None:
         for kind, told in self._told.items():
             self._fold[kind](told)
             told.clear()
-        for visit in self._over:
-            self._visited(visit)
+        for request_record in self._over:
+            self._visited(request_record)
         self._over.clear()
 
-    def _visited(self, visit: Visit) -> None:
-        series, stages = self._series, visit.stages
-        series.requests.numbers[visit.route, visit.method, visit.status or _NO_STATUS] += 1
-        series.request_seconds.rows[visit.route,].add(visit.seconds)
+    def _visited(self, request_record: RequestRecord) -> None:
+        series, stages = self._series, request_record.stages
+        series.requests.numbers[request_record.route, request_record.method, request_record.status or _NO_STATUS] += 1
+        series.request_seconds.rows[request_record.route,].add(request_record.seconds)
         stage_rows = series.stage_seconds.rows
         for stage, seconds in stages.items():
             stage_rows[stage,].add(seconds)
-        if visit.opened and visit.delivery is not None:
-            series.deliveries.numbers[visit.delivery, visit.outcome or "whole"] += 1
-            series.stream_bytes.numbers[()] += visit.bytes
-            if visit.delivery == "proxy":
+        if request_record.opened and request_record.delivery is not None:
+            series.deliveries.numbers[request_record.delivery, request_record.outcome or "whole"] += 1
+            series.stream_bytes.numbers[()] += request_record.bytes
+            if request_record.delivery == "proxy":
                 series.stream_first_byte_seconds.rows[()].add(sum(stages.values()))
 
     def _valt_calls(self, told: list[events.ValtCall]) -> None:

@@ -12,7 +12,7 @@ from gateway.settings import checks, secrets
 from gateway.settings.environment import lay_over
 from gateway.settings.faults import Fault, line_of, locate, read_faults
 from gateway.settings.model import Settings
-from gateway.settings.remainder import Remainder
+from gateway.settings.partial_validation import Remainder
 
 _PATHS = (
     ("server", "tls_cert_file"),

@@ -12,7 +12,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.ports import Clock
-from gateway.sim import shapes
+from gateway.sim import responses
 from gateway.sim.catalogue import Recording
 from gateway.sim.knobs import Knobs
 
@@ -124,53 +124,53 @@ class Api:
     def _refusal(self, request: web.Request) -> web.Response | None:
         token = request.query.get("access_token")
         if token is None:
-            return web.json_response(shapes.NO_KEY, status=401)
+            return web.json_response(responses.NO_KEY, status=401)
         if self.tokens.get(token, 0.0) <= self._clock.monotonic():
-            return web.json_response(shapes.BAD_KEY, status=401)
+            return web.json_response(responses.BAD_KEY, status=401)
         return None
 
     async def _login(self, request: web.Request) -> web.Response:
         body = await _json(request)
         if body is None:
-            return web.json_response(shapes.SERVER_ERROR, status=500)
+            return web.json_response(responses.SERVER_ERROR, status=500)
         username, password = str(body.get("username")), body.get("password")
         if self._knobs.refuse_logins or username not in self._users or self._users[username] != password:
-            return web.json_response(shapes.LOGIN_FAILED, status=401)
+            return web.json_response(responses.LOGIN_FAILED, status=401)
         token = secrets.token_hex(16)
         self.issued.append(token)
         self.tokens[token] = self._clock.monotonic() + self._knobs.token_life
-        return web.json_response(shapes.login(token))
+        return web.json_response(responses.login(token))
 
     async def _download(self, request: web.Request) -> web.Response:
         recording = self.recording(request.match_info["recording"])
         film = None if recording is None else recording.film(request.match_info["video"])
         if recording is None or film is None or not film.ready:
-            return web.json_response(shapes.NOT_FOUND_DOWNLOAD, status=404)
+            return web.json_response(responses.NOT_FOUND_DOWNLOAD, status=404)
         number = recording.films.index(film) + 1
         path = f"/distribution/{recording.recording}/1_{recording.recording}_{number}.mp4"
         scheme, _, place = self._media().partition("://")
         place, scheme = self._knobs.link_host or place, self._knobs.link_scheme or scheme
         token = self._signer.sign(place.rpartition(":")[0], path)
-        url = f"{scheme}://{place}{path}?filename={shapes.filename(recording, film)}&access_token={token}"
+        url = f"{scheme}://{place}{path}?filename={responses.filename(recording, film)}&access_token={token}"
         answer = {"url": url}
         return web.json_response({"data": answer} if self._knobs.url_under_data else answer)
 
     async def _record(self, request: web.Request) -> web.Response:
         recording = self.recording(request.match_info["recording"])
         if recording is None:
-            return web.json_response(shapes.NOT_FOUND, status=404)
-        return web.json_response(shapes.details(recording))
+            return web.json_response(responses.NOT_FOUND, status=404)
+        return web.json_response(responses.details(recording))
 
     async def _search(self, request: web.Request) -> web.Response:
         body = await _json(request)
         if body is None:
-            return web.json_response(shapes.SERVER_ERROR, status=500)
+            return web.json_response(responses.SERVER_ERROR, status=500)
         text = str(body.get("search", "")).lower()
-        rows = [shapes.row(one) for one in self.recordings if text in one.name.lower()]
+        rows = [responses.row(one) for one in self.recordings if text in one.name.lower()]
         try:
             offset, limit = int(body.get("offset", 0)), int(body.get("limit", len(rows)))
         except (TypeError, ValueError):
-            return web.json_response(shapes.SERVER_ERROR, status=500)
+            return web.json_response(responses.SERVER_ERROR, status=500)
         return web.json_response({"data": {"records": rows[offset : offset + limit]}})
 
     async def _rooms(self, _request: web.Request) -> web.Response:

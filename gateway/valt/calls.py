@@ -11,11 +11,11 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from gateway.errors import ValtLeftAloneError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
-from gateway.events import Noticed
-from gateway.ports import Clock, Listener
-from gateway.valt.breaker import Breaker, End, State
-from gateway.valt.patience import Patience
+from gateway.errors import CircuitOpenError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
+from gateway.events import LogEvent
+from gateway.ports import Clock, Observer
+from gateway.valt.circuit_breaker import CircuitBreaker, End, State
+from gateway.valt.retry_budget import RetryBudget
 
 _BROKEN = (aiohttp.ClientError, OSError, ValueError)
 _NOTICES = {State.OPEN: ("warning", "VALT keeps failing and is left alone"), State.CLOSED: ("info", "VALT is back")}
@@ -38,19 +38,19 @@ class Calls:
         session: aiohttp.ClientSession,
         server: str,
         clock: Clock,
-        listener: Listener,
+        observer: Observer,
         *,
         read_timeout: float,
-        breaker: Breaker | None = None,
-        patience: Patience | None = None,
+        breaker: CircuitBreaker | None = None,
+        patience: RetryBudget | None = None,
     ) -> None:
         self._session = session
         self._server = server
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
         self._read_timeout = read_timeout
-        self._breaker = breaker or Breaker()
-        self._patience = patience or Patience()
+        self._breaker = breaker or CircuitBreaker()
+        self._patience = patience or RetryBudget()
         self._told = self._breaker.state
 
     @property
@@ -62,7 +62,7 @@ class Calls:
         """VALT's answer, of *limit* bytes at most. ValtUnavailableError; ValtTimeoutError; ValtResponseError."""
         loop = asyncio.get_running_loop()
         until, retries = loop.time() + self._read_timeout, 0
-        self._patience.earn()
+        self._patience.record_call()
         while True:
             try:
                 answer = await self._once(method, url, until, limit, json)
@@ -87,7 +87,7 @@ class Calls:
         now = self._clock.monotonic()
         permit = self._breaker.admit(now)
         if permit is None:
-            raise ValtLeftAloneError("VALT keeps failing and is left alone", retry_after=self._breaker.wait(now))
+            raise CircuitOpenError("VALT keeps failing and is left alone", retry_after=self._breaker.wait(now))
         end = End.UNKNOWN
         try:
             async with asyncio.timeout_at(until):
@@ -116,4 +116,4 @@ class Calls:
     def _tell(self) -> None:
         if self.state is not self._told and self.state in _NOTICES:
             self._told = self.state
-            self._listener.happened(Noticed(*_NOTICES[self._told], (("server", self._server),)))
+            self._observer.on_event(LogEvent(*_NOTICES[self._told], (("server", self._server),)))

@@ -20,9 +20,9 @@ from gateway.errors import (
 )
 from gateway.events import ValtCall, ValtLogin
 from gateway.model import AccessToken, Account, Link, RecordingDetails, Video
-from gateway.ports import Clock, Listener
-from gateway.valt import wire
-from gateway.valt.address import Places, read_link
+from gateway.ports import Clock, Observer
+from gateway.valt import schema
+from gateway.valt.allowed_hosts import AllowedHosts, read_link
 from gateway.valt.calls import Answer, Calls
 
 _MAX_ANSWER = 256 * 1024
@@ -39,14 +39,14 @@ class ValtClient:
         accounts: Mapping[str, Account],
         media_hosts: "tuple[str, ...]",
         clock: Clock,
-        listener: Listener,
+        observer: Observer,
     ) -> None:
         self._calls = calls
         self._api = base_url.rstrip("/") + "/api/v3"
         self._accounts = accounts
-        self._places = Places.of(base_url, media_hosts)
+        self._places = AllowedHosts.of(base_url, media_hosts)
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
 
     async def login(self, account: str) -> AccessToken:
         """Log in as *account*. ValtLoginError where VALT says no to it; ValtError where it says something else."""
@@ -59,7 +59,7 @@ class ValtClient:
                 if answer.status in (401, 403):
                     raise ValtLoginError(f"VALT refused the account {account!r} (HTTP {answer.status})")
                 self._judge(answer.status)
-                token = AccessToken(account, wire.access_token(answer.body), self._clock.monotonic())
+                token = AccessToken(account, schema.access_token(answer.body), self._clock.monotonic())
             outcome = "ok"
             return token
         except GatewayError as error:
@@ -67,18 +67,18 @@ class ValtClient:
             outcome = outcomes.get(type(error), "error")
             raise
         finally:
-            self._listener.happened(ValtLogin(account, outcome))
+            self._observer.on_event(ValtLogin(account, outcome))
 
     async def download(self, token: AccessToken, video: Video) -> Link:
         """VALT's download URL (API Download Recording Video), checked."""
         with self._told("download"):
             body = await self._get(f"/records/download/{video.recording}/{video.video}", token)
-            return read_link(wire.download_url(body), self._places, self._clock.monotonic())
+            return read_link(schema.download_url(body), self._places, self._clock.monotonic())
 
     async def record(self, token: AccessToken, recording: str) -> RecordingDetails:
         """What VALT knows of a recording (API Recording Details)."""
         with self._told("record"):
-            return wire.recording_details(await self._get(f"/records/{recording}", token))
+            return schema.recording_details(await self._get(f"/records/{recording}", token))
 
     async def search(self, token: AccessToken, query: Mapping[str, Any]) -> list[RecordingDetails]:
         """The recordings that match (API List Recordings); *query* is VALT's own body."""
@@ -86,12 +86,12 @@ class ValtClient:
             answer = await self._ask("POST", "/records", token, limit=_MAX_SEARCH, json=dict(query))
             self._judge(answer.status)
             # Thousands of rows take a third of a second, in which no stream would get its bytes.
-            return await asyncio.to_thread(wire.search_results, answer.body)
+            return await asyncio.to_thread(schema.search_results, answer.body)
 
     async def rooms(self, token: AccessToken) -> list[tuple[int, str]]:
         """Ids and names of the rooms the account sees."""
         with self._told("rooms"):
-            return wire.rooms(await self._get("/rooms/info", token))
+            return schema.rooms(await self._get("/rooms/info", token))
 
     async def _get(self, path: str, token: AccessToken) -> bytes:
         answer = await self._ask("GET", path, token)
@@ -135,4 +135,4 @@ class ValtClient:
         except (ValtError, asyncio.CancelledError):
             raise
         finally:
-            self._listener.happened(ValtCall(operation, outcome, self._clock.monotonic() - began))
+            self._observer.on_event(ValtCall(operation, outcome, self._clock.monotonic() - began))

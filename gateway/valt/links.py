@@ -4,7 +4,7 @@ from gateway.cache import Cache, Loaded
 from gateway.errors import VideoNotFoundError
 from gateway.events import LinkUsed
 from gateway.model import Link, Video
-from gateway.ports import Clock, Listener, Valt
+from gateway.ports import Clock, Observer, Valt
 from gateway.valt.tokens import Tokens
 
 _MAX_LIFE = 24 * 3600.0
@@ -23,7 +23,7 @@ class ValtLinks:
         valt: Valt,
         tokens: Tokens,
         clock: Clock,
-        listener: Listener,
+        observer: Observer,
         *,
         margin: float,
         negative_ttl: float,
@@ -32,12 +32,12 @@ class ValtLinks:
         self._valt = valt
         self._tokens = tokens
         self._clock = clock
-        self._listener = listener
+        self._observer = observer
         self._margin = margin
         self._cache: Cache[Key, Link] = Cache(
             "link",
             clock,
-            listener,
+            observer,
             max_entries=max_entries,
             negative=(VideoNotFoundError,),
             negative_ttl=negative_ttl,
@@ -51,7 +51,7 @@ class ValtLinks:
             min_life=min_life - self._margin,
         )
         remaining = 0.0 if link.expires_at is None else max(0.0, link.expires_at - self._clock.now())
-        self._listener.happened(LinkUsed(remaining))
+        self._observer.on_event(LinkUsed(remaining))
         return link
 
     async def renew(self, account: str, video: Video, stale: Link) -> Link:

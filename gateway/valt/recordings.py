@@ -3,21 +3,21 @@
 from gateway.cache import Cache, Loaded
 from gateway.errors import VideoNotFoundError
 from gateway.model import RecordingDetails
-from gateway.ports import Clock, Listener, Valt
+from gateway.ports import Clock, Observer, Valt
 from gateway.valt.tokens import Tokens
 
 
 class ValtRecordings:
     """Implements ports.Recordings. *ttl* is seconds."""
 
-    def __init__(self, valt: Valt, tokens: Tokens, clock: Clock, listener: Listener, *, ttl: float) -> None:
+    def __init__(self, valt: Valt, tokens: Tokens, clock: Clock, observer: Observer, *, ttl: float) -> None:
         self._valt = valt
         self._tokens = tokens
         self._ttl = ttl
         self._cache: Cache[tuple[str, str], RecordingDetails] = Cache(
             "recording",
             clock,
-            listener,
+            observer,
             max_entries=10_000,
             negative=(VideoNotFoundError,),
             negative_ttl=min(5.0, ttl),

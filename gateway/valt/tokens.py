@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from gateway.cache import Cache, Loaded
 from gateway.errors import AccessTokenRefusedError, ValtLoginError, ValtResponseError
-from gateway.events import Noticed
+from gateway.events import LogEvent
 from gateway.model import AccessToken
-from gateway.ports import Clock, Listener, Valt
-from gateway.valt.queue import Queue
+from gateway.ports import Clock, Observer, Valt
+from gateway.valt.concurrency_limit import Queue
 
 T = TypeVar("T")
 
@@ -24,16 +24,16 @@ class Tokens:
     """*token_ttl* is seconds: a token is renewed before this age even if VALT never complains. Who asks needs
     a place in *queue*."""
 
-    def __init__(self, valt: Valt, clock: Clock, listener: Listener, queue: Queue, *, token_ttl: float) -> None:
+    def __init__(self, valt: Valt, clock: Clock, observer: Observer, queue: Queue, *, token_ttl: float) -> None:
         self._valt = valt
         self._queue = queue
-        self._listener = listener
+        self._observer = observer
         self._token_ttl = token_ttl
         self._states: dict[str, str] = {}
         self._cache: Cache[str, AccessToken] = Cache(
             "token",
             clock,
-            listener,
+            observer,
             max_entries=1000,
             negative=(ValtLoginError,),
             negative_ttl=REFUSED_PASSWORD_REST,
@@ -72,7 +72,7 @@ class Tokens:
         except ValtLoginError as error:
             self._states[account] = "refused"
             remedy = f"{error}; it is not tried again for {REFUSED_PASSWORD_REST:.0f} s: check valt.accounts.{account}"
-            self._listener.happened(Noticed("error", remedy, (("account", account),)))
+            self._observer.on_event(LogEvent("error", remedy, (("account", account),)))
             raise
         self._states[account] = "ok"
         return Loaded(token, self._token_ttl)

@@ -23,7 +23,7 @@ from gateway.web.request import Request
 Handle = Callable[[Any], Coroutine[Any, Any, web.StreamResponse]]
 Refused = Callable[[BaseException | None], web.Response]
 
-_arrivals = memoryview(bytearray(256 * 1024))
+_session_cookies = memoryview(bytearray(256 * 1024))
 """What has just been read: a protocol is told of it before anything else is read."""
 
 
@@ -63,10 +63,10 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # Where a protocol brings no buffer, asyncio allocates 256 KiB for each read: more than a small read costs.
-        return _arrivals
+        return _session_cookies
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes(_arrivals[:nbytes]))
+        self.data_received(bytes(_session_cookies[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         idle = self._waiter

@@ -19,7 +19,7 @@ class CredentialsReader:
         self._names = tuple(dict.fromkeys(name.lower() for name in ["authorization", *header_names]))
         self._read_session = read_session
 
-    def read(self, request: Request, *, access_token: bool = False, one_video: bool = False) -> Credentials:
+    def read(self, request: Request, *, access_token: bool = False, video_token_only: bool = False) -> Credentials:
         """*access_token*: whether VALT's own query parameter is proof at this address. *one_video*: whether only one
         that is for a single video is."""
         headers = request.headers
@@ -32,13 +32,13 @@ class CredentialsReader:
             ticket=None if ticket is None else Secret(ticket),
             session=None if session is None else Secret(session),
             access_token=None if token is None else Secret(token),
-            one_video=one_video,
+            video_token_only=video_token_only,
             peer=request.peer,
             spend=request.method != "HEAD",
         )
 
 
-class Forwarded:
+class TrustedProxies:
     """Who the client is behind proxies that are trusted by the socket's own peer address. *trusted* are networks."""
 
     def __init__(self, trusted: Iterable[str]) -> None:

@@ -39,7 +39,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.LinkRejectedError: 502,
     errors.IdentityProviderError: 503,
     errors.ValtUnavailableError: 503,
-    errors.ValtLeftAloneError: 503,
+    errors.CircuitOpenError: 503,
     errors.BusyError: 503,
     errors.ValtTimeoutError: 504,
 }
@@ -65,7 +65,7 @@ class ErrorAnswers:
             if is_top_navigation(request):
                 return web.Response(status=302, headers=_TO_SIGN_IN | {"Location": sign_in})
         if navigation and request is not None:
-            known = request.visit.identity if status == 403 else None
+            known = request.record.identity if status == 403 else None
             response = self._pages.error(request, error, status, known.subject if known else "", sign_in)
         else:
             response = problem(error, status, request_id)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from gateway.visit import Visit
+from gateway.request_record import RequestRecord
 
 
 class NamesAnswers(Protocol):
@@ -17,7 +17,7 @@ class Request(web.BaseRequest):
     """*parts* are the parameters of its route, decoded. *peer* is the address at the other end of the socket, never a
     forwarded one, and None on a unix socket. *set_cookie* is what its answer is to set."""
 
-    visit: Visit
+    record: RequestRecord
     parts: Mapping[str, str]
     peer: str | None
     set_cookie: str | None = None

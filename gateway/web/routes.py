@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.errors import GatewayError, MethodNotAllowedError, NotFoundError
-from gateway.web.admission import Admission
-from gateway.web.api import ApiHandlers
-from gateway.web.assets import Assets
 from gateway.web.cors import Cors
-from gateway.web.credentials import Forwarded
+from gateway.web.credentials import TrustedProxies
 from gateway.web.errors import ErrorAnswers
+from gateway.web.handlers.api_docs import ReferenceHandlers
+from gateway.web.handlers.assets import Assets
+from gateway.web.handlers.listing import ListingHandlers
+from gateway.web.handlers.login import SignInHandlers
+from gateway.web.handlers.recordings import RecordingHandlers
+from gateway.web.handlers.userinfo import PeopleHandlers
+from gateway.web.handlers.valt_api import ApiHandlers
 from gateway.web.in_flight import InFlight
-from gateway.web.listing import ListingHandlers
-from gateway.web.openapi import openapi
-from gateway.web.people import PeopleHandlers
-from gateway.web.recordings import RecordingHandlers
-from gateway.web.reference import ReferenceHandlers
 from gateway.web.request import Handler, Request
-from gateway.web.sign_in import SignInHandlers
+from gateway.web.request_validation import RequestValidator
+from gateway.web.schemas.openapi import openapi
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Handlers:
     sign_in: SignInHandlers
     assets: Assets
     answers: ErrorAnswers
-    admission: Admission
-    forwarded: Forwarded
+    request_validator: RequestValidator
+    forwarded: TrustedProxies
     cors: Cors
     in_flight: InFlight = field(default_factory=InFlight)
 

@@ -49,7 +49,7 @@ class Candidate:
     seen: bool
 
 
-class Looks:
+class DetailLookups:
     """One search's looks at recordings' details."""
 
     def __init__(self, listing: Listing, identity: Identity) -> None:
@@ -87,6 +87,6 @@ class Search:
                 if seen is not False:
                     yield Candidate(account, row, seen is True)
 
-    def looks(self, identity: Identity) -> Looks:
+    def looks(self, identity: Identity) -> DetailLookups:
         """For one search of that person's."""
-        return Looks(self._listing, identity)
+        return DetailLookups(self._listing, identity)

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.bench import peers
-from tests.bench.house import House, Subject, house
+from tests.bench.environment import GatewayStack, Subject, running_stack
 from tests.bench.sink import Sink
 from tests.bench.table import Bench, Case, head, row
 
@@ -36,13 +36,13 @@ _UNDER_LOAD = Case("first byte beside 64 streams, http", "http", 1, 64 * 1024)
 
 async def bench(only: str, rounds: int, seconds: float, crowd: int) -> None:
     """*crowd* viewers for memory, and ten times as many connections that stand open."""
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="valt-gateway-bench-")))
-        home = await stack.enter_async_context(house(folder))
+    async with AsyncExitStack() as exits:
+        folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="valt-gateway-bench-")))
+        stack = await exits.enter_async_context(running_stack(folder))
         sink = Sink(folder)
         await sink.build()
-        starts = [await home.start_seconds() for _ in range(rounds)]
-        table = Bench(home, sink, await _subjects(stack, home), rounds, seconds)
+        starts = [await stack.start_seconds() for _ in range(rounds)]
+        table = Bench(stack, sink, await _subjects(exits, stack), rounds, seconds)
         head(rounds, seconds)
         for case in (one for one in CASES if only in one.name):
             await table.throughput(case)
@@ -59,21 +59,21 @@ async def bench(only: str, rounds: int, seconds: float, crowd: int) -> None:
             row("start, to the first answer", "s", f"{statistics.median(starts):.2f}")
 
 
-async def _subjects(stack: AsyncExitStack, home: House) -> dict[str, list[Subject]]:
+async def _subjects(exits: AsyncExitStack, stack: GatewayStack) -> dict[str, list[Subject]]:
     """Everybody, running, by the kind of case; the gateway first."""
     subjects: dict[str, list[Subject]] = {kind: [] for kind in peers.KINDS}
     for kind, delivery in (("http", "proxy"), ("https", "proxy"), ("redirect", "redirect")):
-        gateway = home.gateway(kind, delivery, encrypted=kind == "https")
-        subjects[kind].append(await stack.enter_async_context(gateway))
+        gateway = stack.gateway(kind, delivery, encrypted=kind == "https")
+        subjects[kind].append(await exits.enter_async_context(gateway))
     programs = await peers.install()
     for peer in (
-        peers.nginx_peer(home),
-        peers.haproxy(home),
-        peers.caddy(home, programs),
-        peers.traefik(home, programs),
-        peers.envoy(home, programs),
+        peers.nginx_peer(stack),
+        peers.haproxy(stack),
+        peers.caddy(stack, programs),
+        peers.traefik(stack, programs),
+        peers.envoy(stack, programs),
     ):
-        for kind, subject in (await stack.enter_async_context(peer)).items():
+        for kind, subject in (await exits.enter_async_context(peer)).items():
             subjects[kind].append(subject)
     for cached in subjects.pop("redirect-cached"):
         subjects["redirect"].append(Subject(f"{cached.name} cached", cached.port, cached.pid))

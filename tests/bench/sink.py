@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.house import FILM
+from tests.bench.environment import FILM
 from tests.support.programs import run
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tests.bench.house import House, Subject
+from tests.bench.environment import GatewayStack, Subject
 from tests.bench.sink import Sink, standing_open
 
 
@@ -31,14 +31,14 @@ class Bench:
     """*subjects* by the kind of case; the gateway is the first of each."""
 
     def __init__(
-        self, home: House, sink: Sink, subjects: Mapping[str, Sequence[Subject]], rounds: int, seconds: float
+        self, stack: GatewayStack, sink: Sink, subjects: Mapping[str, Sequence[Subject]], rounds: int, seconds: float
     ) -> None:
-        self._home = home
+        self._home = stack
         self._sink = sink
         self._subjects = subjects
         self._rounds = rounds
         self._seconds = seconds
-        self._requests = home.requests()
+        self._requests = stack.requests()
 
     async def throughput(self, case: Case) -> None:
         """One row a case: the medians of every subject, and the gateway's ratio to each within a round."""

@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 
 from gateway.errors import InvalidCredentialsError
-from gateway.identity.claims import Expected
+from gateway.identity.access_token import AccessTokens
+from gateway.identity.claims import TokenRequirements
 from gateway.identity.header import HeaderAuthenticator
-from gateway.identity.jwks import Keys
+from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
-from gateway.identity.proof import Proofs
 from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
 from gateway.identity.ticket import TicketAuthenticator, mint_ticket
@@ -20,8 +20,8 @@ from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Authenticator
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
-from tests.support.listener import Recorder
 from tests.support.provider import Provider
+from tests.support.recorder import Recorder
 
 SHARED = "a secret that is shared with the portal"
 
@@ -40,8 +40,8 @@ class Case:
 
 
 def signed(clock: ManualClock, provider: Provider, client: aiohttp.ClientSession) -> Case:
-    keys = Keys(provider.issuer, "", client, clock, Recorder())
-    expected = Expected(provider.issuer, "valt-gateway", ("EdDSA",), 30.0)
+    keys = JwksClient(provider.issuer, "", client, clock, Recorder())
+    expected = TokenRequirements(provider.issuer, "valt-gateway", ("EdDSA",), 30.0)
     claims = {"iss": provider.issuer, "aud": "valt-gateway", "sub": "anna", "iat": clock.now(), "exp": clock.now() + 60}
     good, bad = (provider.sign({**claims, "aud": audience}) for audience in ("valt-gateway", "another"))
     return Case(
@@ -52,7 +52,7 @@ def signed(clock: ManualClock, provider: Provider, client: aiohttp.ClientSession
 
 
 def ticket(clock: ManualClock) -> Case:
-    expected = Expected("https://portal.example.edu", "here", ("HS256",), 5.0)
+    expected = TokenRequirements("https://portal.example.edu", "here", ("HS256",), 5.0)
     good, bad = (
         mint_ticket(SHARED, issuer=expected.issuer, audience=audience, subject="anna", now=clock.now(), ttl=60.0)
         for audience in ("here", "elsewhere")
@@ -73,7 +73,7 @@ def header() -> Case:
 
 
 def session(clock: ManualClock) -> Case:
-    sessions = Sessions([Secret(SHARED)], 100.0, 50.0, clock, MemoryStore(clock), secure=True, kept_groups=frozenset())
+    sessions = Sessions([Secret(SHARED)], 100.0, 50.0, clock, MemoryStore(clock), secure=True, keep_groups=frozenset())
     issued = sessions.issue_header(Identity(subject="anna", issuer="i", provider="one", kind="oidc"))
     value = sessions.read([issued.partition(";")[0]])
     assert value is not None
@@ -83,7 +83,7 @@ def session(clock: ManualClock) -> Case:
 def service_key(clock: ManualClock) -> Case:
     good = "vgk_" + "k" * 43
     keys = [ServiceKey("anna", hashlib.sha256(good.encode()).hexdigest())]
-    proofs = Proofs([Secret(SHARED)], kept_groups=frozenset())
+    proofs = AccessTokens([Secret(SHARED)], keep_groups=frozenset())
     return Case(
         ServiceKeys(keys, proofs, clock, MemoryStore(clock)),
         Credentials(headers={"authorization": f"Bearer {good}"}),

@@ -11,7 +11,7 @@ import aiohttp
 from aiohappyeyeballs import AddrInfoType
 
 from tests.soak.figures import Figures, Held
-from tests.support.harness import House, house
+from tests.support.gateway_fixture import GatewayStack, running_stack
 
 _PATH = "/recordings/soak/videos/film"
 _MORE = '[limits]\nstreams_per_person = 0\n[streams]\nupstream_idle = "50ms"\n'
@@ -27,27 +27,27 @@ async def soak(folder: Path, *, seconds: float, mebibytes: int = 8, viewers: int
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with (
-        house(folder, valt_more='read_timeout = "1s"\n', more=_MORE) as home,
+        running_stack(folder, valt_more='read_timeout = "1s"\n', more=_MORE) as stack,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as slow,
     ):
-        home.valt.add_video("soak", "film", film)
-        home.valt.knobs.link_life = 3.0
+        stack.valt.add_video("soak", "film", film)
+        stack.valt.knobs.link_life = 3.0
         # As in life a person's token stays the same: each new one would be remembered as verified for as long as it is.
-        until = int(home.gateway.clock.now() + seconds + 3600)
-        proofs = [home.bearer(f"viewer{number}", exp=until) for number in range(50)]
+        until = int(stack.gateway.clock.now() + seconds + 3600)
+        proofs = [stack.bearer(f"viewer{number}", exp=until) for number in range(50)]
         people = [
             asyncio.create_task(
                 _Viewer(
-                    home, slow if n % 4 == 0 else home.client, proofs, film, figures, random.Random(seed + n)
+                    stack, slow if n % 4 == 0 else stack.client, proofs, film, figures, random.Random(seed + n)
                 ).watch(began + seconds)
             )
             for n in range(viewers)
         ]
         watching = asyncio.create_task(_settle(figures, seconds / 3))
         await asyncio.gather(*people, watching)
-        await home.ended()
-        figures.running_at_end = len(home.gateway.streams)
-        for name, count in (await home.metrics()).items():
+        await stack.ended()
+        figures.running_at_end = len(stack.gateway.streams)
+        for name, count in (await stack.metrics()).items():
             matched = _RESUMES.fullmatch(name)
             if matched is not None and count:
                 figures.resumes[f"{matched[2]} {matched[1]}"] = count
@@ -74,14 +74,14 @@ class _Viewer:
 
     def __init__(
         self,
-        home: House,
+        stack: GatewayStack,
         client: aiohttp.ClientSession,
         proofs: list[dict[str, str]],
         film: bytes,
         figures: Figures,
         chance: random.Random,
     ) -> None:
-        self._home = home
+        self._home = stack
         self._proofs = proofs
         self._client = client
         self._film = film

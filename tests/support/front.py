@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.support.ports import kept_port
+from tests.support.free_ports import free_port
 from tests.support.programs import program
 
 _CONFIG = """\
@@ -29,7 +29,7 @@ http {{
 async def nginx(folder: Path, http: str) -> AsyncIterator[str]:
     """Run nginx with *http* inside its http block; ``PORT`` there is a free port. Yields its URL."""
     config = folder / "nginx.conf"
-    with kept_port() as port:
+    with free_port() as port:
         config.write_text(_CONFIG.format(folder=folder, http=http.replace("PORT", str(port))))
         process = await asyncio.create_subprocess_exec(
             program("nginx"), "-p", str(folder), "-c", str(config), stderr=asyncio.subprocess.DEVNULL

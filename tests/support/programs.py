@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from tests.support.ports import kept_port
+from tests.support.free_ports import free_port
 
 
 def program(name: str) -> str:
@@ -58,7 +58,7 @@ class Demo:
 @asynccontextmanager
 async def demo() -> AsyncIterator[Demo]:
     """Run the demo as a person would, on ports of its own."""
-    with kept_port() as port, kept_port() as portal, kept_port() as admin:
+    with free_port() as port, free_port() as portal, free_port() as admin:
         ports = ("--port", str(port), "--portal-port", str(portal), "--admin-port", str(admin))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "demo", *ports),

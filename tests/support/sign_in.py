@@ -9,11 +9,11 @@ from pathlib import Path
 from playwright.async_api import Page
 
 from gateway.ports import Clock
-from gateway.serving import Gateway
+from gateway.server import Gateway
 from gateway.sim.valt import USERS, ValtSimulator
-from tests.support.harness import settings_of
+from tests.support.free_ports import free_port
+from tests.support.gateway_fixture import settings_of
 from tests.support.openid import openid_provider
-from tests.support.ports import kept_port
 
 TOML = """\
 [server]
@@ -60,7 +60,7 @@ class Site:
 @asynccontextmanager
 async def site(folder: Path, *, clock: Clock | None = None, session: str = "", more: str = "") -> AsyncIterator[Site]:
     """*clock* is the gateway's alone; *session* are more lines of that table, *more* are more tables."""
-    with kept_port() as port, kept_port() as provider_port:
+    with free_port() as port, free_port() as provider_port:
         url = f"http://localhost:{port}"
         async with ValtSimulator() as valt, openid_provider(provider_port, url) as provider:
             config = folder / "gateway.toml"

@@ -10,7 +10,7 @@ from aiohttp import web
 from playwright.async_api import BrowserContext, Frame, Page
 
 from tests.support.browser import browser
-from tests.support.harness import House, house
+from tests.support.gateway_fixture import GatewayStack, running_stack
 from tests.support.served import served
 
 PUBLIC = "https://recordings.clinic.test"
@@ -34,7 +34,7 @@ async def elsewhere(authority: trustme.CA | None, name: str) -> AsyncIterator[st
 
 
 @asynccontextmanager
-async def clinic(folder: Path, authority: trustme.CA, portals: list[str]) -> AsyncIterator[tuple[House, str]]:
+async def clinic(folder: Path, authority: trustme.CA, portals: list[str]) -> AsyncIterator[tuple[GatewayStack, str]]:
     """A gateway that speaks https and lists *portals*; with the origin by which browsers reach it."""
     certificate = authority.issue_cert("recordings.clinic.test")
     (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
@@ -42,8 +42,8 @@ async def clinic(folder: Path, authority: trustme.CA, portals: list[str]) -> Asy
     listed = str(portals).replace("'", '"')
     server = f'tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\ncors_origins = {listed}\n'
     more = f"[branding]\nframe_ancestors = {listed}\n"
-    async with house(folder, server=server, more=more, public=PUBLIC) as home:
-        yield home, f"{PUBLIC}:{home.url.rpartition(':')[2]}"
+    async with running_stack(folder, server=server, more=more, public=PUBLIC) as stack:
+        yield stack, f"{PUBLIC}:{stack.url.rpartition(':')[2]}"
 
 
 async def embed(page: Page, address: str) -> Frame:

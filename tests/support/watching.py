@@ -8,18 +8,20 @@ from playwright.async_api import Page
 
 from gateway.sim.catalogue import SESSION
 from tests.support.browser import browser
-from tests.support.harness import House
+from tests.support.gateway_fixture import GatewayStack
 
 WATCH = f"/recordings/{SESSION}"
 EVERY = "[...document.querySelectorAll('video')].every"
 
 
 @asynccontextmanager
-async def watching(home: House, headers: dict[str, str] | None = None, *, locale: str = "en-GB") -> AsyncIterator[Page]:
+async def watching(
+    stack: GatewayStack, headers: dict[str, str] | None = None, *, locale: str = "en-GB"
+) -> AsyncIterator[Page]:
     """A browser's page for the person that *headers* tell of; it must end without a fault or a breach of its policy."""
     async with browser() as chromium:
-        told = home.front("anna") if headers is None else headers
-        context = await chromium.new_context(extra_http_headers=told, base_url=home.url, locale=locale)
+        told = stack.front("anna") if headers is None else headers
+        context = await chromium.new_context(extra_http_headers=told, base_url=stack.url, locale=locale)
         opened = await context.new_page()
         faults: list[str] = []
         opened.on("pageerror", lambda error: faults.append(str(error)))

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from gateway.errors import GatewayError
 from gateway.model import Identity
-from gateway.web.assets import Assets
+from gateway.web.handlers.assets import Assets
 from gateway.web.negotiation import is_embedded
 from gateway.web.pages import wording
 from gateway.web.request import Request
@@ -133,7 +133,7 @@ class Pages:
             language=language,
             page=self._languages[language]["page"],
             embedded=is_embedded(request),
-            request_id=request.visit.request_id,
+            request_id=request.record.request_id,
         )
         return web.Response(
             status=status,

@@ -1,0 +1,187 @@
+"""Who vouches for people: ``[[identity]]``, ``[session]`` and ``[[service_keys]]`` made into what can be asked."""
+
+from typing import Any, Protocol
+
+import aiohttp
+
+from gateway.identity.access_token import AccessTokens
+from gateway.identity.claims import TokenRequirements
+from gateway.identity.discovery import Discovery
+from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.jwks import JwksClient
+from gateway.identity.jwt import JwtAuthenticator
+from gateway.identity.login_state import LoginStateCookie
+from gateway.identity.oidc import Client, OidcProvider
+from gateway.identity.service_key import ISSUER, ServiceKey, ServiceKeys
+from gateway.identity.session import Sessions
+from gateway.identity.sign_in import SignIn
+from gateway.identity.ticket import TicketAuthenticator
+from gateway.model import Identity, Secret
+from gateway.ports import Authenticator, Clock, Observer, Store
+from gateway.settings.model import HeaderSettings, JwtSettings, OidcSettings, Settings, TicketSettings
+
+_TICKET_LEEWAY = 5.0
+"""Seconds by which a portal's clock may be ahead of ours."""
+
+
+class Playing(Protocol):
+    """Knows when a session last played something."""
+
+    def used_at(self, session: str) -> float | None: ...
+
+
+class Told(Protocol):
+    """What outlives a reload, as far as it is needed here."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def observer(self) -> Observer: ...
+
+    @property
+    def streams(self) -> "Playing": ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def started_at(self) -> float: ...
+
+    @property
+    def seal(self) -> Secret: ...
+
+
+def authenticator(
+    provider: Any,
+    told: Told,
+    session: aiohttp.ClientSession,
+    keys: dict[str, JwksClient],
+    header_names: list[str],
+    public_url: str,
+) -> Authenticator | None:
+    """One ``[[identity]]``. *header_names* collects the headers it reads."""
+    clock, store = told.clock, told.store
+    match provider:
+        case JwtSettings():
+            header_names.append(provider.header)
+            keys[provider.name] = JwksClient(provider.issuer, provider.jwks_url, session, clock, told.observer)
+            expected = _expected(provider, provider.audience, provider.leeway)
+            return JwtAuthenticator(provider.name, provider.header, expected, keys[provider.name], clock, told.observer)
+        case HeaderSettings():
+            names = [provider.subject_header, provider.groups_header, provider.secret_header]
+            header_names.extend(name for name in names if name)
+            return HeaderAuthenticator(
+                provider.name,
+                provider.subject_header,
+                provider.groups_header,
+                provider.groups_separator,
+                tuple(provider.from_),
+                provider.secret_header,
+                provider.secret,
+            )
+        case TicketSettings():
+            return TicketAuthenticator(
+                provider.name,
+                _expected(provider, provider.audience or public_url, _TICKET_LEEWAY),
+                provider.key,
+                clock,
+                store,
+                max_age=provider.max_age,
+                started_at=told.started_at,
+            )
+        case _:
+            return None
+
+
+def _expected(provider: JwtSettings | TicketSettings | OidcSettings, audience: str, leeway: float) -> TokenRequirements:
+    return TokenRequirements(
+        provider.issuer,
+        audience,
+        tuple(provider.algorithms),
+        leeway,
+        provider.subject_claim,
+        provider.groups_claim,
+    )
+
+
+def sessions_of(settings: Settings, told: Told) -> Sessions | None:
+    if settings.session is None:
+        return None
+    return Sessions(
+        settings.session.secrets,
+        settings.session.lifetime,
+        settings.session.idle,
+        told.clock,
+        told.store,
+        secure=settings.server.public_url.startswith("https://"),
+        keep_groups=_named_groups(settings),
+        cross_site=bool(settings.server.cors_origins),
+        used_at=told.streams.used_at,
+    )
+
+
+def sign_in_of(
+    settings: Settings, told: Told, session: aiohttp.ClientSession, keys: dict[str, JwksClient]
+) -> SignIn | None:
+    """Browser sign-in, where there is an ``oidc`` provider. *keys* collects their keys."""
+    public_url = settings.server.public_url
+    flows = [
+        _flow(provider, told, session, keys, f"{public_url}/oauth2/callback")
+        for provider in settings.identity
+        if isinstance(provider, OidcSettings)
+    ]
+    if not flows or settings.session is None:
+        return None
+    cookie = LoginStateCookie(settings.session.secrets, secure=public_url.startswith("https://"))
+    return SignIn(flows, cookie, told.clock, told.observer, told.store, settings.session.lifetime)
+
+
+def _flow(
+    provider: OidcSettings, told: Told, session: aiohttp.ClientSession, keys: dict[str, JwksClient], redirect_uri: str
+) -> OidcProvider:
+    client = Client(
+        provider.client_id,
+        provider.client_auth,
+        provider.client_secret,
+        provider.private_key,
+        tuple(provider.scopes),
+        redirect_uri,
+    )
+    keys[provider.name] = JwksClient(provider.issuer, "", session, told.clock, told.observer)
+    return OidcProvider(
+        provider.name,
+        _expected(provider, provider.client_id, provider.leeway),
+        client,
+        Discovery(provider.issuer, session, told.clock),
+        keys[provider.name],
+        session,
+        told.clock,
+    )
+
+
+def service_keys_of(settings: Settings, told: Told) -> ServiceKeys:
+    """Tokens are sealed by the session's key where there is one, so that they outlive a restart."""
+    keys = [ServiceKey.until(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys]
+    seals = (told.seal,) if settings.session is None else tuple(settings.session.secrets)
+    return ServiceKeys(keys, AccessTokens(seals, keep_groups=_named_groups(settings)), told.clock, told.store)
+
+
+def provider_names(settings: Settings) -> list[str]:
+    """Who tells who somebody is, by the names that metrics have for them."""
+    ours = ((Sessions.name, settings.session), (ServiceKeys.name, settings.service_keys))
+    return [provider.name for provider in settings.identity] + [name for name, configured in ours if configured]
+
+
+def identity_still_valid(settings: Settings, identity: Identity) -> bool:
+    """Whether *settings* still hold who vouched for *identity*."""
+    if (identity.issuer, identity.provider) == (ISSUER, ServiceKeys.name):
+        return any(key.name == identity.subject for key in settings.service_keys)
+    if identity.kind == "session" and settings.session is None:
+        return False
+    return any(provider.name == identity.provider for provider in settings.identity)
+
+
+def _named_groups(settings: Settings) -> frozenset[str]:
+    """Those that some rule names or that VALT shares with: no others need to be kept."""
+    return frozenset(settings.valt.groups).union(*(grant.groups for grant in settings.grants))

@@ -1,0 +1,1 @@
+"""What answers each route: HTTP in, HTTP out, no decisions."""

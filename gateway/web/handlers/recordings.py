@@ -1,0 +1,150 @@
+"""The recordings' addresses: a video, delivered as its grant says, and a recording as a whole."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from gateway.access import Access
+from gateway.errors import RecordingExpiredError
+from gateway.model import (
+    Grant,
+    Link,
+    RecordingDetails,
+    RecordingGrant,
+    Video,
+    VideoDetails,
+    parse_id,
+)
+from gateway.ports import Audit, Clock, Recordings
+from gateway.request_record import RequestRecord
+from gateway.web.credentials import CredentialsReader
+from gateway.web.negotiation import is_navigation, wants_json
+from gateway.web.pages.render import Pages, timestamp
+from gateway.web.request import Request
+from gateway.web.session_cookies import SessionCookies
+
+
+class Delivery(Protocol):
+    """A way for the bytes to reach the person."""
+
+    async def deliver(
+        self, request: Request, grant: Grant, link: Link, record: RequestRecord, *, attachment: bool
+    ) -> web.StreamResponse: ...
+
+
+class RecordingHandlers:
+    def __init__(
+        self,
+        access: Access,
+        deliveries: Mapping[str, Delivery],
+        recordings: Recordings,
+        reader: CredentialsReader,
+        session_cookies: SessionCookies,
+        pages: Pages,
+        audit: Audit,
+        clock: Clock,
+        *,
+        public_url: str,
+    ) -> None:
+        self._access = access
+        self._deliveries = deliveries
+        self._recordings = recordings
+        self._reader = reader
+        self._session_cookies = session_cookies
+        self._pages = pages
+        self._audit = audit
+        self._clock = clock
+        self._public_url = public_url.rstrip("/")
+
+    async def video(self, request: Request) -> web.StreamResponse:
+        """GET, HEAD /recordings/{recording}/videos/{video}"""
+        record = request.record
+        record.range = request.headers.get("Range", "")[:200] or None
+        video = record.video = Video.parse(request.parts["recording"], request.parts["video"])
+        credentials = self._reader.read(request, access_token=True, video_token_only=True)
+        exchanged = await self._session_cookies.exchange_ticket(request, credentials)
+        if exchanged is not None:
+            return exchanged
+        attachment = request.has_query and "download" in request.query
+        grant, link = await self._access.open(credentials, video, record, download=attachment)
+        record.delivery = grant.delivery
+        self._session_cookies.refresh(request, grant.identity)
+        if wants_json(request):
+            if grant.delivery == "redirect":
+                # Whoever has the link has the video.
+                record.status = 200
+                await self._audit.opened(record)
+            return self._told(grant, link)
+        return await self._deliveries[grant.delivery].deliver(request, grant, link, record, attachment=attachment)
+
+    async def recording(self, request: Request) -> web.StreamResponse:
+        """GET /recordings/{recording}"""
+        record = request.record
+        recording = record.recording = parse_id(request.parts["recording"])
+        credentials = self._reader.read(request)
+        exchanged = await self._session_cookies.exchange_ticket(request, credentials)
+        if exchanged is not None:
+            return exchanged
+        grant = await self._access.recording(credentials, recording, record)
+        self._session_cookies.refresh(request, grant.identity)
+        details = await self._recordings.get(grant.account, recording)
+        if details.is_over(self._clock.now()):
+            raise RecordingExpiredError("retention.until has passed")
+        told = self._described(grant, details)
+        if is_navigation(request):
+            return self._pages.recording(request, told | self._shown(grant, details))
+        return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
+    def _told(self, grant: Grant, link: Link) -> web.Response:
+        """How to get the video, for scripts. VALT's URL only where a browser would be given it."""
+        redirect = grant.delivery == "redirect"
+        expires = timestamp(link.expires_at) if redirect and link.expires_at is not None else None
+        told = {
+            "url": link.url.reveal() if redirect else self._public_url + _path(grant.video),
+            "expires_at": expires,
+            "filename": link.filename,
+            "delivery": grant.delivery,
+        }
+        return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
+    def _described(self, grant: RecordingGrant, details: RecordingDetails) -> dict[str, Any]:
+        """What a script is told: the names are the public surface's."""
+        return {
+            "recording": grant.recording,
+            "name": details.name,
+            "room": details.room,
+            "author": details.author,
+            "created": None if details.created is None else timestamp(details.created),
+            "duration": details.duration,
+            "videos": [
+                {"video": entry.video, "name": entry.name, "url": self._public_url + path, "delivery": grant.delivery}
+                for entry, path in _seen(grant, details)
+            ],
+        }
+
+    def _shown(self, grant: RecordingGrant, details: RecordingDetails) -> dict[str, Any]:
+        """What the watch page needs besides. Paths rather than addresses: the page may be reached by other names."""
+        return {
+            "path": f"/recordings/{grant.recording}",
+            "delivery": grant.delivery,
+            "download": grant.download,
+            "cameras": [{"id": entry.video, "name": entry.name, "path": path} for entry, path in _seen(grant, details)],
+            "markers": [
+                {"time": marker.time, "event": marker.event, "color": marker.color}
+                for marker in sorted(details.markers, key=lambda marker: marker.time)
+            ],
+        }
+
+
+def _seen(grant: RecordingGrant, details: RecordingDetails) -> list[tuple[VideoDetails, str]]:
+    """The videos that the person may see, with their paths."""
+    return [
+        (entry, _path(Video(grant.recording, entry.video)))
+        for entry in details.videos
+        if grant.identity.covers(grant.recording, entry.video)
+    ]
+
+
+def _path(video: Video) -> str:
+    return f"/recordings/{video.recording}/videos/{video.video}"

@@ -1,0 +1,40 @@
+"""Who you are: a page for a person, JSON for a script."""
+
+from aiohttp import web
+
+from gateway.access import Access
+from gateway.errors import InvalidCredentialsError, MissingCredentialsError
+from gateway.web.credentials import CredentialsReader
+from gateway.web.pages.render import Pages, timestamp
+from gateway.web.request import Request
+
+
+class PeopleHandlers:
+    def __init__(self, access: Access, reader: CredentialsReader, pages: Pages) -> None:
+        self._access = access
+        self._reader = reader
+        self._pages = pages
+
+    async def home(self, request: Request) -> web.StreamResponse:
+        """GET /"""
+        try:
+            identity = await self._access.identify(self._reader.read(request), request.record)
+        except (MissingCredentialsError, InvalidCredentialsError):
+            return self._pages.home(request, None)
+        return self._pages.home(request, identity)
+
+    async def userinfo(self, request: Request) -> web.StreamResponse:
+        """GET /oauth2/userinfo"""
+        identity = await self._access.identify(self._reader.read(request), request.record)
+        told = {
+            "subject": identity.subject,
+            "issuer": identity.issuer,
+            "provider": identity.provider,
+            "groups": sorted(identity.groups),
+            "expires_at": None if identity.expires_at is None else timestamp(identity.expires_at),
+        }
+        return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
+    async def robots(self, _request: Request) -> web.StreamResponse:
+        """GET /robots.txt"""
+        return web.Response(text="User-agent: *\nDisallow: /\n")

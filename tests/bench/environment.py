@@ -1,0 +1,244 @@
+"""What is measured: an origin of media, a VALT that links to it, and the gateway as installed, in its own process."""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from gateway.sim.valt import USERS, ValtSimulator
+from tests.support.programs import program
+from tests.support.provider import Provider, signing_key
+
+FILM = 256 * 1024 * 1024
+"""Bytes of the film."""
+PATH = f"/recordings/{SESSION}/videos/{CAMERA_A}"
+_PEOPLE = 200
+
+NGINX = """\
+worker_processes 1; daemon off; master_process off; worker_rlimit_nofile 20000;
+pid {folder}/{name}.pid; error_log {folder}/{name}.log crit;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; keepalive_timeout 600s;
+    client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+    uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+    {http}
+}}
+"""
+
+_ORIGIN = """\
+    root {folder}; types {{ video/mp4 mp4; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{tls_port} ssl backlog=4096;
+        ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.pem; ssl_protocols TLSv1.3;
+        location / {{ try_files /film.mp4 =404; }}
+        location = /auth {{ return 204; }}
+    }}
+"""
+
+_GATEWAY = """\
+[server]
+listen = "127.0.0.1:0"
+public_url = "http://localhost"
+[admin]
+listen = "127.0.0.1:0"
+[limits]
+streams_per_address = 0
+[valt]
+base_url = "{valt}"
+ca_file = "ca.pem"
+[valt.accounts.reviewer]
+username = "svc-reviewer"
+password_file = "password"
+[[identity]]
+type = "jwt"
+name = "campus"
+issuer = "{issuer}"
+audience = "valt-gateway"
+[[grants]]
+name = "everybody"
+groups = ["staff"]
+recordings = ["*"]
+account = "reviewer"
+delivery = "{delivery}"
+[audit]
+file = "audit-{name}.jsonl"
+[log]
+format = "json"
+"""
+
+
+@dataclass
+class Subject:
+    """Something to measure: where it listens, and the process whose time counts."""
+
+    name: str
+    port: int
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far, user and system, of the process and those it began."""
+        return sum(_ticks(pid) for pid in _family(self.pid)) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Bytes of its own share of memory (PSS)."""
+        return sum(_proportional(pid) for pid in _family(self.pid))
+
+
+@dataclass
+class GatewayStack:
+    """*port* and *tls_port* are the origin's; *tokens* are signed with ES256, one a person."""
+
+    folder: Path
+    port: int
+    tls_port: int
+    valt: ValtSimulator
+    provider: Provider
+    tokens: Sequence[str]
+
+    def requests(self, path: str = PATH) -> bytes:
+        """Heads as browsers send them, each with another person's token."""
+        return b"".join(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nAccept: */*\r\n"
+            f"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\r\n\r\n".encode()
+            for token in self.tokens
+        )
+
+    @asynccontextmanager
+    async def gateway(self, name: str, delivery: str, *, encrypted: bool = False) -> AsyncIterator[Subject]:
+        """``valt-gateway serve``: everybody in the group of staff may see everything."""
+        config = self.folder / f"{name}.toml"
+        config.write_text(
+            _GATEWAY.format(valt=self.valt.base_url, issuer=self.provider.issuer, delivery=delivery, name=name)
+        )
+        origin = f"https://127.0.0.1:{self.tls_port}" if encrypted else f"http://127.0.0.1:{self.port}"
+        log = self.folder / f"{name}.log"
+        async with process(sys.executable, "-m", "gateway", "serve", "--config", str(config), log=log) as pid:
+            told = await _told(log, "valt-gateway is ready on ")
+            port = int(told.split()[0].rpartition(":")[2])
+            self.valt.media_url = origin  # what the link names, which the first request has cached for half an hour
+            await _first_answer(port, self.requests().split(b"\r\n\r\n")[0] + b"\r\nRange: bytes=0-0\r\n\r\n")
+            yield Subject("valt-gateway", port, pid)
+
+    async def start_seconds(self) -> float:
+        """From the command to the line that says it is ready."""
+        began = time.monotonic()
+        async with self.gateway("start", "redirect"):
+            return time.monotonic() - began
+
+
+@asynccontextmanager
+async def running_stack(folder: Path) -> AsyncIterator[GatewayStack]:
+    """Build everything but the gateways in *folder*, which may be public to this user only."""
+    with (folder / "film.mp4").open("wb") as film:
+        for _ in range(FILM >> 20):
+            film.write(os.urandom(1 << 20))
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(
+        str(folder / "server.pem")
+    )
+    (folder / "password").touch(mode=0o600)
+    (folder / "password").write_text(USERS["svc-reviewer"])
+    port, tls_port = free_port(), free_port()
+    http = _ORIGIN.format(folder=folder, port=port, tls_port=tls_port)
+    async with AsyncExitStack() as exits:
+        await exits.enter_async_context(nginx(folder, "origin", http, port))
+        valt = await exits.enter_async_context(ValtSimulator())
+        provider = Provider(keys=[signing_key("ES256")])
+        await exits.enter_async_context(provider.running())
+        now = int(time.time())
+        claims = {"iss": provider.issuer, "aud": "valt-gateway", "groups": ["staff"], "iat": now, "exp": now + 7200}
+        tokens = [provider.sign({**claims, "sub": f"person-{number}"}) for number in range(_PEOPLE)]
+        yield GatewayStack(folder, port, tls_port, valt, provider, tokens)
+
+
+@asynccontextmanager
+async def nginx(folder: Path, name: str, http: str, port: int) -> AsyncIterator[int]:
+    """Run nginx with *http* in its http block until *port* answers. Yields its process id."""
+    config = folder / f"{name}.conf"
+    config.write_text(NGINX.format(folder=folder, name=name, http=http))
+    command = (program("nginx"), "-p", str(folder), "-c", str(config))
+    async with process(*command, log=folder / f"{name}.err") as pid:
+        await listening(port)
+        yield pid
+
+
+@asynccontextmanager
+async def process(*command: str, log: Path) -> AsyncIterator[int]:
+    """Run *command*, its words going to *log*; end it at the end. Yields its process id."""
+    with log.open("wb") as words:
+        running = await asyncio.create_subprocess_exec(*command, stdout=words, stderr=words)
+    try:
+        yield running.pid
+    finally:
+        if running.returncode is None:
+            running.terminate()
+            try:
+                await asyncio.wait_for(running.wait(), 5)
+            except TimeoutError:
+                running.kill()
+        await running.wait()
+
+
+async def listening(port: int) -> None:
+    """Wait until *port* is open. TimeoutError after twenty seconds."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+async def _told(log: Path, beginning: str) -> str:
+    async with asyncio.timeout(20):
+        while True:
+            for line in log.read_text().splitlines():
+                if line.startswith(beginning):
+                    return line.removeprefix(beginning)
+            await asyncio.sleep(0.01)
+
+
+async def _first_answer(port: int, request: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    if head[9:12] not in (b"206", b"302", b"303", b"307"):
+        raise RuntimeError(f"the gateway does not answer as it should: {head[:200]!r}")
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _proportional(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,48 @@
+"""The versions that are installed: exact, enough for what the project asks, and complete."""
+
+import re
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[3]
+
+
+def pinned() -> dict[str, Version]:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    exact = [re.fullmatch(r"([a-z0-9-]+)==([0-9.]+)", line) for line in lines]
+    assert None not in exact, "every line is name==version, and nothing else"
+    return {match[1]: Version(match[2]) for match in exact if match is not None}
+
+
+def asked() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [Requirement(line) for line in (*project["dependencies"], *project["optional-dependencies"]["test"])]
+
+
+def needed() -> set[str]:
+    """What the project asks for, and what that asks for in turn, on this machine."""
+    waiting, seen = asked(), set[tuple[str, str]]()
+    while waiting:
+        requirement = waiting.pop()
+        for extra in requirement.extras or {""}:
+            found = (canonicalize_name(requirement.name), extra)
+            if found not in seen:
+                seen.add(found)
+                further = [Requirement(line) for line in distribution(requirement.name).requires or []]
+                waiting += [one for one in further if one.marker is None or one.marker.evaluate({"extra": extra})]
+    return {name for name, _ in seen}
+
+
+def test_every_floor_is_below_the_version_that_is_installed() -> None:
+    versions = pinned()
+    short = [str(one) for one in asked() if versions[canonicalize_name(one.name)] not in one.specifier]
+    assert short == []
+
+
+def test_nothing_is_installed_that_has_no_exact_version() -> None:
+    assert sorted(needed() - pinned().keys()) == []

@@ -1,0 +1,125 @@
+"""People come through nginx, with the configuration as it stands, to a whole gateway: what holds without it holds."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from tests.e2e.deploy.test_nginx import HOST, configuration, listening, nginx
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
+
+PUBLIC = f"https://{HOST}"
+VIEWER = "127.0.0.9"
+"""The whole of 127.0.0.0/8 is this machine; nginx itself comes to the gateway from 127.0.0.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A gateway behind nginx, and a viewer in front of it."""
+
+    stack: GatewayStack
+    url: str
+    viewer: aiohttp.ClientSession
+
+    def get(self, path: str, **headers: str) -> "aiohttp.client._RequestContextManager":
+        return self.viewer.get(
+            self.url + path, headers={"Host": HOST} | headers, server_hostname=HOST, allow_redirects=False
+        )
+
+
+@pytest.fixture
+async def site(tmp_path: Path, port: int) -> AsyncIterator[Site]:
+    inside, outside = tmp_path / "gateway", tmp_path / "nginx"
+    inside.mkdir()
+    outside.mkdir()
+    server = 'trusted_proxies = ["127.0.0.1/32"]'
+    async with running_stack(inside, server=server, public=PUBLIC, more="[streams]\nresume_tries = 0") as stack:
+        behind = urlsplit(stack.url).port
+        assert behind is not None
+        configuration(outside, port, behind)
+        process = await nginx(outside)
+        tls = ssl.create_default_context(cafile=str(outside / "ca.pem"))
+        connector = aiohttp.TCPConnector(ssl=tls, local_addr=(VIEWER, 0))
+        try:
+            async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as viewer:
+                async with asyncio.timeout(10):
+                    await listening(port, process)
+                yield Site(stack, f"https://127.0.0.1:{port}", viewer)
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.communicate()
+
+
+def film(site: Site) -> bytes:
+    found = site.stack.valt.recording(SESSION).film(CAMERA_A)
+    assert found is not None
+    return found.content
+
+
+async def test_a_person_follows_the_portals_link_and_watches_and_stands_in_the_audit(site: Site) -> None:
+    ticket = site.stack.ticket("anna", audience=PUBLIC)
+    async with site.get(f"{VIDEO_PATH}?t=90&ticket={ticket}", **NAVIGATION) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, VIDEO_PATH + "?t=90")
+        cookie, *attributes = answer.headers["Set-Cookie"].split("; ")
+    assert cookie.startswith("__Host-valt_gateway_session=")
+    assert "Secure" in attributes
+
+    async with site.get(VIDEO_PATH, Cookie=cookie) as answer:
+        assert answer.status == 200
+        assert await answer.read() == film(site)
+    await site.stack.ended()
+    told = [(line["event"], line["subject"], line["peer"], line["outcome"]) for line in site.stack.audit()]
+    assert told == [
+        ("sign_in", "anna", VIEWER, None),
+        ("open", "anna", VIEWER, None),
+        ("close", "anna", VIEWER, "whole"),
+    ]
+
+
+async def test_seeking_gets_exactly_that_slice(site: Site) -> None:
+    async with site.get(VIDEO_PATH, Range="bytes=1000-4999", **site.stack.bearer()) as answer:
+        assert answer.status == 206
+        assert answer.headers["Content-Range"] == f"bytes 1000-4999/{len(film(site))}"
+        assert await answer.read() == film(site)[1000:5000]
+
+
+@pytest.mark.parametrize("spelt", ["X-Forwarded-User", "x-forwarded-user", "X_Forwarded_User"])
+async def test_nobody_is_who_he_says_even_if_he_knows_the_front_proxys_secret(site: Site, spelt: str) -> None:
+    genuine = site.stack.front("root")
+    forged = {spelt if name == "X-Forwarded-User" else name: value for name, value in genuine.items()}
+    async with site.stack.client.get(site.stack.url + VIDEO_PATH, headers=genuine) as answer:
+        assert answer.status == 200, "without nginx in between the very same proof is good"
+    async with site.get(VIDEO_PATH, **forged) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (401, "credentials_missing")
+
+
+async def test_nobody_comes_from_elsewhere_than_he_does(site: Site) -> None:
+    claims = {"X-Forwarded-For": "203.0.113.9, 127.0.0.1", "Forwarded": "for=203.0.113.9", "X-Real-IP": "203.0.113.9"}
+    async with site.get(VIDEO_PATH, **claims) as answer:
+        assert answer.status == 401
+    assert [(line["event"], line["peer"]) for line in site.stack.audit()] == [("deny", VIEWER)]
+
+
+async def test_a_body_that_is_cut_never_looks_whole(site: Site) -> None:
+    site.stack.valt.knobs.reset_after = [100_000] * 2
+    async with site.get(VIDEO_PATH, **site.stack.bearer()) as answer:
+        assert answer.status == 200
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()
+    await site.stack.ended()
+    assert [line["outcome"] for line in site.stack.audit() if line["event"] == "close"] == ["failed"]
+
+
+async def test_what_the_gateway_refuses_is_told_in_its_own_words(site: Site) -> None:
+    async with site.get("/recordings/a%3Fb%23c/videos/1", **site.stack.bearer()) as answer:
+        problem = await answer.json()
+        assert (answer.status, problem["code"]) == (404, "video_invalid")
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
+        assert answer.headers["X-Request-ID"] == problem["request_id"]

@@ -1,0 +1,186 @@
+"""Secrets are planted, everything is walked through, and every byte that a client or a sink received is searched."""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.request_record import RequestRecord
+from gateway.sim.catalogue import SESSION
+from gateway.sim.valt import USERS
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
+
+SERVICE_KEY = "vgk_planted-service-key-of-some-length"
+CLIENT_SECRET = "planted-client-secret-of-some-length"
+MORE = f"""
+[[service_keys]]
+name = "archive"
+secret_sha256 = "{hashlib.sha256(SERVICE_KEY.encode()).hexdigest()}"
+groups = ["supervisors"]
+
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "http://127.0.0.1:9"
+client_id = "valt-gateway"
+client_secret_file = "client-secret"
+"""
+
+_HIDDEN = ("Set-Cookie", "Location")
+"""Headers that hold a secret by right: the session's own cookie, and VALT's URL where a browser is redirected."""
+
+
+@dataclass
+class Sinks:
+    """What came out, by where."""
+
+    received: dict[str, str] = field(default_factory=dict)
+
+    def take(self, where: str, text: str) -> None:
+        self.received[where] = self.received.get(where, "") + text
+
+    def search(self, secrets: dict[str, str]) -> list[str]:
+        """Which secret was found where."""
+        return [
+            f"{name} in {where}" for where, text in self.received.items() for name, s in pieces(secrets) if s in text
+        ]
+
+
+def pieces(secrets: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Each secret whole, and each part of a signed one that is a secret by itself."""
+    for name, secret in secrets.items():
+        yield name, secret
+        if secret.count(".") == 2:
+            yield f"{name}'s signature", secret.rpartition(".")[2]
+
+
+@contextlib.contextmanager
+def broken(stack: GatewayStack, secret: str) -> Iterator[None]:
+    """A fault of the gateway's own, whose text holds a secret."""
+
+    async def opened(_record: RequestRecord) -> None:
+        raise RuntimeError(secret)
+
+    stack.gateway.audit.opened = opened  # type: ignore[assignment, method-assign]  # a fault on purpose
+    yield
+    del stack.gateway.audit.opened
+
+
+async def walk(stack: GatewayStack, sinks: Sinks) -> dict[str, str]:
+    """Good, refused, broken, both deliveries, pages and scripts. Returns every secret that took part."""
+    secrets = {
+        "VALT password": USERS["svc-reviewer"],
+        "front proxy's secret": stack.front_secret,
+        "session secret": (stack.folder / "session").read_text(),
+    }
+
+    async def ask(name: str, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> str:
+        cookie = ""
+        with contextlib.suppress(aiohttp.ClientError):
+            async with stack.client.request(method, stack.url + path, headers=headers, allow_redirects=False) as answer:
+                told = "".join(f"{k}: {v}\n" for k, v in answer.headers.items() if k not in _HIDDEN)
+                sinks.take(name, told)
+                cookie = answer.headers.get("Set-Cookie", "").partition(";")[0]
+                if "access_token=" in answer.headers.get("Location", ""):
+                    secrets["link"] = answer.headers["Location"].partition("access_token=")[2]
+                sinks.take(name, (await answer.read()).decode("latin-1"))
+        return cookie
+
+    bearer = stack.bearer()
+    secrets["bearer"] = bearer["Authorization"].removeprefix("Bearer ")
+    for name, headers in (
+        ("good", bearer),
+        ("page", bearer | NAVIGATION),
+        ("json", bearer | {"Accept": "application/json"}),
+    ):
+        await ask(name, VIDEO_PATH, headers)
+        await ask(name, f"/recordings/{SESSION}", headers)
+        await ask(name, "/recordings?q=session", headers)
+        await ask(name, "/", headers)
+        await ask(name, "/oauth2/userinfo", headers)
+    secrets["ticket"] = stack.ticket()
+    exchanged = await ask("exchange", f"{VIDEO_PATH}?ticket={secrets['ticket']}", NAVIGATION)
+    secrets["cookie"] = exchanged.partition("=")[2]
+    cookie = {"Cookie": f"valt_gateway_session={secrets['cookie']}"}
+    await ask("session", VIDEO_PATH, cookie)
+    await ask("spent ticket", f"{VIDEO_PATH}?ticket={secrets['ticket']}")
+    await ask("spent ticket's page", f"{VIDEO_PATH}?ticket={secrets['ticket']}", NAVIGATION)
+    await ask("redirect", VIDEO_PATH, stack.bearer("rita", "redirected"))
+    await ask("front", VIDEO_PATH, stack.front("anna"))
+    await ask("refused", VIDEO_PATH, stack.bearer("carla", "nobody"))
+    await ask("refused page", VIDEO_PATH, stack.bearer("carla", "nobody") | NAVIGATION)
+    await ask("malformed", VIDEO_PATH, bearer | {"Range": "bytes=x" * 500})
+    await ask("too large", VIDEO_PATH, {"Authorization": f"Bearer {secrets['bearer']}{'x' * 9000}"})
+    await ask("tampered", VIDEO_PATH, {"Authorization": f"Bearer {secrets['bearer']}x"})
+    await ask("method", VIDEO_PATH, bearer, "DELETE")
+    secrets["service key"], secrets["client secret"] = SERVICE_KEY, CLIENT_SECRET
+    for key in (SERVICE_KEY, SERVICE_KEY + "x"):
+        await ask("API", f"/api/v3/records/{SESSION}?access_token={key}")
+        await ask("API", f"/api/v3/records/{SESSION}", {"Authorization": f"Bearer {key}"})
+        await ask("API", f"/api/v3/nothing?access_token={key}")
+    await ask("sign-in", "/oauth2/start", NAVIGATION)
+    await ask("sign-in", "/oauth2/callback?state=x&code=y", NAVIGATION)
+    with broken(stack, secrets["bearer"]):
+        await ask("fault", VIDEO_PATH, bearer)
+        await ask("fault", VIDEO_PATH, bearer | NAVIGATION)
+    knobs = stack.valt.knobs
+    for fault in ("refuse", "gone", "reset", "rubbish", "elsewhere", "down"):
+        match fault:
+            case "refuse":
+                knobs.refuse_media = [403, 403]
+            case "gone":
+                knobs.refuse_media = [404]
+            case "reset":
+                knobs.reset_after = [1000] * 10
+            case "rubbish":
+                stack.valt.forget_tokens()
+                knobs.rubbish = {"login", "download", "record", "search"}
+            case "elsewhere":
+                knobs.rubbish, knobs.link_host, knobs.refuse_media = set(), "evil.test:1", [403]
+            case "down":
+                await stack.valt.stop()
+        await ask(fault, VIDEO_PATH, bearer)
+        await ask(fault, f"/recordings/{SESSION}/videos/other", bearer | NAVIGATION)
+        await ask(fault, f"/recordings/{SESSION}", bearer | NAVIGATION)
+        await ask(fault, "/recordings", bearer | NAVIGATION)
+    return secrets
+
+
+@pytest.fixture
+def sinks() -> Sinks:
+    return Sinks()
+
+
+async def test_no_secret_leaves_anywhere_on_any_way(tmp_path: Path, sinks: Sinks) -> None:
+    (tmp_path / "client-secret").write_text(CLIENT_SECRET)
+    async with running_stack(tmp_path, more=MORE) as stack:
+        secrets = await walk(stack, sinks)
+        async with stack.client.get(f"{stack.admin}/metrics") as answer:
+            sinks.take("metrics", await answer.text())
+        async with stack.client.get(f"{stack.admin}/readyz?verbose") as answer:
+            sinks.take("readyz", await answer.text())
+    secrets |= {f"VALT's token {number}": token for number, token in enumerate(stack.valt.secrets)}
+    sinks.take("log", stack.log.getvalue())
+    sinks.take("audit", (tmp_path / "audit.jsonl").read_text())
+    sinks.take("repr", repr(stack.gateway.settings) + repr(stack.gateway.__dict__))
+
+    assert len(stack.valt.secrets) > 3
+    assert secrets["link"].count(".") == 2
+    assert len(secrets["cookie"]) > 100
+    assert "a fault of the gateway's own" in sinks.received["log"]
+    assert '"code": "internal"' in sinks.received["fault"]
+    assert sinks.search(secrets) == []
+    assert not re.search(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", sinks.received["log"] + sinks.received["audit"])
+
+
+@pytest.mark.parametrize("where", ["log", "audit", "metrics", "good"])
+async def test_the_search_finds_a_secret_that_is_planted_in_a_sink(sinks: Sinks, where: str) -> None:
+    sinks.take(where, "all is well")
+    assert sinks.search({"bearer": "eyJa.eyJb.c2lnbmF0dXJl"}) == []
+    sinks.take(where, "…c2lnbmF0dXJl…")
+    assert sinks.search({"bearer": "eyJa.eyJb.c2lnbmF0dXJl"}) == [f"bearer's signature in {where}"]

@@ -1,0 +1,77 @@
+"""A film plays in Chromium from its first second to its last, whatever becomes of links and connections meanwhile."""
+
+import asyncio
+from pathlib import Path
+
+from playwright.async_api import Page
+
+from tests.support.browser import browser
+from tests.support.clock import ManualClock
+from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
+
+PIECE = 30_000
+PIECE_SECONDS = 24.0 * PIECE / 389_632
+EXPIRIES, CUTS = 10, 2
+SPEED, AHEAD = 4, 4.0
+"""The film is played so fast, and goes on when the player has so many of its seconds left: one by the clock."""
+
+PLAY = """([path, speed]) => {
+    const video = document.createElement("video");
+    document.body.append(video);
+    Object.assign(video, {src: path, muted: true, playbackRate: speed});
+    window.longestStandstill = 0;
+    let place = 0, since = 0;
+    const look = now => {
+        if (video.paused || video.currentTime !== place) { place = video.currentTime; since = now; }
+        window.longestStandstill = Math.max(window.longestStandstill, (now - since) / 1000);
+        requestAnimationFrame(look);
+    };
+    window.ending = new Promise((resolve, reject) => {
+        video.addEventListener("playing", () => requestAnimationFrame(look), {once: true});
+        video.addEventListener("ended", () => resolve("ended"));
+        video.addEventListener("error", () => reject(new Error("error " + video.error.code)));
+    });
+    window.ending.catch(() => null);
+    return video.play();
+}"""
+
+
+async def interrupt(stack: GatewayStack, clock: ManualClock, page: Page) -> None:
+    """Each piece that the media server sends is the last of its connection, and most are the last of their link too.
+    A connection breaks when the player will soon need what comes after it."""
+    knobs = stack.valt.knobs
+    for number in range(1, EXPIRIES + CUTS + 1):
+        await stack.valt.wait_for(lambda: any(r.sent == PIECE and not r.over for r in stack.valt.media_requests))
+        stalled = next(r for r in stack.valt.media_requests if r.sent == PIECE and not r.over)
+        soon = number * PIECE_SECONDS - AHEAD
+        await page.wait_for_function("soon => document.querySelector('video')?.currentTime >= soon", arg=soon)
+        if number <= EXPIRIES:
+            clock.pass_(4.0)
+        knobs.stall_gate.set()
+        await stack.valt.wait_for(lambda stalled=stalled: stalled.over)  # type: ignore[misc]
+        knobs.stall_gate.clear()
+
+
+async def test_chromium_plays_across_dead_links_and_cuts_without_standing_still(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack, browser() as chromium:
+        knobs = stack.valt.knobs
+        knobs.link_life = 3.0
+        knobs.stall_after, knobs.reset_after = ([PIECE] * (EXPIRIES + CUTS) for _ in range(2))
+        context = await chromium.new_context(extra_http_headers=stack.bearer())
+        page = await context.new_page()
+        await page.goto(stack.url + "/robots.txt")
+        interrupting = asyncio.create_task(interrupt(stack, clock, page))
+        await page.evaluate(PLAY, [VIDEO_PATH, SPEED])
+        assert await page.evaluate("window.ending") == "ended"
+        await interrupting
+        standstill = await page.evaluate("window.longestStandstill")
+        assert standstill <= 2.0
+        told = await stack.metrics()
+        await page.close()
+        await stack.ended()
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="link_refused"}'] == EXPIRIES
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="dropped"}'] == CUTS
+        assert stack.valt.calls["download"] == 1 + EXPIRIES
+        assert sum(line["resumes"] for line in stack.audit() if line["event"] == "close") == EXPIRIES + CUTS

@@ -1,0 +1,128 @@
+"""A portal on another site embeds videos, in Chromium: what a listed one may, and what nobody else may."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trustme
+from playwright.async_api import BrowserContext
+
+from gateway.sim.catalogue import SESSION
+from tests.support.browser import is_playing
+from tests.support.gateway_fixture import VIDEO_PATH
+from tests.support.sites import PUBLIC, clinic, elsewhere, embed, visitor
+
+WATCH = f"/recordings/{SESSION}"
+
+READS = """async ([address, range]) => {
+    try {
+        const answer = await fetch(address, { credentials: "include", headers: range ? { Range: range } : {} });
+        return [answer.status, (await answer.arrayBuffer()).byteLength];
+    } catch {
+        return "nothing";
+    }
+}"""
+EMBEDS = """([address, crossorigin]) => new Promise(resolve => {
+    const video = Object.assign(document.createElement("video"), { muted: true, autoplay: true });
+    if (crossorigin) video.crossOrigin = "use-credentials";
+    video.onerror = () => resolve("nothing");
+    video.ontimeupdate = () => {
+        if (video.currentTime < 0.2) return;
+        const canvas = document.createElement("canvas").getContext("2d");
+        canvas.drawImage(video, 0, 0);
+        try {
+            canvas.getImageData(0, 0, 1, 1);
+            resolve("plays and can be read");
+        } catch {
+            resolve("plays");
+        }
+    };
+    video.src = address;
+    document.body.replaceChildren(video);
+})"""
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+async def portal(authority: trustme.CA) -> AsyncIterator[str]:
+    async with elsewhere(authority, "portal.school.test") as origin:
+        yield origin
+
+
+@pytest.fixture
+async def stranger(authority: trustme.CA) -> AsyncIterator[str]:
+    async with elsewhere(authority, "www.stranger.test") as origin:
+        yield origin
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[BrowserContext]:
+    async with visitor() as opened:
+        yield opened
+
+
+async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by_itself(
+    tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
+) -> None:
+    async with clinic(tmp_path, authority, [portal]) as (stack, gateway):
+        page = await context.new_page()
+        await page.goto(portal)
+        frame = await embed(page, f"{gateway}{WATCH}?ticket={stack.ticket(audience=PUBLIC)}")
+        await frame.wait_for_selector("video")
+        assert await is_playing(frame)
+        for asked in ("bytes=0-9", "bytes=-10"):  # the second is asked for by a preflight
+            assert await page.evaluate(READS, [gateway + VIDEO_PATH, asked]) == [206, 10]
+        assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, True]) == "plays and can be read"
+        assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, False]) == "plays"
+        (cookie,) = await context.cookies(gateway)
+        assert cookie.get("partitionKey") == "https://school.test"
+
+
+async def test_the_session_that_a_portal_embeds_is_worth_nothing_to_a_stranger(
+    tmp_path: Path, authority: trustme.CA, portal: str, stranger: str, context: BrowserContext
+) -> None:
+    async with clinic(tmp_path, authority, [portal]) as (stack, gateway):
+        page = await context.new_page()
+        await page.goto(portal)
+        await embed(page, f"{gateway}{WATCH}?ticket={stack.ticket(audience=PUBLIC)}")
+        assert await page.evaluate(READS, [gateway + VIDEO_PATH, "bytes=0-9"]) == [206, 10]
+        await page.goto(stranger)
+        assert await page.evaluate(READS, [gateway + VIDEO_PATH, ""]) == "nothing"
+        for crossorigin in (True, False):
+            assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, crossorigin]) == "nothing"
+        frame = await embed(page, gateway + WATCH)
+        assert "video" not in await frame.content()
+
+
+async def test_a_listed_portal_reads_once_by_a_ticket_in_the_address(
+    tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
+) -> None:
+    async with clinic(tmp_path, authority, [portal]) as (stack, gateway):
+        page = await context.new_page()
+        await page.goto(portal)
+        address = f"{gateway}{VIDEO_PATH}?ticket={stack.ticket(audience=PUBLIC)}"
+        assert await page.evaluate(READS, [address, "bytes=0-9"]) == [206, 10]
+        status, _ = await page.evaluate(READS, [address, "bytes=0-9"])
+        assert status == 401
+        assert await context.cookies(gateway) == []
+
+
+async def test_with_no_portal_listed_another_site_neither_plays_nor_reads_whoever_is_signed_in(
+    tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
+) -> None:
+    async with clinic(tmp_path, authority, []) as (stack, gateway):
+        page = await context.new_page()
+        await page.goto(f"{gateway}{WATCH}?ticket={stack.ticket(audience=PUBLIC)}")
+        assert await is_playing(page)
+        (cookie,) = await context.cookies(gateway)
+        assert cookie.get("sameSite") == "Lax"
+        await page.goto(portal)
+        assert await page.evaluate(READS, [gateway + VIDEO_PATH, ""]) == "nothing"
+        for crossorigin in (True, False):
+            assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, crossorigin]) == "nothing"
+        frame = await embed(page, f"{gateway}{WATCH}?ticket={stack.ticket(audience=PUBLIC)}")
+        assert "video" not in await frame.content()

@@ -1,0 +1,472 @@
+"""Whatever befalls the media server, a body is whole and the same, or a failure shows: never a third thing."""
+
+import asyncio
+import hashlib
+import random
+import socket
+import ssl
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+import trustme
+from aiohappyeyeballs import AddrInfoType
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.sim.knobs import Knobs
+from tests.support.clock import ManualClock
+from tests.support.gateway_fixture import GatewayStack, running_stack
+
+FILM = random.Random(11).randbytes(1024 * 1024)
+PATH = "/recordings/long/videos/film"
+LONG = random.Random(12).randbytes(8 * 1024 * 1024)
+READ_TIMEOUT = 'read_timeout = "150ms"\n'
+
+
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+@dataclass
+class Plan:
+    """Faults in the order in which the media server will have them."""
+
+    resets: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    stalls: list[int] = field(default_factory=list)
+    refusals: list[int] = field(default_factory=list)
+    changes: list[int] = field(default_factory=list)
+    ignore_range: bool = False
+    validators: str = "strong"
+    chunked: bool = False
+    extra: int = 0
+    asked: tuple[int, int] | None = None
+
+    def arrange(self, knobs: Knobs) -> None:
+        knobs.reset_after, knobs.end_after = list(self.resets), list(self.ends)
+        knobs.stall_after, knobs.refuse_media = list(self.stalls), list(self.refusals)
+        knobs.change_after, knobs.ignore_range = list(self.changes), self.ignore_range
+        knobs.validators, knobs.chunked, knobs.extra_bytes = self.validators, self.chunked, self.extra
+
+    @property
+    def expected(self) -> bytes:
+        return FILM if self.asked is None else FILM[self.asked[0] : self.asked[1] + 1]
+
+
+offsets = st.one_of(st.sampled_from([-1, 0, 1, 65_536, len(FILM) - 1, len(FILM)]), st.integers(0, len(FILM)))
+few = st.lists(offsets, max_size=3)
+spans = st.tuples(offsets, offsets).map(lambda pair: (max(0, min(pair)), min(len(FILM) - 1, max(pair))))
+plans = st.builds(
+    Plan,
+    resets=few,
+    ends=few,
+    stalls=st.lists(st.integers(0, len(FILM)), max_size=1),
+    refusals=st.lists(st.sampled_from([401, 403, 403, 404, 500, 503]), max_size=2),
+    changes=st.lists(st.integers(1, len(FILM) - 1), max_size=1),
+    ignore_range=st.booleans(),
+    validators=st.sampled_from(["strong", "strong", "weak", "none"]),
+    chunked=st.booleans(),
+    extra=st.sampled_from([0, 0, 1, 70_000]),
+    asked=st.one_of(st.none(), spans.filter(lambda span: span[0] <= span[1])),
+)
+
+
+async def fetched(stack: GatewayStack, asked: tuple[int, int] | None = None) -> bytes | None:
+    """The body, or None where the reader was shown a failure: an error's answer, or a connection that broke."""
+    headers = stack.bearer() | ({} if asked is None else {"Range": f"bytes={asked[0]}-{asked[1]}"})
+    try:
+        async with stack.client.get(stack.url + PATH, headers=headers) as answer:
+            body = await answer.read()
+            return body if answer.status in (200, 206) else None
+    except aiohttp.ClientError:
+        return None
+
+
+@given(plan=plans)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_sequence_of_faults_ends_in_the_same_bytes_or_in_a_failure_that_shows(plan: Plan) -> None:
+    async def play() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_stack(Path(folder), clock=ManualClock(), valt_more=READ_TIMEOUT) as stack:
+                film = stack.valt.add_video("long", "film", FILM)
+                plan.arrange(stack.valt.knobs)
+                body = await fetched(stack, plan.asked)
+                # A server that ignores Range answers with the whole file, and so it is passed on.
+                lawful = {digest(plan.expected)} | ({digest(FILM)} if plan.ignore_range else set())
+                if film.content != FILM:
+                    lawful.add(digest(film.content if plan.asked is None else _cut(film.content, plan.asked)))
+                    lawful.add(digest(film.content))
+                assert body is None or digest(body) in lawful
+                await stack.ended()
+                await stack.valt.wait_for(lambda: all(request.over for request in stack.valt.media_requests))
+                outcome = stack.audit()[-1]["outcome"]
+                assert body is None or outcome == "whole"
+
+    asyncio.run(play())
+
+
+def _cut(content: bytes, asked: tuple[int, int]) -> bytes:
+    return content[asked[0] : asked[1] + 1]
+
+
+@pytest.fixture
+async def home_with_film(stack: GatewayStack) -> GatewayStack:
+    stack.valt.add_video("long", "film", FILM)
+    return stack
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "end_after"])
+async def test_a_hundred_cuts_anywhere_go_unseen(home_with_film: GatewayStack, fault: str) -> None:
+    stack = home_with_film
+    anywhere = random.Random(13)
+    offsets = [0, 1, len(FILM) - 1, *(anywhere.randrange(len(FILM)) for _ in range(97))]
+    for at in offsets:
+        getattr(stack.valt.knobs, fault).append(at)
+        body = await fetched(stack)
+        assert body is not None, f"cut at {at}"
+        assert digest(body) == digest(FILM), f"cut at {at}"
+        await stack.ended()
+        assert stack.audit()[-1]["resumes"] == 1, f"cut at {at}"
+
+
+async def test_a_cut_inside_a_head_goes_unseen(home_with_film: GatewayStack) -> None:
+    stack = home_with_film
+    stack.valt.knobs.reset_after = [-1, 500_000, -1, 300_000, -1]
+    body = await fetched(stack)
+    assert body is not None
+    assert digest(body) == digest(FILM)
+    assert stack.valt.calls["media"] == 6
+
+
+async def test_a_media_server_that_never_gets_past_the_head_is_told_as_such(home_with_film: GatewayStack) -> None:
+    stack = home_with_film
+    stack.valt.knobs.reset_after = [-1] * 20
+    async with stack.client.get(stack.url + PATH, headers=stack.bearer()) as answer:
+        assert (answer.status, (await answer.json(content_type=None))["code"]) == (503, "valt_unavailable")
+    assert stack.valt.calls["media"] <= 3
+
+
+async def test_many_cuts_in_one_body_that_each_make_progress_never_end_it(home_with_film: GatewayStack) -> None:
+    stack = home_with_film
+    stack.valt.knobs.reset_after = [10_000] * 60
+    body = await fetched(stack)
+    assert body is not None
+    assert digest(body) == digest(FILM)
+    await stack.ended()
+    assert stack.audit()[-1]["resumes"] == 60
+
+
+async def test_cuts_without_progress_end_it_after_so_many_tries(tmp_path: Path, clock: ManualClock) -> None:
+    async with running_stack(tmp_path, clock=clock, more="[streams]\nresume_tries = 3\n") as stack:
+        stack.valt.add_video("long", "film", FILM)
+        stack.valt.knobs.reset_after = [500_000] + [0] * 20
+        assert await fetched(stack) is None
+        await stack.ended()
+        assert len(stack.valt.media_requests) == 4
+        assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["status"]) == ("failed", 200)
+
+
+@asynccontextmanager
+async def viewer(stack: GatewayStack) -> AsyncIterator[asyncio.StreamReader]:
+    async with connection(stack) as (reader, _writer):
+        yield reader
+
+
+@asynccontextmanager
+async def connection(stack: GatewayStack) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Somebody who takes no more than he reads: his kernel holds little for him. The head has been read, and is 200."""
+    host, _, port = stack.url.removeprefix("http://").partition(":")
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=16 * 1024)
+    token = stack.bearer()["Authorization"]
+    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def test_eight_mebibytes_pass_through_links_that_live_three_seconds(tmp_path: Path, clock: ManualClock) -> None:
+    """A slow reader: each of his sixteen pieces has a link of its own, and twice VALT has forgotten its tokens."""
+    piece = 512 * 1024
+    async with running_stack(tmp_path, clock=clock) as stack:
+        knobs = stack.valt.knobs
+        stack.valt.add_video("long", "film", LONG)
+        knobs.link_life = 3.0
+        knobs.stall_after, knobs.reset_after = [piece] * 15, [piece] * 15
+        async with viewer(stack) as reader:
+            read = await reader.readexactly(piece)
+            for number in range(1, 16):
+                clock.pass_(4.0)
+                if number in (5, 10):
+                    stack.valt.forget_tokens()
+                broken = stack.valt.media_requests[-1]
+                knobs.stall_gate.set()
+                await stack.valt.wait_for(lambda broken=broken: broken.over)  # type: ignore[misc]
+                knobs.stall_gate.clear()
+                read += await reader.readexactly(piece)
+            assert digest(read) == digest(LONG)
+            await stack.ended()
+        assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["resumes"]) == ("whole", 15)
+        assert stack.valt.calls["download"] == 16 + 2, "sixteen links, and two askings with a token that was forgotten"
+        assert stack.valt.calls["login"] == 3
+
+
+async def test_a_viewer_who_rests_gives_up_the_connection_and_reads_on_in_the_same_bytes(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, more='[streams]\nupstream_idle = "100ms"\n') as stack:
+        stack.valt.add_video("long", "film", LONG)
+        async with viewer(stack) as reader:
+            read = await reader.readexactly(100_000)
+            await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
+            assert len(stack.gateway.streams) == 1, "he keeps his stream"
+            read += await reader.readexactly(4_000_000)
+            await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
+            read += await reader.readexactly(len(LONG) - len(read))
+            assert digest(read) == digest(LONG)
+            await stack.ended()
+        told = await stack.metrics()
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 2
+        assert stack.audit()[-1]["outcome"] == "whole"
+
+
+async def test_a_viewer_who_rests_for_longer_than_a_link_lives_goes_on_through_another(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_stack(tmp_path, clock=clock, more='[streams]\nupstream_idle = "100ms"\n') as stack:
+        stack.valt.add_video("long", "film", LONG)
+        async with viewer(stack) as reader:
+            read = await reader.readexactly(100_000)
+            await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
+            clock.pass_(4000.0)
+            stack.valt.forget_tokens()
+            read += await reader.readexactly(len(LONG) - len(read))
+            assert digest(read) == digest(LONG)
+        assert stack.valt.calls["login"] == 2
+
+
+async def test_a_viewer_who_rests_is_treated_the_same_where_the_length_is_unknown(tmp_path: Path) -> None:
+    async with (
+        running_stack(tmp_path, more='[streams]\nupstream_idle = "100ms"\n') as stack,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as client,
+    ):
+        stack.valt.add_video("long", "film", LONG)
+        stack.valt.knobs.chunked = True
+        async with client.get(stack.url + PATH, headers=stack.bearer()) as answer:
+            assert "Content-Length" not in answer.headers
+            read = await answer.content.readexactly(100_000)
+            await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
+            read += await answer.content.read()
+            assert digest(read) == digest(LONG)
+        told = await stack.metrics()
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 1
+
+
+async def test_over_tls_cuts_go_unseen_and_a_viewer_may_rest(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    (tmp_path / "key.pem").chmod(0o600)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    async with (
+        running_stack(
+            tmp_path,
+            server='tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n',
+            more='[streams]\nupstream_idle = "100ms"\n',
+        ) as stack,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow, ssl=context)) as client,
+    ):
+        stack.valt.add_video("long", "film", LONG)
+        stack.valt.knobs.reset_after = [0, 1, 65_536, 100_000, 300_000]
+        async with client.get(stack.url + PATH, headers=stack.bearer()) as answer:
+            read = await answer.content.readexactly(100_000)
+            await stack.valt.wait_for(lambda: stack.valt.calls["media"] == 6 and stack.valt.open_media == 0)
+            read += await answer.content.read()
+            assert digest(read) == digest(LONG)
+        told = await stack.metrics()
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="dropped"}'] == 5
+        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 1
+
+
+def _narrow(address: AddrInfoType) -> socket.socket:
+    sock = socket.socket(address[0], address[1], address[2])
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    return sock
+
+
+async def test_a_viewer_who_never_reads_on_is_cut(tmp_path: Path) -> None:
+    streams = '[streams]\nupstream_idle = "50ms"\nviewer_idle = "150ms"\n'
+    async with running_stack(tmp_path, more=streams) as stack:
+        stack.valt.add_video("long", "film", LONG)
+        async with viewer(stack) as reader:
+            await stack.ended()
+            assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["code"]) == ("cut", None)
+            with pytest.raises(ConnectionResetError):
+                await reader.readexactly(len(LONG))
+        assert (await stack.metrics())['valt_gateway_stream_aborts_total{reason="idle",side="viewer"}'] == 1
+        assert stack.valt.open_media == 0
+
+
+async def test_a_body_that_cannot_be_asked_for_again_keeps_its_connection_while_its_viewer_rests(
+    tmp_path: Path,
+) -> None:
+    """Of many ranges at once the rest cannot be had: giving the connection up would be to lose it."""
+    async with running_stack(tmp_path, more='[streams]\nupstream_idle = "50ms"\nviewer_idle = "300ms"\n') as stack:
+        stack.valt.add_video("long", "film", LONG)
+        headers = stack.bearer() | {"Range": f"bytes=0-10,20-{len(LONG)}"}
+        async with stack.client.get(stack.url + PATH, headers=headers) as answer:
+            assert answer.status == 206
+            await answer.content.readexactly(1000)
+            await stack.ended()
+        told = stack.audit()[-1]
+        assert told["outcome"] in ("cut", "whole")
+        assert told["resumes"] == 0
+
+
+async def test_a_restart_of_valt_in_mid_body_goes_unseen(home_with_film: GatewayStack) -> None:
+    stack = home_with_film
+    gate = stack.valt.knobs.stall_gate
+    stack.valt.knobs.stall_after, stack.valt.knobs.reset_after = [400_000], [400_000]
+    reading = asyncio.create_task(fetched(stack))
+    await stack.valt.wait_for(lambda: bool(stack.valt.media_requests) and stack.valt.media_requests[-1].sent == 400_000)
+    stack.valt.forget_tokens()
+    stack.valt.knobs.refuse_media = [403]
+    stack.valt.knobs.fail["download"] = [503]
+    gate.set()
+    body = await reading
+    assert body is not None
+    assert digest(body) == digest(FILM)
+    assert stack.valt.calls["login"] == 2
+
+
+async def test_a_stream_whose_link_dies_while_valts_api_is_down_waits_for_valt_to_be_back(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """The breaker opens, and two of its probes find VALT still down."""
+    async with running_stack(tmp_path, clock=clock) as stack:
+        stack.valt.add_video("long", "film", FILM)
+        knobs = stack.valt.knobs
+        knobs.link_life, knobs.reset_after, knobs.stall_after = 3.0, [400_000], [400_000]
+        reading = asyncio.create_task(fetched(stack))
+        await stack.valt.wait_for(
+            lambda: bool(stack.valt.media_requests) and stack.valt.media_requests[-1].sent == 400_000
+        )
+        clock.pass_(4.0)
+        knobs.fail["download"] = [503] * (5 + 2)
+        before = clock.monotonic()
+        knobs.stall_gate.set()
+        assert await reading == FILM
+        assert knobs.fail["download"] == []
+        assert 20.0 <= clock.monotonic() - before <= 60.0
+        await stack.ended()
+        assert stack.audit()[-1]["resumes"] == 1
+
+
+async def test_a_viewer_who_leaves_while_valt_is_waited_for_frees_everything_at_once(
+    home_with_film: GatewayStack,
+) -> None:
+    stack = home_with_film
+    knobs = stack.valt.knobs
+    knobs.end_after = [400_000]
+    async with viewer(stack) as reader:
+        knobs.refuse_media, knobs.fail["download"] = [403] * 20, [503] * 20
+        await reader.readexactly(400_000)
+        await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 1 + 5)  # the breaker is open, for ten seconds
+    async with asyncio.timeout(5):
+        await stack.ended()
+        await stack.valt.wait_for(lambda: all(request.over for request in stack.valt.media_requests))
+    assert stack.audit()[-1]["outcome"] == "left"
+
+
+@pytest.mark.parametrize("validators", ["strong", "weak", "none"])
+@pytest.mark.parametrize("now", [FILM[:200_000], FILM[:400_000], FILM + b"more", FILM[:-1], b""])
+async def test_a_file_that_shrinks_or_grows_in_mid_body_is_cut(
+    home_with_film: GatewayStack, validators: str, now: bytes
+) -> None:
+    stack, at = home_with_film, 400_000
+    film = stack.valt.recording("long").film("film")
+    assert film is not None
+    knobs = stack.valt.knobs
+    knobs.validators, knobs.stall_after, knobs.reset_after = validators, [at], [at]
+    reading = asyncio.create_task(fetched(stack))
+    await stack.valt.wait_for(lambda: bool(stack.valt.media_requests) and stack.valt.media_requests[-1].sent == at)
+    film.content = now
+    knobs.stall_gate.set()
+    assert await reading is None
+    await stack.ended()
+    assert stack.audit()[-1]["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "end_after"])
+async def test_a_body_of_unknown_length_goes_on_once_a_range_tells_its_total(
+    home_with_film: GatewayStack, fault: str
+) -> None:
+    stack = home_with_film
+    stack.valt.knobs.chunked = True
+    for _ in range(2):  # the first answer is tried in the fast way, which leaves it to the plain one
+        setattr(stack.valt.knobs, fault, [500_000, 500_000, 300_000])
+        body = await fetched(stack)
+        assert body is not None
+        assert digest(body) == digest(FILM)
+
+
+async def test_many_ranges_are_passed_through_and_a_cut_in_them_shows(home_with_film: GatewayStack) -> None:
+    stack = home_with_film
+    stack.valt.knobs.reset_after = [300_000]
+    headers = stack.bearer() | {"Range": "bytes=0-499999,500001-900000"}
+    async with stack.client.get(stack.url + PATH, headers=headers) as answer:
+        assert answer.status == 206
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()
+    assert len(stack.valt.media_requests) == 1
+
+
+async def test_a_viewer_who_silently_goes_is_looked_for_by_keepalive(home_with_film: GatewayStack) -> None:
+    """Within two minutes: after one of silence, three probes."""
+    stack = home_with_film
+    async with connection(stack) as (_reader, writer):
+        here = writer.get_extra_info("sockname")
+        server = stack.gateway._runners[0].server
+        assert server is not None
+        transports = [one.transport for one in server.connections]
+        [sock] = [
+            transport.get_extra_info("socket")
+            for transport in transports
+            if transport is not None and transport.get_extra_info("peername") == here
+        ]
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle, interval, count = (
+            sock.getsockopt(socket.IPPROTO_TCP, name)
+            for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert idle + interval * count <= 120
+
+
+@pytest.mark.parametrize("way", ["FIN", "RST"])
+@pytest.mark.parametrize("resting", [False, True])
+async def test_a_viewer_who_leaves_frees_everything(tmp_path: Path, way: str, resting: bool) -> None:
+    streams = '[streams]\nupstream_idle = "50ms"\n' if resting else ""
+    async with running_stack(tmp_path, more=streams) as stack:
+        stack.valt.add_video("long", "film", LONG)
+        async with connection(stack) as (reader, writer):
+            await reader.readexactly(100_000)
+            if resting:
+                await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
+            if way == "FIN":
+                writer.write_eof()
+            else:
+                writer.transport.abort()
+            async with asyncio.timeout(1.0):  # the promise itself
+                await stack.ended()
+                await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
+        assert stack.audit()[-1]["outcome"] == "left"

@@ -1,0 +1,182 @@
+"""Rules that ask for what VALT knows of a recording, over a VALT that tells it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.sim.catalogue import CAMERA_A, CAMERA_B, INTERVIEW, INTERVIEW_FILM, LATE_MOOV, LATE_MOOV_FILM, SESSION
+from tests.support.clock import ManualClock
+from tests.support.configuration import grant, table
+from tests.support.gateway_fixture import NAVIGATION, GatewayStack, running_stack
+
+DAY = 86_400.0
+
+GRANTS = "".join(
+    (
+        grant("rooms", groups=["rooms"], rooms=["Room *"]),
+        grant("authors", groups=["authors"], authors=["mrossi"]),
+        grant("course", groups=["course"], template={"Course": "PSY *"}),
+        grant("fresh", groups=["fresh"], created_within="90d"),
+        grant("mine", groups=["mine"], author_is_me=True),
+        grant("shared", subjects=["*"], shared_with_me=True, account="trainee"),
+        grant("anything", groups=["anything"]),
+    )
+)
+MAPPING = table("[valt.people]", anna="jsmith", dora=9) + table("[valt.groups]", psychology=4)
+FILMS = {SESSION: CAMERA_A, INTERVIEW: INTERVIEW_FILM, LATE_MOOV: LATE_MOOV_FILM}
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def stack(tmp_path: Path, clock: ManualClock) -> AsyncIterator[GatewayStack]:
+    async with running_stack(tmp_path, clock=clock, grants=GRANTS, more=MAPPING) as stack:
+        yield stack
+
+
+async def statuses(stack: GatewayStack, subject: str, *groups: str) -> dict[str, int]:
+    return {recording: await status(stack, recording, subject, *groups) for recording in FILMS}
+
+
+async def status(stack: GatewayStack, recording: str, subject: str, *groups: str) -> int:
+    url = f"{stack.url}/recordings/{recording}/videos/{FILMS[recording]}"
+    async with stack.client.get(url, headers=stack.bearer(subject, *groups)) as answer:
+        await answer.read()
+        return answer.status
+
+
+@pytest.mark.parametrize(
+    ("subject", "group", "seen"),
+    [
+        ("eva", "rooms", {SESSION, LATE_MOOV}),
+        ("eva", "authors", {INTERVIEW}),
+        ("eva", "course", {SESSION}),
+        ("eva", "fresh", {INTERVIEW}),
+        ("anna", "mine", {SESSION, LATE_MOOV}),
+        ("mrossi", "mine", {INTERVIEW}),
+        ("eva", "mine", set()),
+        ("eva", "psychology", {SESSION}),
+        ("dora", "other", {INTERVIEW}),
+        ("eva", "other", set()),
+        ("eva", "anything", set(FILMS)),
+    ],
+    ids=["room", "author", "template", "created", "mapped author", "author", "nobody", "group", "person", "no", "all"],
+)
+async def test_who_sees_what_by_what_valt_knows_and_lists_and_details_tell_no_more(
+    stack: GatewayStack, clock: ManualClock, subject: str, group: str, seen: set[str]
+) -> None:
+    stack.valt.recording(INTERVIEW).created = clock.now() - 10 * DAY
+    stack.valt.recording(INTERVIEW).shared_users = (9,)
+    told = await statuses(stack, subject, group)
+    assert {recording for recording, status in told.items() if status == 200} == seen
+    assert set(told.values()) <= {200, 403}
+
+    headers, api = stack.bearer(subject, group), f"{stack.url}/api/v3/records"
+    async with stack.client.post(api, headers=headers) as answer:
+        assert {row["id"] for row in (await answer.json())["data"]["records"]} & set(FILMS) == seen
+    for recording in FILMS:
+        async with stack.client.get(f"{api}/{recording}", headers=headers) as answer:
+            assert answer.status == (200 if recording in seen else 404)
+
+
+async def test_the_account_of_the_rule_that_fits_is_the_one_that_asks(stack: GatewayStack) -> None:
+    assert await status(stack, SESSION, "eva", "psychology") == 200
+    await stack.ended()
+    assert [(line["event"], line["rule"], line["account"]) for line in stack.audit()] == [
+        ("open", "shared", "trainee"),
+        ("close", "shared", "trainee"),
+    ]
+
+
+async def test_details_cost_one_call_a_minute_and_are_believed_no_longer(
+    stack: GatewayStack, clock: ManualClock
+) -> None:
+    for _ in range(3):
+        assert await status(stack, SESSION, "eva", "rooms") == 200
+    assert stack.valt.calls["record"] == 1
+    stack.valt.recording(SESSION).room = (38, "Interview room")
+    clock.pass_(59)
+    assert await status(stack, SESSION, "eva", "rooms") == 200
+    clock.pass_(1)
+    assert await status(stack, SESSION, "eva", "rooms") == 403
+
+
+async def test_fifty_who_ask_at_once_cost_one_call_for_details(stack: GatewayStack) -> None:
+    gate = stack.valt.knobs.gate["record"] = asyncio.Event()
+    asking = [asyncio.create_task(status(stack, SESSION, f"person-{number}", "rooms")) for number in range(50)]
+    await stack.valt.wait_for(lambda: stack.valt.calls["record"] > 0)
+    gate.set()
+    assert await asyncio.gather(*asking) == [200] * 50
+    assert stack.valt.calls["record"] == 1
+
+
+@pytest.mark.parametrize("asked", [{}, NAVIGATION], ids=["JSON", "a page"])
+async def test_the_request_id_of_a_refusal_leads_to_the_reasons_in_the_log(
+    stack: GatewayStack, asked: dict[str, str]
+) -> None:
+    url = f"{stack.url}/recordings/{INTERVIEW}/videos/{INTERVIEW_FILM}"
+    async with stack.client.get(url, headers=asked | stack.bearer("eva", "rooms", "course")) as answer:
+        told = await answer.text()
+        assert answer.status == 403
+    request_id = answer.headers["X-Request-ID"]
+    assert request_id in told
+    stack.gateway.logs.flush()
+    (line,) = (line for line in map(json.loads, stack.log.getvalue().splitlines()) if line.get("reason"))
+    assert line["request_id"] == request_id
+    assert line["reason"].split("; ")[:3] == [
+        "rooms: the recording does not meet rooms",
+        "authors: the person is not among its subjects and in none of its groups",
+        "course: the recording does not meet template",
+    ]
+
+
+async def test_a_person_no_rule_is_about_costs_no_call_though_rules_ask_for_details(tmp_path: Path) -> None:
+    about_some = GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')
+    async with running_stack(tmp_path, grants=about_some, more=MAPPING) as stack:
+        assert await status(stack, SESSION, "eva", "nobody") == 403
+        assert not stack.valt.calls
+
+
+@pytest.mark.parametrize("trouble", [500, 502, 503, 429])
+async def test_what_valt_cannot_tell_is_neither_yes_nor_no(stack: GatewayStack, trouble: int) -> None:
+    stack.valt.knobs.fail["record"] = [trouble] * 10
+    url = f"{stack.url}/recordings/{SESSION}/videos/{CAMERA_A}"
+    async with stack.client.get(url, headers=stack.bearer("eva", "rooms", "anything")) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (503, "valt_unavailable")
+        assert answer.headers["Retry-After"]
+    stack.valt.knobs.fail["record"].clear()
+
+
+async def test_a_recording_whose_retention_is_over_is_gone(stack: GatewayStack, clock: ManualClock) -> None:
+    stack.valt.recording(SESSION).deleted_at = clock.now() + 60
+    assert await status(stack, SESSION, "eva", "rooms") == 200
+    clock.pass_(60)
+    url = f"{stack.url}/recordings/{SESSION}/videos/{CAMERA_A}"
+    async with stack.client.get(url, headers=stack.bearer("eva", "rooms")) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (410, "recording_expired")
+    assert await status(stack, SESSION, "eva", "fresh") == 403
+
+
+async def test_a_rule_that_needs_no_details_asks_for_none_and_leaves_the_end_of_a_recording_to_valt(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    about_some = GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')
+    async with running_stack(tmp_path, clock=clock, grants=about_some, more=MAPPING) as stack:
+        stack.valt.recording(SESSION).deleted_at = clock.now() - 1
+        assert await status(stack, SESSION, "eva", "anything") == 200
+        assert not stack.valt.calls["record"]
+        stack.valt.recording(SESSION).films.clear()
+        clock.pass_(3600)
+        assert await status(stack, SESSION, "eva", "anything") == 404
+
+
+async def test_a_recording_that_valt_does_not_know_fits_no_rule_that_asks_about_it(stack: GatewayStack) -> None:
+    url = f"{stack.url}/recordings/unknown/videos/{CAMERA_B}"
+    async with stack.client.get(url, headers=stack.bearer("eva", "rooms")) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (403, "access_denied")

@@ -1,0 +1,393 @@
+"""What an operator does while people watch: reload, revoke, drain."""
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+import trustme
+
+from gateway.store.sqlite import revoke_in
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
+
+BIG = random.Random(3).randbytes(8 * 1024 * 1024)
+BIG_PATH = "/recordings/big/videos/film"
+STATE = '[state]\ndir = "state"\n'
+
+
+@asynccontextmanager
+async def watching(stack: GatewayStack, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+    """A stream that has begun and cannot end until the media server's gate opens."""
+    if "big" not in {one.recording for one in stack.valt.recordings}:
+        stack.valt.add_video("big", "film", BIG)
+    stack.valt.knobs.stall_gate.clear()
+    stack.valt.knobs.stall_after.append(1_000_000)
+    async with stack.client.get(stack.url + BIG_PATH, headers=headers) as answer:
+        assert answer.status == 200
+        await answer.content.readexactly(500_000)
+        yield answer
+
+
+async def is_cut(answer: aiohttp.ClientResponse) -> bool:
+    try:
+        async with asyncio.timeout(5):
+            await answer.read()
+    except aiohttp.ClientError:
+        return True
+    return False
+
+
+async def test_reload_takes_the_rules_anew_and_cuts_what_they_no_longer_allow(stack: GatewayStack) -> None:
+    async with watching(stack, stack.bearer("anna")) as answer:
+        text = stack.config.read_text().replace('groups = ["supervisors"]', 'groups = ["directors"]')
+        stack.config.write_text(text)
+        assert await stack.gateway.reload(settings_of(stack.config))
+        assert await is_cut(answer)
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer("anna")) as refused:
+        assert refused.status == 403
+    await stack.ended()
+    closed = next(line for line in stack.audit() if line["event"] == "close")
+    assert (closed["outcome"], closed["subject"]) == ("cut", "anna")
+    assert (await stack.metrics())['valt_gateway_stream_aborts_total{reason="revoked",side="gateway"}'] == 1
+
+
+async def test_a_stream_that_the_old_rules_granted_and_that_begins_after_the_reload_is_cut_too(
+    stack: GatewayStack,
+) -> None:
+    stack.valt.add_video("big", "film", BIG)
+    stack.valt.knobs.stall_after.append(1_000_000)
+    gate = stack.valt.knobs.gate["download"] = asyncio.Event()
+    viewer = asyncio.create_task(_status(stack, BIG_PATH, stack.bearer("anna")))
+    await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 1)
+    stack.config.write_text(stack.config.read_text().replace('groups = ["supervisors"]', 'groups = ["directors"]'))
+    assert await stack.gateway.reload(settings_of(stack.config))
+    gate.set()
+    async with asyncio.timeout(10):
+        with pytest.raises(aiohttp.ClientError):
+            await viewer
+
+
+@pytest.mark.parametrize("by", ["token", "session", "service_key"])
+async def test_a_provider_that_is_taken_out_ends_what_it_vouched_for(tmp_path: Path, by: str) -> None:
+    key = "vgk_" + "k" * 43
+    sha256 = hashlib.sha256(key.encode()).hexdigest()
+    robot = f'[[service_keys]]\nname = "robot"\nsecret_sha256 = "{sha256}"\ngroups = ["supervisors"]\n'
+    async with running_stack(tmp_path, more=robot) as stack:
+        stack.valt.add_video("big", "film", BIG)
+        async with stack.client.get(
+            f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket()}", headers=NAVIGATION, allow_redirects=False
+        ) as entered:
+            cookie = entered.headers["Set-Cookie"].partition(";")[0]
+        headers, taken_out = {
+            "token": (stack.bearer("anna"), ('name = "campus"', 'name = "other"')),
+            "session": ({"Cookie": cookie}, ('name = "portal"', 'name = "other"')),
+            "service_key": ({"Authorization": f"Bearer {key}"}, ('name = "robot"', 'name = "other"')),
+        }[by]
+        async with watching(stack, headers) as answer:
+            stack.config.write_text(stack.config.read_text().replace(*taken_out))
+            assert await stack.gateway.reload(settings_of(stack.config))
+            assert await is_cut(answer)
+
+
+async def test_a_store_that_fails_once_is_told_of_and_asked_again(
+    stack: GatewayStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(stack, stack.bearer("anna")) as answer:
+        asked = asyncio.Event()
+
+        def fails(subject: str) -> float | None:
+            asked.set()
+            raise OSError(subject)
+
+        monkeypatch.setattr(stack.gateway.store, "revoked_at", fails)
+        await asked.wait()
+        monkeypatch.undo()
+        now = stack.gateway.clock.now() + 1
+        await stack.gateway.store.revoke("anna", now, now + 3600)
+        assert await is_cut(answer)
+    assert "revocation has to be tried again: OSError" in stack.log.getvalue()
+
+
+async def test_a_stream_that_the_new_rules_allow_goes_on_through_a_reload(stack: GatewayStack) -> None:
+    async with watching(stack, stack.bearer("anna")) as answer:
+        stack.config.write_text(stack.config.read_text().replace('level = "debug"', 'level = "info"'))
+        assert await stack.gateway.reload(settings_of(stack.config))
+        stack.valt.knobs.stall_gate.set()
+        assert await answer.read() == BIG[500_000:]
+    assert (await stack.metrics())['valt_gateway_config_reloads_total{outcome="ok"}'] == 1
+
+
+async def test_a_stream_goes_on_where_valt_does_not_say_whether_the_new_rules_allow_it(stack: GatewayStack) -> None:
+    async with watching(stack, stack.bearer("anna")) as answer:
+        stack.valt.knobs.rubbish.add("record")
+        text = stack.config.read_text()
+        stack.config.write_text(text.replace('name = "supervisors"', 'name = "supervisors"\nrooms = ["Room 1"]'))
+        assert await stack.gateway.reload(settings_of(stack.config))
+        stack.valt.knobs.stall_gate.set()
+        assert await answer.read() == BIG[500_000:]
+    assert stack.valt.calls["record"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[valt]\n", '[valt]\nread_timeout = "31s"\n'),
+        ("[audit]\n", '[links]\nmargin = "31s"\n[audit]\n'),
+        ("[audit]\n", '[recordings]\nttl = "2m"\n[audit]\n'),
+    ],
+)
+async def test_what_is_on_its_way_when_valts_settings_change_goes_on_by_the_old_ones(
+    stack: GatewayStack, old: str, new: str
+) -> None:
+    stack.valt.knobs.reset_after.append(6_000_000)
+    async with watching(stack, stack.bearer("anna")) as answer:
+        stack.valt.knobs.gate["download"] = asyncio.Event()
+        waiting = asyncio.create_task(_status(stack, VIDEO_PATH, stack.bearer("ben")))
+        await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 2)
+        stack.config.write_text(stack.config.read_text().replace(old, new, 1))
+        assert await stack.gateway.reload(settings_of(stack.config))
+        stack.valt.knobs.gate["download"].set()
+        assert await waiting == 200
+        assert stack.valt.calls["download"] == 2, "the client had to ask again"
+        stack.valt.knobs.stall_gate.set()
+        assert await answer.read() == BIG[500_000:]
+    assert await _status(stack, VIDEO_PATH, stack.bearer("ben")) == 200
+
+
+async def test_the_old_settings_connections_to_valt_are_closed_after_the_last_who_needs_them(
+    stack: GatewayStack,
+) -> None:
+    async with watching(stack, stack.bearer("anna")) as answer:
+        for number in range(2):
+            text = stack.config.read_text().replace("[audit]\n", f'[recordings]\nttl = "{number + 2}m"\n[audit]\n')
+            (stack.folder / f"{number}.toml").write_text(text)
+            assert await stack.gateway.reload(settings_of(stack.folder / f"{number}.toml"))
+        assert stack.valt.open_media == 1
+        stack.valt.knobs.stall_gate.set()
+        await answer.read()
+    await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
+
+
+async def _status(stack: GatewayStack, path: str, headers: dict[str, str]) -> int:
+    async with stack.client.get(stack.url + path, headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def test_a_faulty_file_changes_nothing_and_is_counted(stack: GatewayStack) -> None:
+    assert not await stack.gateway.reload(None)
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer()) as answer:
+        assert answer.status == 200
+    assert (await stack.metrics())['valt_gateway_config_reloads_total{outcome="failed"}'] == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[valt]\n", '[valt]\nca_file = "rubbish.pem"\n'),
+        ("[server]\n", '[server]\ntls_cert_file = "rubbish.pem"\ntls_key_file = "rubbish.pem"\n'),
+    ],
+)
+async def test_settings_that_turn_out_not_to_do_change_nothing_and_are_told_of(
+    stack: GatewayStack, old: str, new: str
+) -> None:
+    (stack.folder / "rubbish.pem").write_text("-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n")
+    (stack.folder / "rubbish.pem").chmod(0o600)
+    before, text = stack.gateway.settings, stack.config.read_text()
+    stack.config.write_text(text.replace(old, new, 1).replace('["supervisors"]', '["directors"]'))
+    assert not await stack.gateway.reload(settings_of(stack.config))
+    assert stack.gateway.settings is before
+    assert await _status(stack, VIDEO_PATH, stack.bearer()) == 200
+    assert (await stack.metrics())['valt_gateway_config_reloads_total{outcome="failed"}'] == 1
+    assert "SSLError" in stack.log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new"),
+    [
+        ("server.listen", '[server]\nlisten = "127.0.0.1:0"', '[server]\nlisten = "127.0.0.1:1"'),
+        ("admin.listen", '[admin]\nlisten = "127.0.0.1:0"', '[admin]\nlisten = "127.0.0.1:1"'),
+        ("server.tls_cert_file", "[server]\n", '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'),
+        ("state.dir", "[audit]\n", '[state]\ndir = "state"\n[audit]\n'),
+        ("audit.file", '"audit.jsonl"', '"other.jsonl"'),
+        ("log.level", 'level = "debug"', 'level = "info"'),
+        ("log.format", 'level = "debug"', 'level = "debug"\nformat = "console"'),
+    ],
+)
+async def test_what_only_a_restart_takes_is_named_at_each_reload(
+    stack: GatewayStack, key: str, old: str, new: str
+) -> None:
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(stack.folder / "cert.pem")
+    certificate.private_key_pem.write_to_path(stack.folder / "key.pem")
+    (stack.folder / "key.pem").chmod(0o600)
+    assert await stack.gateway.reload(settings_of(stack.config))
+    assert "needs a restart" not in stack.log.getvalue()
+    text = stack.config.read_text()
+    assert old in text
+    stack.config.write_text(text.replace(old, new, 1))
+    for times in (1, 2):
+        assert await stack.gateway.reload(settings_of(stack.config))
+        assert stack.log.getvalue().count(f"{key} needs a restart") == times
+        assert stack.log.getvalue().count("needs a restart") == times
+
+
+async def test_a_session_secret_is_rotated_by_a_reload_without_signing_anyone_out(stack: GatewayStack) -> None:
+    async with stack.client.get(
+        f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket()}", headers=NAVIGATION, allow_redirects=False
+    ) as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    old = (stack.folder / "session").read_text()
+    (stack.folder / "session").write_text(f"{'n' * 48}\n{old}\n")
+    stack.config.write_text(stack.config.read_text().replace('secret_file = "session"', 'secrets_file = "session"'))
+    assert await stack.gateway.reload(settings_of(stack.config))
+    async with stack.client.get(stack.url + VIDEO_PATH, headers={"Cookie": cookie}) as answer:
+        assert answer.status == 200
+
+
+async def test_another_process_revokes_a_person_and_their_streams_are_cut(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, more=STATE) as stack:
+        anna, ben = stack.bearer("anna"), stack.bearer("ben")
+        async with watching(stack, anna) as answer:
+            now = time.time() + 1
+            await asyncio.to_thread(revoke_in, tmp_path / "state" / "state.sqlite3", "anna", now, now + 3600)
+            assert await is_cut(answer)
+        async with stack.client.get(stack.url + VIDEO_PATH, headers=anna) as refused:
+            assert (refused.status, (await refused.json(content_type=None))["code"]) == (401, "credentials_invalid")
+        async with stack.client.get(stack.url + VIDEO_PATH, headers=ben) as other:
+            assert other.status == 200
+
+
+async def test_a_sessions_end_cuts_its_streams_and_a_tokens_own_end_does_not(tmp_path: Path) -> None:
+    async with running_stack(tmp_path) as stack:
+        stack.config.write_text(stack.config.read_text().replace("[session]\n", '[session]\nlifetime = "1s"\n'))
+        await stack.gateway.reload(settings_of(stack.config))
+        async with stack.client.get(
+            f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket()}", headers=NAVIGATION, allow_redirects=False
+        ) as answer:
+            cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        short = stack.bearer("ben", exp=int(time.time()) + 1)
+        async with watching(stack, {"Cookie": cookie}) as session, watching(stack, short) as token:
+            assert await is_cut(session)
+            stack.valt.knobs.stall_gate.set()
+            assert await token.read() == BIG[500_000:]
+
+
+async def test_signing_out_cuts_the_streams_of_that_session_and_of_no_other(stack: GatewayStack) -> None:
+    cookies = []
+    for _ in range(2):
+        async with stack.client.get(
+            f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket('anna')}", headers=NAVIGATION, allow_redirects=False
+        ) as answer:
+            cookies.append({"Cookie": answer.headers["Set-Cookie"].partition(";")[0]})
+    async with watching(stack, cookies[0]) as gone, watching(stack, cookies[1]) as stays:
+        headers = cookies[0] | {"Sec-Fetch-Site": "same-origin"}
+        async with stack.client.post(f"{stack.url}/oauth2/sign_out", headers=headers, allow_redirects=False) as answer:
+            assert answer.status == 200
+        assert await is_cut(gone)
+        stack.valt.knobs.stall_gate.set()
+        assert await stays.read() == BIG[500_000:]
+
+
+@pytest.mark.parametrize("new", ['account = "trainee"\n\n', 'account = "reviewer"\ndelivery = "redirect"\n\n'])
+async def test_a_stream_that_the_new_rules_would_grant_in_another_way_is_cut(stack: GatewayStack, new: str) -> None:
+    async with watching(stack, stack.bearer("anna")) as answer:
+        text = stack.config.read_text()
+        stack.config.write_text(text.replace('account = "reviewer"\n\n', new, 1))
+        assert await stack.gateway.reload(settings_of(stack.config))
+        assert await is_cut(answer)
+
+
+async def test_a_drain_is_not_ready_at_once_and_lets_streams_finish(stack: GatewayStack) -> None:
+    async with watching(stack, stack.bearer()) as answer:
+        draining = asyncio.create_task(stack.gateway.drain())
+        while stack.gateway.readiness.ready:
+            await asyncio.sleep(0)
+        async with stack.client.get(f"{stack.admin}/readyz") as ready:
+            assert ready.status == 503
+        async with stack.client.get(f"{stack.admin}/healthz") as alive:
+            assert alive.status == 200
+        stack.valt.knobs.stall_gate.set()
+        assert await answer.read() == BIG[500_000:]
+        await draining
+    assert stack.audit()[-1]["outcome"] == "whole"
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", VIDEO_PATH, "/nothing/here"])
+async def test_a_kept_connection_ends_with_its_next_answer_in_a_drain(stack: GatewayStack, path: str) -> None:
+    host, _, port = stack.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    fields = "".join(f"{name}: {value}\r\n" for name, value in stack.bearer().items())
+    asked = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n".encode()
+    writer.write(asked.replace(path.encode(), b"/robots.txt"))
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"connection: close" not in head.lower()
+    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    await stack.gateway.drain()
+    writer.write(asked)
+    async with asyncio.timeout(10):
+        head, _, _body = (await reader.read(-1)).partition(b"\r\n\r\n")
+    assert head.lower().count(b"connection: close") == 1
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_drain_cuts_what_does_not_end_in_time_and_the_audit_says_so(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, server='drain_timeout = "100ms"\n') as stack:
+        async with watching(stack, stack.bearer()) as answer:
+            await stack.gateway.drain()
+            assert await is_cut(answer)
+        await stack.ended()
+        assert stack.audit()[-1]["outcome"] == "cut"
+
+
+async def test_a_second_signal_ends_a_drain_now(stack: GatewayStack) -> None:
+    hurry = asyncio.Event()
+    async with watching(stack, stack.bearer()) as answer:
+        draining = asyncio.create_task(stack.gateway.drain(hurry))
+        hurry.set()
+        async with asyncio.timeout(5):
+            await draining
+        assert await is_cut(answer)
+
+
+@pytest.mark.parametrize("seconds", ["0s", "50ms"])
+async def test_after_the_delay_no_new_connection_is_taken(tmp_path: Path, seconds: str) -> None:
+    async with running_stack(tmp_path, server=f'shutdown_delay = "{seconds}"\n') as stack:
+        await stack.gateway.drain()
+        with contextlib.suppress(aiohttp.ClientResponseError), pytest.raises(aiohttp.ClientConnectorError):
+            async with aiohttp.ClientSession() as fresh, fresh.get(f"{stack.url}/robots.txt"):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("GET /healthz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", 200),
+        ("GET /nothing HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", 404),
+        ("GET /healthz HTTP/1.1\r\nHost: admin\r\nAuthorization Bearer marked-secret\r\n\r\n", 400),
+        ("GET /healthz?marked-secret" + "x" * 9000 + " HTTP/1.1\r\nHost: admin\r\n\r\n", 431),
+    ],
+)
+async def test_the_admin_listener_tells_no_software_and_repeats_nothing(
+    stack: GatewayStack, sent: str, status: int
+) -> None:
+    host, _, port = stack.admin.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(sent.encode())
+    async with asyncio.timeout(10):
+        answer = await reader.read(-1)
+    writer.close()
+    await writer.wait_closed()
+    assert answer.split(b" ", 2)[1] == str(status).encode()
+    assert b"\r\nServer: valt-gateway\r\n" in answer
+    for word in (b"aiohttp", b"Python", b"marked-secret"):
+        assert word not in answer
+    assert "marked-secret" not in stack.log.getvalue()
+    assert not any(count for name, count in (await stack.metrics()).items() if "_requests_total" in name)

@@ -1,0 +1,120 @@
+"""Each file of config/ is walked through once: only the addresses are the test's own, the rules are the file's."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.identity.ticket import mint_ticket
+from gateway.server import Gateway
+from gateway.sim.catalogue import SESSION
+from gateway.sim.demo import make_portal_key
+from gateway.sim.valt import USERS, ValtSimulator
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, settings_of
+from tests.support.provider import Provider
+from tests.unit.settings.configurations import SHIPPED, with_secrets
+
+PUBLIC = "https://recordings.example.edu"
+
+Proof = Callable[[Provider, str, float], tuple[str, Mapping[str, str]]]
+"""A provider, a portal's key and the time make a query and headers."""
+
+
+def token(subject_claim: str, subject: str) -> Proof:
+    def proof(provider: Provider, _key: str, now: float) -> tuple[str, Mapping[str, str]]:
+        claims: dict[str, Any] = {"iss": provider.issuer, "aud": "valt-gateway", "sub": "1", subject_claim: subject}
+        claims |= {"groups": ["supervisors"], "iat": int(now), "exp": int(now) + 60}
+        return "", {"Authorization": f"Bearer {provider.sign(claims)}"}
+
+    return proof
+
+
+def front(subject: str, groups: str, **more: str) -> Proof:
+    headers = {"X-Forwarded-User": subject, "X-Forwarded-Groups": groups, **more}
+    return lambda *_: ("", headers)
+
+
+def ticket(_provider: Provider, key: str, now: float) -> tuple[str, Mapping[str, str]]:
+    minted = mint_ticket(
+        key, issuer="https://portal.example.edu", audience=PUBLIC, subject="anna", now=now, ttl=60, recording=SESSION
+    )
+    return f"?ticket={minted}", {}
+
+
+WALKS: dict[str, Proof | None] = {
+    "gateway.toml": token("preferred_username", "anna"),
+    "signed-tokens.toml": token("preferred_username", "anna"),
+    "behind-oauth2-proxy.toml": front("anna", "supervisors"),
+    "behind-shibboleth.toml": front(
+        "anna@example.edu",
+        "urn:mace:example.edu:supervisors;others",
+        **{"X-Gateway-Secret": "planted front of more than 32 bytes"},
+    ),
+    "portal-tickets.toml": ticket,
+    "browser-sign-in.toml": None,
+}
+
+
+@asynccontextmanager
+async def running(folder: Path, shipped: Path, valt: ValtSimulator, provider: Provider) -> AsyncIterator[Gateway]:
+    """The *shipped* file with the test's addresses in place of the examples'."""
+    config = with_secrets(folder, shipped)
+    (folder / "secrets/valt-reviewer").write_text(USERS["svc-reviewer"])
+    text = config.read_text()
+    for old, new in (
+        (r'"https://valt\.example\.edu"', f'"{valt.base_url}"'),
+        (r'"https://sso\.example\.edu"', f'"{provider.issuer}"'),
+        (r'"10\.0\.0\.5/32"', '"127.0.0.1/32"'),
+        (r"^listen = .*$", 'listen = "127.0.0.1:0"'),
+        (r"^tls_(cert|key)_file = .*$", ""),
+        (r'"/var/lib/valt-gateway"', '"state"'),
+        (r'^file = "-"', 'file = "audit.jsonl"'),
+    ):
+        text = re.sub(old, new, text, flags=re.MULTILINE)
+    if "[admin]" not in text:
+        text += '\n[admin]\nlisten = "127.0.0.1:0"\n'
+    if "[audit]" not in text:
+        text += '\n[audit]\nfile = "audit.jsonl"\n'
+    config.write_text(text)
+    gateway = Gateway(settings_of(config))
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.stop()
+
+
+def test_every_file_is_walked() -> None:
+    assert {path.name for path in SHIPPED} == set(WALKS)
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
+async def test_a_shipped_configuration_lets_in_whom_it_says_and_nobody_else(tmp_path: Path, shipped: Path) -> None:
+    async with (
+        ValtSimulator() as valt,
+        Provider().running() as provider,
+        aiohttp.ClientSession() as client,
+        running(tmp_path, shipped, valt, provider) as gateway,
+    ):
+        url = gateway.addresses[0] + VIDEO_PATH
+        async with client.get(url) as refused:
+            assert refused.status == 401
+        proof = WALKS[shipped.name]
+        if proof is None:
+            async with client.get(url, headers=NAVIGATION, allow_redirects=False) as sent:
+                assert sent.status == 302
+                assert sent.headers["Location"].startswith("/oauth2/start?rd=")
+            return
+        key = make_portal_key(tmp_path)
+        await gateway.reload(settings_of(tmp_path / shipped.name))
+        query, headers = proof(provider, key, gateway.clock.now())
+        async with client.get(url + query, headers=headers) as answer:
+            assert answer.status == 200
+            await answer.read()
+        lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+        assert lines[-1]["event"] == "close"

@@ -1,0 +1,240 @@
+"""Who signs out at the provider is signed out here, at once and for good (OpenID Connect Back-Channel Logout 1.0)."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.server import Gateway
+from tests.e2e.test_running_it import is_cut, watching
+from tests.support.clock import ManualClock
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
+from tests.support.provider import SigningKey, signing_key
+
+OIDC = """
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "{issuer}"
+client_id = "gateway-client"
+client_auth = "none"
+[state]
+dir = "state"
+"""
+EVENTS: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
+
+
+@pytest.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[GatewayStack]:
+    async with running_stack(tmp_path, more=OIDC) as stack:
+        yield stack
+
+
+def logout_token(
+    stack: GatewayStack, *, key: SigningKey | None = None, typ: str | None = "logout+jwt", **claims: Any
+) -> str:
+    """Of anna, and right, but for what is said otherwise; None leaves a claim out."""
+    now = int(stack.gateway.clock.now())
+    usual = {
+        "iss": stack.provider.issuer,
+        "aud": "gateway-client",
+        "sub": "anna",
+        "iat": now,
+        "exp": now + 120,
+        "jti": f"logout {next(_COUNT)}",
+        "events": EVENTS,
+    }
+    told = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+    return stack.provider.sign(told, key=key, headers={} if typ is None else {"typ": typ})
+
+
+_COUNT = iter(range(1_000_000))
+
+
+async def log_out(stack: GatewayStack, token: str) -> int:
+    async with stack.client.post(f"{stack.url}/oauth2/backchannel_logout", data={"logout_token": token}) as answer:
+        assert answer.headers["Cache-Control"] == "no-store"
+        if answer.status >= 400:
+            assert answer.content_type == "application/problem+json"
+        return answer.status
+
+
+async def knows(stack: GatewayStack, headers: dict[str, str]) -> bool:
+    async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=headers) as answer:
+        return answer.status == 200
+
+
+async def test_a_persons_sign_out_ends_all_of_their_sessions_and_nobody_elses(stack: GatewayStack) -> None:
+    annas = [await stack.sign_in("anna", sid="first"), await stack.sign_in("anna")]
+    bobs = await stack.sign_in("bob", sid="other")
+    assert await log_out(stack, logout_token(stack)) == 200
+    assert [await knows(stack, session) for session in (*annas, bobs)] == [False, False, True]
+    line = next(line for line in stack.audit() if line["event"] == "sign_out")
+    assert (line["subject"], line["provider"]) == ("anna", "campus-login")
+
+
+async def test_a_sign_out_that_names_a_session_alone_ends_that_one(stack: GatewayStack) -> None:
+    ended, other = await stack.sign_in("anna", sid="first"), await stack.sign_in("anna", sid="second")
+    assert await log_out(stack, logout_token(stack, sub=None, sid="first")) == 200
+    assert [await knows(stack, session) for session in (ended, other)] == [False, True]
+    line = next(line for line in stack.audit() if line["event"] == "sign_out")
+    assert line["subject"] is None
+
+
+async def test_a_sign_out_that_names_both_ends_that_session_and_those_that_know_no_name_of_their_own(
+    stack: GatewayStack,
+) -> None:
+    phone, desk = await stack.sign_in("anna", sid="phone"), await stack.sign_in("anna", sid="desk")
+    unnamed, bobs = await stack.sign_in("anna"), await stack.sign_in("bob")
+    assert await log_out(stack, logout_token(stack, sid="phone")) == 200
+    assert [await knows(stack, session) for session in (phone, desk, unnamed, bobs)] == [False, True, False, True]
+
+
+async def test_who_signs_in_again_is_in(stack: GatewayStack) -> None:
+    await stack.sign_in("anna", sid="first")
+    assert await log_out(stack, logout_token(stack, sid="first")) == 200
+    assert await knows(stack, await stack.sign_in("anna", sid="first"))
+
+
+async def test_a_browser_whose_session_ended_there_is_sent_to_sign_in(stack: GatewayStack) -> None:
+    session = await stack.sign_in("anna")
+    await log_out(stack, logout_token(stack))
+    async with stack.client.get(
+        stack.url + VIDEO_PATH, headers={**NAVIGATION, **session}, allow_redirects=False
+    ) as answer:
+        assert (answer.status, answer.headers["Location"]) == (302, f"/oauth2/start?rd={VIDEO_PATH}")
+
+
+async def test_a_running_stream_is_cut(stack: GatewayStack) -> None:
+    async with watching(stack, await stack.sign_in("anna")) as answer:
+        assert await log_out(stack, logout_token(stack)) == 200
+        assert await is_cut(answer)
+
+
+async def test_an_access_token_that_was_made_in_the_session_ends_with_it(stack: GatewayStack) -> None:
+    session = await stack.sign_in("anna", sid="first")
+    asked = stack.url + VIDEO_PATH.replace("/recordings/", "/api/v3/records/download/").replace("/videos/", "/")
+    async with stack.client.get(asked, headers=session) as answer:
+        link = (await answer.json())["url"]
+    path = stack.url + link.removeprefix("http://localhost:8080")
+    async with stack.client.get(path, headers={"Range": "bytes=0-1"}) as answer:
+        assert answer.status == 206
+    await log_out(stack, logout_token(stack, sub=None, sid="first"))
+    async with stack.client.get(path, headers={"Range": "bytes=0-1"}) as answer:
+        assert answer.status == 401
+
+
+async def test_it_holds_after_a_restart(stack: GatewayStack) -> None:
+    session = await stack.sign_in("anna")
+    token = logout_token(stack)
+    assert await log_out(stack, token) == 200
+    await stack.gateway.stop()
+    again = Gateway(settings_of(stack.config), log=stack.log)
+    await again.start()
+    try:
+        stack.url = again.addresses[0]
+        assert not await knows(stack, session)
+        assert await log_out(stack, token) == 400
+    finally:
+        await again.stop()
+
+
+@pytest.mark.parametrize("typ", [None, "JWT", "logout+jwt", "application/logout+jwt"])
+async def test_every_type_that_logout_tokens_have_is_taken(stack: GatewayStack, typ: str | None) -> None:
+    assert await log_out(stack, logout_token(stack, typ=typ)) == 200
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"iss": "https://evil.test"},
+        {"aud": "another-client"},
+        {"aud": None},
+        {"iat": None},
+        {"iat": 4_000_000_000},
+        {"exp": None},
+        {"exp": 1_000_000_000},
+        {"nonce": "of a sign-in"},
+        {"events": None},
+        {"events": {}},
+        {"events": {"http://schemas.openid.net/event/other": {}}},
+        {"events": {"http://schemas.openid.net/event/backchannel-logout": None}},
+        {"events": list(EVENTS)},
+        {"jti": None},
+        {"jti": ""},
+        {"jti": 7},
+        {"sub": None},
+        {"sub": 7},
+        {"sid": ["first"]},
+        {"typ": "at+jwt"},
+        {"typ": "secevent+jwt"},
+    ],
+    ids=json.dumps,
+)
+async def test_a_token_that_says_anything_wrong_ends_nothing(stack: GatewayStack, otherwise: dict[str, Any]) -> None:
+    session = await stack.sign_in("anna", sid="first")
+    assert await log_out(stack, logout_token(stack, **otherwise)) == 400
+    assert await knows(stack, session)
+
+
+async def test_a_strangers_signature_ends_nothing(stack: GatewayStack) -> None:
+    session = await stack.sign_in("anna")
+    ours = stack.provider.keys[0]
+    forger = SigningKey(ours.kid, ours.algorithm, Ed25519PrivateKey.generate())
+    for token in (
+        logout_token(stack, key=forger),
+        logout_token(stack, key=signing_key("ES256")),
+        logout_token(stack)[:-4],
+        "rubbish",
+        "",
+    ):
+        assert await log_out(stack, token) == 400
+    assert await knows(stack, session)
+
+
+async def test_a_replay_is_refused_and_leaves_a_later_session_alone(stack: GatewayStack) -> None:
+    token = logout_token(stack)
+    assert await log_out(stack, token) == 200
+    session = await stack.sign_in("anna")
+    assert await log_out(stack, token) == 400
+    assert await knows(stack, session)
+
+
+async def test_a_logout_token_is_no_proof_of_anybody(stack: GatewayStack) -> None:
+    for typ in ("logout+jwt", "JWT"):
+        token = logout_token(stack, aud="valt-gateway", typ=typ)
+        assert not await knows(stack, {"Authorization": f"Bearer {token}"})
+
+
+async def test_an_id_token_signs_nobody_out(stack: GatewayStack) -> None:
+    session = await stack.sign_in("anna")
+    claims = {**stack.provider.id_token, "jti": "one"}
+    assert await log_out(stack, stack.provider.sign(claims)) == 400
+    assert await log_out(stack, stack.provider.sign({**claims, "events": EVENTS})) == 400
+    assert await knows(stack, session)
+
+
+@pytest.mark.parametrize("body", [b"", b"logout_token=a&logout_token=b", b"\xff\xfe", b"{}", b"logout_token"])
+async def test_what_is_no_form_with_one_token_is_a_bad_request(stack: GatewayStack, body: bytes) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=rubbish"}
+    async with stack.client.post(f"{stack.url}/oauth2/backchannel_logout", data=body, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (400, "bad_request")
+
+
+async def test_with_the_providers_keys_out_of_reach_it_is_told_to_come_again(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_stack(tmp_path, clock=clock, more=OIDC) as stack:
+        stack.provider.down = True
+        token = logout_token(stack)
+        assert await log_out(stack, token) == 503
+        stack.provider.down = False
+        clock.pass_(61)
+        assert await log_out(stack, token) == 200
+
+
+async def test_where_nobody_signs_in_here_there_is_no_such_address(tmp_path: Path) -> None:
+    async with running_stack(tmp_path) as stack:
+        assert await log_out(stack, "a.b.c") == 404

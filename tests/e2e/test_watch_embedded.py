@@ -1,0 +1,75 @@
+"""The watch page in a portal's frame: the same player and nothing around it, and a fault that can be read."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+from playwright.async_api import BrowserContext, FrameLocator, Page, expect
+
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from tests.support.gateway_fixture import NAVIGATION, GatewayStack
+from tests.support.sites import PUBLIC, clinic, elsewhere, visitor
+
+WATCH = f"/recordings/{SESSION}"
+FRAME = """address => {
+    const frame = Object.assign(document.createElement("iframe"), { src: address, width: 900, height: 700 });
+    document.body.replaceChildren(frame);
+}"""
+
+
+@dataclass
+class Portal:
+    stack: GatewayStack
+    gateway: str
+    context: BrowserContext
+    page: Page
+
+    async def frames(self, address: str) -> FrameLocator:
+        await self.page.evaluate(FRAME, self.gateway + address)
+        return self.page.frame_locator("iframe")
+
+
+@pytest.fixture
+async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
+    authority = trustme.CA()
+    async with (
+        elsewhere(authority, "portal.school.test") as origin,
+        clinic(tmp_path, authority, [origin]) as (stack, gateway),
+        visitor() as context,
+    ):
+        page = await context.new_page()
+        await page.goto(origin)
+        yield Portal(stack, gateway, context, page)
+
+
+async def test_a_frame_holds_the_player_alone(portal: Portal) -> None:
+    frame = await portal.frames(f"{WATCH}?ticket={portal.stack.ticket(audience=PUBLIC)}")
+    await frame.get_by_role("button", name="Play").click()
+    await frame.locator(".bar .time").filter(has_text="0:01").wait_for()
+    await expect(frame.locator("header, footer")).to_have_count(0)
+
+
+async def test_links_in_a_frame_open_a_window_of_their_own(portal: Portal) -> None:
+    frame = await portal.frames(f"{WATCH}?ticket={portal.stack.ticket(audience=PUBLIC)}")
+    async with portal.context.expect_page() as opened:
+        await frame.get_by_role("link", name="Ceiling", exact=True).click()
+    assert (await opened.value).url == f"{portal.gateway}{WATCH}/videos/{CAMERA_A}"
+    await expect(frame.get_by_role("button", name="Play")).to_be_visible()
+
+
+async def test_the_address_can_ask_for_the_player_alone(portal: Portal) -> None:
+    await portal.page.goto(f"{portal.gateway}{WATCH}?embed&ticket={portal.stack.ticket(audience=PUBLIC)}")
+    await expect(portal.page.get_by_role("button", name="Play")).to_be_visible()
+    await expect(portal.page.locator("header, footer")).to_have_count(0)
+    await portal.page.goto(f"{portal.gateway}{WATCH}")
+    await expect(portal.page.locator("header, footer")).to_have_count(2)
+
+
+async def test_what_is_wrong_can_be_read_in_the_frame_and_nowhere_else(portal: Portal) -> None:
+    frame = await portal.frames(f"{WATCH}?ticket=spoilt")
+    await expect(frame.get_by_role("heading", level=1)).to_have_text("Your link is no longer good")
+    origin = await portal.page.evaluate("origin")
+    async with portal.stack.client.get(f"{portal.stack.url}{WATCH}", headers=NAVIGATION, ssl=False) as answer:
+        assert answer.headers["Content-Security-Policy"].endswith(f"; frame-ancestors {origin}")

@@ -1,0 +1,79 @@
+"""The watch page while its links die: every three seconds, with all that they began, and nobody sees it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from gateway.sim.valt import ValtSimulator
+from tests.support.films import THREE_CAMERAS, three_cameras
+from tests.support.gateway_fixture import GatewayStack, running_stack
+from tests.support.watching import moved_to, ready, watching
+
+WATCH = f"/recordings/{THREE_CAMERAS}"
+# Frame by frame: for how long has each camera's picture stood? A page that was given no time is not to blame.
+OBSERVE = """() => {
+    const cameras = [...document.querySelectorAll(".camera")].map(item => ({ item, place: -1, still: 0 }));
+    window.longest = 0;
+    window.broken = [];
+    document.addEventListener("error", ({ target }) => window.broken.push(target.error?.message), true);
+    let before = performance.now();
+    const look = now => {
+        const passed = Math.min(now - before, 50);
+        before = now;
+        for (const camera of cameras) {
+            const place = camera.item.querySelector("video").currentTime;
+            camera.still = place === camera.place ? camera.still + passed : 0;
+            camera.place = place;
+            window.longest = Math.max(window.longest, camera.still);
+        }
+        requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+}"""
+
+
+@pytest.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[GatewayStack]:
+    valt = ValtSimulator(recordings=[three_cameras()])
+    valt.knobs.link_life, valt.knobs.expiry_cuts = 3, True
+    async with running_stack(tmp_path, valt=valt) as built:
+        yield built
+
+
+async def plays_on(stack: GatewayStack, page: Page) -> None:
+    """Play across four lives of a link and a place that no link has fetched yet."""
+    await ready(page, WATCH)
+    await page.keyboard.press("k")
+    await moved_to(page, 1)
+    await page.evaluate(OBSERVE)
+    await moved_to(page, 7)
+    await page.get_by_role("slider", name="Position").fill("100")
+    await moved_to(page, 107)
+    assert await page.evaluate("window.longest") < 1000
+    assert await page.evaluate("window.broken") == []
+
+
+async def test_redirected_links_that_die_every_three_seconds_are_renewed_without_a_visible_stop(
+    stack: GatewayStack,
+) -> None:
+    async with watching(stack, stack.front("dora", "redirected")) as page:
+        await plays_on(stack, page)
+    assert stack.valt.calls["download"] >= 3 * 4
+
+
+async def test_a_picture_in_picture_stays_open_while_its_link_is_renewed(stack: GatewayStack) -> None:
+    async with watching(stack, stack.front("dora", "redirected")) as page:
+        await ready(page, WATCH)
+        await page.keyboard.press("k")
+        await page.get_by_role("button", name="Picture in picture").click()
+        await moved_to(page, 6)
+        assert await page.evaluate("document.pictureInPictureElement === document.querySelector('.large video')")
+        assert "again=" in await page.evaluate("document.pictureInPictureElement.currentSrc")
+
+
+async def test_proxied_links_that_die_every_three_seconds_are_never_noticed(stack: GatewayStack) -> None:
+    async with watching(stack) as page:
+        await plays_on(stack, page)
+    assert stack.valt.calls["download"] >= 3 * 2

@@ -1,0 +1,135 @@
+"""The watch page in trouble: it waits and goes on, and it gives up where there is no hope."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, Request
+
+from gateway.sim.catalogue import CAMERA_B, SESSION
+from gateway.sim.valt import ValtSimulator
+from tests.support.clock import ManualClock
+from tests.support.films import THREE_CAMERAS, three_cameras
+from tests.support.gateway_fixture import GatewayStack, running_stack
+from tests.support.watching import EVERY, WATCH, moved_to, ready, until, watching
+
+
+@pytest.fixture
+async def page(stack: GatewayStack) -> AsyncIterator[Page]:
+    async with watching(stack) as opened:
+        yield opened
+
+
+async def test_a_camera_that_cannot_be_loaded_is_named_and_the_rest_plays(stack: GatewayStack, page: Page) -> None:
+    await page.route(f"**/videos/{CAMERA_B}*", lambda route: route.fulfill(status=410))
+    await page.goto(WATCH)
+    await page.get_by_text("This camera cannot be loaded.", exact=True).wait_for()
+    await page.get_by_role("button", name="Play").click()
+    await until(page, "document.querySelector('video').currentTime > 0.3")
+    await page.unroute_all()
+    await page.get_by_role("button", name="Try again").click()
+    await moved_to(page, 0.5)
+
+
+async def test_a_camera_that_is_not_ready_yet_says_so_and_the_rest_plays(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, more='[links]\nnegative_ttl = "0s"') as stack, watching(stack) as page:
+        film = stack.valt.recording(SESSION).films[1]
+        film.ready = False
+        await page.goto(WATCH)
+        told = page.get_by_role("status").filter(has_text=f"{film.camera}: This camera is not ready yet")
+        await told.wait_for()
+        await page.get_by_role("button", name="Play").click()
+        await until(page, "document.querySelector('video').currentTime > 0.3")
+        film.ready = True
+        await page.get_by_role("button", name="Try again").click()
+        await moved_to(page, 0.5)
+
+
+async def test_a_video_that_breaks_comes_back_at_the_same_place(stack: GatewayStack, page: Page) -> None:
+    await ready(page, f"{WATCH}?t=6")
+    await page.get_by_role("button", name="Play").click()
+    await moved_to(page, 6.3)
+    await page.route("**/videos/*", lambda route: route.abort())
+    await page.evaluate("for (const video of document.querySelectorAll('video')) video.src += '?new'")
+    await page.get_by_text("The connection is gone").wait_for()
+    await page.unroute_all()
+    await moved_to(page, 6.5)
+    await page.get_by_text("The connection is gone").wait_for(state="hidden")
+
+
+async def test_who_is_signed_out_is_led_back_to_the_very_second(stack: GatewayStack, page: Page) -> None:
+    await ready(page, f"{WATCH}?t=13")
+    await page.context.set_extra_http_headers({})
+    await page.evaluate("document.querySelector('video').src += '?new'")
+    link = page.get_by_role("link", name="Go on from 0:13")
+    await link.wait_for()
+    assert (await link.get_attribute("href") or "").endswith(f"{WATCH}?t=13")
+
+
+async def test_who_signs_in_again_elsewhere_goes_on_where_they_were(stack: GatewayStack, page: Page) -> None:
+    await ready(page, f"{WATCH}?t=13")
+    await page.context.set_extra_http_headers({})
+    await page.evaluate("for (const video of document.querySelectorAll('video')) video.src += '?new'")
+    await page.get_by_text("You have been signed out.").wait_for()
+    await until(page, "document.querySelectorAll('[data-state=failed]').length === 2")
+    await page.context.set_extra_http_headers(stack.front("anna"))
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await page.get_by_text("You have been signed out.").wait_for(state="hidden")
+    await until(page, f"{EVERY}(video => Math.abs(video.currentTime - 13) < 0.1 && video.readyState >= 2)")
+
+
+async def test_a_redirect_whose_link_has_died_is_asked_for_anew(stack: GatewayStack, page: Page) -> None:
+    stack.valt.knobs.refuse_media = [403, 403]
+    await page.context.set_extra_http_headers(stack.front("dora", "redirected"))
+    await ready(page, f"{WATCH}?t=8")
+    await page.get_by_role("button", name="Play").click()
+    await moved_to(page, 8.3)
+
+
+async def test_without_a_network_it_waits_and_then_goes_on_by_itself(page: Page) -> None:
+    await ready(page, f"{WATCH}?t=6")
+    await page.keyboard.press("k")
+    await moved_to(page, 6.3)
+    await page.context.set_offline(True)
+    await page.get_by_text("The connection is gone").wait_for()
+    await page.evaluate("for (const video of document.querySelectorAll('video')) video.src += '?new'")
+    await until(page, "document.querySelectorAll('[data-state=resting]').length === 2")
+    await page.context.set_offline(False)
+    await page.get_by_text("The connection is back.").wait_for()
+    await moved_to(page, 6.5)
+    await page.get_by_text("The connection is gone").wait_for(state="hidden")
+
+
+async def test_while_valt_is_down_it_says_so_and_goes_on_at_the_same_place(tmp_path: Path, clock: ManualClock) -> None:
+    valt = ValtSimulator(recordings=[three_cameras()])
+    async with running_stack(tmp_path, clock=clock, valt=valt) as stack, watching(stack) as page:
+        await ready(page, f"/recordings/{THREE_CAMERAS}")
+        await page.keyboard.press("k")
+        await moved_to(page, 0.5)
+        valt.knobs.fail["download"] = [503] * 1000
+        valt.knobs.refuse_media = [503] * 1000
+        await page.get_by_role("slider", name="Position").fill("100")
+        await page.get_by_text("The picture was lost. Trying again.").first.wait_for()
+        valt.knobs.fail["download"].clear()
+        valt.knobs.refuse_media.clear()
+        clock.pass_(60)
+        await moved_to(page, 100.3)
+        assert await page.get_by_role("button", name="Try again").count() == 0
+
+
+async def test_a_film_that_no_browser_plays_is_given_up_after_five_tries(stack: GatewayStack, page: Page) -> None:
+    stack.valt.recording(SESSION).films[1].content = b"no film"
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if CAMERA_B in request.url and request.resource_type == "media":
+            asked.append(request.url)
+
+    page.on("request", note)
+    await page.clock.install()
+    await page.goto(WATCH)
+    while not await page.get_by_role("button", name="Try again").is_visible():
+        await page.clock.run_for(1000)
+    assert len(set(asked)) == 5
+    await page.clock.run_for(60_000)
+    assert len(set(asked)) == 5

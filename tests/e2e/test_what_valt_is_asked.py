@@ -1,0 +1,222 @@
+"""However many people come, VALT is asked once; and what it answers badly is told for what it is."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from tests.support.clock import ManualClock
+from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
+
+
+async def code_of(stack: GatewayStack, headers: dict[str, str] | None = None) -> tuple[int, str | None]:
+    async with stack.client.get(
+        stack.url + VIDEO_PATH, headers=headers or stack.bearer(), allow_redirects=False
+    ) as answer:
+        if answer.status < 400:
+            await answer.read()
+            return answer.status, None
+        return answer.status, (await answer.json(content_type=None))["code"]
+
+
+async def test_three_hundred_people_at_once_cost_one_login_and_one_link(tmp_path: Path) -> None:
+    limits = "[limits]\nstreams_per_address = 0\n"
+    async with running_stack(tmp_path, more=limits) as stack:
+        gate = stack.valt.knobs.gate["login"] = asyncio.Event()
+        people = [asyncio.create_task(code_of(stack, stack.bearer(f"person{n}"))) for n in range(300)]
+        await stack.valt.wait_for(lambda: stack.valt.calls["login"] == 1)
+        gate.set()
+        answers = await asyncio.gather(*people)
+
+    assert set(answers) == {(200, None)}
+    assert stack.valt.calls["login"] == 1
+    assert stack.valt.calls["download"] == 1
+
+
+async def test_people_who_open_the_list_at_once_cost_one_search(tmp_path: Path) -> None:
+    async with running_stack(tmp_path) as stack:
+
+        async def listed(person: str, group: str) -> int:
+            async with stack.client.get(f"{stack.url}/recordings", headers=stack.bearer(person, group)) as answer:
+                return int((await answer.json())["total"])
+
+        gate = stack.valt.knobs.gate["search"] = asyncio.Event()
+        groups = ["supervisors", "redirected"] * 40
+        people = [asyncio.create_task(listed(f"person{n}", group)) for n, group in enumerate(groups)]
+        known = 'valt_gateway_identity_total{outcome="accepted",provider="campus"}'
+        while (await stack.metrics())[known] < len(people):
+            await asyncio.sleep(0)
+        people.pop(0).cancel()
+        await stack.valt.wait_for(lambda: stack.valt.calls["search"] == 1)
+        gate.set()
+        assert set(await asyncio.gather(*people)) == {4}
+    assert stack.valt.calls["search"] == 1
+
+
+async def test_a_waiter_who_hangs_up_takes_the_link_from_nobody(stack: GatewayStack) -> None:
+    gate = stack.valt.knobs.gate["download"] = asyncio.Event()
+    first = asyncio.create_task(code_of(stack))
+    await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 1)
+    second = asyncio.create_task(code_of(stack))
+    await asyncio.sleep(0.02)
+    first.cancel()
+    await asyncio.sleep(0.02)
+    gate.set()
+    assert await second == (200, None)
+    assert stack.valt.calls["download"] == 1
+
+
+async def test_an_hour_of_ranges_costs_as_many_links_as_their_lives_require(tmp_path: Path, clock: ManualClock) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack:
+        token = stack.bearer(exp=int(clock.now()) + 7200)
+        for _ in range(3600):
+            async with stack.client.get(stack.url + VIDEO_PATH, headers=token | {"Range": "bytes=0-9"}) as answer:
+                assert answer.status == 206
+                await answer.read()
+            clock.pass_(1.0)
+
+    # Links live 1800 s and are not used again in their last 30: at 0 s, 1770 s and 3540 s.
+    assert stack.valt.calls["download"] == 3
+    assert stack.valt.calls["login"] == 1
+
+
+async def test_a_token_is_renewed_before_its_age_though_valt_never_complains(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack:
+        assert await code_of(stack) == (200, None)
+        clock.pass_(6 * 3600 + 1)
+        assert await code_of(stack) == (200, None)
+    assert stack.valt.calls["login"] == 2
+
+
+async def test_a_token_that_valt_refuses_is_renewed_once(stack: GatewayStack) -> None:
+    assert await code_of(stack) == (200, None)
+    stack.valt.forget_tokens()
+    stack.valt.add_video(SESSION, "another", b"x" * 100)
+    async with stack.client.get(f"{stack.url}/recordings/{SESSION}/videos/another", headers=stack.bearer()) as answer:
+        assert answer.status == 200
+    assert stack.valt.calls["login"] == 2
+
+
+async def test_a_refused_password_rests_for_five_minutes_and_shows_everywhere(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack:
+        stack.valt.knobs.refuse_logins = True
+        for _ in range(5):
+            assert await code_of(stack) == (502, "valt_login")
+        assert stack.valt.calls["login"] == 1
+        told = await stack.metrics()
+        assert told['valt_gateway_valt_logins_total{account="reviewer",outcome="refused"}'] == 1
+        async with stack.client.get(f"{stack.admin}/readyz?verbose") as answer:
+            assert answer.status == 200
+            assert (await answer.json())["valt"]["reviewer"] == "refused"
+        assert "VALT refused the account 'reviewer'" in stack.log.getvalue()
+        clock.pass_(301)
+        stack.valt.knobs.refuse_logins = False
+        assert await code_of(stack) == (200, None)
+
+
+@pytest.mark.parametrize("knob", ["link_without_exp", "link_not_jwt"])
+async def test_a_link_that_tells_no_end_is_used_once_and_not_kept(stack: GatewayStack, knob: str) -> None:
+    setattr(stack.valt.knobs, knob, True)
+    assert await code_of(stack) == (200, None)
+    assert await code_of(stack) == (200, None)
+    assert stack.valt.calls["download"] == 2
+
+
+async def test_a_redirect_gets_a_fresh_link_rather_than_a_short_one(tmp_path: Path, clock: ManualClock) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack:
+        rita = stack.bearer("rita", "redirected")
+        assert await code_of(stack, rita) == (307, None)
+        clock.pass_(1800 - 299)
+        assert await code_of(stack, stack.bearer("rita", "redirected")) == (307, None)
+        assert stack.valt.calls["download"] == 2
+        stack.valt.knobs.link_life = 100
+        clock.pass_(1600)
+        assert await code_of(stack, stack.bearer("rita", "redirected")) == (307, None)
+        told = await stack.metrics()
+    assert told['valt_gateway_cache_lookups_total{cache="link",result="short"}'] >= 1
+
+
+async def test_the_url_is_found_under_data_as_well(stack: GatewayStack) -> None:
+    stack.valt.knobs.url_under_data = True
+    assert await code_of(stack) == (200, None)
+
+
+@pytest.mark.parametrize(("host", "scheme"), [("evil.test:8000", None), ("127.0.0.2:1", None), (None, "ftp")])
+async def test_a_link_that_leads_elsewhere_is_refused_and_nothing_is_fetched(
+    stack: GatewayStack, host: str | None, scheme: str | None
+) -> None:
+    stack.valt.knobs.link_host, stack.valt.knobs.link_scheme = host, scheme
+    assert await code_of(stack) == (502, "link_refused")
+    assert await code_of(stack, stack.bearer("rita", "redirected")) == (502, "link_refused")
+    assert not stack.valt.media_requests
+
+
+async def test_a_media_host_that_is_listed_is_followed(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, valt_more='media_hosts = ["media.test:8000"]\n') as stack:
+        stack.valt.knobs.link_host = "media.test:8000"
+        async with stack.client.get(
+            stack.url + VIDEO_PATH, headers=stack.bearer("rita", "redirected"), allow_redirects=False
+        ) as answer:
+            assert answer.status == 307
+            assert answer.headers["Location"].startswith("http://media.test:8000/")
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "expected"),
+    [
+        ("download", 500, (503, "valt_unavailable")),
+        ("download", 502, (503, "valt_unavailable")),
+        ("download", 403, (502, "valt_response")),
+        ("download", 302, (502, "valt_response")),
+        ("download", 400, (502, "valt_response")),
+        ("login", 500, (503, "valt_unavailable")),
+        ("login", 403, (502, "valt_login")),
+        ("login", 429, (503, "valt_unavailable")),
+    ],
+)
+async def test_what_valt_says_is_told_for_what_it_is(
+    stack: GatewayStack, operation: str, status: int, expected: tuple[int, str]
+) -> None:
+    stack.valt.knobs.fail[operation] = [status] * 3  # the first, and two retries where it may be repeated
+    assert await code_of(stack) == expected
+
+
+@pytest.mark.parametrize("operation", ["login", "download"])
+async def test_rubbish_instead_of_json_is_502(stack: GatewayStack, operation: str) -> None:
+    stack.valt.knobs.rubbish.add(operation)
+    assert await code_of(stack) == (502, "valt_response")
+
+
+async def test_valt_that_is_down_is_503_with_retry_after(stack: GatewayStack) -> None:
+    await stack.valt.stop()
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer()) as answer:
+        assert answer.status == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert (await answer.json(content_type=None))["code"] == "valt_unavailable"
+
+
+async def test_valt_that_does_not_answer_is_504(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, valt_more='read_timeout = "100ms"\n') as stack:
+        stack.valt.knobs.gate["download"] = asyncio.Event()
+        assert await code_of(stack) == (504, "valt_timeout")
+        stack.valt.knobs.gate.pop("download").set()
+
+
+async def test_a_clock_of_valts_that_runs_ahead_changes_nothing(stack: GatewayStack) -> None:
+    stack.valt.knobs.clock_ahead = 600
+    assert await code_of(stack) == (200, None)
+    assert await code_of(stack) == (200, None)
+    assert stack.valt.calls["download"] == 1
+
+
+async def test_each_account_asks_for_itself(stack: GatewayStack) -> None:
+    assert await code_of(stack) == (200, None)
+    assert await code_of(stack, stack.bearer("ben", "students")) == (200, None)
+    assert stack.valt.calls["login"] == 2
+    assert stack.valt.calls["download"] == 2
+    assert stack.valt.recording(SESSION).film(CAMERA_A)

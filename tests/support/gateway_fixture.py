@@ -1,0 +1,243 @@
+"""A whole gateway over real sockets: the simulator, a provider that signs, and the process that ``serve`` runs."""
+
+import asyncio
+import io
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from yarl import URL
+
+from gateway.identity.ticket import mint_ticket
+from gateway.ports import Clock
+from gateway.server import Gateway
+from gateway.settings.loading import load
+from gateway.settings.model import Settings
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from gateway.sim.demo import make_portal_key
+from gateway.sim.valt import USERS, ValtSimulator
+from tests.support.provider import Provider
+
+PORTAL = "https://portal.example.edu"
+PUBLIC = "http://localhost:8080"
+VIDEO_PATH = f"/recordings/{SESSION}/videos/{CAMERA_A}"
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}
+
+TOML = """\
+[server]
+listen = "127.0.0.1:0"
+public_url = "{public}"
+{server}
+[admin]
+listen = "127.0.0.1:0"
+
+[valt]
+base_url = "{valt}"
+{valt_more}
+[valt.accounts.reviewer]
+username = "svc-reviewer"
+password_file = "valt-reviewer"
+
+[valt.accounts.trainee]
+username = "svc-trainee"
+password_file = "valt-trainee"
+
+[[identity]]
+type = "jwt"
+name = "campus"
+issuer = "{issuer}"
+audience = "valt-gateway"
+
+[[identity]]
+type = "header"
+name = "front"
+from = ["127.0.0.1/32"]
+secret_header = "X-Front-Secret"
+secret_file = "front-secret"
+
+[[identity]]
+type = "ticket"
+name = "portal"
+issuer = "{portal}"
+public_key_file = "portal.pub"
+
+[session]
+secret_file = "session"
+
+{grants}
+
+[audit]
+file = "audit.jsonl"
+
+[log]
+level = "debug"
+{more}
+"""
+
+GRANTS = """\
+[[grants]]
+name = "supervisors"
+groups = ["supervisors"]
+recordings = ["*"]
+account = "reviewer"
+
+[[grants]]
+name = "redirected"
+groups = ["redirected"]
+recordings = ["*"]
+account = "reviewer"
+delivery = "redirect"
+
+[[grants]]
+name = "students"
+groups = ["students"]
+recordings = ["6ecfe37c-*"]
+account = "trainee"
+download = false
+"""
+
+
+@dataclass
+class GatewayStack:
+    """Everything that runs, and a client to knock with."""
+
+    folder: Path
+    config: Path
+    gateway: Gateway
+    valt: ValtSimulator
+    provider: Provider
+    client: aiohttp.ClientSession
+    url: str
+    admin: str
+    portal_key: str = field(repr=False)
+    front_secret: str = field(repr=False)
+    log: io.StringIO = field(repr=False)
+
+    def bearer(self, subject: str = "anna", *groups: str, **claims: Any) -> dict[str, str]:
+        """A signed token's header; in the group of supervisors unless told otherwise."""
+        now = int(self.gateway.clock.now())
+        told = {
+            "iss": self.provider.issuer,
+            "aud": "valt-gateway",
+            "sub": subject,
+            "groups": list(groups or ("supervisors",)),
+            "iat": now,
+            "exp": now + 3600,
+            **claims,
+        }
+        return {"Authorization": f"Bearer {self.provider.sign(told)}"}
+
+    def front(self, subject: str, groups: str = "supervisors") -> dict[str, str]:
+        """What the fronting proxy says."""
+        return {"X-Forwarded-User": subject, "X-Forwarded-Groups": groups, "X-Front-Secret": self.front_secret}
+
+    def ticket(self, subject: str = "anna", *groups: str, **more: Any) -> str:
+        options: dict[str, Any] = {"issuer": PORTAL, "audience": PUBLIC, "now": self.gateway.clock.now(), "ttl": 60.0}
+        return mint_ticket(self.portal_key, subject=subject, groups=groups or ("supervisors",), **options | more)
+
+    def audit(self) -> list[Mapping[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]
+
+    async def sign_in(self, subject: str = "anna", *groups: str, **claims: Any) -> dict[str, str]:
+        """The session's header of a browser that signs in at the provider, where an ``oidc`` one is configured; empty
+        where what the provider says of it, *claims*, is refused."""
+        begun = f"{self.url}/oauth2/start"
+        async with self.client.get(begun, headers=NAVIGATION, allow_redirects=False) as answer:
+            query = URL(answer.headers["Location"]).query
+            attempt = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+        now = int(self.gateway.clock.now())
+        self.provider.id_token = {
+            "iss": self.provider.issuer,
+            "aud": query["client_id"],
+            "sub": subject,
+            "groups": list(groups or ("supervisors",)),
+            "nonce": query["nonce"],
+            "iat": now,
+            "exp": now + 300,
+            **claims,
+        }
+        finished = f"{self.url}/oauth2/callback?code=the-code&state={query['state']}"
+        async with self.client.get(finished, headers=attempt, allow_redirects=False) as answer:
+            cookies = [one.partition(";")[0] for one in answer.headers.getall("Set-Cookie", [])]
+        session = next((one for one in cookies if one.startswith("valt_gateway_session=")), None)
+        return {} if session is None else {"Cookie": session}
+
+    async def metrics(self) -> dict[str, float]:
+        """Every sample by its name and labels, as Prometheus would write them."""
+        async with self.client.get(f"{self.admin}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in pairs}
+
+    async def ended(self) -> None:
+        """Wait until no stream runs any more."""
+        while len(self.gateway.streams):
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running_stack(
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    valt: ValtSimulator | None = None,
+    grants: str = GRANTS,
+    server: str = "",
+    valt_more: str = "",
+    more: str = "",
+    public: str = PUBLIC,
+) -> AsyncIterator[GatewayStack]:
+    """Build it, open the doors, and tear it down again."""
+    async with valt or ValtSimulator(clock=clock) as running, Provider().running() as provider:
+        portal_key = make_portal_key(folder)
+        front_secret = secrets.token_urlsafe(24)
+        for name, text in (
+            ("valt-reviewer", USERS["svc-reviewer"]),
+            ("valt-trainee", USERS["svc-trainee"]),
+            ("session", secrets.token_urlsafe(48)),
+            ("front-secret", front_secret),
+        ):
+            (folder / name).touch(mode=0o600)
+            (folder / name).write_text(text)
+        config = folder / "gateway.toml"
+        text = TOML.format(
+            public=public,
+            server=server,
+            valt=running.base_url,
+            valt_more=valt_more,
+            issuer=provider.issuer,
+            portal=PORTAL,
+            grants=grants,
+            more=more.replace("{issuer}", provider.issuer),
+        )
+        config.write_text(text)
+        log = io.StringIO()
+        gateway = Gateway(settings_of(config), clock=clock, log=log)
+        await gateway.start()
+        url, admin = gateway.addresses
+        async with aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as client:
+            try:
+                yield GatewayStack(
+                    folder, config, gateway, running, provider, client, url, admin, portal_key, front_secret, log
+                )
+            finally:
+                await gateway.stop()
+
+
+def settings_of(config: Path) -> Settings:
+    loaded = load(config, {})
+    if loaded.settings is None:
+        raise AssertionError("\n".join(map(str, loaded.faults)))
+    return loaded.settings
+
+
+def unsigned(claims: Mapping[str, Any]) -> str:
+    """A token under a key that nobody knows."""
+    return jwt.encode(dict(claims), Ed25519PrivateKey.generate(), algorithm="EdDSA")

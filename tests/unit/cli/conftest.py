@@ -1,0 +1,34 @@
+"""A configuration that is good, and somebody who types commands."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+from tests.support.configuration import grant
+from tests.unit.settings.configurations import GOOD
+
+PASSWORD = "planted-password"
+
+TOML = GOOD.replace("[[grants]]", grant("rooms", groups=["staff"], rooms=["Room 3*"]) + "[[grants]]")
+
+Type = Callable[..., Result]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(TOML)
+    return path
+
+
+@pytest.fixture
+def run() -> Type:
+    """Type a command; its standard output and standard error are kept apart."""
+
+    def typed(*arguments: str | Path, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
+
+    return typed

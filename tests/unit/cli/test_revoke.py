@@ -1,0 +1,59 @@
+"""``revoke``: from another process than the gateway's, through the state they share."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from gateway.store.sqlite import SqliteStore
+from tests.support.clock import ManualClock
+from tests.unit.cli.conftest import Type
+
+
+async def revoked_at(folder: Path, subject: str, *, after: float = 0.0) -> float | None:
+    """What a gateway that starts *after* so many seconds makes of it."""
+    store = SqliteStore(folder / "state.sqlite3", ManualClock(time.time() + after))
+    await store.start()
+    try:
+        return store.revoked_at(subject)
+    finally:
+        await store.close()
+
+
+def with_state(config: Path) -> Path:
+    folder = config.parent / "state"
+    folder.mkdir()
+    config.write_text(config.read_text() + '\n[state]\ndir = "state"\n')
+    return folder
+
+
+async def test_a_gateway_that_reads_the_state_knows_who_was_revoked_and_when(run: Type, config: Path) -> None:
+    folder, before = with_state(config), time.time()
+    revoked = await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "anna")
+    at = await revoked_at(folder, "anna")
+    assert (revoked.exit_code, revoked.stdout) == (0, "")
+    assert at is not None
+    assert before <= at <= time.time()
+    assert await revoked_at(folder, "ben") is None
+
+
+async def test_a_revocation_outlives_the_longest_session(run: Type, config: Path) -> None:
+    folder, day = with_state(config), 24 * 3600.0
+    session = '[session]\nsecret = "a secret of more than thirty-two bytes"\nlifetime = "60d"\n'
+    config.write_text(f"{config.read_text()}\n{session}")
+    await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "anna")
+    assert await revoked_at(folder, "anna", after=59 * day) is not None
+    assert await revoked_at(folder, "anna", after=61 * day) is None
+
+
+def test_without_state_nobody_can_be_told_and_the_remedy_is_named(run: Type, config: Path) -> None:
+    failed = run("revoke", "--config", config, "--subject", "anna")
+    assert failed.exit_code == 1
+    assert "state.dir" in failed.stderr
+
+
+def test_state_that_cannot_be_written_is_a_failure_and_not_a_traceback(run: Type, config: Path) -> None:
+    with_state(config).rmdir()
+    (config.parent / "state").write_text("a file where a directory should be")
+    failed = run("revoke", "--config", config, "--subject", "anna")
+    assert failed.exit_code == 1
+    assert "cannot be written" in failed.stderr

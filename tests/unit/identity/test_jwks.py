@@ -1,0 +1,303 @@
+"""A provider's keys: fetched rarely, kept while the provider is down, and never anything but public signature keys."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
+
+from gateway.errors import IdentityProviderError, InvalidCredentialsError
+from gateway.events import JwksRefresh, LogEvent
+from gateway.identity.jwks import JwksClient
+from gateway.identity.jwt import JwtAuthenticator
+from tests.support.clock import ManualClock
+from tests.support.provider import Provider, signing_key
+from tests.support.recorder import Recorder
+from tests.unit.identity.conftest import bearer
+
+Claims = Callable[..., dict[str, Any]]
+
+
+async def asked_until(provider: Provider, path: str, count: int) -> None:
+    async with asyncio.timeout(20):
+        while provider.asked[path] < count:
+            await asyncio.sleep(0.005)
+
+
+async def settled(keys: JwksClient) -> None:
+    """Wait for a refresh that nobody waits for."""
+    if keys._load is not None:
+        await asyncio.wait([keys._load])
+
+
+async def test_keys_are_discovered_once_however_many_ask_at_the_same_time(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    provider.gate = asyncio.Event()
+    tokens = [provider.sign(claims(sub=f"person {number}")) for number in range(50)]
+    waiting = [asyncio.create_task(campus.authenticate(bearer(token))) for token in tokens]
+    await asked_until(provider, "/.well-known/openid-configuration", 1)
+    provider.gate.set()
+    assert None not in await asyncio.gather(*waiting)
+    assert provider.asked == {"/.well-known/openid-configuration": 1, "/keys": 1}
+
+
+async def test_one_who_hangs_up_takes_the_keys_from_nobody(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    provider.gate = asyncio.Event()
+    first = asyncio.create_task(campus.authenticate(bearer(provider.sign(claims()))))
+    await asked_until(provider, "/.well-known/openid-configuration", 1)
+    second = asyncio.create_task(campus.authenticate(bearer(provider.sign(claims(sub="bob")))))
+    await asyncio.sleep(0)
+    first.cancel()
+    provider.gate.set()
+    assert await second is not None
+    assert provider.asked["/keys"] == 1
+
+
+async def test_keys_at_a_given_address_need_no_discovery(
+    provider: Provider, client: aiohttp.ClientSession, clock: ManualClock, recorder: Recorder
+) -> None:
+    keys = JwksClient("https://sso.example.edu", f"{provider.issuer}/keys", client, clock, recorder)
+    await keys.find(provider.keys[0].kid, "EdDSA")
+    assert provider.asked == {"/keys": 1}
+    assert JwksRefresh("https://sso.example.edu", "ok") in recorder.events
+
+
+async def test_keys_that_were_never_to_be_had_are_unavailable_and_not_a_bad_token(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, recorder: Recorder
+) -> None:
+    provider.down = True
+    with pytest.raises(IdentityProviderError):
+        await campus.authenticate(bearer(provider.sign(claims())))
+    assert JwksRefresh(provider.issuer, "error") in recorder.events
+    assert any(isinstance(event, LogEvent) and event.level == "warning" for event in recorder.events)
+
+
+async def test_a_provider_that_is_down_is_asked_once_a_minute_and_believed_when_it_is_back(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+) -> None:
+    provider.down = True
+    for _ in range(20):
+        with pytest.raises(IdentityProviderError):
+            await campus.authenticate(bearer(provider.sign(claims())))
+    assert provider.asked.total() == 1
+    provider.down = False
+    clock.pass_(60)
+    assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
+
+
+async def test_keys_are_kept_while_the_provider_is_down_for_a_day(
+    provider: Provider, campus: JwtAuthenticator, keys: JwksClient, claims: Claims, clock: ManualClock
+) -> None:
+    await campus.authenticate(bearer(provider.sign(claims())))
+    provider.down = True
+    for _ in range(24):
+        clock.pass_(3600)
+        assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
+        await settled(keys)
+    assert keys.state == "stale"
+
+
+async def test_old_keys_serve_while_new_ones_are_fetched(
+    provider: Provider, campus: JwtAuthenticator, keys: JwksClient, claims: Claims, clock: ManualClock
+) -> None:
+    await campus.authenticate(bearer(provider.sign(claims())))
+    provider.gate = asyncio.Event()
+    clock.pass_(601)
+    assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
+    await asked_until(provider, "/.well-known/openid-configuration", 2)
+    provider.gate.set()
+    await settled(keys)
+    assert provider.asked["/keys"] == 2
+    assert keys.generation == 1
+
+
+async def test_a_rotated_key_is_found_by_its_unknown_kid(
+    provider: Provider, campus: JwtAuthenticator, keys: JwksClient, claims: Claims, clock: ManualClock
+) -> None:
+    await campus.authenticate(bearer(provider.sign(claims())))
+    provider.rotate()
+    clock.pass_(60)
+    assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
+    assert keys.generation == 2
+
+
+async def test_a_key_that_cannot_be_looked_for_is_unavailable_and_not_a_bad_token(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+) -> None:
+    await campus.authenticate(bearer(provider.sign(claims())))
+    rotated = provider.rotate()
+    provider.down = True
+    clock.pass_(60)
+    with pytest.raises(IdentityProviderError):
+        await campus.authenticate(bearer(provider.sign(claims())))
+    provider.down = False
+    clock.pass_(60)
+    assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(provider.sign(claims(), key=signing_key("EdDSA"))))
+    assert provider.keys == [rotated]
+
+
+async def test_five_thousand_random_kids_cost_one_fetch_a_minute_and_good_tokens_pass(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+) -> None:
+    good, stranger = provider.sign(claims()), signing_key("EdDSA")
+    await campus.authenticate(bearer(good))
+    clock.pass_(60)
+    payload, signature = provider.sign(claims(), key=stranger).split(".")[1:]
+
+    async def attack(number: int) -> None:
+        header = base64.urlsafe_b64encode(json.dumps({"alg": "EdDSA", "kid": f"kid {number}"}).encode())
+        with pytest.raises(InvalidCredentialsError):
+            await campus.authenticate(bearer(f"{header.rstrip(b'=').decode()}.{payload}.{signature}"))
+
+    for number in range(0, 5000, 50):
+        await asyncio.gather(*(attack(number + step) for step in range(50)))
+        assert await campus.authenticate(bearer(good)) is not None
+    assert provider.asked["/keys"] == 2
+    clock.pass_(60)
+    await attack(5000)
+    assert provider.asked["/keys"] == 3
+
+
+async def test_five_thousand_random_kids_while_the_provider_is_down_cost_one_attempt_a_minute(
+    provider: Provider, keys: JwksClient, clock: ManualClock
+) -> None:
+    await keys.find(provider.keys[0].kid, "EdDSA")
+    provider.down = True
+    clock.pass_(60)
+    for number in range(5000):
+        with pytest.raises(IdentityProviderError):
+            await keys.find(f"kid {number}", "EdDSA")
+    assert provider.asked["/.well-known/openid-configuration"] == 2
+    assert await keys.find(provider.keys[0].kid, "EdDSA") is not None
+
+
+RUBBISH = [
+    b"",
+    b"<html>Sign in</html>",
+    b"[]",
+    b"{}",
+    b"null",
+    b'{"keys": []}',
+    b'{"keys": {}}',
+    b'{"keys": [7, null, "x", []]}',
+    b'{"keys": [{"kty": []}]}',
+    b'{"keys": [{"kty": "RSA", "key_ops": 7, "n": "AQAB", "e": "AQAB"}]}',
+    b'{"keys": [{"kty": "RSA", "n": 5, "e": []}, {"kty": "EC", "crv": [], "x": 1}, {"kty": "OKP", "crv": "X25519"}]}',
+    b'{"keys": [{"kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}]}',
+    b"[" * 100_000,
+    b"\xff\xfe",
+    b'{"keys": [' + b" " * 300_000 + b"]}",
+]
+
+
+@pytest.mark.parametrize("body", RUBBISH, ids=range(len(RUBBISH)))
+async def test_a_key_set_that_is_none_is_refused_and_the_old_one_kept(
+    provider: Provider, keys: JwksClient, clock: ManualClock, body: bytes
+) -> None:
+    known = await keys.find(provider.keys[0].kid, "EdDSA")
+    provider.rubbish = body
+    clock.pass_(60)
+    with pytest.raises(IdentityProviderError):
+        await keys.find("unknown", "EdDSA")
+    assert await keys.find(provider.keys[0].kid, "EdDSA") is known
+    assert keys.generation == 1
+
+
+async def test_more_keys_than_any_provider_has_are_refused(provider: Provider, keys: JwksClient) -> None:
+    row = provider.keys[0].row()
+    provider.rubbish = json.dumps({"keys": [{**row, "kid": str(number)} for number in range(65)]}).encode()
+    with pytest.raises(IdentityProviderError):
+        await keys.find("1", "EdDSA")
+
+
+async def test_no_redirect_is_followed(provider: Provider, keys: JwksClient) -> None:
+    provider.redirects = True
+    with pytest.raises(IdentityProviderError):
+        await keys.find(provider.keys[0].kid, "EdDSA")
+    assert provider.asked["/elsewhere"] == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"issuer": "https://other.example.edu"}, {"issuer": None}, {"jwks_uri": None}, {"jwks_uri": "file:///etc/passwd"}],
+    ids=json.dumps,
+)
+async def test_a_discovery_document_of_another_issuer_or_without_keys_is_refused(
+    provider: Provider, keys: JwksClient, said: dict[str, Any]
+) -> None:
+    provider.discovery = said
+    with pytest.raises(IdentityProviderError):
+        await keys.find(provider.keys[0].kid, "EdDSA")
+    assert provider.asked["/keys"] == 0
+
+
+async def test_an_issuer_that_differs_by_a_slash_is_another(
+    provider: Provider, client: aiohttp.ClientSession, clock: ManualClock, recorder: Recorder
+) -> None:
+    with pytest.raises(IdentityProviderError):
+        await JwksClient(f"{provider.issuer}/", "", client, clock, recorder).find(provider.keys[0].kid, "EdDSA")
+
+
+async def test_private_secret_and_encryption_keys_are_passed_over(provider: Provider, keys: JwksClient) -> None:
+    good = provider.keys[0]
+    private = OKPAlgorithm.to_jwk(good.private, as_dict=True)
+    row = good.row()
+    others = [
+        {**private, "kid": "private"},
+        {"kty": "oct", "kid": "secret", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"},
+        {**row, "kid": "encryption", "use": "enc"},
+        {**row, "kid": "signing only", "key_ops": ["sign"]},
+        {**row, "kid": 7},
+    ]
+    provider.rubbish = json.dumps({"keys": [*others, row]}).encode()
+    assert await keys.find(good.kid, "EdDSA") is not None
+    for other in others:
+        with pytest.raises(InvalidCredentialsError):
+            await keys.find(other["kid"], "EdDSA")
+
+
+async def test_a_key_serves_no_algorithm_but_the_one_it_names(provider: Provider, keys: JwksClient) -> None:
+    row = {**RSAAlgorithm.to_jwk(signing_key("RS256").private.public_key(), as_dict=True), "kid": "a", "alg": "RS256"}
+    provider.rubbish = json.dumps({"keys": [row]}).encode()
+    assert await keys.find("a", "RS256") is not None
+    for algorithm in ("PS256", "ES256", "EdDSA", "HS256", "none", ""):
+        with pytest.raises(InvalidCredentialsError):
+            await keys.find("a", algorithm)
+
+
+async def test_of_two_keys_with_one_kid_the_first_counts(provider: Provider, keys: JwksClient) -> None:
+    one, two = signing_key("EdDSA"), signing_key("EdDSA")
+    two.kid = one.kid
+    provider.keys = [one, two]
+    found = await keys.find(one.kid, "EdDSA")
+    assert found.public_bytes_raw() == one.private.public_key().public_bytes_raw()
+
+
+async def test_a_token_without_a_kid_is_clear_only_where_there_is_one_key(
+    provider: Provider, keys: JwksClient, clock: ManualClock
+) -> None:
+    assert await keys.find(None, "EdDSA") is not None
+    provider.keys.append(signing_key("EdDSA"))
+    clock.pass_(60)
+    with pytest.raises(InvalidCredentialsError):
+        await keys.find("unknown", "EdDSA")
+    with pytest.raises(InvalidCredentialsError):
+        await keys.find(None, "EdDSA")
+
+
+@pytest.mark.parametrize("kid", [7, ["a"], {"a": 1}, True])
+async def test_a_kid_that_is_no_text_is_refused_and_nothing_is_fetched(
+    provider: Provider, keys: JwksClient, kid: object
+) -> None:
+    with pytest.raises(InvalidCredentialsError):
+        await keys.find(kid, "EdDSA")
+    assert not provider.asked

@@ -1,0 +1,269 @@
+"""A signed token in a header: whose it is, when it is believed, and for how long it is remembered."""
+
+import base64
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from gateway.errors import InvalidCredentialsError
+from gateway.events import CacheLookup
+from gateway.identity.claims import TokenRequirements
+from gateway.identity.jwks import JwksClient
+from gateway.identity.jwt import JwtAuthenticator
+from gateway.model import Credentials
+from tests.support.clock import ManualClock
+from tests.support.provider import Provider, SigningKey, signing_key
+from tests.support.recorder import Recorder
+from tests.unit.identity.conftest import ALGORITHMS, bearer
+
+Claims = Callable[..., dict[str, Any]]
+
+
+def encoded(part: dict[str, Any] | str) -> str:
+    text = part if isinstance(part, str) else json.dumps(part)
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def signed_raw(provider: Provider, header: str, payload: str) -> str:
+    """A good signature over any text, such as no library would write."""
+    signing = f"{encoded(header)}.{encoded(payload)}"
+    signature = base64.urlsafe_b64encode(provider.keys[0].private.sign(signing.encode())).rstrip(b"=").decode()
+    return f"{signing}.{signature}"
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_a_good_token_says_who_it_is(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock, scheme: str
+) -> None:
+    offered = Credentials(headers={"authorization": f"{scheme} {provider.sign(claims())}"})
+    identity = await campus.authenticate(offered)
+    assert identity is not None
+    assert (identity.subject, identity.issuer, identity.provider) == ("anna", provider.issuer, "campus")
+    assert (identity.kind, identity.groups) == ("jwt", frozenset({"supervisors"}))
+    assert (identity.since, identity.expires_at) == (clock.now(), clock.now() + 300)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])
+async def test_a_key_without_an_alg_serves_each_algorithm_of_its_kind(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, algorithm: str
+) -> None:
+    provider.rotate("RS256" if algorithm == "PS256" else algorithm)
+    assert await campus.authenticate(bearer(provider.sign(claims(), algorithm=algorithm))) is not None
+
+
+@pytest.mark.parametrize("value", ["Basic YW5uYTpi", "Digest x", "Negotiate abc", "Bearer", "Bearer ", "", "rubbish"])
+async def test_another_scheme_and_what_is_no_token_are_not_its_kind(campus: JwtAuthenticator, value: str) -> None:
+    assert await campus.authenticate(Credentials(headers={"authorization": value})) is None
+
+
+@pytest.mark.parametrize("token", ["rubbish", "a.b", "a.b.c", "a.b.c.d", "..", "\udcff.a.b", "x" * 9000])
+async def test_rubbish_is_not_its_kind(campus: JwtAuthenticator, token: str) -> None:
+    assert await campus.authenticate(bearer(token)) is None
+
+
+async def test_another_issuers_token_is_not_its_kind_and_no_keys_are_fetched(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    for issuer in ("https://other.example.edu", provider.issuer + "/", provider.issuer.upper()):
+        assert await campus.authenticate(bearer(provider.sign(claims(iss=issuer)))) is None
+    assert not provider.asked
+
+
+async def test_a_token_over_eight_kilobytes_is_not_believed(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    assert await campus.authenticate(bearer(provider.sign(claims(padding="x" * 8192)))) is None
+
+
+async def test_another_header_holds_the_bare_token(
+    provider: Provider, keys: JwksClient, claims: Claims, clock: ManualClock, recorder: Recorder
+) -> None:
+    expected = TokenRequirements(provider.issuer, "valt-gateway", ALGORITHMS, 30.0)
+    access = JwtAuthenticator("access", "Cf-Access-Jwt-Assertion", expected, keys, clock, recorder)
+    token = provider.sign(claims())
+    assert await access.authenticate(Credentials(headers={"cf-access-jwt-assertion": token})) is not None
+    assert await access.authenticate(bearer(token)) is None
+
+
+async def test_the_subject_and_the_groups_are_read_from_the_claims_that_are_named(
+    provider: Provider, keys: JwksClient, claims: Claims, clock: ManualClock, recorder: Recorder
+) -> None:
+    expected = TokenRequirements(provider.issuer, "valt-gateway", ALGORITHMS, 30.0, "preferred_username", "roles")
+    named = JwtAuthenticator("campus", "Authorization", expected, keys, clock, recorder)
+    identity = await named.authenticate(bearer(provider.sign(claims(preferred_username="anna.s", roles="staff"))))
+    assert identity is not None
+    assert (identity.subject, identity.groups) == ("anna.s", frozenset({"staff"}))
+    with pytest.raises(InvalidCredentialsError):
+        await named.authenticate(bearer(provider.sign(claims())))
+
+
+async def test_every_trick_with_the_algorithm_is_refused(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    key = provider.rotate("RS256")
+    public = key.private.public_key()
+    modulus = public.public_numbers().n.to_bytes(256, "big")
+    secrets = [
+        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        json.dumps(key.row()).encode(),
+        modulus,
+    ]
+    payload = encoded(claims())
+    hmac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
+    for secret in secrets:
+        signing = f"{encoded({'alg': 'HS256', 'typ': 'JWT', 'kid': key.kid})}.{payload}"
+        signature = base64.urlsafe_b64encode(hmac.sign(signing.encode(), secret)).rstrip(b"=").decode()
+        with pytest.raises(InvalidCredentialsError):
+            await campus.authenticate(bearer(f"{signing}.{signature}"))
+    for algorithm in ("none", "nOnE", "NONE", "", None, ["RS256"], {"a": 1}, 7, "rs256", "RS256 ", "HS256", "RS512"):
+        for signature in ("", encoded("x" * 256)):
+            token = f"{encoded({'alg': algorithm, 'kid': key.kid})}.{payload}.{signature}"
+            with pytest.raises(InvalidCredentialsError):
+                await campus.authenticate(bearer(token))
+
+
+async def test_a_token_of_one_kind_of_key_is_not_checked_with_another(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    published, other = provider.rotate("RS256"), signing_key("ES256")
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(provider.sign(claims(), key=other, headers={"kid": published.kid})))
+
+
+async def test_a_key_too_short_to_be_safe_is_refused(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    weak = SigningKey("weak", "RS256", rsa.generate_private_key(public_exponent=65537, key_size=1024))
+    provider.keys = [weak]
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        token = provider.sign(claims())
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(token))
+
+
+async def test_a_strangers_signature_is_refused(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
+    stranger = signing_key("EdDSA")
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(provider.sign(claims(), key=stranger, headers={"kid": provider.keys[0].kid})))
+
+
+def each(name: str, *values: Any) -> list[dict[str, Any]]:
+    return [{name: value} for value in values]
+
+
+NO_TIMES: tuple[Any, ...] = (None, "1800000100", [1], True, {}, math.nan, math.inf, -1, 1e308, 10**400)
+WRONG = [
+    *each("exp", *NO_TIMES, 1_799_999_970),
+    *each("iat", *NO_TIMES, 1_800_000_031),
+    *each("nbf", "soon", math.nan, 1_800_000_031),
+    *each("aud", None, "another", "valt-gateway ", "valt", [], ["a", "b"], 7),
+    *each("sub", None, "", 7, ["anna"], "a\nb", "a\x00", "a\x7f", " anna", "x" * 256, "a\u202eb"),
+    *each("groups", 7, {"a": 1}, [7], [""], ["a\r\nb"]),
+]
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    WRONG,
+    ids=lambda otherwise: json.dumps(otherwise)[:40],
+)
+async def test_a_claim_that_is_missing_or_wrong_is_refused(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, otherwise: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(provider.sign(claims(**otherwise))))
+
+
+@pytest.mark.parametrize("otherwise", [{"exp": 1_799_999_971}, {"iat": 1_800_000_030}, {"exp": 1_800_000_300.5}])
+async def test_clocks_may_differ_by_the_leeway(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, otherwise: dict[str, Any]
+) -> None:
+    assert await campus.authenticate(bearer(provider.sign(claims(**otherwise)))) is not None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"typ": kind} for kind in ("logout+jwt", "dpop+jwt", "application/logout+jwt", "DPoP+JWT")]
+    + [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"b64": "x"}],
+    ids=json.dumps,
+)
+async def test_another_kind_of_token_and_critical_extensions_are_refused(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, headers: dict[str, Any]
+) -> None:
+    header = json.dumps({"alg": "EdDSA", "kid": provider.keys[0].kid, **headers})
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(signed_raw(provider, header, json.dumps(claims()))))
+
+
+async def test_a_claim_said_twice_is_not_believed(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
+    header = json.dumps({"alg": "EdDSA", "kid": provider.keys[0].kid})
+    twice = json.dumps(claims()).removesuffix("}") + ', "sub": "mallory"}'
+    assert await campus.authenticate(bearer(signed_raw(provider, header, json.dumps(claims())))) is not None
+    assert await campus.authenticate(bearer(signed_raw(provider, header, twice))) is None
+
+
+async def test_a_verified_token_is_remembered_and_not_verified_again(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, recorder: Recorder
+) -> None:
+    offered = bearer(provider.sign(claims()))
+    first = await campus.authenticate(offered)
+    assert await campus.authenticate(offered) is first
+    looked = [event.result for event in recorder.events if isinstance(event, CacheLookup) and event.cache == "verified"]
+    assert looked == ["loaded", "hit"]
+
+
+async def test_a_remembered_token_ends_with_its_exp(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+) -> None:
+    offered = bearer(provider.sign(claims(exp=int(clock.now()) + 10)))
+    assert await campus.authenticate(offered) is not None
+    clock.pass_(41)
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(offered)
+
+
+async def test_a_remembered_token_is_void_once_its_key_is_withdrawn(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+) -> None:
+    old = bearer(provider.sign(claims()))
+    await campus.authenticate(old)
+    provider.rotate()
+    clock.pass_(60)
+    assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(old)
+
+
+async def test_forget_empties_what_was_remembered(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, recorder: Recorder
+) -> None:
+    offered = bearer(provider.sign(claims()))
+    await campus.authenticate(offered)
+    campus.forget()
+    recorder.events.clear()
+    await campus.authenticate(offered)
+    assert CacheLookup("verified", "loaded") in recorder.events
+
+
+async def test_a_bad_token_is_never_remembered(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
+    good = provider.sign(claims())
+    bad = good[:-10] + ("A" * 10 if not good.endswith("A" * 10) else "B" * 10)
+    for _ in range(2):
+        with pytest.raises(InvalidCredentialsError):
+            await campus.authenticate(bearer(bad))
+    assert await campus.authenticate(bearer(good)) is not None
+
+
+async def test_no_refusal_repeats_the_token(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
+    token = provider.sign(claims(aud="another"))
+    with pytest.raises(InvalidCredentialsError) as refused:
+        await campus.authenticate(bearer(token))
+    assert all(part not in f"{refused.value!r}" for part in token.split("."))
+    assert token not in repr(bearer(token))

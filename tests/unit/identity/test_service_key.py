@@ -1,0 +1,160 @@
+"""Service keys and the tokens that stand for them."""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from gateway.errors import GatewayError, InvalidCredentialsError
+from gateway.identity.access_token import HOUR, AccessTokens
+from gateway.identity.service_key import ServiceKey, ServiceKeys
+from gateway.model import Credentials, Identity, Secret, Video
+from gateway.store.memory import MemoryStore
+from tests.support.clock import ManualClock
+
+KEY, OTHER = "vgk_planted-archive", "vgk_planted-other"
+SEAL = (Secret("a seal that is long enough for anybody"),)
+VIDEO = Video("r", "v")
+ANNA = Identity("anna", "https://sso", "campus", "session", frozenset({"staff", "chess"}), session="s1")
+
+
+def made(clock: ManualClock, *keys: ServiceKey, store: MemoryStore | None = None) -> ServiceKeys:
+    proofs = AccessTokens(SEAL, keep_groups=frozenset({"staff"}))
+    return ServiceKeys(keys or (archive(),), proofs, clock, store or MemoryStore(clock))
+
+
+def archive(secret: str = KEY, *, name: str = "archive", expires: float | None = None) -> ServiceKey:
+    return ServiceKey(name, hashlib.sha256(secret.encode()).hexdigest(), frozenset({"archive"}), expires)
+
+
+def bearer(secret: str) -> Credentials:
+    return Credentials(headers={"authorization": f"Bearer {secret}"})
+
+
+def token(secret: Secret | str) -> Credentials:
+    return Credentials(access_token=secret if isinstance(secret, Secret) else Secret(secret))
+
+
+@pytest.mark.parametrize("offered", [bearer(KEY), token(KEY)])
+async def test_a_key_is_known_in_a_header_and_as_an_access_token(clock: ManualClock, offered: Credentials) -> None:
+    identity = await made(clock).authenticate(offered)
+    assert identity is not None
+    assert (identity.subject, identity.kind, set(identity.groups)) == ("archive", "service_key", {"archive"})
+    assert identity.covers("any", "video")
+
+
+async def test_what_is_no_key_is_left_to_others_in_a_header_and_refused_as_an_access_token(clock: ManualClock) -> None:
+    keys = made(clock)
+    for offered in (Credentials(), bearer("eyJhbGciOi"), Credentials(headers={"authorization": "Basic dmdrXw=="})):
+        assert await keys.authenticate(offered) is None
+    for offered in (bearer(OTHER), token(OTHER), token("rubbish"), token("ü"), token("")):
+        with pytest.raises(InvalidCredentialsError):
+            await keys.authenticate(offered)
+
+
+async def test_a_key_that_has_expired_is_refused_and_so_are_its_tokens(clock: ManualClock) -> None:
+    keys = made(clock, archive(expires=clock.now() + 60))
+    identity, login = keys.log_in("archive", Secret(KEY))
+    link = keys.prove(identity, VIDEO)
+    clock.pass_(60)
+    for offered in (bearer(KEY), token(KEY), token(login), token(link)):
+        with pytest.raises(InvalidCredentialsError):
+            await keys.authenticate(offered)
+
+
+async def test_the_day_on_which_a_key_expires_is_its_last() -> None:
+    digest = archive().secret_sha256
+    clock = ManualClock(datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC).timestamp())
+    keys = made(clock, ServiceKey.until(date(2027, 6, 30), "archive", digest, ["archive"]))
+    assert await keys.authenticate(bearer(KEY)) is not None
+    clock.pass_(1)
+    with pytest.raises(InvalidCredentialsError):
+        await keys.authenticate(bearer(KEY))
+    assert ServiceKey.until(None, "archive", digest, ["archive"]) == archive()
+
+
+async def test_a_login_needs_the_name_and_the_secret_of_one_key(clock: ManualClock) -> None:
+    keys = made(clock, archive(), archive(OTHER, name="other"))
+    identity, _ = keys.log_in("other", Secret(OTHER))
+    assert identity.subject == "other"
+    for name, secret in (("archive", OTHER), ("other", KEY), ("archive", "wrong"), ("", KEY), ("archive", "")):
+        with pytest.raises(InvalidCredentialsError):
+            keys.log_in(name, Secret(secret))
+
+
+async def test_a_login_is_good_for_an_hour_and_only_while_its_key_is(clock: ManualClock) -> None:
+    keys = made(clock)
+    _, login = keys.log_in("archive", Secret(KEY))
+    clock.pass_(HOUR - 1)
+    identity = await keys.authenticate(token(login))
+    assert identity is not None
+    assert (identity.subject, set(identity.groups)) == ("archive", {"archive"})
+    with pytest.raises(InvalidCredentialsError):
+        await made(clock, archive(OTHER)).authenticate(token(login))
+    clock.pass_(1)
+    with pytest.raises(InvalidCredentialsError):
+        await keys.authenticate(token(login))
+
+
+async def test_a_proof_is_for_one_video_again_and_again_until_the_hour_is_over(clock: ManualClock) -> None:
+    keys = made(clock)
+    identity, _ = keys.log_in("archive", Secret(KEY))
+    proofs = {who.subject: keys.prove(who, VIDEO) for who in (identity, ANNA)}
+    for who, groups in ((identity, {"archive"}), (ANNA, {"staff"})):
+        for _ in range(2):
+            proved = await keys.authenticate(token(proofs[who.subject]))
+            assert proved is not None
+            assert (proved.subject, proved.provider, set(proved.groups)) == (who.subject, who.provider, groups)
+            assert proved.covers("r", "v")
+            assert not proved.covers("r", "w")
+            assert not proved.covers("q", "v")
+    clock.pass_(HOUR)
+    for proof in proofs.values():
+        with pytest.raises(InvalidCredentialsError):
+            await keys.authenticate(token(proof))
+
+
+async def test_where_one_video_is_asked_for_only_a_proof_for_it_counts(clock: ManualClock) -> None:
+    keys = made(clock)
+    identity, login = keys.log_in("archive", Secret(KEY))
+    for offered in (KEY, login):
+        with pytest.raises(InvalidCredentialsError):
+            await keys.authenticate(replace(token(offered), video_token_only=True))
+    assert await keys.authenticate(replace(token(keys.prove(identity, VIDEO)), video_token_only=True)) is not None
+    assert await keys.authenticate(replace(bearer(KEY), video_token_only=True)) is not None
+
+
+async def test_a_proof_made_by_a_proof_lives_no_longer(clock: ManualClock) -> None:
+    keys = made(clock)
+    first = await keys.authenticate(token(keys.prove(ANNA, VIDEO)))
+    assert first is not None
+    clock.pass_(HOUR / 2)
+    second = await keys.authenticate(token(keys.prove(first, VIDEO)))
+    assert second is not None
+    assert second.expires_at == first.expires_at
+
+
+async def test_a_proof_made_in_a_session_ends_with_its_sign_out(clock: ManualClock) -> None:
+    store = MemoryStore(clock)
+    keys = made(clock, store=store)
+    proof = keys.prove(ANNA, VIDEO)
+    await store.sign_out("s1", clock.now() + 1000)
+    with pytest.raises(InvalidCredentialsError):
+        await keys.authenticate(token(proof))
+
+
+async def test_a_proof_made_in_a_session_ends_with_it(clock: ManualClock) -> None:
+    keys = made(clock)
+    proof = token(keys.prove(replace(ANNA, expires_at=clock.now() + 60), VIDEO))
+    assert await keys.authenticate(proof) is not None
+    clock.pass_(60)
+    with pytest.raises(InvalidCredentialsError):
+        await keys.authenticate(proof)
+
+
+async def test_groups_that_do_not_fit_into_an_address_are_told_of(clock: ManualClock) -> None:
+    many = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(256))
+    keys = ServiceKeys((), AccessTokens(SEAL, keep_groups=many), clock, MemoryStore(clock))
+    with pytest.raises(GatewayError):
+        keys.prove(replace(ANNA, groups=many), VIDEO)

@@ -1,0 +1,110 @@
+"""One request, seen alike by the audit, the metrics and the log; and what they do when it is dark."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.support.clock import ManualClock
+from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
+
+
+def accesses(stack: GatewayStack) -> list[dict[str, Any]]:
+    stack.gateway.logs.flush()
+    records = [json.loads(line) for line in stack.log.getvalue().splitlines()]
+    return [record for record in records if record["event"] == "request"]
+
+
+async def test_audit_metrics_and_log_tell_the_same_of_one_stream(stack: GatewayStack) -> None:
+    headers = stack.bearer("anna") | {"Range": "bytes=100-1099"}
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
+        assert len(await answer.read()) == 1000
+        request_id = answer.headers["X-Request-ID"]
+    await stack.ended()
+    opened, closed = stack.audit()
+    (access,) = accesses(stack)
+    assert (opened["event"], closed["event"]) == ("open", "close")
+    assert {opened["request_id"], closed["request_id"], access["request_id"]} == {request_id}
+    for one in (closed, access):
+        told = [one[name] for name in ("subject", "rule", "status", "bytes", "outcome")]
+        assert told == ["anna", "supervisors", 206, 1000, "whole"]
+    assert (opened["bytes"], opened["range"], opened["groups"]) == (None, "bytes=100-1099", ["supervisors"])
+    shown = await stack.metrics()
+    assert shown["valt_gateway_stream_bytes_total"] == 1000
+    assert shown['valt_gateway_deliveries_total{delivery="proxy",outcome="whole"}'] == 1
+    assert shown['valt_gateway_grants_total{outcome="allowed",rule="supervisors"}'] == 1
+    assert shown['valt_gateway_audit_events_total{event="close"}'] == 1
+
+
+async def test_no_stream_is_opened_while_the_audit_cannot_be_written_and_nothing_is_lost(tmp_path: Path) -> None:
+    audit = tmp_path / "audit.jsonl"
+    audit.symlink_to("/dev/full")
+    async with running_stack(tmp_path) as stack:
+        async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer("anna")) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (503, "busy")
+            assert int(answer.headers["Retry-After"]) > 0
+        audit.unlink()
+        stack.gateway.audit.reopen()
+        async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer("ben")) as answer:
+            assert answer.status == 200
+            await answer.read()
+        await stack.ended()
+        told = [(line["event"], line["subject"], line["code"]) for line in stack.audit()]
+        assert told == [("deny", "anna", "busy"), ("open", "ben", None), ("close", "ben", None)]
+        assert "the audit cannot be written" in stack.log.getvalue()
+
+
+async def test_what_the_parser_refuses_is_not_repeated_in_the_log(stack: GatewayStack) -> None:
+    address = urlsplit(stack.url)
+    for garbage in (b"GET /?ticket=planted", b"GET / HTTP/1.1\r\nAuthorization: Bearer planted\x00\r\n\r\n"):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(garbage + b"\r\n\r\n")
+        writer.write_eof()
+        async with asyncio.timeout(5):
+            await reader.read()
+        writer.close()
+    stack.gateway.logs.flush()
+    assert "planted" not in stack.log.getvalue()
+
+
+MORE = """
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "{issuer}"
+client_id = "gateway-client"
+client_auth = "none"
+[[service_keys]]
+name = "archive"
+secret_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+"""
+
+
+def told_by(shown: dict[str, float], provider: str) -> dict[str, float]:
+    series = 'valt_gateway_identity_total{{outcome="{}",provider="{}"}}'
+    return {
+        outcome: shown[name]
+        for outcome in ("accepted", "refused", "unavailable")
+        if (name := series.format(outcome, provider)) in shown
+    }
+
+
+async def test_whoever_may_tell_who_somebody_is_stands_at_zero_from_the_start(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, more=MORE) as stack:
+        shown = await stack.metrics()
+    for provider in ("campus", "front", "portal", "campus-login", "session", "service_key"):
+        assert told_by(shown, provider) == {"accepted": 0, "refused": 0, "unavailable": 0}, provider
+
+
+async def test_sign_ins_are_counted_as_answers_of_their_provider(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_stack(tmp_path, clock=clock, more=MORE) as stack:
+        assert await stack.sign_in()
+        assert not await stack.sign_in(nonce="of another sign-in")
+        stack.provider.down = True
+        clock.pass_(31)
+        async with stack.client.get(f"{stack.url}/oauth2/start") as answer:
+            assert answer.status == 503
+        shown = await stack.metrics()
+    assert told_by(shown, "campus-login") == {"accepted": 1, "refused": 1, "unavailable": 1}

@@ -1,0 +1,156 @@
+"""Broken files: what is changed in a good one. What the operator is told of each stands in expected_faults.txt."""
+
+import json
+
+from tests.unit.settings.configurations import GOOD, PORTAL_KEY
+
+PUBLIC_KEY = f"public_key = {json.dumps(PORTAL_KEY)}\n"
+TICKET = f"""
+[session]
+secret = "planted-session-secret-of-more-than-32-bytes"
+
+[[identity]]
+type = "ticket"
+name = "portal"
+issuer = "https://portal.example.edu"
+{PUBLIC_KEY}"""
+OIDC = """
+[session]
+secret = "planted-session-secret-of-more-than-32-bytes"
+
+[[identity]]
+type = "oidc"
+name = "login"
+issuer = "https://login.example.edu"
+client_id = "valt-gateway"
+client_secret = "planted-client-secret"
+"""
+HEADER = """
+[[identity]]
+type = "header"
+name = "front"
+from = ["10.0.0.5/32"]
+"""
+GRANT = """
+[[grants]]
+name = "more"
+groups = ["trainees"]
+recordings = ["*"]
+account = "reviewer"
+"""
+SESSION = TICKET.partition("[[")[0]
+
+
+def changed(old: str, new: str, text: str = GOOD) -> str:
+    assert text.count(old) == 1, old
+    return text.replace(old, new)
+
+
+def server(line: str) -> str:
+    return changed("[server]\n", f"[server]\n{line}\n")
+
+
+def valt(line: str) -> str:
+    return changed("[valt]\n", f"[valt]\n{line}\n")
+
+
+def identity(line: str) -> str:
+    return changed('type = "jwt"\n', f'type = "jwt"\n{line}\n')
+
+
+def grant(line: str) -> str:
+    return changed("[[grants]]\n", f"[[grants]]\n{line}\n")
+
+
+BROKEN: dict[str, str] = {
+    "not TOML": changed("[valt]", "[valt"),
+    "a string that is not closed": GOOD + 'planted = "secret\n',
+    "the end is missing": GOOD + 'subjects = ["anna", ',
+    "a table twice": GOOD + "[server]\n",
+    "a key that is misspelt": server("trusted_proxys = []"),
+    "a table that is misspelt": GOOD + "[limit]\nstreams = 5\n",
+    "a key of an array's table that is misspelt": grant('subject = ["anna"]'),
+    "a key like none": server('colour = "blue"'),
+    "a secret's file that is misspelt": GOOD + SESSION.replace("secret =", "secret_fiel ="),
+    "no public_url": changed('public_url = "https://recordings.example.edu"\n', ""),
+    "no [valt]": "[server]\n"
+    + GOOD.partition("[server]\n")[2].partition("[valt]")[0]
+    + "[[identity]]"
+    + GOOD.partition("[[identity]]")[2].partition("[[grants]]")[0],
+    "a duration that is a number": valt("read_timeout = 30"),
+    "a duration without a unit": valt('read_timeout = "30"'),
+    "a count below its least": GOOD + "[limits]\nstreams = 0\n",
+    "a text where a number belongs": GOOD + '[limits]\nstreams = "many"\n',
+    "a text where a list belongs": changed('recordings = ["*"]', 'recordings = "*"'),
+    "public_url over http": changed("https://recordings", "http://recordings"),
+    "public_url with a path": changed("https://recordings.example.edu", "https://recordings.example.edu/videos"),
+    "an issuer over http": changed("https://sso", "http://sso"),
+    "base_url that is no URL": changed("https://valt.example.edu", "valt.example.edu"),
+    "base_url with a password": changed("https://valt.example.edu", "https://svc:planted@valt.example.edu"),
+    "a media host without its port": valt('media_hosts = ["media.example.edu"]'),
+    "a listen that is a bare port": server('listen = "8080"'),
+    "admin on the public listener": server('listen = "127.0.0.1:9464"'),
+    "more than one worker": server("workers = 4"),
+    "a certificate without its key": server('tls_cert_file = "cert.pem"'),
+    "an embedding portal without https": changed("https://recordings.example.edu", "http://localhost:8080").replace(
+        "[server]\n", '[server]\ncors_origins = ["https://portal.example.org"]\n'
+    ),
+    "everybody a trusted proxy": server('trusted_proxies = ["0.0.0.0/0"]'),
+    "a network with host bits": server('trusted_proxies = ["10.0.0.5/8"]'),
+    "an identity of no known type": changed('type = "jwt"', 'type = "saml"'),
+    "an identity without a type": changed('type = "jwt"\n', ""),
+    "no identity at all": GOOD.partition("[[identity]]")[0] + "[[grants]]" + GOOD.partition("[[grants]]")[2],
+    "the algorithm none": identity('algorithms = ["none"]'),
+    "no algorithm": identity("algorithms = []"),
+    "a shared secret for a provider's tokens": identity('algorithms = ["RS256", "HS256"]'),
+    "a header believed from nobody in particular": GOOD + HEADER.replace('from = ["10.0.0.5/32"]\n', ""),
+    "a header believed from everybody": GOOD + HEADER.replace("10.0.0.5/32", "::/0"),
+    "a header that is no header": GOOD + HEADER + 'subject_header = "X User"\n',
+    "a header that means something else": GOOD + HEADER + 'subject_header = "Cookie"\n',
+    "a header that is asked for two things": GOOD + HEADER + 'groups_header = "x-forwarded-user"\n',
+    "a second lock that is no header": GOOD + HEADER + 'secret_header = "X Lock"\nsecret = "planted"\n',
+    "a second lock without its secret": GOOD + HEADER + 'secret_header = "X-Lock"\n',
+    "a ticket without a session": GOOD + "[[" + TICKET.partition("[[")[2],
+    "browser sign-in without a session": GOOD + "[[" + OIDC.partition("[[")[2],
+    "tickets by secret and by key at once": GOOD + TICKET + 'algorithms = ["HS256", "EdDSA"]\n',
+    "a ticket secret that is short": GOOD + TICKET.replace(PUBLIC_KEY, 'secret = "planted"\nalgorithms = ["HS256"]\n'),
+    "a ticket without a key": GOOD + TICKET.replace(PUBLIC_KEY, ""),
+    "a ticket's key that is none": GOOD + TICKET.replace(PUBLIC_KEY, 'public_key = "garbage"\n'),
+    "a ticket's key of another algorithm": GOOD + TICKET + 'algorithms = ["ES256"]\n',
+    "a client without its secret": GOOD + OIDC.replace('client_secret = "planted-client-secret"\n', ""),
+    "scopes without openid": GOOD + OIDC + 'scopes = ["email"]\n',
+    "a logo that is not there": GOOD + '[branding]\nlogo_file = "nowhere.svg"\n',
+    "a logo that is no picture": GOOD + '[branding]\nlogo_file = "/etc/hostname"\n',
+    "a session secret that is short": GOOD + '[session]\nsecret = "planted"\n',
+    "a session without a secret": GOOD + '[session]\nidle = "1h"\n',
+    "a secret in two spellings": changed(
+        'password = "planted-password"', 'password = "planted-password"\npassword_file = "nowhere"'
+    ),
+    "a secret's file that is not there": changed('password = "planted-password"', 'password_file = "nowhere"'),
+    "a secret's variable that is not set": changed('password = "planted-password"', 'password_env = "NOWHERE"'),
+    "a password that is empty": changed("planted-password", ""),
+    "a password that is a number": changed('"planted-password"', "123456"),
+    "an account without a password": changed('password = "planted-password"\n', ""),
+    "an account with a name that cannot be": GOOD
+    + '[valt.accounts."on leave"]\nusername = "svc"\npassword = "planted"\n',
+    "an account that nobody knows": changed('account = "reviewer"', 'account = "reviever"'),
+    "a rule for nobody": changed('groups = ["supervisors"]\n', ""),
+    "a rule for no recording": changed('recordings = ["*"]', "recordings = []"),
+    "a rule for a recording that cannot be": changed('recordings = ["*"]', 'recordings = ["614", "Session 1451"]'),
+    "a rule on sharing where nobody has a number of VALT's": grant("shared_with_me = true")
+    + '[valt.people]\nanna = "asmith"\n',
+    "a rule for nobody after one for all": GOOD.replace('groups = ["supervisors"]', 'subjects = ["*"]')
+    + GRANT.replace('groups = ["trainees"]\n', ""),
+    "a rule in another's shadow": GOOD + GRANT.replace("trainees", "supervisors"),
+    "a rule in the shadow of everybody": GOOD
+    + GRANT.replace('groups = ["trainees"]', 'subjects = ["*"]')
+    + GRANT.replace("more", "most"),
+    "two rules of one name": GOOD + GRANT.replace("more", "supervisors"),
+    "a delivery of no known kind": grant('delivery = "redirekt"'),
+    "a service key told in clear": GOOD + '[[service_keys]]\nname = "archive"\nsecret_sha256 = "vgk_planted"\n',
+    "an example without an outcome": GOOD + '[[examples]]\nsubject = "anna"\nrecording = "1"\n',
+    "a person who is a list": GOOD + "[valt.people]\nanna = [1]\n",
+    "an audit without a place": GOOD + '[audit]\nfile = ""\n',
+    "a fault after a list of lists": GOOD.replace('["supervisors"]', '[\n  ["supervisors"],\n]'),
+    "a log level of no known kind": GOOD + '[log]\nlevel = "verbose"\n',
+}

@@ -1,0 +1,70 @@
+"""A configuration file in a folder of its own, with the secret files it names."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from gateway.settings.faults import Fault
+from gateway.settings.loading import Loaded, load
+from gateway.settings.model import Settings
+
+CONFIG = Path(__file__).resolve().parents[3] / "config"
+SHIPPED = sorted(CONFIG.glob("*.toml"))
+
+PORTAL_KEY = """\
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAinCsi8Urmx3/29/wAecuu62fMHDoiWecSg1j6k57kZI=
+-----END PUBLIC KEY-----
+"""
+
+GOOD = """\
+[server]
+public_url = "https://recordings.example.edu"
+
+[valt]
+base_url = "https://valt.example.edu"
+
+[valt.accounts.reviewer]
+username = "svc-reviewer"
+password = "planted-password"
+
+[[identity]]
+type = "jwt"
+name = "campus"
+issuer = "https://sso.example.edu"
+audience = "valt-gateway"
+
+[[grants]]
+name = "supervisors"
+groups = ["supervisors"]
+recordings = ["*"]
+account = "reviewer"
+"""
+
+
+def load_text(
+    folder: Path,
+    text: str,
+    environ: Mapping[str, str] | None = None,
+    *,
+    try_examples: Callable[[Settings], Iterable[Fault]] | None = None,
+) -> Loaded:
+    path = folder / "gateway.toml"
+    path.write_text(text)
+    return load(path, environ or {}, try_examples=try_examples)
+
+
+def with_secrets(folder: Path, shipped: Path) -> Path:
+    """A copy of a *shipped* file in *folder*, whose /run/secrets stands there too."""
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session"):
+        private(secrets / name, f"planted {name} of more than 32 bytes\n")
+    (folder / "portal.pub").write_text(PORTAL_KEY)
+    copy = folder / shipped.name
+    copy.write_text(shipped.read_text().replace("/run/secrets/", f"{secrets}/"))
+    return copy
+
+
+def private(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o600)

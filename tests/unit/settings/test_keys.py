@@ -1,0 +1,61 @@
+"""A portal's key is tried when the file is read, not when the first viewer comes."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from gateway.settings.keys import unfit
+from tests.unit.settings.broken import PUBLIC_KEY, TICKET
+from tests.unit.settings.configurations import GOOD, load_text
+
+ALL = ("EdDSA", "ES256", "RS256", "PS256")
+
+
+def public(key: PrivateKeyTypes) -> str:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def private(key: PrivateKeyTypes) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithms"),
+    [
+        (ed25519.Ed25519PrivateKey.generate(), {"EdDSA"}),
+        (ec.generate_private_key(ec.SECP256R1()), {"ES256"}),
+        (rsa.generate_private_key(65537, 2048), {"RS256", "PS256"}),
+    ],
+    ids=["Ed25519", "P-256", "RSA"],
+)
+def test_a_key_fits_its_own_algorithms_and_no_other(key: PrivateKeyTypes, algorithms: set[str]) -> None:
+    assert {algorithm for algorithm in ALL if unfit(public(key), [algorithm]) is None} == algorithms
+    assert unfit(public(key), ALL) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024)],
+    ids=["another curve", "short RSA"],
+)
+def test_a_key_that_no_algorithm_takes_is_refused(key: PrivateKeyTypes) -> None:
+    found = unfit(public(key), ALL)
+    assert found is not None
+    assert "of a kind that no algorithm takes" in found[0]
+
+
+def test_a_portals_private_key_is_refused_and_not_told(tmp_path: Path) -> None:
+    pem = private(ed25519.Ed25519PrivateKey.generate())
+    (tmp_path / "portal.pem").write_text(pem)
+    loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, 'public_key_file = "portal.pem"\n'))
+    (fault,) = loaded.faults
+    assert (fault.key, fault.reason) == ("identity.1.public_key", "is a private key, which is the portal's alone")
+    assert pem.splitlines()[1] not in repr(loaded)
+
+
+def test_a_key_file_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, 'public_key_file = "nowhere.pub"\n'))
+    assert [fault.key for fault in loaded.faults] == ["identity.1.public_key_file"]

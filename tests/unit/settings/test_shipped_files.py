@@ -1,0 +1,113 @@
+"""The files of config/ are good, the complete one is complete, and editors agree."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from gateway.cli.examples import try_examples
+from gateway.settings.loading import load
+from gateway.settings.schema import documented_keys, json_schema
+from tests.unit.settings.configurations import CONFIG, GOOD, SHIPPED, with_secrets
+
+TOLD_ELSEWHERE = {"video", "shared_users", "shared_groups", "secrets"}
+"""What an example may state besides; and the session's several secrets, which a comment tells."""
+
+EACH = pytest.mark.parametrize("shipped", SHIPPED, ids=[path.stem for path in SHIPPED])
+
+
+def as_json(text: str) -> Any:
+    """A TOML text as JSON knows it: dates are text."""
+    return json.loads(json.dumps(tomllib.loads(text), default=str))
+
+
+def test_there_is_a_file_for_each_situation() -> None:
+    assert {path.stem for path in SHIPPED} == {
+        "gateway",
+        "behind-oauth2-proxy",
+        "behind-shibboleth",
+        "portal-tickets",
+        "signed-tokens",
+        "browser-sign-in",
+    }
+
+
+@EACH
+def test_a_shipped_file_is_good_and_its_examples_hold(tmp_path: Path, shipped: Path) -> None:
+    loaded = load(with_secrets(tmp_path, shipped), {}, try_examples=try_examples)
+
+    assert loaded.faults == ()
+    assert loaded.warnings == ()
+    assert loaded.settings is not None
+    assert loaded.settings.examples
+
+
+@EACH
+def test_the_schema_accepts_a_shipped_file(shipped: Path) -> None:
+    jsonschema.validate(as_json(shipped.read_text()), json_schema())
+
+
+def test_the_complete_file_shows_every_key() -> None:
+    text = (CONFIG / "gateway.toml").read_text()
+
+    absent = [
+        f"{row.section} {row.key}"
+        for row in documented_keys()
+        if not re.search(rf"^(# )?{re.escape(row.key)}(_file)? = ", text, re.MULTILINE)
+        and f"[{row.section.strip('[]')}.{row.key}]" not in text
+        and row.key not in TOLD_ELSEWHERE
+    ]
+
+    assert absent == []
+
+
+def test_what_is_marked_as_default_is_the_default() -> None:
+    marked = re.compile(r"^(\w+) = (.+?)\s+# =(?: |$)(?!\S)", re.MULTILINE)
+    defaults = {(row.key, row.default) for row in documented_keys()}
+
+    found = marked.findall((CONFIG / "gateway.toml").read_text())
+
+    assert len(found) > 40
+    assert [f"{key} = {value}" for key, value in found if (key, value) not in defaults] == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        GOOD + "colour = 1\n",
+        GOOD + "[limit]\nstreams = 5\n",
+        GOOD.replace("[valt]\n", '[valt]\nread_timeout = "30"\n'),
+        GOOD.replace("[valt]\n", "[valt]\nread_timeout = 30\n"),
+        GOOD.replace('password = "planted-password"\n', ""),
+        GOOD.replace('password = "planted-password"\n', 'password = "a"\npassword_file = "b"\n'),
+        GOOD.replace('type = "jwt"', 'type = "saml"'),
+        GOOD + '[session]\nidle = "1h"\n',
+        GOOD + '[log]\nlevel = "verbose"\n',
+    ],
+)
+def test_the_schema_refuses_what_the_gateway_refuses(broken: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(as_json(broken), json_schema())
+
+
+@pytest.mark.parametrize("spelling", ["password", "password_file", "password_env"])
+def test_the_schema_accepts_a_secret_in_each_spelling(spelling: str) -> None:
+    jsonschema.validate(as_json(GOOD.replace("password =", f"{spelling} =")), json_schema())
+
+
+def test_the_schema_closes_every_table() -> None:
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+
+    open_tables = [
+        name for name, table in json_schema()["$defs"].items() if table.get("additionalProperties") is not False
+    ]
+
+    assert open_tables == []
+
+
+def test_every_key_is_described() -> None:
+    assert [row for row in documented_keys() if row.key != "type" and not row.description] == []

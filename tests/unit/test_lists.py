@@ -1,0 +1,62 @@
+"""What rules make of a row in a list, against the plain model."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import ValtUnavailableError
+from gateway.model import RecordingDetails
+from gateway.policy import Rule
+from tests.support.plain_rules import plainly_fits
+from tests.unit.test_policy import DETAILS, GROUPS, NAMES, NOW, PEOPLE, RULES, Known, person, rules
+
+
+@given(given_rules=st.lists(RULES, max_size=3), subject=NAMES, groups=GROUPS, details=DETAILS)
+async def test_a_row_is_listed_if_a_rule_of_its_account_fits_the_recording(
+    given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails
+) -> None:
+    who = person(subject, *groups)
+    policy = rules(*given_rules, known=Known({"r1": details}))
+    for account in ("a", "b"):
+        theirs = [rule for rule in given_rules if rule.account == account]
+        expected = any(plainly_fits(rule, who, "r1", details, PEOPLE, NOW) for rule in theirs)
+        listed = policy.lists(who, account, replace(details, template={}))
+        if listed is None:
+            listed = await policy.shows(who, account, "r1")
+        assert listed == expected
+        assert not expected or account in policy.accounts(who)
+
+
+def test_a_row_that_another_rule_shows_needs_no_details() -> None:
+    asks = Rule("asks", "a", subjects=frozenset({"*"}), template={"course": "PSY*"})
+    row = RecordingDetails("r", room="Room 1")
+    assert rules(asks).lists(person(), "a", row) is None
+    assert rules(asks, replace(asks, template={}, rooms=("Room ?",))).lists(person(), "a", row) is True
+    assert rules(replace(asks, rooms=("Room 2",))).lists(person(), "a", row) is False
+
+
+def test_a_narrowed_identity_lists_only_what_it_is_for() -> None:
+    policy = rules(Rule("all", "a", subjects=frozenset({"*"})))
+    assert policy.lists(person(recording="r"), "a", RecordingDetails("r")) is True
+    assert policy.lists(person(recording="r"), "a", RecordingDetails("q")) is False
+
+
+async def test_details_that_cannot_be_found_out_are_no_quiet_no() -> None:
+    asks = Rule("asks", "a", subjects=frozenset({"*"}), template={"course": "PSY*"})
+    with pytest.raises(ValtUnavailableError):
+        await rules(asks, known=Known({"r": ValtUnavailableError()})).shows(person(), "a", "r")
+    gone = RecordingDetails("r", template={"course": "PSY 1"}, deleted_at=NOW)
+    assert await rules(asks, known=Known({"r": gone})).shows(person(), "a", "r") is False
+
+
+def test_a_room_is_reached_if_a_rule_about_the_person_may_be_about_it() -> None:
+    policy = rules(
+        Rule("three", "a", groups=frozenset({"g"}), rooms=("Room 3*",)), Rule("any", "b", groups=frozenset({"h"}))
+    )
+    assert policy.reaches_room(person("anna", "g"), "a", "Room 31")
+    assert not policy.reaches_room(person("anna", "g"), "a", "Room 1")
+    assert not policy.reaches_room(person("anna", "g"), "b", "Room 1")
+    assert policy.reaches_room(person("anna", "h"), "b", "Room 1")
+    assert not policy.reaches_room(person("anna", "h", recording="r"), "b", "Room 1")

@@ -1,0 +1,193 @@
+"""Rules, against a slow plain model over generated rules, people and recordings."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import (
+    AccessDeniedError,
+    RecordingExpiredError,
+    ValtError,
+    ValtUnavailableError,
+    VideoNotFoundError,
+)
+from gateway.model import Identity, RecordingDetails, Video
+from gateway.policy import People, Rule, Rules
+from tests.support.clock import ManualClock
+from tests.support.plain_rules import DAY, plainly_fits
+from tests.support.recorder import Recorder
+
+NOW = 1_800_000_000.0
+PEOPLE = People(users={"anna": "asmith", "carl": 7}, groups={"psychology": 4, "law": 5})
+
+
+class Known:
+    """Recordings that are known, unknown, or not to be found out."""
+
+    def __init__(self, known: Mapping[str, RecordingDetails | ValtError]) -> None:
+        self.known = known
+        self.asked: list[tuple[str, str]] = []
+
+    async def get(self, account: str, recording: str) -> RecordingDetails:
+        self.asked.append((account, recording))
+        found = self.known.get(recording, VideoNotFoundError())
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def person(subject: str = "anna", *groups: str, recording: str | None = None, video: str | None = None) -> Identity:
+    return Identity(subject, "https://sso", "campus", "jwt", frozenset(groups), recording=recording, video=video)
+
+
+def rules(*given: Rule, known: Known | None = None) -> Rules:
+    return Rules(given, known or Known({}), PEOPLE, ManualClock(NOW), Recorder())
+
+
+async def test_the_first_rule_that_fits_decides() -> None:
+    policy = rules(
+        Rule("others", "b", groups=frozenset({"others"})),
+        Rule("first", "a", groups=frozenset({"g"}), delivery="redirect", download=False),
+        Rule("second", "b", groups=frozenset({"g"})),
+    )
+    grant = await policy.decide(person("anna", "g", "x"), Video("r", "v"))
+
+    assert (grant.rule, grant.account, grant.delivery, grant.download) == ("first", "a", "redirect", False)
+    assert grant.groups == {"g"}
+
+
+async def test_no_rule_means_no_and_valt_is_not_asked() -> None:
+    known = Known({})
+    policy = rules(Rule("r", "a", groups=frozenset({"g"}), rooms=("*",)), known=known)
+    with pytest.raises(AccessDeniedError) as denied:
+        await policy.decide(person("anna", "h"), Video("r", "v"))
+    assert known.asked == []
+    assert "none of its groups" in str(denied.value)
+
+
+async def test_no_rules_at_all_means_no() -> None:
+    with pytest.raises(AccessDeniedError):
+        await rules().decide(person(), Video("r", "v"))
+
+
+async def test_a_star_is_anyone_signed_in_and_a_subject_is_matched_whole_and_by_case() -> None:
+    policy = rules(Rule("named", "a", subjects=frozenset({"anna"})), Rule("anyone", "b", subjects=frozenset({"*"})))
+    assert (await policy.decide(person("anna"), Video("r", "v"))).rule == "named"
+    for other in ("Anna", "anna ", "ann", "anna\0", "*"):
+        assert (await policy.decide(person(other), Video("r", "v"))).rule == "anyone"
+
+
+async def test_a_rule_that_needs_no_details_costs_no_call() -> None:
+    known = Known({})
+    await rules(Rule("r", "a", subjects=frozenset({"*"})), known=known).decide(person(), Video("r", "v"))
+    assert known.asked == []
+
+
+async def test_a_narrowed_identity_sees_only_what_it_is_for() -> None:
+    policy = rules(Rule("r", "a", subjects=frozenset({"*"})))
+    assert await policy.decide(person(recording="r", video="v"), Video("r", "v"))
+    for video in (Video("r", "w"), Video("q", "v")):
+        with pytest.raises(AccessDeniedError):
+            await policy.decide(person(recording="r", video="v"), video)
+    with pytest.raises(AccessDeniedError):
+        await policy.decide_recording(person(recording="r"), "q")
+
+
+async def test_what_cannot_be_found_out_is_neither_yes_nor_no() -> None:
+    known = Known({"r": ValtUnavailableError()})
+    policy = rules(
+        Rule("asks", "a", subjects=frozenset({"*"}), rooms=("Room 1",)),
+        Rule("later", "b", subjects=frozenset({"*"})),
+        known=known,
+    )
+    with pytest.raises(ValtUnavailableError):
+        await policy.decide(person(), Video("r", "v"))
+
+
+async def test_a_recording_valt_does_not_know_fits_no_rule_that_asks_about_it() -> None:
+    policy = rules(Rule("asks", "a", subjects=frozenset({"*"}), rooms=("*",)))
+    with pytest.raises(AccessDeniedError):
+        await policy.decide(person(), Video("r", "v"))
+
+
+async def test_details_are_read_as_the_rules_own_account() -> None:
+    known = Known({"r": RecordingDetails("r", room="Room 1")})
+    await rules(Rule("asks", "limited", subjects=frozenset({"*"}), rooms=("Room ?",)), known=known).decide(
+        person(), Video("r", "v")
+    )
+    assert known.asked == [("limited", "r")]
+
+
+async def test_a_recording_whose_retention_is_over_is_gone() -> None:
+    known = Known({"r": RecordingDetails("r", room="Room 1", deleted_at=NOW - 1)})
+    with pytest.raises(RecordingExpiredError):
+        await rules(Rule("asks", "a", subjects=frozenset({"*"}), rooms=("*",)), known=known).decide(
+            person(), Video("r", "v")
+        )
+
+
+async def test_an_explanation_says_of_every_rule_why_not() -> None:
+    known = Known({"r": RecordingDetails("r", room="Room 2")})
+    policy = rules(
+        Rule("law", "a", groups=frozenset({"law"})),
+        Rule("room 1", "a", subjects=frozenset({"*"}), rooms=("Room 1",)),
+        Rule("anyone", "a", subjects=frozenset({"*"})),
+        Rule("never reached", "a", subjects=frozenset({"*"})),
+        known=known,
+    )
+    told = await policy.explain(person(), "r")
+    assert [(verdict.rule.name, verdict.fits, verdict.why) for verdict in told] == [
+        ("law", False, "the person is not among its subjects and in none of its groups"),
+        ("room 1", False, "the recording does not meet rooms"),
+        ("anyone", True, "it fits"),
+    ]
+
+
+NAMES = st.sampled_from(["anna", "berta", "carl"])
+GROUPS = st.frozensets(st.sampled_from(["psychology", "law", "staff"]), max_size=2)
+GLOBS = st.lists(st.sampled_from(["*", "Room 1", "Room ?", "r*", "r1", "asmith", "[ab]*"]), max_size=2).map(tuple)
+RULES = st.builds(
+    Rule,
+    name=st.sampled_from(["one", "two", "three"]),
+    account=st.sampled_from(["a", "b"]),
+    groups=GROUPS,
+    subjects=st.frozensets(st.sampled_from(["anna", "berta", "*"]), max_size=2),
+    recordings=st.lists(st.sampled_from(["*", "r1", "r?", "q*"]), max_size=2).map(tuple),
+    rooms=GLOBS,
+    authors=GLOBS,
+    names=GLOBS,
+    template=st.dictionaries(st.sampled_from(["course"]), st.sampled_from(["PSY*", "LAW 1"]), max_size=1),
+    created_within=st.none() | st.sampled_from([DAY, 90 * DAY]),
+    author_is_me=st.booleans(),
+    shared_with_me=st.booleans(),
+)
+DETAILS = st.builds(
+    RecordingDetails,
+    recording=st.sampled_from(["r1"]),
+    name=st.none() | st.sampled_from(["r1", "Room 1"]),
+    room=st.none() | st.sampled_from(["Room 1", "Room 22"]),
+    author=st.none() | st.sampled_from(["asmith", "berta"]),
+    author_id=st.none() | st.sampled_from([7, 8]),
+    created=st.none() | st.sampled_from([NOW - 2 * DAY, NOW - 100 * DAY, NOW + DAY]),
+    template=st.dictionaries(st.sampled_from(["course", "x"]), st.sampled_from(["PSY 512", "LAW 1"]), max_size=2),
+    shared_users=st.frozensets(st.sampled_from([7, 8]), max_size=2),
+    shared_groups=st.frozensets(st.sampled_from([4, 5, 6]), max_size=2),
+)
+
+
+@given(given_rules=st.lists(RULES, max_size=3), subject=NAMES, groups=GROUPS, details=st.none() | DETAILS)
+async def test_the_rules_agree_with_the_plain_model(
+    given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails | None
+) -> None:
+    who = person(subject, *groups)
+    expected = next((rule for rule in given_rules if plainly_fits(rule, who, "r1", details, PEOPLE, NOW)), None)
+    policy = rules(*given_rules, known=Known({} if details is None else {"r1": details}))
+    try:
+        grant = await policy.decide(who, Video("r1", "v"))
+    except AccessDeniedError:
+        assert expected is None
+    else:
+        assert expected is not None
+        assert (grant.rule, grant.account) == (expected.name, expected.account)

@@ -1,0 +1,164 @@
+"""VALT's JSON, in every shape that is known of it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.errors import ValtResponseError, VideoNotFoundError
+from gateway.valt import schema
+
+VALT_6 = {
+    "id": "6ecfe37c-a2e9-4f2d-b56e-847a4e730ed0",
+    "name": "Session 1451",
+    "template": [{"Course": "PSY 512"}],
+    "created": 1746544680,
+    "author": {"id": 7, "name": "jsmith"},
+    "type": "record",
+    "duration": 1832,
+    "room": {"id": 37, "name": "Room 1"},
+    "cameras": {"63": "Camera A", "64": "Camera B"},
+    "sharing": {"users": [3], "groups": [4, 5]},
+    "retention": {"type": "until", "until": 1800000000},
+    "markers": [{"id": 1, "event": "begins", "time": 12, "hex_color": "#ff0000"}],
+    "videos": [{"id": "d6799d1c-8e0f-4dc6-9483-8f3545fc5ce5", "status": {}}, {"id": "v2", "camera": {"name": "Door"}}],
+}
+
+
+def body(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_a_recording_of_valt_6_is_read_whole() -> None:
+    details = schema.recording_details(body({"data": VALT_6}))
+
+    assert (details.name, details.room, details.author, details.author_id) == ("Session 1451", "Room 1", "jsmith", 7)
+    assert (details.created, details.duration, details.deleted_at) == (1746544680.0, 1832.0, 1800000000.0)
+    assert details.template == {"Course": "PSY 512"}
+    assert (details.shared_users, details.shared_groups) == (frozenset({3}), frozenset({4, 5}))
+    assert [(video.video, video.name) for video in details.videos] == [
+        ("d6799d1c-8e0f-4dc6-9483-8f3545fc5ce5", "Camera A"),
+        ("v2", "Door"),
+    ]
+    assert [(marker.time, marker.event, marker.color) for marker in details.markers] == [(12.0, "begins", "#ff0000")]
+
+
+def test_a_markers_colour_is_a_colour_or_none() -> None:
+    told = ["#CC0000", "red", "#fff", "#cc0000;background:url(//x)", "#cc0000\n", None, 7]
+    markers = [{"time": 1, "hex_color": color} for color in told] + [{"time": 1, "hex color": "#00cc00"}]
+    details = schema.recording_details(body({"data": {"id": 1, "markers": markers}}))
+
+    assert [marker.color for marker in details.markers] == ["#CC0000", *[None] * 6, "#00cc00"]
+
+
+def test_comments_that_the_details_hold_are_moments_like_markers() -> None:
+    comments = [
+        {"id": 1, "recordTime": "12.5", "message": "Well put", "color": "#00cc00", "author": {"displayName": "Anna"}},
+        {"id": 2, "startTime": 20, "endTime": 25, "message": "Long silence", "color": "green"},
+        {"id": 3, "message": "Of no moment"},
+        "nonsense",
+    ]
+    details = schema.recording_details(body({"data": {"id": "a", "comments": comments}}))
+
+    assert [(marker.time, marker.event, marker.color) for marker in details.markers] == [
+        (12.5, "Well put", "#00cc00"),
+        (20.0, "Long silence", None),
+    ]
+
+
+def test_a_recording_of_valt_5_has_a_number_for_its_id_and_perhaps_nothing_else() -> None:
+    details = schema.recording_details(body({"data": {"id": 614, "cameras": [], "template": None, "Sharing": None}}))
+
+    assert details.recording == "614"
+    assert details.videos == ()
+    assert details.created is None
+
+
+@pytest.mark.parametrize("created", [-1, 1746544680000, 999999999999, "1e400", "today", True])
+def test_a_moment_beyond_any_calendar_is_none(created: Any) -> None:
+    assert schema.recording_details(body({"data": {"id": 614, "created": created}})).created is None
+
+
+def test_videos_may_be_bare_ids() -> None:
+    details = schema.recording_details(body({"data": {"id": 1, "videos": ["a", "b", {"id": "../x"}, 7]}}))
+
+    assert [(video.video, video.name) for video in details.videos] == [
+        ("a", "Video 1"),
+        ("b", "Video 2"),
+        ("7", "Video 4"),
+    ]
+
+
+@pytest.mark.parametrize("answer", [{"url": "https://v/x"}, {"data": {"url": "https://v/x"}}])
+def test_the_download_url_is_found_bare_and_under_data(answer: Any) -> None:
+    assert schema.download_url(body(answer)) == "https://v/x"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"null",
+        b'{"url": 7}',
+        b'{"data": "no"}',
+        b'{"data": null}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_download_answer_without_a_url_makes_no_sense(answer: bytes) -> None:
+    with pytest.raises(ValtResponseError):
+        schema.download_url(answer)
+
+
+@pytest.mark.parametrize("answer", [{"url": ""}, {"data": {"url": ""}}])
+def test_an_empty_url_is_a_video_that_is_not_there(answer: Any) -> None:
+    with pytest.raises(VideoNotFoundError):
+        schema.download_url(body(answer))
+
+
+def test_details_that_are_null_are_a_recording_that_is_not_there_and_anything_else_makes_no_sense() -> None:
+    with pytest.raises(VideoNotFoundError):
+        schema.recording_details(body({"data": None}))
+    for answer in (b"{}", b'{"data": []}', b'{"data": "no"}', b"[]", b"null", b""):
+        with pytest.raises(ValtResponseError):
+            schema.recording_details(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": "Invalid username or password"},
+        {"data": None},
+        {"data": {"access_token": None}},
+        {"data": {"access_token": "a\r\nb"}},
+        {"data": {"access_token": "x" * 5000}},
+        {"data": {"access_token": ["x"]}},
+    ],
+)
+def test_a_login_answer_without_a_usable_token_makes_no_sense(answer: Any) -> None:
+    with pytest.raises(ValtResponseError):
+        schema.access_token(body(answer))
+
+
+def test_a_token_is_any_opaque_text_and_is_a_secret() -> None:
+    token = schema.access_token(body({"data": {"access_token": "2407c9d2cfde75c49e5d356ee9f83422"}}))
+
+    assert token.reveal() == "2407c9d2cfde75c49e5d356ee9f83422"
+    assert "2407" not in f"{token} {token!r}"
+
+
+@pytest.mark.parametrize("data", [{"records": [{"id": 1}, {"id": "bad/id"}, "x"]}, [{"id": 1}]])
+def test_search_rows_come_under_records_or_bare_and_bad_rows_are_left_out(data: Any) -> None:
+    assert [row.recording for row in schema.search_results(body({"data": data}))] == ["1"]
+
+
+@pytest.mark.parametrize("created", ["1746544680", 1746544680.0])
+def test_a_time_may_be_written_as_text(created: Any) -> None:
+    assert schema.recording_details(body({"data": {"id": 1, "created": created}})).created == 1746544680.0
+
+
+@pytest.mark.parametrize("created", [True, "soon", 1e30, -1, None, [], "NaN"])
+def test_a_time_that_is_none_is_not_believed(created: Any) -> None:
+    assert schema.recording_details(json.dumps({"data": {"id": 1, "created": created}}).encode()).created is None

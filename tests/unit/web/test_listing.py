@@ -1,0 +1,79 @@
+"""The recordings page's arithmetic and its words, without a server."""
+
+from datetime import UTC, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from gateway.web.handlers.listing import address, page_number, steps
+from gateway.web.handlers.login import own_path
+from gateway.web.pages.wording import moment, span
+from tests.unit.web.test_languages import LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("page", "last", "told"),
+    [
+        (1, 0, []),
+        (1, 1, [1]),
+        (1, 3, [1, 2, 3]),
+        (3, 5, [1, 2, 3, 4, 5]),
+        (1, 400, [1, 2, None, 400]),
+        (200, 400, [1, None, 199, 200, 201, None, 400]),
+        (400, 400, [1, None, 399, 400]),
+        (999_999, 2, [1, 2]),
+    ],
+)
+def test_the_pages_offered_are_the_first_the_last_and_the_near_ones(page: int, last: int, told: list[Any]) -> None:
+    assert steps(page, last) == told
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "x", "1.5", "²", "٣", "9999999", " 2"])
+def test_what_is_no_page_number_is_the_first_page(text: str) -> None:
+    assert page_number(text) == 1
+    assert page_number("12") == 12
+
+
+@pytest.mark.parametrize("text", ["", "session 14", 'a&page=9#"<>[]{}|\\^`', "Séance à Besançon + suite", "../\r\n\0%"])
+def test_a_page_of_any_search_is_an_address_that_sign_in_leads_back_to(text: str) -> None:
+    assert own_path(address(text, 3)) == address(text, 3)
+
+
+def test_an_address_says_no_more_than_it_must() -> None:
+    assert address("", 1) == "/recordings"
+    assert address("a b", 1) == "/recordings?q=a+b"
+    assert address("a&b", 2) == "/recordings?q=a%26b&page=2"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (23.6, "24 s"),
+        (59.6, "1 min"),
+        (754, "12 min 34 s"),
+        (3600, "1 h"),
+        (3725, "1 h 2 min"),
+        (90_000, "25 h"),
+    ],
+)
+def test_a_span_is_said_in_two_units_at_most(seconds: float, said: str) -> None:
+    assert span(seconds).replace("\N{NO-BREAK SPACE}", " ") == said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "6 March 2025, 15:18 UTC"),
+        ("de", "6. März 2025, 15:18 UTC"),
+        ("es", "6 de marzo de 2025, 15:18 UTC"),
+    ],
+)
+def test_a_moment_is_said_in_each_language_and_names_its_zone(language: str, said: str) -> None:
+    assert moment("2025-03-06T15:18:00Z", LANGUAGES[language]["page"], UTC) == said
+    summer = timezone(timedelta(hours=2), "CEST")
+    assert moment("2025-03-06T15:18:00Z", LANGUAGES[language]["page"], summer).endswith(" 17:18 CEST")
+
+
+def test_every_language_has_twelve_months() -> None:
+    assert all(len(set(texts["page"]["months"].split())) == 12 for texts in LANGUAGES.values())
