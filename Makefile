@@ -13,7 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint bench profile seam soak programs clean
+.PHONY: help demo test lint promises bench profile seam soak programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ lint: $(VENV)/installed-test ## Style, types, and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+promises: $(VENV)/installed-test ## What the tests hold: each promise with its tests
+	@$(BIN)/pytest -qq --collect-only --promises | sed '/^tests/d'
 
 bench: $(VENV)/installed-test ## How fast: requests, streams, first byte (BENCH="--help" for its knobs)
 	@tests/programs.sh haproxy:haproxy cc:gcc

@@ -8,8 +8,25 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
+from tests.support import promises
 from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import GatewayStack, running_stack
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--promises", action="store_true", help="with --collect-only: list each promise and its tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fails the run if a test carries the marker of a promise that promises.toml does not have."""
+    unknown = promises.tests_by_promise(items).keys() - promises.catalogue().keys()
+    if unknown:
+        raise pytest.UsageError(f"promises.toml has no promise {', '.join(sorted(unknown))}")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.getoption("--promises"):
+        print(promises.report(session.items))
 
 
 @pytest.fixture(autouse=True)

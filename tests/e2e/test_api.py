@@ -122,6 +122,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+@pytest.mark.promise("rules-14")
 async def test_a_client_written_for_valt_logs_in_searches_reads_and_downloads(stack: GatewayStack) -> None:
     client = ValtsClient(stack.url)
 
@@ -142,6 +143,7 @@ async def test_a_client_written_for_valt_logs_in_searches_reads_and_downloads(st
     assert not [secret for secret in stack.valt.secrets if secret in client.token + json.dumps(details)]
 
 
+@pytest.mark.promise("rules-17")
 @pytest.mark.parametrize("recording", [SESSION, ACCENTS], ids=["VALT 6", "VALT 5"])
 async def test_answers_are_valts_own_but_for_whom_else_a_recording_is_shared_with(
     stack: GatewayStack, recording: str
@@ -166,6 +168,7 @@ async def test_answers_are_valts_own_but_for_whom_else_a_recording_is_shared_wit
     assert told == said
 
 
+@pytest.mark.promise("rules-23")
 async def test_everything_is_audited_and_a_download_is_a_stream_like_any(stack: GatewayStack) -> None:
     client = ValtsClient(stack.url)
     film = await asyncio.to_thread(client.download, SESSION, CAMERA_A)
@@ -186,6 +189,7 @@ async def test_everything_is_audited_and_a_download_is_a_stream_like_any(stack: 
         assert SECRET not in place
 
 
+@pytest.mark.promise("rules-21")
 async def test_a_link_is_for_one_video_and_good_again_and_again_for_an_hour(
     stack: GatewayStack, clock: ManualClock
 ) -> None:
@@ -202,6 +206,7 @@ async def test_a_link_is_for_one_video_and_good_again_and_again_for_an_hour(
         assert late.status == 401
 
 
+@pytest.mark.promise("rules-14")
 async def test_a_token_that_is_an_hour_old_is_refused_as_valt_does_and_the_client_logs_in_again(
     stack: GatewayStack, clock: ManualClock
 ) -> None:
@@ -213,6 +218,7 @@ async def test_a_token_that_is_an_hour_old_is_refused_as_valt_does_and_the_clien
     assert client.logins == 2
 
 
+@pytest.mark.promise("rules-16")
 async def test_the_token_of_a_login_is_its_callers_and_nobody_elses(stack: GatewayStack) -> None:
     clients = [ValtsClient(stack.url), ValtsClient(stack.url), ValtsClient(stack.url, "barred", BARRED)]
     for client in clients:
@@ -222,6 +228,7 @@ async def test_the_token_of_a_login_is_its_callers_and_nobody_elses(stack: Gatew
     assert names == [["Session 1451", "Late moov"], ["Session 1451", "Late moov"], []]
 
 
+@pytest.mark.promise("rules-17")
 async def test_refusals_are_valts_own(stack: GatewayStack) -> None:
     strangers = [
         ValtsClient(stack.url, password="wrong"),
@@ -247,6 +254,7 @@ async def test_refusals_are_valts_own(stack: GatewayStack) -> None:
     assert (status, told) == (503, {"error": {"code": 503, "message": "Service Unavailable"}})
 
 
+@pytest.mark.promise("rules-18")
 async def test_a_key_in_no_rules_groups_sees_nothing_and_valt_is_not_asked(stack: GatewayStack) -> None:
     client = ValtsClient(stack.url, token=BARRED)
     assert await asyncio.to_thread(client.names) == []
@@ -255,6 +263,7 @@ async def test_a_key_in_no_rules_groups_sees_nothing_and_valt_is_not_asked(stack
     assert not stack.valt.calls
 
 
+@pytest.mark.promise("rules-15")
 @pytest.mark.parametrize("way", ["query", "header"])
 async def test_a_key_needs_no_login(stack: GatewayStack, way: str) -> None:
     headers = {"Authorization": f"Bearer {SECRET}"} if way == "header" else {}
@@ -263,6 +272,7 @@ async def test_a_key_needs_no_login(stack: GatewayStack, way: str) -> None:
         assert (await answer.json())["data"]["name"] == "Session 1451"
 
 
+@pytest.mark.promise("rules-21")
 async def test_a_video_is_opened_by_the_proof_in_its_link_and_by_no_key_or_login(stack: GatewayStack) -> None:
     client = ValtsClient(stack.url)
     await asyncio.to_thread(client.login)
@@ -274,6 +284,7 @@ async def test_a_video_is_opened_by_the_proof_in_its_link_and_by_no_key_or_login
         assert answer.status == 200
 
 
+@pytest.mark.promise("rules-15")
 async def test_any_person_whom_sign_in_vouches_for_may_ask(stack: GatewayStack) -> None:
     async with stack.client.post(
         f"{stack.url}/api/v3/records", json={}, headers=stack.bearer("anna", "psychology")
@@ -289,11 +300,13 @@ async def test_any_person_whom_sign_in_vouches_for_may_ask(stack: GatewayStack) 
         assert (answer.status, await answer.json()) == (404, NOT_FOUND_DOWNLOAD)
 
 
+@pytest.mark.promise("rules-20")
 async def test_rooms_are_those_that_a_rule_can_reach(stack: GatewayStack) -> None:
     async with stack.client.get(f"{stack.url}/api/v3/rooms/info", headers=stack.bearer("anna", "archive")) as answer:
         assert await answer.json() == {"data": {"rooms": [{"id": 37, "name": "Room 1"}]}}
 
 
+@pytest.mark.promise("rules-18")
 async def test_search_asks_once_for_each_account_and_pages_what_may_be_seen(stack: GatewayStack) -> None:
     stack.valt.recordings += [
         Recording(f"r{number}", f"Row {number}", room=(40, "Room 9") if number % 2 else (38, "Interview room"))
@@ -310,6 +323,7 @@ async def test_search_asks_once_for_each_account_and_pages_what_may_be_seen(stac
     assert stack.valt.calls["record"] == 10
 
 
+@pytest.mark.promise("rules-18")
 async def test_a_search_that_would_look_at_hundreds_of_recordings_has_to_be_narrowed(stack: GatewayStack) -> None:
     stack.valt.recordings += [Recording(f"r{number}", f"Row {number}") for number in range(501)]
     headers = stack.bearer("anna", "psychology")
@@ -321,6 +335,7 @@ async def test_a_search_that_would_look_at_hundreds_of_recordings_has_to_be_narr
     assert stack.valt.calls["record"] == 500
 
 
+@pytest.mark.promise("rules-7")
 async def test_a_recording_whose_retention_is_over_is_not_there(stack: GatewayStack, clock: ManualClock) -> None:
     stack.valt.recording(SESSION).deleted_at = clock.now()
     headers = stack.bearer("anna", "psychology")
@@ -332,6 +347,7 @@ async def test_a_recording_whose_retention_is_over_is_not_there(stack: GatewaySt
             assert (answer.status, await answer.json()) == (404, NOT_FOUND)
 
 
+@pytest.mark.promise("rules-19")
 async def test_ten_thousand_recordings_are_searched_within_64_mib(stack: GatewayStack) -> None:
     """The simulator's own lists and the client's are counted with them."""
     stack.valt.recordings += [
@@ -350,6 +366,7 @@ async def test_ten_thousand_recordings_are_searched_within_64_mib(stack: Gateway
     assert peak < 64 * 1024 * 1024
 
 
+@pytest.mark.promise("rules-17")
 async def test_a_video_that_valt_5_numbers_is_numbered_here(stack: GatewayStack) -> None:
     stack.valt.recording(ACCENTS).room = (37, "Room 1")
     client = ValtsClient(stack.url)
@@ -455,6 +472,7 @@ EVERY_OTHER_CALL = [
 ]
 
 
+@pytest.mark.promise("rules-22", "rules-23")
 async def test_every_other_call_of_valts_is_not_found_and_never_reaches_valt(stack: GatewayStack) -> None:
     headers = {"Authorization": f"Bearer {SECRET}"}
     for method, path in EVERY_OTHER_CALL:

@@ -156,6 +156,7 @@ def sinks() -> Sinks:
     return Sinks()
 
 
+@pytest.mark.promise("findings-16", "findings-E")
 async def test_no_secret_leaves_anywhere_on_any_way(tmp_path: Path, sinks: Sinks) -> None:
     (tmp_path / "client-secret").write_text(CLIENT_SECRET)
     async with running_stack(tmp_path, more=MORE) as stack:

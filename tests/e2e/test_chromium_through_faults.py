@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page
 
 from tests.support.browser import browser
@@ -52,6 +53,7 @@ async def interrupt(stack: GatewayStack, clock: ManualClock, page: Page) -> None
         knobs.stall_gate.clear()
 
 
+@pytest.mark.promise("streams-35")
 async def test_chromium_plays_across_dead_links_and_cuts_without_standing_still(
     tmp_path: Path, clock: ManualClock
 ) -> None:

@@ -33,6 +33,7 @@ async def session_of(stack: GatewayStack, subject: str) -> str:
         return answer.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
 
 
+@pytest.mark.promise("sign-in-16")
 @pytest.mark.parametrize("person", ["anna", None])
 async def test_nobody_is_taken_for_whom_a_neighbour_wants_them_to_be(tmp_path: Path, person: str | None) -> None:
     authority = trustme.CA()

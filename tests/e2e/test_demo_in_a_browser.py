@@ -23,6 +23,7 @@ async def page() -> AsyncIterator[Page]:
         yield await context.new_page()
 
 
+@pytest.mark.promise("watch-16")
 async def test_a_supervisor_clicks_a_recording_watches_and_seeks_to_the_middle(running: Demo, page: Page) -> None:
     await page.goto(running.portal)
     await page.get_by_role("link", name="A supervisor").click()

@@ -65,6 +65,7 @@ async def context() -> AsyncIterator[BrowserContext]:
         yield opened
 
 
+@pytest.mark.promise("sign-in-14", "watch-15")
 async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by_itself(
     tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
 ) -> None:
@@ -82,6 +83,7 @@ async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by
         assert cookie.get("partitionKey") == "https://school.test"
 
 
+@pytest.mark.promise("sign-in-14")
 async def test_the_session_that_a_portal_embeds_is_worth_nothing_to_a_stranger(
     tmp_path: Path, authority: trustme.CA, portal: str, stranger: str, context: BrowserContext
 ) -> None:
@@ -98,6 +100,7 @@ async def test_the_session_that_a_portal_embeds_is_worth_nothing_to_a_stranger(
         assert "video" not in await frame.content()
 
 
+@pytest.mark.promise("sign-in-14")
 async def test_a_listed_portal_reads_once_by_a_ticket_in_the_address(
     tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
 ) -> None:
@@ -111,6 +114,7 @@ async def test_a_listed_portal_reads_once_by_a_ticket_in_the_address(
         assert await context.cookies(gateway) == []
 
 
+@pytest.mark.promise("sign-in-14")
 async def test_with_no_portal_listed_another_site_neither_plays_nor_reads_whoever_is_signed_in(
     tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
 ) -> None:

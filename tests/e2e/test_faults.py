@@ -87,6 +87,7 @@ async def fetched(stack: GatewayStack, asked: tuple[int, int] | None = None) -> 
         return None
 
 
+@pytest.mark.promise("streams-33")
 @given(plan=plans)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_sequence_of_faults_ends_in_the_same_bytes_or_in_a_failure_that_shows(plan: Plan) -> None:
@@ -120,6 +121,7 @@ async def home_with_film(stack: GatewayStack) -> GatewayStack:
     return stack
 
 
+@pytest.mark.promise("streams-1")
 @pytest.mark.parametrize("fault", ["reset_after", "end_after"])
 async def test_a_hundred_cuts_anywhere_go_unseen(home_with_film: GatewayStack, fault: str) -> None:
     stack = home_with_film
@@ -134,6 +136,7 @@ async def test_a_hundred_cuts_anywhere_go_unseen(home_with_film: GatewayStack, f
         assert stack.audit()[-1]["resumes"] == 1, f"cut at {at}"
 
 
+@pytest.mark.promise("streams-32")
 async def test_a_cut_inside_a_head_goes_unseen(home_with_film: GatewayStack) -> None:
     stack = home_with_film
     stack.valt.knobs.reset_after = [-1, 500_000, -1, 300_000, -1]
@@ -143,6 +146,7 @@ async def test_a_cut_inside_a_head_goes_unseen(home_with_film: GatewayStack) -> 
     assert stack.valt.calls["media"] == 6
 
 
+@pytest.mark.promise("streams-32")
 async def test_a_media_server_that_never_gets_past_the_head_is_told_as_such(home_with_film: GatewayStack) -> None:
     stack = home_with_film
     stack.valt.knobs.reset_after = [-1] * 20
@@ -151,6 +155,7 @@ async def test_a_media_server_that_never_gets_past_the_head_is_told_as_such(home
     assert stack.valt.calls["media"] <= 3
 
 
+@pytest.mark.promise("streams-6")
 async def test_many_cuts_in_one_body_that_each_make_progress_never_end_it(home_with_film: GatewayStack) -> None:
     stack = home_with_film
     stack.valt.knobs.reset_after = [10_000] * 60
@@ -161,6 +166,7 @@ async def test_many_cuts_in_one_body_that_each_make_progress_never_end_it(home_w
     assert stack.audit()[-1]["resumes"] == 60
 
 
+@pytest.mark.promise("streams-6")
 async def test_cuts_without_progress_end_it_after_so_many_tries(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock, more="[streams]\nresume_tries = 3\n") as stack:
         stack.valt.add_video("long", "film", FILM)
@@ -195,6 +201,7 @@ async def connection(stack: GatewayStack) -> AsyncIterator[tuple[asyncio.StreamR
         writer.transport.abort()
 
 
+@pytest.mark.promise("streams-4")
 async def test_eight_mebibytes_pass_through_links_that_live_three_seconds(tmp_path: Path, clock: ManualClock) -> None:
     """A slow reader: each of his sixteen pieces has a link of its own, and twice VALT has forgotten its tokens."""
     piece = 512 * 1024
@@ -221,6 +228,7 @@ async def test_eight_mebibytes_pass_through_links_that_live_three_seconds(tmp_pa
         assert stack.valt.calls["login"] == 3
 
 
+@pytest.mark.promise("streams-14")
 async def test_a_viewer_who_rests_gives_up_the_connection_and_reads_on_in_the_same_bytes(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more='[streams]\nupstream_idle = "100ms"\n') as stack:
         stack.valt.add_video("long", "film", LONG)
@@ -238,6 +246,7 @@ async def test_a_viewer_who_rests_gives_up_the_connection_and_reads_on_in_the_sa
         assert stack.audit()[-1]["outcome"] == "whole"
 
 
+@pytest.mark.promise("streams-14")
 async def test_a_viewer_who_rests_for_longer_than_a_link_lives_goes_on_through_another(
     tmp_path: Path, clock: ManualClock
 ) -> None:
@@ -304,6 +313,7 @@ def _narrow(address: AddrInfoType) -> socket.socket:
     return sock
 
 
+@pytest.mark.promise("streams-15")
 async def test_a_viewer_who_never_reads_on_is_cut(tmp_path: Path) -> None:
     streams = '[streams]\nupstream_idle = "50ms"\nviewer_idle = "150ms"\n'
     async with running_stack(tmp_path, more=streams) as stack:
@@ -333,6 +343,7 @@ async def test_a_body_that_cannot_be_asked_for_again_keeps_its_connection_while_
         assert told["resumes"] == 0
 
 
+@pytest.mark.promise("streams-31")
 async def test_a_restart_of_valt_in_mid_body_goes_unseen(home_with_film: GatewayStack) -> None:
     stack = home_with_film
     gate = stack.valt.knobs.stall_gate
@@ -349,6 +360,7 @@ async def test_a_restart_of_valt_in_mid_body_goes_unseen(home_with_film: Gateway
     assert stack.valt.calls["login"] == 2
 
 
+@pytest.mark.promise("streams-7")
 async def test_a_stream_whose_link_dies_while_valts_api_is_down_waits_for_valt_to_be_back(
     tmp_path: Path, clock: ManualClock
 ) -> None:
@@ -372,6 +384,7 @@ async def test_a_stream_whose_link_dies_while_valts_api_is_down_waits_for_valt_t
         assert stack.audit()[-1]["resumes"] == 1
 
 
+@pytest.mark.promise("streams-7")
 async def test_a_viewer_who_leaves_while_valt_is_waited_for_frees_everything_at_once(
     home_with_film: GatewayStack,
 ) -> None:
@@ -388,6 +401,7 @@ async def test_a_viewer_who_leaves_while_valt_is_waited_for_frees_everything_at_
     assert stack.audit()[-1]["outcome"] == "left"
 
 
+@pytest.mark.promise("streams-8")
 @pytest.mark.parametrize("validators", ["strong", "weak", "none"])
 @pytest.mark.parametrize("now", [FILM[:200_000], FILM[:400_000], FILM + b"more", FILM[:-1], b""])
 async def test_a_file_that_shrinks_or_grows_in_mid_body_is_cut(
@@ -407,6 +421,7 @@ async def test_a_file_that_shrinks_or_grows_in_mid_body_is_cut(
     assert stack.audit()[-1]["outcome"] == "failed"
 
 
+@pytest.mark.promise("streams-11")
 @pytest.mark.parametrize("fault", ["reset_after", "end_after"])
 async def test_a_body_of_unknown_length_goes_on_once_a_range_tells_its_total(
     home_with_film: GatewayStack, fault: str
@@ -420,6 +435,7 @@ async def test_a_body_of_unknown_length_goes_on_once_a_range_tells_its_total(
         assert digest(body) == digest(FILM)
 
 
+@pytest.mark.promise("streams-12")
 async def test_many_ranges_are_passed_through_and_a_cut_in_them_shows(home_with_film: GatewayStack) -> None:
     stack = home_with_film
     stack.valt.knobs.reset_after = [300_000]
@@ -431,6 +447,7 @@ async def test_many_ranges_are_passed_through_and_a_cut_in_them_shows(home_with_
     assert len(stack.valt.media_requests) == 1
 
 
+@pytest.mark.promise("streams-17")
 async def test_a_viewer_who_silently_goes_is_looked_for_by_keepalive(home_with_film: GatewayStack) -> None:
     """Within two minutes: after one of silence, three probes."""
     stack = home_with_film
@@ -452,6 +469,7 @@ async def test_a_viewer_who_silently_goes_is_looked_for_by_keepalive(home_with_f
         assert idle + interval * count <= 120
 
 
+@pytest.mark.promise("streams-16")
 @pytest.mark.parametrize("way", ["FIN", "RST"])
 @pytest.mark.parametrize("resting", [False, True])
 async def test_a_viewer_who_leaves_frees_everything(tmp_path: Path, way: str, resting: bool) -> None:

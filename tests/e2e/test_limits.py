@@ -41,6 +41,7 @@ async def count(stack: GatewayStack, limit: str) -> float:
     return (await stack.metrics())[f'valt_gateway_limits_total{{limit="{limit}"}}']
 
 
+@pytest.mark.promise("streams-28")
 @pytest.mark.parametrize(
     ("limit", "refused"),
     [
@@ -63,6 +64,7 @@ async def test_a_stream_too_many_is_refused_and_the_media_server_not_asked(
         assert [(line["subject"], line["code"]) for line in denied] == [("anna", refused[1])]
 
 
+@pytest.mark.promise("streams-30")
 async def test_one_person_with_every_place_of_his_own_takes_none_of_the_others(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more="[limits]\nstreams_per_person = 3\n") as stack, held(stack, *["anna"] * 3):
         assert await told(stack, stack.bearer("anna")) == (429, "too_many_requests")
@@ -83,6 +85,7 @@ async def test_addresses_behind_a_trusted_proxy_are_told_apart(tmp_path: Path) -
         assert await told(stack, stack.bearer("ben") | {"X-Forwarded-For": "192.0.2.7"}) == (200, None)
 
 
+@pytest.mark.promise("streams-28")
 async def test_a_question_too_many_for_valt_is_refused_and_not_asked(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more="[limits]\nwaiting_for_valt = 3\n") as stack:
         paths = [f"/recordings/{SESSION}/videos/v{n}" for n in range(4)]
@@ -103,6 +106,7 @@ async def test_a_question_too_many_for_valt_is_refused_and_not_asked(tmp_path: P
         assert await told(stack, stack.bearer(), paths[3]) == (200, None)
 
 
+@pytest.mark.promise("streams-30")
 async def test_one_person_can_have_half_of_valts_attention_and_no_more(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more="[limits]\nwaiting_for_valt = 6\n") as stack:
         paths = [f"/recordings/{SESSION}/videos/v{n}" for n in range(6)]
@@ -133,6 +137,7 @@ async def test_links_that_are_known_are_served_while_nobody_else_may_wait(tmp_pa
         assert await waiting == (200, None)
 
 
+@pytest.mark.promise("streams-28")
 async def test_a_person_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock, more="[limits]\nrequests_per_minute = 6\n") as stack:
         anna = stack.bearer("anna")

@@ -37,6 +37,7 @@ async def test_the_description_is_openapi_3_1(stack: GatewayStack) -> None:
     validate(described)
 
 
+@pytest.mark.promise("rules-24")
 async def test_every_address_is_described_and_nothing_else(stack: GatewayStack) -> None:
     described = {
         (method, path)
@@ -115,6 +116,7 @@ async def test_what_is_answered_is_what_is_described(stack: GatewayStack, known:
 CHECKS = "status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
 
 
+@pytest.mark.promise("rules-24")
 async def test_whatever_is_asked_what_is_answered_is_what_is_described(stack: GatewayStack, tmp_path: Path) -> None:
     """By schemathesis, which makes requests out of the description, good ones and bad ones."""
     proof = f"Authorization: {stack.bearer()['Authorization']}"

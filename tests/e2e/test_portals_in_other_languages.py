@@ -12,10 +12,12 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "tickets"
 RUN = {"ticket.py": sys.executable, "ticket.mjs": "node", "ticket.php": "php"}
 
 
+@pytest.mark.promise("sign-in-17")
 def test_every_example_that_can_be_run_is_run() -> None:
     assert {path.name for path in EXAMPLES.iterdir()} - {"Ticket.cs"} == set(RUN)
 
 
+@pytest.mark.promise("sign-in-17")
 @pytest.mark.parametrize("example", RUN)
 async def test_a_ticket_made_by_the_example_lets_in(stack: GatewayStack, tmp_path: Path, example: str) -> None:
     key = tmp_path / "portal.key"

@@ -127,6 +127,7 @@ async def test_head_tells_the_same_head_and_writes_no_body(stack: GatewayStack, 
     assert rest.endswith(b"Disallow: /\n")
 
 
+@pytest.mark.promise("findings-21")
 async def test_nothing_of_valts_reaches_the_client(stack: GatewayStack) -> None:
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer()) as answer:
         await answer.read()
@@ -191,6 +192,7 @@ async def test_other_bytes_than_were_asked_for_are_502_and_never_labelled_right(
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (502, "valt_response")
 
 
+@pytest.mark.promise("streams-8")
 async def test_a_file_that_changes_in_mid_body_is_cut_and_never_joined(stack: GatewayStack) -> None:
     stack.valt.add_video("big", "film", BIG)
     stack.valt.knobs.change_after = [1_000_000]
@@ -201,6 +203,7 @@ async def test_a_file_that_changes_in_mid_body_is_cut_and_never_joined(stack: Ga
     assert stack.audit()[-1]["outcome"] == "failed"
 
 
+@pytest.mark.promise("streams-6", "findings-11", "findings-A")
 async def test_a_failure_after_the_first_byte_is_a_reset_and_not_a_short_success(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more="[streams]\nresume_tries = 0\n") as stack:
         stack.valt.add_video("big", "film", BIG)
@@ -215,6 +218,7 @@ async def test_a_failure_after_the_first_byte_is_a_reset_and_not_a_short_success
                 await answer.read()
 
 
+@pytest.mark.promise("streams-1")
 @pytest.mark.parametrize("fault", ["reset_after", "end_after"])
 @pytest.mark.parametrize("at", [-1, 0, 1, 65_536, 1_500_000, len(BIG) - 1])
 async def test_a_body_that_breaks_off_goes_on_byte_for_byte(stack: GatewayStack, fault: str, at: int) -> None:
@@ -230,6 +234,7 @@ async def test_a_body_that_breaks_off_goes_on_byte_for_byte(stack: GatewayStack,
     assert stack.audit()[-1]["resumes"] == 1
 
 
+@pytest.mark.promise("streams-2")
 async def test_a_stall_is_taken_up_again_after_the_read_timeout(tmp_path: Path) -> None:
     async with running_stack(tmp_path, valt_more='read_timeout = "200ms"\n') as stack:
         stack.valt.add_video("big", "film", BIG)
@@ -239,6 +244,7 @@ async def test_a_stall_is_taken_up_again_after_the_read_timeout(tmp_path: Path) 
     assert body == BIG
 
 
+@pytest.mark.promise("streams-9")
 async def test_a_server_that_ignores_range_is_read_past_what_was_had(stack: GatewayStack) -> None:
     stack.valt.add_video("big", "film", BIG)
     stack.valt.knobs.reset_after = [1_000_000]
@@ -247,6 +253,7 @@ async def test_a_server_that_ignores_range_is_read_past_what_was_had(stack: Gate
         assert await answer.read() == BIG
 
 
+@pytest.mark.promise("streams-4")
 async def test_a_body_goes_on_through_a_dead_link_and_forgotten_tokens(stack: GatewayStack) -> None:
     stack.valt.add_video("big", "film", BIG)
     stack.valt.knobs.reset_after = [1_000_000]
@@ -260,6 +267,7 @@ async def test_a_body_goes_on_through_a_dead_link_and_forgotten_tokens(stack: Ga
     assert stack.valt.calls["login"] == 2
 
 
+@pytest.mark.promise("streams-5")
 async def test_no_more_than_was_promised_is_passed_on(stack: GatewayStack, film: bytes) -> None:
     stack.valt.knobs.extra_bytes = 5000
     for _ in range(2):
@@ -267,6 +275,7 @@ async def test_no_more_than_was_promised_is_passed_on(stack: GatewayStack, film:
             assert await answer.read() == film
 
 
+@pytest.mark.promise("findings-C")
 async def test_a_viewer_who_leaves_frees_the_upstream_connection_at_once(stack: GatewayStack) -> None:
     stack.valt.add_video("big", "film", BIG * 20)
     host, _, port = stack.url.removeprefix("http://").partition(":")
@@ -300,6 +309,7 @@ async def test_the_fast_way_is_the_way_and_odd_servers_go_the_plain_one(stack: G
     assert told['valt_gateway_relay_total{way="plain"}'] == 1
 
 
+@pytest.mark.promise("streams-13")
 async def test_a_slow_reader_holds_the_media_server_back(stack: GatewayStack) -> None:
     """Backpressure: what the viewer does not take stays with the media server, whatever the file's size."""
     stack.valt.add_video("big", "film", BIG * 30)

@@ -87,6 +87,7 @@ def names(answer: Any) -> list[str]:
     return [row["name"] for row in answer["recordings"]]
 
 
+@pytest.mark.promise("watch-9")
 async def test_a_script_is_told_the_same_newest_first_and_where_the_other_pages_are(stack: GatewayStack) -> None:
     first = await told(stack, stack.bearer())
     assert first["recordings"][0] == {
@@ -116,6 +117,7 @@ async def test_a_script_is_told_the_same_newest_first_and_where_the_other_pages_
     assert names(await told(stack, stack.bearer(), "?q=NAR%206")) == ["Seminar 60", "Seminar 6"]
 
 
+@pytest.mark.promise("watch-9")
 async def test_only_what_a_persons_rules_show_is_listed_and_counted(stack: GatewayStack) -> None:
     ben = await told(stack, stack.bearer("ben", "students"))
     assert (names(ben), ben["total"], ben["next"]) == (["Session 1451"], 1, None)
@@ -207,6 +209,7 @@ async def shown(page: Page) -> list[str]:
     return await page.get_by_role("rowheader").all_inner_texts()
 
 
+@pytest.mark.promise("watch-9")
 async def test_the_search_box_finds_says_how_many_and_leads_back(stack: GatewayStack, page: Page) -> None:
     await page.goto("/recordings")
     assert await page.get_by_role("status").inner_text() == "64 recordings, 1 to 25"
@@ -233,6 +236,7 @@ async def test_the_search_box_finds_says_how_many_and_leads_back(stack: GatewayS
     await page.get_by_text("64 recordings").wait_for()
 
 
+@pytest.mark.promise("watch-9")
 async def test_pages_lead_on_and_back_and_keep_the_search(stack: GatewayStack, page: Page) -> None:
     await page.goto("/recordings?q=n")
     total = int((await page.get_by_role("status").inner_text()).split()[0])
@@ -289,12 +293,14 @@ async def test_everything_is_reached_with_the_keyboard_alone_and_seen_to_be(stac
     await page.get_by_role("heading", name="Session 1451").wait_for()
 
 
+@pytest.mark.promise("watch-13")
 async def test_axe_finds_nothing_on_it_in_any_light(stack: GatewayStack, page: Page) -> None:
     for path in ("?page=2", "?q=session", "?q=none", "?page=9"):
         await page.goto(f"/recordings{path}")
         assert await found_in_any_light(page) == [], path
 
 
+@pytest.mark.promise("watch-13")
 async def test_nothing_is_lost_on_any_screen_from_a_phone_to_a_wall(stack: GatewayStack, page: Page) -> None:
     stack.valt.recording("row-60").name = "averyveryverylongnamewithoutanyspaceinit" * 4
     await page.goto("/recordings")
@@ -324,6 +330,7 @@ async def test_it_needs_no_script(stack: GatewayStack) -> None:
         await page.get_by_role("heading", name="You are signed in as anna").wait_for()
 
 
+@pytest.mark.promise("sign-in-1")
 async def test_who_is_not_signed_in_signs_in_and_lands_on_the_same_search(tmp_path: Path) -> None:
     async with site(tmp_path) as here, browser() as chromium:
         page = await (await chromium.new_context(locale="de-DE")).new_page()

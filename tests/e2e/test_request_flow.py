@@ -86,6 +86,7 @@ async def test_basic_is_nobodys_kind(stack: GatewayStack) -> None:
         assert (await answer.json(content_type=None))["code"] == "credentials_missing"
 
 
+@pytest.mark.promise("findings-15")
 async def test_a_redirect_is_307_to_valts_url_byte_for_byte(stack: GatewayStack) -> None:
     headers = stack.bearer("rita", "redirected")
     async with stack.client.get(stack.url + VIDEO_PATH, headers=headers, allow_redirects=False) as answer:
@@ -139,6 +140,7 @@ async def test_download_asks_for_an_attachment_and_is_refused_where_the_grant_sa
         assert answer.status == 403
 
 
+@pytest.mark.promise("findings-2", "findings-D")
 @pytest.mark.parametrize(
     "path",
     [
@@ -309,6 +311,7 @@ async def test_a_front_proxys_word_counts_from_its_own_address_alone(tmp_path: P
             assert (await answer.json(content_type=None))["code"] == "credentials_missing"
 
 
+@pytest.mark.promise("rules-7")
 async def test_a_recording_whose_retention_is_over_is_gone(stack: GatewayStack) -> None:
     stack.valt.recordings[0].deleted_at = 1.0
     async with stack.client.get(f"{stack.url}/recordings/{SESSION}", headers=stack.bearer()) as answer:

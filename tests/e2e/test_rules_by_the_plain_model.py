@@ -3,6 +3,8 @@
 from itertools import product
 from pathlib import Path
 
+import pytest
+
 from gateway.model import Identity, RecordingDetails
 from gateway.policy import People, Rule
 from gateway.sim.catalogue import Film, Recording
@@ -74,6 +76,7 @@ def known(one: Recording) -> RecordingDetails:
     )
 
 
+@pytest.mark.promise("rules-1", "rules-18")
 async def test_everybody_sees_what_the_plain_model_says_by_the_rule_that_it_says(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_stack(tmp_path, clock=clock, grants=in_toml(RULES), more=MAPPING) as stack:

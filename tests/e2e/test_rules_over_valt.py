@@ -51,6 +51,7 @@ async def status(stack: GatewayStack, recording: str, subject: str, *groups: str
         return answer.status
 
 
+@pytest.mark.promise("rules-1", "rules-2")
 @pytest.mark.parametrize(
     ("subject", "group", "seen"),
     [
@@ -85,6 +86,7 @@ async def test_who_sees_what_by_what_valt_knows_and_lists_and_details_tell_no_mo
             assert answer.status == (200 if recording in seen else 404)
 
 
+@pytest.mark.promise("rules-3")
 async def test_the_account_of_the_rule_that_fits_is_the_one_that_asks(stack: GatewayStack) -> None:
     assert await status(stack, SESSION, "eva", "psychology") == 200
     await stack.ended()
@@ -94,6 +96,7 @@ async def test_the_account_of_the_rule_that_fits_is_the_one_that_asks(stack: Gat
     ]
 
 
+@pytest.mark.promise("rules-4")
 async def test_details_cost_one_call_a_minute_and_are_believed_no_longer(
     stack: GatewayStack, clock: ManualClock
 ) -> None:
@@ -107,6 +110,7 @@ async def test_details_cost_one_call_a_minute_and_are_believed_no_longer(
     assert await status(stack, SESSION, "eva", "rooms") == 403
 
 
+@pytest.mark.promise("rules-4")
 async def test_fifty_who_ask_at_once_cost_one_call_for_details(stack: GatewayStack) -> None:
     gate = stack.valt.knobs.gate["record"] = asyncio.Event()
     asking = [asyncio.create_task(status(stack, SESSION, f"person-{number}", "rooms")) for number in range(50)]
@@ -116,6 +120,7 @@ async def test_fifty_who_ask_at_once_cost_one_call_for_details(stack: GatewaySta
     assert stack.valt.calls["record"] == 1
 
 
+@pytest.mark.promise("rules-10")
 @pytest.mark.parametrize("asked", [{}, NAVIGATION], ids=["JSON", "a page"])
 async def test_the_request_id_of_a_refusal_leads_to_the_reasons_in_the_log(
     stack: GatewayStack, asked: dict[str, str]
@@ -136,6 +141,7 @@ async def test_the_request_id_of_a_refusal_leads_to_the_reasons_in_the_log(
     ]
 
 
+@pytest.mark.promise("rules-6")
 async def test_a_person_no_rule_is_about_costs_no_call_though_rules_ask_for_details(tmp_path: Path) -> None:
     about_some = GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')
     async with running_stack(tmp_path, grants=about_some, more=MAPPING) as stack:
@@ -143,6 +149,7 @@ async def test_a_person_no_rule_is_about_costs_no_call_though_rules_ask_for_deta
         assert not stack.valt.calls
 
 
+@pytest.mark.promise("rules-5")
 @pytest.mark.parametrize("trouble", [500, 502, 503, 429])
 async def test_what_valt_cannot_tell_is_neither_yes_nor_no(stack: GatewayStack, trouble: int) -> None:
     stack.valt.knobs.fail["record"] = [trouble] * 10
@@ -153,6 +160,7 @@ async def test_what_valt_cannot_tell_is_neither_yes_nor_no(stack: GatewayStack, 
     stack.valt.knobs.fail["record"].clear()
 
 
+@pytest.mark.promise("rules-7")
 async def test_a_recording_whose_retention_is_over_is_gone(stack: GatewayStack, clock: ManualClock) -> None:
     stack.valt.recording(SESSION).deleted_at = clock.now() + 60
     assert await status(stack, SESSION, "eva", "rooms") == 200
@@ -163,6 +171,7 @@ async def test_a_recording_whose_retention_is_over_is_gone(stack: GatewayStack, 
     assert await status(stack, SESSION, "eva", "fresh") == 403
 
 
+@pytest.mark.promise("rules-6")
 async def test_a_rule_that_needs_no_details_asks_for_none_and_leaves_the_end_of_a_recording_to_valt(
     tmp_path: Path, clock: ManualClock
 ) -> None:
@@ -176,6 +185,7 @@ async def test_a_rule_that_needs_no_details_asks_for_none_and_leaves_the_end_of_
         assert await status(stack, SESSION, "eva", "anything") == 404
 
 
+@pytest.mark.promise("rules-8")
 async def test_a_recording_that_valt_does_not_know_fits_no_rule_that_asks_about_it(stack: GatewayStack) -> None:
     url = f"{stack.url}/recordings/unknown/videos/{CAMERA_B}"
     async with stack.client.get(url, headers=stack.bearer("eva", "rooms")) as answer:

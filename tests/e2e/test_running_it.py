@@ -43,6 +43,7 @@ async def is_cut(answer: aiohttp.ClientResponse) -> bool:
     return False
 
 
+@pytest.mark.promise("streams-18")
 async def test_reload_takes_the_rules_anew_and_cuts_what_they_no_longer_allow(stack: GatewayStack) -> None:
     async with watching(stack, stack.bearer("anna")) as answer:
         text = stack.config.read_text().replace('groups = ["supervisors"]', 'groups = ["directors"]')
@@ -57,6 +58,7 @@ async def test_reload_takes_the_rules_anew_and_cuts_what_they_no_longer_allow(st
     assert (await stack.metrics())['valt_gateway_stream_aborts_total{reason="revoked",side="gateway"}'] == 1
 
 
+@pytest.mark.promise("streams-18")
 async def test_a_stream_that_the_old_rules_granted_and_that_begins_after_the_reload_is_cut_too(
     stack: GatewayStack,
 ) -> None:
@@ -73,6 +75,7 @@ async def test_a_stream_that_the_old_rules_granted_and_that_begins_after_the_rel
             await viewer
 
 
+@pytest.mark.promise("streams-18")
 @pytest.mark.parametrize("by", ["token", "session", "service_key"])
 async def test_a_provider_that_is_taken_out_ends_what_it_vouched_for(tmp_path: Path, by: str) -> None:
     key = "vgk_" + "k" * 43
@@ -114,6 +117,7 @@ async def test_a_store_that_fails_once_is_told_of_and_asked_again(
     assert "revocation has to be tried again: OSError" in stack.log.getvalue()
 
 
+@pytest.mark.promise("streams-21")
 async def test_a_stream_that_the_new_rules_allow_goes_on_through_a_reload(stack: GatewayStack) -> None:
     async with watching(stack, stack.bearer("anna")) as answer:
         stack.config.write_text(stack.config.read_text().replace('level = "debug"', 'level = "info"'))
@@ -180,6 +184,7 @@ async def _status(stack: GatewayStack, path: str, headers: dict[str, str]) -> in
         return answer.status
 
 
+@pytest.mark.promise("streams-21")
 async def test_a_faulty_file_changes_nothing_and_is_counted(stack: GatewayStack) -> None:
     assert not await stack.gateway.reload(None)
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer()) as answer:
@@ -187,6 +192,7 @@ async def test_a_faulty_file_changes_nothing_and_is_counted(stack: GatewayStack)
     assert (await stack.metrics())['valt_gateway_config_reloads_total{outcome="failed"}'] == 1
 
 
+@pytest.mark.promise("streams-21")
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -238,6 +244,7 @@ async def test_what_only_a_restart_takes_is_named_at_each_reload(
         assert stack.log.getvalue().count("needs a restart") == times
 
 
+@pytest.mark.promise("streams-22")
 async def test_a_session_secret_is_rotated_by_a_reload_without_signing_anyone_out(stack: GatewayStack) -> None:
     async with stack.client.get(
         f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket()}", headers=NAVIGATION, allow_redirects=False
@@ -251,6 +258,7 @@ async def test_a_session_secret_is_rotated_by_a_reload_without_signing_anyone_ou
         assert answer.status == 200
 
 
+@pytest.mark.promise("streams-19")
 async def test_another_process_revokes_a_person_and_their_streams_are_cut(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more=STATE) as stack:
         anna, ben = stack.bearer("anna"), stack.bearer("ben")
@@ -264,6 +272,7 @@ async def test_another_process_revokes_a_person_and_their_streams_are_cut(tmp_pa
             assert other.status == 200
 
 
+@pytest.mark.promise("streams-19")
 async def test_a_sessions_end_cuts_its_streams_and_a_tokens_own_end_does_not(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
         stack.config.write_text(stack.config.read_text().replace("[session]\n", '[session]\nlifetime = "1s"\n'))
@@ -279,6 +288,7 @@ async def test_a_sessions_end_cuts_its_streams_and_a_tokens_own_end_does_not(tmp
             assert await token.read() == BIG[500_000:]
 
 
+@pytest.mark.promise("streams-19")
 async def test_signing_out_cuts_the_streams_of_that_session_and_of_no_other(stack: GatewayStack) -> None:
     cookies = []
     for _ in range(2):
@@ -295,6 +305,7 @@ async def test_signing_out_cuts_the_streams_of_that_session_and_of_no_other(stac
         assert await stays.read() == BIG[500_000:]
 
 
+@pytest.mark.promise("streams-18")
 @pytest.mark.parametrize("new", ['account = "trainee"\n\n', 'account = "reviewer"\ndelivery = "redirect"\n\n'])
 async def test_a_stream_that_the_new_rules_would_grant_in_another_way_is_cut(stack: GatewayStack, new: str) -> None:
     async with watching(stack, stack.bearer("anna")) as answer:
@@ -304,6 +315,7 @@ async def test_a_stream_that_the_new_rules_would_grant_in_another_way_is_cut(sta
         assert await is_cut(answer)
 
 
+@pytest.mark.promise("streams-23", "findings-19")
 async def test_a_drain_is_not_ready_at_once_and_lets_streams_finish(stack: GatewayStack) -> None:
     async with watching(stack, stack.bearer()) as answer:
         draining = asyncio.create_task(stack.gateway.drain())
@@ -338,6 +350,7 @@ async def test_a_kept_connection_ends_with_its_next_answer_in_a_drain(stack: Gat
     await writer.wait_closed()
 
 
+@pytest.mark.promise("streams-23")
 async def test_a_drain_cuts_what_does_not_end_in_time_and_the_audit_says_so(tmp_path: Path) -> None:
     async with running_stack(tmp_path, server='drain_timeout = "100ms"\n') as stack:
         async with watching(stack, stack.bearer()) as answer:
@@ -347,6 +360,7 @@ async def test_a_drain_cuts_what_does_not_end_in_time_and_the_audit_says_so(tmp_
         assert stack.audit()[-1]["outcome"] == "cut"
 
 
+@pytest.mark.promise("streams-23", "findings-19")
 async def test_a_second_signal_ends_a_drain_now(stack: GatewayStack) -> None:
     hurry = asyncio.Event()
     async with watching(stack, stack.bearer()) as answer:

@@ -70,6 +70,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Two]:
             yield Two(stack, providers)
 
 
+@pytest.mark.promise("sign-in-6")
 async def test_who_names_none_is_asked_and_each_choice_keeps_the_link(two: Two) -> None:
     wanted = f"{VIDEO_PATH}?t=90"
     code, _, page = await two.get(f"/oauth2/start?rd={quote(wanted)}")
@@ -105,6 +106,7 @@ async def test_a_provider_that_there_is_not_is_not_found(two: Two) -> None:
     assert (await two.get("/oauth2/start?provider=clinic&provider=clinic"))[0] == 400
 
 
+@pytest.mark.promise("sign-in-6")
 async def test_no_answer_of_one_passes_for_the_others(two: Two) -> None:
     begun = await two.begin("clinic")
     two.vouch("campus-login", begun)

@@ -27,6 +27,7 @@ async def context() -> AsyncIterator[BrowserContext]:
         yield opened
 
 
+@pytest.mark.promise("sign-in-1", "watch-16")
 async def test_a_person_follows_a_deep_link_signs_in_and_the_film_plays_right_there(
     here: Site, context: BrowserContext
 ) -> None:
@@ -39,6 +40,7 @@ async def test_a_person_follows_a_deep_link_signs_in_and_the_film_plays_right_th
     assert '"event":"sign_in"' in (here.folder / "audit.jsonl").read_text()
 
 
+@pytest.mark.promise("sign-in-2")
 async def test_two_tabs_sign_in_at_once_and_each_lands_on_its_own_link(here: Site, context: BrowserContext) -> None:
     first, second = await context.new_page(), await context.new_page()
     await first.goto(f"{here.url}/?tab=1")
@@ -50,6 +52,7 @@ async def test_two_tabs_sign_in_at_once_and_each_lands_on_its_own_link(here: Sit
     await first.wait_for_url(f"{here.url}/?tab=1")
 
 
+@pytest.mark.promise("sign-in-13")
 async def test_who_is_signed_in_and_may_not_see_it_is_told_who_they_are_and_may_change(
     here: Site, context: BrowserContext
 ) -> None:
@@ -62,6 +65,7 @@ async def test_who_is_signed_in_and_may_not_see_it_is_told_who_they_are_and_may_
     assert await page.get_by_role("button", name="Sign in as somebody else").count() == 1
 
 
+@pytest.mark.promise("sign-in-8")
 async def test_signing_out_holds_at_once_and_a_copied_cookie_is_worth_nothing(
     here: Site, context: BrowserContext
 ) -> None:
@@ -85,6 +89,7 @@ async def test_signing_out_holds_at_once_and_a_copied_cookie_is_worth_nothing(
     assert '"event":"sign_out"' in (here.folder / "audit.jsonl").read_text()
 
 
+@pytest.mark.promise("sign-in-12")
 async def test_with_the_provider_down_people_go_on(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.goto(f"{here.url}{VIDEO_PATH}")
@@ -96,6 +101,7 @@ async def test_with_the_provider_down_people_go_on(here: Site, context: BrowserC
     assert await is_playing(page)
 
 
+@pytest.mark.promise("sign-in-12")
 async def test_with_the_provider_down_newcomers_are_told_so_by_a_page_and_not_sent_round(here: Site) -> None:
     here.provider.terminate()
     await here.provider.wait()
@@ -110,6 +116,7 @@ async def test_with_the_provider_down_newcomers_are_told_so_by_a_page_and_not_se
     assert answer.headers["X-Request-ID"] in text
 
 
+@pytest.mark.promise("sign-in-9")
 async def test_only_a_navigation_of_the_whole_window_is_sent_to_sign_in(here: Site) -> None:
     async with aiohttp.ClientSession() as client:
         async with client.get(here.url + VIDEO_PATH, headers=NAVIGATION, allow_redirects=False) as answer:
@@ -122,6 +129,7 @@ async def test_only_a_navigation_of_the_whole_window_is_sent_to_sign_in(here: Si
                 assert answer.status == 401
 
 
+@pytest.mark.promise("sign-in-16")
 async def test_an_answer_that_this_browser_did_not_ask_for_is_refused_with_a_page(here: Site) -> None:
     async with aiohttp.ClientSession() as client:
         for query in ("state=forged&code=x", "code=x", "state=a&error=access_denied", "state=&code=", ""):
@@ -135,6 +143,7 @@ async def test_an_answer_that_this_browser_did_not_ask_for_is_refused_with_a_pag
             assert answer.status == 400
 
 
+@pytest.mark.promise("sign-in-2")
 async def test_a_begun_sign_in_names_pkce_state_and_nonce_and_never_grows_its_cookie(here: Site) -> None:
     from yarl import URL
 
@@ -154,6 +163,7 @@ async def test_a_begun_sign_in_names_pkce_state_and_nonce_and_never_grows_its_co
     assert max(sizes[6:]) - max(sizes[4:6]) < 64  # ciphertext comes in blocks, and random names compress as they like
 
 
+@pytest.mark.promise("sign-in-16")
 async def test_sign_out_by_another_site_is_refused(here: Site) -> None:
     async with aiohttp.ClientSession() as client:
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.test"}, {}, {"Origin": "null"}):
@@ -164,6 +174,7 @@ async def test_sign_out_by_another_site_is_refused(here: Site) -> None:
             assert 'method="post"' in await answer.text()
 
 
+@pytest.mark.promise("sign-in-10")
 @pytest.mark.parametrize(
     "rd",
     [
@@ -185,6 +196,7 @@ def test_rd_leads_to_our_own_pages_or_home(rd: str) -> None:
     assert own_path(rd) == "/"
 
 
+@pytest.mark.promise("sign-in-10")
 @pytest.mark.parametrize(
     "rd", ["/", "/recordings", "/recordings/a-1", "/recordings/a/videos/b?t=90&x=%20y", "/recordings/a?x#t=1:30.5"]
 )

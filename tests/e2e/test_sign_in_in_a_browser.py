@@ -33,6 +33,7 @@ async def context() -> AsyncIterator[BrowserContext]:
         yield opened
 
 
+@pytest.mark.promise("sign-in-1")
 async def test_a_moment_behind_the_hash_is_kept_through_the_providers_forms(
     here: Site, context: BrowserContext
 ) -> None:
@@ -47,6 +48,7 @@ async def test_a_moment_behind_the_hash_is_kept_through_the_providers_forms(
         assert await page.evaluate("document.querySelector('video').played.start(0)") == pytest.approx(moment, abs=0.5)
 
 
+@pytest.mark.promise("sign-in-1")
 async def test_without_scripts_sign_in_goes_on_by_itself_and_keeps_path_and_query(here: Site) -> None:
     async with browser() as chromium:
         page = await (await chromium.new_context(java_script_enabled=False)).new_page()
@@ -77,6 +79,7 @@ async def test_an_address_that_is_no_moment_goes_no_further_than_the_browser(
     await page.wait_for_url(here.url + WATCH)
 
 
+@pytest.mark.promise("sign-in-15")
 async def test_the_back_button_after_signing_in_leads_to_the_portal_and_on_again_to_the_film(
     here: Site, context: BrowserContext
 ) -> None:
@@ -118,6 +121,7 @@ async def test_a_provider_that_answers_the_back_button_once_more_leads_to_the_fi
     assert await page.get_by_role("heading", level=1).inner_text() == "You are signed in as anna"
 
 
+@pytest.mark.promise("sign-in-15")
 async def test_a_session_that_ends_while_a_film_plays_cuts_it_and_the_page_leads_back_to_the_second(
     tmp_path: Path, context: BrowserContext
 ) -> None:
@@ -143,6 +147,7 @@ async def test_a_session_that_ends_while_a_film_plays_cuts_it_and_the_page_leads
         assert '"outcome":"cut"' in (here.folder / "audit.jsonl").read_text()
 
 
+@pytest.mark.promise("sign-in-15")
 async def test_the_providers_keys_change_and_people_go_on_signing_in(tmp_path: Path, context: BrowserContext) -> None:
     clock = ManualClock(wall=time.time())
     async with site(tmp_path, clock=clock) as here:
@@ -160,6 +165,7 @@ async def test_the_providers_keys_change_and_people_go_on_signing_in(tmp_path: P
             await page.wait_for_url(here.url + WATCH)
 
 
+@pytest.mark.promise("sign-in-11")
 async def test_a_clock_that_is_five_minutes_behind_is_named_and_nobody_is_sent_round(
     tmp_path: Path, context: BrowserContext
 ) -> None:
@@ -171,6 +177,7 @@ async def test_a_clock_that_is_five_minutes_behind_is_named_and_nobody_is_sent_r
         assert await page.get_by_role("heading", level=1).inner_text() == "A clock is wrong"
 
 
+@pytest.mark.promise("sign-in-15")
 async def test_a_clock_that_is_five_minutes_ahead_keeps_nobody_out(tmp_path: Path, context: BrowserContext) -> None:
     async with site(tmp_path, clock=ManualClock(wall=time.time() + 300)) as here:
         page = await context.new_page()
@@ -179,6 +186,7 @@ async def test_a_clock_that_is_five_minutes_ahead_keeps_nobody_out(tmp_path: Pat
         await page.wait_for_url(here.url + WATCH)
 
 
+@pytest.mark.promise("sign-in-11")
 async def test_where_the_browser_blocks_our_cookies_the_page_says_so(here: Site, tmp_path: Path) -> None:
     async with profile(tmp_path / "profile", without_cookies_of=here.url) as context:
         page = await context.new_page()
@@ -188,6 +196,7 @@ async def test_where_the_browser_blocks_our_cookies_the_page_says_so(here: Site,
         assert await page.get_by_text("Perhaps it blocks cookies here").is_visible()
 
 
+@pytest.mark.promise("sign-in-11")
 async def test_who_comes_by_another_address_than_the_public_one_is_told_so(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.goto(here.url.replace("localhost", "127.0.0.1") + WATCH)
@@ -196,6 +205,7 @@ async def test_who_comes_by_another_address_than_the_public_one_is_told_so(here:
     assert await page.get_by_text("the service's public address is not this one").is_visible()
 
 
+@pytest.mark.promise("sign-in-11")
 async def test_a_session_that_never_holds_ends_in_a_page_and_not_in_a_fourth_sign_in(
     here: Site, context: BrowserContext
 ) -> None:
@@ -210,6 +220,7 @@ async def test_a_session_that_never_holds_ends_in_a_page_and_not_in_a_fourth_sig
     assert await page.get_by_role("heading", level=1).inner_text() == "You keep being signed in"
 
 
+@pytest.mark.promise("sign-in-12")
 async def test_a_provider_that_stops_and_starts_again_lets_newcomers_in_again(
     tmp_path: Path, context: BrowserContext
 ) -> None:
@@ -227,6 +238,7 @@ async def test_a_provider_that_stops_and_starts_again_lets_newcomers_in_again(
             await page.wait_for_url(f"{here.url}{WATCH}#t=9")
 
 
+@pytest.mark.promise("sign-in-9")
 async def test_in_a_portals_frame_nobody_is_sent_away_and_a_button_opens_a_window_to_sign_in(
     tmp_path: Path, context: BrowserContext
 ) -> None:

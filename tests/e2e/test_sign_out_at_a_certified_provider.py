@@ -74,6 +74,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
             yield Browser(stack, client, issuer)
 
 
+@pytest.mark.promise("sign-in-8")
 async def test_signing_out_at_the_provider_ends_the_session_here(browser: Browser) -> None:
     await browser.sign_in()
     at, page, _ = await browser.go(f"{browser.issuer}/session/end")
@@ -83,6 +84,7 @@ async def test_signing_out_at_the_provider_ends_the_session_here(browser: Browse
     assert (line["event"], line["subject"], line["issuer"]) == ("sign_out", "anna", browser.issuer)
 
 
+@pytest.mark.promise("sign-in-8")
 async def test_signing_out_here_leads_to_the_provider_and_from_there_home(browser: Browser) -> None:
     await browser.sign_in()
     same_origin = {"Sec-Fetch-Site": "same-origin"}

@@ -67,6 +67,7 @@ async def knows(stack: GatewayStack, headers: dict[str, str]) -> bool:
         return answer.status == 200
 
 
+@pytest.mark.promise("sign-in-8")
 async def test_a_persons_sign_out_ends_all_of_their_sessions_and_nobody_elses(stack: GatewayStack) -> None:
     annas = [await stack.sign_in("anna", sid="first"), await stack.sign_in("anna")]
     bobs = await stack.sign_in("bob", sid="other")
@@ -108,6 +109,7 @@ async def test_a_browser_whose_session_ended_there_is_sent_to_sign_in(stack: Gat
         assert (answer.status, answer.headers["Location"]) == (302, f"/oauth2/start?rd={VIDEO_PATH}")
 
 
+@pytest.mark.promise("sign-in-8")
 async def test_a_running_stream_is_cut(stack: GatewayStack) -> None:
     async with watching(stack, await stack.sign_in("anna")) as answer:
         assert await log_out(stack, logout_token(stack)) == 200
@@ -127,6 +129,7 @@ async def test_an_access_token_that_was_made_in_the_session_ends_with_it(stack: 
         assert answer.status == 401
 
 
+@pytest.mark.promise("sign-in-8")
 async def test_it_holds_after_a_restart(stack: GatewayStack) -> None:
     session = await stack.sign_in("anna")
     token = logout_token(stack)
@@ -195,6 +198,7 @@ async def test_a_strangers_signature_ends_nothing(stack: GatewayStack) -> None:
     assert await knows(stack, session)
 
 
+@pytest.mark.promise("sign-in-8")
 async def test_a_replay_is_refused_and_leaves_a_later_session_alone(stack: GatewayStack) -> None:
     token = logout_token(stack)
     assert await log_out(stack, token) == 200

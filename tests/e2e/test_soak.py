@@ -7,6 +7,7 @@ import pytest
 from tests.soak.run import soak
 
 
+@pytest.mark.promise("streams-34")
 async def test_under_faults_no_body_is_wrong_and_no_task_connection_or_descriptor_is_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ async def test_it_says_once_where_it_is_ready_and_ends_well_on_sigterm(config: P
             assert await process.wait() == 0
 
 
+@pytest.mark.promise("streams-21")
 async def test_sighup_reads_the_file_anew_and_a_fault_leaves_the_old_one_in_force(config: Path) -> None:
     example = '[[examples]]\nsubject = "anna"\ngroups = ["supervisors"]\nrecording = "1"\nallowed = true\n'
     async with serve(config) as (process, stderr):

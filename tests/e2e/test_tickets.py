@@ -28,6 +28,7 @@ async def status(stack: GatewayStack, path: str = VIDEO_PATH, **headers: str) ->
         return answer.status
 
 
+@pytest.mark.promise("findings-J")
 async def test_a_navigation_exchanges_its_ticket_for_a_session_at_the_same_address(stack: GatewayStack) -> None:
     code, location, cookie = await enter(stack, stack.ticket(), VIDEO_PATH + "?t=90")
     assert (code, location) == (303, VIDEO_PATH + "?t=90")
@@ -57,6 +58,7 @@ async def test_a_get_that_is_no_navigation_is_answered_directly_once(stack: Gate
         assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.promise("findings-10")
 async def test_head_spends_no_ticket(stack: GatewayStack) -> None:
     ticket = stack.ticket()
     for _ in range(2):
@@ -154,6 +156,7 @@ async def test_a_session_cookie_is_secure_and_host_only_on_https(tmp_path: Path)
     assert not any(attribute.startswith("Domain") for attribute in attributes)
 
 
+@pytest.mark.promise("sign-in-7")
 async def test_a_person_in_three_hundred_groups_fits_into_the_cookie(stack: GatewayStack) -> None:
     groups = [f"{n:08d}-0000-4000-8000-000000000000" for n in range(300)]
     async with stack.client.get(

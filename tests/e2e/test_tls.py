@@ -71,6 +71,7 @@ async def test_a_certificate_that_is_not_trusted_or_not_valts_is_refused(
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (503, "valt_unavailable")
 
 
+@pytest.mark.promise("streams-1")
 async def test_a_body_that_breaks_off_over_tls_goes_on(tmp_path: Path, authority: trustme.CA) -> None:
     (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
     valt = ValtSimulator(ssl_context=server_context(authority))
@@ -80,6 +81,7 @@ async def test_a_body_that_breaks_off_over_tls_goes_on(tmp_path: Path, authority
             assert await answer.read() == film(stack)
 
 
+@pytest.mark.promise("streams-22")
 async def test_the_gateway_speaks_https_itself_and_takes_a_new_certificate_on_reload(
     tmp_path: Path, authority: trustme.CA
 ) -> None:
@@ -114,6 +116,7 @@ async def test_a_key_of_another_certificate_leaves_the_one_in_use_as_it_was(
             assert answer.status == 200
 
 
+@pytest.mark.promise("streams-16")
 async def test_a_viewer_who_leaves_a_tls_stream_frees_the_upstream(tmp_path: Path, authority: trustme.CA) -> None:
     certify(tmp_path, authority)
     async with running_stack(tmp_path, server=CERTIFIED) as stack:

@@ -48,6 +48,7 @@ async def breaks(stack: GatewayStack) -> None:
         assert (await told(stack, number))[0] == 503
 
 
+@pytest.mark.promise("streams-26")
 async def test_a_valt_that_keeps_failing_is_left_alone_and_people_are_told_when_to_come_again(
     tmp_path: Path, clock: ManualClock
 ) -> None:
@@ -71,6 +72,7 @@ def noticed(stack: GatewayStack) -> list[str]:
     return [json.loads(line)["event"] for line in stack.log.getvalue().splitlines()]
 
 
+@pytest.mark.promise("streams-27")
 async def test_an_operator_is_told_of_the_server_that_is_left_alone(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock) as stack:
         server = stack.valt.base_url
@@ -88,6 +90,7 @@ async def test_an_operator_is_told_of_the_server_that_is_left_alone(tmp_path: Pa
         assert noticed(stack).count("VALT is back") == 1
 
 
+@pytest.mark.promise("streams-27")
 async def test_of_a_server_that_a_reload_replaced_nothing_old_is_told(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock) as stack, ValtSimulator(clock=clock) as other:
         await breaks(stack)
@@ -99,6 +102,7 @@ async def test_of_a_server_that_a_reload_replaced_nothing_old_is_told(tmp_path: 
         assert await plays(stack)
 
 
+@pytest.mark.promise("streams-26")
 async def test_links_that_are_still_good_go_on_being_served(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock) as stack:
         assert await plays(stack)
@@ -144,6 +148,7 @@ async def test_what_valt_refuses_is_no_failure_of_valts(stack: GatewayStack, sta
     assert await state(stack) == 0
 
 
+@pytest.mark.promise("streams-26")
 async def test_media_servers_that_fail_are_not_counted_against_valts_api(stack: GatewayStack) -> None:
     stack.valt.knobs.refuse_media = [500] * 20
     for _ in range(20):
@@ -160,12 +165,14 @@ async def test_an_api_that_is_gone_opens_the_breaker_as_well(stack: GatewayStack
     assert await state(stack) == 2
 
 
+@pytest.mark.promise("streams-25")
 async def test_a_call_that_may_be_repeated_is_repeated_unseen(stack: GatewayStack) -> None:
     stack.valt.knobs.fail["download"] = [502, 503]
     assert await plays(stack)
     assert stack.valt.calls["download"] == 3
 
 
+@pytest.mark.promise("streams-25")
 async def test_a_login_that_was_sent_is_never_repeated(stack: GatewayStack) -> None:
     stack.valt.knobs.fail["login"] = [500]
     assert not await plays(stack)
@@ -178,6 +185,7 @@ async def test_an_api_that_says_it_has_too_much_to_do_is_not_asked_again(stack: 
     assert stack.valt.calls["download"] == 1
 
 
+@pytest.mark.promise("streams-25")
 async def test_retries_are_few_while_much_fails(stack: GatewayStack) -> None:
     """Every other call fails, so that the breaker stays closed and the budget alone holds the retries back."""
     for number in range(100):
@@ -208,6 +216,7 @@ def deaf() -> Iterator[str]:
         yield f"127.0.0.1:{observer.getsockname()[1]}"
 
 
+@pytest.mark.promise("streams-24")
 async def test_connections_that_are_not_taken_are_given_up_apart_from_slow_answers(tmp_path: Path) -> None:
     async with running_stack(tmp_path, valt_more='connect_timeout = "100ms"\nread_timeout = "1h"\n') as stack:
         stack.valt.add_video(SESSION, "new-0", b"x" * 100)
@@ -219,6 +228,7 @@ async def test_connections_that_are_not_taken_are_given_up_apart_from_slow_answe
             assert (await told(stack, 0))[0] == 504
 
 
+@pytest.mark.promise("streams-24")
 async def test_an_answer_that_comes_a_byte_at_a_time_is_given_up_when_its_time_is_over(tmp_path: Path) -> None:
     given_up = asyncio.Event()
 

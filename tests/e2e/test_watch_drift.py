@@ -57,6 +57,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         yield opened
 
 
+@pytest.mark.promise("watch-2")
 async def test_three_cameras_are_never_apart_in_two_minutes_of_playing_and_come_together_after_fifty_seeks(
     page: Page,
 ) -> None:

@@ -44,6 +44,7 @@ async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
         yield Portal(stack, gateway, context, page)
 
 
+@pytest.mark.promise("watch-15")
 async def test_a_frame_holds_the_player_alone(portal: Portal) -> None:
     frame = await portal.frames(f"{WATCH}?ticket={portal.stack.ticket(audience=PUBLIC)}")
     await frame.get_by_role("button", name="Play").click()
@@ -67,6 +68,7 @@ async def test_the_address_can_ask_for_the_player_alone(portal: Portal) -> None:
     await expect(portal.page.locator("header, footer")).to_have_count(2)
 
 
+@pytest.mark.promise("watch-15")
 async def test_what_is_wrong_can_be_read_in_the_frame_and_nowhere_else(portal: Portal) -> None:
     frame = await portal.frames(f"{WATCH}?ticket=spoilt")
     await expect(frame.get_by_role("heading", level=1)).to_have_text("Your link is no longer good")

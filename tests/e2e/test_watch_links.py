@@ -55,6 +55,7 @@ async def plays_on(stack: GatewayStack, page: Page) -> None:
     assert await page.evaluate("window.broken") == []
 
 
+@pytest.mark.promise("watch-10")
 async def test_redirected_links_that_die_every_three_seconds_are_renewed_without_a_visible_stop(
     stack: GatewayStack,
 ) -> None:
@@ -73,6 +74,7 @@ async def test_a_picture_in_picture_stays_open_while_its_link_is_renewed(stack: 
         assert "again=" in await page.evaluate("document.pictureInPictureElement.currentSrc")
 
 
+@pytest.mark.promise("watch-10")
 async def test_proxied_links_that_die_every_three_seconds_are_never_noticed(stack: GatewayStack) -> None:
     async with watching(stack) as page:
         await plays_on(stack, page)

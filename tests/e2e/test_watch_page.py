@@ -18,6 +18,7 @@ async def page(stack: GatewayStack) -> AsyncIterator[Page]:
         yield opened
 
 
+@pytest.mark.promise("watch-1")
 async def test_play_pause_seek_and_speed_move_every_camera(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     await page.get_by_role("button", name="Play").click()
@@ -33,6 +34,7 @@ async def test_play_pause_seek_and_speed_move_every_camera(stack: GatewayStack, 
     assert one == pytest.approx(other, abs=0.05)
 
 
+@pytest.mark.promise("watch-5")
 async def test_it_says_what_is_shown_in_the_persons_language(stack: GatewayStack) -> None:
     async with watching(stack, locale="de-AT") as page:
         await ready(page)
@@ -42,6 +44,7 @@ async def test_it_says_what_is_shown_in_the_persons_language(stack: GatewayStack
         await moved_to(page, 0.3)
 
 
+@pytest.mark.promise("watch-3")
 async def test_a_click_makes_a_camera_large_and_the_keyboard_stays_with_the_cameras(
     stack: GatewayStack, page: Page
 ) -> None:
@@ -51,6 +54,7 @@ async def test_a_click_makes_a_camera_large_and_the_keyboard_stays_with_the_came
     assert await page.evaluate("document.activeElement.ariaLabel") == "Show Ceiling large"
 
 
+@pytest.mark.promise("watch-2")
 async def test_only_one_camera_sounds_and_it_is_never_corrected(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     await page.get_by_role("button", name="Hear Door").click()
@@ -63,6 +67,7 @@ async def test_only_one_camera_sounds_and_it_is_never_corrected(stack: GatewaySt
     assert await page.evaluate(f"{EVERY}(video => video.muted)")
 
 
+@pytest.mark.promise("watch-7")
 async def test_the_page_begins_where_its_address_says(stack: GatewayStack, page: Page) -> None:
     for address, place in (("?t=7", 7), ("#t=9", 9), ("#t=0:11", 11), ("?t=rubbish", 11)):
         await page.goto("about:blank")
@@ -71,6 +76,7 @@ async def test_the_page_begins_where_its_address_says(stack: GatewayStack, page:
         assert await times(page) == pytest.approx([place, place], abs=0.1)
 
 
+@pytest.mark.promise("watch-7")
 async def test_the_place_is_remembered_in_this_browser(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     await page.get_by_role("slider", name="Position").fill("10")
@@ -80,6 +86,7 @@ async def test_the_place_is_remembered_in_this_browser(stack: GatewayStack, page
     assert await page.get_by_role("button", name="Show Ceiling large").is_visible()
 
 
+@pytest.mark.promise("watch-7")
 async def test_a_link_to_this_moment_is_copied(stack: GatewayStack, page: Page) -> None:
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await ready(page, f"{WATCH}?t=6.5")
@@ -88,6 +95,7 @@ async def test_a_link_to_this_moment_is_copied(stack: GatewayStack, page: Page) 
     assert await page.evaluate("navigator.clipboard.readText()") == f"{stack.url}{WATCH}?t=6.5"
 
 
+@pytest.mark.promise("watch-6")
 async def test_everything_is_done_with_the_keyboard_alone(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     time = page.locator(".bar .time")
@@ -128,6 +136,7 @@ async def test_everything_is_done_with_the_keyboard_alone(stack: GatewayStack, p
     assert "/ 0:24" in await time.inner_text()
 
 
+@pytest.mark.promise("watch-6")
 async def test_the_keyboard_reaches_every_control_shows_where_it_is_and_is_never_caught(
     stack: GatewayStack, page: Page
 ) -> None:
@@ -154,6 +163,7 @@ async def test_the_keyboard_reaches_every_control_shows_where_it_is_and_is_never
     assert len(reached) < 40
 
 
+@pytest.mark.promise("watch-13")
 async def test_nothing_moves_for_who_wants_less_motion(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     moves = """() => {
@@ -165,6 +175,7 @@ async def test_nothing_moves_for_who_wants_less_motion(stack: GatewayStack, page
     assert not await page.evaluate(moves)
 
 
+@pytest.mark.promise("watch-8")
 async def test_the_large_camera_is_shown_in_a_window_of_its_own(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     await page.keyboard.press("2")
@@ -174,6 +185,7 @@ async def test_the_large_camera_is_shown_in_a_window_of_its_own(stack: GatewaySt
     await until(page, "document.pictureInPictureElement === null")
 
 
+@pytest.mark.promise("watch-6")
 async def test_single_keys_can_be_switched_off(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     await page.keyboard.press("?")
@@ -185,6 +197,7 @@ async def test_single_keys_can_be_switched_off(stack: GatewayStack, page: Page) 
     assert await page.evaluate(f"{EVERY}(video => video.paused)")
 
 
+@pytest.mark.promise("watch-5")
 async def test_a_marker_leads_to_its_moment(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     await page.get_by_role("link", name="Task begins").click()
@@ -193,6 +206,7 @@ async def test_a_marker_leads_to_its_moment(stack: GatewayStack, page: Page) -> 
     assert await page.get_by_role("link", name="Task begins").get_attribute("aria-current") == "true"
 
 
+@pytest.mark.promise("watch-5")
 async def test_a_marker_has_the_colour_that_it_has_in_valt(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     colour = "element => getComputedStyle(element, '::before').backgroundColor"
@@ -201,6 +215,7 @@ async def test_a_marker_has_the_colour_that_it_has_in_valt(stack: GatewayStack, 
     assert await tick.evaluate("element => getComputedStyle(element).backgroundColor") == "rgb(204, 0, 0)"
 
 
+@pytest.mark.promise("watch-14")
 async def test_names_full_of_markup_stay_text(stack: GatewayStack, page: Page) -> None:
     evil = "</script><img src=x onerror=alert(1)>{{ 7*7 }}'\""
     recording = stack.valt.recording(SESSION)
@@ -214,6 +229,7 @@ async def test_names_full_of_markup_stay_text(stack: GatewayStack, page: Page) -
     assert await page.get_by_role("status").filter(has_text=evil).is_visible()
 
 
+@pytest.mark.promise("watch-4")
 async def test_a_shorter_camera_says_where_it_ends_and_the_others_go_on(stack: GatewayStack, page: Page) -> None:
     short = stack.valt.recording(INTERVIEW).films[0]
     stack.valt.recording(SESSION).films[0].content = short.content
@@ -231,6 +247,7 @@ async def test_a_redirected_recording_plays(stack: GatewayStack, page: Page) -> 
     await moved_to(page, 0.3)
 
 
+@pytest.mark.promise("watch-14")
 @pytest.mark.parametrize(("groups", "media"), [("redirected", "'self' http://127.0.0.1:*"), ("supervisors", "'self'")])
 async def test_films_come_from_where_links_may_lead_and_only_in_redirect_delivery(
     stack: GatewayStack, groups: str, media: str
@@ -239,6 +256,7 @@ async def test_films_come_from_where_links_may_lead_and_only_in_redirect_deliver
         assert f"; media-src {media}; " in answer.headers["Content-Security-Policy"]
 
 
+@pytest.mark.promise("watch-8")
 async def test_who_may_not_download_is_offered_none(stack: GatewayStack, page: Page) -> None:
     await page.goto(WATCH)
     assert await page.get_by_role("link", name="Download").count() == 2
@@ -247,6 +265,7 @@ async def test_who_may_not_download_is_offered_none(stack: GatewayStack, page: P
     assert await page.get_by_role("link", name="Download").count() == 0
 
 
+@pytest.mark.promise("watch-13")
 async def test_without_script_there_are_links_and_videos_with_controls(stack: GatewayStack) -> None:
     async with browser() as chromium:
         context = await chromium.new_context(
@@ -259,6 +278,7 @@ async def test_without_script_there_are_links_and_videos_with_controls(stack: Ga
         assert href == f"{WATCH}/videos/{stack.valt.recording(SESSION).films[0].video}"
 
 
+@pytest.mark.promise("watch-13")
 async def test_nothing_is_lost_on_a_phone(stack: GatewayStack, page: Page) -> None:
     await page.set_viewport_size({"width": 320, "height": 640})
     await ready(page)
@@ -266,6 +286,7 @@ async def test_nothing_is_lost_on_a_phone(stack: GatewayStack, page: Page) -> No
     assert await page.get_by_role("button", name="Play").is_visible()
 
 
+@pytest.mark.promise("watch-14")
 async def test_the_whole_page_is_small_strict_without_a_word_of_valts_and_kept_by_its_hashed_names(
     stack: GatewayStack,
 ) -> None:

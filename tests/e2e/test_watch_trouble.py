@@ -20,6 +20,7 @@ async def page(stack: GatewayStack) -> AsyncIterator[Page]:
         yield opened
 
 
+@pytest.mark.promise("watch-4")
 async def test_a_camera_that_cannot_be_loaded_is_named_and_the_rest_plays(stack: GatewayStack, page: Page) -> None:
     await page.route(f"**/videos/{CAMERA_B}*", lambda route: route.fulfill(status=410))
     await page.goto(WATCH)
@@ -31,6 +32,7 @@ async def test_a_camera_that_cannot_be_loaded_is_named_and_the_rest_plays(stack:
     await moved_to(page, 0.5)
 
 
+@pytest.mark.promise("watch-4")
 async def test_a_camera_that_is_not_ready_yet_says_so_and_the_rest_plays(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more='[links]\nnegative_ttl = "0s"') as stack, watching(stack) as page:
         film = stack.valt.recording(SESSION).films[1]
@@ -57,6 +59,7 @@ async def test_a_video_that_breaks_comes_back_at_the_same_place(stack: GatewaySt
     await page.get_by_text("The connection is gone").wait_for(state="hidden")
 
 
+@pytest.mark.promise("watch-11")
 async def test_who_is_signed_out_is_led_back_to_the_very_second(stack: GatewayStack, page: Page) -> None:
     await ready(page, f"{WATCH}?t=13")
     await page.context.set_extra_http_headers({})
@@ -66,6 +69,7 @@ async def test_who_is_signed_out_is_led_back_to_the_very_second(stack: GatewaySt
     assert (await link.get_attribute("href") or "").endswith(f"{WATCH}?t=13")
 
 
+@pytest.mark.promise("watch-11")
 async def test_who_signs_in_again_elsewhere_goes_on_where_they_were(stack: GatewayStack, page: Page) -> None:
     await ready(page, f"{WATCH}?t=13")
     await page.context.set_extra_http_headers({})
@@ -78,6 +82,7 @@ async def test_who_signs_in_again_elsewhere_goes_on_where_they_were(stack: Gatew
     await until(page, f"{EVERY}(video => Math.abs(video.currentTime - 13) < 0.1 && video.readyState >= 2)")
 
 
+@pytest.mark.promise("watch-10")
 async def test_a_redirect_whose_link_has_died_is_asked_for_anew(stack: GatewayStack, page: Page) -> None:
     stack.valt.knobs.refuse_media = [403, 403]
     await page.context.set_extra_http_headers(stack.front("dora", "redirected"))
@@ -86,6 +91,7 @@ async def test_a_redirect_whose_link_has_died_is_asked_for_anew(stack: GatewaySt
     await moved_to(page, 8.3)
 
 
+@pytest.mark.promise("watch-12")
 async def test_without_a_network_it_waits_and_then_goes_on_by_itself(page: Page) -> None:
     await ready(page, f"{WATCH}?t=6")
     await page.keyboard.press("k")
@@ -100,6 +106,7 @@ async def test_without_a_network_it_waits_and_then_goes_on_by_itself(page: Page)
     await page.get_by_text("The connection is gone").wait_for(state="hidden")
 
 
+@pytest.mark.promise("watch-12")
 async def test_while_valt_is_down_it_says_so_and_goes_on_at_the_same_place(tmp_path: Path, clock: ManualClock) -> None:
     valt = ValtSimulator(recordings=[three_cameras()])
     async with running_stack(tmp_path, clock=clock, valt=valt) as stack, watching(stack) as page:
@@ -117,6 +124,7 @@ async def test_while_valt_is_down_it_says_so_and_goes_on_at_the_same_place(tmp_p
         assert await page.get_by_role("button", name="Try again").count() == 0
 
 
+@pytest.mark.promise("watch-10")
 async def test_a_film_that_no_browser_plays_is_given_up_after_five_tries(stack: GatewayStack, page: Page) -> None:
     stack.valt.recording(SESSION).films[1].content = b"no film"
     asked: list[str] = []

@@ -127,6 +127,7 @@ async def test_a_link_that_tells_no_end_is_used_once_and_not_kept(stack: Gateway
     assert stack.valt.calls["download"] == 2
 
 
+@pytest.mark.promise("findings-1")
 async def test_a_redirect_gets_a_fresh_link_rather_than_a_short_one(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock) as stack:
         rita = stack.bearer("rita", "redirected")

@@ -18,6 +18,7 @@ async def home_with_film(stack: GatewayStack) -> GatewayStack:
     return stack
 
 
+@pytest.mark.promise("streams-10")
 @pytest.mark.parametrize("fault", ["reset_after", "end_after"])
 @pytest.mark.parametrize(
     ("asked", "first", "end"),
@@ -47,6 +48,7 @@ async def test_the_rest_of_what_was_asked_is_asked_for_and_no_byte_more(
     assert again.headers["If-Range"] == answer.headers["ETag"]
 
 
+@pytest.mark.promise("streams-10")
 @pytest.mark.parametrize("trouble", ["a dead link", "a dead connection"])
 async def test_a_head_is_asked_for_again_as_well(home_with_film: GatewayStack, trouble: str) -> None:
     stack = home_with_film
@@ -60,6 +62,7 @@ async def test_a_head_is_asked_for_again_as_well(home_with_film: GatewayStack, t
     assert stack.valt.calls["media"] == {"a dead link": 3, "a dead connection": 2}[trouble]
 
 
+@pytest.mark.promise("streams-31")
 async def test_a_valt_that_restarts_in_mid_body_and_forgets_its_tokens_goes_unseen(
     home_with_film: GatewayStack,
 ) -> None:
@@ -76,6 +79,7 @@ async def test_a_valt_that_restarts_in_mid_body_and_forgets_its_tokens_goes_unse
     assert stack.audit()[-1]["resumes"] == 1
 
 
+@pytest.mark.promise("streams-8")
 async def test_a_rest_that_is_said_to_be_from_another_place_is_not_joined(home_with_film: GatewayStack) -> None:
     stack = home_with_film
     knobs = stack.valt.knobs

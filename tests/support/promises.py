@@ -1,16 +1,36 @@
-"""Tables in docstrings that name, below each promise, the tests that hold it."""
+"""The promises of promises.toml and the tests that hold them: a test carries ``@pytest.mark.promise("streams-14")``."""
 
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-_TESTS = Path(__file__).parents[1]
+import pytest
+
+_FILE = Path(__file__).parents[1] / "promises.toml"
 
 
-def missing(table: str) -> list[str]:
-    """Those that *table* names and that do not exist. A test is named ``     file.py::test_name``, a line each."""
-    named = [line.strip() for line in table.splitlines() if line.startswith("     ")]
-    return [name for name in named if not _stands(*name.partition("::")[::2])]
+def catalogue() -> dict[str, str]:
+    """Every promise by its id, such as ``streams-14``, in the order of the file."""
+    sections: Mapping[str, Mapping[str, str]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    return {f"{section}-{key}": text for section, texts in sections.items() for key, text in texts.items()}
 
 
-def _stands(file: str, name: str) -> bool:
-    path = _TESTS / file
-    return path.is_file() and f"def {name}(" in path.read_text(encoding="utf-8")
+def tests_by_promise(items: Iterable[pytest.Item]) -> dict[str, list[str]]:
+    """The ids of the tests in *items* that carry each promise's marker, a parametrised test once."""
+    tests: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for item in items:
+        for marker in item.iter_markers("promise"):
+            for promise in marker.args:
+                tests[promise].setdefault(item.nodeid.partition("[")[0])
+    return {promise: list(names) for promise, names in tests.items()}
+
+
+def report(items: Iterable[pytest.Item]) -> str:
+    """One line a promise, the tests that hold it indented below; a promise without a test says so."""
+    tests = tests_by_promise(items)
+    lines = []
+    for promise, text in catalogue().items():
+        lines.append(f"{promise}  {text}")
+        lines += [f"    {name}" for name in tests.get(promise, ["NO TEST"])]
+    return "\n".join(lines)

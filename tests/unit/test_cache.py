@@ -49,6 +49,7 @@ def results(recorder: Recorder) -> list[str]:
     return [event.result for event in recorder.events if isinstance(event, CacheLookup)]
 
 
+@pytest.mark.promise("findings-H")
 async def test_three_hundred_who_wait_share_one_load(cache: Cache[str, str], recorder: Recorder) -> None:
     load = Loader()
     load.gate.clear()
@@ -62,6 +63,7 @@ async def test_three_hundred_who_wait_share_one_load(cache: Cache[str, str], rec
     assert results(recorder).count("joined") == 299
 
 
+@pytest.mark.promise("findings-H")
 async def test_one_who_gives_up_takes_the_load_from_nobody(cache: Cache[str, str]) -> None:
     load = Loader()
     load.gate.clear()
@@ -86,6 +88,7 @@ async def test_a_value_is_good_for_as_long_as_it_says_and_no_longer(cache: Cache
     assert await cache.get("a", load) == "value 2"
 
 
+@pytest.mark.promise("findings-14")
 async def test_a_step_of_the_wall_clock_neither_revives_nor_ends_a_value(
     cache: Cache[str, str], clock: ManualClock
 ) -> None:
@@ -98,6 +101,7 @@ async def test_a_step_of_the_wall_clock_neither_revives_nor_ends_a_value(
     assert await cache.get("a", load) == "value 2"
 
 
+@pytest.mark.promise("findings-14")
 @pytest.mark.parametrize("claimed", [1e308, float("inf"), 1e12])
 async def test_nothing_lives_for_ever_whatever_it_claims(
     cache: Cache[str, str], clock: ManualClock, claimed: float

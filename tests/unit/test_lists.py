@@ -13,6 +13,7 @@ from tests.support.plain_rules import plainly_fits
 from tests.unit.test_policy import DETAILS, GROUPS, NAMES, NOW, PEOPLE, RULES, Known, person, rules
 
 
+@pytest.mark.promise("rules-18")
 @given(given_rules=st.lists(RULES, max_size=3), subject=NAMES, groups=GROUPS, details=DETAILS)
 async def test_a_row_is_listed_if_a_rule_of_its_account_fits_the_recording(
     given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails
@@ -43,6 +44,7 @@ def test_a_narrowed_identity_lists_only_what_it_is_for() -> None:
     assert policy.lists(person(recording="r"), "a", RecordingDetails("q")) is False
 
 
+@pytest.mark.promise("rules-5")
 async def test_details_that_cannot_be_found_out_are_no_quiet_no() -> None:
     asks = Rule("asks", "a", subjects=frozenset({"*"}), template={"course": "PSY*"})
     with pytest.raises(ValtUnavailableError):
@@ -51,6 +53,7 @@ async def test_details_that_cannot_be_found_out_are_no_quiet_no() -> None:
     assert await rules(asks, known=Known({"r": gone})).shows(person(), "a", "r") is False
 
 
+@pytest.mark.promise("rules-20")
 def test_a_room_is_reached_if_a_rule_about_the_person_may_be_about_it() -> None:
     policy = rules(
         Rule("three", "a", groups=frozenset({"g"}), rooms=("Room 3*",)), Rule("any", "b", groups=frozenset({"h"}))

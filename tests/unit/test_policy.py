@@ -79,6 +79,7 @@ async def test_a_star_is_anyone_signed_in_and_a_subject_is_matched_whole_and_by_
         assert (await policy.decide(person(other), Video("r", "v"))).rule == "anyone"
 
 
+@pytest.mark.promise("rules-6")
 async def test_a_rule_that_needs_no_details_costs_no_call() -> None:
     known = Known({})
     await rules(Rule("r", "a", subjects=frozenset({"*"})), known=known).decide(person(), Video("r", "v"))
@@ -95,6 +96,7 @@ async def test_a_narrowed_identity_sees_only_what_it_is_for() -> None:
         await policy.decide_recording(person(recording="r"), "q")
 
 
+@pytest.mark.promise("rules-5")
 async def test_what_cannot_be_found_out_is_neither_yes_nor_no() -> None:
     known = Known({"r": ValtUnavailableError()})
     policy = rules(
@@ -106,12 +108,14 @@ async def test_what_cannot_be_found_out_is_neither_yes_nor_no() -> None:
         await policy.decide(person(), Video("r", "v"))
 
 
+@pytest.mark.promise("rules-8")
 async def test_a_recording_valt_does_not_know_fits_no_rule_that_asks_about_it() -> None:
     policy = rules(Rule("asks", "a", subjects=frozenset({"*"}), rooms=("*",)))
     with pytest.raises(AccessDeniedError):
         await policy.decide(person(), Video("r", "v"))
 
 
+@pytest.mark.promise("rules-3")
 async def test_details_are_read_as_the_rules_own_account() -> None:
     known = Known({"r": RecordingDetails("r", room="Room 1")})
     await rules(Rule("asks", "limited", subjects=frozenset({"*"}), rooms=("Room ?",)), known=known).decide(
@@ -120,6 +124,7 @@ async def test_details_are_read_as_the_rules_own_account() -> None:
     assert known.asked == [("limited", "r")]
 
 
+@pytest.mark.promise("rules-7")
 async def test_a_recording_whose_retention_is_over_is_gone() -> None:
     known = Known({"r": RecordingDetails("r", room="Room 1", deleted_at=NOW - 1)})
     with pytest.raises(RecordingExpiredError):
@@ -177,6 +182,7 @@ DETAILS = st.builds(
 )
 
 
+@pytest.mark.promise("rules-1")
 @given(given_rules=st.lists(RULES, max_size=3), subject=NAMES, groups=GROUPS, details=st.none() | DETAILS)
 async def test_the_rules_agree_with_the_plain_model(
     given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails | None

@@ -15,6 +15,7 @@ allowed = {allowed}
 """
 
 
+@pytest.mark.promise("rules-12")
 def test_examples_that_hold_are_counted(run: Type, config: Path) -> None:
     stated = 'room = "Room 3 (north)"\n'
     config.write_text(
@@ -30,6 +31,7 @@ def test_examples_that_hold_are_counted(run: Type, config: Path) -> None:
     assert "4 example(s) tried" in checked.stderr
 
 
+@pytest.mark.promise("rules-12")
 def test_an_example_that_the_rules_do_not_bear_out_is_a_fault_at_its_line(run: Type, config: Path) -> None:
     good = config.read_text() + EXAMPLE.format(groups='"supervisors"', allowed="true")
     config.write_text(good + EXAMPLE.format(groups='"supervisors"', allowed="false"))
@@ -56,6 +58,7 @@ asking = 4
 """
 
 
+@pytest.mark.promise("rules-12")
 @pytest.mark.parametrize(
     ("condition", "meets", "misses"),
     [

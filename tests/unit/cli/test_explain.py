@@ -13,6 +13,7 @@ from gateway.sim.valt import USERS, ValtSimulator
 from tests.unit.cli.conftest import PASSWORD, Type
 
 
+@pytest.mark.promise("rules-9")
 def test_the_rule_that_fits_is_named_with_what_the_others_said(run: Type, config: Path) -> None:
     told = run("explain", "--config", config, "--subject", "anna", "--group", "supervisors", "--json", "614", "9101")
     answer = json.loads(told.stdout)
@@ -22,12 +23,14 @@ def test_the_rule_that_fits_is_named_with_what_the_others_said(run: Type, config
     assert all(rule.keys() == {"name", "fits", "why"} for rule in answer["rules"])
 
 
+@pytest.mark.promise("rules-9")
 def test_somebody_whom_no_rule_fits_is_exit_1(run: Type, config: Path) -> None:
     told = run("explain", "--config", config, "--subject", "anna", "--offline", "614")
     assert told.exit_code == 1
     assert told.stdout.splitlines()[-1] == "not allowed"
 
 
+@pytest.mark.promise("rules-9")
 def test_offline_what_only_valt_knows_is_neither_yes_nor_no(run: Type, config: Path) -> None:
     asked = ("--subject", "anna", "--group", "staff", "--group", "supervisors", "--offline", "--json")
     told = run("explain", "--config", config, *asked, "614")
@@ -50,6 +53,7 @@ async def explained(config: Path, *arguments: str) -> tuple[int | None, Any]:
     return process.returncode, json.loads(out)
 
 
+@pytest.mark.promise("rules-9")
 async def test_online_valt_is_asked_for_what_a_rule_needs_and_what_it_said_is_told(config: Path) -> None:
     async with ValtSimulator() as valt:
         text = config.read_text().replace("https://valt.example.edu", valt.base_url)

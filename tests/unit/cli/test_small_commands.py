@@ -3,12 +3,14 @@
 import hashlib
 import json
 
+import pytest
 from click import Context
 
 from gateway.cli import main
 from tests.unit.cli.conftest import Type
 
 
+@pytest.mark.promise("rules-15")
 def test_a_minted_key_is_shown_once_with_the_hash_that_the_configuration_keeps(run: Type) -> None:
     minted = run("key", "mint")
     secret = minted.stdout.strip()

@@ -32,6 +32,7 @@ def keys(tmp_path: Path) -> tuple[Path, Path]:
     return private, tmp_path / "portal.pub"
 
 
+@pytest.mark.promise("sign-in-17")
 def test_a_minted_ticket_is_data_alone_and_verifies(run: Type, keys: tuple[Path, Path]) -> None:
     asked = ("--subject", "anna", "--group", "staff", "--group", "b", "--recording", "614", "--video", "9101")
     minted = run("ticket", "mint", *WHERE, "--key", keys[0], *asked, "--ttl", "30s")

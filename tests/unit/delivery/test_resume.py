@@ -38,6 +38,7 @@ def part(first: int, last: int, total: int | str, headers: Mapping[str, str]) ->
     }
 
 
+@pytest.mark.promise("streams-3")
 def test_the_rest_is_asked_for_under_the_strong_validator_and_never_compressed() -> None:
     assert resume_headers(whole(1000, STRONG), 400) == {
         "Accept-Encoding": "identity",
@@ -46,6 +47,7 @@ def test_the_rest_is_asked_for_under_the_strong_validator_and_never_compressed()
     }
 
 
+@pytest.mark.promise("streams-3")
 def test_a_weak_validator_is_no_if_range() -> None:
     assert "If-Range" not in resume_headers(whole(1000, WEAK), 400)
 
@@ -66,11 +68,13 @@ def test_a_server_that_ignores_range_is_read_up_to_the_point() -> None:
     assert judge(made, 400, 200, {"Content-Length": "1000", **STRONG}) == Continues(400, made)
 
 
+@pytest.mark.promise("streams-9")
 def test_no_more_than_a_limit_is_discarded() -> None:
     made = whole(1 << 40, STRONG)
     assert judge(made, 1 << 39, 200, {"Content-Length": str(1 << 40), **STRONG}) == Changed()
 
 
+@pytest.mark.promise("streams-8")
 @pytest.mark.parametrize(
     ("status", "headers"),
     [
@@ -93,6 +97,7 @@ def test_two_files_never_make_one_body(status: int, headers: Mapping[str, str]) 
     assert judge(whole(1000, STRONG), 400, status, headers) == Changed()
 
 
+@pytest.mark.promise("streams-3")
 def test_without_a_strong_validator_length_and_date_must_agree() -> None:
     made = whole(1000, WEAK)
     assert isinstance(judge(made, 400, 206, part(400, 999, 1000, WEAK)), Continues)
@@ -117,6 +122,7 @@ def test_nothing_left_after_an_unknown_length_is_the_end() -> None:
     assert judge(made, 700, 416, {"Content-Range": "bytes */600"}) == Changed()
 
 
+@pytest.mark.promise("streams-11")
 def test_an_unknown_length_becomes_known_once_a_total_is_told() -> None:
     made = promise(200, STRONG)
     assert made is not None
@@ -164,6 +170,7 @@ def test_whatever_is_joined_is_one_file_at_one_place(
         assert (tag, got_total, first, told.skip) == ('"v1"', total, at, 0)
 
 
+@pytest.mark.promise("streams-7")
 @pytest.mark.parametrize("left_alone", [0.0, 10.0])
 def test_five_tries_wait_for_a_restart_of_valt_and_not_for_minutes(left_alone: float) -> None:
     shortest, longest = (
@@ -177,5 +184,6 @@ def test_five_tries_wait_for_a_restart_of_valt_and_not_for_minutes(left_alone: f
     assert pause(1000, left_alone, 1.0) == 30
 
 
+@pytest.mark.promise("streams-6")
 def test_those_whose_bodies_broke_off_together_do_not_come_back_together() -> None:
     assert len({pause(3, 0.0, chance / 10) for chance in range(10)}) == 10

@@ -92,6 +92,7 @@ async def test_the_more_streams_there_are_the_less_each_moves_before_others_have
     assert pump_module.SplicePump.running == others
 
 
+@pytest.mark.promise("streams-13")
 @EITHER
 async def test_what_the_viewer_does_not_take_is_not_read_from_the_media_server(encrypted: bool) -> None:
     async with line(encrypted=encrypted) as stack:
@@ -139,6 +140,7 @@ async def test_a_socket_that_was_closed_and_whose_number_is_anothers_by_now_is_n
                 far.recv(1)
 
 
+@pytest.mark.promise("streams-5")
 @EITHER
 async def test_bytes_beyond_the_count_stay_with_the_media_server(encrypted: bool) -> None:
     async with line(encrypted=encrypted) as stack:
@@ -170,6 +172,7 @@ async def test_a_connection_that_is_reset_is_dropped() -> None:
         assert error.value.reason == "dropped"
 
 
+@pytest.mark.promise("streams-2")
 @EITHER
 async def test_a_media_server_that_falls_silent_has_stalled(encrypted: bool) -> None:
     async with line(encrypted=encrypted) as stack:

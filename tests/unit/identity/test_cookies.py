@@ -53,6 +53,7 @@ DISGUISES = [
 ]
 
 
+@pytest.mark.promise("sign-in-16", "findings-3")
 @pytest.mark.parametrize("disguise", DISGUISES, ids=ascii)
 @pytest.mark.parametrize("first", [True, False])
 def test_a_second_cookie_that_a_laxer_reader_takes_for_ours_makes_both_none(disguise: str, first: bool) -> None:

@@ -34,6 +34,7 @@ async def settled(keys: JwksClient) -> None:
         await asyncio.wait([keys._load])
 
 
+@pytest.mark.promise("findings-G")
 async def test_keys_are_discovered_once_however_many_ask_at_the_same_time(
     provider: Provider, campus: JwtAuthenticator, claims: Claims
 ) -> None:
@@ -92,6 +93,7 @@ async def test_a_provider_that_is_down_is_asked_once_a_minute_and_believed_when_
     assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
 
 
+@pytest.mark.promise("findings-12")
 async def test_keys_are_kept_while_the_provider_is_down_for_a_day(
     provider: Provider, campus: JwtAuthenticator, keys: JwksClient, claims: Claims, clock: ManualClock
 ) -> None:
@@ -167,6 +169,7 @@ async def test_five_thousand_random_kids_cost_one_fetch_a_minute_and_good_tokens
     assert provider.asked["/keys"] == 3
 
 
+@pytest.mark.promise("findings-12")
 async def test_five_thousand_random_kids_while_the_provider_is_down_cost_one_attempt_a_minute(
     provider: Provider, keys: JwksClient, clock: ManualClock
 ) -> None:
@@ -199,6 +202,7 @@ RUBBISH = [
 ]
 
 
+@pytest.mark.promise("findings-12")
 @pytest.mark.parametrize("body", RUBBISH, ids=range(len(RUBBISH)))
 async def test_a_key_set_that_is_none_is_refused_and_the_old_one_kept(
     provider: Provider, keys: JwksClient, clock: ManualClock, body: bytes

@@ -103,6 +103,7 @@ async def test_the_subject_and_the_groups_are_read_from_the_claims_that_are_name
         await named.authenticate(bearer(provider.sign(claims())))
 
 
+@pytest.mark.promise("findings-G")
 async def test_every_trick_with_the_algorithm_is_refused(
     provider: Provider, campus: JwtAuthenticator, claims: Claims
 ) -> None:
@@ -137,6 +138,7 @@ async def test_a_token_of_one_kind_of_key_is_not_checked_with_another(
         await campus.authenticate(bearer(provider.sign(claims(), key=other, headers={"kid": published.kid})))
 
 
+@pytest.mark.promise("findings-13")
 async def test_a_key_too_short_to_be_safe_is_refused(
     provider: Provider, campus: JwtAuthenticator, claims: Claims
 ) -> None:
@@ -169,6 +171,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.promise("findings-13")
 @pytest.mark.parametrize(
     "otherwise",
     WRONG,
@@ -202,6 +205,7 @@ async def test_another_kind_of_token_and_critical_extensions_are_refused(
         await campus.authenticate(bearer(signed_raw(provider, header, json.dumps(claims()))))
 
 
+@pytest.mark.promise("findings-13")
 async def test_a_claim_said_twice_is_not_believed(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
     header = json.dumps({"alg": "EdDSA", "kid": provider.keys[0].kid})
     twice = json.dumps(claims()).removesuffix("}") + ', "sub": "mallory"}'

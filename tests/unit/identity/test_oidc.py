@@ -153,6 +153,7 @@ def browser(made: Made) -> Browser:
     return made()
 
 
+@pytest.mark.promise("sign-in-2")
 async def test_a_sign_in_asks_for_a_code_with_pkce_and_ends_with_the_person_at_the_link(browser: Browser) -> None:
     begun = await browser.begin()
     assert dict(begun.query) == {
@@ -175,6 +176,7 @@ async def test_a_sign_in_asks_for_a_code_with_pkce_and_ends_with_the_person_at_t
     assert base64.urlsafe_b64encode(hashed).rstrip(b"=").decode() == begun.query["code_challenge"]
 
 
+@pytest.mark.promise("sign-in-16")
 async def test_a_state_is_good_once_and_in_the_browser_that_began(browser: Browser, made: Made) -> None:
     begun = await browser.begin()
     browser.vouch(begun)
@@ -197,6 +199,7 @@ async def test_a_sign_in_that_takes_more_than_ten_minutes_is_over(browser: Brows
         await browser.finish(begun)
 
 
+@pytest.mark.promise("sign-in-6")
 async def test_an_answer_of_another_issuer_or_of_none_is_a_mix_up(browser: Browser) -> None:
     begun = await browser.begin()
     browser.vouch(begun)
@@ -206,6 +209,7 @@ async def test_an_answer_of_another_issuer_or_of_none_is_a_mix_up(browser: Brows
     assert browser.tokens.forms == []
 
 
+@pytest.mark.promise("sign-in-3")
 @pytest.mark.parametrize(
     "otherwise",
     [
@@ -239,6 +243,7 @@ async def test_an_id_token_that_says_anything_wrong_signs_nobody_in(
         await browser.finish(begun)
 
 
+@pytest.mark.promise("sign-in-3")
 async def test_an_id_token_of_a_strange_key_of_no_key_or_of_another_algorithm_signs_nobody_in(
     browser: Browser,
 ) -> None:
@@ -267,6 +272,7 @@ async def test_an_id_token_of_a_strange_key_of_no_key_or_of_another_algorithm_si
             await browser.finish(begun)
 
 
+@pytest.mark.promise("sign-in-3")
 async def test_at_hash_and_azp_that_are_right_are_believed(browser: Browser) -> None:
     begun = await browser.begin()
     half = hashlib.sha512(b"the-access-token").digest()[:32]
@@ -275,6 +281,7 @@ async def test_at_hash_and_azp_that_are_right_are_believed(browser: Browser) -> 
     assert (await browser.finish(begun))[0].subject == "anna"
 
 
+@pytest.mark.promise("sign-in-4")
 async def test_what_the_id_token_lacks_is_looked_for_in_userinfo_of_the_same_person_alone(browser: Browser) -> None:
     begun = await browser.begin()
     browser.vouch(begun, groups=None)
@@ -285,6 +292,7 @@ async def test_what_the_id_token_lacks_is_looked_for_in_userinfo_of_the_same_per
     assert (await browser.finish(begun))[0].groups == {"supervisors"}
 
 
+@pytest.mark.promise("sign-in-5")
 async def test_a_secret_goes_form_encoded_into_the_header_or_into_the_form(made: Made, tokens: TokenServer) -> None:
     for browser in (made("client_secret_basic"), made("client_secret_post"), made("none")):
         begun = await browser.begin()
@@ -300,6 +308,7 @@ async def test_a_secret_goes_form_encoded_into_the_header_or_into_the_form(made:
     assert tokens.authorizations[1:] == [None, None]
 
 
+@pytest.mark.promise("sign-in-5")
 async def test_a_client_with_a_private_key_proves_it_by_an_assertion_good_for_a_minute(made: Made) -> None:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -384,6 +393,7 @@ async def test_a_discovery_document_that_lies_is_not_believed(browser: Browser, 
         await browser.begin()
 
 
+@pytest.mark.promise("sign-in-2")
 async def test_tabs_sign_in_side_by_side_and_of_many_the_newest_count(browser: Browser) -> None:
     begun = [await browser.begin(f"/?tab={number}") for number in range(6)]
     for number in (5, 2):
@@ -393,6 +403,7 @@ async def test_tabs_sign_in_side_by_side_and_of_many_the_newest_count(browser: B
         await browser.finish(begun[0])
 
 
+@pytest.mark.promise("sign-in-2")
 async def test_the_cookie_stays_one_that_browsers_keep_however_long_the_links_are(browser: Browser) -> None:
     for _ in range(8):
         await browser.begin("/?" + "x" * 1500)
@@ -406,6 +417,7 @@ async def test_the_cookie_stays_one_that_browsers_keep_however_long_the_links_ar
     assert (await browser.finish(begun))[1] == "/"
 
 
+@pytest.mark.promise("sign-in-16")
 async def test_a_cookie_of_another_key_or_another_purpose_begins_nothing(browser: Browser, made: Made) -> None:
     begun = await browser.begin()
     browser.vouch(begun)
@@ -424,6 +436,7 @@ async def test_a_cookie_of_another_key_or_another_purpose_begins_nothing(browser
         browser.cookie = kept
 
 
+@pytest.mark.promise("sign-in-11")
 async def test_a_fourth_round_trip_within_a_minute_is_not_begun_and_a_minute_later_it_is(browser: Browser) -> None:
     for _ in range(3):
         begun = await browser.begin()

@@ -36,6 +36,7 @@ def token(secret: Secret | str) -> Credentials:
     return Credentials(access_token=secret if isinstance(secret, Secret) else Secret(secret))
 
 
+@pytest.mark.promise("rules-15")
 @pytest.mark.parametrize("offered", [bearer(KEY), token(KEY)])
 async def test_a_key_is_known_in_a_header_and_as_an_access_token(clock: ManualClock, offered: Credentials) -> None:
     identity = await made(clock).authenticate(offered)
@@ -63,6 +64,7 @@ async def test_a_key_that_has_expired_is_refused_and_so_are_its_tokens(clock: Ma
             await keys.authenticate(offered)
 
 
+@pytest.mark.promise("rules-15")
 async def test_the_day_on_which_a_key_expires_is_its_last() -> None:
     digest = archive().secret_sha256
     clock = ManualClock(datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC).timestamp())
@@ -74,6 +76,7 @@ async def test_the_day_on_which_a_key_expires_is_its_last() -> None:
     assert ServiceKey.until(None, "archive", digest, ["archive"]) == archive()
 
 
+@pytest.mark.promise("rules-16")
 async def test_a_login_needs_the_name_and_the_secret_of_one_key(clock: ManualClock) -> None:
     keys = made(clock, archive(), archive(OTHER, name="other"))
     identity, _ = keys.log_in("other", Secret(OTHER))
@@ -83,6 +86,7 @@ async def test_a_login_needs_the_name_and_the_secret_of_one_key(clock: ManualClo
             keys.log_in(name, Secret(secret))
 
 
+@pytest.mark.promise("rules-16")
 async def test_a_login_is_good_for_an_hour_and_only_while_its_key_is(clock: ManualClock) -> None:
     keys = made(clock)
     _, login = keys.log_in("archive", Secret(KEY))
@@ -97,6 +101,7 @@ async def test_a_login_is_good_for_an_hour_and_only_while_its_key_is(clock: Manu
         await keys.authenticate(token(login))
 
 
+@pytest.mark.promise("rules-21")
 async def test_a_proof_is_for_one_video_again_and_again_until_the_hour_is_over(clock: ManualClock) -> None:
     keys = made(clock)
     identity, _ = keys.log_in("archive", Secret(KEY))

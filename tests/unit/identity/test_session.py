@@ -63,6 +63,7 @@ async def test_a_session_is_the_person_that_was_vouched_for(running_stack: Gatew
     assert identity.expires_at == running_stack.clock.now() + 8 * 3600
 
 
+@pytest.mark.promise("sign-in-7")
 async def test_only_groups_that_some_rule_names_are_kept(running_stack: GatewayStack) -> None:
     sessions = running_stack.sessions()
     identity = await sessions.authenticate(value_of(sessions, sessions.issue_header(ANNA)))
@@ -86,6 +87,7 @@ def test_who_fits_into_no_cookie_is_told_and_not_lost_without_a_word(running_sta
         running_stack.sessions(keep_groups=groups).issue_header(replace(ANNA, groups=groups))
 
 
+@pytest.mark.promise("sign-in-7")
 async def test_each_sign_in_starts_a_session_with_an_id_of_its_own(running_stack: GatewayStack) -> None:
     sessions = running_stack.sessions()
     first = await sessions.authenticate(value_of(sessions, sessions.issue_header(ANNA)))
@@ -96,6 +98,7 @@ async def test_each_sign_in_starts_a_session_with_an_id_of_its_own(running_stack
     assert first.session != second.session
 
 
+@pytest.mark.promise("sign-in-7")
 async def test_a_session_ends_when_it_is_idle(running_stack: GatewayStack) -> None:
     sessions = running_stack.sessions()
     offered = value_of(sessions, sessions.issue_header(ANNA))
@@ -105,6 +108,7 @@ async def test_a_session_ends_when_it_is_idle(running_stack: GatewayStack) -> No
     assert await sessions.authenticate(offered) is None
 
 
+@pytest.mark.promise("sign-in-7")
 async def test_a_session_in_use_lives_on_until_its_lifetime_and_no_longer(running_stack: GatewayStack) -> None:
     sessions = running_stack.sessions()
     offered = value_of(sessions, sessions.issue_header(ANNA))
@@ -145,11 +149,13 @@ async def test_a_copied_cookie_is_void_after_the_sign_out(running_stack: Gateway
     assert await sessions.authenticate(other) is not None
 
 
+@pytest.mark.promise("sign-in-7")
 async def test_a_restart_signs_nobody_out(running_stack: GatewayStack) -> None:
     offered = value_of(running_stack.sessions(), running_stack.sessions().issue_header(ANNA))
     assert await running_stack.sessions().authenticate(offered) is not None
 
 
+@pytest.mark.promise("sign-in-7")
 async def test_the_first_secret_signs_and_all_are_accepted(running_stack: GatewayStack) -> None:
     old, both, new = running_stack.sessions(ONE), running_stack.sessions(TWO, ONE), running_stack.sessions(TWO)
     before = value_of(old, old.issue_header(ANNA))
@@ -160,6 +166,7 @@ async def test_the_first_secret_signs_and_all_are_accepted(running_stack: Gatewa
     assert await old.authenticate(after) is None
 
 
+@pytest.mark.promise("sign-in-7")
 async def test_a_cookie_that_was_tampered_with_is_no_proof(running_stack: GatewayStack) -> None:
     sessions = running_stack.sessions()
     offered = value_of(sessions, sessions.issue_header(ANNA)).session
@@ -181,6 +188,7 @@ async def test_the_secret_itself_is_not_the_key(running_stack: GatewayStack) -> 
     assert await running_stack.sessions(Secret(text)).authenticate(Credentials(session=Secret(forged))) is None
 
 
+@pytest.mark.promise("sign-in-7")
 async def test_nothing_of_the_person_can_be_read_from_the_cookie(running_stack: GatewayStack) -> None:
     header = running_stack.sessions().issue_header(ANNA)
     opened = base64.urlsafe_b64decode(header.partition("=")[2].partition(";")[0])
@@ -219,6 +227,7 @@ def attributes(header: str) -> list[str]:
     return header.split("; ")[1:]
 
 
+@pytest.mark.promise("sign-in-7")
 def test_on_https_the_cookie_is_bound_to_the_host(running_stack: GatewayStack) -> None:
     header = running_stack.sessions().issue_header(ANNA)
     assert header.startswith("__Host-valt_gateway_session=")
@@ -226,6 +235,7 @@ def test_on_https_the_cookie_is_bound_to_the_host(running_stack: GatewayStack) -
     assert len(header) < 4096
 
 
+@pytest.mark.promise("findings-L")
 def test_on_http_the_cookie_is_not_secure_since_browsers_would_drop_it(running_stack: GatewayStack) -> None:
     header = running_stack.sessions(secure=False).issue_header(ANNA)
     assert header.startswith("valt_gateway_session=")

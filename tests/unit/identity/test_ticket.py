@@ -107,6 +107,7 @@ async def test_the_same_ticket_signed_anew_in_another_order_is_a_replay(running_
         await running_stack.portal.authenticate(offered(jwt.encode(dict(reversed(first.items())), PORTAL, "EdDSA")))
 
 
+@pytest.mark.promise("findings-13")
 async def test_a_malleated_copy_of_a_spent_ticket_is_a_replay(running_stack: GatewayStack) -> None:
     ticket = running_stack.mint()
     await running_stack.portal.authenticate(offered(ticket))

@@ -239,6 +239,7 @@ def test_a_library_that_cannot_format_its_message_ends_nothing(clock: ManualCloc
     assert told.events == [LogEvent("warning", "a message that cannot be formatted", (("logger", "asyncio"),))]
 
 
+@pytest.mark.promise("findings-17")
 def test_a_flood_is_cut_to_a_few_lines_a_second_and_one_with_the_count(
     library: logging.Logger, stream: Stream, clock: ManualClock
 ) -> None:

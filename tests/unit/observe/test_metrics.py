@@ -125,6 +125,7 @@ def test_the_build_is_named(metrics: Metrics) -> None:
     assert exposed(metrics)["build_info", labels] == 1
 
 
+@pytest.mark.promise("streams-36")
 @pytest.mark.parametrize(
     ("event", "counted"),
     [

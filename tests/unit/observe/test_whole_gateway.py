@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
 
@@ -16,6 +18,7 @@ def accesses(stack: GatewayStack) -> list[dict[str, Any]]:
     return [record for record in records if record["event"] == "request"]
 
 
+@pytest.mark.promise("streams-36")
 async def test_audit_metrics_and_log_tell_the_same_of_one_stream(stack: GatewayStack) -> None:
     headers = stack.bearer("anna") | {"Range": "bytes=100-1099"}
     async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:

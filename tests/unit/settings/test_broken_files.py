@@ -16,6 +16,7 @@ TOLD = {
 }
 
 
+@pytest.mark.promise("rules-11")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_file_is_told_with_key_line_reason_and_remedy(tmp_path: Path, name: str) -> None:
     loaded = load_text(tmp_path, BROKEN[name])

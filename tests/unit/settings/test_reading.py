@@ -128,6 +128,7 @@ def test_plain_http_to_valt_elsewhere_is_warned_about(tmp_path: Path) -> None:
     assert [(warning.key, warning.line) for warning in loaded.warnings] == [("valt.base_url", 5)]
 
 
+@pytest.mark.promise("streams-20", "findings-1", "findings-21")
 def test_redirect_delivery_is_warned_about(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, GOOD + 'delivery = "redirect"\n')
 
@@ -213,6 +214,7 @@ def test_examples_are_not_tried_on_rules_that_are_wrong(tmp_path: Path) -> None:
     assert [fault.key for fault in loaded.faults] == ["grants.0.account"]
 
 
+@pytest.mark.promise("rules-11")
 @pytest.mark.parametrize(
     "narrower",
     ['rooms = ["Room 3"]', 'created_within = "90d"', "author_is_me = true", 'template = { course = "x" }'],
@@ -223,6 +225,7 @@ def test_a_rule_after_a_narrower_one_is_not_in_its_shadow(tmp_path: Path, narrow
     assert load_text(tmp_path, f"{GOOD}{narrower}\n{wider}").faults == ()
 
 
+@pytest.mark.promise("rules-11")
 def test_a_narrower_rule_after_a_wider_one_is_in_its_shadow(tmp_path: Path) -> None:
     narrower = '\n[[grants]]\nname = "n"\ngroups = ["supervisors"]\nrecordings = ["a*"]\naccount = "reviewer"\n'
 

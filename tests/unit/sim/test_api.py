@@ -116,6 +116,7 @@ async def test_a_links_file_name_is_encoded_twice(valt: Caller) -> None:
     assert once.startswith("S%C3%A9ance+%C3%A0+Besan%C3%A7on+%2B+suite++Cam%C3%A9ra+1+05-06-2025+10-18-AM.mp4")
 
 
+@pytest.mark.promise("rules-25")
 async def test_details_have_every_field_of_valt_6(valt: Caller) -> None:
     await valt.login()
     assert await valt.ask("GET", RECORD) == Said(
@@ -151,6 +152,7 @@ def _marker(number: int, event: str, time: float, color: str, hex_color: str) ->
     return {"id": number, "event": event, "time": time, "color": color, "hex_color": hex_color, "template": []}
 
 
+@pytest.mark.promise("rules-25")
 async def test_valt_5_has_integers_for_ids(valt: Caller) -> None:
     await valt.login()
     data = (await valt.ask("GET", f"/api/v3/records/{ACCENTS}")).body["data"]
@@ -180,6 +182,7 @@ async def test_a_search_lists_recordings_without_their_videos(valt: Caller) -> N
     }
 
 
+@pytest.mark.promise("rules-25")
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
@@ -196,6 +199,7 @@ async def test_a_search_finds_by_name_and_pages(valt: Caller, asked: dict[str, A
     assert [row["name"] for row in said.body["data"]["records"]] == found
 
 
+@pytest.mark.promise("rules-25")
 async def test_rooms_have_ids_and_names(valt: Caller) -> None:
     await valt.login()
     rooms = (await valt.ask("GET", "/api/v3/rooms/info")).body["data"]["rooms"]

@@ -30,6 +30,7 @@ def test_a_pages_policy_lets_media_come_from_where_links_may_lead() -> None:
     assert AllowedHosts.of("http://[::1]:80", ()).sources() == ["http:"]
 
 
+@pytest.mark.promise("findings-F")
 @pytest.mark.parametrize(
     "url",
     [
@@ -44,6 +45,7 @@ def test_the_apis_own_host_on_any_port_and_listed_hosts_are_allowed_and_kept_byt
     assert read_link(url, HTTPS, 0.0).url.reveal() == url
 
 
+@pytest.mark.promise("findings-15")
 @pytest.mark.parametrize(
     "url",
     [

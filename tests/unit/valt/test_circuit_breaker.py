@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
@@ -140,6 +141,7 @@ TestAgainstItsModel = AgainstItsModel.TestCase
 TestAgainstItsModel.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
+@pytest.mark.promise("streams-25")
 def test_retries_are_a_tenth_of_the_calls_however_many_fail() -> None:
     patience = RetryBudget(reserve=5.0, rand=random.Random(1).random)
     retried = 0
@@ -153,6 +155,7 @@ def test_retries_are_a_tenth_of_the_calls_however_many_fail() -> None:
     assert retried <= 5 + 100
 
 
+@pytest.mark.promise("streams-25")
 def test_pauses_have_full_jitter_and_grow() -> None:
     seen = [RetryBudget(rand=lambda: 1.0).pause(retries, 30.0) for retries in (0, 1)]
     assert seen == [0.1, 0.2]

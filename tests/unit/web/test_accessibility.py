@@ -73,6 +73,7 @@ async def opened(here: GatewayStack, chromium: Browser, name: str) -> Page:
     return page
 
 
+@pytest.mark.promise("sign-in-13")
 async def test_axe_finds_nothing_on_any_page(here: GatewayStack, chromium: Browser) -> None:
     found = {}
     for name in PAGES:
@@ -82,6 +83,7 @@ async def test_axe_finds_nothing_on_any_page(here: GatewayStack, chromium: Brows
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
+@pytest.mark.promise("sign-in-13")
 async def test_axe_finds_nothing_on_the_page_that_says_one_is_signed_out(here: GatewayStack, chromium: Browser) -> None:
     page = await opened(here, chromium, "sign-out")
     await page.get_by_role("button", name="Sign out").click()
@@ -89,6 +91,7 @@ async def test_axe_finds_nothing_on_the_page_that_says_one_is_signed_out(here: G
     assert await found_in_any_light(page) == []
 
 
+@pytest.mark.promise("watch-13")
 async def test_axe_finds_nothing_on_the_watch_page_in_use_and_in_trouble(here: GatewayStack, chromium: Browser) -> None:
     here.valt.recording(SESSION).films[1].ready = False
     page = await opened(here, chromium, "watch page")
@@ -103,6 +106,7 @@ async def test_axe_finds_nothing_on_the_watch_page_in_use_and_in_trouble(here: G
     assert await found_in_any_light(page) == []
 
 
+@pytest.mark.promise("sign-in-13")
 async def test_axe_finds_what_is_wrong(chromium: Browser) -> None:
     page = await chromium.new_page()
     await page.set_content("<title>x</title><img src=x><p style='color:#aaa;background:#fff'>faint</p>")

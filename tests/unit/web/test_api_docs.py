@@ -22,6 +22,7 @@ async def here(tmp_path: Path) -> AsyncIterator[GatewayStack]:
         yield running
 
 
+@pytest.mark.promise("rules-24")
 async def test_every_operation_stands_on_the_page_with_its_parameters_and_answers(here: GatewayStack) -> None:
     async with here.client.get(here.url + "/docs") as answer:
         text = unescape(await answer.text())
@@ -57,6 +58,7 @@ def test_a_link_within_the_page_leads_to_one_place() -> None:
     assert len(set(ids)) == len(ids)
 
 
+@pytest.mark.promise("rules-24")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_browser_shows_it_whole_and_finds_nothing_against_the_policy(here: GatewayStack, scheme: str) -> None:
     async with browser() as chromium:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
+import pytest
+
 LANGUAGES = {
     file.name.removesuffix(".toml"): tomllib.loads(file.read_text(encoding="utf-8"))
     for file in files("gateway.web.pages").joinpath("languages").iterdir()
@@ -20,6 +22,7 @@ def texts(table: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
             yield path + key, value
 
 
+@pytest.mark.promise("watch-13")
 def test_every_language_says_all_that_english_says_and_leaves_the_same_gaps() -> None:
     def gaps(language: str) -> dict[str, set[str]]:
         return {key: set(re.findall(r"\{(\w+)\}", text)) for key, text in texts(LANGUAGES[language])}

@@ -26,6 +26,7 @@ async def logo_of(here: GatewayStack, path: str = "/") -> str:
     return before.rpartition('<img src="')[2]
 
 
+@pytest.mark.promise("sign-in-13")
 async def test_it_stands_on_every_page_and_is_served_as_a_picture(here: GatewayStack) -> None:
     address = await logo_of(here)
     assert await logo_of(here, "/nowhere") == address

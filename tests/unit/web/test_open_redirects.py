@@ -4,6 +4,8 @@ import random
 import re
 from urllib.parse import quote, urljoin, urlsplit
 
+import pytest
+
 from gateway.web.handlers.login import own_path
 
 _PIECES = (
@@ -31,6 +33,7 @@ def as_browsers_read(text: str) -> str:
     return path.replace("\\", "/") + mark + query
 
 
+@pytest.mark.promise("sign-in-10")
 def test_of_ten_thousand_payloads_none_leads_to_another_site_or_away_from_our_own_pages() -> None:
     for payload in payloads(10_000):
         led = own_path(payload)

@@ -38,6 +38,7 @@ async def page(here: GatewayStack, name: str, **headers: str) -> tuple[str, dict
         return await answer.text(), dict(answer.headers)
 
 
+@pytest.mark.promise("sign-in-13", "rules-24")
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_page_runs_no_script_takes_only_its_own_style_and_is_kept_by_nobody(
     here: GatewayStack, name: str
@@ -55,6 +56,7 @@ async def test_a_page_runs_no_script_takes_only_its_own_style_and_is_kept_by_nob
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.promise("sign-in-13")
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("language", ["en", "de", "es"])
 async def test_a_page_speaks_the_readers_language_and_says_so(here: GatewayStack, name: str, language: str) -> None:
@@ -66,6 +68,7 @@ async def test_a_page_speaks_the_readers_language_and_says_so(here: GatewayStack
     assert re.search(r"<title>[^<]+</title>", text)
 
 
+@pytest.mark.promise("sign-in-13")
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_page_names_the_request_as_the_log_does_and_shows_the_way_back(here: GatewayStack, name: str) -> None:
     text, headers = await page(here, name)
@@ -94,6 +97,7 @@ async def test_what_was_asked_for_is_never_repeated_on_a_page(here: GatewayStack
         assert "canary" not in await answer.text()
 
 
+@pytest.mark.promise("sign-in-13")
 async def test_who_is_signed_in_is_told_since_when_in_their_own_language(here: GatewayStack) -> None:
     address = f"{here.url}{VIDEO_PATH}?ticket={here.ticket()}"
     async with here.client.get(address, headers=NAVIGATION, allow_redirects=False) as answer:

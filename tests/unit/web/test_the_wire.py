@@ -77,6 +77,7 @@ async def test_only_http_1_is_spoken(stack: GatewayStack, version: str) -> None:
     assert "x-request-id" in headers
 
 
+@pytest.mark.promise("findings-5")
 @pytest.mark.parametrize(
     "doubled",
     [
@@ -102,6 +103,7 @@ async def test_only_the_origin_form_of_a_target_is_answered(stack: GatewayStack,
     assert b"evil" not in body
 
 
+@pytest.mark.promise("findings-2")
 @pytest.mark.parametrize("path", [f"/{VIDEO_PATH}", f"/x/..{VIDEO_PATH}", VIDEO_PATH.upper(), f"{VIDEO_PATH}/"])
 async def test_no_path_is_made_into_another(stack: GatewayStack, path: str) -> None:
     status, headers, _ = await say(stack, *get(proof(stack), path=path))
@@ -109,6 +111,7 @@ async def test_no_path_is_made_into_another(stack: GatewayStack, path: str) -> N
     assert "location" not in headers
 
 
+@pytest.mark.promise("findings-4")
 @pytest.mark.parametrize("host", ["evil.test", "evil.test/x?y", "a@evil.test", "a b", "x:99999"])
 async def test_host_is_never_believed(stack: GatewayStack, host: str) -> None:
     lines = (
@@ -153,12 +156,14 @@ async def test_an_upgrade_is_not_taken_up(stack: GatewayStack) -> None:
     assert "upgrade" not in headers
 
 
+@pytest.mark.promise("streams-29", "findings-18")
 @pytest.mark.parametrize("size", [9_000, 200_000])
 async def test_a_header_too_large_is_431(stack: GatewayStack, size: int) -> None:
     status, _, body = await say(stack, *get(f"X-A: {'a' * size}"))
     assert (status, json.loads(body)["code"]) == (431, "headers_too_large")
 
 
+@pytest.mark.promise("streams-29", "findings-18")
 async def test_too_many_headers_are_refused(stack: GatewayStack) -> None:
     status, _, _ = await say(stack, *get(*(f"X-{n}: a" for n in range(200))))
     assert status in (400, 431)
@@ -171,6 +176,7 @@ async def test_a_request_hidden_in_a_body_is_not_answered(stack: GatewayStack) -
     assert rest.count(b"Disallow") == 1
 
 
+@pytest.mark.promise("findings-17")
 async def test_a_thousand_malformed_requests_make_a_few_lines_of_log(stack: GatewayStack) -> None:
     for _ in range(1000):
         status, _, _ = await say(stack, "GET / HTTP/1.1", f"Bad Header {MARK}: x", "Host: x")

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from gateway.valt import schema
 from gateway.web.schemas import valt_api
 
@@ -18,6 +20,7 @@ TOLD = {
 }
 
 
+@pytest.mark.promise("rules-22")
 def test_camera_passwords_and_other_peoples_rights_get_no_further() -> None:
     known = schema.recording_details(json.dumps({"data": TOLD}).encode())
     whole = json.dumps([valt_api.details(known, known.videos), valt_api.row(known)])
