@@ -1,17 +1,19 @@
-"""What a fronting proxy says in a header, believed by the socket's own peer address alone."""
+"""Identities that a fronting proxy states in request headers; accepted from listed socket peers only."""
 
 import hmac
-import ipaddress
 from collections.abc import Collection
 
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.claims import name_of
 from gateway.model import Credentials, Identity, Secret
+from gateway.network import TrustedNetworks
 
 
 class HeaderAuthenticator:
-    """*networks* list the peers whose word it is ("unix" for a unix socket). From everyone else the headers are as if
-    they were absent. *secret_header* and *secret* are an optional second lock."""
+    """*networks* are the peers whose headers are accepted; from any other peer the headers count as absent.
+
+    With *secret_header* and *secret* the proxy must also send that secret.
+    """
 
     def __init__(
         self,
@@ -27,19 +29,22 @@ class HeaderAuthenticator:
         self._subject_header = subject_header.lower()
         self._groups_header = groups_header.lower()
         self._separator = groups_separator
-        self._unix = "unix" in networks
-        self._networks = [ipaddress.ip_network(network) for network in networks if network != "unix"]
+        self._networks = TrustedNetworks(networks)
         self._secret_header = secret_header.lower()
         self._secret = secret
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
+        """Returns the identity, or None without a subject header or from a peer that is not listed.
+
+        Raises InvalidCredentialsError if the secret is wrong or a name is not valid.
+        """
         subject = credentials.headers.get(self._subject_header)
-        if subject is None or not self._is_listed(credentials.peer):
+        if subject is None or credentials.peer not in self._networks:
             return None
         if self._secret is not None:
-            shown = credentials.headers.get(self._secret_header, "")
-            if not hmac.compare_digest(_bytes(shown), _bytes(self._secret.reveal())):
-                raise InvalidCredentialsError("the fronting proxy did not show its secret")
+            offered = credentials.headers.get(self._secret_header, "")
+            if not hmac.compare_digest(_to_bytes(offered), _to_bytes(self._secret.reveal())):
+                raise InvalidCredentialsError("the fronting proxy's secret is missing or wrong")
         groups = credentials.headers.get(self._groups_header, "").split(self._separator)
         return Identity(
             subject=name_of(subject),
@@ -49,16 +54,6 @@ class HeaderAuthenticator:
             groups=frozenset(name_of(group.strip()) for group in groups if group.strip()),
         )
 
-    def _is_listed(self, peer: str | None) -> bool:
-        if peer is None:
-            return self._unix
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in network for network in self._networks)
 
-
-def _bytes(text: str) -> bytes:
+def _to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")

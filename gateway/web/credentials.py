@@ -1,11 +1,11 @@
 """What a request offers as proof, gathered from where proofs may stand."""
 
-import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from multidict import CIMultiDictProxy
 
 from gateway.model import Credentials, Secret
+from gateway.network import TrustedNetworks, parse_address
 from gateway.web.request import Request
 
 
@@ -39,39 +39,24 @@ class CredentialsReader:
 
 
 class TrustedProxies:
-    """Who the client is behind proxies that are trusted by the socket's own peer address. *trusted* are networks."""
+    """Finds the client's address behind trusted proxies, which are recognised by the address of the socket's peer.
 
-    def __init__(self, trusted: Iterable[str]) -> None:
-        self._trusted = [ipaddress.ip_network(network) for network in trusted if network != "unix"]
-        self._unix = "unix" in trusted
+    *trusted* is a list of networks, as TrustedNetworks takes it.
+    """
+
+    def __init__(self, trusted: Collection[str]) -> None:
+        self._trusted = TrustedNetworks(trusted)
 
     def client(self, peer: str | None, headers: CIMultiDictProxy[str]) -> str | None:
-        """The right-most address of X-Forwarded-For that is not a trusted proxy's, or *peer*, the socket's."""
-        if not self._trusted and not self._unix:
+        """Returns the right-most address of X-Forwarded-For that is not a trusted proxy's, or *peer*, the socket's."""
+        if not self._trusted:
             return peer
         hops = [peer or ""]
-        if self._trusts(peer):
+        if peer in self._trusted:
             for value in reversed(headers.getall("X-Forwarded-For", [])):
                 hops += [hop.strip() for hop in reversed(value.split(","))]
         for hop in hops[:32]:
             address = None if hop == "" and peer is None else hop
-            if not self._trusts(address):
-                return hop if _is_address(hop) else peer
+            if address not in self._trusted:
+                return peer if parse_address(hop) is None else hop
         return peer
-
-    def _trusts(self, peer: str | None) -> bool:
-        if peer is None:
-            return self._unix
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._trusted)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

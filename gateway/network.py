@@ -1,0 +1,43 @@
+"""IP addresses and networks: one parser and one membership test, for socket peers and for addresses in headers."""
+
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+UNIX = "unix"
+"""In a list of networks: every peer on a unix socket."""
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Returns the address, or None if *text* is not one. An IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) is
+    returned as IPv4, so that a network matches its hosts on a dual-stack listener too."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+class TrustedNetworks:
+    """A list of IP networks in CIDR notation, in which ``"unix"`` stands for unix sockets. False if the list is empty.
+
+    Raises ValueError if a network is not valid.
+    """
+
+    def __init__(self, networks: Collection[str]) -> None:
+        self._networks = tuple(ip_network(network) for network in networks if network != UNIX)
+        self._unix = UNIX in networks
+
+    def __bool__(self) -> bool:
+        return self._unix or bool(self._networks)
+
+    def __contains__(self, peer: str | None) -> bool:
+        """Whether *peer* is in one of the networks. None is a peer on a unix socket; text that is no address is in
+        none."""
+        if peer is None:
+            return self._unix
+        address = parse_address(peer)
+        return address is not None and any(address in network for network in self._networks)
+
+    def __repr__(self) -> str:
+        networks = [str(network) for network in self._networks] + [UNIX] * self._unix
+        return f"<TrustedNetworks {' '.join(networks)}>"
