@@ -30,9 +30,9 @@ class ValtLogin(NamedTuple):
 
 
 class JwksRefresh(NamedTuple):
-    """One attempt to fetch a provider's keys: *outcome* ok or error."""
+    """One attempt to fetch a provider's keys ended: *outcome* is ok or error."""
 
-    issuer: str
+    provider: str
     outcome: str
 
 

@@ -65,7 +65,9 @@ def authenticator(
     match provider:
         case JwtSettings():
             header_names.append(provider.header)
-            keys[provider.name] = JwksClient(provider.issuer, provider.jwks_url, session, clock, told.observer)
+            keys[provider.name] = JwksClient(
+                provider.name, provider.issuer, provider.jwks_url, session, clock, told.observer
+            )
             expected = _expected(provider, provider.audience, provider.leeway)
             return JwtAuthenticator(provider.name, provider.header, expected, keys[provider.name], clock, told.observer)
         case HeaderSettings():
@@ -148,7 +150,7 @@ def _flow(
         tuple(provider.scopes),
         redirect_uri,
     )
-    keys[provider.name] = JwksClient(provider.issuer, "", session, told.clock, told.observer)
+    keys[provider.name] = JwksClient(provider.name, provider.issuer, "", session, told.clock, told.observer)
     return OidcProvider(
         provider.name,
         _expected(provider, provider.client_id, provider.leeway),

@@ -196,7 +196,7 @@ class Gateway:
             providers=provider_names(settings),
             rules=[grant.name for grant in settings.grants],
             accounts=list(settings.valt.accounts),
-            issuers=[keys.issuer for keys in app.keys.values()],
+            jwks_providers=list(app.keys),
         )
         self.metrics.watch_breaker(settings.valt.base_url, lambda: app.valt.calls.state)
 

@@ -39,16 +39,19 @@ class _Key:
 
 
 class JwksClient:
-    """The keys of *issuer*, from *jwks_url* or else by discovery. *session* bounds each fetch in time."""
+    """The keys of *issuer*, from *jwks_url* or else by discovery. *provider* is the name of its ``[[identity]]`` table;
+    *session* bounds each fetch in time."""
 
     def __init__(
         self,
+        provider: str,
         issuer: str,
         jwks_url: str,
         session: aiohttp.ClientSession,
         clock: Clock,
         observer: Observer,
     ) -> None:
+        self.provider = provider
         self.issuer = issuer
         self.generation = 0
         """Changes whenever the keys do."""
@@ -130,10 +133,10 @@ class JwksClient:
                 self.generation += 1
             self._keys, self._fingerprint, self._fetched_at = keys, fingerprint, self._clock.monotonic()
             self._failed = False
-            self._observer.on_event(JwksRefresh(self.issuer, "ok"))
+            self._observer.on_event(JwksRefresh(self.provider, "ok"))
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
             self._failed = True
-            self._observer.on_event(JwksRefresh(self.issuer, "error"))
+            self._observer.on_event(JwksRefresh(self.provider, "error"))
             told = (("issuer", self.issuer), ("error", type(error).__name__))
             self._observer.on_event(LogEvent("warning", "a provider's keys could not be fetched", told))
         finally:

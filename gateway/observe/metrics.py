@@ -93,7 +93,7 @@ class Metrics:
         providers: Iterable[str] = (),
         rules: Iterable[str] = (),
         accounts: Iterable[str] = (),
-        issuers: Iterable[str] = (),
+        jwks_providers: Iterable[str] = (),
     ) -> None:
         """The label values of a configuration: present at zero from its start."""
         series, routes = self._series, (*routes, "other")
@@ -102,7 +102,7 @@ class Metrics:
         series.identity.prepare(providers, ("accepted", "refused", "unavailable"))
         series.grants.prepare(("", *rules), ("allowed", "denied", "unknown"))
         series.valt_logins.prepare(accounts, ("ok", "refused", "error", "timeout"))
-        series.jwks_refreshes.prepare(issuers, ("ok", "error"))
+        series.jwks_refreshes.prepare(jwks_providers, ("ok", "error"))
 
     def watch_streams(self, count: Callable[[], int]) -> None:
         """Read how many proxied streams run from *count*, whenever it is asked for."""

@@ -138,7 +138,9 @@ class Series:
         self.relay = Counter("relay_total", "Bodies begun, by the way they move", "way")
         self.breaker_state = Gauge("breaker_state", "0 closed, 1 half open, 2 open", "server")
         self.config_reloads = Counter("config_reloads_total", "Reloads of the configuration", "outcome")
-        self.jwks_refreshes = Counter("jwks_refreshes_total", "Fetches of a provider's keys", "issuer", "outcome")
+        self.jwks_refreshes = Counter(
+            "jwks_refreshes_total", "Fetches of an identity provider's keys (JWKS)", "provider", "outcome"
+        )
         self.limits = Counter("limits_total", "Requests turned away by a limit", "limit")
         self.audit_events = Counter("audit_events_total", "Lines written to the audit", "event")
         self.audit_failures = Counter("audit_failures_total", "Lines that could not be written")

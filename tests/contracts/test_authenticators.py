@@ -40,7 +40,7 @@ class Case:
 
 
 def signed(clock: ManualClock, provider: Provider, client: aiohttp.ClientSession) -> Case:
-    keys = JwksClient(provider.issuer, "", client, clock, Recorder())
+    keys = JwksClient("one", provider.issuer, "", client, clock, Recorder())
     expected = TokenRequirements(provider.issuer, "valt-gateway", ("EdDSA",), 30.0)
     claims = {"iss": provider.issuer, "aud": "valt-gateway", "sub": "anna", "iat": clock.now(), "exp": clock.now() + 60}
     good, bad = (provider.sign({**claims, "aud": audience}) for audience in ("valt-gateway", "another"))

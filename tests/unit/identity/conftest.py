@@ -43,7 +43,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 async def keys(
     provider: Provider, client: aiohttp.ClientSession, clock: ManualClock, recorder: Recorder
 ) -> AsyncIterator[JwksClient]:
-    keys = JwksClient(provider.issuer, "", client, clock, recorder)
+    keys = JwksClient("campus", provider.issuer, "", client, clock, recorder)
     yield keys
     await keys.close()
 

@@ -64,10 +64,10 @@ async def test_one_who_hangs_up_takes_the_keys_from_nobody(
 async def test_keys_at_a_given_address_need_no_discovery(
     provider: Provider, client: aiohttp.ClientSession, clock: ManualClock, recorder: Recorder
 ) -> None:
-    keys = JwksClient("https://sso.example.edu", f"{provider.issuer}/keys", client, clock, recorder)
+    keys = JwksClient("campus", "https://sso.example.edu", f"{provider.issuer}/keys", client, clock, recorder)
     await keys.find(provider.keys[0].kid, "EdDSA")
     assert provider.asked == {"/keys": 1}
-    assert JwksRefresh("https://sso.example.edu", "ok") in recorder.events
+    assert JwksRefresh("campus", "ok") in recorder.events
 
 
 async def test_keys_that_were_never_to_be_had_are_unavailable_and_not_a_bad_token(
@@ -76,7 +76,7 @@ async def test_keys_that_were_never_to_be_had_are_unavailable_and_not_a_bad_toke
     provider.down = True
     with pytest.raises(IdentityProviderError):
         await campus.authenticate(bearer(provider.sign(claims())))
-    assert JwksRefresh(provider.issuer, "error") in recorder.events
+    assert JwksRefresh("campus", "error") in recorder.events
     assert any(isinstance(event, LogEvent) and event.level == "warning" for event in recorder.events)
 
 
@@ -248,7 +248,9 @@ async def test_an_issuer_that_differs_by_a_slash_is_another(
     provider: Provider, client: aiohttp.ClientSession, clock: ManualClock, recorder: Recorder
 ) -> None:
     with pytest.raises(IdentityProviderError):
-        await JwksClient(f"{provider.issuer}/", "", client, clock, recorder).find(provider.keys[0].kid, "EdDSA")
+        await JwksClient("campus", f"{provider.issuer}/", "", client, clock, recorder).find(
+            provider.keys[0].kid, "EdDSA"
+        )
 
 
 async def test_private_secret_and_encryption_keys_are_passed_over(provider: Provider, keys: JwksClient) -> None:

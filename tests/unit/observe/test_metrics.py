@@ -38,7 +38,7 @@ PROMISED = {
     "relay_total": ("counter", {"way"}),
     "breaker_state": ("gauge", {"server"}),
     "config_reloads_total": ("counter", {"outcome"}),
-    "jwks_refreshes_total": ("counter", {"issuer", "outcome"}),
+    "jwks_refreshes_total": ("counter", {"provider", "outcome"}),
     "limits_total": ("counter", {"limit"}),
     "audit_events_total": ("counter", {"event"}),
     "audit_failures_total": ("counter", set()),
@@ -54,7 +54,7 @@ def metrics() -> Metrics:
         providers=["campus"],
         rules=["supervisors"],
         accounts=["reviewer"],
-        issuers=["https://sso.example.edu"],
+        jwks_providers=["campus"],
     )
     metrics.watch_breaker("https://valt.example.edu", lambda: 0)
     return metrics
@@ -111,7 +111,7 @@ def test_known_label_values_are_present_at_zero_so_that_a_first_failure_is_seen_
         "stream_resumes_total{outcome=failed,reason=stalled}",
         "stream_aborts_total{reason=revoked,side=gateway}",
         "stream_aborts_total{reason=gone,side=upstream}",
-        "jwks_refreshes_total{issuer=https://sso.example.edu,outcome=error}",
+        "jwks_refreshes_total{outcome=error,provider=campus}",
         "breaker_state{server=https://valt.example.edu}",
         "limits_total{limit=streams_per_person}",
         "audit_events_total{event=deny}",
@@ -140,8 +140,8 @@ def test_the_build_is_named(metrics: Metrics) -> None:
         ),
         (events.ValtLogin("reviewer", "refused"), {"valt_logins_total{account=reviewer,outcome=refused}": 1}),
         (
-            events.JwksRefresh("https://sso.example.edu", "error"),
-            {"jwks_refreshes_total{issuer=https://sso.example.edu,outcome=error}": 1},
+            events.JwksRefresh("campus", "error"),
+            {"jwks_refreshes_total{outcome=error,provider=campus}": 1},
         ),
         (events.IdentityDecided("campus", "accepted"), {"identity_total{outcome=accepted,provider=campus}": 1}),
         (events.GrantDecided("supervisors", "allowed"), {"grants_total{outcome=allowed,rule=supervisors}": 1}),
@@ -249,7 +249,7 @@ def test_two_gateways_in_one_process_do_not_share_their_counts(metrics: Metrics)
 
 
 def test_what_is_put_aside_goes_with_the_next_look_at_the_loop_though_nobody_asks_or_scrapes(metrics: Metrics) -> None:
-    told, event = Observers(metrics), events.JwksRefresh("https://sso.example.edu", "ok")
+    told, event = Observers(metrics), events.JwksRefresh("campus", "ok")
     before = exposed(metrics)
     holders = sys.getrefcount(event)
     told.on_event(event)
@@ -257,7 +257,7 @@ def test_what_is_put_aside_goes_with_the_next_look_at_the_loop_though_nobody_ask
     told.on_event(events.LoopLagMeasured(0.5))
     assert sys.getrefcount(event) == holders
     assert moved(metrics, before) == {
-        "jwks_refreshes_total{issuer=https://sso.example.edu,outcome=ok}": 1,
+        "jwks_refreshes_total{outcome=ok,provider=campus}": 1,
         "event_loop_lag_seconds_count": 1,
         "event_loop_lag_seconds_sum": 0.5,
     }
