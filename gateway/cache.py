@@ -1,16 +1,20 @@
-"""Things that expire, each loaded once at a time however many wait for it.
+"""A cache with a time to live per entry whose loads are shared, and the single flight that shares them.
 
-The value says how long it is good, as a span turned into a monotonic deadline at once, so that neither a huge
-``exp`` nor a step of the wall clock makes a thing live for ever. Callers who arrive during a load share its task
-behind a shield: one who gives up takes it from nobody. Failures are passed on and not kept, save those of
-*negative*, which are remembered apart so that a scan of unknown keys evicts nothing that is known.
+How it works: `LoadingCache` keeps values in a `cachetools.TLRUCache`. A loaded value states its time to live in
+seconds, which becomes a deadline on the monotonic clock at once, at most `MAX_TTL` away: neither a huge ``exp`` nor a
+step of the wall clock makes an entry immortal. Errors listed in *negative* are cached for a fixed time in a
+`cachetools.TTLCache` of their own, so that a scan of unknown keys evicts no value; every other error reaches the
+callers and is not cached. Callers that miss the same key wait for one load (`SingleFlight`).
+
+Entries are read with ``cache[key]`` because ``cache.get(key)`` costs three times as much in cachetools.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from cachetools import TLRUCache, TTLCache
 
 from gateway.events import CacheLookup
 from gateway.ports import Clock, Observer
@@ -18,84 +22,67 @@ from gateway.ports import Clock, Observer
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-MAX_LIFE = 7 * 24 * 3600.0
-"""Seconds. Nothing is believed for longer, whatever it says of itself."""
+MAX_TTL = 7 * 24 * 3600.0
+"""Seconds. The longest time that an entry stays in a cache, whatever time to live it states."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded(Generic[V]):
-    """A value and for how many seconds it is good; 0 or less: for this once."""
+class CacheEntry(Generic[V]):
+    """A loaded value, not None, and its time to live in seconds: 0 or less is not cached."""
 
     value: V
-    good_for: float
+    ttl: float
 
 
-class Kept(Generic[K, V]):
-    """At most *most* values, each until its end, in monotonic seconds. What was asked for longest ago makes room."""
+class SingleFlight(Generic[K, V]):
+    """Runs one call per key at a time and gives its result to everyone who waits for that key.
 
-    def __init__(self, most: int, clock: Clock) -> None:
-        self._most = most
-        self._monotonic = clock.monotonic
-        self._entries: OrderedDict[K, tuple[V, float]] = OrderedDict()
-
-    def get(self, key: K) -> tuple[V, float] | None:
-        """The value and its end, if that has not come."""
-        entry = self._entries.get(key)
-        if entry is None:
-            return None
-        if entry[1] <= self._monotonic():
-            del self._entries[key]
-            return None
-        self._entries.move_to_end(key)
-        return entry
-
-    def put(self, key: K, value: V, until: float) -> None:
-        self._entries[key] = (value, until)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._most:
-            self._entries.popitem(last=False)
-
-    def drop(self, key: K) -> None:
-        self._entries.pop(key, None)
-
-    def clear(self) -> None:
-        self._entries.clear()
-
-
-class Shared(Generic[K, V]):
-    """Work under way, once a key at a time however many wait for it. *name* is the tasks'."""
+    *name* is the name of the tasks. A waiter that is cancelled cancels neither the call nor the other waiters.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._running: dict[K, asyncio.Task[V]] = {}
+        self._tasks: dict[K, asyncio.Task[V]] = {}
 
     def __contains__(self, key: K) -> bool:
-        return key in self._running
+        """Whether a call for *key* is running."""
+        return key in self._tasks
 
-    async def get(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
-        """What *work* comes to, or what the work under way for *key* does. Raises what it raised."""
-        task = self._running.get(key)
+    def __repr__(self) -> str:
+        return f"<SingleFlight {self._name} running={len(self._tasks)}>"
+
+    def start(self, key: K, call: Callable[[], Awaitable[V]]) -> "asyncio.Task[V]":
+        """Returns the running task for *key*, or starts *call* in a new one. Await it behind asyncio.shield only."""
+        task = self._tasks.get(key)
         if task is None:
-            task = self._running[key] = asyncio.create_task(self._run(key, work), name=self._name)
-            task.add_done_callback(_consume)
-        return await asyncio.shield(task)
+            task = self._tasks[key] = asyncio.create_task(self._run(key, call), name=self._name)
+            task.add_done_callback(_retrieve_exception)
+        return task
+
+    async def run(self, key: K, call: Callable[[], Awaitable[V]]) -> V:
+        """Returns the result of the call that is running for *key*, or of *call*. Raises what that call raised."""
+        return await asyncio.shield(self.start(key, call))
 
     async def close(self) -> None:
-        """Cancel what is still under way."""
-        tasks = list(self._running.values())
+        """Cancel the running calls and wait until they have ended."""
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
+    async def _run(self, key: K, call: Callable[[], Awaitable[V]]) -> V:
         try:
-            return await work()
+            return await call()
         finally:
-            del self._running[key]
+            del self._tasks[key]
 
 
-class Cache(Generic[K, V]):
-    """*name* is the metric's label. *negative* are the errors worth remembering, for *negative_ttl* seconds."""
+class LoadingCache(Generic[K, V]):
+    """At most *max_entries* values, the least recently used evicted first, and as many errors of the types *negative*.
+
+    *name* is the label of the metric `cache_lookups_total`. *negative_ttl* is the time in seconds for which an error is
+    cached; 0 caches none.
+    """
 
     def __init__(
         self,
@@ -108,74 +95,92 @@ class Cache(Generic[K, V]):
         negative_ttl: float = 0.0,
     ) -> None:
         self.name = name
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._observer = observer
-        self._good = Kept[K, V](max_entries, clock)
-        self._refusals = Kept[K, Exception](max_entries, clock)
+        self._values: TLRUCache[K, tuple[V, float]] = TLRUCache(max_entries, _deadline, timer=clock.monotonic)
+        """Each value with its deadline in monotonic seconds."""
+        self._errors: TTLCache[K, Exception] = TTLCache(max_entries, negative_ttl, timer=clock.monotonic)
         self._negative = negative
-        self._negative_ttl = negative_ttl
-        self._loads = Shared[K, V](f"{name} load")
+        self._loads = SingleFlight[K, V](f"{name} load")
         self._hit = CacheLookup(name, "hit")
 
-    async def get(self, key: K, load: Callable[[], Awaitable[Loaded[V]]], *, min_life: float = 0.0) -> V:
-        """The value for *key* with at least *min_life* seconds left, or a newly loaded one whatever it has left.
+    def __repr__(self) -> str:
+        entries, errors = len(self._values), len(self._errors)
+        return f"<LoadingCache {self.name} entries={entries} errors={errors} loads={self._loads!r}>"
 
-        Raises what *load* raised.
+    def cached(self, key: K, min_life: float = 0.0) -> V | None:
+        """Returns the cached value that stays valid for at least *min_life* seconds, or None.
+
+        Reports a hit to the observer; None is not reported, because `get` follows and reports how it was resolved.
         """
-        good = self._good.get(key)
-        if good is not None:
-            value, until = good
-            if min_life <= 0 or until - self._clock.monotonic() >= min_life:
-                self._observer.on_event(self._hit)
-                return value
-            self._told("short")
-        refused = self._refusals.get(key)
-        if refused is not None:
-            self._told("negative")
-            raise refused[0].with_traceback(None)
-        if good is None:
-            self._told("joined" if key in self._loads else "loaded")
-        return await self._loads.get(key, lambda: self._load(key, load))
+        try:
+            value, deadline = self._values[key]
+        except KeyError:
+            return None
+        if min_life > 0 and deadline - self._monotonic() < min_life:
+            return None
+        self._observer.on_event(self._hit)
+        return value
 
-    def peek(self, key: K) -> V | None:
-        """The value if it is there and good. Counts as no look-up."""
-        good = self._good.get(key)
-        return None if good is None else good[0]
-
-    def put(self, key: K, loaded: Loaded[V]) -> None:
-        if loaded.good_for > 0:
-            self._good.put(key, loaded.value, self._clock.monotonic() + min(loaded.good_for, MAX_LIFE))
-        else:
-            self._good.drop(key)
+    async def get(self, key: K, load: Callable[[], Awaitable[CacheEntry[V]]], *, min_life: float = 0.0) -> V:
+        """Returns the cached value that stays valid for at least *min_life* seconds, or a newly loaded one, whatever
+        its time to live. Raises the cached error of *key*, or what *load* raised."""
+        value = self.cached(key, min_life)
+        if value is not None:
+            return value
+        if too_short := key in self._values:
+            self._report("short")
+        error = self._cached_error(key)
+        if error is not None:
+            self._report("negative")
+            raise error.with_traceback(None)
+        if not too_short:
+            self._report("joined" if key in self._loads else "loaded")
+        return await self._loads.run(key, lambda: self._load(key, load))
 
     def forget(self, key: K, value: V) -> None:
-        """Drop *key*, but only if it is still that *value*: another may have replaced it already."""
-        if self.peek(key) == value:
-            self._good.drop(key)
+        """Remove the entry of *key* if it still has that *value*: a concurrent caller may have replaced it already."""
+        try:
+            current, _ = self._values[key]
+        except KeyError:
+            return
+        if current == value:
+            self._values.pop(key, None)
 
     def clear(self) -> None:
-        self._good.clear()
-        self._refusals.clear()
+        """Remove every value and every cached error."""
+        self._values.clear()
+        self._errors.clear()
 
     async def close(self) -> None:
-        """Cancel what is still being loaded."""
+        """Cancel the running loads and wait until they have ended."""
         await self._loads.close()
 
-    async def _load(self, key: K, load: Callable[[], Awaitable[Loaded[V]]]) -> V:
+    def _cached_error(self, key: K) -> Exception | None:
         try:
-            loaded = await load()
-            self.put(key, loaded)
-            return loaded.value
-        except self._negative as error:
-            if self._negative_ttl > 0:
-                self._refusals.put(key, error, self._clock.monotonic() + self._negative_ttl)
-            raise
+            return self._errors[key]
+        except KeyError:
+            return None
 
-    def _told(self, result: str) -> None:
+    async def _load(self, key: K, load: Callable[[], Awaitable[CacheEntry[V]]]) -> V:
+        try:
+            entry = await load()
+        except self._negative as error:
+            self._errors[key] = error
+            raise
+        # A deadline that has passed removes the previous entry.
+        self._values[key] = (entry.value, self._monotonic() + min(entry.ttl, MAX_TTL))
+        return entry.value
+
+    def _report(self, result: str) -> None:
         self._observer.on_event(CacheLookup(self.name, result))
 
 
-def _consume(task: "asyncio.Task[object]") -> None:
-    # Every waiter may have left: a failure nobody awaits is not a fault of the loop.
+def _deadline(_key: object, entry: tuple[object, float], _now: float) -> float:
+    return entry[1]
+
+
+def _retrieve_exception(task: "asyncio.Task[object]") -> None:
+    # asyncio logs the exception of a task that nobody awaits, as here when every waiter has been cancelled.
     if not task.cancelled():
         task.exception()

@@ -49,8 +49,16 @@ class Policy(Protocol):
 
 
 class Links(Protocol):
+    """VALT's download links, cached per account and video."""
+
+    def cached(self, account: str, video: Video, *, min_life: float = 0.0) -> Link | None:
+        """Returns the cached link that stays valid for at least *min_life* seconds, or None. Does no I/O, so that a
+        request whose link is cached needs no coroutine; on None, await `get` with the same arguments."""
+        ...
+
     async def get(self, account: str, video: Video, *, min_life: float = 0.0) -> Link:
-        """A link good for at least *min_life* seconds, or a fresh one whatever its life."""
+        """Returns a link that stays valid for at least *min_life* seconds, from the cache or from VALT, or a newly
+        fetched one whatever its lifetime. Raises VideoNotFoundError, BusyError, TooManyRequestsError or ValtError."""
         ...
 
     async def renew(self, account: str, video: Video, stale: Link) -> Link:

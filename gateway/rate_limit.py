@@ -1,6 +1,7 @@
 """How often a person may ask. Who asks too often is told when to come again, and costs nobody anything."""
 
-from gateway.cache import Kept
+from cachetools import TLRUCache
+
 from gateway.errors import TooManyRequestsError
 from gateway.events import LimitReached
 from gateway.model import Identity
@@ -22,7 +23,9 @@ class Rates:
         self._clock = clock
         self._observer = observer
         self._per_minute = per_minute
-        self._paid_at = Kept[Person, float](_MAX_PERSONS, clock)
+        self._paid_at: TLRUCache[Person, float] = TLRUCache(
+            _MAX_PERSONS, lambda _person, paid_at, _now: paid_at, timer=clock.monotonic
+        )
 
     def limit(self, per_minute: int) -> None:
         """Another rate, from the next request on."""
@@ -33,10 +36,13 @@ class Rates:
         if not self._per_minute:
             return
         price, now, person = _MINUTE / self._per_minute, self._clock.monotonic(), (identity.issuer, identity.subject)
-        unpaid, _ = self._paid_at.get(person) or (now, now)
+        try:
+            unpaid = self._paid_at[person]
+        except KeyError:
+            unpaid = now
         paid_at = max(now, unpaid) + price
         early = paid_at - now - _MINUTE
         if early > _ROUNDING:
             self._observer.on_event(LimitReached("requests_per_minute"))
             raise TooManyRequestsError("limits.requests_per_minute is reached", retry_after=early)
-        self._paid_at.put(person, paid_at, paid_at)
+        self._paid_at[person] = paid_at

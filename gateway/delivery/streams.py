@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import inf
 from typing import TypeVar
 
-from gateway.cache import Kept
+from cachetools import LRUCache
+
 from gateway.errors import BusyError, TooManyRequestsError
 from gateway.events import LimitReached
 from gateway.model import Grant
@@ -50,7 +50,7 @@ class Streams:
         self._persons: Counter[tuple[str, str]] = Counter()
         self._addresses: Counter[str] = Counter()
         self._sessions: Counter[str] = Counter()
-        self._last_use = Kept[str, float](_REMEMBERED, clock)
+        self._last_use: LRUCache[str, float] = LRUCache(_REMEMBERED)
 
     def __len__(self) -> int:
         return len(self._running)
@@ -84,8 +84,7 @@ class Streams:
         """When a stream of that session last ran, Unix seconds: now, while one does. Playing counts as use."""
         if session in self._sessions:
             return self._clock.now()
-        last = self._last_use.get(session)
-        return None if last is None else last[0]
+        return self._last_use.get(session)
 
     def end(self, reason: str, chosen: Callable[[Stream], bool]) -> int:
         """Cut every stream that is *chosen*; returns how many."""
@@ -101,7 +100,7 @@ class Streams:
         _less(self._addresses, address)
         if session is not None:
             _less(self._sessions, session)
-            self._last_use.put(session, self._clock.now(), inf)
+            self._last_use[session] = self._clock.now()
 
     def _refused(
         self, limit: str, error: type[BusyError] | type[TooManyRequestsError]

@@ -2,7 +2,8 @@
 
 from hashlib import sha256
 
-from gateway.cache import Kept
+from cachetools import TLRUCache
+
 from gateway.errors import InvalidCredentialsError
 from gateway.events import CacheLookup
 from gateway.identity.claims import Claims, TokenRequirements, peek, verify
@@ -35,7 +36,10 @@ class JwtAuthenticator:
         self._keys = keys
         self._clock = clock
         self._remember = remember
-        self._verified = Kept[tuple[bytes, int], Identity](_MAX_REMEMBERED, clock)
+        self._verified: TLRUCache[tuple[bytes, int], tuple[Identity, float]] = TLRUCache(
+            _MAX_REMEMBERED, lambda _key, entry, _now: entry[1], timer=clock.monotonic
+        )
+        """Each identity with the monotonic deadline after which its token is verified anew."""
         self._observer = observer
         self._hit, self._loaded = CacheLookup("verified", "hit"), CacheLookup("verified", "loaded")
 
@@ -44,10 +48,13 @@ class JwtAuthenticator:
         if value is None:
             return None
         key = (sha256(value.encode("utf-8", "surrogateescape")).digest(), self._keys.generation)
-        remembered = self._verified.get(key)
-        if remembered is not None:
+        try:
+            identity, _ = self._verified[key]
+        except KeyError:
+            pass
+        else:
             self._observer.on_event(self._hit)
-            return remembered[0]
+            return identity
         token = self._token(value)
         peeked = peek(token)
         if peeked is None or peeked[1].get("iss") != self._expected.issuer:
@@ -60,8 +67,7 @@ class JwtAuthenticator:
         self._observer.on_event(self._loaded)
         identity = self._identity(claims)
         life = min(self._remember, claims.expires_at - self._clock.now())
-        if life > 0:
-            self._verified.put((key[0], self._keys.generation), identity, self._clock.monotonic() + life)
+        self._verified[key[0], self._keys.generation] = (identity, self._clock.monotonic() + life)
         return identity
 
     def forget(self) -> None:

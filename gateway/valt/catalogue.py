@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.cache import Shared
+from gateway.cache import SingleFlight
 from gateway.model import RecordingDetails
 from gateway.valt.client import ValtClient
 from gateway.valt.tokens import Tokens
@@ -19,13 +19,13 @@ class ValtCatalogue:
         self._client = client
         self._tokens = tokens
         self._free = asyncio.Semaphore(_SEARCHES)
-        self._searches = Shared[tuple[Any, ...], list[RecordingDetails]]("search")
+        self._searches = SingleFlight[tuple[Any, ...], list[RecordingDetails]]("search")
 
     async def search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
         """Every recording that matches VALT's own *query*, of texts and numbers, as *account* sees it. The list is
         others' as well. ValtError."""
         key = (account, *sorted(query.items()))
-        return await self._searches.get(key, lambda: self._search(account, query))
+        return await self._searches.run(key, lambda: self._search(account, query))
 
     async def rooms(self, account: str) -> list[tuple[int, str]]:
         """Ids and names of the rooms that *account* sees. ValtError."""

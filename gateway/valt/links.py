@@ -1,6 +1,6 @@
 """A link per account and video, kept until its token's ``exp`` less a margin; one load however many wait."""
 
-from gateway.cache import Cache, Loaded
+from gateway.cache import CacheEntry, LoadingCache
 from gateway.errors import VideoNotFoundError
 from gateway.events import LinkUsed
 from gateway.model import Link, Video
@@ -34,7 +34,7 @@ class ValtLinks:
         self._clock = clock
         self._observer = observer
         self._margin = margin
-        self._cache: Cache[Key, Link] = Cache(
+        self._cache: LoadingCache[Key, Link] = LoadingCache(
             "link",
             clock,
             observer,
@@ -43,6 +43,11 @@ class ValtLinks:
             negative_ttl=negative_ttl,
         )
 
+    def cached(self, account: str, video: Video, *, min_life: float = 0.0) -> Link | None:
+        """Returns the cached link that stays valid for at least *min_life* seconds, or None: then await `get`."""
+        link = self._cache.cached((account, video.recording, video.video), min_life - self._margin)
+        return None if link is None else self._used(link)
+
     async def get(self, account: str, video: Video, *, min_life: float = 0.0) -> Link:
         """A link with at least *min_life* seconds left, or a fresh one whatever it has left."""
         link = await self._cache.get(
@@ -50,9 +55,7 @@ class ValtLinks:
             lambda: self._load(account, video),
             min_life=min_life - self._margin,
         )
-        remaining = 0.0 if link.expires_at is None else max(0.0, link.expires_at - self._clock.now())
-        self._observer.on_event(LinkUsed(remaining))
-        return link
+        return self._used(link)
 
     async def renew(self, account: str, video: Video, stale: Link) -> Link:
         """Another link than *stale*: the one that somebody else has fetched meanwhile, or a fresh one."""
@@ -62,8 +65,13 @@ class ValtLinks:
     async def close(self) -> None:
         await self._cache.close()
 
-    async def _load(self, account: str, video: Video) -> Loaded[Link]:
+    def _used(self, link: Link) -> Link:
+        remaining = 0.0 if link.expires_at is None else max(0.0, link.expires_at - self._clock.now())
+        self._observer.on_event(LinkUsed(remaining))
+        return link
+
+    async def _load(self, account: str, video: Video) -> CacheEntry[Link]:
         link = await self._tokens.use(account, lambda token: self._valt.download(token, video))
         if link.expires_at is None:
-            return Loaded(link, 0.0)
-        return Loaded(link, min(link.expires_at - self._clock.now() - self._margin, _MAX_LIFE))
+            return CacheEntry(link, 0.0)
+        return CacheEntry(link, min(link.expires_at - self._clock.now() - self._margin, _MAX_LIFE))

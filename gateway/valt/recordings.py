@@ -1,6 +1,6 @@
 """What VALT knows of a recording, as an account sees it: believed for a moment, loaded once however many wait."""
 
-from gateway.cache import Cache, Loaded
+from gateway.cache import CacheEntry, LoadingCache
 from gateway.errors import VideoNotFoundError
 from gateway.model import RecordingDetails
 from gateway.ports import Clock, Observer, Valt
@@ -14,7 +14,7 @@ class ValtRecordings:
         self._valt = valt
         self._tokens = tokens
         self._ttl = ttl
-        self._cache: Cache[tuple[str, str], RecordingDetails] = Cache(
+        self._cache: LoadingCache[tuple[str, str], RecordingDetails] = LoadingCache(
             "recording",
             clock,
             observer,
@@ -29,6 +29,6 @@ class ValtRecordings:
     async def close(self) -> None:
         await self._cache.close()
 
-    async def _load(self, account: str, recording: str) -> Loaded[RecordingDetails]:
+    async def _load(self, account: str, recording: str) -> CacheEntry[RecordingDetails]:
         details = await self._tokens.use(account, lambda token: self._valt.record(token, recording))
-        return Loaded(details, self._ttl)
+        return CacheEntry(details, self._ttl)

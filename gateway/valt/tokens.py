@@ -7,7 +7,7 @@ tried again for minutes, because VALT locks an account after ten failures (valt-
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway.cache import Cache, Loaded
+from gateway.cache import CacheEntry, LoadingCache
 from gateway.errors import AccessTokenRefusedError, ValtLoginError, ValtResponseError
 from gateway.events import LogEvent
 from gateway.model import AccessToken
@@ -30,7 +30,7 @@ class Tokens:
         self._observer = observer
         self._token_ttl = token_ttl
         self._states: dict[str, str] = {}
-        self._cache: Cache[str, AccessToken] = Cache(
+        self._cache: LoadingCache[str, AccessToken] = LoadingCache(
             "token",
             clock,
             observer,
@@ -66,7 +66,7 @@ class Tokens:
     async def _get(self, account: str) -> AccessToken:
         return await self._cache.get(account, lambda: self._login(account))
 
-    async def _login(self, account: str) -> Loaded[AccessToken]:
+    async def _login(self, account: str) -> CacheEntry[AccessToken]:
         try:
             token = await self._valt.login(account)
         except ValtLoginError as error:
@@ -75,4 +75,4 @@ class Tokens:
             self._observer.on_event(LogEvent("error", remedy, (("account", account),)))
             raise
         self._states[account] = "ok"
-        return Loaded(token, self._token_ttl)
+        return CacheEntry(token, self._token_ttl)
