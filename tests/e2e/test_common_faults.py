@@ -1,109 +1,78 @@
-"""Faults that are common in gateways, each tried against this one."""
+"""Faults that are common in gateways, each tested against this one."""
 
 import asyncio
 import contextlib
 import random
 import re
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from gateway.settings.model import GrantSettings
+from tests.support.client import RawConnection, connect, parse_response, request
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
 
 BIG = random.Random(21).randbytes(4 * 1024 * 1024)
 BIG_PATH = "/recordings/big/videos/film"
 
 
-def address(stack: GatewayStack) -> tuple[str, int]:
-    host, _, port = stack.url.removeprefix("http://").partition(":")
-    return host, int(port)
-
-
-def asked(method: str, path: str, **headers: str) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: x", *(f"{name}: {value}" for name, value in headers.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-
-async def is_reset(read: Callable[[], Awaitable[bytes]], received: bytearray) -> bool:
-    """Whether what is still to be *read* ends in a TCP reset; it is added to *received*."""
-    try:
-        async with asyncio.timeout(10):
-            while piece := await read():
-                received += piece
-    except ConnectionResetError:
-        return True
-    return False
-
-
 @asynccontextmanager
-async def unread(stack: GatewayStack, *, path: str = BIG_PATH) -> AsyncIterator[socket.socket]:
-    """A viewer with a tiny buffer who has asked for a film and reads nothing."""
-    loop = asyncio.get_running_loop()
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.setblocking(False)
-        await loop.sock_connect(sock, address(stack))
-        await loop.sock_sendall(sock, asked("GET", path, **stack.bearer()))
+async def unread(stack: GatewayStack) -> AsyncIterator[RawConnection]:
+    """A client with a tiny receive buffer that has requested the big film and reads nothing."""
+    async with connect(stack.url, receive_buffer=4096) as connection:
+        await connection.send(request("GET", BIG_PATH, stack.bearer()))
         async with asyncio.timeout(10):
             while not len(stack.gateway.streams):
                 await asyncio.sleep(0.005)
-        yield sock
+        yield connection
 
 
 @pytest.mark.promise("findings-1")
-def test_the_default_delivery_is_the_one_that_can_be_taken_back() -> None:
+def test_the_default_delivery_is_proxy_which_can_be_revoked() -> None:
     assert GrantSettings.model_fields["delivery"].default == "proxy"
 
 
 @pytest.mark.promise("findings-3")
 @pytest.mark.parametrize("space", ["\u2000", "\u00a0", "\u3000", "\u0085", "\t"])
-async def test_a_cookie_under_another_name_is_no_session(stack: GatewayStack, space: str) -> None:
+async def test_a_cookie_with_another_name_is_not_a_session(stack: GatewayStack, space: str) -> None:
     async with stack.client.get(
         f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket()}", headers=NAVIGATION, allow_redirects=False
-    ) as entered:
-        cookie = entered.headers["Set-Cookie"].partition(";")[0]
-    reader, writer = await asyncio.open_connection(*address(stack))
-    for line in (f"{space}{cookie}", f"a=b; {space}{cookie}", cookie):
-        writer.write(asked("HEAD", VIDEO_PATH, Cookie=line))
-        head = await reader.readuntil(b"\r\n\r\n")
-        # A TAB at the start of a header's value is no part of it (RFC 9110, 5.5): the first line is then plainly ours.
-        plain = line == cookie or (space == "\t" and line.startswith("\t"))
-        assert head.split(b" ")[1] == (b"200" if plain else b"401"), repr(line)
-    writer.close()
+    ) as response:
+        cookie = response.headers["Set-Cookie"].partition(";")[0]
+    async with connect(stack.url) as connection:
+        for line in (f"{space}{cookie}", f"a=b; {space}{cookie}", cookie):
+            await connection.send(request("HEAD", VIDEO_PATH, {"Cookie": line}))
+            # A TAB at the start of a header's value is not part of the value (RFC 9110, section 5.5).
+            is_session = line == cookie or (space == "\t" and line.startswith("\t"))
+            assert (await connection.read_head()).status == (200 if is_session else 401), repr(line)
 
 
 @pytest.mark.promise("streams-29", "findings-6")
-async def test_who_does_not_read_is_cut_in_the_end(tmp_path: Path) -> None:
+async def test_a_client_that_stops_reading_is_disconnected_after_the_idle_timeout(tmp_path: Path) -> None:
     idle = '[streams]\nupstream_idle = "50ms"\nviewer_idle = "150ms"\n'
     async with running_stack(tmp_path, more=idle) as stack:
         stack.valt.add_video("big", "film", BIG)
         async with unread(stack), asyncio.timeout(10):
             await stack.ended()
-        closed = [line["outcome"] for line in stack.audit() if line["event"] == "close"]
-        assert closed == ["cut"]
+        assert [line["outcome"] for line in stack.audit() if line["event"] == "close"] == ["cut"]
 
 
 @pytest.mark.promise("streams-29", "findings-6")
-async def test_who_never_finishes_a_head_is_not_waited_for_long(stack: GatewayStack) -> None:
+async def test_an_unfinished_request_head_has_a_deadline(stack: GatewayStack) -> None:
     """The deadline for a head is the one for an idle connection, an hour by default of aiohttp's runner."""
     server = stack.gateway._runners[0].server
     assert server is not None
     assert server._kwargs["keepalive_timeout"] <= 75
     server._kwargs["keepalive_timeout"] = 0.05
-    reader, writer = await asyncio.open_connection(*address(stack))
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-    async with asyncio.timeout(10):
-        await reader.read()
-    writer.close()
+    async with connect(stack.url) as connection:
+        await connection.send(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        await connection.read_to_end()
 
 
 @pytest.mark.promise("streams-24", "findings-7")
-async def test_no_stream_has_a_total_limit_and_every_call_has_one(stack: GatewayStack) -> None:
+async def test_streams_have_no_total_timeout_and_all_other_calls_have_one(stack: GatewayStack) -> None:
     valt = stack.gateway._current().valt
     assert valt.media_session.timeout.total is None
     assert valt.api_session.timeout.total == stack.gateway.settings.valt.read_timeout
@@ -111,54 +80,52 @@ async def test_no_stream_has_a_total_limit_and_every_call_has_one(stack: Gateway
 
 
 @pytest.mark.promise("streams-30", "findings-8")
-async def test_stalled_streams_keep_no_call_of_valts_waiting(stack: GatewayStack) -> None:
-    """More streams than the API's pool has places, and none of them moves."""
+async def test_stalled_streams_do_not_block_calls_of_the_valt_api(stack: GatewayStack) -> None:
+    """More stalled streams than the connection pool of the API client has connections."""
     stack.valt.add_video("big", "film", BIG)
     stack.valt.knobs.stall_after = [100_000] * 40
     stack.valt.knobs.stall_gate.clear()
     async with contextlib.AsyncExitStack() as exits:
         for _ in range(40):
-            answer = await exits.enter_async_context(stack.client.get(stack.url + BIG_PATH, headers=stack.bearer()))
-            await answer.content.readexactly(50_000)
+            response = await exits.enter_async_context(stack.client.get(stack.url + BIG_PATH, headers=stack.bearer()))
+            await response.content.readexactly(50_000)
         async with asyncio.timeout(5):
-            another = {**stack.bearer("ben"), "Range": "bytes=0-99"}
-            async with stack.client.get(stack.url + VIDEO_PATH, headers=another) as answer:
-                assert answer.status == 206
-                assert len(await answer.read()) == 100
+            headers = {**stack.bearer("ben"), "Range": "bytes=0-99"}
+            async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as response:
+                assert response.status == 206
+                assert len(await response.read()) == 100
         stack.valt.knobs.stall_gate.set()
 
 
 @pytest.mark.promise("findings-10")
-async def test_what_has_no_body_leaves_the_connection_in_step(stack: GatewayStack) -> None:
-    """Asked all at once on one connection: a body written where none belongs would swallow the next head."""
-    who = stack.bearer()
-    async with stack.client.head(stack.url + VIDEO_PATH, headers=who) as answer:
-        tag = answer.headers["ETag"]
+async def test_responses_without_a_body_do_not_shift_the_next_response(stack: GatewayStack) -> None:
+    """Pipelined on one connection: a body written where none belongs would be read as part of the next head."""
+    credentials = stack.bearer()
+    async with stack.client.head(stack.url + VIDEO_PATH, headers=credentials) as response:
+        tag = response.headers["ETag"]
     requests = [
-        asked("HEAD", VIDEO_PATH, **who),
-        asked("GET", VIDEO_PATH, **who, **{"If-None-Match": tag}),
-        asked("GET", VIDEO_PATH, **who, Range="bytes=999999999-"),
-        asked("HEAD", "/no/such/page", **who),
-        asked("GET", VIDEO_PATH, **who, **{"If-Match": '"another"'}),
-        asked("GET", VIDEO_PATH, **who, Range="bytes=7-16"),
-        asked("HEAD", VIDEO_PATH),
+        request("HEAD", VIDEO_PATH, credentials),
+        request("GET", VIDEO_PATH, credentials | {"If-None-Match": tag}),
+        request("GET", VIDEO_PATH, credentials | {"Range": "bytes=999999999-"}),
+        request("HEAD", "/no/such/page", credentials),
+        request("GET", VIDEO_PATH, credentials | {"If-Match": '"another"'}),
+        request("GET", VIDEO_PATH, credentials | {"Range": "bytes=7-16"}),
+        request("HEAD", VIDEO_PATH),
     ]
-    reader, writer = await asyncio.open_connection(*address(stack))
-    writer.write(b"".join(requests))
     statuses = []
-    async with asyncio.timeout(10):
+    async with connect(stack.url) as connection:
+        await connection.send(b"".join(requests))
         for _ in requests:
-            head = await reader.readuntil(b"\r\n\r\n")
-            statuses.append(head.split(b" ")[1].decode())
-            if statuses[-1] == "206":
-                await reader.readexactly(10)
-    writer.close()
-    assert statuses == ["200", "304", "416", "404", "412", "206", "401"]
+            head = await connection.read_head()
+            statuses.append(head.status)
+            if head.status == 206:
+                await connection.read(10)
+    assert statuses == [200, 304, 416, 404, 412, 206, 401]
 
 
 @pytest.mark.promise("findings-20")
-def test_an_audit_of_packages_that_cannot_run_is_no_pass() -> None:
-    """pip-audit exits 0 where it audited nothing, unless it is told to be strict."""
+def test_a_package_audit_that_cannot_run_fails_the_build() -> None:
+    """pip-audit exits with 0 where it audited nothing, unless it runs with --strict."""
     root = Path(__file__).parents[2]
     for path in [root / "Makefile", *root.glob(".ci/*"), *root.glob(".github/workflows/*.yml"), *root.glob("**/*.sh")]:
         if path.is_file() and ".venv" not in path.parts:
@@ -168,74 +135,71 @@ def test_an_audit_of_packages_that_cannot_run_is_no_pass() -> None:
 
 
 @pytest.mark.promise("findings-B")
-async def test_no_second_head_is_written_into_a_film(tmp_path: Path) -> None:
+async def test_no_second_response_head_is_written_into_a_body(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more="[streams]\nresume_tries = 0\n") as stack:
         stack.valt.add_video("big", "film", BIG)
         stack.valt.knobs.reset_after = [500_000]
-        reader, writer = await asyncio.open_connection(*address(stack))
-        writer.write(asked("GET", BIG_PATH, **stack.bearer()))
-        received = bytearray()
-        assert await is_reset(lambda: reader.read(65_536), received)
-        writer.close()
-        head, _, body = received.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200")
-        assert bytes(body) == BIG[: len(body)]
+        async with connect(stack.url) as connection:
+            await connection.send(request("GET", BIG_PATH, stack.bearer()))
+            received, reset = await connection.read_until_reset()
+        assert reset
+        response = parse_response(received)
+        assert response.status == 200
+        assert response.body == BIG[: len(response.body)]
 
 
 @pytest.mark.promise("findings-I")
-async def test_a_cut_takes_back_what_the_kernel_still_holds(stack: GatewayStack) -> None:
-    """After a reset a slow reader gets what his own side has already and then an error, not what was on its way."""
+async def test_a_reset_discards_what_the_kernel_still_buffers(stack: GatewayStack) -> None:
+    """A slow reader receives what its own side has buffered and then an error, not the bytes still on the way."""
     stack.valt.add_video("big", "film", BIG)
-    loop = asyncio.get_running_loop()
-    async with unread(stack) as sock:
+    async with unread(stack) as connection:
         stream = next(iter(stack.gateway.streams))
         await stack.valt.wait_for(lambda: bool(stack.valt.media_requests))
-        request = stack.valt.media_requests[-1]
+        media_request = stack.valt.media_requests[-1]
         sent = -1
-        while sent != request.sent:  # until every buffer on the way is full
-            sent = request.sent
+        while sent != media_request.sent:  # until every buffer on the way is full
+            sent = media_request.sent
             await asyncio.sleep(0.02)
         stream.end("revoked")
         await stack.ended()
-        received = bytearray()
-        assert await is_reset(lambda: loop.sock_recv(sock, 65_536), received)
+        received, reset = await connection.read_until_reset()
+        assert reset
         assert len(received) <= 64 * 1024
     assert [line["outcome"] for line in stack.audit() if line["event"] == "close"] == ["cut"]
 
 
 @pytest.mark.promise("findings-J")
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-"}, {"Range": "bytes=999999999-"}, {"If-Match": '"x"'}])
-async def test_no_answer_with_media_may_be_kept(stack: GatewayStack, headers: dict[str, str]) -> None:
-    async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer() | headers) as answer:
-        assert answer.status in (200, 206, 412, 416)
-        assert "no-store" in answer.headers["Cache-Control"]
+async def test_no_media_response_may_be_stored_in_a_cache(stack: GatewayStack, headers: dict[str, str]) -> None:
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer() | headers) as response:
+        assert response.status in (200, 206, 412, 416)
+        assert "no-store" in response.headers["Cache-Control"]
 
 
 @pytest.mark.promise("findings-K")
-async def test_the_moment_in_an_address_outlives_the_ticket(stack: GatewayStack) -> None:
-    where = f"{stack.url}{VIDEO_PATH}?t=90&ticket={stack.ticket()}&lang=de"
-    async with stack.client.get(where, headers=NAVIGATION, allow_redirects=False) as answer:
-        assert answer.status == 303
-        assert answer.headers["Location"] == f"{VIDEO_PATH}?t=90&lang=de"
+async def test_the_start_time_in_a_url_survives_the_exchange_of_its_ticket(stack: GatewayStack) -> None:
+    url = f"{stack.url}{VIDEO_PATH}?t=90&ticket={stack.ticket()}&lang=de"
+    async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as response:
+        assert response.status == 303
+        assert response.headers["Location"] == f"{VIDEO_PATH}?t=90&lang=de"
 
 
 @pytest.mark.promise("streams-16")
-async def test_an_aborted_connection_leaves_no_descriptor_behind(stack: GatewayStack) -> None:
-    """Every stream holds sockets and pipes of its own; whoever leaves takes them along."""
+async def test_an_aborted_connection_leaks_no_descriptor(stack: GatewayStack) -> None:
+    """Every stream has sockets and pipes of its own; all are closed when the client leaves."""
     stack.valt.add_video("big", "film", BIG)
 
     async def leave_after(count: int) -> None:
-        reader, writer = await asyncio.open_connection(*address(stack))
-        writer.write(asked("GET", BIG_PATH, **stack.bearer()))
-        with contextlib.suppress(aiohttp.ClientError, OSError):
-            await reader.readexactly(count)
-        writer.transport.abort()
+        async with connect(stack.url) as connection:
+            await connection.send(request("GET", BIG_PATH, stack.bearer()))
+            with contextlib.suppress(OSError):
+                await connection.read(count)
 
     async def descriptors() -> int:
         await stack.ended()
         await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
         for _ in range(3):
-            await asyncio.sleep(0)  # the simulator's own sockets are closed some turns after its answers have ended
+            await asyncio.sleep(0)  # the simulator closes its sockets a few loop iterations after its responses
         return len(list(Path("/proc/self/fd").iterdir()))
 
     await asyncio.gather(*(leave_after(1000) for _ in range(20)))

@@ -2,12 +2,13 @@
 
 import asyncio
 import hashlib
+import os
 import random
 import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.sim.knobs import Knobs
+from tests.support.client import RawConnection, connect, request
 from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import GatewayStack, running_stack
 
@@ -178,27 +180,12 @@ async def test_cuts_without_progress_end_it_after_so_many_tries(tmp_path: Path, 
 
 
 @asynccontextmanager
-async def viewer(stack: GatewayStack) -> AsyncIterator[asyncio.StreamReader]:
-    async with connection(stack) as (reader, _writer):
-        yield reader
-
-
-@asynccontextmanager
-async def connection(stack: GatewayStack) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Somebody who takes no more than he reads: his kernel holds little for him. The head has been read, and is 200."""
-    host, _, port = stack.url.removeprefix("http://").partition(":")
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
-    sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, (host, int(port)))
-    reader, writer = await asyncio.open_connection(sock=sock, limit=16 * 1024)
-    token = stack.bearer()["Authorization"]
-    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
-    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
+async def connection(stack: GatewayStack) -> AsyncIterator[RawConnection]:
+    """A slow reader: little is buffered beyond what the test reads. The response head has been read."""
+    async with connect(stack.url, receive_buffer=16 * 1024) as opened:
+        await opened.send(request("GET", PATH, stack.bearer()))
+        assert (await opened.read_head()).status == 200
+        yield opened
 
 
 @pytest.mark.promise("streams-4")
@@ -210,8 +197,8 @@ async def test_eight_mebibytes_pass_through_links_that_live_three_seconds(tmp_pa
         stack.valt.add_video("long", "film", LONG)
         knobs.link_life = 3.0
         knobs.stall_after, knobs.reset_after = [piece] * 15, [piece] * 15
-        async with viewer(stack) as reader:
-            read = await reader.readexactly(piece)
+        async with connection(stack) as viewer:
+            read = await viewer.read(piece)
             for number in range(1, 16):
                 clock.pass_(4.0)
                 if number in (5, 10):
@@ -220,7 +207,7 @@ async def test_eight_mebibytes_pass_through_links_that_live_three_seconds(tmp_pa
                 knobs.stall_gate.set()
                 await stack.valt.wait_for(lambda broken=broken: broken.over)  # type: ignore[misc]
                 knobs.stall_gate.clear()
-                read += await reader.readexactly(piece)
+                read += await viewer.read(piece)
             assert digest(read) == digest(LONG)
             await stack.ended()
         assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["resumes"]) == ("whole", 15)
@@ -232,13 +219,13 @@ async def test_eight_mebibytes_pass_through_links_that_live_three_seconds(tmp_pa
 async def test_a_viewer_who_rests_gives_up_the_connection_and_reads_on_in_the_same_bytes(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more='[streams]\nupstream_idle = "100ms"\n') as stack:
         stack.valt.add_video("long", "film", LONG)
-        async with viewer(stack) as reader:
-            read = await reader.readexactly(100_000)
+        async with connection(stack) as viewer:
+            read = await viewer.read(100_000)
             await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
             assert len(stack.gateway.streams) == 1, "he keeps his stream"
-            read += await reader.readexactly(4_000_000)
+            read += await viewer.read(4_000_000)
             await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
-            read += await reader.readexactly(len(LONG) - len(read))
+            read += await viewer.read(len(LONG) - len(read))
             assert digest(read) == digest(LONG)
             await stack.ended()
         told = await stack.metrics()
@@ -252,12 +239,12 @@ async def test_a_viewer_who_rests_for_longer_than_a_link_lives_goes_on_through_a
 ) -> None:
     async with running_stack(tmp_path, clock=clock, more='[streams]\nupstream_idle = "100ms"\n') as stack:
         stack.valt.add_video("long", "film", LONG)
-        async with viewer(stack) as reader:
-            read = await reader.readexactly(100_000)
+        async with connection(stack) as viewer:
+            read = await viewer.read(100_000)
             await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
             clock.pass_(4000.0)
             stack.valt.forget_tokens()
-            read += await reader.readexactly(len(LONG) - len(read))
+            read += await viewer.read(len(LONG) - len(read))
             assert digest(read) == digest(LONG)
         assert stack.valt.calls["login"] == 2
 
@@ -318,11 +305,11 @@ async def test_a_viewer_who_never_reads_on_is_cut(tmp_path: Path) -> None:
     streams = '[streams]\nupstream_idle = "50ms"\nviewer_idle = "150ms"\n'
     async with running_stack(tmp_path, more=streams) as stack:
         stack.valt.add_video("long", "film", LONG)
-        async with viewer(stack) as reader:
+        async with connection(stack) as viewer:
             await stack.ended()
             assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["code"]) == ("cut", None)
             with pytest.raises(ConnectionResetError):
-                await reader.readexactly(len(LONG))
+                await viewer.read(len(LONG))
         assert (await stack.metrics())['valt_gateway_stream_aborts_total{reason="idle",side="viewer"}'] == 1
         assert stack.valt.open_media == 0
 
@@ -391,9 +378,9 @@ async def test_a_viewer_who_leaves_while_valt_is_waited_for_frees_everything_at_
     stack = home_with_film
     knobs = stack.valt.knobs
     knobs.end_after = [400_000]
-    async with viewer(stack) as reader:
+    async with connection(stack) as viewer:
         knobs.refuse_media, knobs.fail["download"] = [403] * 20, [503] * 20
-        await reader.readexactly(400_000)
+        await viewer.read(400_000)
         await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 1 + 5)  # the breaker is open, for ten seconds
     async with asyncio.timeout(5):
         await stack.ended()
@@ -447,26 +434,31 @@ async def test_many_ranges_are_passed_through_and_a_cut_in_them_shows(home_with_
     assert len(stack.valt.media_requests) == 1
 
 
+def accepted_socket(peer: tuple[str, int]) -> socket.socket:
+    """Returns a duplicate of this process's socket that is connected to *peer*: the gateway's end of a connection."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            if str(entry.readlink()).startswith("socket:"):
+                duplicate = socket.socket(fileno=os.dup(int(entry.name)))
+                with suppress(OSError):
+                    if duplicate.getpeername() == peer:
+                        return duplicate
+                duplicate.close()
+    raise AssertionError(f"no socket is connected to {peer}")
+
+
 @pytest.mark.promise("streams-17")
 async def test_a_viewer_who_silently_goes_is_looked_for_by_keepalive(home_with_film: GatewayStack) -> None:
     """Within two minutes: after one of silence, three probes."""
     stack = home_with_film
-    async with connection(stack) as (_reader, writer):
-        here = writer.get_extra_info("sockname")
-        server = stack.gateway._runners[0].server
-        assert server is not None
-        transports = [one.transport for one in server.connections]
-        [sock] = [
-            transport.get_extra_info("socket")
-            for transport in transports
-            if transport is not None and transport.get_extra_info("peername") == here
-        ]
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        idle, interval, count = (
-            sock.getsockopt(socket.IPPROTO_TCP, name)
-            for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-        )
-        assert idle + interval * count <= 120
+    async with connection(stack) as viewer:
+        with accepted_socket(viewer.local_address) as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle, interval, count = (
+                sock.getsockopt(socket.IPPROTO_TCP, name)
+                for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+    assert idle + interval * count <= 120
 
 
 @pytest.mark.promise("streams-16")
@@ -476,14 +468,14 @@ async def test_a_viewer_who_leaves_frees_everything(tmp_path: Path, way: str, re
     streams = '[streams]\nupstream_idle = "50ms"\n' if resting else ""
     async with running_stack(tmp_path, more=streams) as stack:
         stack.valt.add_video("long", "film", LONG)
-        async with connection(stack) as (reader, writer):
-            await reader.readexactly(100_000)
+        async with connection(stack) as viewer:
+            await viewer.read(100_000)
             if resting:
                 await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
             if way == "FIN":
-                writer.write_eof()
+                viewer.send_eof()
             else:
-                writer.transport.abort()
+                viewer.abort()
             async with asyncio.timeout(1.0):  # the promise itself
                 await stack.ended()
                 await stack.valt.wait_for(lambda: stack.valt.open_media == 0)

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
+from tests.support.client import connect, request
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
 
 BIG = random.Random(7).randbytes(3 * 1024 * 1024)
@@ -111,20 +112,14 @@ async def test_conditions_are_the_media_servers_to_judge(
 
 
 async def test_head_tells_the_same_head_and_writes_no_body(stack: GatewayStack, film: bytes) -> None:
-    host, _, port = stack.url.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    token = stack.bearer()["Authorization"]
-    writer.write(
-        f"HEAD {VIDEO_PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n"
-        f"GET /robots.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-    )
-    head, _, rest = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-
-    assert head.startswith(b"HTTP/1.1 200 OK")
-    assert f"Content-Length: {len(film)}".encode() in head
-    assert rest.startswith(b"HTTP/1.1 200 OK")
-    assert rest.endswith(b"Disallow: /\n")
+    async with connect(stack.url) as connection:
+        await connection.send(request("HEAD", VIDEO_PATH, stack.bearer()))
+        await connection.send(request("GET", "/robots.txt", {"Connection": "close"}))
+        head = await connection.read_head()
+        following = await connection.read_last_response()
+    assert (head.status, head.headers["Content-Length"]) == (200, str(len(film)))
+    assert following.status == 200
+    assert following.body.endswith(b"Disallow: /\n")
 
 
 @pytest.mark.promise("findings-21")
@@ -278,14 +273,10 @@ async def test_no_more_than_was_promised_is_passed_on(stack: GatewayStack, film:
 @pytest.mark.promise("findings-C")
 async def test_a_viewer_who_leaves_frees_the_upstream_connection_at_once(stack: GatewayStack) -> None:
     stack.valt.add_video("big", "film", BIG * 20)
-    host, _, port = stack.url.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=2**16)
-    writer.write(
-        f"GET {BIG_PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {stack.bearer()['Authorization']}\r\n\r\n".encode()
-    )
-    await reader.readuntil(b"\r\n\r\n")
-    assert stack.valt.open_media == 1
-    writer.transport.abort()
+    async with connect(stack.url) as connection:
+        await connection.send(request("GET", BIG_PATH, stack.bearer()))
+        await connection.read_head()
+        assert stack.valt.open_media == 1
     await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
     await stack.ended()
     assert stack.audit()[-1]["outcome"] == "left"
@@ -313,17 +304,13 @@ async def test_the_fast_way_is_the_way_and_odd_servers_go_the_plain_one(stack: G
 async def test_a_slow_reader_holds_the_media_server_back(stack: GatewayStack) -> None:
     """Backpressure: what the viewer does not take stays with the media server, whatever the file's size."""
     stack.valt.add_video("big", "film", BIG * 30)
-    host, _, port = stack.url.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=2**16)
-    writer.write(
-        f"GET {BIG_PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {stack.bearer()['Authorization']}\r\n\r\n".encode()
-    )
-    await reader.readuntil(b"\r\n\r\n")
-    request = stack.valt.media_requests[-1]
-    sent = -1
-    while sent != request.sent:
-        sent = request.sent
-        await asyncio.sleep(0.05)
-    writer.transport.abort()
+    async with connect(stack.url) as connection:
+        await connection.send(request("GET", BIG_PATH, stack.bearer()))
+        await connection.read_head()
+        media_request = stack.valt.media_requests[-1]
+        sent = -1
+        while sent != media_request.sent:
+            sent = media_request.sent
+            await asyncio.sleep(0.05)
     assert sent < len(BIG) * 15
     await stack.valt.wait_for(lambda: stack.valt.open_media == 0)

@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from gateway.store.sqlite import revoke_in
+from tests.support.client import connect, request
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 
 BIG = random.Random(3).randbytes(8 * 1024 * 1024)
@@ -333,21 +334,13 @@ async def test_a_drain_is_not_ready_at_once_and_lets_streams_finish(stack: Gatew
 
 @pytest.mark.parametrize("path", ["/robots.txt", VIDEO_PATH, "/nothing/here"])
 async def test_a_kept_connection_ends_with_its_next_answer_in_a_drain(stack: GatewayStack, path: str) -> None:
-    host, _, port = stack.url.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    fields = "".join(f"{name}: {value}\r\n" for name, value in stack.bearer().items())
-    asked = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n".encode()
-    writer.write(asked.replace(path.encode(), b"/robots.txt"))
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert b"connection: close" not in head.lower()
-    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
-    await stack.gateway.drain()
-    writer.write(asked)
-    async with asyncio.timeout(10):
-        head, _, _body = (await reader.read(-1)).partition(b"\r\n\r\n")
-    assert head.lower().count(b"connection: close") == 1
-    writer.close()
-    await writer.wait_closed()
+    async with connect(stack.url) as connection:
+        await connection.send(request("GET", "/robots.txt", stack.bearer()))
+        assert "Connection" not in (await connection.read_response()).headers
+        await stack.gateway.drain()
+        await connection.send(request("GET", path, stack.bearer()))
+        response = await connection.read_last_response()
+    assert response.headers.getall("Connection") == ["close"]
 
 
 @pytest.mark.promise("streams-23")
@@ -392,13 +385,9 @@ async def test_after_the_delay_no_new_connection_is_taken(tmp_path: Path, second
 async def test_the_admin_listener_tells_no_software_and_repeats_nothing(
     stack: GatewayStack, sent: str, status: int
 ) -> None:
-    host, _, port = stack.admin.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(sent.encode())
-    async with asyncio.timeout(10):
-        answer = await reader.read(-1)
-    writer.close()
-    await writer.wait_closed()
+    async with connect(stack.admin) as connection:
+        await connection.send(sent.encode())
+        answer = await connection.read_to_end()
     assert answer.split(b" ", 2)[1] == str(status).encode()
     assert b"\r\nServer: valt-gateway\r\n" in answer
     for word in (b"aiohttp", b"Python", b"marked-secret"):

@@ -1,13 +1,12 @@
 """One request, seen alike by the audit, the metrics and the log; and what they do when it is dark."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.client import connect
 from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
 
@@ -59,14 +58,11 @@ async def test_no_stream_is_opened_while_the_audit_cannot_be_written_and_nothing
 
 
 async def test_what_the_parser_refuses_is_not_repeated_in_the_log(stack: GatewayStack) -> None:
-    address = urlsplit(stack.url)
     for garbage in (b"GET /?ticket=planted", b"GET / HTTP/1.1\r\nAuthorization: Bearer planted\x00\r\n\r\n"):
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
-        writer.write(garbage + b"\r\n\r\n")
-        writer.write_eof()
-        async with asyncio.timeout(5):
-            await reader.read()
-        writer.close()
+        async with connect(stack.url) as connection:
+            await connection.send(garbage + b"\r\n\r\n")
+            connection.send_eof()
+            await connection.read_to_end()
     stack.gateway.logs.flush()
     assert "planted" not in stack.log.getvalue()
 

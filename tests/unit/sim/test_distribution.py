@@ -4,14 +4,16 @@ import asyncio
 import email
 import re
 import ssl
+from contextlib import AsyncExitStack
 from email.message import Message
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from yarl import URL
 
 from gateway.sim.catalogue import CAMERA_A, CAMERA_B, INTERVIEW, INTERVIEW_FILM, SESSION
+from tests.support.client import connect, request
 from tests.support.clock import ManualClock
 from tests.support.valt import Caller, caller
 
@@ -200,13 +202,12 @@ async def test_both_servers_speak_https_where_a_certificate_is_given() -> None:
 
 @pytest.mark.parametrize("knob", ["gate", "delay"])
 async def test_it_stops_though_somebody_is_kept_waiting(knob: str) -> None:
-    async with caller() as valt:
-        link = urlsplit(await valt.link())
-        getattr(valt.valt.knobs, knob)["media"] = asyncio.Event() if knob == "gate" else 3600.0
-        reader, writer = await asyncio.open_connection(link.hostname, link.port)
-        writer.write(f"GET {link.path}?{link.query} HTTP/1.1\r\nHost: {link.netloc}\r\n\r\n".encode())
-        await valt.valt.wait_for(lambda: valt.valt.calls["media"] == 1)
-    assert valt.valt.open_media == 0
-    assert await reader.read() == b""
-    writer.close()
-    await writer.wait_closed()
+    async with AsyncExitStack() as exits:
+        async with caller() as valt:
+            link = await valt.link()
+            getattr(valt.valt.knobs, knob)["media"] = asyncio.Event() if knob == "gate" else 3600.0
+            connection = await exits.enter_async_context(connect(link))
+            await connection.send(request("GET", URL(link, encoded=True).raw_path_qs))
+            await valt.valt.wait_for(lambda: valt.valt.calls["media"] == 1)
+        assert valt.valt.open_media == 0
+        assert await connection.read_to_end() == b""

@@ -10,6 +10,7 @@ from yarl import URL
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.sim.knobs import Knobs
+from tests.support.client import connect, request
 from tests.support.clock import ManualClock
 from tests.support.valt import Caller, Said, claims
 
@@ -201,15 +202,12 @@ async def test_a_body_breaks_off_after_as_many_bytes_as_told_and_the_next_is_who
 
 
 async def test_a_reset_may_come_inside_the_head(valt: Caller) -> None:
-    link = urlsplit(await big(valt))
+    link = await big(valt)
     valt.valt.knobs.reset_after = [-1]
-    reader, writer = await asyncio.open_connection(link.hostname, link.port)
-    writer.write(f"GET {link.path}?{link.query} HTTP/1.1\r\n\r\n".encode())
-    with pytest.raises(ConnectionResetError):
-        await reader.readuntil(b"\r\n\r\n")
-    writer.close()
-    with pytest.raises(ConnectionResetError):
-        await writer.wait_closed()
+    async with connect(link) as connection:
+        await connection.send(request("GET", URL(link, encoded=True).raw_path_qs))
+        with pytest.raises(ConnectionResetError):
+            await connection.read_head()
 
 
 async def test_a_body_without_a_length_that_ends_early_has_no_last_chunk(valt: Caller) -> None:
@@ -287,16 +285,15 @@ async def test_validators_may_be_weak_or_missing(valt: Caller) -> None:
 
 
 async def test_more_may_follow_a_body_than_was_promised(valt: Caller) -> None:
-    link = urlsplit(await valt.link())
+    link = await valt.link()
     valt.valt.knobs.extra_bytes = 5
-    reader, writer = await asyncio.open_connection(link.hostname, link.port)
-    writer.write(f"GET {link.path}?{link.query} HTTP/1.1\r\nRange: bytes=0-9\r\nConnection: close\r\n\r\n".encode())
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    assert b"Content-Length: 10" in head
-    assert len(body) == 15
-    assert body.endswith(b"xxxxx")
-    writer.close()
-    await writer.wait_closed()
+    headers = {"Range": "bytes=0-9", "Connection": "close"}
+    async with connect(link) as connection:
+        await connection.send(request("GET", URL(link, encoded=True).raw_path_qs, headers))
+        response = await connection.read_last_response()
+    assert response.headers["Content-Length"] == "10"
+    assert len(response.body) == 15
+    assert response.body.endswith(b"xxxxx")
 
 
 def test_two_simulators_do_not_share_a_knob() -> None:

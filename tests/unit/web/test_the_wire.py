@@ -1,11 +1,11 @@
 """What the listener does with requests that two parsers could read differently, byte by byte."""
 
-import asyncio
 import json
 import re
 
 import pytest
 
+from tests.support.client import connect
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack
 
 MARK = "c4n4ry-value"
@@ -13,15 +13,10 @@ MARK = "c4n4ry-value"
 
 async def say(stack: GatewayStack, *lines: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
     """Send a request as it stands. The answer's status, headers, and everything after its head until the end."""
-    host, _, port = stack.url.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
-    async with asyncio.timeout(10):
-        head, _, rest = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    status_line, *fields = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-    return int(status_line.split(" ")[1]), headers, rest
+    async with connect(stack.url) as connection:
+        await connection.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        response = await connection.read_last_response()
+    return response.status, {name.lower(): value for name, value in response.headers.items()}, response.body
 
 
 def get(*lines: str, path: str = VIDEO_PATH, version: str = "1.1") -> tuple[str, ...]:
