@@ -21,8 +21,8 @@ from gateway.identity.chain import Chain
 from gateway.identity.jwks import JwksClient
 from gateway.identity.sign_in import SignIn
 from gateway.identity_factory import authenticator, service_keys_of, sessions_of, sign_in_of
-from gateway.model import Secret
-from gateway.policy import People, Rule, Rules
+from gateway.model import Delivery, Secret
+from gateway.policy import Rule, Rules, ValtNames
 from gateway.ports import Audit, Authenticator, Clock, Observer, Store
 from gateway.rate_limit import Rates
 from gateway.settings.model import GrantSettings, Settings
@@ -37,7 +37,7 @@ from gateway.web.handlers.api_docs import ReferenceHandlers
 from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers, beginning
-from gateway.web.handlers.recordings import Delivery, RecordingHandlers
+from gateway.web.handlers.recordings import MediaDelivery, RecordingHandlers
 from gateway.web.handlers.userinfo import PeopleHandlers
 from gateway.web.handlers.valt_api import ApiHandlers
 from gateway.web.pages.render import Pages
@@ -58,7 +58,7 @@ def rules_of(grants: "tuple[GrantSettings, ...]") -> tuple[Rule, ...]:
             groups=frozenset(grant.groups),
             subjects=frozenset(grant.subjects),
             recordings=tuple(grant.recordings),
-            delivery=grant.delivery,
+            delivery=Delivery(grant.delivery),
             download=grant.download,
             rooms=tuple(grant.rooms),
             authors=tuple(grant.authors),
@@ -72,8 +72,9 @@ def rules_of(grants: "tuple[GrantSettings, ...]") -> tuple[Rule, ...]:
     )
 
 
-def people_of(settings: Settings) -> People:
-    return People(dict(settings.valt.people), dict(settings.valt.groups))
+def valt_names_of(settings: Settings) -> ValtNames:
+    """VALT's names for the identity provider's, as the configuration states them."""
+    return ValtNames(dict(settings.valt.people), dict(settings.valt.groups))
 
 
 def store_of(settings: Settings, clock: Clock) -> MemoryStore | SqliteStore:
@@ -157,7 +158,7 @@ def _wire(
     service_keys = service_keys_of(settings, context)
     authenticators.append(service_keys)
     chain = Chain(authenticators, context.store, observer)
-    policy = Rules(rules_of(settings.grants), valt.recordings, people_of(settings), clock, observer)
+    policy = Rules(rules_of(settings.grants), valt.recordings, valt_names_of(settings), clock, observer)
     access = Access(chain, context.rates, policy, valt.links, min_life=settings.links.min_life)
     assets = Assets(settings.branding.logo_file)
     pages = Pages(
@@ -171,9 +172,9 @@ def _wire(
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
     session_cookies = SessionCookies(access, sessions, context.audit)
     search = Search(policy, valt.catalogue)
-    deliveries: dict[str, Delivery] = {
-        "redirect": RedirectDelivery(context.audit),
-        "proxy": ProxyDelivery(
+    deliveries: dict[Delivery, MediaDelivery] = {
+        Delivery.REDIRECT: RedirectDelivery(context.audit),
+        Delivery.PROXY: ProxyDelivery(
             valt.media,
             valt.links,
             context.audit,

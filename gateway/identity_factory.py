@@ -16,7 +16,7 @@ from gateway.identity.service_key import ISSUER, ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
 from gateway.identity.sign_in import SignIn
 from gateway.identity.ticket import TicketAuthenticator
-from gateway.model import Identity, Secret
+from gateway.model import Identity, IdentityKind, Secret
 from gateway.ports import Authenticator, Clock, Observer, Store
 from gateway.settings.model import HeaderSettings, JwtSettings, OidcSettings, Settings, TicketSettings
 
@@ -179,7 +179,7 @@ def identity_still_valid(settings: Settings, identity: Identity) -> bool:
     """Whether *settings* still hold who vouched for *identity*."""
     if (identity.issuer, identity.provider) == (ISSUER, ServiceKeys.name):
         return any(key.name == identity.subject for key in settings.service_keys)
-    if identity.kind == "session" and settings.session is None:
+    if identity.kind is IdentityKind.SESSION and settings.session is None:
         return False
     return any(provider.name == identity.provider for provider in settings.identity)
 

@@ -4,12 +4,51 @@ room talks in these; this module imports no framework."""
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from gateway.errors import InvalidVideoError
 
 # RFC-free rule of the house (product.md, "Ids"): ASCII only, so that nothing decoded from a path can
 # change the meaning of the VALT URL that is built from it.
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+
+
+class IdentityKind(StrEnum):
+    """The kind of credential that proved an identity on this request."""
+
+    JWT = "jwt"
+    HEADER = "header"
+    TICKET = "ticket"
+    OIDC = "oidc"
+    SESSION = "session"
+    SERVICE_KEY = "service_key"
+    ACCESS_TOKEN = "access_token"  # noqa: S105
+    """A token of this gateway's own, for one video."""
+
+
+class Delivery(StrEnum):
+    """How the bytes reach the client."""
+
+    PROXY = "proxy"
+    REDIRECT = "redirect"
+
+
+class Stage(StrEnum):
+    """A step of a request whose duration is measured."""
+
+    IDENTITY = "identity"
+    GRANT = "grant"
+    LINK = "link"
+    FIRST_BYTE = "first_byte"
+
+
+class Outcome(StrEnum):
+    """How a delivery ended: complete, the client disconnected, ended by the gateway, or an error."""
+
+    WHOLE = "whole"
+    LEFT = "left"
+    CUT = "cut"
+    FAILED = "failed"
 
 
 class Secret:
@@ -70,8 +109,8 @@ class Credentials:
     """Whether an access token must be a proof for one video, for an address that people open ends in histories."""
     peer: str | None = None
     """Address of the socket's own peer, never a forwarded one; None on a unix socket."""
-    spend: bool = True
-    """False for HEAD: a ticket is verified and not spent."""
+    consume_ticket: bool = True
+    """False for HEAD: the ticket is verified and stays valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +121,17 @@ class Identity:
     issuer: str
     provider: str
     """The ``name`` of the ``[[identity]]`` that vouched, also for a session that came of it."""
-    kind: str
-    """jwt, header, ticket, oidc, session, service_key or access_token (a token of ours for one video): what was offered
-    this time."""
+    kind: IdentityKind
+    """The kind of credential that this request presented."""
     groups: frozenset[str] = frozenset()
-    since: float | None = None
-    """When the proof was made (a token's iat, a session's start); what is older than a revocation is void."""
+    issued_at: float | None = None
+    """When the credential was issued (a token's iat, a session's start). A revocation voids what was issued before."""
     expires_at: float | None = None
     recording: str | None = None
     """If set, the proof is good for this recording alone; likewise *video*."""
     video: str | None = None
-    also: tuple[tuple[str, str | None], ...] = ()
-    """Further recordings, each with a video or None for all of its, that a session's tickets were good for."""
+    scopes: tuple[tuple[str, str | None], ...] = ()
+    """Further recordings that a session's tickets allow, each with one video or None for all of them."""
     session: str | None = None
     """Id of the session, where there is one."""
     used_at: float | None = None
@@ -107,7 +145,7 @@ class Identity:
             return True
         return any(
             mine in (None, recording) and (video is None or one in (None, video))
-            for mine, one in ((self.recording, self.video), *self.also)
+            for mine, one in ((self.recording, self.video), *self.scopes)
         )
 
 
@@ -122,29 +160,26 @@ class Account:
 
 @dataclass(slots=True)
 class Grant:
-    """The decision: this person may see this video, as this account, delivered so, because of this rule."""
-
-    identity: Identity
-    video: Video
-    account: str
-    delivery: str
-    rule: str
-    download: bool = True
-    groups: frozenset[str] = frozenset()
-    """Those of the person's groups that the rule named."""
-
-
-@dataclass(slots=True)
-class RecordingGrant:
-    """The decision on a recording as a whole."""
+    """The decision: this identity may see this recording, or one video of it, through a VALT account."""
 
     identity: Identity
     recording: str
+    video: str | None
+    """None for the recording as a whole."""
     account: str
-    delivery: str
+    """The VALT account that the gateway acts as."""
+    delivery: Delivery
     rule: str
     download: bool = True
     groups: frozenset[str] = frozenset()
+    """The identity's groups that the rule names."""
+
+    @property
+    def target(self) -> Video:
+        """The video that the grant is for. Raises ValueError for a grant on a whole recording."""
+        if self.video is None:
+            raise ValueError("a grant on a whole recording has no link")
+        return Video(self.recording, self.video)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Ordered rules; the first that fits decides; none means no. Decided anew on every request.
+"""Ordered rules: the first that matches decides, and if none matches the request is denied.
 
-What a rule says is told apart from what it needs to know: *why_not* is pure, and a rule that asks for nothing VALT
-knows costs no call. What could not be found out is a ValtError, never a yes and never a quiet no.
+Every request is decided anew. The conditions are pure functions (*mismatch*, *details_mismatch*); VALT is asked only
+for rules with conditions on a recording's details. If VALT cannot be asked, the request ends with that ValtError: it is
+neither allowed nor denied.
 """
 
 import fnmatch
@@ -13,13 +14,14 @@ from typing import NamedTuple
 
 from gateway.errors import AccessDeniedError, RecordingExpiredError, ValtError, VideoNotFoundError
 from gateway.events import GrantDecided
-from gateway.model import Grant, Identity, RecordingDetails, RecordingGrant, Video
+from gateway.model import Delivery, Grant, Identity, RecordingDetails
 from gateway.ports import Clock, Observer, Recordings
 
 
 @dataclass(frozen=True, slots=True)
-class People:
-    """SSO names to VALT's: *users* a subject to a VALT user name or user id, *groups* a group to a VALT group id."""
+class ValtNames:
+    """VALT's names for the identity provider's: *users* maps a subject to a VALT user name or user id, *groups* maps a
+    group to a VALT group id."""
 
     users: Mapping[str, str | int] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
@@ -27,14 +29,14 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One ``[[grants]]``. *created_within* is seconds. Globs are matched as a whole and by case."""
+    """One ``[[grants]]`` table. *created_within* is seconds. Globs match the whole text, case-sensitively."""
 
     name: str
     account: str
     groups: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
     recordings: tuple[str, ...] = ("*",)
-    delivery: str = "proxy"
+    delivery: Delivery = Delivery.PROXY
     download: bool = True
     rooms: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
@@ -44,34 +46,34 @@ class Rule:
     author_is_me: bool = False
     shared_with_me: bool = False
     needs_details: bool = field(init=False)
-    """Whether it asks for something that only VALT knows."""
+    """Whether it has a condition on the recording's details, for which VALT must be asked."""
 
     def __post_init__(self) -> None:
-        asked = self.rooms or self.authors or self.names or self.template
-        mine = self.created_within is not None or self.author_is_me or self.shared_with_me
-        object.__setattr__(self, "needs_details", bool(asked or mine))
+        globs = self.rooms or self.authors or self.names or self.template
+        others = self.created_within is not None or self.author_is_me or self.shared_with_me
+        object.__setattr__(self, "needs_details", bool(globs or others))
 
 
-def is_about(rule: Rule, identity: Identity) -> bool:
-    """Whether *rule* is about this person, whatever the recording."""
+def applies_to(rule: Rule, identity: Identity) -> bool:
+    """Whether *rule* names this person or one of their groups, whatever the recording."""
     return not rule.groups.isdisjoint(identity.groups) or identity.subject in rule.subjects or "*" in rule.subjects
 
 
-def why_not(rule: Rule, identity: Identity, recording: str) -> str | None:
-    """Why *rule* is not about this person and this recording's id, or None if it is."""
-    if not is_about(rule, identity):
+def mismatch(rule: Rule, identity: Identity, recording: str) -> str | None:
+    """Why *rule* does not match this person and this recording id, or None if it does. Needs no details."""
+    if not applies_to(rule, identity):
         return "the person is not among its subjects and in none of its groups"
     if not _any_glob(rule.recordings, recording):
         return "the recording's id is not among its recordings"
     return None
 
 
-def why_not_details(
-    rule: Rule, identity: Identity, details: RecordingDetails, people: People, now: float
+def details_mismatch(
+    rule: Rule, identity: Identity, details: RecordingDetails, valt_names: ValtNames, now: float
 ) -> str | None:
-    """Which condition on what VALT knows of the recording does not hold, or None if all do. *now* is Unix seconds."""
-    user = people.users.get(identity.subject, identity.subject)
-    mine = {people.groups[group] for group in identity.groups if group in people.groups}
+    """Which conditions on the recording's details do not hold, or None if all do. *now* is Unix seconds."""
+    user = valt_names.users.get(identity.subject, identity.subject)
+    valt_groups = {valt_names.groups[group] for group in identity.groups if group in valt_names.groups}
     age = None if details.created is None else now - details.created
     holds = {
         "rooms": not rule.rooms or _any_glob(rule.rooms, details.room),
@@ -80,19 +82,21 @@ def why_not_details(
         "template": all(_any_glob((glob,), details.template.get(key)) for key, glob in rule.template.items()),
         "created_within": rule.created_within is None or (age is not None and age <= rule.created_within),
         "author_is_me": not rule.author_is_me or user in (details.author, details.author_id),
-        "shared_with_me": not rule.shared_with_me or user in details.shared_users or bool(mine & details.shared_groups),
+        "shared_with_me": not rule.shared_with_me
+        or user in details.shared_users
+        or bool(valt_groups & details.shared_groups),
     }
-    failed = [condition for condition, held in holds.items() if not held]
+    failed = [condition for condition, ok in holds.items() if not ok]
     return f"the recording does not meet {', '.join(failed)}" if failed else None
 
 
 class Verdict(NamedTuple):
-    """What one rule said. *fits* is None where it could not be found out; *error* is then why, or tells that the
-    recording which it fits is gone. *details* are what VALT said, if it was asked."""
+    """The result of one rule. *matches* is None if VALT could not be asked; *error* is then that error, or a
+    RecordingExpiredError for a recording that matches and is over. *details* is set if VALT was asked."""
 
     rule: Rule
-    fits: bool | None
-    why: str
+    matches: bool | None
+    reason: str
     error: ValtError | RecordingExpiredError | None = None
     details: RecordingDetails | None = None
 
@@ -101,119 +105,117 @@ class Rules:
     """Implements ports.Policy."""
 
     def __init__(
-        self, rules: tuple[Rule, ...], recordings: Recordings, people: People, clock: Clock, observer: Observer
+        self, rules: tuple[Rule, ...], recordings: Recordings, valt_names: ValtNames, clock: Clock, observer: Observer
     ) -> None:
         self.rules = rules
         self._recordings = recordings
-        self._people = people
+        self._valt_names = valt_names
         self._clock = clock
         self._observer = observer
-        self._decided = {
+        self._decisions = {
             (rule, outcome): GrantDecided(rule, outcome)
             for rule in ["", *(rule.name for rule in rules)]
             for outcome in ("allowed", "denied", "unknown")
         }
 
-    async def decide(self, identity: Identity, video: Video) -> Grant:
-        """AccessDeniedError where no rule fits; RecordingExpiredError; the ValtError that kept a rule from deciding."""
-        if not identity.covers(video.recording, video.video):
-            raise self._denied("the ticket or session is for another video")
-        rule = await self._first(identity, video.recording)
-        named = identity.groups & rule.groups
-        return Grant(identity, video, rule.account, rule.delivery, rule.name, rule.download, named)
+    async def decide(self, identity: Identity, recording: str, video: str | None = None) -> Grant:
+        """Return the grant of the first rule that matches.
 
-    async def decide_recording(self, identity: Identity, recording: str) -> RecordingGrant:
-        """Likewise for a recording as a whole."""
-        if not identity.covers(recording):
-            raise self._denied("the ticket or session is for another recording")
-        rule = await self._first(identity, recording)
-        named = identity.groups & rule.groups
-        return RecordingGrant(identity, recording, rule.account, rule.delivery, rule.name, rule.download, named)
-
-    async def _first(self, identity: Identity, recording: str) -> Rule:
-        """The first rule that fits."""
+        Raises AccessDeniedError if none does, RecordingExpiredError if the recording's retention is over, and ValtError
+        if VALT could not be asked for a rule's condition.
+        """
+        if not identity.covers(recording, video):
+            raise self._denied("the ticket or session is for another recording or video")
         reasons = []
         for rule in self.rules:
-            verdict = await self.judge(rule, identity, recording)
-            if verdict.error is not None:
-                self._observer.on_event(self._decided[rule.name, "denied" if verdict.fits else "unknown"])
-                raise verdict.error
-            if verdict.fits:
-                self._observer.on_event(self._decided[rule.name, "allowed"])
-                return rule
-            reasons.append(f"{rule.name}: {verdict.why}")
+            reason = mismatch(rule, identity, recording)
+            if reason is None and rule.needs_details:
+                verdict = await self._evaluate_details(rule, identity, recording)
+                if verdict.error is not None:
+                    outcome = "denied" if verdict.matches else "unknown"
+                    self._observer.on_event(self._decisions[rule.name, outcome])
+                    raise verdict.error
+                reason = None if verdict.matches else verdict.reason
+            if reason is None:
+                self._observer.on_event(self._decisions[rule.name, "allowed"])
+                groups = identity.groups & rule.groups
+                return Grant(identity, recording, video, rule.account, rule.delivery, rule.name, rule.download, groups)
+            reasons.append(f"{rule.name}: {reason}")
         raise self._denied("; ".join(reasons) or "there is no rule")
 
     def _denied(self, reason: str) -> AccessDeniedError:
-        self._observer.on_event(self._decided["", "denied"])
+        self._observer.on_event(self._decisions["", "denied"])
         return AccessDeniedError(reason)
 
     def accounts(self, identity: Identity) -> list[str]:
-        """The accounts of the rules that are about this person, in the rules' order."""
-        return list(dict.fromkeys(rule.account for rule in self.rules if is_about(rule, identity)))
+        """Return the accounts of the rules that name this person, in the rules' order."""
+        return list(dict.fromkeys(rule.account for rule in self.rules if applies_to(rule, identity)))
 
-    def reaches_room(self, identity: Identity, account: str, room: str) -> bool:
-        """Whether some recording of *room* may fit a rule of *account* that is about this person. Proof for single
-        recordings reaches none, for it says nothing of their rooms."""
-        rules = self._theirs(identity, account) if identity.recording is None else ()
+    def may_see_room(self, identity: Identity, account: str, room: str) -> bool:
+        """Whether a rule of *account* may allow this person a recording of *room*. Always False for identities limited
+        to single recordings (tickets)."""
+        rules = self._rules_for(identity, account) if identity.recording is None else ()
         return any(not rule.rooms or _any_glob(rule.rooms, room) for rule in rules)
 
-    def lists(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
+    def may_list(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
         """Whether a rule of *account* lets this person see the recording that VALT listed for that account as *row*.
-        None where only its details can tell: a list tells no template (valt-api.md, 4.1)."""
-        seen: bool | None = False
-        for rule in self._theirs(identity, account) if identity.covers(row.recording) else ():
-            but_for_template = why_not(rule, identity, row.recording) or why_not_details(
-                replace(rule, template={}), identity, row, self._people, self._clock.now()
+        None if that depends on the recording's template, which VALT's lists omit (VALT API, 4.1)."""
+        result: bool | None = False
+        for rule in self._rules_for(identity, account) if identity.covers(row.recording) else ():
+            reason = mismatch(rule, identity, row.recording) or details_mismatch(
+                replace(rule, template={}), identity, row, self._valt_names, self._clock.now()
             )
-            if but_for_template is None and not rule.template:
+            if reason is None and not rule.template:
                 return True
-            if but_for_template is None:
-                seen = None
-        return seen
+            if reason is None:
+                result = None
+        return result
 
-    async def shows(self, identity: Identity, account: str, recording: str) -> bool:
-        """Whether a rule of *account* that asks for a template lets this person see *recording*. The ValtError that
-        kept such a rule from deciding."""
-        for rule in self._theirs(identity, account):
+    async def may_see(self, identity: Identity, account: str, recording: str) -> bool:
+        """Whether a rule of *account* with a template condition lets this person see *recording*. Raises ValtError if
+        VALT could not be asked for its details."""
+        for rule in self._rules_for(identity, account):
             if rule.template:
-                verdict = await self.judge(rule, identity, recording)
+                verdict = await self.evaluate(rule, identity, recording)
                 if isinstance(verdict.error, ValtError):
                     raise verdict.error
-                if verdict.fits:
+                if verdict.matches:
                     return verdict.error is None
         return False
 
-    def _theirs(self, identity: Identity, account: str) -> list[Rule]:
-        return [rule for rule in self.rules if rule.account == account and is_about(rule, identity)]
+    def _rules_for(self, identity: Identity, account: str) -> list[Rule]:
+        return [rule for rule in self.rules if rule.account == account and applies_to(rule, identity)]
 
     async def explain(self, identity: Identity, recording: str) -> list[Verdict]:
-        """What every rule says, in order, up to the one that decides."""
+        """Return the verdicts of the rules in order, up to and including the one that decides."""
         verdicts = []
         for rule in self.rules:
-            verdict = await self.judge(rule, identity, recording)
+            verdict = await self.evaluate(rule, identity, recording)
             verdicts.append(verdict)
-            if verdict.fits is not False:
+            if verdict.matches is not False:
                 break
         return verdicts
 
-    async def judge(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
-        """What *rule* says."""
-        reason = why_not(rule, identity, recording)
-        if reason is not None or not rule.needs_details:
-            return Verdict(rule, reason is None, reason or "it fits")
+    async def evaluate(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
+        """Return whether *rule* matches, and why. Never raises ValtError: it is in the verdict."""
+        reason = mismatch(rule, identity, recording)
+        if reason is None and rule.needs_details:
+            return await self._evaluate_details(rule, identity, recording)
+        return Verdict(rule, reason is None, reason or "the rule matches")
+
+    async def _evaluate_details(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
         try:
             details = await self._recordings.get(rule.account, recording)
         except VideoNotFoundError:
-            return Verdict(rule, False, "VALT knows no such recording, or does not show it to the rule's account")
+            return Verdict(rule, False, "VALT has no such recording, or does not show it to the rule's account")
         except ValtError as error:
-            return Verdict(rule, None, f"what VALT knows of the recording could not be found out: {error}", error)
+            return Verdict(rule, None, f"VALT could not be asked for the recording's details: {error}", error)
         now = self._clock.now()
-        reason = why_not_details(rule, identity, details, self._people, now)
+        reason = details_mismatch(rule, identity, details, self._valt_names, now)
         if reason is None and details.is_over(now):
-            gone = RecordingExpiredError("retention.until has passed")
-            return Verdict(rule, True, "it fits, and the recording's retention is over", gone, details)
-        return Verdict(rule, reason is None, reason or "it fits", None, details)
+            expired = RecordingExpiredError("retention.until has passed")
+            return Verdict(rule, True, "the rule matches, and the recording's retention is over", expired, details)
+        return Verdict(rule, reason is None, reason or "the rule matches", None, details)
 
 
 def _any_glob(globs: tuple[str, ...], text: str | None) -> bool:
@@ -223,5 +225,5 @@ def _any_glob(globs: tuple[str, ...], text: str | None) -> bool:
 
 @functools.cache
 def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
-    """They come from the configuration, so there are few. Where there is no glob, nothing matches."""
+    """Return one pattern for all *globs*; no globs match nothing. The settings hold few, so the cache is small."""
     return re.compile("|".join(map(fnmatch.translate, globs)) or "(?!)")

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from gateway.events import Event
-from gateway.model import AccessToken, Credentials, Grant, Identity, Link, RecordingDetails, RecordingGrant, Video
+from gateway.model import AccessToken, Credentials, Grant, Identity, Link, RecordingDetails, Video
 from gateway.request_record import RequestRecord
 
 
@@ -37,14 +37,31 @@ class Authenticator(Protocol):
         ...
 
 
-class Policy(Protocol):
-    async def decide(self, identity: Identity, video: Video) -> Grant:
-        """The grant of the first rule that fits. AccessDeniedError where none does;
-        a ValtError where a rule's condition could not be found out."""
+class IdentityResolver(Protocol):
+    """All authenticators, as one step of access.authorize."""
+
+    async def identify(self, credentials: Credentials) -> Identity:
+        """Return the identity that the credentials prove.
+
+        Raises MissingCredentialsError if there are none, InvalidCredentialsError if they are not valid, and
+        IdentityProviderError if that could not be verified.
+        """
         ...
 
-    async def decide_recording(self, identity: Identity, recording: str) -> RecordingGrant:
-        """The same for a recording as a whole."""
+
+class RateLimit(Protocol):
+    def count(self, identity: Identity) -> None:
+        """Count one more request of that person. Raises TooManyRequestsError if it exceeds the limit."""
+        ...
+
+
+class Policy(Protocol):
+    async def decide(self, identity: Identity, recording: str, video: str | None = None) -> Grant:
+        """Return the grant of the first rule that matches, for one video or (*video* is None) the whole recording.
+
+        Raises AccessDeniedError if no rule matches, RecordingExpiredError if the recording's retention is over, and
+        ValtError if VALT could not be asked for a condition of a rule.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from gateway.model import Grant, Identity, Video
+from gateway.model import Delivery, Grant, Identity, Outcome, Stage
 
 current_identity: ContextVar[Identity | None] = ContextVar("asking", default=None)
 """On whose behalf a task works. What it starts is on his behalf too, even where others come to wait for it."""
@@ -23,12 +23,12 @@ class RequestRecord:
     clock: Callable[[], float]
     started: float
     identity: Identity | None = None
-    video: Video | None = None
     recording: str | None = None
+    video: str | None = None
     grant: Grant | None = None
-    stages: dict[str, float] = field(default_factory=dict)
-    """identity, grant, link, first_byte: seconds each took."""
-    delivery: str | None = None
+    stages: dict[Stage, float] = field(default_factory=dict)
+    """Seconds that each stage took."""
+    delivery: Delivery | None = None
     range: str | None = None
     status: int | None = None
     code: str | None = None
@@ -36,20 +36,20 @@ class RequestRecord:
     """Why, for the operator's log."""
     bytes: int = 0
     resumes: int = 0
-    outcome: str | None = None
-    """whole, left, cut or failed, once a stream has ended."""
+    outcome: Outcome | None = None
+    """Set when a delivery has ended."""
     opened: bool = False
     """An ``open`` line stands in the audit, so a ``close`` must follow."""
     api: bool = False
     """A call of VALT's API behind SSO: audited as ``api``."""
 
-    stage: str | None = None
+    stage: Stage | None = None
     """The step of the road that is being taken."""
     entered: float = 0.0
     seconds: float = 0.0
     """From its beginning to its end, once it has ended."""
 
-    def enter(self, stage: str | None) -> None:
+    def enter(self, stage: Stage | None) -> None:
         """Take the next step of the road, or None for the time being; the one before is over."""
         now = self.clock()
         if self.stage is not None:
@@ -59,6 +59,11 @@ class RequestRecord:
     def leave(self) -> None:
         """The step, if one is being taken, is over, whatever its end."""
         self.enter(None)
+
+    def set_identity(self, identity: Identity) -> None:
+        """Record on whose behalf the request, and every task it starts, runs."""
+        self.identity = identity
+        current_identity.set(identity)
 
     def end(self) -> None:
         """The request is over, and with it the step that was being taken."""

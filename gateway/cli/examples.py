@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 
-from gateway.app import people_of, rules_of
+from gateway.app import rules_of, valt_names_of
 from gateway.clock import SystemClock
 from gateway.errors import AccessDeniedError
 from gateway.events import Event
-from gateway.model import Identity, RecordingDetails
+from gateway.model import Identity, IdentityKind, RecordingDetails
 from gateway.policy import Rules
 from gateway.request_record import RequestRecord
 from gateway.settings.faults import Fault
@@ -47,14 +47,14 @@ def try_examples(settings: Settings) -> Iterator[Fault]:
     for number, example in enumerate(settings.examples):
         clock = Now()
         stated = Stated(_details(example, clock.now()))
-        policy = Rules(rules_of(settings.grants), stated, people_of(settings), clock, Silent())
-        identity = Identity(example.subject, "example", "example", "example", frozenset(example.groups))
+        policy = Rules(rules_of(settings.grants), stated, valt_names_of(settings), clock, Silent())
+        identity = Identity(example.subject, "example", "example", IdentityKind.JWT, frozenset(example.groups))
         try:
-            grant = asyncio.run(policy.decide_recording(identity, example.recording))
+            grant = asyncio.run(policy.decide(identity, example.recording))
         except AccessDeniedError as denied:
             outcome, why = False, str(denied)
         else:
-            outcome, why = True, f"rule {grant.rule} fits"
+            outcome, why = True, f"rule {grant.rule} matches"
         if outcome != example.allowed:
             wanted = "is to be allowed and is not" if example.allowed else "is not to be allowed and is"
             yield Fault(f"examples.{number}", None, f"{wanted}: {why}", "mend the rules or the example")

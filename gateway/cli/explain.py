@@ -45,11 +45,11 @@ def command(config: Path, subject: str, groups: tuple[str, ...], as_json: bool, 
 async def _explain(
     settings: Settings, subject: str, groups: tuple[str, ...], recording: str, *, offline: bool
 ) -> dict[str, Any]:
-    from gateway.app import people_of, rules_of
+    from gateway.app import rules_of, valt_names_of
     from gateway.cli.examples import Silent
     from gateway.clock import SystemClock
     from gateway.errors import ValtUnavailableError
-    from gateway.model import Identity, RecordingDetails
+    from gateway.model import Identity, IdentityKind, RecordingDetails
     from gateway.policy import Rules
     from gateway.valt_backend import ValtBackend
 
@@ -60,18 +60,18 @@ async def _explain(
     clock, observer = SystemClock(), Silent()
     valt = None if offline else ValtBackend(settings, clock, observer)
     known = Offline() if valt is None else valt.recordings
-    policy = Rules(rules_of(settings.grants), known, people_of(settings), clock, observer)
-    identity = Identity(subject, "explain", "explain", "explain", frozenset(groups))
+    policy = Rules(rules_of(settings.grants), known, valt_names_of(settings), clock, observer)
+    identity = Identity(subject, "explain", "explain", IdentityKind.JWT, frozenset(groups))
     try:
         verdicts = await policy.explain(identity, recording)
     finally:
         if valt is not None:
             await valt.close()
-    decided = next((verdict for verdict in verdicts if verdict.fits), None)
+    decided = next((verdict for verdict in verdicts if verdict.matches), None)
     return {
         "allowed": decided is not None and decided.error is None,
         "rule": None if decided is None else decided.rule.name,
-        "rules": [{"name": v.rule.name, "fits": v.fits, "why": _why(v)} for v in verdicts],
+        "rules": [{"name": v.rule.name, "fits": v.matches, "why": _why(v)} for v in verdicts],
     }
 
 
@@ -79,7 +79,7 @@ def _why(verdict: "Verdict") -> str:
     """With what was asked of VALT and what it said."""
     known = verdict.details
     if known is None:
-        return verdict.why
+        return verdict.reason
     said = {
         "name": known.name,
         "room": known.room,
@@ -91,4 +91,4 @@ def _why(verdict: "Verdict") -> str:
         "shared with groups": sorted(known.shared_groups),
     }
     told = ", ".join(f"{what} {json.dumps(value, ensure_ascii=False)}" for what, value in said.items())
-    return f"{verdict.why}. VALT, asked as {verdict.rule.account}: {told}"
+    return f"{verdict.reason}. VALT, asked as {verdict.rule.account}: {told}"

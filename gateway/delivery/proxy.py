@@ -16,7 +16,7 @@ from gateway.delivery.media_server import MediaServer
 from gateway.delivery.resumable_body import ResumableBody, SourceLostError
 from gateway.delivery.streams import Streams
 from gateway.events import RelayStarted, StreamAborted
-from gateway.model import Grant, Link
+from gateway.model import Grant, Link, Outcome, Stage
 from gateway.ports import Audit, Clock, Links, Observer
 from gateway.request_record import RequestRecord
 
@@ -57,16 +57,16 @@ class ProxyDelivery:
         )
 
         def end(reason: str) -> None:
-            record.outcome, record.reason = "cut", reason
+            record.outcome, record.reason = Outcome.CUT, reason
             self._observer.on_event(StreamAborted("gateway", reason))
             cut(request.transport)
 
         with self._streams.running(grant, record, end):
             try:
-                record.enter("first_byte")
+                record.enter(Stage.FIRST_BYTE)
                 answer = await source.open(request.method, request_headers(request.headers))
                 record.leave()
-                filename = link.filename or f"{grant.video.video}.mp4"
+                filename = link.filename or f"{grant.target.video}.mp4"
                 headers = response_headers(answer.headers, answer.status, filename, attachment=attachment)
                 record.status = answer.status
                 await self._audit.opened(record)
@@ -83,7 +83,7 @@ class ProxyDelivery:
         record: RequestRecord,
     ) -> web.StreamResponse:
         if request.method == "HEAD" or status not in (200, 206):
-            record.outcome = "whole"
+            record.outcome = Outcome.WHOLE
             return _without_body(status, headers)
         response = Streamed(status=status, headers=headers)
         if "Content-Length" not in headers:
@@ -98,25 +98,25 @@ class ProxyDelivery:
             self._observer.on_event(RelayStarted(way))
             await source.relay(viewer)
             await response.write_eof()
-            record.outcome = record.outcome or "whole"
+            record.outcome = record.outcome or Outcome.WHOLE
         except SourceLostError as error:
-            self._fail(request, record, "failed", "upstream", error.reason)
+            self._fail(request, record, Outcome.FAILED, "upstream", error.reason)
         except ClientIdleError:
-            self._fail(request, record, "cut", "viewer", "idle")
+            self._fail(request, record, Outcome.CUT, "viewer", "idle")
         except (ConnectionError, asyncio.CancelledError):
             if record.outcome is None:
-                record.outcome = "left"
+                record.outcome = Outcome.LEFT
                 self._observer.on_event(StreamAborted("viewer", "left"))
             raise
         except Exception:
-            self._fail(request, record, "failed", "gateway", "internal")
+            self._fail(request, record, Outcome.FAILED, "gateway", "internal")
             raise
         finally:
             record.bytes = viewer.bytes
             viewer.close()
         return response
 
-    def _fail(self, request: web.BaseRequest, record: RequestRecord, outcome: str, side: str, reason: str) -> None:
+    def _fail(self, request: web.BaseRequest, record: RequestRecord, outcome: Outcome, side: str, reason: str) -> None:
         record.outcome, record.reason = outcome, f"{side}: {reason}"
         self._observer.on_event(StreamAborted(side, reason))
         cut(request.transport)

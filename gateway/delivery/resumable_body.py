@@ -69,7 +69,7 @@ class ResumableBody:
         try:
             answer = await self._ask_first(method, headers)
         except LinkRejectedError:
-            self._link = await self._links.renew(self._grant.account, self._grant.video, self._link)
+            self._link = await self._links.renew(self._grant.account, self._grant.target, self._link)
             try:
                 answer = await self._ask_first(method, headers)
             except LinkRejectedError:
@@ -147,7 +147,7 @@ class ResumableBody:
                 if isinstance(told, resume.StaleLink):
                     self._observer.on_event(StreamResumed(reason, "failed"))
                     reason = "link_refused"
-                    self._link = await self._links.renew(self._grant.account, self._grant.video, self._link)
+                    self._link = await self._links.renew(self._grant.account, self._grant.target, self._link)
                     told = await self._ask_rest(self._promise, at)
             except VideoNotFoundError:
                 raise SourceLostError("gone") from None

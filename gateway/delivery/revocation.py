@@ -11,7 +11,7 @@ from functools import partial
 from gateway.delivery.streams import Stream, Streams
 from gateway.errors import BusyError, GatewayError, ValtError
 from gateway.events import LogEvent
-from gateway.model import Identity
+from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Observer, Policy, Store
 
 REVOKED = "revoked"
@@ -23,7 +23,7 @@ def is_void(stream: Stream, store: Store, now: float) -> bool:
     identity = stream.grant.identity
     if identity.session is not None and store.signed_out(identity.session):
         return True
-    if identity.kind == "session" and identity.expires_at is not None and identity.expires_at <= now:
+    if identity.kind is IdentityKind.SESSION and identity.expires_at is not None and identity.expires_at <= now:
         return True
     revoked_at = store.revoked_at(identity.subject, *identity.revocation_keys)
     return revoked_at is not None and revoked_at >= _since(identity, stream)
@@ -75,13 +75,13 @@ class Revocation:
 
 
 def _since(identity: Identity, stream: Stream) -> float:
-    return stream.opened_at if identity.since is None else identity.since
+    return stream.opened_at if identity.issued_at is None else identity.issued_at
 
 
 async def _is_over(stream: Stream, policy: Policy, vouched: Callable[[Identity], bool], decided: set[Stream]) -> bool:
     old = stream.grant
     try:
-        new = await policy.decide(old.identity, old.video) if vouched(old.identity) else None
+        new = await policy.decide(old.identity, old.recording, old.video) if vouched(old.identity) else None
     except (ValtError, BusyError):
         return False
     except GatewayError:

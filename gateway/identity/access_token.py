@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import GatewayError
-from gateway.model import Identity, Secret, Video
+from gateway.model import Identity, IdentityKind, Secret, Video
 
 HOUR = 3600.0
 """Seconds for which a token is good. Clients written for VALT log in again when theirs is refused."""
@@ -42,7 +42,7 @@ class AccessTokens:
         One that was made of such a token, or in a session, is good no longer than that. GatewayError where the person's
         groups do not fit into an address."""
         until = now + HOUR
-        if identity.kind in ("access_token", "session") and identity.expires_at is not None:
+        if identity.kind in (IdentityKind.ACCESS_TOKEN, IdentityKind.SESSION) and identity.expires_at is not None:
             until = min(until, identity.expires_at)
         return self._sealed(
             {

@@ -44,7 +44,7 @@ class Chain:
 
     def _refuse_revoked(self, identity: Identity) -> None:
         revoked_at = self._store.revoked_at(identity.subject, *identity.revocation_keys)
-        if revoked_at is not None and identity.since is not None and identity.since <= revoked_at:
+        if revoked_at is not None and identity.issued_at is not None and identity.issued_at <= revoked_at:
             raise InvalidCredentialsError("what was issued to this person before the revocation is void")
 
 

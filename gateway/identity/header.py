@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.claims import name_of
-from gateway.model import Credentials, Identity, Secret
+from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.network import TrustedNetworks
 
 
@@ -50,7 +50,7 @@ class HeaderAuthenticator:
             subject=name_of(subject),
             issuer=self.name,
             provider=self.name,
-            kind="header",
+            kind=IdentityKind.HEADER,
             groups=frozenset(name_of(group.strip()) for group in groups if group.strip()),
         )
 

@@ -8,7 +8,7 @@ from gateway.errors import InvalidCredentialsError
 from gateway.events import CacheLookup
 from gateway.identity.claims import Claims, TokenRequirements, peek, verify
 from gateway.identity.jwks import JwksClient
-from gateway.model import Credentials, Identity
+from gateway.model import Credentials, Identity, IdentityKind
 from gateway.ports import Clock, Observer
 
 _MAX_REMEMBERED = 10_000
@@ -86,8 +86,8 @@ class JwtAuthenticator:
             subject=claims.subject,
             issuer=self._expected.issuer,
             provider=self.name,
-            kind="jwt",
+            kind=IdentityKind.JWT,
             groups=claims.groups,
-            since=claims.issued_at,
+            issued_at=claims.issued_at,
             expires_at=claims.expires_at,
         )

@@ -24,7 +24,7 @@ from gateway.identity.discovery import Discovery, Endpoints
 from gateway.identity.jwks import JwksClient
 from gateway.identity.logout import Logout, read_logout, session_names
 from gateway.identity.ticket import algorithm_of
-from gateway.model import Identity, Secret
+from gateway.model import Identity, IdentityKind, Secret
 from gateway.ports import Clock
 
 _MAX_RD = 2000
@@ -129,9 +129,9 @@ class OidcProvider:
             subject=name_of(told.get(self._expected.subject_claim)),
             issuer=self._expected.issuer,
             provider=self.name,
-            kind="oidc",
+            kind=IdentityKind.OIDC,
             groups=groups_of(told.get(self._expected.groups_claim)),
-            since=self._clock.now(),
+            issued_at=self._clock.now(),
             revocation_keys=session_names(self._expected.issuer, claims.all),
         )
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.access_token import AccessTokens
-from gateway.model import Credentials, Identity, Secret, Video
+from gateway.model import Credentials, Identity, IdentityKind, Secret, Video
 from gateway.ports import Clock, Store
 
 PREFIX = "vgk_"
@@ -85,7 +85,7 @@ class ServiceKeys:
         return found[0]
 
     def _of_key(self, key: ServiceKey) -> Identity:
-        return Identity(key.name, ISSUER, self.name, "service_key", key.groups, expires_at=key.expires)
+        return Identity(key.name, ISSUER, self.name, IdentityKind.SERVICE_KEY, key.groups, expires_at=key.expires)
 
     def _of_token(self, token: Secret) -> Identity:
         said = self._proofs.opened(token, self._clock.now())
@@ -93,17 +93,19 @@ class ServiceKeys:
             raise InvalidCredentialsError("the access token is none of ours, or its hour is over")
         if said["key"] is not None:
             key = self._good([key for key in self._keys if key.secret_sha256 == said["key"]])
-            identity = replace(self._of_key(key), since=said["iat"], expires_at=said["exp"])
+            identity = replace(self._of_key(key), issued_at=said["iat"], expires_at=said["exp"])
         else:
-            identity = Identity(said["sub"], said["iss"], said["prv"], "access_token", frozenset(said["grp"]))
+            identity = Identity(
+                said["sub"], said["iss"], said["prv"], IdentityKind.ACCESS_TOKEN, frozenset(said["grp"])
+            )
         if said.get("ses") is not None and self._store.signed_out(said["ses"]):
             raise InvalidCredentialsError("the session that the access token was made in is over")
         if "vid" not in said:
             return identity
         return replace(
             identity,
-            kind="access_token",
-            since=said["iat"],
+            kind=IdentityKind.ACCESS_TOKEN,
+            issued_at=said["iat"],
             expires_at=said["exp"],
             recording=said["rec"],
             video=said["vid"],

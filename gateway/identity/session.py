@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import GatewayError
 from gateway.identity.cookies import read_cookie
-from gateway.model import Credentials, Identity, Secret
+from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.ports import Clock, Store
 
 _NAME = "valt_gateway_session"
@@ -73,7 +73,7 @@ class Sessions:
         """A Set-Cookie for a new session of *identity*, with an id of its own: nothing older is continued.
         GatewayError where no cookie holds all of the person's groups: better told than lost without a word."""
         now = self._clock.now()
-        started = replace(identity, session=random.token_urlsafe(16), since=now, used_at=now)
+        started = replace(identity, session=random.token_urlsafe(16), issued_at=now, used_at=now)
         value = self._sealed(started)
         if len(value) > _MAX_VALUE:
             raise GatewayError("the groups of this person that rules name do not fit into a session cookie")
@@ -86,11 +86,11 @@ class Sessions:
         same = held is not None and (held.subject, held.provider) == (identity.subject, identity.provider)
         if held is None or not same:
             return identity
-        scopes = dict.fromkeys(((held.recording, held.video), *held.also))
+        scopes = dict.fromkeys(((held.recording, held.video), *held.scopes))
         if any(recording is None for recording, _ in scopes):
             return replace(identity, recording=None, video=None)
         also = [(recording, video) for recording, video in scopes if recording is not None]
-        return replace(identity, also=tuple(also[:_MOST_JOINED]))
+        return replace(identity, scopes=tuple(also[:_MOST_JOINED]))
 
     def refresh_header(self, identity: Identity) -> str | None:
         """A Set-Cookie that keeps a session in use from idling out, once a tenth of the idle limit has passed."""
@@ -107,12 +107,12 @@ class Sessions:
     def _is_over(self, identity: Identity) -> bool:
         """Whether it was signed out here or at its provider, or its person's proofs were revoked since it began."""
         revoked_at = self._store.revoked_at(identity.subject, *identity.revocation_keys)
-        if revoked_at is not None and (identity.since is None or identity.since <= revoked_at):
+        if revoked_at is not None and (identity.issued_at is None or identity.issued_at <= revoked_at):
             return True
         return identity.session is None or self._store.signed_out(identity.session)
 
     def _set_cookie(self, identity: Identity, value: str) -> str:
-        left = int((identity.since or 0.0) + self._lifetime - self._clock.now())
+        left = int((identity.issued_at or 0.0) + self._lifetime - self._clock.now())
         return f"{self.cookie_name}={value}; Max-Age={max(0, left)}{self._attributes}"
 
     def _sealed(self, identity: Identity) -> str:
@@ -123,11 +123,11 @@ class Sessions:
             "iss": identity.issuer,
             "prv": identity.provider,
             "grp": sorted(identity.groups & self._keep_groups),
-            "iat": identity.since,
+            "iat": identity.issued_at,
             "use": identity.used_at,
             "rec": identity.recording,
             "vid": identity.video,
-            "also": identity.also,
+            "also": identity.scopes,
             "out": identity.revocation_keys,
         }
         text = json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
@@ -148,13 +148,13 @@ class Sessions:
             subject=kept["sub"],
             issuer=kept["iss"],
             provider=kept["prv"],
-            kind="session",
+            kind=IdentityKind.SESSION,
             groups=frozenset(kept["grp"]),
-            since=since,
+            issued_at=since,
             expires_at=since + self._lifetime,
             recording=kept["rec"],
             video=kept["vid"],
-            also=tuple((recording, video) for recording, video in kept["also"]),
+            scopes=tuple((recording, video) for recording, video in kept["also"]),
             session=kept["id"],
             used_at=used,
             revocation_keys=tuple(kept.get("out", ())),  # older cookies lack it

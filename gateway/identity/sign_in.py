@@ -14,7 +14,7 @@ from gateway.errors import (
 from gateway.events import IdentityDecided
 from gateway.identity.login_state import LoginState, LoginStateCookie
 from gateway.identity.oidc import Attempt, OidcProvider
-from gateway.model import Identity
+from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Observer, Store
 
 
@@ -111,7 +111,7 @@ class SignIn:
             now = self._clock.now()
             for name in logout.ends:
                 await self._store.revoke(name, now, now + self._lifetime)
-            return Identity(logout.subject or "", logout.issuer, provider.name, "oidc")
+            return Identity(logout.subject or "", logout.issuer, provider.name, IdentityKind.OIDC)
         raise InvalidCredentialsError("the logout token is not of a provider here, or for another client of it")
 
     async def close(self) -> None:

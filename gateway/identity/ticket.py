@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import InvalidCredentialsError, InvalidVideoError
 from gateway.identity.claims import Claims, TokenRequirements, name_of, peek, verify
-from gateway.model import Credentials, Identity, parse_id
+from gateway.model import Credentials, Identity, IdentityKind, parse_id
 from gateway.ports import Clock, Store
 
 
@@ -103,7 +103,9 @@ class TicketAuthenticator:
             raise InvalidCredentialsError("the ticket was issued before this process started")
         identity = self._identity(claims)
         until = claims.expires_at + self._expected.leeway + self._max_age
-        if credentials.spend and not await self._store.spend(f"{claims.all['iss']} {claims.all['jti']}", until):
+        if credentials.consume_ticket and not await self._store.spend(
+            f"{claims.all['iss']} {claims.all['jti']}", until
+        ):
             raise InvalidCredentialsError("the ticket has been used")
         return identity
 
@@ -112,9 +114,9 @@ class TicketAuthenticator:
             subject=claims.subject,
             issuer=self._expected.issuer,
             provider=self.name,
-            kind="ticket",
+            kind=IdentityKind.TICKET,
             groups=claims.groups,
-            since=claims.issued_at,
+            issued_at=claims.issued_at,
             expires_at=claims.expires_at,
             recording=_narrowed(claims, "recording"),
             video=_narrowed(claims, "video"),

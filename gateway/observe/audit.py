@@ -16,7 +16,7 @@ from typing import Any
 
 from gateway.errors import BusyError
 from gateway.events import AuditFailed, AuditWritten, Event, LogEvent
-from gateway.model import Identity
+from gateway.model import Delivery, Identity
 from gateway.observe.json_lines import json_line
 from gateway.observe.timestamps import rfc3339
 from gateway.ports import Clock, Observer
@@ -125,17 +125,17 @@ class AuditFile:
 
     def on_request_end(self, record: RequestRecord) -> None:
         if record.opened:
-            if record.delivery == "proxy":
+            if record.delivery == Delivery.PROXY:
                 self._add("close", self._line("close", record, closing=True))
         elif record.api:
             self._add("api", self._line("api", record, closing=True))
-        elif record.code is not None and (record.video is not None or record.recording is not None):
+        elif record.code is not None and record.recording is not None:
             self._add("deny", self._line("deny", record, closing=True))
 
     def _line(
         self, event: str, record: RequestRecord, identity: Identity | None = None, *, closing: bool = False
     ) -> bytes:
-        line, who, grant, video = _BLANK.copy(), identity or record.identity, record.grant, record.video
+        line, who, grant = _BLANK.copy(), identity or record.identity, record.grant
         line["time"] = rfc3339(self._clock.now())
         line["event"] = event
         line["request_id"] = record.request_id
@@ -147,8 +147,8 @@ class AuditFile:
             line["groups"] = sorted(grant.groups)
             line["rule"] = grant.rule
             line["account"] = grant.account
-        line["recording"] = record.recording if video is None else video.recording
-        line["video"] = None if video is None else video.video
+        line["recording"] = record.recording
+        line["video"] = record.video
         line["delivery"] = record.delivery
         line["method"] = record.method
         line["range"] = record.range

@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from gateway import events
+from gateway.model import Delivery
 from gateway.observe.observers import Hear
 from gateway.observe.series import Series
 from gateway.request_record import RequestRecord
@@ -151,7 +152,7 @@ class Metrics:
         if request_record.opened and request_record.delivery is not None:
             series.deliveries.numbers[request_record.delivery, request_record.outcome or "whole"] += 1
             series.stream_bytes.numbers[()] += request_record.bytes
-            if request_record.delivery == "proxy":
+            if request_record.delivery == Delivery.PROXY:
                 series.stream_first_byte_seconds.rows[()].add(sum(stages.values()))
 
     def _valt_calls(self, told: list[events.ValtCall]) -> None:

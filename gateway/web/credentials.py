@@ -34,7 +34,7 @@ class CredentialsReader:
             access_token=None if token is None else Secret(token),
             video_token_only=video_token_only,
             peer=request.peer,
-            spend=request.method != "HEAD",
+            consume_ticket=request.method != "HEAD",
         )
 
 

@@ -11,6 +11,7 @@ from aiohttp import HttpVersion11, web
 
 from gateway.errors import BadRequestError, GatewayError
 from gateway.events import LogEvent
+from gateway.model import Outcome
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
 from gateway.web.errors import where
@@ -62,7 +63,7 @@ class Dispatcher:
                 response.force_close()  # known before its head is written, so that it is left to aiohttp
             return response
         except asyncio.CancelledError:
-            record.outcome = record.outcome or "left"
+            record.outcome = record.outcome or Outcome.LEFT
             raise
         finally:
             record.end()

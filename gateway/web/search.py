@@ -24,11 +24,11 @@ class Listing(Protocol):
         """As whom VALT is asked for this person."""
         ...
 
-    def lists(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
+    def may_list(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
         """Whether the person sees what *account* was told of; None where only the recording's details can tell."""
         ...
 
-    async def shows(self, identity: Identity, account: str, recording: str) -> bool:
+    async def may_see(self, identity: Identity, account: str, recording: str) -> bool:
         """The same by its details. ValtError where it could not be found out."""
         ...
 
@@ -68,7 +68,7 @@ class DetailLookups:
         if self.spent:
             raise BusyError("too many recordings would have to be looked at one by one")
         self._left -= 1
-        return await self._listing.shows(self._identity, candidate.account, candidate.row.recording)
+        return await self._listing.may_see(self._identity, candidate.account, candidate.row.recording)
 
 
 class Search:
@@ -83,7 +83,7 @@ class Search:
             for number, row in enumerate(await self._catalogue.search(account, query)):
                 if number % _ROWS_AT_ONCE == 0:
                     await asyncio.sleep(0)
-                seen = self._listing.lists(identity, account, row)
+                seen = self._listing.may_list(identity, account, row)
                 if seen is not False:
                     yield Candidate(account, row, seen is True)
 

@@ -5,7 +5,7 @@ from typing import Protocol
 from aiohttp import web
 
 from gateway.access import Access
-from gateway.model import Credentials, Identity
+from gateway.model import Credentials, Identity, IdentityKind
 from gateway.ports import Audit
 from gateway.web.negotiation import is_navigation
 from gateway.web.request import Request
@@ -43,8 +43,8 @@ class SessionCookies:
         if request.method != "GET" or not is_navigation(request):
             return None
         record = request.record
-        identity = await self._access.identify(credentials, record)
-        if identity.kind == "ticket":
+        identity = await self._access.authenticate(credentials, record)
+        if identity.kind is IdentityKind.TICKET:
             joined = await self._sessions.joined(credentials, identity)
             request.set_cookie = self._sessions.issue_header(joined)
             self._audit.signed("sign_in", identity, record)
@@ -54,7 +54,7 @@ class SessionCookies:
 
     def refresh(self, request: Request, identity: Identity) -> None:
         """A newer cookie for a session in use."""
-        if identity.kind == "session" and self._sessions is not None:
+        if identity.kind is IdentityKind.SESSION and self._sessions is not None:
             cookie = self._sessions.refresh_header(identity)
             if cookie is not None:
                 request.set_cookie = cookie

@@ -16,7 +16,7 @@ from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
 from gateway.identity.ticket import TicketAuthenticator, mint_ticket
-from gateway.model import Credentials, Identity, Secret
+from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.ports import Authenticator
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
@@ -74,7 +74,7 @@ def header() -> Case:
 
 def session(clock: ManualClock) -> Case:
     sessions = Sessions([Secret(SHARED)], 100.0, 50.0, clock, MemoryStore(clock), secure=True, keep_groups=frozenset())
-    issued = sessions.issue_header(Identity(subject="anna", issuer="i", provider="one", kind="oidc"))
+    issued = sessions.issue_header(Identity(subject="anna", issuer="i", provider="one", kind=IdentityKind.OIDC))
     value = sessions.read([issued.partition(";")[0]])
     assert value is not None
     return Case(sessions, Credentials(session=Secret(value)), Credentials(session=Secret(value[:-8])), True)

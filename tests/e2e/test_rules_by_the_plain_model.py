@@ -1,12 +1,12 @@
-"""People, rules and recordings, each with each, over sockets: what is answered is what the plain model says."""
+"""ValtNames, rules and recordings, each with each, over sockets: what is answered is what the plain model says."""
 
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from gateway.model import Identity, RecordingDetails
-from gateway.policy import People, Rule
+from gateway.model import Identity, IdentityKind, RecordingDetails
+from gateway.policy import Rule, ValtNames
 from gateway.sim.catalogue import Film, Recording
 from tests.support.clock import ManualClock
 from tests.support.configuration import table
@@ -25,7 +25,7 @@ RULES = (
     Rule("shared", "trainee", subjects=frozenset({"*"}), shared_with_me=True),
     Rule("some", "reviewer", groups=frozenset({"some"}), recordings=("r?", "r1[0-5]")),
 )
-PEOPLE = People(users={"anna": "jsmith", "carl": 8, "dora": 7}, groups={"psychology": 4, "law": 5})
+PEOPLE = ValtNames(users={"anna": "jsmith", "carl": 8, "dora": 7}, groups={"psychology": 4, "law": 5})
 MAPPING = table("[valt.people]", **PEOPLE.users) + table("[valt.groups]", **PEOPLE.groups)
 WHO = (
     ("anna", frozenset({"rooms"})),
@@ -83,7 +83,7 @@ async def test_everybody_sees_what_the_plain_model_says_by_the_rule_that_it_says
         stack.valt.recordings[:] = recordings(clock.now())
         expected: list[tuple[str, str, str | None]] = []
         for subject, groups in WHO:
-            who, headers = Identity(subject, "", "", "jwt", groups), stack.bearer(subject, *groups)
+            who, headers = Identity(subject, "", "", IdentityKind.JWT, groups), stack.bearer(subject, *groups)
             for one in stack.valt.recordings:
                 fits = (
                     rule.name

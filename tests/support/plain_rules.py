@@ -5,14 +5,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gateway.model import Identity, RecordingDetails
-from gateway.policy import People, Rule
+from gateway.policy import Rule, ValtNames
 from tests.support.configuration import grant
 
 DAY = 86_400.0
 
 
 def plainly_fits(
-    rule: Rule, who: Identity, recording: str, details: RecordingDetails | None, people: People, now: float
+    rule: Rule, who: Identity, recording: str, details: RecordingDetails | None, people: ValtNames, now: float
 ) -> bool:
     """Whether *rule* lets *who* see *recording*, of which VALT tells *details*, or that it knows of none."""
     if "*" not in rule.subjects and who.subject not in rule.subjects and not (who.groups & rule.groups):

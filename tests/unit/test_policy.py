@@ -13,140 +13,142 @@ from gateway.errors import (
     ValtUnavailableError,
     VideoNotFoundError,
 )
-from gateway.model import Identity, RecordingDetails, Video
-from gateway.policy import People, Rule, Rules
+from gateway.model import Delivery, Identity, IdentityKind, RecordingDetails
+from gateway.policy import Rule, Rules, ValtNames
 from tests.support.clock import ManualClock
 from tests.support.plain_rules import DAY, plainly_fits
 from tests.support.recorder import Recorder
 
 NOW = 1_800_000_000.0
-PEOPLE = People(users={"anna": "asmith", "carl": 7}, groups={"psychology": 4, "law": 5})
+VALT_NAMES = ValtNames(users={"anna": "asmith", "carl": 7}, groups={"psychology": 4, "law": 5})
 
 
-class Known:
-    """Recordings that are known, unknown, or not to be found out."""
+class StubRecordings:
+    """VALT's recordings by id; VideoNotFoundError for any other id, and the error where one is given instead."""
 
-    def __init__(self, known: Mapping[str, RecordingDetails | ValtError]) -> None:
-        self.known = known
-        self.asked: list[tuple[str, str]] = []
+    def __init__(self, recordings: Mapping[str, RecordingDetails | ValtError]) -> None:
+        self._recordings = recordings
+        self.calls: list[tuple[str, str]] = []
 
     async def get(self, account: str, recording: str) -> RecordingDetails:
-        self.asked.append((account, recording))
-        found = self.known.get(recording, VideoNotFoundError())
-        if isinstance(found, Exception):
-            raise found
-        return found
+        self.calls.append((account, recording))
+        result = self._recordings.get(recording, VideoNotFoundError())
+        if isinstance(result, Exception):
+            raise result
+        return result
 
 
 def person(subject: str = "anna", *groups: str, recording: str | None = None, video: str | None = None) -> Identity:
-    return Identity(subject, "https://sso", "campus", "jwt", frozenset(groups), recording=recording, video=video)
+    return Identity(
+        subject, "https://sso", "campus", IdentityKind.JWT, frozenset(groups), recording=recording, video=video
+    )
 
 
-def rules(*given: Rule, known: Known | None = None) -> Rules:
-    return Rules(given, known or Known({}), PEOPLE, ManualClock(NOW), Recorder())
+def rules(*given: Rule, recordings: StubRecordings | None = None) -> Rules:
+    return Rules(given, recordings or StubRecordings({}), VALT_NAMES, ManualClock(NOW), Recorder())
 
 
 async def test_the_first_rule_that_fits_decides() -> None:
     policy = rules(
         Rule("others", "b", groups=frozenset({"others"})),
-        Rule("first", "a", groups=frozenset({"g"}), delivery="redirect", download=False),
+        Rule("first", "a", groups=frozenset({"g"}), delivery=Delivery.REDIRECT, download=False),
         Rule("second", "b", groups=frozenset({"g"})),
     )
-    grant = await policy.decide(person("anna", "g", "x"), Video("r", "v"))
+    grant = await policy.decide(person("anna", "g", "x"), "r", "v")
 
     assert (grant.rule, grant.account, grant.delivery, grant.download) == ("first", "a", "redirect", False)
     assert grant.groups == {"g"}
 
 
 async def test_no_rule_means_no_and_valt_is_not_asked() -> None:
-    known = Known({})
-    policy = rules(Rule("r", "a", groups=frozenset({"g"}), rooms=("*",)), known=known)
+    recordings = StubRecordings({})
+    policy = rules(Rule("r", "a", groups=frozenset({"g"}), rooms=("*",)), recordings=recordings)
     with pytest.raises(AccessDeniedError) as denied:
-        await policy.decide(person("anna", "h"), Video("r", "v"))
-    assert known.asked == []
+        await policy.decide(person("anna", "h"), "r", "v")
+    assert recordings.calls == []
     assert "none of its groups" in str(denied.value)
 
 
 async def test_no_rules_at_all_means_no() -> None:
     with pytest.raises(AccessDeniedError):
-        await rules().decide(person(), Video("r", "v"))
+        await rules().decide(person(), "r", "v")
 
 
 async def test_a_star_is_anyone_signed_in_and_a_subject_is_matched_whole_and_by_case() -> None:
     policy = rules(Rule("named", "a", subjects=frozenset({"anna"})), Rule("anyone", "b", subjects=frozenset({"*"})))
-    assert (await policy.decide(person("anna"), Video("r", "v"))).rule == "named"
+    assert (await policy.decide(person("anna"), "r", "v")).rule == "named"
     for other in ("Anna", "anna ", "ann", "anna\0", "*"):
-        assert (await policy.decide(person(other), Video("r", "v"))).rule == "anyone"
+        assert (await policy.decide(person(other), "r", "v")).rule == "anyone"
 
 
 @pytest.mark.promise("rules-6")
 async def test_a_rule_that_needs_no_details_costs_no_call() -> None:
-    known = Known({})
-    await rules(Rule("r", "a", subjects=frozenset({"*"})), known=known).decide(person(), Video("r", "v"))
-    assert known.asked == []
+    recordings = StubRecordings({})
+    await rules(Rule("r", "a", subjects=frozenset({"*"})), recordings=recordings).decide(person(), "r", "v")
+    assert recordings.calls == []
 
 
 async def test_a_narrowed_identity_sees_only_what_it_is_for() -> None:
     policy = rules(Rule("r", "a", subjects=frozenset({"*"})))
-    assert await policy.decide(person(recording="r", video="v"), Video("r", "v"))
-    for video in (Video("r", "w"), Video("q", "v")):
+    assert await policy.decide(person(recording="r", video="v"), "r", "v")
+    for recording, video in (("r", "w"), ("q", "v")):
         with pytest.raises(AccessDeniedError):
-            await policy.decide(person(recording="r", video="v"), video)
+            await policy.decide(person(recording="r", video="v"), recording, video)
     with pytest.raises(AccessDeniedError):
-        await policy.decide_recording(person(recording="r"), "q")
+        await policy.decide(person(recording="r"), "q")
 
 
 @pytest.mark.promise("rules-5")
 async def test_what_cannot_be_found_out_is_neither_yes_nor_no() -> None:
-    known = Known({"r": ValtUnavailableError()})
+    recordings = StubRecordings({"r": ValtUnavailableError()})
     policy = rules(
         Rule("asks", "a", subjects=frozenset({"*"}), rooms=("Room 1",)),
         Rule("later", "b", subjects=frozenset({"*"})),
-        known=known,
+        recordings=recordings,
     )
     with pytest.raises(ValtUnavailableError):
-        await policy.decide(person(), Video("r", "v"))
+        await policy.decide(person(), "r", "v")
 
 
 @pytest.mark.promise("rules-8")
 async def test_a_recording_valt_does_not_know_fits_no_rule_that_asks_about_it() -> None:
     policy = rules(Rule("asks", "a", subjects=frozenset({"*"}), rooms=("*",)))
     with pytest.raises(AccessDeniedError):
-        await policy.decide(person(), Video("r", "v"))
+        await policy.decide(person(), "r", "v")
 
 
 @pytest.mark.promise("rules-3")
 async def test_details_are_read_as_the_rules_own_account() -> None:
-    known = Known({"r": RecordingDetails("r", room="Room 1")})
-    await rules(Rule("asks", "limited", subjects=frozenset({"*"}), rooms=("Room ?",)), known=known).decide(
-        person(), Video("r", "v")
+    recordings = StubRecordings({"r": RecordingDetails("r", room="Room 1")})
+    await rules(Rule("asks", "limited", subjects=frozenset({"*"}), rooms=("Room ?",)), recordings=recordings).decide(
+        person(), "r", "v"
     )
-    assert known.asked == [("limited", "r")]
+    assert recordings.calls == [("limited", "r")]
 
 
 @pytest.mark.promise("rules-7")
 async def test_a_recording_whose_retention_is_over_is_gone() -> None:
-    known = Known({"r": RecordingDetails("r", room="Room 1", deleted_at=NOW - 1)})
+    recordings = StubRecordings({"r": RecordingDetails("r", room="Room 1", deleted_at=NOW - 1)})
     with pytest.raises(RecordingExpiredError):
-        await rules(Rule("asks", "a", subjects=frozenset({"*"}), rooms=("*",)), known=known).decide(
-            person(), Video("r", "v")
+        await rules(Rule("asks", "a", subjects=frozenset({"*"}), rooms=("*",)), recordings=recordings).decide(
+            person(), "r", "v"
         )
 
 
 async def test_an_explanation_says_of_every_rule_why_not() -> None:
-    known = Known({"r": RecordingDetails("r", room="Room 2")})
+    recordings = StubRecordings({"r": RecordingDetails("r", room="Room 2")})
     policy = rules(
         Rule("law", "a", groups=frozenset({"law"})),
         Rule("room 1", "a", subjects=frozenset({"*"}), rooms=("Room 1",)),
         Rule("anyone", "a", subjects=frozenset({"*"})),
         Rule("never reached", "a", subjects=frozenset({"*"})),
-        known=known,
+        recordings=recordings,
     )
-    told = await policy.explain(person(), "r")
-    assert [(verdict.rule.name, verdict.fits, verdict.why) for verdict in told] == [
+    verdicts = await policy.explain(person(), "r")
+    assert [(verdict.rule.name, verdict.matches, verdict.reason) for verdict in verdicts] == [
         ("law", False, "the person is not among its subjects and in none of its groups"),
         ("room 1", False, "the recording does not meet rooms"),
-        ("anyone", True, "it fits"),
+        ("anyone", True, "the rule matches"),
     ]
 
 
@@ -188,10 +190,10 @@ async def test_the_rules_agree_with_the_plain_model(
     given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails | None
 ) -> None:
     who = person(subject, *groups)
-    expected = next((rule for rule in given_rules if plainly_fits(rule, who, "r1", details, PEOPLE, NOW)), None)
-    policy = rules(*given_rules, known=Known({} if details is None else {"r1": details}))
+    expected = next((rule for rule in given_rules if plainly_fits(rule, who, "r1", details, VALT_NAMES, NOW)), None)
+    policy = rules(*given_rules, recordings=StubRecordings({} if details is None else {"r1": details}))
     try:
-        grant = await policy.decide(who, Video("r1", "v"))
+        grant = await policy.decide(who, "r1", "v")
     except AccessDeniedError:
         assert expected is None
     else:

@@ -64,7 +64,7 @@ class ListingHandlers:
         if exchanged is not None:
             return exchanged
         record.api = True
-        identity = await self._access.identify(credentials, record)
+        identity = await self._access.authenticate(credentials, record)
         self._session_cookies.refresh(request, identity)
         text = request.query.get("q", "").strip()[:_LONGEST_SEARCH]
         page = page_number(request.query.get("page", ""))

@@ -176,7 +176,7 @@ class SignInHandlers:
 
     async def _identity(self, request: Request) -> Identity | None:
         try:
-            return await self._access.identify(self._reader.read(request), request.record)
+            return await self._access.authenticate(self._reader.read(request), request.record)
         except (MissingCredentialsError, InvalidCredentialsError):
             return None
 

@@ -7,15 +7,7 @@ from aiohttp import web
 
 from gateway.access import Access
 from gateway.errors import RecordingExpiredError
-from gateway.model import (
-    Grant,
-    Link,
-    RecordingDetails,
-    RecordingGrant,
-    Video,
-    VideoDetails,
-    parse_id,
-)
+from gateway.model import Delivery, Grant, Link, RecordingDetails, Video, VideoDetails, parse_id
 from gateway.ports import Audit, Clock, Recordings
 from gateway.request_record import RequestRecord
 from gateway.web.credentials import CredentialsReader
@@ -25,7 +17,7 @@ from gateway.web.request import Request
 from gateway.web.session_cookies import SessionCookies
 
 
-class Delivery(Protocol):
+class MediaDelivery(Protocol):
     """A way for the bytes to reach the person."""
 
     async def deliver(
@@ -37,7 +29,7 @@ class RecordingHandlers:
     def __init__(
         self,
         access: Access,
-        deliveries: Mapping[str, Delivery],
+        deliveries: Mapping[Delivery, MediaDelivery],
         recordings: Recordings,
         reader: CredentialsReader,
         session_cookies: SessionCookies,
@@ -61,17 +53,20 @@ class RecordingHandlers:
         """GET, HEAD /recordings/{recording}/videos/{video}"""
         record = request.record
         record.range = request.headers.get("Range", "")[:200] or None
-        video = record.video = Video.parse(request.parts["recording"], request.parts["video"])
+        target = Video.parse(request.parts["recording"], request.parts["video"])
+        record.recording, record.video = target.recording, target.video
         credentials = self._reader.read(request, access_token=True, video_token_only=True)
         exchanged = await self._session_cookies.exchange_ticket(request, credentials)
         if exchanged is not None:
             return exchanged
         attachment = request.has_query and "download" in request.query
-        grant, link = await self._access.open(credentials, video, record, download=attachment)
+        grant, link = await self._access.authorize(
+            credentials, target.recording, target.video, record, download=attachment
+        )
         record.delivery = grant.delivery
         self._session_cookies.refresh(request, grant.identity)
         if wants_json(request):
-            if grant.delivery == "redirect":
+            if grant.delivery is Delivery.REDIRECT:
                 # Whoever has the link has the video.
                 record.status = 200
                 await self._audit.opened(record)
@@ -86,7 +81,7 @@ class RecordingHandlers:
         exchanged = await self._session_cookies.exchange_ticket(request, credentials)
         if exchanged is not None:
             return exchanged
-        grant = await self._access.recording(credentials, recording, record)
+        grant, _ = await self._access.authorize(credentials, recording, None, record)
         self._session_cookies.refresh(request, grant.identity)
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
@@ -98,17 +93,17 @@ class RecordingHandlers:
 
     def _told(self, grant: Grant, link: Link) -> web.Response:
         """How to get the video, for scripts. VALT's URL only where a browser would be given it."""
-        redirect = grant.delivery == "redirect"
+        redirect = grant.delivery is Delivery.REDIRECT
         expires = timestamp(link.expires_at) if redirect and link.expires_at is not None else None
         told = {
-            "url": link.url.reveal() if redirect else self._public_url + _path(grant.video),
+            "url": link.url.reveal() if redirect else self._public_url + _path(grant.target),
             "expires_at": expires,
             "filename": link.filename,
             "delivery": grant.delivery,
         }
         return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
-    def _described(self, grant: RecordingGrant, details: RecordingDetails) -> dict[str, Any]:
+    def _described(self, grant: Grant, details: RecordingDetails) -> dict[str, Any]:
         """What a script is told: the names are the public surface's."""
         return {
             "recording": grant.recording,
@@ -123,7 +118,7 @@ class RecordingHandlers:
             ],
         }
 
-    def _shown(self, grant: RecordingGrant, details: RecordingDetails) -> dict[str, Any]:
+    def _shown(self, grant: Grant, details: RecordingDetails) -> dict[str, Any]:
         """What the watch page needs besides. Paths rather than addresses: the page may be reached by other names."""
         return {
             "path": f"/recordings/{grant.recording}",
@@ -137,7 +132,7 @@ class RecordingHandlers:
         }
 
 
-def _seen(grant: RecordingGrant, details: RecordingDetails) -> list[tuple[VideoDetails, str]]:
+def _seen(grant: Grant, details: RecordingDetails) -> list[tuple[VideoDetails, str]]:
     """The videos that the person may see, with their paths."""
     return [
         (entry, _path(Video(grant.recording, entry.video)))

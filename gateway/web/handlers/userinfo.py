@@ -18,14 +18,14 @@ class PeopleHandlers:
     async def home(self, request: Request) -> web.StreamResponse:
         """GET /"""
         try:
-            identity = await self._access.identify(self._reader.read(request), request.record)
+            identity = await self._access.authenticate(self._reader.read(request), request.record)
         except (MissingCredentialsError, InvalidCredentialsError):
             return self._pages.home(request, None)
         return self._pages.home(request, identity)
 
     async def userinfo(self, request: Request) -> web.StreamResponse:
         """GET /oauth2/userinfo"""
-        identity = await self._access.identify(self._reader.read(request), request.record)
+        identity = await self._access.authenticate(self._reader.read(request), request.record)
         told = {
             "subject": identity.subject,
             "issuer": identity.issuer,

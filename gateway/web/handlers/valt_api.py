@@ -38,7 +38,7 @@ class Rooms(Protocol):
         """As whom VALT is asked for this person."""
         ...
 
-    def reaches_room(self, identity: Identity, account: str, room: str) -> bool: ...
+    def may_see_room(self, identity: Identity, account: str, room: str) -> bool: ...
 
 
 class Catalogue(Protocol):
@@ -143,7 +143,8 @@ class ApiHandlers:
         """GET /api/v3/records/{recording}"""
         request_record = request.record
         recording = request_record.recording = parse_id(request.parts["recording"])
-        grant = await self._access.recording(self._reader.read(request, access_token=True), recording, request_record)
+        credentials = self._reader.read(request, access_token=True)
+        grant, _ = await self._access.authorize(credentials, recording, None, request_record)
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
@@ -154,9 +155,11 @@ class ApiHandlers:
     async def download(self, request: Request) -> Any:
         """GET /api/v3/records/download/{recording}/{video}: our own link, with a proof for that one video."""
         request_record = request.record
-        video = request_record.video = Video.parse(request.parts["recording"], request.parts["video"])
-        grant, _ = await self._access.open(
-            self._reader.read(request, access_token=True), video, request_record, download=True
+        video = Video.parse(request.parts["recording"], request.parts["video"])
+        request_record.recording, request_record.video = video.recording, video.video
+        credentials = self._reader.read(request, access_token=True)
+        grant, _ = await self._access.authorize(
+            credentials, video.recording, video.video, request_record, download=True
         )
         proof = self._keys.prove(grant.identity, video).reveal()
         path = f"/recordings/{video.recording}/videos/{video.video}"
@@ -169,7 +172,7 @@ class ApiHandlers:
         rooms: dict[int, str] = {}
         for account in self._rules.accounts(identity):
             for id_, name in await self._catalogue.rooms(account):
-                if self._rules.reaches_room(identity, account, name):
+                if self._rules.may_see_room(identity, account, name):
                     rooms.setdefault(id_, name)
         return {"data": {"rooms": [{"id": id_, "name": name} for id_, name in rooms.items()]}}
 
@@ -179,7 +182,7 @@ class ApiHandlers:
         raise NotFoundError("no such call of VALT's API is offered")
 
     async def _identify(self, request: Request) -> Identity:
-        return await self._access.identify(self._reader.read(request, access_token=True), request.record)
+        return await self._access.authenticate(self._reader.read(request, access_token=True), request.record)
 
 
 async def _body(request: Request) -> Mapping[str, Any]:

@@ -79,7 +79,7 @@ class Pages:
         """Who you are and since when."""
         known = {
             "subject": identity and identity.subject,
-            "since": timestamp(identity.since) if identity and identity.since else None,
+            "since": timestamp(identity.issued_at) if identity and identity.issued_at else None,
             "session": identity and identity.session,
         }
         return self._page(request, "home.html", known)

@@ -62,10 +62,10 @@ async def test_online_valt_is_asked_for_what_a_rule_needs_and_what_it_said_is_to
         code, answer = await explained(config, *asked, SESSION)
         assert (code, answer["rule"]) == (0, "rooms")
         said = answer["rules"][0]["why"]
-        assert said.startswith("it fits. VALT, asked as reviewer: ")
+        assert said.startswith("the rule matches. VALT, asked as reviewer: ")
         for told in ('room "Room 1"', 'author "jsmith"', 'template {"Course": "PSY 512"}', "shared with groups [4]"):
             assert told in said
         next(recording for recording in valt.recordings if recording.recording == SESSION).deleted_at = 1.0
         code, answer = await explained(config, *asked, SESSION)
         assert (code, answer["allowed"], answer["rule"]) == (1, False, "rooms")
-        assert answer["rules"][0]["why"].startswith("it fits, and the recording's retention is over. VALT")
+        assert answer["rules"][0]["why"].startswith("the rule matches, and the recording's retention is over. VALT")

@@ -12,14 +12,14 @@ from gateway.identity.chain import Chain
 from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.session import Sessions
-from gateway.model import Credentials, Identity, Secret
+from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
 from tests.support.provider import Provider
 from tests.support.recorder import Recorder
 from tests.unit.identity.conftest import bearer
 
-ANNA = Identity(subject="anna", issuer="i", provider="one", kind="jwt", since=100.0)
+ANNA = Identity(subject="anna", issuer="i", provider="one", kind=IdentityKind.JWT, issued_at=100.0)
 
 
 @dataclass
@@ -97,7 +97,7 @@ async def test_no_proof_at_all_is_missing_and_basic_and_an_old_cookie_are_none(
 async def test_what_was_issued_up_to_a_persons_revocation_is_void(
     store: MemoryStore, recorder: Recorder, clock: ManualClock, since: float | None, void: bool
 ) -> None:
-    chain = Chain([Saying("one", replace(ANNA, since=since))], store, recorder)
+    chain = Chain([Saying("one", replace(ANNA, issued_at=since))], store, recorder)
     await store.revoke("anna", 100.0, clock.now() + 60)
     await store.revoke("bob", clock.now(), clock.now() + 60)
     if void:

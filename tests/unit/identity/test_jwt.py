@@ -46,7 +46,7 @@ async def test_a_good_token_says_who_it_is(
     assert identity is not None
     assert (identity.subject, identity.issuer, identity.provider) == ("anna", provider.issuer, "campus")
     assert (identity.kind, identity.groups) == ("jwt", frozenset({"supervisors"}))
-    assert (identity.since, identity.expires_at) == (clock.now(), clock.now() + 300)
+    assert (identity.issued_at, identity.expires_at) == (clock.now(), clock.now() + 300)
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])

@@ -9,14 +9,14 @@ import pytest
 from gateway.errors import GatewayError, InvalidCredentialsError
 from gateway.identity.access_token import HOUR, AccessTokens
 from gateway.identity.service_key import ServiceKey, ServiceKeys
-from gateway.model import Credentials, Identity, Secret, Video
+from gateway.model import Credentials, Identity, IdentityKind, Secret, Video
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
 
 KEY, OTHER = "vgk_planted-archive", "vgk_planted-other"
 SEAL = (Secret("a seal that is long enough for anybody"),)
 VIDEO = Video("r", "v")
-ANNA = Identity("anna", "https://sso", "campus", "session", frozenset({"staff", "chess"}), session="s1")
+ANNA = Identity("anna", "https://sso", "campus", IdentityKind.SESSION, frozenset({"staff", "chess"}), session="s1")
 
 
 def made(clock: ManualClock, *keys: ServiceKey, store: MemoryStore | None = None) -> ServiceKeys:

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from gateway.errors import GatewayError
 from gateway.identity.logout import session_names
 from gateway.identity.session import Sessions
-from gateway.model import Credentials, Identity, Secret
+from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
 
@@ -21,7 +21,7 @@ ANNA = Identity(
     subject="anna",
     issuer="https://portal.example.edu",
     provider="portal",
-    kind="ticket",
+    kind=IdentityKind.TICKET,
     groups=frozenset({"supervisors", "choir"}),
     recording="7",
     video="9",
@@ -59,7 +59,7 @@ async def test_a_session_is_the_person_that_was_vouched_for(running_stack: Gatew
     assert identity is not None
     assert (identity.subject, identity.issuer, identity.provider) == (ANNA.subject, ANNA.issuer, ANNA.provider)
     assert (identity.kind, identity.recording, identity.video) == ("session", "7", "9")
-    assert identity.since == running_stack.clock.now()
+    assert identity.issued_at == running_stack.clock.now()
     assert identity.expires_at == running_stack.clock.now() + 8 * 3600
 
 
@@ -130,7 +130,7 @@ async def test_the_cookie_is_renewed_once_a_tenth_of_the_idle_limit_has_passed(r
     running_stack.clock.pass_(1)
     renewed = await sessions.authenticate(value_of(sessions, sessions.refresh_header(identity)))
     assert renewed is not None
-    assert (renewed.session, renewed.since) == (identity.session, identity.since)
+    assert (renewed.session, renewed.issued_at) == (identity.session, identity.issued_at)
 
 
 async def test_who_came_without_a_session_is_given_none_by_a_renewal(running_stack: GatewayStack) -> None:

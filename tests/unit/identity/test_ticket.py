@@ -73,8 +73,8 @@ async def running_stack(
     await store.close()
 
 
-def offered(ticket: str, *, spend: bool = True) -> Credentials:
-    return Credentials(ticket=Secret(ticket), spend=spend)
+def offered(ticket: str, *, consume_ticket: bool = True) -> Credentials:
+    return Credentials(ticket=Secret(ticket), consume_ticket=consume_ticket)
 
 
 async def test_a_ticket_says_who_it_is(running_stack: GatewayStack) -> None:
@@ -127,10 +127,10 @@ async def test_a_clock_that_steps_back_lets_no_ticket_be_used_twice(running_stac
 
 async def test_head_verifies_a_ticket_and_spends_it_not(running_stack: GatewayStack) -> None:
     ticket = running_stack.mint()
-    assert await running_stack.portal.authenticate(offered(ticket, spend=False)) is not None
+    assert await running_stack.portal.authenticate(offered(ticket, consume_ticket=False)) is not None
     assert await running_stack.portal.authenticate(offered(ticket)) is not None
     with pytest.raises(InvalidCredentialsError):
-        await running_stack.portal.authenticate(offered(running_stack.sign(sub=None), spend=False))
+        await running_stack.portal.authenticate(offered(running_stack.sign(sub=None), consume_ticket=False))
 
 
 async def test_after_a_restart_a_spent_ticket_stays_spent(clock: ManualClock, tmp_path: Path) -> None:

@@ -13,16 +13,17 @@ import pytest
 
 from gateway.errors import BusyError
 from gateway.events import AuditFailed, AuditWritten, LogEvent
-from gateway.model import Grant, Identity, Video
+from gateway.model import Delivery, Grant, Identity, IdentityKind, Outcome
 from gateway.observe.audit import AuditFile
 from gateway.request_record import RequestRecord
 from gateway.web.begun import Begun
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
 
-VIDEO = Video("rec-1", "vid-1")
-ANNA = Identity("anna", "https://sso.example.edu", "campus", "jwt", frozenset({"staff", "supervisors"}))
-GRANT = Grant(ANNA, VIDEO, "reviewer", "proxy", "supervisors", groups=frozenset({"supervisors", "leads"}))
+ANNA = Identity("anna", "https://sso.example.edu", "campus", IdentityKind.JWT, frozenset({"staff", "supervisors"}))
+GRANT = Grant(
+    ANNA, "rec-1", "vid-1", "reviewer", Delivery.PROXY, "supervisors", groups=frozenset({"supervisors", "leads"})
+)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def record_of(clock: ManualClock, **more: Any) -> RequestRecord:
 
 
 def playing(clock: ManualClock, **more: Any) -> RequestRecord:
-    known = {"identity": ANNA, "video": VIDEO, "recording": "rec-1", "grant": GRANT, "delivery": "proxy"}
+    known = {"identity": ANNA, "video": "vid-1", "recording": "rec-1", "grant": GRANT, "delivery": Delivery.PROXY}
     return record_of(clock, **known, range="bytes=0-", status=206, **more)
 
 
@@ -104,7 +105,7 @@ async def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_
     assert lines(path) == [OPEN]
     assert record.opened
     clock.pass_(12.5)
-    record.bytes, record.resumes, record.outcome = 4096, 2, "left"
+    record.bytes, record.resumes, record.outcome = 4096, 2, Outcome.LEFT
     record.end()
     audit.on_request_end(record)
     ended = {"time": "2027-01-15T08:00:12.750Z", "event": "close"}
@@ -113,7 +114,7 @@ async def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_
 
 
 def test_a_refusal_is_one_line_with_its_code(audit: AuditFile, path: Path, clock: ManualClock) -> None:
-    audit.on_request_end(record_of(clock, video=VIDEO, recording="rec-1", status=401, code="credentials_missing"))
+    audit.on_request_end(record_of(clock, recording="rec-1", video="vid-1", status=401, code="credentials_missing"))
     unknown = dict.fromkeys(("subject", "issuer", "provider", "groups", "rule", "account", "delivery", "range"))
     refused = {"event": "deny", "status": 401, "code": "credentials_missing", "bytes": 0, "resumes": 0, "seconds": 0.0}
     assert lines(path) == [OPEN | unknown | refused]
@@ -141,7 +142,7 @@ def test_what_concerns_no_recording_is_not_audited(audit: AuditFile, path: Path,
 
 async def test_a_redirect_opens_and_never_closes(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     record = playing(clock)
-    record.delivery, record.status = "redirect", 307
+    record.delivery, record.status = Delivery.REDIRECT, 307
     await audit.opened(record)
     audit.on_request_end(record)
     assert events(path) == ["open"]
@@ -160,7 +161,7 @@ def test_signing_in_and_out_names_the_person(audit: AuditFile, path: Path, clock
 
 
 def test_a_name_with_line_breaks_stays_on_its_line(audit: AuditFile, path: Path, clock: ManualClock) -> None:
-    sly = Identity('anna\n{"v":1}\u2028', "https://sso.example.edu", "campus", "jwt")
+    sly = Identity('anna\n{"v":1}\u2028', "https://sso.example.edu", "campus", IdentityKind.JWT)
     audit.signed("sign_in", sly, record_of(clock))
     assert [line["subject"] for line in lines(path)] == [sly.subject]
 
@@ -292,7 +293,7 @@ async def test_lines_of_what_is_begun_together_are_written_together_and_told_aft
     records = [playing(clock) for _ in range(20)]
     with audit:
         opening = [Begun(audit.opened(record)) for record in records]
-        audit.on_request_end(record_of(clock, video=VIDEO, status=401, code="credentials_missing"))
+        audit.on_request_end(record_of(clock, recording="rec-1", video="vid-1", status=401, code="credentials_missing"))
         assert not sizes
         assert not any(record.opened for record in records)
     for one in opening:
@@ -315,7 +316,9 @@ async def test_of_those_begun_together_each_is_told_whether_its_own_line_stands(
     try:
         with audit:
             opening = [Begun(audit.opened(record)) for record in records]
-            audit.on_request_end(record_of(clock, video=VIDEO, status=401, code="credentials_missing"))
+            audit.on_request_end(
+                record_of(clock, recording="rec-1", video="vid-1", status=401, code="credentials_missing")
+            )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     for one in opening:

@@ -11,15 +11,14 @@ import aiohttp
 import pytest
 
 from gateway.events import AuditFailed, LogEvent
-from gateway.model import Grant, Identity, Video
+from gateway.model import Delivery, Grant, Identity, IdentityKind, Outcome
 from gateway.observe.logs import LogObserver, take_over
 from gateway.observe.stdlib_logging import LibraryHandler, cleaned
 from gateway.request_record import RequestRecord
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
 
-VIDEO = Video("rec-1", "vid-1")
-ANNA = Identity("anna", "https://sso.example.edu", "campus", "jwt", frozenset({"staff"}))
+ANNA = Identity("anna", "https://sso.example.edu", "campus", IdentityKind.JWT, frozenset({"staff"}))
 
 
 class Stream(io.StringIO):
@@ -65,9 +64,11 @@ def record_of(clock: ManualClock, **more: Any) -> RequestRecord:
 
 
 def test_a_request_is_one_record(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
-    request_record = record_of(clock, identity=ANNA, video=VIDEO, recording="rec-1", delivery="proxy", status=206)
-    request_record.grant = Grant(ANNA, VIDEO, "reviewer", "proxy", "supervisors")
-    request_record.bytes, request_record.outcome, request_record.reason = 4096, "cut", "revoked"
+    request_record = record_of(
+        clock, identity=ANNA, recording="rec-1", video="vid-1", delivery=Delivery.PROXY, status=206
+    )
+    request_record.grant = Grant(ANNA, "rec-1", "vid-1", "reviewer", Delivery.PROXY, "supervisors")
+    request_record.bytes, request_record.outcome, request_record.reason = 4096, Outcome.CUT, "revoked"
     clock.pass_(1.5)
     request_record.end()
     log.on_request_end(request_record)
@@ -119,7 +120,9 @@ def test_the_console_shows_a_line_for_a_person_and_no_name_can_begin_another(
     stream: Stream, clock: ManualClock
 ) -> None:
     log = LogObserver(stream, "console", "info", clock)
-    log.on_request_end(record_of(clock, identity=Identity("anna\n2027 [error] forged\x1b[31m", "i", "p", "jwt")))
+    log.on_request_end(
+        record_of(clock, identity=Identity("anna\n2027 [error] forged\x1b[31m", "i", "p", IdentityKind.JWT))
+    )
     text = stream.getvalue()
     assert text.startswith("2027-01-15T08:00:00.250Z [info")
     assert text.count("\n") == 1
@@ -127,7 +130,7 @@ def test_the_console_shows_a_line_for_a_person_and_no_name_can_begin_another(
 
 
 def test_json_keeps_a_name_with_line_breaks_on_its_line(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
-    log.on_request_end(record_of(clock, identity=Identity("anna\n{}", "i", "p", "jwt")))
+    log.on_request_end(record_of(clock, identity=Identity("anna\n{}", "i", "p", IdentityKind.JWT)))
     assert [record["subject"] for record in stream.records] == ["anna\n{}"]
 
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import events
 from gateway.events import Event
-from gateway.model import Video
+from gateway.model import Delivery, Outcome, Stage
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import Observers
 from gateway.request_record import RequestRecord
@@ -175,9 +175,9 @@ def record_of(clock: ManualClock, route: str = ROUTE, **more: Any) -> RequestRec
 
 def test_a_stream_counts_its_request_its_stages_its_bytes_and_its_delivery(metrics: Metrics) -> None:
     clock = ManualClock()
-    record = record_of(clock, status=206, delivery="proxy", opened=True, bytes=4096, outcome="left")
-    record.stages = {"identity": 0.25, "grant": 0.5, "link": 1.0, "first_byte": 2.0}
-    record.video = Video("rec-1", "vid-1")
+    record = record_of(clock, status=206, delivery=Delivery.PROXY, opened=True, bytes=4096, outcome=Outcome.LEFT)
+    record.stages = {Stage.IDENTITY: 0.25, Stage.GRANT: 0.5, Stage.LINK: 1.0, Stage.FIRST_BYTE: 2.0}
+    record.video = "vid-1"
     clock.pass_(60)
     before = exposed(metrics)
     record.end()
@@ -196,7 +196,7 @@ def test_a_stream_counts_its_request_its_stages_its_bytes_and_its_delivery(metri
 
 
 def test_a_redirect_is_a_whole_delivery_without_bytes(metrics: Metrics) -> None:
-    record = record_of(ManualClock(), status=307, delivery="redirect", opened=True)
+    record = record_of(ManualClock(), status=307, delivery=Delivery.REDIRECT, opened=True)
     before = exposed(metrics)
     record.end()
     metrics.on_request_end(record)
@@ -209,7 +209,7 @@ def test_a_redirect_is_a_whole_delivery_without_bytes(metrics: Metrics) -> None:
 
 def test_who_leaves_before_the_answer_is_counted_without_a_status(metrics: Metrics) -> None:
     before = exposed(metrics)
-    metrics.on_request_end(record_of(ManualClock(), outcome="left"))
+    metrics.on_request_end(record_of(ManualClock(), outcome=Outcome.LEFT))
     assert moved(metrics, before) == {
         f"requests_total{{method=GET,route={ROUTE},status=none}}": 1,
         f"request_seconds_count{{route={ROUTE}}}": 1,
