@@ -1,11 +1,11 @@
 """The three answers, of every kind of proof: the person; not mine; mine, and bad."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import aiohttp
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.access_token import AccessTokens
@@ -94,20 +94,22 @@ def service_key(clock: ManualClock) -> Case:
 
 
 @pytest.fixture(params=["jwt", "ticket", "header", "session", "service_key"])
-async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
+async def case(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) -> Case:
     clock = ManualClock()
-    async with Provider().running() as provider, aiohttp.ClientSession() as client:
-        match request.param:
-            case "jwt":
-                yield signed(clock, provider, client)
-            case "ticket":
-                yield ticket(clock)
-            case "header":
-                yield header()
-            case "service_key":
-                yield service_key(clock)
-            case _:
-                yield session(clock)
+    match request.param:
+        case "jwt":
+            provider = Provider()
+            client = await aiohttp_client(provider.application())
+            provider.issuer = str(client.make_url("")).rstrip("/")
+            return signed(clock, provider, client.session)
+        case "ticket":
+            return ticket(clock)
+        case "header":
+            return header()
+        case "service_key":
+            return service_key(clock)
+        case _:
+            return session(clock)
 
 
 async def test_good_proof_is_a_person_of_that_provider(case: Case) -> None:

@@ -11,10 +11,9 @@ from typing import Any
 
 import jwt
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt import algorithms
-
-from tests.support.served import served
 
 _RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 """One for the whole run: making another takes longer than most tests."""
@@ -82,15 +81,20 @@ class Provider:
         self.keys = [signing_key(algorithm)]
         return self.keys[0]
 
+    def application(self) -> web.Application:
+        """Returns the provider's endpoints; whoever serves them sets *issuer* to the server's URL."""
+        application = web.Application()
+        application.router.add_get("/.well-known/openid-configuration", self._discovery)
+        application.router.add_get("/keys", self._keys)
+        application.router.add_get("/elsewhere", self._keys)
+        application.router.add_post("/token", self._token)
+        return application
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Provider"]:
-        app = web.Application()
-        app.router.add_get("/.well-known/openid-configuration", self._discovery)
-        app.router.add_get("/keys", self._keys)
-        app.router.add_get("/elsewhere", self._keys)
-        app.router.add_post("/token", self._token)
-        async with served(app) as port:
-            self.issuer = f"http://127.0.0.1:{port}"
+        """Serves the endpoints on a free port of loopback. In a fixture, use ``aiohttp_server`` instead."""
+        async with TestServer(self.application()) as server:
+            self.issuer = str(server.make_url("")).rstrip("/")
             yield self
 
     async def _discovery(self, request: web.Request) -> web.Response:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import trustme
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from playwright.async_api import BrowserContext, Frame, Page
 
 from tests.support.browser import browser
 from tests.support.gateway_fixture import GatewayStack, running_stack
-from tests.support.served import served
 
 PUBLIC = "https://recordings.clinic.test"
 
@@ -29,8 +29,12 @@ async def elsewhere(authority: trustme.CA | None, name: str) -> AsyncIterator[st
         authority.issue_cert(name).configure_cert(context)
     application = web.Application()
     application.router.add_get("/", page)
-    async with served(application, context) as port:
-        yield f"{'http' if context is None else 'https'}://{name}:{port}"
+    server = TestServer(application)
+    await server.start_server(ssl=context)
+    try:
+        yield f"{'http' if context is None else 'https'}://{name}:{server.port}"
+    finally:
+        await server.close()
 
 
 @asynccontextmanager

@@ -11,6 +11,8 @@ import aiohttp
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pytest_aiohttp.plugin import AiohttpServer
 
 SNIPPET = Path(__file__).parents[3] / "deploy/nginx.conf"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -91,19 +93,15 @@ async def behind() -> Behind:
 
 
 @pytest.fixture
-async def upstream(behind: Behind) -> AsyncIterator[web.AppRunner]:
+async def upstream(behind: Behind, aiohttp_server: AiohttpServer) -> TestServer:
     application = web.Application()
     application.router.add_route("*", "/{any:.*}", behind.answer)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield runner
-    await runner.cleanup()
+    return await aiohttp_server(application)
 
 
 @pytest.fixture
-async def front(tmp_path: Path, upstream: web.AppRunner, port: int) -> AsyncIterator[Dispatcher]:
-    configuration(tmp_path, port, upstream.addresses[0][1])
+async def front(tmp_path: Path, upstream: TestServer, port: int) -> AsyncIterator[Dispatcher]:
+    configuration(tmp_path, port, upstream.port or 0)
     process = await nginx(tmp_path)
     tls = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
     connector = aiohttp.TCPConnector(ssl=tls)
@@ -173,13 +171,13 @@ async def test_bytes_go_through_as_they_come(front: Dispatcher, behind: Behind) 
 
 
 async def test_no_ticket_is_written_down_though_the_gateway_is_gone(
-    front: Dispatcher, behind: Behind, upstream: web.AppRunner
+    front: Dispatcher, behind: Behind, upstream: TestServer
 ) -> None:
     behind.rest_may_go.set()
     address = "/recordings/a/videos/b?ticket=planted"
     async with front.get(address, Referer=address) as response:
         assert response.status == 200
-    await upstream.cleanup()
+    await upstream.close()
     async with front.get(address, Referer=address) as response:
         assert response.status == 502
     written = front.written()

@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pytest_aiohttp.plugin import AiohttpServer
 
 from gateway.identity.claims import TokenRequirements
 from gateway.identity.jwks import JwksClient
@@ -28,9 +29,11 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    async with Provider().running() as provider:
-        yield provider
+async def provider(aiohttp_server: AiohttpServer) -> Provider:
+    provider = Provider()
+    server = await aiohttp_server(provider.application())
+    provider.issuer = str(server.make_url("")).rstrip("/")
+    return provider
 
 
 @pytest.fixture

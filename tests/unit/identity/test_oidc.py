@@ -3,8 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from aiohttp import BasicAuth, web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pytest_aiohttp.plugin import AiohttpServer
 from yarl import URL
 
 from gateway.errors import IdentityProviderError, SignInCirclesError, SignInFailedError
@@ -28,7 +28,6 @@ from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
 from tests.support.provider import Provider, signing_key
 from tests.support.recorder import Recorder
-from tests.support.served import served
 
 SECRETS = (Secret("the session's secret, of enough characters"),)
 PUBLIC = "http://localhost:8080"
@@ -40,7 +39,7 @@ NAVIGATED = "/recordings/a/videos/b?t=90"
 class TokenServer:
     """The endpoints behind the browser's back: they say *tokens* and *userinfo*, and keep what came."""
 
-    issuer: str = ""
+    url: str = ""
     tokens: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] = field(default_factory=dict)
     status: int = 200
@@ -48,14 +47,11 @@ class TokenServer:
     forms: list[dict[str, str]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["TokenServer"]:
-        app = web.Application()
-        app.router.add_post("/token", self._token)
-        app.router.add_get("/userinfo", self._userinfo)
-        async with served(app) as port:
-            self.issuer = f"http://127.0.0.1:{port}"
-            yield self
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_post("/token", self._token)
+        application.router.add_get("/userinfo", self._userinfo)
+        return application
 
     async def _token(self, request: web.Request) -> web.Response:
         self.forms.append({name: str(value) for name, value in (await request.post()).items()})
@@ -114,15 +110,17 @@ Made = Callable[..., Browser]
 
 
 @pytest.fixture
-async def tokens(provider: Provider) -> AsyncIterator[TokenServer]:
-    async with TokenServer().running() as server:
-        provider.discovery = {
-            "authorization_endpoint": f"{provider.issuer}/authorize?tenant=campus",
-            "token_endpoint": f"{server.issuer}/token",
-            "userinfo_endpoint": f"{server.issuer}/userinfo",
-            "authorization_response_iss_parameter_supported": True,
-        }
-        yield server
+async def tokens(provider: Provider, aiohttp_server: AiohttpServer) -> TokenServer:
+    tokens = TokenServer()
+    server = await aiohttp_server(tokens.application())
+    tokens.url = str(server.make_url("/token"))
+    provider.discovery = {
+        "authorization_endpoint": f"{provider.issuer}/authorize?tenant=campus",
+        "token_endpoint": tokens.url,
+        "userinfo_endpoint": str(server.make_url("/userinfo")),
+        "authorization_response_iss_parameter_supported": True,
+    }
+    return tokens
 
 
 @pytest.fixture
@@ -325,7 +323,7 @@ async def test_a_client_with_a_private_key_proves_it_by_an_assertion_good_for_a_
     assert (told["iss"], told["sub"], told["aud"]) == (
         "valt-gateway",
         "valt-gateway",
-        f"{browser.tokens.issuer}/token",
+        browser.tokens.url,
     )
     assert told["exp"] - told["iat"] == 60
     assert told["jti"]
