@@ -4,6 +4,7 @@ What a reload replaces is app.Road; what outlives it is here. Nothing of the dem
 """
 
 import asyncio
+import os
 import platform
 import ssl
 import sys
@@ -23,9 +24,8 @@ from gateway.events import ConfigReloaded, LogEvent
 from gateway.identity_factory import identity_still_valid, provider_names
 from gateway.observe.audit import AuditFile
 from gateway.observe.logs import LogObserver, take_over
-from gateway.observe.loop_lag import LoopWatch
 from gateway.observe.metrics import Metrics
-from gateway.observe.observers import Observers
+from gateway.observe.observers import LoopLagMonitor, Observers
 from gateway.ports import Clock
 from gateway.rate_limit import Rates
 from gateway.settings.model import Settings
@@ -47,7 +47,7 @@ class Gateway:
         self.settings = self._started_with = settings
         self.clock = clock or SystemClock()
         self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock)
-        self.metrics = Metrics(version=VERSION)
+        self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
         told = Observers(self.metrics, self.logs)
         self.audit = AuditFile(settings.audit.file, self.clock, told)
         self.observer = Observers(self.metrics, self.audit, self.logs)
@@ -62,7 +62,7 @@ class Gateway:
         )
         self.revocation = Revocation(self.streams, self.store, self.clock, self.observer)
         self.readiness = Readiness(self.dependencies)
-        self.loop_watch = LoopWatch(self.observer)
+        self.loop_lag = LoopLagMonitor(self.observer)
         self.rates = Rates(self.clock, self.observer, per_minute=limits.requests_per_minute)
         self._context = ProcessContext(
             self.clock, self.observer, self.audit, self.store, self.streams, self.rates, self.clock.now()
@@ -103,7 +103,7 @@ class Gateway:
         for site in self._sites:
             await site.start()
         self.logs.start()
-        self.loop_watch.start()
+        self.loop_lag.start()
         self._looking.append(asyncio.create_task(self.revocation.run(), name="revocation"))
         self.readiness.ready = True
 
@@ -157,7 +157,7 @@ class Gateway:
     async def stop(self) -> None:
         """End everything that is left."""
         self.readiness.ready = False
-        self.loop_watch.stop()
+        self.loop_lag.stop()
         for task in self._looking:
             task.cancel()
         await asyncio.gather(*self._looking, return_exceptions=True)
@@ -179,7 +179,7 @@ class Gateway:
             "breakers": {app.settings.valt.base_url: app.valt.calls.state.name.lower()},
             "identity": {name: keys.state for name, keys in app.keys.items()},
             "streams": len(self.streams),
-            "event_loop_lag_seconds": round(self.loop_watch.lag, 6),
+            "event_loop_lag_seconds": round(self.loop_lag.lag, 6),
         }
 
     def _current(self) -> App:
@@ -191,7 +191,7 @@ class Gateway:
         self._app, settings = app, app.settings
         if self._front is not None:
             self._front.handlers = app.handlers
-        self.metrics.know(
+        self.metrics.prepare(
             routes=[path for _, path, _ in ROUTES],
             providers=provider_names(settings),
             rules=[grant.name for grant in settings.grants],

@@ -120,8 +120,8 @@ class AuditFile:
         """A ``sign_in`` or ``sign_out`` line."""
         self._add(event, self._line(event, record, identity))
 
-    def hears(self, _kind: type[Event]) -> None:
-        """Nothing that happens apart from a visit is audited."""
+    def on_event(self, event: Event) -> None:
+        """Nothing: only requests are audited."""
 
     def on_request_end(self, record: RequestRecord) -> None:
         if record.opened:

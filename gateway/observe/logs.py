@@ -14,7 +14,6 @@ from typing import Any, TextIO
 from gateway.clock import SystemClock
 from gateway.events import Event, LogEvent
 from gateway.observe.json_lines import json_line
-from gateway.observe.observers import Hear
 from gateway.observe.stdlib_logging import LibraryHandler
 from gateway.observe.timestamps import rfc3339
 from gateway.ports import Clock
@@ -70,9 +69,6 @@ class LogObserver:
             self._timer.cancel()
         self._loop = None
         self.flush()
-
-    def hears(self, kind: type[Event]) -> Hear | None:
-        return self.on_event if kind is LogEvent else None
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, LogEvent) and _LEVELS[event.level] >= self._level:

@@ -1,6 +1,5 @@
-"""A listener that remembers."""
+"""An observer for tests."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.events import Event
@@ -9,13 +8,10 @@ from gateway.request_record import RequestRecord
 
 @dataclass
 class Recorder:
-    """Everything that was told, in order."""
+    """Implements ports.Observer: collects every event and finished request record, in order."""
 
     events: list[Event] = field(default_factory=list)
     records: list[RequestRecord] = field(default_factory=list)
-
-    def hears(self, _kind: type[Event]) -> Callable[[Event], None] | None:
-        return self.on_event
 
     def on_event(self, event: Event) -> None:
         self.events.append(event)

@@ -28,7 +28,7 @@ def settings() -> str:
 def metrics() -> str:
     """Every series with its labels."""
     made = Metrics(version="x")
-    made.know(providers=["x"], accounts=["x"], jwks_providers=["x"])
+    made.prepare(providers=["x"], accounts=["x"], jwks_providers=["x"])
     made.watch_breaker("x", lambda: 0)
     exposition = made.render()[0].decode()
     labels: dict[str, set[str]] = {}

@@ -23,7 +23,7 @@ def test_prometheus_accepts_the_configuration_with_its_rules() -> None:
 
 def test_the_alerts_speak_only_of_series_that_the_gateway_exposes() -> None:
     metrics = Metrics(version="0")
-    metrics.know(routes=["/"], providers=["p"], rules=["r"], accounts=["a"], jwks_providers=["i"])
+    metrics.prepare(routes=["/"], providers=["p"], rules=["r"], accounts=["a"], jwks_providers=["i"])
     metrics.watch_breaker("s", lambda: 0)
     exposed = set(re.findall(r"valt_gateway_\w+", metrics.render()[0].decode()))
     spoken_of = set(re.findall(r"valt_gateway_\w+", (DEPLOY / "alerts.yml").read_text()))

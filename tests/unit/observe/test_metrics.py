@@ -1,10 +1,11 @@
-"""Metrics: the names that dashboards know, present from the start, counted as the events say."""
+"""Metrics: the promised names and labels, present from the start, and what each event and request counts."""
 
 import platform
 import sys
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import events
@@ -16,9 +17,9 @@ from gateway.request_record import RequestRecord
 from tests.support.clock import ManualClock
 
 ROUTE = "/recordings/{recording}/videos/{video}"
-# What product.md promises: each series, its labels, and its kind.
+# Each promised metric: its kind and its labels.
 PROMISED = {
-    "build_info": ("gauge", {"version", "python"}),
+    "build_info": ("gauge", {"version", "commit", "python"}),
     "requests_total": ("counter", {"route", "method", "status"}),
     "request_seconds": ("histogram", {"route"}),
     "identity_total": ("counter", {"provider", "outcome"}),
@@ -48,8 +49,8 @@ PROMISED = {
 
 @pytest.fixture
 def metrics() -> Metrics:
-    metrics = Metrics(version="1.2.3")
-    metrics.know(
+    metrics = Metrics(version="1.2.3", commit="0a1b2c3")
+    metrics.prepare(
         routes=[ROUTE, "/"],
         providers=["campus"],
         rules=["supervisors"],
@@ -60,6 +61,7 @@ def metrics() -> Metrics:
     return metrics
 
 
+OTHERS = ("process_", "python_gc_")
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -72,9 +74,9 @@ def exposed(metrics: Metrics) -> Samples:
 
 
 def moved(metrics: Metrics, before: Samples) -> dict[str, float]:
-    """Every sample, buckets apart, that is not what it was; written as Prometheus writes them."""
+    """The samples that changed, in Prometheus' notation, without buckets, process_ and python_gc_."""
     after = exposed(metrics)
-    changed = {key: value for key, value in after.items() if value != before.get(key)}
+    changed = {key: value for key, value in after.items() if value != before.get(key) and not key[0].startswith(OTHERS)}
     return {written(*key): value for key, value in changed.items() if not key[0].endswith("_bucket")}
 
 
@@ -82,19 +84,33 @@ def written(name: str, labels: frozenset[tuple[str, str]]) -> str:
     return name + ("{" + ",".join(f"{k}={v}" for k, v in sorted(labels)) + "}" if labels else "")
 
 
-def test_every_series_is_there_from_the_start_with_its_labels_and_no_other_series_is(metrics: Metrics) -> None:
-    found: dict[str, tuple[str, set[str]]] = {}
+def test_every_promised_metric_has_its_labels_from_the_start_and_there_is_no_other(metrics: Metrics) -> None:
+    exposed: dict[str, tuple[str, set[str]]] = {}
     for family in text_string_to_metric_families(metrics.render()[0].decode()):
+        if not family.name.startswith("valt_gateway_"):
+            continue
         name = family.name.removeprefix("valt_gateway_") + ("_total" if family.type == "counter" else "")
         assert family.samples, f"{name} has no samples"
-        found[name] = (family.type, set(family.samples[0].labels) - {"le"})
-    assert found == PROMISED
+        exposed[name] = (family.type, set(family.samples[0].labels) - {"le"})
+    assert exposed == PROMISED
 
 
-def test_known_label_values_are_present_at_zero_so_that_a_first_failure_is_seen_as_an_increase(
-    metrics: Metrics,
-) -> None:
-    shown = {written(*key): value for key, value in exposed(metrics).items()}
+def test_the_process_and_the_garbage_collector_are_measured(metrics: Metrics) -> None:
+    names = {family.name for family in text_string_to_metric_families(metrics.render()[0].decode())}
+    others = {name for name in names if not name.startswith("valt_gateway_")}
+    assert {"process_cpu_seconds", "process_resident_memory_bytes", "process_open_fds"} <= others
+    assert {"python_gc_collections", "python_gc_objects_collected"} <= others
+    assert all(name.startswith(("process_", "python_gc_")) for name in others)
+
+
+def test_metrics_are_registered_with_the_registry_passed_in() -> None:
+    registry = CollectorRegistry()
+    Metrics(version="1.2.3", registry=registry).on_event(events.LoopLagMeasured(0.5))
+    assert registry.get_sample_value("valt_gateway_event_loop_lag_seconds_sum") == 0.5
+
+
+def test_label_values_of_the_configuration_are_present_at_zero_from_the_start(metrics: Metrics) -> None:
+    samples = {written(*key): value for key, value in exposed(metrics).items()}
     for name in (
         f"requests_total{{method=GET,route={ROUTE},status=502}}",
         "requests_total{method=HEAD,route=other,status=404}",
@@ -117,11 +133,11 @@ def test_known_label_values_are_present_at_zero_so_that_a_first_failure_is_seen_
         "audit_events_total{event=deny}",
         "audit_failures_total",
     ):
-        assert shown[name] == 0, name
+        assert samples[name] == 0, name
 
 
-def test_the_build_is_named(metrics: Metrics) -> None:
-    labels = frozenset({("version", "1.2.3"), ("python", platform.python_version())})
+def test_build_info_has_version_commit_and_python(metrics: Metrics) -> None:
+    labels = frozenset({("version", "1.2.3"), ("commit", "0a1b2c3"), ("python", platform.python_version())})
     assert exposed(metrics)["build_info", labels] == 1
 
 
@@ -207,7 +223,7 @@ def test_a_redirect_is_a_whole_delivery_without_bytes(metrics: Metrics) -> None:
     }
 
 
-def test_who_leaves_before_the_answer_is_counted_without_a_status(metrics: Metrics) -> None:
+def test_a_client_that_disconnects_before_the_response_counts_under_status_none(metrics: Metrics) -> None:
     before = exposed(metrics)
     metrics.on_request_end(record_of(ManualClock(), outcome=Outcome.LEFT))
     assert moved(metrics, before) == {
@@ -216,7 +232,7 @@ def test_who_leaves_before_the_answer_is_counted_without_a_status(metrics: Metri
     }
 
 
-def test_running_streams_are_read_when_asked_for(metrics: Metrics) -> None:
+def test_streams_active_is_read_at_each_scrape(metrics: Metrics) -> None:
     running = ["a", "b"]
     metrics.watch_streams(lambda: len(running))
     proxy = ("streams_active", frozenset({("delivery", "proxy")}))
@@ -225,21 +241,21 @@ def test_running_streams_are_read_when_asked_for(metrics: Metrics) -> None:
     assert exposed(metrics)[proxy] == 0
 
 
-def test_a_breaker_is_read_when_asked_for_and_one_that_a_reload_replaced_is_gone(metrics: Metrics) -> None:
+def test_breaker_state_is_read_at_each_scrape_and_a_replaced_server_disappears(metrics: Metrics) -> None:
     state = [0]
     metrics.watch_breaker("old", lambda: 2)
     metrics.watch_breaker("new", lambda: state[0])
     state[0] = 1
-    shown = {written(*key): value for key, value in exposed(metrics).items() if key[0] == "breaker_state"}
-    assert shown == {"breaker_state{server=new}": 1}
+    samples = {written(*key): value for key, value in exposed(metrics).items() if key[0] == "breaker_state"}
+    assert samples == {"breaker_state{server=new}": 1}
 
 
-def test_what_a_reload_adds_is_known_and_what_was_counted_stays(metrics: Metrics) -> None:
+def test_a_reload_adds_label_values_and_keeps_the_counts(metrics: Metrics) -> None:
     Observers(metrics).on_event(events.GrantDecided("supervisors", "allowed"))
-    metrics.know(rules=["students"])
-    shown = {written(*key): value for key, value in exposed(metrics).items()}
-    assert shown["grants_total{outcome=allowed,rule=supervisors}"] == 1
-    assert shown["grants_total{outcome=denied,rule=students}"] == 0
+    metrics.prepare(rules=["students"])
+    samples = {written(*key): value for key, value in exposed(metrics).items()}
+    assert samples["grants_total{outcome=allowed,rule=supervisors}"] == 1
+    assert samples["grants_total{outcome=denied,rule=students}"] == 0
 
 
 def test_two_gateways_in_one_process_do_not_share_their_counts(metrics: Metrics) -> None:
@@ -248,13 +264,13 @@ def test_two_gateways_in_one_process_do_not_share_their_counts(metrics: Metrics)
     assert exposed(metrics)["audit_failures_total", frozenset()] == 0
 
 
-def test_what_is_put_aside_goes_with_the_next_look_at_the_loop_though_nobody_asks_or_scrapes(metrics: Metrics) -> None:
-    told, event = Observers(metrics), events.JwksRefresh("campus", "ok")
+def test_collected_events_are_released_at_each_lag_measurement_without_a_scrape(metrics: Metrics) -> None:
+    observers, event = Observers(metrics), events.JwksRefresh("campus", "ok")
     before = exposed(metrics)
     holders = sys.getrefcount(event)
-    told.on_event(event)
+    observers.on_event(event)
     assert sys.getrefcount(event) == holders + 1
-    told.on_event(events.LoopLagMeasured(0.5))
+    observers.on_event(events.LoopLagMeasured(0.5))
     assert sys.getrefcount(event) == holders
     assert moved(metrics, before) == {
         "jwks_refreshes_total{outcome=ok,provider=campus}": 1,
