@@ -40,7 +40,7 @@ bench: $(VENV)/installed-test ## How fast: requests, streams, first byte (BENCH=
 profile: $(VENV)/installed-test ## Where the time goes: a flame graph of each case, in profiles/
 	$(BIN)/python -m tests.bench.profile
 
-seam: programs $(NODE) $(VENV)/installed-test ## The seam with aiohttp, against the oldest and the newest allowed
+seam: programs $(NODE) $(VENV)/installed-test ## All tests with the oldest and the newest aiohttp that is allowed
 	@tests/seam.sh
 
 soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, memory and descriptors watched (MINUTES=10)

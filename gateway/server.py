@@ -8,13 +8,11 @@ import os
 import platform
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
-
-from aiohttp import web
 
 from gateway.app import VERSION, App, ProcessContext, build_app, store_of
 from gateway.clock import SystemClock
@@ -32,8 +30,7 @@ from gateway.settings.model import Settings
 from gateway.settings.restart import needing_restart
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import Readiness, admin
-from gateway.web.http_server import Server, has_c_parser, refusals, runner_of
-from gateway.web.listening import address_of, site_at, tls_context
+from gateway.web.http_server import HttpServer, Listener, has_c_parser, parser_errors, tls_context
 from gateway.web.routes import ROUTES
 
 _LAST_SECONDS = 2.0
@@ -70,8 +67,7 @@ class Gateway:
         self._app: App | None = None
         self._front: Dispatcher | None = None
         self._retiring: set[asyncio.Task[None]] = set()
-        self._runners: list[web.BaseRunner] = []
-        self._sites: list[web.BaseSite] = []
+        self._listeners: list[Listener] = []
         self._looking: list[asyncio.Task[None]] = []
         self._tls: ssl.SSLContext | None = None
 
@@ -86,22 +82,20 @@ class Gateway:
         self.metrics.watch_streams(lambda: len(self.streams))
         front = self._front = Dispatcher(self._current().handlers, self.clock, self.observer)
         version = {"version": VERSION, "python": platform.python_version()}
-        # What the admin listener refuses is no visit of anybody's: nobody counts it.
-        self._runners = [
-            runner_of(
-                Server(front.answer, refusals(self.clock, self.observer), request=front.request, together=self.audit)
-            ),
-            runner_of(Server(admin(self.readiness, self.metrics.render, version), refusals(self.clock, Observers()))),
-        ]
-        for one in self._runners:
-            await one.setup()
+        public = HttpServer(
+            front.handle, parser_errors(self.clock, self.observer), request_factory=front.create_request
+        )
+        # Requests to the admin listener are not counted.
+        internal = HttpServer(
+            admin(self.readiness, self.metrics.render, version), parser_errors(self.clock, Observers())
+        )
         self._tls = tls_context(_certificate(self.settings))
-        self._sites = [
-            site_at(self._runners[0], self.settings.server.listen, self._tls),
-            site_at(self._runners[1], self.settings.admin.listen, None),
+        self._listeners = [
+            Listener(public, self.settings.server.listen, self._tls),
+            Listener(internal, self.settings.admin.listen, None),
         ]
-        for site in self._sites:
-            await site.start()
+        for listener in self._listeners:
+            await listener.start()
         self.logs.start()
         self.loop_lag.start()
         self._looking.append(asyncio.create_task(self.revocation.run(), name="revocation"))
@@ -110,8 +104,7 @@ class Gateway:
     @property
     def addresses(self) -> tuple[str, str]:
         """Where the public and the admin listener are, as URLs; ports that the system chose are told."""
-        scheme = "http" if self._tls is None else "https"
-        return address_of(self._runners[0], scheme), address_of(self._runners[1], "http")
+        return self._listeners[0].address, self._listeners[1].address
 
     async def reload(self, settings: Settings | None) -> bool:
         """Take new *settings*, all or nothing; None tells that the file has faults, and the old ones stay."""
@@ -122,8 +115,9 @@ class Gateway:
             self.observer.on_event(ConfigReloaded("failed"))
             return False
         self.settings, before = settings, old.settings.valt
+        wait_idle = self._dispatcher().replace_handlers(app.handlers)
         self._take(app)
-        self._retire(old)
+        self._retire(old, wait_idle)
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.limit(limits.requests_per_minute)
@@ -147,7 +141,7 @@ class Gateway:
         if self._front is not None:
             self._front.draining = True
         await _wait(hurry, self.settings.server.shutdown_delay)
-        await self._sites[0].stop()
+        await self._listeners[0].stop_accepting()
         loop = asyncio.get_running_loop()
         until = loop.time() + self.settings.server.drain_timeout
         while len(self.streams) and not hurry.is_set() and loop.time() < until:
@@ -161,8 +155,8 @@ class Gateway:
         for task in self._looking:
             task.cancel()
         await asyncio.gather(*self._looking, return_exceptions=True)
-        for runner in self._runners:
-            await runner.cleanup()
+        for listener in self._listeners:
+            await listener.close()
         if self._retiring:
             await asyncio.wait(self._retiring, timeout=_LAST_SECONDS)
         if self._app is not None:
@@ -187,10 +181,13 @@ class Gateway:
             raise RuntimeError("the gateway has not started")
         return self._app
 
+    def _dispatcher(self) -> Dispatcher:
+        if self._front is None:
+            raise RuntimeError("the gateway has not started")
+        return self._front
+
     def _take(self, app: App) -> None:
         self._app, settings = app, app.settings
-        if self._front is not None:
-            self._front.handlers = app.handlers
         self.metrics.prepare(
             routes=[path for _, path, _ in ROUTES],
             providers=provider_names(settings),
@@ -200,11 +197,11 @@ class Gateway:
         )
         self.metrics.watch_breaker(settings.valt.base_url, lambda: app.valt.calls.state)
 
-    def _retire(self, app: App) -> None:
+    def _retire(self, app: App, wait_idle: Callable[[], Awaitable[None]]) -> None:
         """The requests that came by *road* go on by it; it is closed after the last of them."""
 
         async def close() -> None:
-            await app.handlers.in_flight.over()
+            await wait_idle()
             await app.close()
 
         task = asyncio.create_task(close(), name="retiring")

@@ -17,12 +17,6 @@ class ClientIdleError(Exception):
     """The viewer has not read for *viewer_idle*."""
 
 
-class Streamed(web.StreamResponse):
-    """A response whose head is written with the first of its body, as aiohttp does where the body is at hand."""
-
-    _send_headers_immediately = False
-
-
 class ClientSocket:
     """A socket that is written to directly, beside the transport whose it is."""
 

@@ -185,31 +185,7 @@ class ConnectionPool:
         return None
 
     async def connect(self, origin: Origin) -> Connection:
-        """A new connection. OSError (ssl.SSLError is one); TimeoutError."""
-        # In a task of its own: asyncio.timeout wants one, and a handler has none until it first waits.
-        opening = asyncio.create_task(self._open(origin))
-        try:
-            return await opening
-        except asyncio.CancelledError:
-            if opening.done() and not opening.cancelled() and opening.exception() is None:
-                opening.result().close()  # it was there in the turn in which nobody wanted it any more
-            raise
-
-    def keep(self, upstream: Connection) -> None:
-        """Put a connection whose answer was read to its end aside for the next request."""
-        kept = self._kept.setdefault(upstream.origin, deque())
-        if len(kept) >= _MAX_KEPT:
-            kept.popleft().close()
-        upstream.kept_at = self._loop.time()
-        kept.append(upstream)
-
-    def close(self) -> None:
-        for kept in self._kept.values():
-            for upstream in kept:
-                upstream.close()
-        self._kept.clear()
-
-    async def _open(self, origin: Origin) -> Connection:
+        """Returns a new connection. Raises OSError (of which ssl.SSLError is one) or TimeoutError."""
         scheme, host, port = origin
         loop = self._loop
         async with asyncio.timeout(self._connect_timeout):
@@ -224,6 +200,20 @@ class ConnectionPool:
                 sock.close()
                 raise
             return await _shake_hands(Connection(origin, wrapped, loop), wrapped)
+
+    def keep(self, upstream: Connection) -> None:
+        """Put a connection whose answer was read to its end aside for the next request."""
+        kept = self._kept.setdefault(upstream.origin, deque())
+        if len(kept) >= _MAX_KEPT:
+            kept.popleft().close()
+        upstream.kept_at = self._loop.time()
+        kept.append(upstream)
+
+    def close(self) -> None:
+        for kept in self._kept.values():
+            for upstream in kept:
+                upstream.close()
+        self._kept.clear()
 
 
 async def _shake_hands(upstream: Connection, sock: ssl.SSLSocket) -> Connection:

@@ -111,13 +111,9 @@ class MediaServer:
         return FastAnswer(self._upstreams, upstream, head, self._read_timeout)
 
     async def _ask_plain(self, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
-        async def request() -> PlainAnswer:
-            return PlainAnswer(
-                await self._session.request(method, url, headers=headers, timeout=self._timeout, allow_redirects=False)
-            )
-
-        # In a task of its own: aiohttp's client wants one, and a handler has none until it first waits.
-        return await asyncio.create_task(request())
+        return PlainAnswer(
+            await self._session.request(method, url, headers=headers, timeout=self._timeout, allow_redirects=False)
+        )
 
 
 class FastAnswer:

@@ -5,11 +5,11 @@ error is told properly; after it the connection is cut, because a failure after 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aiohttp import HttpVersion11, web
 
-from gateway.delivery.client_stream import ClientIdleError, ClientStream, Streamed
+from gateway.delivery.client_stream import ClientIdleError, ClientStream
 from gateway.delivery.cut import cut
 from gateway.delivery.headers import request_headers, response_headers
 from gateway.delivery.media_server import MediaServer
@@ -19,6 +19,8 @@ from gateway.events import RelayStarted, StreamAborted
 from gateway.model import Grant, Link, Outcome, Stage
 from gateway.ports import Audit, Clock, Links, Observer
 from gateway.request_record import RequestRecord
+
+AddHeaders = Callable[[web.StreamResponse], None]
 
 
 class ProxyDelivery:
@@ -49,9 +51,19 @@ class ProxyDelivery:
         self._viewer_idle = viewer_idle
 
     async def deliver(
-        self, request: web.BaseRequest, grant: Grant, link: Link, record: RequestRecord, *, attachment: bool
+        self,
+        request: web.BaseRequest,
+        grant: Grant,
+        link: Link,
+        record: RequestRecord,
+        *,
+        attachment: bool,
+        add_response_headers: AddHeaders,
     ) -> web.StreamResponse:
-        """The video's bytes, as the request's Range and conditions ask."""
+        """Returns a response with the video's bytes, as the request's Range and conditions ask.
+
+        *add_response_headers* is called with the response before its head is written.
+        """
         source = ResumableBody(
             self._media, self._links, self._clock, self._observer, grant, link, record, tries=self._resume_tries
         )
@@ -70,7 +82,7 @@ class ProxyDelivery:
                 headers = response_headers(answer.headers, answer.status, filename, attachment=attachment)
                 record.status = answer.status
                 await self._audit.opened(record)
-                return await self._answer(request, source, answer.status, headers, record)
+                return await self._answer(request, source, answer.status, headers, record, add_response_headers)
             finally:
                 source.abort()
 
@@ -81,18 +93,15 @@ class ProxyDelivery:
         status: int,
         headers: Mapping[str, str],
         record: RequestRecord,
+        add_response_headers: AddHeaders,
     ) -> web.StreamResponse:
         if request.method == "HEAD" or status not in (200, 206):
             record.outcome = Outcome.WHOLE
             return _without_body(status, headers)
-        response = Streamed(status=status, headers=headers)
-        if "Content-Length" not in headers:
-            if request.version >= HttpVersion11:
-                response.enable_chunked_encoding()
-            else:
-                response.force_close()  # the end of the connection is the end of the body; a cut is a reset
+        response = _streamed(status, headers, request)
         viewer = ClientStream(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
         try:
+            add_response_headers(response)
             await response.prepare(request)
             way = "fast" if source.fast and viewer.outlet() is not None else "plain"
             self._observer.on_event(RelayStarted(way))
@@ -120,6 +129,19 @@ class ProxyDelivery:
         record.outcome, record.reason = outcome, f"{side}: {reason}"
         self._observer.on_event(StreamAborted(side, reason))
         cut(request.transport)
+
+
+def _streamed(status: int, headers: Mapping[str, str], request: web.BaseRequest) -> web.StreamResponse:
+    """Returns the response whose body is to be written piece by piece."""
+    if "Content-Length" in headers:
+        # A web.Response sends its head with the first of its body, a web.StreamResponse in a packet of its own.
+        return web.Response(status=status, headers=headers)
+    response = web.StreamResponse(status=status, headers=headers)
+    if request.version >= HttpVersion11:
+        response.enable_chunked_encoding()
+    else:
+        response.force_close()  # the end of the connection is the end of the body; an aborted one is a reset
+    return response
 
 
 def _without_body(status: int, headers: Mapping[str, str]) -> web.Response:

@@ -15,10 +15,9 @@ class RedirectDelivery:
         self._audit = audit
 
     async def deliver(
-        self, _request: web.BaseRequest, _grant: Grant, link: Link, record: RequestRecord, *, attachment: bool
+        self, _request: web.BaseRequest, _grant: Grant, link: Link, record: RequestRecord, **_options: object
     ) -> web.StreamResponse:
         """307 to VALT's URL, byte for byte (a URL type would rewrite its escapes). BusyError where the audit fails."""
-        del attachment  # the media server decides, by the link's own filename
         record.status = 307
         await self._audit.opened(record)
         return web.Response(

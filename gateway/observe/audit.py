@@ -1,11 +1,9 @@
 """The audit: one JSON line when a stream opens or is refused, one when it closes. Never dropped.
 
 A line that cannot be written is kept and written before the next one; until then no new stream is opened. Lines are
-written whole to a file opened for appending, so that several processes and a log rotation do not mix them; those of
-requests that are begun together, in one go.
+written whole to a file opened for appending, so that several processes and a log rotation do not mix them.
 """
 
-import asyncio
 import errno
 import os
 from collections import deque
@@ -44,30 +42,8 @@ Line = tuple[str, bytes]
 """An event, and what is written of it."""
 
 
-class _Group:
-    """Lines that are written together, and those who wait to be told whether theirs stand in the file."""
-
-    __slots__ = ("_loop", "lines", "waiting")
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.lines: list[Line] = []
-        self.waiting: dict[int, asyncio.Future[bool]] = {}
-
-    def add(self, line: Line) -> "asyncio.Future[bool]":
-        stands = self.waiting[len(self.lines)] = self._loop.create_future()
-        self.lines.append(line)
-        return stands
-
-    def tell(self, stand: Sequence[bool]) -> None:
-        for place, future in self.waiting.items():
-            if not future.done():
-                future.set_result(stand[place])
-
-
 class AuditFile:
-    """Implements ports.Audit, and listeners.Hearer for what ends. *path* "-" is standard output. As a context it writes
-    the lines of what is done in it together, at its end."""
+    """Implements ports.Audit, and listeners.Hearer for what ends. *path* "-" is standard output."""
 
     def __init__(self, path: str, clock: Clock, observer: Observer) -> None:
         self._path = path
@@ -75,7 +51,6 @@ class AuditFile:
         self._observer = observer
         self._descriptor = _CLOSED
         self._pending: deque[Line] = deque()
-        self._group: _Group | None = None
         self._failing = False
 
     def open(self) -> None:
@@ -100,19 +75,10 @@ class AuditFile:
             os.close(self._descriptor)
         self._descriptor = _CLOSED
 
-    def __enter__(self) -> None:
-        self._group = _Group()
-
-    def __exit__(self, *_: object) -> None:
-        group, self._group = self._group, None
-        if group is not None and group.lines:
-            group.tell(self._write(group.lines))
-
     async def opened(self, record: RequestRecord) -> None:
         """The ``open`` line, before the first byte. BusyError where it cannot be written."""
         line = "open", self._line("open", record)
-        stands = self._write([line])[0] if self._group is None else await self._group.add(line)
-        if not stands:
+        if not self._write([line])[0]:
             raise BusyError("the audit cannot be written")
         record.opened = True
 
@@ -163,10 +129,7 @@ class AuditFile:
         return json_line(line)
 
     def _add(self, event: str, line: bytes) -> None:
-        if self._group is None:
-            self._write([(event, line)])
-        else:
-            self._group.lines.append((event, line))
+        self._write([(event, line)])
 
     def _write(self, lines: Sequence[Line]) -> list[bool]:
         """Of each of *lines*, whether it stands in the file. What is kept of the others is written before the next."""

@@ -20,7 +20,7 @@ class Cors:
     def __init__(self, origins: Iterable[str]) -> None:
         self._origins = frozenset(origins)
 
-    def tell(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+    def add_headers(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Add what a listed origin's browser needs to *response*."""
         if not self._origins:
             return

@@ -1,10 +1,11 @@
-"""The front door: every request comes in by it, and whatever becomes of it, its visit is told to the listener.
+"""Validates, routes and handles every request, renders errors, and reports the finished request to the observers.
 
-One layer, from the request as it arrived to the answer that is to be sent: a Visit, the admission, the route, its
-handler, and an answer to whatever that raises. What every answer says besides is said in *name*.
+One layer between the listener and the handlers. The headers that every response carries are added in
+`Dispatcher.add_response_headers`: here to what a handler returns, and by delivery to a response that it streams.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import HttpVersion11, web
@@ -16,7 +17,7 @@ from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
 from gateway.web.errors import where
 from gateway.web.request import Request, new_request_id
-from gateway.web.routes import VIDEO, Handlers, find
+from gateway.web.routes import Handlers, match
 
 _MAX_BODY = 16 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
@@ -24,25 +25,69 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Dispatcher:
-    """*handlers* are those in force: a reload changes them, while connections and streams go on. While *draining* no
-    connection is kept after its answer."""
+    """Calls *handlers* until `replace_handlers`: a reload changes them while connections and streams go on.
+
+    While *draining* is True every response ends its connection.
+    """
 
     def __init__(self, handlers: Handlers, clock: Clock, observer: Observer) -> None:
-        self.handlers = handlers
         self.draining = False
+        self._active = _ActiveHandlers(handlers)
         self._clock = clock.monotonic
         self._observer = observer
-        self._loop = asyncio.get_running_loop()
+        self._event_loop = asyncio.get_running_loop()
 
-    def request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
-        """aiohttp's request factory."""
-        return Request(message, payload, protocol, writer, task, self._loop, client_max_size=_MAX_BODY)
+    def create_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
+        """Returns the request of a connection; the request factory of `HttpServer`."""
+        return Request(message, payload, protocol, writer, task, self._event_loop, client_max_size=_MAX_BODY)
 
-    async def answer(self, request: Request) -> web.StreamResponse:
-        """The answer to *request*, which is in flight on the road in force until it is given."""
-        handlers, method, peer = self.handlers, request.method, request.remote or None
-        request.front, request.peer = self, peer
-        record = request.record = RequestRecord(
+    def replace_handlers(self, handlers: Handlers) -> Callable[[], Awaitable[None]]:
+        """Uses *handlers* from now on. The result waits until the requests in the previous ones have ended."""
+        previous, self._active = self._active, _ActiveHandlers(handlers)
+        return previous.wait_idle
+
+    async def handle(self, request: Request) -> web.StreamResponse:
+        """Returns the response to *request*; raises only if its connection or its response head has gone."""
+        active = self._active
+        record = request.record = self._new_record(request, active.handlers)
+        request.common_headers = self.add_response_headers
+        active.requests += 1
+        try:
+            try:
+                response = await self._call_handler(request, active.handlers, record)
+            except Exception as fault:
+                error = self._translate(fault, request, record)
+                record.code, record.reason = error.code, str(error) or record.reason
+                response = active.handlers.answers.answer(error, request, record.request_id)
+            record.status = response.status
+            if not response.prepared:
+                self.add_response_headers(request, response)
+            elif self.draining:
+                response.force_close()
+            return response
+        except asyncio.CancelledError:
+            record.outcome = record.outcome or Outcome.LEFT
+            raise
+        finally:
+            active.release()
+            record.end()
+            self._observer.on_request_end(record)
+
+    def add_response_headers(self, request: Request, response: web.StreamResponse) -> None:
+        """Adds what every response carries. To be called once, before the response is prepared."""
+        headers = response.headers
+        headers["X-Request-ID"] = request.record.request_id
+        headers["Server"] = "valt-gateway"
+        if request.set_cookie is not None:
+            headers.add("Set-Cookie", request.set_cookie)
+        self._active.handlers.cors.add_headers(request, response)
+        if self.draining:
+            response.force_close()
+
+    def _new_record(self, request: Request, handlers: Handlers) -> RequestRecord:
+        peer = request.peer = request.remote or None
+        method = request.method
+        return RequestRecord(
             request_id=new_request_id(),
             method=method if method in _METHODS else "other",
             route="other",
@@ -50,66 +95,55 @@ class Dispatcher:
             clock=self._clock,
             started=self._clock(),
         )
-        try:
-            with handlers.in_flight:
-                try:
-                    response = await self._handled(request, handlers, record)
-                except Exception as fault:
-                    error = self._error(fault, request, record)
-                    record.code, record.reason = error.code, str(error) or record.reason
-                    response = handlers.answers.answer(error, request, record.request_id)
-            record.status = response.status
-            if self.draining:
-                response.force_close()  # known before its head is written, so that it is left to aiohttp
-            return response
-        except asyncio.CancelledError:
-            record.outcome = record.outcome or Outcome.LEFT
-            raise
-        finally:
-            record.end()
-            self._observer.on_request_end(record)
 
-    def name(self, request: Request, response: web.StreamResponse) -> None:
-        """Just before a head is written: the request id, the session's newer cookie, what a listed origin may know,
-        and while draining that the connection ends with this answer."""
-        headers = response.headers
-        headers["X-Request-ID"] = request.record.request_id
-        headers["Server"] = "valt-gateway"
-        if request.set_cookie is not None:
-            headers.add("Set-Cookie", request.set_cookie)
-        self.handlers.cors.tell(request, response)
-        if self.draining:
-            response.force_close()
-            # aiohttp has written its own word on the connection before anybody is asked.
-            headers["Connection"] = "close"
-
-    async def _handled(self, request: Request, handlers: Handlers, record: RequestRecord) -> web.StreamResponse:
+    async def _call_handler(self, request: Request, handlers: Handlers, record: RequestRecord) -> web.StreamResponse:
         url = request.rel_url
         path = url.raw_path
-        record.route, choose, request.parts = find(request.method, url.path_safe if "%" in path else path)
+        record.route, choose, request.parts = match(request.method, url.path_safe if "%" in path else path)
         handlers.request_validator.check(request)
-        if record.route != VIDEO:
-            await asyncio.sleep(0)  # a request is begun outside a task (begun.py): only a video's is made for that
         if "Expect" in request.headers:
             await _continue(request)
         return await choose(handlers)(request)
 
-    def _error(self, fault: Exception, request: Request, record: RequestRecord) -> GatewayError:
-        """What *fault* is to be told as. Raises it where the connection is gone, or the head."""
+    def _translate(self, fault: Exception, request: Request, record: RequestRecord) -> GatewayError:
+        """Returns the error to render for *fault*. Raises *fault* if the connection or the response head has gone."""
         if isinstance(fault, GatewayError):
             return fault
         if isinstance(fault, web.HTTPRequestEntityTooLarge):
             return BadRequestError("the body is too large")
         if isinstance(fault, ConnectionError):
             raise fault
-        self._observer.on_event(LogEvent("error", "a fault of the gateway's own", where(fault, record.request_id)))
+        self._observer.on_event(LogEvent("error", "internal error", where(fault, record.request_id)))
         if request.writer.output_size:
             raise fault
         return GatewayError(type(fault).__name__)
 
 
+class _ActiveHandlers:
+    """One configuration's handlers, and how many requests are in them."""
+
+    __slots__ = ("_idle", "handlers", "requests")
+
+    def __init__(self, handlers: Handlers) -> None:
+        self.handlers = handlers
+        self.requests = 0
+        self._idle: asyncio.Event | None = None
+
+    def release(self) -> None:
+        """One request has left."""
+        self.requests -= 1
+        if not self.requests and self._idle is not None:
+            self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Waits until no request is left. The caller sees to it that no more come."""
+        if self.requests:
+            self._idle = self._idle or asyncio.Event()
+            await self._idle.wait()
+
+
 async def _continue(request: Request) -> None:
-    """RFC 9110, 10.1.1. BadRequestError for any other expectation."""
+    """Sends 100 Continue (RFC 9110, section 10.1.1). Raises BadRequestError for any other expectation."""
     if request.headers["Expect"].lower() != "100-continue":
         raise BadRequestError("Expect")
     if request.version >= HttpVersion11:

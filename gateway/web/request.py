@@ -1,46 +1,38 @@
-"""A request as the handlers see it: aiohttp's own, with what the front door has found out about it."""
+"""A request as the handlers see it: aiohttp's, with what the dispatcher adds to it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from random import getrandbits
-from typing import Protocol
 
 from aiohttp import web
 
 from gateway.request_record import RequestRecord
 
 
-class NamesAnswers(Protocol):
-    def name(self, request: "Request", response: web.StreamResponse) -> None: ...
-
-
 class Request(web.BaseRequest):
-    """*parts* are the parameters of its route, decoded. *peer* is the address at the other end of the socket, never a
-    forwarded one, and None on a unix socket. *set_cookie* is what its answer is to set."""
+    """One request. Its attributes are set by the dispatcher before the handler is called."""
 
     record: RequestRecord
     parts: Mapping[str, str]
+    """The parameters of its route, percent-decoded."""
     peer: str | None
+    """The address at the other end of the socket, never a forwarded one; None on a unix socket."""
     set_cookie: str | None = None
-
-    front: "NamesAnswers | None" = None
-    """None for what never came so far: the parser's refusals are complete as they are."""
+    """The Set-Cookie header of its response, for a session that is due for a newer cookie."""
+    common_headers: "Callable[[Request, web.StreamResponse], None]"
+    """Adds the headers that every response carries."""
 
     @property
     def has_query(self) -> bool:
         return "?" in self.raw_path
 
-    def name(self, response: web.StreamResponse) -> None:
-        """Say on *response* what every answer says, just before its head is written."""
-        if self.front is not None:
-            self.front.name(self, response)
-
-    async def _prepare_hook(self, response: web.StreamResponse) -> None:
-        self.name(response)
+    def add_response_headers(self, response: web.StreamResponse) -> None:
+        """Adds what every response carries; for a *response* that is prepared before the handler returns."""
+        self.common_headers(self, response)
 
 
 Handler = Callable[[Request], Awaitable[web.StreamResponse]]
 
 
 def new_request_id() -> str:
-    """Unlike any other, and no secret: to ask the system for such a number costs a request a system call."""
+    """Returns 80 random bits in hex. Not a secret, so `random` rather than `os.urandom`, which is a system call."""
     return f"{getrandbits(80):020x}"

@@ -5,7 +5,7 @@ Handlers are looked up at each request, so that a reload changes them while conn
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -20,7 +20,6 @@ from gateway.web.handlers.login import SignInHandlers
 from gateway.web.handlers.recordings import RecordingHandlers
 from gateway.web.handlers.userinfo import PeopleHandlers
 from gateway.web.handlers.valt_api import ApiHandlers
-from gateway.web.in_flight import InFlight
 from gateway.web.request import Handler, Request
 from gateway.web.request_validation import RequestValidator
 from gateway.web.schemas.openapi import openapi
@@ -41,7 +40,6 @@ class Handlers:
     request_validator: RequestValidator
     forwarded: TrustedProxies
     cors: Cors
-    in_flight: InFlight = field(default_factory=InFlight)
 
 
 Choose = Callable[[Handlers], Handler]
@@ -77,7 +75,7 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Choose], ...] = (
 Parts = Mapping[str, str]
 
 
-def find(method: str, path: str) -> tuple[str, Choose, Parts]:
+def match(method: str, path: str) -> tuple[str, Choose, Parts]:
     """The route's template, what answers *method* there, and its parameters; ``other`` and a refusal where there is
     none. *path* is decoded but for ``%2F`` and ``%25``, as yarl's ``path_safe`` is."""
     others: list[str] = []

@@ -59,18 +59,6 @@ async def test_a_client_that_stops_reading_is_disconnected_after_the_idle_timeou
         assert [line["outcome"] for line in stack.audit() if line["event"] == "close"] == ["cut"]
 
 
-@pytest.mark.promise("streams-29", "findings-6")
-async def test_an_unfinished_request_head_has_a_deadline(stack: GatewayStack) -> None:
-    """The deadline for a head is the one for an idle connection, an hour by default of aiohttp's runner."""
-    server = stack.gateway._runners[0].server
-    assert server is not None
-    assert server._kwargs["keepalive_timeout"] <= 75
-    server._kwargs["keepalive_timeout"] = 0.05
-    async with connect(stack.url) as connection:
-        await connection.send(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-        await connection.read_to_end()
-
-
 @pytest.mark.promise("streams-24", "findings-7")
 async def test_streams_have_no_total_timeout_and_all_other_calls_have_one(stack: GatewayStack) -> None:
     valt = stack.gateway._current().valt

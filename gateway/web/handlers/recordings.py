@@ -1,6 +1,6 @@
 """The recordings' addresses: a video, delivered as its grant says, and a recording as a whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -21,7 +21,15 @@ class MediaDelivery(Protocol):
     """A way for the bytes to reach the person."""
 
     async def deliver(
-        self, request: Request, grant: Grant, link: Link, record: RequestRecord, *, attachment: bool
+        self,
+        request: Request,
+        grant: Grant,
+        link: Link,
+        record: RequestRecord,
+        /,
+        *,
+        attachment: bool,
+        add_response_headers: Callable[[web.StreamResponse], None],
     ) -> web.StreamResponse: ...
 
 
@@ -71,7 +79,9 @@ class RecordingHandlers:
                 record.status = 200
                 await self._audit.opened(record)
             return self._told(grant, link)
-        return await self._deliveries[grant.delivery].deliver(request, grant, link, record, attachment=attachment)
+        return await self._deliveries[grant.delivery].deliver(
+            request, grant, link, record, attachment=attachment, add_response_headers=request.add_response_headers
+        )
 
     async def recording(self, request: Request) -> web.StreamResponse:
         """GET /recordings/{recording}"""

@@ -1,11 +1,9 @@
 """The audit: whole records, in order, and none lost."""
 
 import json
-import os
 import resource
-import select
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from gateway.events import AuditFailed, AuditWritten, LogEvent
 from gateway.model import Delivery, Grant, Identity, IdentityKind, Outcome
 from gateway.observe.audit import AuditFile
 from gateway.request_record import RequestRecord
-from gateway.web.begun import Begun
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
 
@@ -278,59 +275,6 @@ async def test_refusals_beyond_all_bounds_are_counted_and_the_ends_of_streams_ar
 async def test_what_was_never_opened_refuses_streams(path: Path, clock: ManualClock, told: Recorder) -> None:
     with pytest.raises(BusyError):
         await AuditFile(str(path), clock, told).opened(playing(clock))
-
-
-async def test_lines_of_what_is_begun_together_are_written_together_and_told_afterwards(
-    audit: AuditFile, path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes: list[int] = []
-
-    def write(descriptor: int, data: bytes, write: Callable[[int, bytes], int] = os.write) -> int:
-        sizes.append(len(data))
-        return write(descriptor, data)
-
-    monkeypatch.setattr("gateway.observe.audit.os.write", write)
-    records = [playing(clock) for _ in range(20)]
-    with audit:
-        opening = [Begun(audit.opened(record)) for record in records]
-        audit.on_request_end(record_of(clock, recording="rec-1", video="vid-1", status=401, code="credentials_missing"))
-        assert not sizes
-        assert not any(record.opened for record in records)
-    for one in opening:
-        one.go_on()
-    assert all(record.opened for record in records)
-    assert events(path) == ["open"] * 20 + ["deny"]
-    assert sum(sizes) == path.stat().st_size
-    assert len(sizes) < 5
-    assert max(sizes) <= select.PIPE_BUF
-
-
-async def test_of_those_begun_together_each_is_told_whether_its_own_line_stands(
-    audit: AuditFile, path: Path, clock: ManualClock
-) -> None:
-    await audit.opened(playing(clock))
-    length = path.stat().st_size
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    records = [playing(clock) for _ in range(4)]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * length + 100, hard))
-    try:
-        with audit:
-            opening = [Begun(audit.opened(record)) for record in records]
-            audit.on_request_end(
-                record_of(clock, recording="rec-1", video="vid-1", status=401, code="credentials_missing")
-            )
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    for one in opening:
-        one.go_on()
-    for one in opening[:2]:
-        await one.rest()
-    for one in opening[2:]:
-        with pytest.raises(BusyError):
-            await one.rest()
-    assert [record.opened for record in records] == [True, True, False, False]
-    await audit.opened(playing(clock))
-    assert events(path) == ["open", "open", "open", "open", "deny", "open"]  # the third had been begun
 
 
 def _point(link: Path, target: str) -> None:

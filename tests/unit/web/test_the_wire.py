@@ -1,5 +1,6 @@
 """What the listener does with requests that two parsers could read differently, byte by byte."""
 
+import asyncio
 import json
 import re
 
@@ -221,3 +222,90 @@ async def test_a_body_without_a_length_ends_with_the_connection_for_http_1_0(sta
     film = stack.valt.recordings[0].films[0].content
     assert (status, "transfer-encoding" in headers) == (200, False)
     assert body == film
+
+
+def redirected(stack: GatewayStack, *lines: str, method: str = "GET") -> bytes:
+    """A request on a kept connection, by a subject whose rule redirects."""
+    bearer = f"Authorization: {stack.bearer('anna', 'redirected')['Authorization']}"
+    return "\r\n".join([f"{method} {VIDEO_PATH} HTTP/1.1", "Host: x", bearer, *lines, "", ""]).encode()
+
+
+async def response_heads(stack: GatewayStack, *pieces: bytes, count: int) -> list[list[str]]:
+    """The lines of *count* bodiless responses on one connection to which *pieces* are written one by one."""
+    async with connect(stack.url) as connection:
+        for piece in pieces:
+            await connection.send(piece)
+            await asyncio.sleep(0)
+        heads = [await connection.read_head() for _ in range(count)]
+    return [head.raw_head.decode().removesuffix("\r\n\r\n").split("\r\n") for head in heads]
+
+
+def lasting_headers(head: list[str]) -> list[str]:
+    """The status line and the headers that do not differ from one request to the next."""
+    return sorted(line for line in head if not line.startswith(("Date: ", "X-Request-ID: ")))
+
+
+@pytest.mark.parametrize(
+    ("method", "lines"), [("GET", ()), ("HEAD", ()), ("GET", ("Range: bytes=0-1", "Accept: */*", "Cookie: a=b"))]
+)
+async def test_pipelined_requests_get_the_responses_of_single_ones(
+    stack: GatewayStack, method: str, lines: tuple[str, ...]
+) -> None:
+    request = redirected(stack, *lines, method=method)
+    [single] = await response_heads(stack, request, count=1)
+    pipelined = await response_heads(stack, request + request, count=2)
+    assert single[0] == "HTTP/1.1 307 Temporary Redirect"
+    assert [lasting_headers(head) for head in pipelined] == [lasting_headers(single)] * 2
+
+
+async def test_responses_come_in_the_order_of_their_requests(stack: GatewayStack) -> None:
+    moved, refused = redirected(stack), redirected(stack).replace(b"Authorization: Bearer", b"X-Not: ")
+    heads = await response_heads(stack, moved + refused.replace(b"GET", b"HEAD") + moved, moved, count=4)
+    assert [head[0].split(" ")[1] for head in heads] == ["307", "401", "307", "307"]
+
+
+async def test_a_connection_goes_on_in_http_after_a_declined_upgrade(stack: GatewayStack) -> None:
+    async with connect(stack.url) as connection:
+        for lines in (("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: eA=="), (), ()):
+            await connection.send(redirected(stack, *lines))
+            assert (await connection.read_head()).status == 307
+
+
+async def test_a_request_that_arrives_byte_by_byte_gets_the_same_response(stack: GatewayStack) -> None:
+    request = redirected(stack)
+    [whole] = await response_heads(stack, request, count=1)
+    [pieces] = await response_heads(stack, *(bytes([byte]) for byte in request), count=1)
+    assert lasting_headers(pieces) == lasting_headers(whole)
+
+
+async def test_the_last_response_of_a_connection_announces_its_end(stack: GatewayStack) -> None:
+    status, headers, _ = await say(stack, *redirected(stack, "Connection: close").decode().split("\r\n")[:-2])
+    assert (status, headers["connection"]) == (307, "close")
+
+
+async def test_each_redirect_has_one_audit_line(stack: GatewayStack) -> None:
+    await response_heads(stack, redirected(stack) * 2, count=2)
+    assert [(line["event"], line["status"], line["delivery"]) for line in stack.audit()] == [
+        ("open", 307, "redirect")
+    ] * 2
+
+
+async def test_no_redirect_is_sent_while_the_audit_cannot_be_written(stack: GatewayStack) -> None:
+    audit, headers = stack.folder / "audit.jsonl", stack.bearer("anna", "redirected")
+
+    async def four_at_once() -> list[tuple[int, bool]]:
+        async def once() -> tuple[int, bool]:
+            async with stack.client.get(stack.url + VIDEO_PATH, headers=headers, allow_redirects=False) as response:
+                return response.status, "Location" in response.headers
+
+        return await asyncio.gather(*(once() for _ in range(4)))
+
+    assert await four_at_once() == [(307, True)] * 4
+    audit.unlink()
+    audit.symlink_to("/dev/full")
+    stack.gateway.audit.reopen()
+    assert await four_at_once() == [(503, False)] * 4
+    audit.unlink()
+    stack.gateway.audit.reopen()
+    assert await four_at_once() == [(307, True)] * 4
+    assert [line["event"] for line in stack.audit()] == ["deny"] * 4 + ["open"] * 4
