@@ -164,7 +164,9 @@ def _flow(
 
 def service_keys_of(settings: Settings, told: Told) -> ServiceKeys:
     """Tokens are sealed by the session's key where there is one, so that they outlive a restart."""
-    keys = [ServiceKey.until(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys]
+    keys = [
+        ServiceKey.with_last_day(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys
+    ]
     seals = (told.seal,) if settings.session is None else tuple(settings.session.secrets)
     return ServiceKeys(keys, AccessTokens(seals, keep_groups=_named_groups(settings)), told.clock, told.store)
 

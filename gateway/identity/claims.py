@@ -1,7 +1,7 @@
-"""What a signed token must say before it is believed. Pure: RFC 7519 and RFC 8725, stricter than PyJWT where it is lax.
+"""Verification of signed tokens: RFC 7519 and RFC 8725, stricter than PyJWT where it is lax. Pure.
 
-PyJWT checks the signature under an algorithm that the configuration pins; times, types and duplicate keys are checked
-here, against a clock that is an argument.
+PyJWT verifies the signature with an algorithm that the configuration allows. Times, types and duplicate claims are
+verified here, at a time that is an argument.
 """
 
 import base64
@@ -16,27 +16,29 @@ import jwt
 from gateway.errors import InvalidCredentialsError, OutOfTimeError
 
 MAX_TOKEN = 8192
+"""Characters."""
 _MAX_NAME = 255
 _MAX_GROUPS = 2000
-# Explicit types of other kinds of token (RFC 8725, 3.11): none of them says who somebody is here.
+# Explicit types (RFC 8725, section 3.11) of tokens that do not identify a person to this service.
 _OTHER_TYPES = frozenset({"logout+jwt", "dpop+jwt", "secevent+jwt", "token-introspection+jwt"})
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequirements:
-    """What tokens of one issuer must satisfy. *leeway* is seconds."""
+    """What the tokens of one issuer must satisfy."""
 
     issuer: str
     audience: str
     algorithms: tuple[str, ...]
     leeway: float
+    """Seconds by which the issuer's clock may differ."""
     subject_claim: str = "sub"
     groups_claim: str = "groups"
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims that are used. Times are Unix seconds."""
+    """The claims of a verified token. Times are Unix seconds."""
 
     subject: str
     groups: frozenset[str]
@@ -45,42 +47,43 @@ class Claims:
     all: Mapping[str, Any]
 
 
-def peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """Header and claims of a JWT in compact form, unverified; None where it is none."""
+def decode_unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Returns the header and the claims of a JWT in compact form, unverified, or None if *token* is not one."""
     parts = token.split(".")
     if len(token) > MAX_TOKEN or len(parts) != 3 or not token.isascii():
         return None
     try:
-        header, claims = (json.loads(_decoded(part), object_pairs_hook=_once) for part in parts[:2])
+        header, claims = (json.loads(_decode(part), object_pairs_hook=_reject_duplicates) for part in parts[:2])
     except (ValueError, RecursionError, binascii.Error):
         return None
     return (header, claims) if isinstance(header, dict) and isinstance(claims, dict) else None
 
 
 def verify(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float) -> Claims:
-    """The claims of *token* if its signature, its times and every claim are right. InvalidCredentialsError."""
-    if kind_of(header) in _OTHER_TYPES:
-        raise InvalidCredentialsError("the token is of another kind")
-    claims = signed(token, header, key, expected, now)
+    """Returns the claims of a token that identifies a person. Raises InvalidCredentialsError if its type, signature,
+    issuer, audience, times or any claim that is used is wrong."""
+    if token_type(header) in _OTHER_TYPES:
+        raise InvalidCredentialsError("the token has another type")
+    claims = verify_signature(token, header, key, expected, now)
     if "events" in claims:
-        raise InvalidCredentialsError("the token tells what happened (RFC 8417), and not who somebody is")
-    name_of(claims.get("sub", claims.get(expected.subject_claim)))
+        raise InvalidCredentialsError("the token reports an event (RFC 8417) and identifies nobody")
+    parse_name(claims.get("sub", claims.get(expected.subject_claim)))
     return Claims(
-        subject=name_of(claims.get(expected.subject_claim)),
-        groups=groups_of(claims.get(expected.groups_claim)),
-        issued_at=time_of(claims, "iat"),
-        expires_at=time_of(claims, "exp"),
+        subject=parse_name(claims.get(expected.subject_claim)),
+        groups=parse_groups(claims.get(expected.groups_claim)),
+        issued_at=parse_time(claims, "iat"),
+        expires_at=parse_time(claims, "exp"),
         all=claims,
     )
 
 
-def signed(
+def verify_signature(
     token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float
 ) -> Mapping[str, Any]:
-    """What *token* says, of whatever kind it is, if its issuer signed it for us and it is good at *now*.
-    InvalidCredentialsError."""
+    """Returns the claims of a token of any type. Raises InvalidCredentialsError if its signature, issuer or audience is
+    wrong, and OutOfTimeError if it has expired or is not valid yet."""
     if header.get("alg") not in expected.algorithms:
-        raise InvalidCredentialsError("the token's algorithm is not one that is allowed")
+        raise InvalidCredentialsError("the token's algorithm is not allowed")
     if "crit" in header or header.get("b64", True) is not True:
         raise InvalidCredentialsError("the token has critical extensions")
     try:
@@ -102,60 +105,62 @@ def signed(
         )
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidCredentialsError(f"the token is not valid: {type(error).__name__}") from None
-    issued_at, expires_at = time_of(claims, "iat"), time_of(claims, "exp")
+    issued_at, expires_at = parse_time(claims, "iat"), parse_time(claims, "exp")
     if now >= expires_at + expected.leeway:
         raise OutOfTimeError("the token has expired")
-    if issued_at > now + expected.leeway or ("nbf" in claims and time_of(claims, "nbf") > now + expected.leeway):
+    if issued_at > now + expected.leeway or ("nbf" in claims and parse_time(claims, "nbf") > now + expected.leeway):
         raise OutOfTimeError("the token is not valid yet")
     return claims
 
 
-def kind_of(header: Mapping[str, Any]) -> str:
-    """The token's explicit type (RFC 8725, 3.11), in its short spelling (RFC 7515, 4.1.9)."""
-    kind = header.get("typ", "JWT")
-    if not isinstance(kind, str):
-        raise InvalidCredentialsError("the token's type is no text")
-    return kind.lower().removeprefix("application/")
+def token_type(header: Mapping[str, Any]) -> str:
+    """Returns the explicit type (RFC 8725, section 3.11) in lower case, without ``application/`` (RFC 7515, section
+    4.1.9); ``jwt`` if there is none."""
+    value = header.get("typ", "JWT")
+    if not isinstance(value, str):
+        raise InvalidCredentialsError("the token's type is not a string")
+    return value.lower().removeprefix("application/")
 
 
-def name_of(value: Any) -> str:
-    """A person's or group's name, as it is: not empty, not endless, nothing that a log or a header could misread."""
+def parse_name(value: Any) -> str:
+    """Returns the name of a person or group, unchanged. Raises InvalidCredentialsError if it is empty, longer than 255
+    characters, or has control characters or surrounding spaces that a log or header could misread."""
     if (
         not isinstance(value, str)
         or not 0 < len(value) <= _MAX_NAME
         or not value.isprintable()
         or value != value.strip()
     ):
-        raise InvalidCredentialsError("a name is empty, too long, or has characters that no name has")
+        raise InvalidCredentialsError("a name is empty, too long, or has characters that are not allowed")
     return value
 
 
-def groups_of(value: Any) -> frozenset[str]:
-    """A list of names, or one name."""
+def parse_groups(value: Any) -> frozenset[str]:
+    """Returns the names in *value*: a list of names, one name, or None. Raises InvalidCredentialsError."""
     names = [value] if isinstance(value, str) else [] if value is None else value
     if not isinstance(names, list) or len(names) > _MAX_GROUPS:
         raise InvalidCredentialsError("the groups are not a list of names")
-    return frozenset(name_of(name) for name in names)
+    return frozenset(parse_name(name) for name in names)
 
 
-def time_of(claims: Mapping[str, Any], claim: str) -> float:
-    """A NumericDate (RFC 7519, 2) within the life of any clock."""
+def parse_time(claims: Mapping[str, Any], claim: str) -> float:
+    """Returns a NumericDate (RFC 7519, section 2) in Unix seconds. Raises InvalidCredentialsError."""
     value = claims.get(claim)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
         raise InvalidCredentialsError(f"the claim {claim} is not a time")
     return float(value)
 
 
-def _decoded(part: str) -> bytes:
-    """Base64url without padding (RFC 7515, 2), in its one canonical spelling."""
+def _decode(part: str) -> bytes:
+    """Decodes base64url without padding (RFC 7515, section 2). Raises ValueError if it is not the canonical form."""
     decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     if base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() != part:
         raise ValueError
     return decoded
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError
-    return found
+    return members

@@ -1,7 +1,8 @@
-"""Reading one cookie out of raw ``Cookie`` headers, strictly. Pure.
+"""Reads one cookie from raw ``Cookie`` headers, strictly. Pure.
 
-aiohttp's parser trims Unicode space around names and reads quoted strings, so a neighbour under the same domain could
-lay another cookie over ours. Here a name is matched byte for byte, and two that could be ours are none.
+aiohttp's parser trims Unicode spaces around names and reads quoted strings, so that a site under the same parent domain
+could replace our cookie by its own. Here a name is compared byte by byte, and if two cookies could be ours, neither is
+used.
 """
 
 import re
@@ -13,17 +14,17 @@ _OTHER = re.compile(r"[^a-z0-9_-]", re.ASCII)
 
 
 def read_cookie(headers: Iterable[str], name: str) -> str | None:
-    """The value of the cookie *name*; None where it is absent, malformed, doubled, or disguised."""
-    found = []
+    """Returns the value of the cookie *name*, or None if it is absent, malformed or ambiguous."""
+    values = []
     for part in ";".join(headers).split(";"):
         key, separator, value = part.strip(" ").partition("=")
         if separator and key == name:
-            found.append(value)
-        elif _looks_like(key, name) or _looks_like(value.partition("=")[0], name):
+            values.append(value)
+        elif _resembles(key, name) or _resembles(value.partition("=")[0], name):
             return None
-    return found[0] if len(found) == 1 and _VALUE.fullmatch(found[0]) else None
+    return values[0] if len(values) == 1 and _VALUE.fullmatch(values[0]) else None
 
 
-def _looks_like(key: str, name: str) -> bool:
-    """Whether a laxer reader would take *key* for *name*."""
+def _resembles(key: str, name: str) -> bool:
+    """Whether a less strict parser would read *key* as *name*."""
     return _OTHER.sub("", unicodedata.normalize("NFKC", key).lower()) == name.lower()

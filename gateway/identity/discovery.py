@@ -18,13 +18,13 @@ _COOLDOWN = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where to ask what. *promises_iss*: authorization answers name their issuer (RFC 9207)."""
+    """Where to ask what. *announces_iss*: authorization answers name their issuer (RFC 9207)."""
 
     authorization: str
     token: str
     userinfo: str | None
     end_session: str | None
-    promises_iss: bool
+    announces_iss: bool
 
 
 class Discovery:

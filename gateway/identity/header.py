@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Collection
 
 from gateway.errors import InvalidCredentialsError
-from gateway.identity.claims import name_of
+from gateway.identity.claims import parse_name
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.network import TrustedNetworks
 
@@ -47,11 +47,11 @@ class HeaderAuthenticator:
                 raise InvalidCredentialsError("the fronting proxy's secret is missing or wrong")
         groups = credentials.headers.get(self._groups_header, "").split(self._separator)
         return Identity(
-            subject=name_of(subject),
+            subject=parse_name(subject),
             issuer=self.name,
             provider=self.name,
             kind=IdentityKind.HEADER,
-            groups=frozenset(name_of(group.strip()) for group in groups if group.strip()),
+            groups=frozenset(parse_name(group.strip()) for group in groups if group.strip()),
         )
 
 

@@ -6,7 +6,7 @@ from cachetools import TLRUCache
 
 from gateway.errors import InvalidCredentialsError
 from gateway.events import CacheLookup
-from gateway.identity.claims import Claims, TokenRequirements, peek, verify
+from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, verify
 from gateway.identity.jwks import JwksClient
 from gateway.model import Credentials, Identity, IdentityKind
 from gateway.ports import Clock, Observer
@@ -56,7 +56,7 @@ class JwtAuthenticator:
             self._observer.on_event(self._hit)
             return identity
         token = self._token(value)
-        peeked = peek(token)
+        peeked = decode_unverified(token)
         if peeked is None or peeked[1].get("iss") != self._expected.issuer:
             return None
         header = peeked[0]

@@ -1,84 +1,96 @@
-"""Sign-ins under way, kept in the browser that began them: one encrypted cookie, short-lived, that never grows.
+"""Login state: the pending sign-ins of one browser, in one sealed, short-lived cookie.
 
-Several tabs may sign in at once; of more than a few the oldest is dropped. It also counts round trips, so that a
-browser that is sent to and fro (cookies blocked, a clock off, a wrong public_url) is told so and not sent once more.
+Several tabs may sign in at once; beyond a limit the oldest pending sign-in is dropped. The state also counts completed
+sign-ins, so that a browser in a redirect loop (cookies blocked, a wrong clock or public_url) is shown an error page
+instead of being redirected again.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-
 from gateway.identity.cookies import read_cookie
 from gateway.identity.oidc import Attempt
-from gateway.identity.session import derived
 from gateway.model import Secret
+from gateway.sealed import SealedTokens
 
 _NAME = "valt_gateway_sign_in"
-_MOST = 4
+_VERSION = 1
+_MAX_PENDING = 4
 _MAX_VALUE = 3900
-"""Characters: browsers drop a longer cookie unsaid (RFC 6265, 6.1)."""
-_LIFE = 600.0
-_TRIPS = 3
-_MINUTE = 60.0
+"""Characters. Browsers drop a longer cookie (RFC 6265, section 6.1)."""
+_LIFETIME = 600.0
+_MAX_COMPLETED = 3
+_LOOP_WINDOW = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class LoginState:
-    """*under_way* from the oldest to the newest; *trips* are Unix seconds of sign-ins that came back; *landed* are
-    their states, and where they led."""
+    """The sign-ins of one browser, each list from the oldest to the newest."""
 
-    under_way: tuple[Attempt, ...] = ()
-    trips: tuple[float, ...] = ()
+    pending: tuple[Attempt, ...] = ()
+    completed_at: tuple[float, ...] = ()
+    """When the last sign-ins completed, in Unix seconds."""
     completed: tuple[tuple[str, str], ...] = ()
+    """The state parameter of each completed sign-in, and the path that it led to."""
 
     def is_redirect_loop(self, now: float) -> bool:
-        return sum(now - trip < _MINUTE for trip in self.trips) >= _TRIPS
+        """Whether three sign-ins completed within the last minute."""
+        return sum(now - completed_at < _LOOP_WINDOW for completed_at in self.completed_at) >= _MAX_COMPLETED
 
-    def begun(self, attempt: Attempt) -> "LoginState":
-        return replace(self, under_way=(*self.under_way, attempt)[-_MOST:])
+    def with_pending(self, attempt: Attempt) -> "LoginState":
+        """Returns this state with *attempt* added."""
+        return replace(self, pending=(*self.pending, attempt)[-_MAX_PENDING:])
 
-    def came_back(self, attempt: Attempt, now: float) -> "LoginState":
+    def with_completed(self, attempt: Attempt, now: float) -> "LoginState":
+        """Returns this state with *attempt* completed."""
         return LoginState(
-            tuple(one for one in self.under_way if one != attempt),
-            (*self.trips, now)[-_TRIPS:],
-            (*self.completed, (attempt.state, attempt.rd))[-_TRIPS:],
+            tuple(other for other in self.pending if other != attempt),
+            (*self.completed_at, now)[-_MAX_COMPLETED:],
+            (*self.completed, (attempt.state, attempt.rd))[-_MAX_COMPLETED:],
         )
 
     def find(self, state: str, now: float) -> Attempt | None:
-        return next((one for one in self.under_way if one.state == state and now - one.begun < _LIFE), None)
+        """Returns the pending attempt with that state parameter, unless it started more than ten minutes ago."""
+        matching = (attempt for attempt in self.pending if attempt.state == state)
+        return next((attempt for attempt in matching if now - attempt.started_at < _LIFETIME), None)
 
 
 class LoginStateCookie:
-    """Seals Attempts with the session's *secrets*, apart from sessions."""
+    """Reads and writes the cookie that holds the login state. The first of *secrets* seals and all of them unseal."""
 
     def __init__(self, secrets: Iterable[Secret], *, secure: bool) -> None:
         self._name = f"__Host-{_NAME}" if secure else _NAME
-        self._box = MultiFernet([Fernet(derived(secret, b"valt-gateway sign-in")) for secret in secrets])
+        self._sealed = SealedTokens(secrets, "sign-in", _VERSION)
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
 
-    def read(self, headers: Iterable[str]) -> LoginState:
-        """Those of this browser; none where the cookie is absent or not ours."""
+    def read(self, headers: Iterable[str], now: float) -> LoginState:
+        """Returns the state in raw ``Cookie`` headers; an empty one if the cookie is absent, not valid or expired."""
         value = read_cookie(headers, self._name)
-        try:
-            kept = json.loads(self._box.decrypt(value.encode(), ttl=int(_LIFE))) if value else {}
-            return LoginState(
-                tuple(Attempt(**one) for one in kept.get("a", ())),
-                tuple(kept.get("t", ())),
-                tuple((state, rd) for state, rd in kept.get("l", ())),
-            )
-        except (InvalidToken, ValueError, TypeError):  # the last: another release's
+        content = None if value is None else self._sealed.unseal(value)
+        if content is None or now >= content["exp"]:
             return LoginState()
+        return LoginState(
+            tuple(Attempt(**attempt) for attempt in content["pending"]),
+            tuple(content["completed_at"]),
+            tuple((state, rd) for state, rd in content["completed"]),
+        )
 
-    def header(self, attempts: LoginState) -> str:
-        """A Set-Cookie that keeps them, as many as there is room for in one cookie: what landed goes first, then the
-        oldest under way."""
-        while len(sealed := self._sealed(attempts)) > _MAX_VALUE and (attempts.completed or attempts.under_way):
-            spare = 0 if attempts.completed else 1
-            attempts = replace(attempts, completed=attempts.completed[1:], under_way=attempts.under_way[spare:])
-        return f"{self._name}={sealed}; Max-Age={int(_LIFE)}{self._attributes}"
+    def header(self, state: LoginState, now: float) -> str:
+        """Returns a Set-Cookie header. If the state does not fit into a cookie, completed sign-ins are dropped first,
+        then the oldest pending ones."""
+        while len(value := self._seal(state, now)) > _MAX_VALUE and (state.completed or state.pending):
+            if state.completed:
+                state = replace(state, completed=state.completed[1:])
+            else:
+                state = replace(state, pending=state.pending[1:])
+        return f"{self._name}={value}; Max-Age={int(_LIFETIME)}{self._attributes}"
 
-    def _sealed(self, attempts: LoginState) -> str:
-        kept = {"a": [asdict(one) for one in attempts.under_way], "t": attempts.trips, "l": attempts.completed}
-        return self._box.encrypt(json.dumps(kept, separators=(",", ":")).encode()).decode()
+    def _seal(self, state: LoginState, now: float) -> str:
+        return self._sealed.seal(
+            {
+                "pending": [asdict(attempt) for attempt in state.pending],
+                "completed_at": state.completed_at,
+                "completed": state.completed,
+                "exp": now + _LIFETIME,
+            }
+        )

@@ -1,7 +1,7 @@
-"""Logout tokens, by which a provider ends sessions behind the browser's back: OpenID Connect Back-Channel Logout 1.0.
+"""Logout tokens, with which a provider ends sessions without the browser: OpenID Connect Back-Channel Logout 1.0. Pure.
 
-A session keeps no more of its ID token than two short names, digests of the provider's own ``sub`` and ``sid``: these
-fit into its cookie, and they tell a stranger nothing. Pure.
+A session stores two short digests of the ID token's ``sub`` and ``sid`` as its revocation keys: they fit into a cookie
+and reveal neither claim.
 """
 
 import base64
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import InvalidCredentialsError
-from gateway.identity.claims import TokenRequirements, kind_of, name_of, signed, time_of
+from gateway.identity.claims import TokenRequirements, parse_name, parse_time, token_type, verify_signature
 
 _EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _DIGEST_BYTES = 12
@@ -19,57 +19,58 @@ _DIGEST_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class Logout:
-    """A logout token that is right, replayed or not. *until*: Unix seconds after which it cannot be replayed."""
+    """A verified logout token. Whether it was used before is for the caller to check."""
 
     issuer: str
     subject: str | None
-    """The person, as the token names them, if it does."""
+    """The person, if the token names one."""
     jti: str
-    until: float
-    ends: tuple[str, ...]
-    """The names of the sessions that are over."""
+    expires_at: float
+    """Unix seconds after which the token cannot be replayed."""
+    revocation_keys: tuple[str, ...]
+    """Those of the sessions that it ends."""
 
 
-def session_names(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """What *issuer* may call a session of an ID token that says *claims*, when it ends it: its person's, and its own.
-    One that has no sid of its own is called its person's only."""
+def session_revocation_keys(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the revocation keys of a session that began with an ID token of these *claims*: one for the person, and
+    one for the session's ``sid`` or for "sessions of this person without a sid"."""
     sub = claims.get("sub")
     return _digest(issuer, "sub", sub), _digest(issuer, *(("sid", claims["sid"]) if "sid" in claims else ("only", sub)))
 
 
 def read_logout(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float) -> Logout:
-    """What a logout *token* ends (section 2.6). InvalidCredentialsError.
+    """Returns what a logout *token* ends (section 2.6). Raises InvalidCredentialsError.
 
-    One that names both a person and a session ends that session, and those of the person that were never told their
-    sid: a provider that leaves it out of its ID tokens would be heard otherwise, and not obeyed.
+    A token with both a ``sub`` and a ``sid`` ends that session and the person's sessions without a ``sid``: a provider
+    may send ``sid`` in logout tokens and omit it from ID tokens.
     """
-    if kind_of(header) not in ("logout+jwt", "jwt"):
-        raise InvalidCredentialsError("the token is of another kind")
-    claims = signed(token, header, key, expected, now)
+    if token_type(header) not in ("logout+jwt", "jwt"):
+        raise InvalidCredentialsError("the token has another type")
+    claims = verify_signature(token, header, key, expected, now)
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(_EVENT), dict):
-        raise InvalidCredentialsError("the token tells of no logout")
+        raise InvalidCredentialsError("the token contains no logout event")
     if "nonce" in claims:
         raise InvalidCredentialsError("the token has a nonce, so it may be an ID token")
     for claim in {"sub", "sid"} & claims.keys():
-        name_of(claims[claim])
+        parse_name(claims[claim])
     subject = claims.get(expected.subject_claim, claims.get("sub"))
     return Logout(
         issuer=expected.issuer,
-        subject=None if subject is None else name_of(subject),
-        jti=name_of(claims.get("jti")),
-        until=time_of(claims, "exp") + expected.leeway,
-        ends=_ended(expected.issuer, claims),
+        subject=None if subject is None else parse_name(subject),
+        jti=parse_name(claims.get("jti")),
+        expires_at=parse_time(claims, "exp") + expected.leeway,
+        revocation_keys=_revocation_keys(expected.issuer, claims),
     )
 
 
-def _ended(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
+def _revocation_keys(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
     if "sid" not in claims and "sub" not in claims:
         raise InvalidCredentialsError("the token names neither a person nor a session")
     if "sid" not in claims:
         return (_digest(issuer, "sub", claims["sub"]),)
-    unnamed = (_digest(issuer, "only", claims["sub"]),) if "sub" in claims else ()
-    return _digest(issuer, "sid", claims["sid"]), *unnamed
+    without_sid = (_digest(issuer, "only", claims["sub"]),) if "sub" in claims else ()
+    return _digest(issuer, "sid", claims["sid"]), *without_sid
 
 
 def _digest(issuer: str, kind: str, value: Any) -> str:

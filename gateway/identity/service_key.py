@@ -1,7 +1,7 @@
-"""Service keys, for scripts and for clients written for VALT's own API, and the tokens that stand for them.
+"""Service keys, for scripts and for clients written for VALT's own API, and the access tokens issued to their holders.
 
-A key is kept as its hash. It has 256 random bits of ``key mint``'s, so a plain SHA-256 is enough, and guessing it needs
-no limit.
+The configuration holds only a hash of each key. Keys are 256 random bits (``key mint``), so a plain SHA-256 is enough
+and guessing needs no rate limit.
 """
 
 import hashlib
@@ -21,94 +21,106 @@ ISSUER = "valt-gateway"
 
 @dataclass(frozen=True, slots=True)
 class ServiceKey:
-    """One ``[[service_keys]]``. *secret_sha256* is hex; *expires* is Unix seconds, from which on it is void."""
+    """One ``[[service_keys]]`` table."""
 
     name: str
     secret_sha256: str
+    """Lower-case hex."""
     groups: frozenset[str] = frozenset()
-    expires: float | None = None
+    expires_at: float | None = None
+    """Unix seconds from which the key is no longer valid."""
 
     @classmethod
-    def until(cls, day: date | None, name: str, secret_sha256: str, groups: Iterable[str]) -> "ServiceKey":
-        """One that is good to the end of *day* (UTC), its last."""
-        over = None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
-        return cls(name, secret_sha256, frozenset(groups), None if over is None else over.timestamp())
+    def with_last_day(cls, day: date | None, name: str, secret_sha256: str, groups: Iterable[str]) -> "ServiceKey":
+        """Returns a key that is valid until the end of *day* (UTC), or for ever if *day* is None."""
+        midnight = None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
+        return cls(name, secret_sha256, frozenset(groups), None if midnight is None else midnight.timestamp())
 
 
 class ServiceKeys:
-    """Implements ports.Authenticator: ``Authorization: Bearer vgk_…``, and VALT's own ``access_token`` parameter, which
-    holds a key or a token that *proofs* sealed; in a link to a video, a token for that video alone."""
+    """Implements ports.Authenticator for ``Authorization: Bearer vgk_…`` and for VALT's ``access_token`` parameter,
+    whose value is a service key or one of *access_tokens*."""
 
     name = "service_key"
 
-    def __init__(self, keys: Iterable[ServiceKey], proofs: AccessTokens, clock: Clock, store: Store) -> None:
+    def __init__(self, keys: Iterable[ServiceKey], access_tokens: AccessTokens, clock: Clock, store: Store) -> None:
         self._keys = tuple(keys)
-        self._proofs = proofs
+        self._access_tokens = access_tokens
         self._clock = clock
         self._store = store
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
+        """Returns the identity, or None if there is neither a bearer service key nor an access token.
+
+        Raises InvalidCredentialsError for an unknown or expired key or token, and for any access token but a video's
+        where *video_token_only* is set.
+        """
         scheme, _, bearer = credentials.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and bearer.strip().startswith(PREFIX):
-            return self._of_key(self._known(bearer.strip()))
+            return self._key_identity(self._find_by_secret(bearer.strip()))
         token = credentials.access_token
         if token is None:
             return None
-        is_key = token.reveal().startswith(PREFIX)
-        identity = self._of_key(self._known(token.reveal())) if is_key else self._of_token(token)
+        if token.reveal().startswith(PREFIX):
+            identity = self._key_identity(self._find_by_secret(token.reveal()))
+        else:
+            identity = self._token_identity(token)
         if credentials.video_token_only and identity.video is None:
-            raise InvalidCredentialsError("an address that people open takes only a token for one video")
+            raise InvalidCredentialsError("a page's URL accepts only an access token for one video")
         return identity
 
     def log_in(self, name: str, secret: Secret) -> tuple[Identity, Secret]:
-        """The identity of the key of that name, and a token that stands for it. InvalidCredentialsError."""
-        key = self._known(secret.reveal())
+        """Returns the identity of the service key and an access token with the key's rights.
+
+        Raises InvalidCredentialsError if no valid key has that name and secret.
+        """
+        key = self._find_by_secret(secret.reveal())
         if not hmac.compare_digest(key.name.encode(), name.encode("utf-8", "replace")):
             raise InvalidCredentialsError("the service key has another name")
-        return self._of_key(key), self._proofs.of_key(key.secret_sha256, self._clock.now())
+        return self._key_identity(key), self._access_tokens.issue_for_key(key.secret_sha256, self._clock.now())
 
     def prove(self, identity: Identity, video: Video) -> Secret:
-        """A token with which *identity* sees *video*, as often as it likes, for an hour."""
-        ours = (identity.issuer, identity.provider) == (ISSUER, self.name)
-        key = next((key for key in self._keys if ours and key.name == identity.subject), None)
-        return self._proofs.of_video(identity, video, None if key is None else key.secret_sha256, self._clock.now())
+        """Returns an access token with which *identity* may see *video*, any number of times, for an hour."""
+        is_key = (identity.issuer, identity.provider) == (ISSUER, self.name)
+        key = next((key for key in self._keys if is_key and key.name == identity.subject), None)
+        key_sha256 = None if key is None else key.secret_sha256
+        return self._access_tokens.issue_for_video(identity, video, key_sha256, self._clock.now())
 
-    def _known(self, secret: str) -> ServiceKey:
-        digest = hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-        return self._good([key for key in self._keys if hmac.compare_digest(key.secret_sha256, digest)])
+    def _find_by_secret(self, secret: str) -> ServiceKey:
+        return self._find_by_hash(hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest())
 
-    def _good(self, found: list[ServiceKey]) -> ServiceKey:
-        if not found:
+    def _find_by_hash(self, digest: str) -> ServiceKey:
+        """Returns the valid key with that hash. Raises InvalidCredentialsError if there is none."""
+        matching = [key for key in self._keys if hmac.compare_digest(key.secret_sha256, digest)]
+        if not matching:
             raise InvalidCredentialsError("no service key has this secret")
-        if found[0].expires is not None and found[0].expires <= self._clock.now():
-            raise InvalidCredentialsError(f"the service key {found[0].name!r} has expired")
-        return found[0]
+        if matching[0].expires_at is not None and matching[0].expires_at <= self._clock.now():
+            raise InvalidCredentialsError(f"the service key {matching[0].name!r} has expired")
+        return matching[0]
 
-    def _of_key(self, key: ServiceKey) -> Identity:
-        return Identity(key.name, ISSUER, self.name, IdentityKind.SERVICE_KEY, key.groups, expires_at=key.expires)
+    def _key_identity(self, key: ServiceKey) -> Identity:
+        return Identity(key.name, ISSUER, self.name, IdentityKind.SERVICE_KEY, key.groups, expires_at=key.expires_at)
 
-    def _of_token(self, token: Secret) -> Identity:
-        said = self._proofs.opened(token, self._clock.now())
-        if said is None:
-            raise InvalidCredentialsError("the access token is none of ours, or its hour is over")
-        if said["key"] is not None:
-            key = self._good([key for key in self._keys if key.secret_sha256 == said["key"]])
-            identity = replace(self._of_key(key), issued_at=said["iat"], expires_at=said["exp"])
+    def _token_identity(self, token: Secret) -> Identity:
+        """Raises InvalidCredentialsError if the token, its service key or its session is no longer valid."""
+        claims = self._access_tokens.read(token, self._clock.now())
+        if claims is None:
+            raise InvalidCredentialsError("the access token was not issued here or has expired")
+        if claims["key"] is not None:
+            identity = self._key_identity(self._find_by_hash(claims["key"]))
         else:
-            identity = Identity(
-                said["sub"], said["iss"], said["prv"], IdentityKind.ACCESS_TOKEN, frozenset(said["grp"])
-            )
-        if said.get("ses") is not None and self._store.signed_out(said["ses"]):
-            raise InvalidCredentialsError("the session that the access token was made in is over")
-        if "vid" not in said:
+            groups = frozenset(claims["grp"])
+            identity = Identity(claims["sub"], claims["iss"], claims["prv"], IdentityKind.ACCESS_TOKEN, groups)
+        identity = replace(identity, issued_at=claims["iat"], expires_at=claims["exp"])
+        if claims.get("ses") is not None and self._store.signed_out(claims["ses"]):
+            raise InvalidCredentialsError("the session that the access token was issued in was signed out")
+        if "vid" not in claims:
             return identity
         return replace(
             identity,
             kind=IdentityKind.ACCESS_TOKEN,
-            issued_at=said["iat"],
-            expires_at=said["exp"],
-            recording=said["rec"],
-            video=said["vid"],
-            session=said["ses"],
-            revocation_keys=tuple(said.get("out", ())),
+            recording=claims["rec"],
+            video=claims["vid"],
+            session=claims["ses"],
+            revocation_keys=tuple(claims.get("out", ())),  # absent from tokens of earlier releases
         )

@@ -1,4 +1,4 @@
-"""A sign-in from its beginning to its end, as far as it is not HTTP's: attempts in the browser, answers judged."""
+"""Browser sign-in, apart from its HTTP: the login state of the browser and the responses of the providers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,8 +19,10 @@ from gateway.ports import Clock, Observer, Store
 
 
 class SignIn:
-    """At one of *providers*, of which there is one at least. *cookies* everywhere are the raw ``Cookie`` headers of the
-    browser that asks. *lifetime*: seconds a session lives at most."""
+    """Signs people in at one of *providers* (at least one), and out again.
+
+    *cookies* are always the raw ``Cookie`` headers of the request. *lifetime* is a session's, in seconds.
+    """
 
     def __init__(
         self,
@@ -40,53 +42,64 @@ class SignIn:
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """Their names, in the configuration's order."""
+        """The names of the providers, in the order of the configuration."""
         return tuple(self._providers)
 
     async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, str]:
-        """The provider's address and a Set-Cookie. SignInCirclesError; IdentityProviderError."""
+        """Returns the URL of the provider's authorization endpoint, and a Set-Cookie header.
+
+        Raises SignInCirclesError if the browser is in a redirect loop, IdentityProviderError if the provider is down.
+        """
         now = self._clock.now()
-        attempts = self._cookie.read(cookies)
-        if attempts.is_redirect_loop(now):
+        state = self._cookie.read(cookies, now)
+        if state.is_redirect_loop(now):
             raise SignInCirclesError(
-                "three sign-ins within a minute: cookies blocked, a clock off, or public_url wrong"
+                "three sign-ins within a minute: cookies are blocked, or a clock or public_url is wrong"
             )
         attempt = Attempt.begin(provider, rd, now)
         try:
-            address = await self._providers[provider].address(attempt)
+            url = await self._providers[provider].authorization_url(attempt)
         except IdentityProviderError:
             self._observer.on_event(IdentityDecided(provider, "unavailable"))
             raise
-        return address, self._cookie.header(attempts.begun(attempt))
+        return url, self._cookie.header(state.with_pending(attempt), now)
 
     def completed(self, cookies: Iterable[str], state: str) -> str | None:
-        """Where this browser's sign-in of that *state* led, if it is long over: who goes back in the history may be
-        sent here by the provider once more."""
-        return dict(self._cookie.read(cookies).completed).get(state)
+        """Returns the path that this browser's sign-in with that *state* parameter led to, if it has completed.
 
-    async def finish(self, cookies: Iterable[str], answer: Mapping[str, str]) -> tuple[Identity, str, str]:
-        """The identity, the path that was wanted, and a Set-Cookie. SignInFailedError; IdentityProviderError."""
+        The provider may redirect to the callback a second time if the person goes back in the browser's history.
+        """
+        return dict(self._cookie.read(cookies, self._clock.now()).completed).get(state)
+
+    async def finish(self, cookies: Iterable[str], response: Mapping[str, str]) -> tuple[Identity, str, str]:
+        """Returns the identity, the path that was requested, and a Set-Cookie header for the login state.
+
+        *response* is the query of the authorization response. Raises SignInFailedError or one of its subclasses, and
+        IdentityProviderError.
+        """
         now = self._clock.now()
-        attempts = self._cookie.read(cookies)
-        attempt = attempts.find(answer.get("state", ""), now)
-        # The attempt knows its provider, so that no code of one's is taken to another (RFC 9207).
+        state = self._cookie.read(cookies, now)
+        if state == LoginState():
+            raise SignInForgottenError("no login state: cookies are blocked, it expired, or the host name differs")
+        attempt = state.find(response.get("state", ""), now)
+        # The attempt names its provider, so that one provider's code is never sent to another (RFC 9207).
         provider = None if attempt is None else self._providers.get(attempt.provider)
-        if attempts == LoginState():
-            raise SignInForgottenError("the browser brought no sign-in: cookies blocked, late, or another address")
         if attempt is None or provider is None:
-            raise SignInFailedError("the answer is to no sign-in that this browser began")
+            raise SignInFailedError("the response belongs to no pending sign-in of this browser")
         try:
-            identity = await self._judged(provider, attempt, answer)
+            identity = await self._request_identity(provider, attempt, response)
         except OutOfTimeError as error:
-            raise SignInClockError(f"{error}, by this clock: it and the provider's do not agree") from None
+            raise SignInClockError(f"{error} by this server's clock, which differs from the provider's") from None
         except InvalidCredentialsError as error:
             raise SignInFailedError(str(error)) from None
-        return identity, attempt.rd, self._cookie.header(attempts.came_back(attempt, now))
+        return identity, attempt.rd, self._cookie.header(state.with_completed(attempt, now), now)
 
-    async def _judged(self, provider: OidcProvider, attempt: Attempt, answer: Mapping[str, str]) -> Identity:
-        """What *provider* makes of an *answer*, counted."""
+    async def _request_identity(
+        self, provider: OidcProvider, attempt: Attempt, response: Mapping[str, str]
+    ) -> Identity:
+        """Returns the identity that *provider* confirms, and counts the outcome."""
         try:
-            identity = await provider.finish(attempt, answer)
+            identity = await provider.finish(attempt, response)
         except (IdentityProviderError, InvalidCredentialsError) as error:
             outcome = "refused" if isinstance(error, InvalidCredentialsError) else "unavailable"
             self._observer.on_event(IdentityDecided(provider.name, outcome))
@@ -95,25 +108,32 @@ class SignIn:
         return identity
 
     async def sign_out_address(self, provider: str | None, back: str) -> str | None:
-        """Where *provider* signs people out and sends them *back*, if it does; where there is one alone, it is that."""
+        """Returns the URL at which *provider* signs the person out and then redirects to *back*; None if there is none.
+
+        If there is only one provider, *provider* does not matter.
+        """
         name = self.providers[0] if len(self._providers) == 1 else provider
-        return await self._providers[name].sign_out_address(back) if name in self._providers else None
+        return await self._providers[name].sign_out_url(back) if name in self._providers else None
 
     async def end_sessions(self, token: str) -> Identity:
-        """End what a provider's logout *token* names, for good: the sessions that began until now. The identity is the
-        person's as far as the token tells. InvalidCredentialsError; IdentityProviderError; BusyError."""
+        """Revokes the sessions that a provider's logout token names, as far as they began before now.
+
+        Returns the identity of the person, whose subject is empty if the token names only a session. Raises
+        InvalidCredentialsError, IdentityProviderError, and BusyError if the store is full.
+        """
         for provider in self._providers.values():
             logout = await provider.read_logout(token)
             if logout is None:
                 continue
-            if not await self._store.spend(f"logout {logout.issuer} {logout.jti}", logout.until):
-                raise InvalidCredentialsError("the logout token has been used")
+            if not await self._store.spend(f"logout {logout.issuer} {logout.jti}", logout.expires_at):
+                raise InvalidCredentialsError("the logout token was used before")
             now = self._clock.now()
-            for name in logout.ends:
-                await self._store.revoke(name, now, now + self._lifetime)
+            for key in logout.revocation_keys:
+                await self._store.revoke(key, now, now + self._lifetime)
             return Identity(logout.subject or "", logout.issuer, provider.name, IdentityKind.OIDC)
-        raise InvalidCredentialsError("the logout token is not of a provider here, or for another client of it")
+        raise InvalidCredentialsError("the logout token has another issuer or audience than the providers here")
 
     async def close(self) -> None:
+        """Cancels pending requests to the providers."""
         for provider in self._providers.values():
             await provider.close()

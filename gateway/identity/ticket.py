@@ -1,4 +1,4 @@
-"""A short-lived JWT that the portal signs into a link: ``?ticket=…``. Good once, and optionally for one recording."""
+"""Tickets: short-lived JWTs that a portal puts into links (``?ticket=…``), valid once, optionally for one recording."""
 
 import secrets
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import InvalidCredentialsError, InvalidVideoError
-from gateway.identity.claims import Claims, TokenRequirements, name_of, peek, verify
+from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_name, verify
 from gateway.model import Credentials, Identity, IdentityKind, parse_id
 from gateway.ports import Clock, Store
 
@@ -26,8 +26,11 @@ def mint_ticket(
     video: str | None = None,
     algorithm: str | None = None,
 ) -> str:
-    """A ticket as a portal would sign it. *key* is a private key's PEM, or a secret of 32 bytes or more (HS256);
-    *ttl* is seconds. ValueError where the key is neither."""
+    """Returns a ticket as a portal would sign it.
+
+    *key* is a private key in PEM, or a secret of at least 32 bytes (HS256); *ttl* is seconds. Raises ValueError if the
+    key is neither.
+    """
     claims: dict[str, Any] = {
         "iss": issuer,
         "aud": audience,
@@ -42,35 +45,39 @@ def mint_ticket(
 
 
 def algorithm_of(key: str) -> str:
-    """The algorithm that fits a signing *key*."""
+    """Returns the signature algorithm for a signing *key*. Raises ValueError if the key is not supported."""
     if "-----BEGIN" not in key:
         if len(key.encode()) < 32:
-            raise ValueError("a secret for HS256 has 32 bytes or more (RFC 7518, 3.2)")
+            raise ValueError("a secret for HS256 must have at least 32 bytes (RFC 7518, section 3.2)")
         return "HS256"
     kind = type(load_pem_private_key(key.encode(), password=None)).__name__
     for name, algorithm in (("Ed25519", "EdDSA"), ("EllipticCurve", "ES256"), ("EC", "ES256"), ("RSA", "RS256")):
         if name in kind:
             return algorithm
-    raise ValueError("the key is none of Ed25519, P-256 and RSA")
+    raise ValueError("the key must be Ed25519, P-256 or RSA")
 
 
 def read_ticket(token: str, key: str, expected: TokenRequirements, max_age: float, now: float) -> Claims:
-    """The claims of a ticket that is right at *now*, spent or not. InvalidCredentialsError."""
-    peeked = peek(token)
-    if peeked is None:
-        raise InvalidCredentialsError("the ticket is no JWT")
-    claims = verify(token, peeked[0], key, expected, now)
-    name_of(claims.all.get("jti"))
+    """Returns the claims of a ticket that is valid at *now*, whether it was used before or not. Raises
+    InvalidCredentialsError. *max_age* is seconds."""
+    unverified = decode_unverified(token)
+    if unverified is None:
+        raise InvalidCredentialsError("the ticket is not a JWT")
+    claims = verify(token, unverified[0], key, expected, now)
+    parse_name(claims.all.get("jti"))
     if now - claims.issued_at > max_age:
         raise InvalidCredentialsError("the ticket is too old")
     if claims.expires_at - claims.issued_at > max_age:
-        raise InvalidCredentialsError("the ticket was made to live too long")
+        raise InvalidCredentialsError("the ticket's lifetime is too long")
     return claims
 
 
 class TicketAuthenticator:
-    """*max_age* is seconds. *started_at*, Unix seconds: where the store forgets at a restart, what was issued before is
-    refused, since it may have been spent."""
+    """Accepts tickets that are at most *max_age* seconds old, once each.
+
+    With a store that does not survive a restart, tickets issued before *started_at* (Unix seconds) are refused, because
+    they may have been used.
+    """
 
     def __init__(
         self,
@@ -92,21 +99,24 @@ class TicketAuthenticator:
         self._started_at = started_at
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
+        """Returns the identity and marks the ticket as used, or returns None without a ticket of this issuer.
+
+        Raises InvalidCredentialsError if the ticket is not valid or was used, BusyError if the store is full.
+        """
         if credentials.ticket is None:
             return None
         token = credentials.ticket.reveal()
-        peeked = peek(token)
-        if peeked is None or peeked[1].get("iss") != self._expected.issuer:
+        unverified = decode_unverified(token)
+        if unverified is None or unverified[1].get("iss") != self._expected.issuer:
             return None
         claims = read_ticket(token, self._key, self._expected, self._max_age, self._clock.now())
         if not self._store.durable and claims.issued_at < int(self._started_at):
             raise InvalidCredentialsError("the ticket was issued before this process started")
         identity = self._identity(claims)
-        until = claims.expires_at + self._expected.leeway + self._max_age
-        if credentials.consume_ticket and not await self._store.spend(
-            f"{claims.all['iss']} {claims.all['jti']}", until
-        ):
-            raise InvalidCredentialsError("the ticket has been used")
+        if credentials.consume_ticket:
+            until = claims.expires_at + self._expected.leeway + self._max_age
+            if not await self._store.spend(f"{claims.all['iss']} {claims.all['jti']}", until):
+                raise InvalidCredentialsError("the ticket was used before")
         return identity
 
     def _identity(self, claims: Claims) -> Identity:
@@ -118,14 +128,15 @@ class TicketAuthenticator:
             groups=claims.groups,
             issued_at=claims.issued_at,
             expires_at=claims.expires_at,
-            recording=_narrowed(claims, "recording"),
-            video=_narrowed(claims, "video"),
+            recording=_parse_scope(claims, "recording"),
+            video=_parse_scope(claims, "video"),
         )
 
 
-def _narrowed(claims: Claims, name: str) -> str | None:
+def _parse_scope(claims: Claims, name: str) -> str | None:
+    """Returns the recording or video that limits the ticket, or None. Raises InvalidCredentialsError."""
     value = claims.all.get(name)
     try:
         return None if value is None else parse_id(str(value))
     except InvalidVideoError:
-        raise InvalidCredentialsError(f"the ticket's {name} is no id") from None
+        raise InvalidCredentialsError(f"the ticket's {name} is not an id") from None

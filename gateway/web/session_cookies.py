@@ -18,7 +18,7 @@ class Sessions(Protocol):
         """A Set-Cookie for a new session of *identity*."""
         ...
 
-    async def joined(self, credentials: Credentials, identity: Identity) -> Identity:
+    async def add_session_scopes(self, credentials: Credentials, identity: Identity) -> Identity:
         """*identity*, good as well for what this browser's session of the same person is good for."""
         ...
 
@@ -45,8 +45,8 @@ class SessionCookies:
         record = request.record
         identity = await self._access.authenticate(credentials, record)
         if identity.kind is IdentityKind.TICKET:
-            joined = await self._sessions.joined(credentials, identity)
-            request.set_cookie = self._sessions.issue_header(joined)
+            scoped = await self._sessions.add_session_scopes(credentials, identity)
+            request.set_cookie = self._sessions.issue_header(scoped)
             self._audit.signed("sign_in", identity, record)
         clean = request.rel_url.with_query([(key, value) for key, value in request.query.items() if key != "ticket"])
         headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Location": clean.raw_path_qs}

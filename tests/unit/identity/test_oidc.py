@@ -420,13 +420,14 @@ async def test_a_cookie_of_another_key_or_another_purpose_begins_nothing(browser
     begun = await browser.begin()
     browser.vouch(begun)
     name, _, value = browser.cookie.partition("=")
+    now = browser.clock.now()
     other = LoginStateCookie((Secret("another secret, of enough characters too"),), secure=True)
     for cookie in (
         f"{name}={value[:-4]}AAAA",
         f"{name}=",
         f"{browser.cookie}; {browser.cookie}",
         browser.cookie.replace("__Host-", ""),
-        other.header(LoginStateCookie(SECRETS, secure=True).read([browser.cookie])).partition(";")[0],
+        other.header(LoginStateCookie(SECRETS, secure=True).read([browser.cookie], now), now).partition(";")[0],
     ):
         kept, browser.cookie = browser.cookie, cookie
         with pytest.raises(SignInFailedError):

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from gateway.errors import GatewayError, InvalidCredentialsError
-from gateway.identity.access_token import HOUR, AccessTokens
+from gateway.identity.access_token import LIFETIME, AccessTokens
 from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.model import Credentials, Identity, IdentityKind, Secret, Video
 from gateway.store.memory import MemoryStore
@@ -68,12 +68,12 @@ async def test_a_key_that_has_expired_is_refused_and_so_are_its_tokens(clock: Ma
 async def test_the_day_on_which_a_key_expires_is_its_last() -> None:
     digest = archive().secret_sha256
     clock = ManualClock(datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC).timestamp())
-    keys = made(clock, ServiceKey.until(date(2027, 6, 30), "archive", digest, ["archive"]))
+    keys = made(clock, ServiceKey.with_last_day(date(2027, 6, 30), "archive", digest, ["archive"]))
     assert await keys.authenticate(bearer(KEY)) is not None
     clock.pass_(1)
     with pytest.raises(InvalidCredentialsError):
         await keys.authenticate(bearer(KEY))
-    assert ServiceKey.until(None, "archive", digest, ["archive"]) == archive()
+    assert ServiceKey.with_last_day(None, "archive", digest, ["archive"]) == archive()
 
 
 @pytest.mark.promise("rules-16")
@@ -90,7 +90,7 @@ async def test_a_login_needs_the_name_and_the_secret_of_one_key(clock: ManualClo
 async def test_a_login_is_good_for_an_hour_and_only_while_its_key_is(clock: ManualClock) -> None:
     keys = made(clock)
     _, login = keys.log_in("archive", Secret(KEY))
-    clock.pass_(HOUR - 1)
+    clock.pass_(LIFETIME - 1)
     identity = await keys.authenticate(token(login))
     assert identity is not None
     assert (identity.subject, set(identity.groups)) == ("archive", {"archive"})
@@ -114,7 +114,7 @@ async def test_a_proof_is_for_one_video_again_and_again_until_the_hour_is_over(c
             assert proved.covers("r", "v")
             assert not proved.covers("r", "w")
             assert not proved.covers("q", "v")
-    clock.pass_(HOUR)
+    clock.pass_(LIFETIME)
     for proof in proofs.values():
         with pytest.raises(InvalidCredentialsError):
             await keys.authenticate(token(proof))
@@ -134,7 +134,7 @@ async def test_a_proof_made_by_a_proof_lives_no_longer(clock: ManualClock) -> No
     keys = made(clock)
     first = await keys.authenticate(token(keys.prove(ANNA, VIDEO)))
     assert first is not None
-    clock.pass_(HOUR / 2)
+    clock.pass_(LIFETIME / 2)
     second = await keys.authenticate(token(keys.prove(first, VIDEO)))
     assert second is not None
     assert second.expires_at == first.expires_at

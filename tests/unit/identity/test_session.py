@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gateway.errors import GatewayError
-from gateway.identity.logout import session_names
+from gateway.identity.logout import session_revocation_keys
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.store.memory import MemoryStore
@@ -197,7 +197,7 @@ async def test_nothing_of_the_person_can_be_read_from_the_cookie(running_stack: 
 
 
 async def test_what_its_provider_calls_a_session_is_kept_and_costs_little(running_stack: GatewayStack) -> None:
-    names = session_names("https://sso.example.edu", {"sub": "anna" * 60, "sid": "of a session" * 20})
+    names = session_revocation_keys("https://sso.example.edu", {"sub": "anna" * 60, "sid": "of a session" * 20})
     sessions = running_stack.sessions()
     plain, named = (sessions.issue_header(replace(ANNA, revocation_keys=kept)) for kept in ((), names))
     identity = await sessions.authenticate(value_of(sessions, named))
@@ -213,10 +213,10 @@ async def test_a_revoked_session_is_no_proof_and_widens_no_narrow_ticket(
     sessions = running_stack.sessions()
     wide = replace(ANNA, recording=None, video=None, revocation_keys=("what the provider calls it",))
     held = value_of(sessions, sessions.issue_header(wide))
-    assert (await sessions.joined(held, ANNA)).recording is None
+    assert (await sessions.add_session_scopes(held, ANNA)).recording is None
     await running_stack.store.revoke(name, running_stack.clock.now(), running_stack.clock.now() + 3600)
     assert await sessions.authenticate(held) is None
-    assert (await sessions.joined(held, ANNA)).recording == "7"
+    assert (await sessions.add_session_scopes(held, ANNA)).recording == "7"
 
 
 async def test_no_session_offered_is_no_proof(running_stack: GatewayStack) -> None:

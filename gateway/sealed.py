@@ -1,0 +1,49 @@
+"""Sealed tokens: JSON objects, compressed, encrypted and authenticated, which only this gateway can make or read.
+
+Session cookies, login state and access tokens are sealed tokens, so the gateway stores none of them and a restart
+voids none. Each purpose has its own key, derived from the configured secret, so that a token of one purpose is not
+accepted for another.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.model import Secret
+
+
+class SealedTokens:
+    """Tokens of one *purpose*, in one *version* of their content.
+
+    The first of *secrets* seals and all of them unseal, so that secrets can be rotated without voiding tokens.
+    """
+
+    def __init__(self, secrets: Iterable[Secret], purpose: str, version: int) -> None:
+        self._fernet = MultiFernet([Fernet(_derive_key(secret, purpose)) for secret in secrets])
+        self._version = version
+
+    def seal(self, content: Mapping[str, Any]) -> str:
+        """Returns *content* as a token of URL-safe characters."""
+        text = json.dumps({"v": self._version, **content}, separators=(",", ":"), ensure_ascii=False)
+        return self._fernet.encrypt(zlib.compress(text.encode())).decode()
+
+    def unseal(self, token: str) -> dict[str, Any] | None:
+        """Returns the content, or None if the token was altered, sealed by another secret or for another purpose, or
+        has another version. Expiry is for the caller to check."""
+        try:
+            content = json.loads(zlib.decompress(self._fernet.decrypt(token.encode())))
+        except (InvalidToken, ValueError, zlib.error):
+            return None
+        return content if isinstance(content, dict) and content.get("v") == self._version else None
+
+
+def _derive_key(secret: Secret, purpose: str) -> bytes:
+    """Returns a Fernet key for *purpose*, derived from a secret of any length (HKDF, RFC 5869)."""
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"valt-gateway {purpose}".encode())
+    return base64.urlsafe_b64encode(hkdf.derive(secret.reveal().encode()))
