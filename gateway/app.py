@@ -134,7 +134,7 @@ def build_app(settings: Settings, context: ProcessContext, kept: ValtBackend | N
     except BaseException:
         identity_session.detach()
         if kept is None:
-            valt.leave()
+            valt.discard()
         raise
     valt.references += 1
     return app
@@ -166,12 +166,12 @@ def _wire(
         brand=settings.branding.name,
         help_url=settings.branding.help_url,
         frame_ancestors=settings.branding.frame_ancestors,
-        media=AllowedHosts.of(settings.valt.base_url, settings.valt.media_hosts).sources(),
+        media=AllowedHosts.of(settings.valt.base_url, settings.valt.media_hosts).csp_sources(),
         signs_in=sign_in is not None,
     )
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
     session_cookies = SessionCookies(access, sessions, context.audit)
-    search = Search(policy, valt.catalogue)
+    search = Search(policy, valt.search)
     deliveries: dict[Delivery, MediaDelivery] = {
         Delivery.REDIRECT: RedirectDelivery(context.audit),
         Delivery.PROXY: ProxyDelivery(
@@ -203,7 +203,7 @@ def _wire(
             access,
             search,
             policy,
-            valt.catalogue,
+            valt.search,
             valt.recordings,
             service_keys,
             reader,

@@ -121,7 +121,7 @@ class Gateway:
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.limit(limits.requests_per_minute)
-        app.valt.queue.limit(limits.waiting_for_valt)
+        app.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
         self.observer.on_event(ConfigReloaded("ok"))
         for key in needing_restart(self._started_with, settings):
             self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
@@ -169,8 +169,8 @@ class Gateway:
         """What /readyz?verbose tells."""
         app = self._current()
         return {
-            "valt": {name: app.valt.tokens.state(name) for name in app.valt.accounts},
-            "breakers": {app.settings.valt.base_url: app.valt.calls.state.name.lower()},
+            "valt": {name: app.valt.tokens.login_state(name) for name in app.valt.accounts},
+            "breakers": {app.settings.valt.base_url: app.valt.breaker.state.name.lower()},
             "identity": {name: keys.state for name, keys in app.keys.items()},
             "streams": len(self.streams),
             "event_loop_lag_seconds": round(self.loop_lag.lag, 6),
@@ -195,7 +195,7 @@ class Gateway:
             accounts=list(settings.valt.accounts),
             jwks_providers=list(app.keys),
         )
-        self.metrics.watch_breaker(settings.valt.base_url, lambda: app.valt.calls.state)
+        self.metrics.watch_breaker(settings.valt.base_url, lambda: app.valt.breaker.state)
 
     def _retire(self, app: App, wait_idle: Callable[[], Awaitable[None]]) -> None:
         """The requests that came by *road* go on by it; it is closed after the last of them."""

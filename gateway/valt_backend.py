@@ -1,4 +1,4 @@
-"""VALT as one set of accounts sees it: its API, its media servers, and what is remembered of both."""
+"""Everything that is built from [valt], [links] and [recordings], shared by reloads that do not change them."""
 
 import ssl
 
@@ -8,35 +8,35 @@ from gateway.delivery.media_server import MediaServer
 from gateway.model import Account
 from gateway.ports import Clock, Observer
 from gateway.settings.model import Settings
-from gateway.valt.calls import Calls
-from gateway.valt.catalogue import ValtCatalogue
 from gateway.valt.client import ValtClient
-from gateway.valt.concurrency_limit import Queue
+from gateway.valt.concurrency_limit import ConcurrencyLimit
 from gateway.valt.links import ValtLinks
-from gateway.valt.recordings import ValtRecordings
-from gateway.valt.tokens import Tokens
+from gateway.valt.recordings import ValtRecordings, ValtSearch
+from gateway.valt.tokens import ValtTokens
+from gateway.valt.transport import Transport
 
 
 class ValtBackend:
-    """VALT as one set of accounts sees it: a pool for its API, a pool for media, tokens, links, details."""
+    """The client of VALT's API with its caches of tokens, links and details, and the connections to media servers."""
 
     def __init__(self, settings: Settings, clock: Clock, observer: Observer) -> None:
         valt = settings.valt
         context = ssl.create_default_context(cafile=valt.ca_file or None)
         self.settings = (valt, settings.links, settings.recordings)
+        """The settings that it was built from: a reload that leaves them equal keeps it."""
         self.references = 0
-        """How many lead here; it is closed with the last."""
+        """The number of Apps that use it; it is closed with the last of them."""
         self.api_session = client_session(context, limit=32, total=valt.read_timeout, connect=valt.connect_timeout)
         self.media_session = client_session(context, limit=0)
         accounts = {name: Account(name, a.username, a.password) for name, a in valt.accounts.items()}
-        self.calls = Calls(self.api_session, valt.base_url, clock, observer, read_timeout=valt.read_timeout)
-        client = ValtClient(self.calls, valt.base_url, accounts, tuple(valt.media_hosts), clock, observer)
-        self.client = client
         self.accounts = tuple(accounts)
-        self.queue = Queue(observer, most=settings.limits.waiting_for_valt)
-        self.tokens = Tokens(client, clock, observer, self.queue, token_ttl=valt.token_ttl)
+        transport = Transport(self.api_session, valt.base_url, clock, observer, read_timeout=valt.read_timeout)
+        self.breaker = transport.breaker
+        self.client = ValtClient(transport, valt.base_url, accounts, tuple(valt.media_hosts), clock, observer)
+        self.concurrency_limit = ConcurrencyLimit(observer, maximum=settings.limits.waiting_for_valt)
+        self.tokens = ValtTokens(self.client, clock, observer, self.concurrency_limit, token_ttl=valt.token_ttl)
         self.links = ValtLinks(
-            client,
+            self.client,
             self.tokens,
             clock,
             observer,
@@ -44,21 +44,22 @@ class ValtBackend:
             negative_ttl=settings.links.negative_ttl,
             max_entries=settings.links.max_entries,
         )
-        self.catalogue = ValtCatalogue(client, self.tokens)
-        self.recordings = ValtRecordings(client, self.tokens, clock, observer, ttl=settings.recordings.ttl)
+        self.recordings = ValtRecordings(self.client, self.tokens, clock, observer, ttl=settings.recordings.ttl)
+        self.search = ValtSearch(self.client, self.tokens)
         self.media = MediaServer(
             self.media_session, context, connect_timeout=valt.connect_timeout, read_timeout=valt.read_timeout
         )
 
-    def leave(self) -> None:
-        """Close a room that nobody has been in."""
+    def discard(self) -> None:
+        """Close it without waiting. Allowed only while no request has been made through it."""
         self.media.close()
         self.api_session.detach()
         self.media_session.detach()
 
     async def close(self) -> None:
-        for loading in (self.catalogue, self.recordings, self.links, self.tokens):
-            await loading.close()
+        """Cancel the running loads and close the connections."""
+        for loader in (self.search, self.recordings, self.links, self.tokens):
+            await loader.close()
         self.media.close()
         await self.api_session.close()
         await self.media_session.close()
@@ -67,7 +68,8 @@ class ValtBackend:
 def client_session(
     context: ssl.SSLContext, *, limit: int, total: float | None = None, connect: float | None = None
 ) -> aiohttp.ClientSession:
-    """A client that keeps no cookies, follows no environment and shares its pool with no other purpose."""
+    """Returns an HTTP client with a connection pool of its own, without cookies and without proxy settings of the
+    environment. *limit* is connections, 0 for no limit; *total* and *connect* are timeouts in seconds."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit, ssl=context, ttl_dns_cache=10),
         cookie_jar=aiohttp.DummyCookieJar(),

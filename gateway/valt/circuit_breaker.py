@@ -1,7 +1,7 @@
-"""A circuit breaker: when VALT's API keeps failing, it is left alone for a while, and people are told so at once.
+"""The circuit breaker of VALT's API: after failures in a row, requests fail at once for a while.
 
-Closed, it counts failures in a row. Open, it lets nothing through. Half open, it lets exactly one call through, whose
-end decides. What began under an earlier state says nothing about this one. Pure: the time is an argument.
+Closed, it counts consecutive failures. Open, it admits nothing. Half open, it admits exactly one request, whose outcome
+decides. The outcome of a request that was admitted in an earlier state changes nothing. Pure: the time is an argument.
 """
 
 from dataclasses import dataclass
@@ -9,71 +9,77 @@ from enum import Enum, IntEnum
 
 
 class State(IntEnum):
-    """The numbers are those of the metric ``breaker_state``."""
+    """The numbers are the values of the metric `breaker_state`."""
 
     CLOSED = 0
     HALF = 1
     OPEN = 2
 
 
-class End(Enum):
-    """How a call ended."""
+class Outcome(Enum):
+    """How a request ended."""
 
-    ANSWERED = "answered"
-    """Whatever was answered, a refusal too."""
-    FAILED = "failed"
-    """VALT could not be reached, did not answer in time, or said that it cannot."""
-    UNKNOWN = "unknown"
-    """The call was given up before its end."""
+    SUCCESS = "success"
+    """VALT responded, a refusal included."""
+    FAILURE = "failure"
+    """VALT could not be reached, did not respond in time, or responded with a status of 500 or more."""
+    CANCELLED = "cancelled"
+    """The request was cancelled before its outcome was clear."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave for one call, given in the *era* of a state; an end told with it counts in that era alone."""
+    """Permission for one request. Its outcome counts only while the breaker is in the same *generation*: the number of
+    state changes so far."""
 
-    era: int
+    generation: int
 
 
 class CircuitBreaker:
-    """Opens after *failures* in a row, for *rest* seconds. Every permit must be given back by *settle*. Times are
-    monotonic seconds."""
+    """Opens after *failure_threshold* consecutive failures, for *reset_timeout* seconds. Times are monotonic seconds.
 
-    def __init__(self, *, failures: int = 5, rest: float = 10.0) -> None:
+    Every permit that `acquire` returns must be passed to `record`.
+    """
+
+    def __init__(self, *, failure_threshold: int = 5, reset_timeout: float = 10.0) -> None:
         self.state = State.CLOSED
-        self._most = failures
-        self._rest = rest
+        self._failure_threshold = failure_threshold
+        self._reset_timeout = reset_timeout
         self._failures = 0
         self._open_until = 0.0
         self._generation = 0
 
-    def admit(self, now: float) -> Permit | None:
-        """Leave for one call, or None: VALT is not to be asked."""
+    def __repr__(self) -> str:
+        return f"<CircuitBreaker {self.state.name} failures={self._failures} open_until={self._open_until:.1f}>"
+
+    def acquire(self, now: float) -> Permit | None:
+        """Returns a permit for one request, or None if VALT must not be called now."""
         if self.state is State.OPEN and now >= self._open_until:
-            self._turn(State.HALF)
+            self._change_state(State.HALF)
             return Permit(self._generation)
         return Permit(self._generation) if self.state is State.CLOSED else None
 
-    def wait(self, now: float) -> float:
-        """Seconds after which asking again makes sense, for who was not admitted."""
+    def retry_after(self, now: float) -> float:
+        """Seconds until a request may be admitted again, at least 1; for a caller that got no permit."""
         return max(1.0, self._open_until - now)
 
-    def settle(self, permit: Permit, end: End, now: float) -> None:
-        """Give *permit* back, with how its call ended."""
-        if permit.era != self._generation:
+    def record(self, permit: Permit, outcome: Outcome, now: float) -> None:
+        """Return *permit* with the outcome of its request."""
+        if permit.generation != self._generation:
             return
-        if end is End.FAILED:
+        if outcome is Outcome.FAILURE:
             self._failures += 1
-            if self.state is State.HALF or self._failures >= self._most:
-                self._open_until = now + self._rest
-                self._turn(State.OPEN)
-        elif end is End.ANSWERED:
+            if self.state is State.HALF or self._failures >= self._failure_threshold:
+                self._open_until = now + self._reset_timeout
+                self._change_state(State.OPEN)
+        elif outcome is Outcome.SUCCESS:
             self._failures = 0
             if self.state is State.HALF:
-                self._turn(State.CLOSED)
+                self._change_state(State.CLOSED)
         elif self.state is State.HALF:
-            self._turn(State.OPEN)  # whose rest is over: the next call is another probe
+            self._change_state(State.OPEN)  # its timeout has passed already: the next request is another probe
 
-    def _turn(self, state: State) -> None:
+    def _change_state(self, state: State) -> None:
         self.state = state
         self._failures = 0
         self._generation += 1

@@ -1,4 +1,4 @@
-"""How many questions may wait for VALT's API at once. People who ask the same thing share one question."""
+"""The limit of concurrent requests to VALT's API. Callers that share one request use one slot."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,34 +10,40 @@ from gateway.ports import Observer
 from gateway.request_record import current_identity
 
 
-class Queue:
-    """*most* places, of which one person may have half. Whoever finds none is told so, and costs VALT nothing."""
+class ConcurrencyLimit:
+    """At most *maximum* requests at once, of which half may be one person's. A request beyond it fails at once."""
 
-    def __init__(self, observer: Observer, *, most: int) -> None:
+    def __init__(self, observer: Observer, *, maximum: int) -> None:
         self._observer = observer
-        self._most = most
-        self._waiting: Counter[tuple[str, str] | None] = Counter()
+        self._maximum = maximum
+        self._in_use: Counter[tuple[str, str] | None] = Counter()
+        """Slots in use by issuer and subject; None is the gateway's own."""
 
-    def limit(self, most: int) -> None:
-        """Another number of places, from the next question on."""
-        self._most = most
+    def __repr__(self) -> str:
+        return f"<ConcurrencyLimit in_use={self._in_use.total()} maximum={self._maximum}>"
+
+    def set_maximum(self, maximum: int) -> None:
+        """Change the limit from the next request on."""
+        self._maximum = maximum
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place while VALT is asked. BusyError where there is none; TooManyRequestsError where there is none for who
-        asks."""
+    def slot(self) -> Iterator[None]:
+        """Occupies a slot for the duration of the with block.
+
+        Raises BusyError if no slot is free and TooManyRequestsError if the current identity has half of them.
+        """
         identity = current_identity.get()
         person = None if identity is None else (identity.issuer, identity.subject)
-        if self._waiting.total() >= self._most:
+        if self._in_use.total() >= self._maximum:
             self._observer.on_event(LimitReached("waiting_for_valt"))
             raise BusyError("limits.waiting_for_valt is reached")
-        if person is not None and self._waiting[person] >= max(1, self._most // 2):
+        if person is not None and self._in_use[person] >= max(1, self._maximum // 2):
             self._observer.on_event(LimitReached("waiting_for_valt"))
             raise TooManyRequestsError("one person has half of limits.waiting_for_valt")
-        self._waiting[person] += 1
+        self._in_use[person] += 1
         try:
             yield
         finally:
-            self._waiting[person] -= 1
-            if not self._waiting[person]:
-                del self._waiting[person]
+            self._in_use[person] -= 1
+            if not self._in_use[person]:
+                del self._in_use[person]

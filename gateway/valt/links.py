@@ -1,27 +1,30 @@
-"""A link per account and video, kept until its token's ``exp`` less a margin; one load however many wait."""
+"""VALT's download links, cached per account and video until shortly before they expire."""
 
 from gateway.cache import CacheEntry, LoadingCache
 from gateway.errors import VideoNotFoundError
 from gateway.events import LinkUsed
 from gateway.model import Link, Video
 from gateway.ports import Clock, Observer, Valt
-from gateway.valt.tokens import Tokens
+from gateway.valt.tokens import ValtTokens
 
-_MAX_LIFE = 24 * 3600.0
-"""Seconds. No link is kept for longer, whatever its ``exp`` claims."""
+_MAX_TTL = 24 * 3600.0
+"""Seconds. The longest time that a link is cached, whatever the ``exp`` of its token."""
 
-Key = tuple[str, str, str]
-"""Account, recording, video."""
+_Key = tuple[str, str, str]
+"""Account, recording, video. VALT may show one account what it does not show another."""
 
 
 class ValtLinks:
-    """Implements ports.Links. *margin* and *negative_ttl* are seconds. The key holds the account as well as the video:
-    what VALT shows to one account it may not show to another."""
+    """Implements ports.Links.
+
+    A link is cached until *margin* seconds before the ``exp`` of its token. That VALT does not have a video is cached
+    for *negative_ttl* seconds.
+    """
 
     def __init__(
         self,
         valt: Valt,
-        tokens: Tokens,
+        tokens: ValtTokens,
         clock: Clock,
         observer: Observer,
         *,
@@ -34,7 +37,7 @@ class ValtLinks:
         self._clock = clock
         self._observer = observer
         self._margin = margin
-        self._cache: LoadingCache[Key, Link] = LoadingCache(
+        self._cache: LoadingCache[_Key, Link] = LoadingCache(
             "link",
             clock,
             observer,
@@ -46,26 +49,27 @@ class ValtLinks:
     def cached(self, account: str, video: Video, *, min_life: float = 0.0) -> Link | None:
         """Returns the cached link that stays valid for at least *min_life* seconds, or None: then await `get`."""
         link = self._cache.cached((account, video.recording, video.video), min_life - self._margin)
-        return None if link is None else self._used(link)
+        return None if link is None else self._report_use(link)
 
     async def get(self, account: str, video: Video, *, min_life: float = 0.0) -> Link:
-        """A link with at least *min_life* seconds left, or a fresh one whatever it has left."""
+        """Returns a link that stays valid for at least *min_life* seconds, or a new one whatever its lifetime."""
         link = await self._cache.get(
             (account, video.recording, video.video),
             lambda: self._load(account, video),
             min_life=min_life - self._margin,
         )
-        return self._used(link)
+        return self._report_use(link)
 
     async def renew(self, account: str, video: Video, stale: Link) -> Link:
-        """Another link than *stale*: the one that somebody else has fetched meanwhile, or a fresh one."""
+        """Returns another link than *stale*: the one that a concurrent caller has fetched already, or a new one."""
         self._cache.forget((account, video.recording, video.video), stale)
         return await self.get(account, video)
 
     async def close(self) -> None:
+        """Cancel the running loads."""
         await self._cache.close()
 
-    def _used(self, link: Link) -> Link:
+    def _report_use(self, link: Link) -> Link:
         remaining = 0.0 if link.expires_at is None else max(0.0, link.expires_at - self._clock.now())
         self._observer.on_event(LinkUsed(remaining))
         return link
@@ -74,4 +78,4 @@ class ValtLinks:
         link = await self._tokens.use(account, lambda token: self._valt.download(token, video))
         if link.expires_at is None:
             return CacheEntry(link, 0.0)
-        return CacheEntry(link, min(link.expires_at - self._clock.now() - self._margin, _MAX_LIFE))
+        return CacheEntry(link, min(link.expires_at - self._clock.now() - self._margin, _MAX_TTL))

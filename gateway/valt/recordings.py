@@ -1,16 +1,27 @@
-"""What VALT knows of a recording, as an account sees it: believed for a moment, loaded once however many wait."""
+"""Details of recordings, cached for a short time, and searches, which are shared but not cached."""
 
-from gateway.cache import CacheEntry, LoadingCache
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.cache import CacheEntry, LoadingCache, SingleFlight
 from gateway.errors import VideoNotFoundError
 from gateway.model import RecordingDetails
 from gateway.ports import Clock, Observer, Valt
-from gateway.valt.tokens import Tokens
+from gateway.valt.client import ValtClient
+from gateway.valt.tokens import ValtTokens
+
+_CONCURRENT_SEARCHES = 2
+"""A result has up to 32 MiB and is held whole while it is parsed, and VALT is often a small server."""
 
 
 class ValtRecordings:
-    """Implements ports.Recordings. *ttl* is seconds."""
+    """Implements ports.Recordings.
 
-    def __init__(self, valt: Valt, tokens: Tokens, clock: Clock, observer: Observer, *, ttl: float) -> None:
+    Details are cached for *ttl* seconds. That VALT does not have a recording is cached for at most 5 seconds.
+    """
+
+    def __init__(self, valt: Valt, tokens: ValtTokens, clock: Clock, observer: Observer, *, ttl: float) -> None:
         self._valt = valt
         self._tokens = tokens
         self._ttl = ttl
@@ -24,11 +35,47 @@ class ValtRecordings:
         )
 
     async def get(self, account: str, recording: str) -> RecordingDetails:
+        """Returns what VALT shows *account* of *recording*. Raises VideoNotFoundError or ValtError."""
         return await self._cache.get((account, recording), lambda: self._load(account, recording))
 
     async def close(self) -> None:
+        """Cancel the running loads."""
         await self._cache.close()
 
     async def _load(self, account: str, recording: str) -> CacheEntry[RecordingDetails]:
         details = await self._tokens.use(account, lambda token: self._valt.record(token, recording))
         return CacheEntry(details, self._ttl)
+
+
+class ValtSearch:
+    """Searches recordings and lists rooms as one account sees them.
+
+    A search returns VALT's whole result, because the meaning of VALT's *offset* is not documented (valt-api.md, 4.1):
+    paging is the caller's. Callers that search for the same thing at the same time share one request.
+    """
+
+    def __init__(self, client: ValtClient, tokens: ValtTokens) -> None:
+        self._client = client
+        self._tokens = tokens
+        self._slots = asyncio.Semaphore(_CONCURRENT_SEARCHES)
+        self._searches = SingleFlight[tuple[Any, ...], list[RecordingDetails]]("search")
+
+    async def search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
+        """Returns every recording that matches *query*, the body of VALT's own search with texts and numbers as values.
+
+        Other callers may have the same list: do not change it. Raises ValtError.
+        """
+        key = (account, *sorted(query.items()))
+        return await self._searches.run(key, lambda: self._search(account, query))
+
+    async def rooms(self, account: str) -> list[tuple[int, str]]:
+        """Returns the ids and names of the rooms that *account* sees. Raises ValtError."""
+        return await self._tokens.use(account, self._client.rooms)
+
+    async def close(self) -> None:
+        """Cancel the running searches."""
+        await self._searches.close()
+
+    async def _search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
+        async with self._slots:
+            return await self._tokens.use(account, lambda token: self._client.search(token, query))

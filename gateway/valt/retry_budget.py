@@ -1,44 +1,50 @@
-"""When a call that failed is tried again: seldom, and never all at the same moment.
+"""When a failed request to VALT is retried.
 
-Retries must not add to the troubles of a server that is in trouble, so all of them together are a tenth of the calls.
+Retries must not add much load to a server that is failing, so all retries together are limited to a tenth of the calls.
 """
 
 import random
 from collections.abc import Callable
 
-_PAUSE = 0.1
-"""Seconds before the first retry at most; twice as long before each further one."""
+_BASE_DELAY = 0.1
+"""Longest delay in seconds before the first retry; it doubles with each further one."""
 
 
 class RetryBudget:
-    """A bucket that each call fills by *share* of a retry, up to *reserve*, and each retry empties by one.
+    """A token bucket: each call adds *ratio* of a retry, up to *capacity*; each retry takes one.
 
-    *rand* gives numbers from 0 to 1: the pause before a retry has full jitter, so that those who failed together do
-    not come back together.
+    A call is retried at most *max_retries* times. *rand* returns numbers from 0 to 1 for the full jitter of the delays,
+    so that calls that failed together are not retried together.
     """
 
     def __init__(
         self,
         *,
-        tries: int = 2,
-        share: float = 0.1,
-        reserve: float = 5.0,
+        max_retries: int = 2,
+        ratio: float = 0.1,
+        capacity: float = 5.0,
         rand: Callable[[], float] = random.random,
     ) -> None:
-        self._tries = tries
-        self._share = share
-        self._reserve = self._left = reserve
+        self._max_retries = max_retries
+        self._ratio = ratio
+        self._capacity = self._available = capacity
         self._rand = rand
 
-    def record_call(self) -> None:
-        """A call begins."""
-        self._left = min(self._reserve, self._left + self._share)
+    def __repr__(self) -> str:
+        return f"<RetryBudget available={self._available:.1f} capacity={self._capacity:.1f}>"
 
-    def pause(self, retries: int, remaining: float) -> float | None:
-        """Seconds to wait before one more retry after so many; None where the call should fail now: it was tried often
-        enough, the pause would outlast the *remaining* seconds, or the budget is spent."""
-        seconds = self._rand() * _PAUSE * 2.0**retries
-        if retries >= self._tries or seconds >= remaining or self._left < 1.0:
+    def record_call(self) -> None:
+        """Count the start of a call."""
+        self._available = min(self._capacity, self._available + self._ratio)
+
+    def next_delay(self, retries: int, remaining: float) -> float | None:
+        """Returns the seconds to wait before the next retry and takes it from the budget.
+
+        *retries* have been made and *remaining* seconds are left. Returns None if the call must fail now: it has been
+        retried often enough, the delay would outlast the remaining time, or the budget is exhausted.
+        """
+        delay = self._rand() * _BASE_DELAY * 2.0**retries
+        if retries >= self._max_retries or delay >= remaining or self._available < 1.0:
             return None
-        self._left -= 1.0
-        return seconds
+        self._available -= 1.0
+        return delay

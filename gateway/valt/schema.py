@@ -1,5 +1,8 @@
-"""VALT's JSON made ours, and pure. A tolerant reader: shapes as valt-api.md has them, unknown fields ignored,
-both spellings accepted, a ValtResponseError for what makes no sense. No message repeats what was read."""
+"""Converts VALT's JSON into the types of `gateway.model`. Pure.
+
+A tolerant reader of the shapes in valt-api.md: unknown fields are ignored and both spellings of a field accepted.
+Raises ValtResponseError for everything else. No error message repeats the input.
+"""
 
 import json
 import re
@@ -9,76 +12,83 @@ from typing import Any
 from gateway.errors import InvalidVideoError, ValtResponseError, VideoNotFoundError
 from gateway.model import Marker, RecordingDetails, Secret, VideoDetails, parse_id
 
-# A token goes into a query string of ours: what is none of these characters is not a token.
+# The token is sent in a query string: a text with any other character is not a token.
 _TOKEN = re.compile(r"[0-9A-Za-z._~+/=-]{1,4096}", re.ASCII)
 
-# What a page may paint with: nothing else gets near a style.
+# The only form of a colour that is passed on to the pages, which put it into a style.
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
 
 
 def parse(body: bytes) -> Any:
-    """The JSON value of *body*."""
+    """Returns the JSON value of *body*. Raises ValtResponseError if it is not JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise ValtResponseError("VALT answered something that is not JSON") from None
+        raise ValtResponseError("VALT's response is not JSON") from None
 
 
 def access_token(body: bytes) -> Secret:
-    """``{"data": {"access_token": "…"}}`` (API Authentication). On failure *data* is a string."""
+    """Returns the token of ``{"data": {"access_token": "…"}}`` (VALT: API Authentication).
+
+    *data* is text if the login failed. Raises ValtResponseError if there is no token.
+    """
     value = _mapping(_mapping(parse(body)).get("data")).get("access_token")
     if not isinstance(value, str) or _TOKEN.fullmatch(value) is None:
-        raise ValtResponseError("VALT's login answer holds no access token")
+        raise ValtResponseError("VALT's login response has no access token")
     return Secret(value)
 
 
 def download_url(body: bytes) -> str:
-    """``{"url": "…"}`` (API Download Recording Video: the sample is bare, its table says under *data*).
-    VideoNotFoundError for an empty one, which the vendor's client takes for that (valt-api.md, 2.2)."""
-    answer = _mapping(parse(body))
-    url = answer["url"] if "url" in answer else _mapping(answer.get("data")).get("url")
+    """Returns the URL of ``{"url": "…"}``, or of the same object under *data*: the sample and the table of VALT's page
+    (API Download Recording Video) differ.
+
+    Raises VideoNotFoundError for an empty URL, which the vendor's client treats as such (valt-api.md, 2.2).
+    """
+    response = _mapping(parse(body))
+    url = response["url"] if "url" in response else _mapping(response.get("data")).get("url")
     if url == "":
-        raise VideoNotFoundError("VALT answered an empty url")
+        raise VideoNotFoundError("VALT's download response has an empty url")
     if not isinstance(url, str):
-        raise ValtResponseError("VALT's download answer holds no url")
+        raise ValtResponseError("VALT's download response has no url")
     return url
 
 
 def recording_details(body: bytes) -> RecordingDetails:
-    """``{"data": {…}}`` (API Recording Details). VideoNotFoundError for ``"data": null``, which the vendor's client
-    takes for that (valt-api.md, 1.5)."""
-    answer = _mapping(parse(body))
-    data = answer.get("data")
-    if "data" in answer and data is None:
-        raise VideoNotFoundError("VALT answered null")
+    """Returns the recording of ``{"data": {…}}`` (VALT: API Recording Details). Raises VideoNotFoundError for
+    ``"data": null``, as the vendor's client does (valt-api.md, 1.5)."""
+    response = _mapping(parse(body))
+    data = response.get("data")
+    if "data" in response and data is None:
+        raise VideoNotFoundError("VALT's details response is null")
     if not isinstance(data, dict):
-        raise ValtResponseError("VALT's details answer holds no recording")
+        raise ValtResponseError("VALT's details response has no recording")
     return _details(data)
 
 
 def search_results(body: bytes) -> list[RecordingDetails]:
-    """``data.records[]`` on the wiki, ``data`` itself in the vendor's client; rows without a usable id are left out."""
+    """Returns the recordings of ``data.records[]`` (VALT's wiki) or of ``data[]`` (the vendor's client). Rows without a
+    valid id are left out."""
     data = _mapping(parse(body)).get("data")
     rows = data.get("records") if isinstance(data, dict) else data
     if not isinstance(rows, list):
-        raise ValtResponseError("VALT's search answer holds no list")
-    found = []
+        raise ValtResponseError("VALT's search response has no list")
+    recordings = []
     for row in rows:
         try:
-            found.append(_details(_mapping(row)))
+            recordings.append(_details(_mapping(row)))
         except (ValtResponseError, InvalidVideoError):
             continue
-    return found
+    return recordings
 
 
 def rooms(body: bytes) -> list[tuple[int, str]]:
-    """``data.rooms[{id, name}]``."""
+    """Returns the id and name of each room in ``data.rooms[{id, name}]``. Rows without either are left out."""
     data = _mapping(parse(body)).get("data")
     rows = data.get("rooms") if isinstance(data, dict) else data
     if not isinstance(rows, list):
-        raise ValtResponseError("VALT's rooms answer holds no list")
-    named = (_mapping(row) for row in rows)
-    return [(row["id"], row["name"]) for row in named if _is_int(row.get("id")) and isinstance(row.get("name"), str)]
+        raise ValtResponseError("VALT's rooms response has no list")
+    entries = (_mapping(row) for row in rows)
+    return [(row["id"], row["name"]) for row in entries if _is_int(row.get("id")) and isinstance(row.get("name"), str)]
 
 
 def _details(data: Mapping[str, Any]) -> RecordingDetails:
@@ -105,10 +115,11 @@ def _details(data: Mapping[str, Any]) -> RecordingDetails:
 
 
 def _videos(value: Any, cameras: Mapping[str, Any]) -> tuple[VideoDetails, ...]:
-    """Objects with an id, or bare ids (create-upload); names from wherever there is one (valt-api.md, 3.3)."""
+    """Returns the videos: objects with an id, or bare ids (create-upload). The name is the video's own, its camera's,
+    or its number (valt-api.md, 3.3)."""
     rows = value if isinstance(value, list) else []
     camera_names = [name for name in cameras.values() if isinstance(name, str)]
-    found = []
+    videos = []
     for number, row in enumerate(rows, 1):
         entry = row if isinstance(row, dict) else {"id": row}
         try:
@@ -118,26 +129,27 @@ def _videos(value: Any, cameras: Mapping[str, Any]) -> tuple[VideoDetails, ...]:
         name = _text(entry.get("name")) or _text(_mapping(entry.get("camera")).get("name"))
         if name is None and len(camera_names) == len(rows):
             name = camera_names[number - 1]
-        found.append(VideoDetails(video, name or f"Video {number}"))
-    return tuple(found)
+        videos.append(VideoDetails(video, name or f"Video {number}"))
+    return tuple(videos)
 
 
 def _markers(*lists: Any) -> tuple[Marker, ...]:
-    """VALT 5's markers, and VALT 6's comments where the details hold them, whose shape is that of the comments' own
-    page (valt-api.md, 4.2): they have an address of their own, which is one call more a recording and is not asked."""
-    found = []
+    """Returns VALT 5's markers, and VALT 6's comments if the details contain them (valt-api.md, 4.2). VALT also has a
+    request for the comments alone, which is not made: it would be one more call for each recording."""
+    markers = []
     for row in (_mapping(row) for rows in lists if isinstance(rows, list) for row in rows):
-        moments = (_number(row.get(key)) for key in ("time", "recordTime", "startTime"))
-        moment = next((moment for moment in moments if moment is not None), None)
-        if moment is not None:
+        times = (_number(row.get(key)) for key in ("time", "recordTime", "startTime"))
+        seconds = next((time for time in times if time is not None), None)
+        if seconds is not None:
             colors = (row.get(key) for key in ("hex_color", "hex color", "color"))
             color = next((color for color in colors if isinstance(color, str) and _COLOR.fullmatch(color)), None)
-            found.append(Marker(moment, _text(row.get("event")) or _text(row.get("message")) or "", color))
-    return tuple(found)
+            markers.append(Marker(seconds, _text(row.get("event")) or _text(row.get("message")) or "", color))
+    return tuple(markers)
 
 
 def _template(value: Any) -> Mapping[str, str]:
-    """An object, an array of one-key objects, an array of ``{name, value}``, or null (valt-api.md, 3.2)."""
+    """Returns the template's values by label. VALT sends an object, an array of objects with one key, an array of
+    ``{name, value}``, or null (valt-api.md, 3.2)."""
     fields: dict[str, str] = {}
     for row in [value] if isinstance(value, dict) else value if isinstance(value, list) else []:
         entry = _mapping(row)
@@ -148,11 +160,11 @@ def _template(value: Any) -> Mapping[str, str]:
 
 
 def _id(value: Any) -> str:
-    """VALT 5 has integers, VALT 6 UUIDs."""
+    """Returns the id as text: VALT 5 has integers, VALT 6 UUIDs. Raises ValtResponseError if it is not a valid id."""
     try:
         return parse_id(str(value) if _is_int(value) else value if isinstance(value, str) else "")
     except InvalidVideoError:
-        raise ValtResponseError("VALT named something by an id that is none") from None
+        raise ValtResponseError("VALT's response has an invalid id") from None
 
 
 def _ids(value: Any) -> frozenset[int]:
@@ -164,7 +176,7 @@ def _is_int(value: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    """A number, or one written as text; None where it is neither or beyond any calendar."""
+    """Returns a number, or one written as text, from 0 to 1e11, which is above any Unix time in seconds; else None."""
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
