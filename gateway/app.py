@@ -4,27 +4,25 @@ What a reload replaces is a Road; what outlives it (listeners, store, streams, t
 same) belongs to the Gateway.
 """
 
-import secrets
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
 
 from gateway.access import Access
+from gateway.context import ProcessContext
 from gateway.delivery.proxy import ProxyDelivery
 from gateway.delivery.redirect import RedirectDelivery
-from gateway.delivery.streams import Streams
 from gateway.identity.chain import Chain
 from gateway.identity.jwks import JwksClient
 from gateway.identity.sign_in import SignIn
 from gateway.identity_factory import authenticator, service_keys_of, sessions_of, sign_in_of
-from gateway.model import Delivery, Secret
+from gateway.model import Delivery
 from gateway.policy import Rule, Rules, ValtNames
-from gateway.ports import Audit, Authenticator, Clock, Observer, Store
-from gateway.rate_limit import Rates
+from gateway.ports import Authenticator, Clock
 from gateway.settings.model import GrantSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
@@ -105,21 +103,6 @@ class App:
         self.valt.references -= 1
         if not self.valt.references:
             await self.valt.close()
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessContext:
-    """What outlives a reload."""
-
-    clock: Clock
-    observer: Observer
-    audit: Audit
-    store: Store
-    streams: Streams
-    rates: Rates
-    started_at: float
-    seal: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(32)))
-    """Seals this gateway's own access tokens where no session's key is configured."""
 
 
 def build_app(settings: Settings, context: ProcessContext, kept: ValtBackend | None = None) -> App:

@@ -1,9 +1,10 @@
 """Who vouches for people: ``[[identity]]``, ``[session]`` and ``[[service_keys]]`` made into what can be asked."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 
+from gateway.context import ProcessContext
 from gateway.identity.access_token import AccessTokens
 from gateway.identity.claims import TokenRequirements
 from gateway.identity.discovery import Discovery
@@ -16,60 +17,34 @@ from gateway.identity.service_key import ISSUER, ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
 from gateway.identity.sign_in import SignIn
 from gateway.identity.ticket import TicketAuthenticator
-from gateway.model import Identity, IdentityKind, Secret
-from gateway.ports import Authenticator, Clock, Observer, Store
+from gateway.model import Identity, IdentityKind
+from gateway.ports import Authenticator
 from gateway.settings.model import HeaderSettings, JwtSettings, OidcSettings, Settings, TicketSettings
 
 _TICKET_LEEWAY = 5.0
 """Seconds by which a portal's clock may be ahead of ours."""
 
 
-class Playing(Protocol):
-    """Knows when a session last played something."""
-
-    def used_at(self, session: str) -> float | None: ...
-
-
-class Told(Protocol):
-    """What outlives a reload, as far as it is needed here."""
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def observer(self) -> Observer: ...
-
-    @property
-    def streams(self) -> "Playing": ...
-
-    @property
-    def store(self) -> Store: ...
-
-    @property
-    def started_at(self) -> float: ...
-
-    @property
-    def seal(self) -> Secret: ...
-
-
 def authenticator(
     provider: Any,
-    told: Told,
+    context: ProcessContext,
     session: aiohttp.ClientSession,
     keys: dict[str, JwksClient],
     header_names: list[str],
     public_url: str,
 ) -> Authenticator | None:
     """One ``[[identity]]``. *header_names* collects the headers it reads."""
-    clock, store = told.clock, told.store
+    clock, store = context.clock, context.store
     match provider:
         case JwtSettings():
             header_names.append(provider.header)
             keys[provider.name] = JwksClient(
-                provider.name, provider.issuer, provider.jwks_url, session, clock, told.observer
+                provider.name, provider.issuer, provider.jwks_url, session, clock, context.observer
             )
             expected = _expected(provider, provider.audience, provider.leeway)
-            return JwtAuthenticator(provider.name, provider.header, expected, keys[provider.name], clock, told.observer)
+            return JwtAuthenticator(
+                provider.name, provider.header, expected, keys[provider.name], clock, context.observer
+            )
         case HeaderSettings():
             names = [provider.subject_header, provider.groups_header, provider.secret_header]
             header_names.extend(name for name in names if name)
@@ -90,7 +65,7 @@ def authenticator(
                 clock,
                 store,
                 max_age=provider.max_age,
-                started_at=told.started_at,
+                started_at=context.started_at,
             )
         case _:
             return None
@@ -107,40 +82,44 @@ def _expected(provider: JwtSettings | TicketSettings | OidcSettings, audience: s
     )
 
 
-def sessions_of(settings: Settings, told: Told) -> Sessions | None:
+def sessions_of(settings: Settings, context: ProcessContext) -> Sessions | None:
     if settings.session is None:
         return None
     return Sessions(
         settings.session.secrets,
         settings.session.lifetime,
         settings.session.idle,
-        told.clock,
-        told.store,
+        context.clock,
+        context.store,
         secure=settings.server.public_url.startswith("https://"),
         keep_groups=_named_groups(settings),
         cross_site=bool(settings.server.cors_origins),
-        used_at=told.streams.used_at,
+        used_at=context.streams.used_at,
     )
 
 
 def sign_in_of(
-    settings: Settings, told: Told, session: aiohttp.ClientSession, keys: dict[str, JwksClient]
+    settings: Settings, context: ProcessContext, session: aiohttp.ClientSession, keys: dict[str, JwksClient]
 ) -> SignIn | None:
     """Browser sign-in, where there is an ``oidc`` provider. *keys* collects their keys."""
     public_url = settings.server.public_url
     flows = [
-        _flow(provider, told, session, keys, f"{public_url}/oauth2/callback")
+        _flow(provider, context, session, keys, f"{public_url}/oauth2/callback")
         for provider in settings.identity
         if isinstance(provider, OidcSettings)
     ]
     if not flows or settings.session is None:
         return None
     cookie = LoginStateCookie(settings.session.secrets, secure=public_url.startswith("https://"))
-    return SignIn(flows, cookie, told.clock, told.observer, told.store, settings.session.lifetime)
+    return SignIn(flows, cookie, context.clock, context.observer, context.store, settings.session.lifetime)
 
 
 def _flow(
-    provider: OidcSettings, told: Told, session: aiohttp.ClientSession, keys: dict[str, JwksClient], redirect_uri: str
+    provider: OidcSettings,
+    context: ProcessContext,
+    session: aiohttp.ClientSession,
+    keys: dict[str, JwksClient],
+    redirect_uri: str,
 ) -> OidcProvider:
     client = Client(
         provider.client_id,
@@ -150,25 +129,25 @@ def _flow(
         tuple(provider.scopes),
         redirect_uri,
     )
-    keys[provider.name] = JwksClient(provider.name, provider.issuer, "", session, told.clock, told.observer)
+    keys[provider.name] = JwksClient(provider.name, provider.issuer, "", session, context.clock, context.observer)
     return OidcProvider(
         provider.name,
         _expected(provider, provider.client_id, provider.leeway),
         client,
-        Discovery(provider.issuer, session, told.clock),
+        Discovery(provider.issuer, session, context.clock),
         keys[provider.name],
         session,
-        told.clock,
+        context.clock,
     )
 
 
-def service_keys_of(settings: Settings, told: Told) -> ServiceKeys:
+def service_keys_of(settings: Settings, context: ProcessContext) -> ServiceKeys:
     """Tokens are sealed by the session's key where there is one, so that they outlive a restart."""
     keys = [
         ServiceKey.with_last_day(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys
     ]
-    seals = (told.seal,) if settings.session is None else tuple(settings.session.secrets)
-    return ServiceKeys(keys, AccessTokens(seals, keep_groups=_named_groups(settings)), told.clock, told.store)
+    seals = (context.seal,) if settings.session is None else tuple(settings.session.secrets)
+    return ServiceKeys(keys, AccessTokens(seals, keep_groups=_named_groups(settings)), context.clock, context.store)
 
 
 def provider_names(settings: Settings) -> list[str]:

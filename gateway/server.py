@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from gateway.app import VERSION, App, ProcessContext, build_app, store_of
+from gateway.app import VERSION, App, build_app, store_of
 from gateway.clock import SystemClock
+from gateway.context import ProcessContext
 from gateway.delivery.revocation import Revocation
 from gateway.delivery.streams import Streams
 from gateway.events import ConfigReloaded, LogEvent
