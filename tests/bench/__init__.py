@@ -1,1 +1,1 @@
-"""How fast the gateway is, beside nginx, Caddy, Traefik and Envoy. Run by ``make bench``, never by the tests."""
+"""Measures the gateway beside nginx, HAProxy, Caddy, Traefik, Envoy and bare aiohttp. Run by ``make bench`` only."""

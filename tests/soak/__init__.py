@@ -1,1 +1,1 @@
-"""A whole gateway under faults for as long as one likes: ``python -m tests.soak`` MINUTES (and MEBIBYTES, VIEWERS)."""
+"""Long runs of a whole gateway under faults: ``python -m tests.soak MINUTES``, with MEBIBYTES and VIEWERS set."""

@@ -1,0 +1,1 @@
+"""Fixtures, clients and programs that the tests share."""

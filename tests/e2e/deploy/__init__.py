@@ -1,1 +1,1 @@
-"""What stands in deploy/ is tried with the programs that read it."""
+"""Every file in deploy/, tested with the programs that read it."""
