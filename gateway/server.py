@@ -22,7 +22,8 @@ from gateway.delivery.streams import Streams
 from gateway.events import ConfigReloaded, LogEvent
 from gateway.identity_factory import identity_still_valid, provider_names
 from gateway.observe.audit import AuditFile
-from gateway.observe.logs import LogObserver, take_over
+from gateway.observe.library_logs import redirect_library_logs
+from gateway.observe.logs import LogObserver
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import LoopLagMonitor, Observers
 from gateway.ports import Clock
@@ -76,7 +77,7 @@ class Gateway:
         """Listen. OSError where an address, the audit or the state cannot be opened."""
         if not has_c_parser():
             raise RuntimeError("aiohttp's C parser is not loaded: unset AIOHTTP_NO_EXTENSIONS or reinstall aiohttp")
-        take_over(self.logs, self.clock, self.settings.log.level)
+        redirect_library_logs(self.logs, self.clock, self.settings.log.level)
         self.audit.open()
         await self.store.start()
         self._take(build_app(self.settings, self._context))

@@ -15,8 +15,7 @@ from typing import Any
 from gateway.errors import BusyError
 from gateway.events import AuditFailed, AuditWritten, Event, LogEvent
 from gateway.model import Delivery, Identity
-from gateway.observe.json_lines import json_line
-from gateway.observe.timestamps import rfc3339
+from gateway.observe.json_lines import json_line, rfc3339
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
 

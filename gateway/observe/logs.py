@@ -1,7 +1,7 @@
-"""Logs: one record a request, and what an operator should notice, on standard error, without a word that is secret.
+"""The log on standard error: one record for each request, and events that an operator should notice. No secrets.
 
-Access records are gathered and written together, off the road of the request; they are bounded, and what does not fit
-is dropped and counted. (The audit is another matter: audit.py.)
+How it works: access records are collected and written together, every 0.2 s or 512 at a time, outside of any request.
+At most 4096 wait; further ones are dropped and counted. (The audit never drops a line: see audit.py.)
 """
 
 import asyncio
@@ -11,53 +11,41 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from gateway.clock import SystemClock
 from gateway.events import Event, LogEvent
-from gateway.observe.json_lines import json_line
-from gateway.observe.stdlib_logging import LibraryHandler
-from gateway.observe.timestamps import rfc3339
+from gateway.observe.json_lines import json_line, rfc3339
 from gateway.ports import Clock
 from gateway.request_record import RequestRecord
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _FLUSH_SECONDS = 0.2
 _BATCH = 512
-"""Records written at one go: some milliseconds of the event loop."""
-_MOST_WAITING = 4096
-_MOST_STRANGERS = 20
-"""Records in a second of requests without a route."""
+"""Records written at once; this blocks the event loop for a few milliseconds."""
+_MAX_WAITING = 4096
+_UNROUTED_PER_SECOND = 20
+"""Access records in a second for requests without a route, which scanners make."""
+_COLORS = {"warning": "\x1b[33m", "error": "\x1b[31m"}
+_NO_COLOR = "\x1b[0m"
 
-Record = Mapping[str, Any]
-_Ended = tuple[RequestRecord, float]
-"""A request that is over, and when: a record is made of it only when it is written."""
-
-
-def renderer(format_: str, *, colors: bool = False) -> Callable[[Record], str]:
-    """Turns a record into a line with its end: *format_* is json or console."""
-    if format_ == "json":
-        return lambda record: json_line(record).decode()
-    from structlog.dev import ConsoleRenderer
-
-    # Texts are quoted as Python would, so that nobody's name can begin a line of its own.
-    last = ConsoleRenderer(colors=colors, repr_native_str=True, sort_keys=False, pad_event_to=0)
-    return lambda record: f"{last(None, '', dict(record))}\n"
+Fields = Mapping[str, Any]
+"""``timestamp``, ``level``, ``event``, and what else there is to say. Empty fields are omitted."""
 
 
 class LogObserver:
-    """Implements listeners.Hearer. Between *start* and *stop* access records wait for one another; else they go now.
+    """Implements ports.Observer: writes to *stream* from *level* (debug, info, warning, error) on.
 
-    *format_* is json or console; *level* debug, info, warning or error.
+    *format_* is json or console. Between `start` and `stop` access records are collected; otherwise they are written
+    at once.
     """
 
-    def __init__(self, stream: TextIO, format_: str, level: str, clock: Clock | None = None) -> None:
+    def __init__(self, stream: TextIO, format_: str, level: str, clock: Clock) -> None:
         self._stream = stream
-        self._render = renderer(format_, colors=stream.isatty() and not os.environ.get("NO_COLOR"))
-        self._level = _LEVELS[level]
-        self._clock = clock or SystemClock()
-        self._waiting: deque[_Ended] = deque()
+        self._format = _formatter(format_, colors=stream.isatty() and not os.environ.get("NO_COLOR"))
+        self._level = logging.getLevelNamesMapping()[level.upper()]
+        self._clock = clock
+        self._waiting: deque[tuple[RequestRecord, float]] = deque()
+        """Request records with the Unix time of their end; they are formatted when they are written."""
         self._dropped = 0
-        self._second = 0
-        self._strangers = 0
+        self._unrouted_second = 0
+        self._unrouted = 0
         self._timer: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -65,20 +53,21 @@ class LogObserver:
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
+        """Write everything that waits."""
         if self._timer is not None:
             self._timer.cancel()
         self._loop = None
         self.flush()
 
     def on_event(self, event: Event) -> None:
-        if isinstance(event, LogEvent) and _LEVELS[event.level] >= self._level:
-            self._out([self._record(event.level, event.message, dict(event.fields))])
+        if isinstance(event, LogEvent) and logging.getLevelNamesMapping()[event.level.upper()] >= self._level:
+            self._write([self._fields(event.level, event.message, dict(event.fields))])
 
     def on_request_end(self, request_record: RequestRecord) -> None:
-        if self._level > _LEVELS["info"]:
+        if self._level > logging.INFO:
             return
-        if len(self._waiting) >= _MOST_WAITING or (
-            request_record.route == "other" and self._is_flood(request_record.started)
+        if len(self._waiting) >= _MAX_WAITING or (
+            request_record.route == "other" and self._too_many_unrouted(int(request_record.started))
         ):
             self._dropped += 1
             return
@@ -86,73 +75,97 @@ class LogObserver:
         if self._loop is None:
             self.flush()
         elif self._timer is None:
-            self._timer = self._loop.call_later(_FLUSH_SECONDS, self._flush_some)
+            self._timer = self._loop.call_later(_FLUSH_SECONDS, self._write_batches)
         elif len(self._waiting) == _BATCH:
             self._timer.cancel()
-            self._timer = self._loop.call_soon(self._flush_some)
-
-    def _is_flood(self, now: float) -> bool:
-        """Whether a second has had its share of requests that were no address of ours, or no HTTP at all."""
-        if int(now) != self._second:
-            self._second, self._strangers = int(now), 0
-        self._strangers += 1
-        return self._strangers > _MOST_STRANGERS
+            self._timer = self._loop.call_soon(self._write_batches)
 
     def flush(self) -> None:
-        """Write everything that is waiting."""
+        """Write everything that waits."""
         while self._waiting or self._dropped:
-            self._write_some()
+            self._write_batch()
 
-    def _flush_some(self) -> None:
-        self._write_some()
-        self._timer = self._loop.call_soon(self._flush_some) if self._waiting and self._loop is not None else None
+    def _too_many_unrouted(self, second: int) -> bool:
+        """Whether one more request without a route exceeds the limit of its *second*; counts it."""
+        if second != self._unrouted_second:
+            self._unrouted_second, self._unrouted = second, 0
+        self._unrouted += 1
+        return self._unrouted > _UNROUTED_PER_SECOND
 
-    def _write_some(self) -> None:
-        records = [_told_of(*self._waiting.popleft()) for _ in range(min(_BATCH, len(self._waiting)))]
+    def _write_batches(self) -> None:
+        """Write one batch, and schedule the next if records still wait."""
+        self._write_batch()
+        self._timer = self._loop.call_soon(self._write_batches) if self._waiting and self._loop is not None else None
+
+    def _write_batch(self) -> None:
+        records = [_access_fields(*self._waiting.popleft()) for _ in range(min(_BATCH, len(self._waiting)))]
         if self._dropped and not self._waiting:
-            records.append(self._record("warning", "access records dropped", {"count": self._dropped}))
+            records.append(self._fields("warning", "access records dropped", {"count": self._dropped}))
             self._dropped = 0
-        self._out(records)
+        self._write(records)
 
-    def _record(self, level: str, event: str, fields: Record) -> Record:
+    def _fields(self, level: str, event: str, fields: Fields) -> Fields:
         return {"timestamp": rfc3339(self._clock.now()), "level": level, "event": event, **fields}
 
-    def _out(self, records: list[Record]) -> None:
-        text = "".join(map(self._render, records))
+    def _write(self, records: list[Fields]) -> None:
+        text = "".join(map(self._format, records))
         try:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
-            return  # a log that cannot be written must not end a request
+            return  # a log that cannot be written must not fail a request
 
 
-def take_over(observer: LogObserver, clock: Clock, level: str) -> None:
-    """Route the standard library's logging through *listener*. Its debug level, which shows secrets, stays silent."""
-    root = logging.getLogger()
-    root.handlers[:] = [LibraryHandler(observer, clock)]
-    root.setLevel(max(_LEVELS[level], logging.INFO))
+def _formatter(format_: str, *, colors: bool) -> Callable[[Fields], str]:
+    """Returns a function from fields to a line, with its line feed."""
+    if format_ == "json":
+        return lambda fields: json_line(fields).decode()
+    return lambda fields: _console_line(fields, colors=colors)
 
 
-def _told_of(request_record: RequestRecord, now: float) -> Record:
-    """What the log says of a request: the route's template, never the path, the query or the Referer."""
-    return {
-        "timestamp": rfc3339(now),
+def _console_line(fields: Fields, *, colors: bool) -> str:
+    """``TIMESTAMP [LEVEL  ] EVENT NAME=VALUE …`` for people."""
+    others = dict(fields)
+    timestamp, level, event = (others.pop(name) for name in ("timestamp", "level", "event"))
+    label = f"[{level:<7}]"
+    if colors and level in _COLORS:
+        label = f"{_COLORS[level]}{label}{_NO_COLOR}"
+    text = event if event.isprintable() else repr(event)
+    return (
+        " ".join((timestamp, label, text, *(f"{name}={_console_value(value)}" for name, value in others.items())))
+        + "\n"
+    )
+
+
+def _console_value(value: Any) -> str:
+    """*value*, quoted if a reader could not tell where it ends, or if it could begin a line of its own."""
+    text = str(value)
+    plain = text.isprintable() and text and not any(character in " \"'=" for character in text)
+    return text if plain else repr(text)
+
+
+def _access_fields(record: RequestRecord, ended_at: float) -> Fields:
+    """The access record: the route's template, never the path, the query or the Referer."""
+    identity, grant = record.identity, record.grant
+    fields = {
+        "timestamp": rfc3339(ended_at),
         "level": "info",
         "event": "request",
-        "request_id": request_record.request_id,
-        "method": request_record.method,
-        "route": request_record.route,
-        "status": request_record.status,
-        "code": request_record.code,
-        "reason": request_record.reason,
-        "subject": None if request_record.identity is None else request_record.identity.subject,
-        "provider": None if request_record.identity is None else request_record.identity.provider,
-        "rule": None if request_record.grant is None else request_record.grant.rule,
-        "recording": request_record.recording,
-        "video": request_record.video,
-        "delivery": request_record.delivery,
-        "bytes": request_record.bytes,
-        "outcome": request_record.outcome,
-        "seconds": round(request_record.seconds, 6),
-        "peer": request_record.peer,
+        "request_id": record.request_id,
+        "method": record.method,
+        "route": record.route,
+        "status": record.status,
+        "code": record.code,
+        "reason": record.reason,
+        "subject": None if identity is None else identity.subject,
+        "provider": None if identity is None else identity.provider,
+        "rule": None if grant is None else grant.rule,
+        "recording": record.recording,
+        "video": record.video,
+        "delivery": record.delivery,
+        "bytes": record.bytes,
+        "outcome": record.outcome,
+        "seconds": round(record.seconds, 6),
+        "peer": record.peer,
     }
+    return {name: value for name, value in fields.items() if value is not None and value != ""}

@@ -1,4 +1,4 @@
-"""The log: whole records, in batches, in bounds, and nothing that is secret."""
+"""The log: complete records, in batches and bounds, without secrets."""
 
 import asyncio
 import io
@@ -12,8 +12,8 @@ import pytest
 
 from gateway.events import AuditFailed, LogEvent
 from gateway.model import Delivery, Grant, Identity, IdentityKind, Outcome
-from gateway.observe.logs import LogObserver, take_over
-from gateway.observe.stdlib_logging import LibraryHandler, cleaned
+from gateway.observe.library_logs import LibraryHandler, redact, redirect_library_logs
+from gateway.observe.logs import LogObserver
 from gateway.request_record import RequestRecord
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
@@ -22,7 +22,7 @@ ANNA = Identity("anna", "https://sso.example.edu", "campus", IdentityKind.JWT, f
 
 
 class Stream(io.StringIO):
-    """Standard error, that tells when something was written."""
+    """Standard error. *written* is set by a write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ def record_of(clock: ManualClock, **more: Any) -> RequestRecord:
     return request_record
 
 
-def test_a_request_is_one_record(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
+def test_a_request_is_one_record_without_empty_fields(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
     request_record = record_of(
         clock, identity=ANNA, recording="rec-1", video="vid-1", delivery=Delivery.PROXY, status=206
     )
@@ -81,7 +81,6 @@ def test_a_request_is_one_record(log: LogObserver, stream: Stream, clock: Manual
             "method": "GET",
             "route": "/recordings/{recording}/videos/{video}",
             "status": 206,
-            "code": None,
             "reason": "revoked",
             "subject": "anna",
             "provider": "campus",
@@ -97,10 +96,10 @@ def test_a_request_is_one_record(log: LogObserver, stream: Stream, clock: Manual
     ]
 
 
-def test_what_an_operator_should_notice_is_told_with_its_fields(log: LogObserver, stream: Stream) -> None:
+def test_a_log_event_is_one_record_with_its_fields(log: LogObserver, stream: Stream) -> None:
     log.on_event(LogEvent("warning", "a provider's keys could not be fetched", (("issuer", "campus"),)))
-    told = {"level": "warning", "event": "a provider's keys could not be fetched", "issuer": "campus"}
-    assert stream.records == [{"timestamp": "2027-01-15T08:00:00.250Z"} | told]
+    fields = {"level": "warning", "event": "a provider's keys could not be fetched", "issuer": "campus"}
+    assert stream.records == [{"timestamp": "2027-01-15T08:00:00.250Z"} | fields]
 
 
 def test_other_events_are_not_logged(log: LogObserver, stream: Stream) -> None:
@@ -108,25 +107,39 @@ def test_other_events_are_not_logged(log: LogObserver, stream: Stream) -> None:
     assert stream.records == []
 
 
-def test_below_the_configured_level_nothing_is_told(stream: Stream, clock: ManualClock) -> None:
+def test_events_below_the_configured_level_are_not_logged(stream: Stream, clock: ManualClock) -> None:
     log = LogObserver(stream, "json", "warning", clock)
     log.on_request_end(record_of(clock))
-    log.on_event(LogEvent("info", "small talk"))
+    log.on_event(LogEvent("info", "a detail"))
     log.on_event(LogEvent("error", "a fault"))
     assert [record["event"] for record in stream.records] == ["a fault"]
 
 
-def test_the_console_shows_a_line_for_a_person_and_no_name_can_begin_another(
-    stream: Stream, clock: ManualClock
-) -> None:
+def test_the_console_format_keeps_a_record_on_one_line_whatever_the_names(stream: Stream, clock: ManualClock) -> None:
     log = LogObserver(stream, "console", "info", clock)
     log.on_request_end(
         record_of(clock, identity=Identity("anna\n2027 [error] forged\x1b[31m", "i", "p", IdentityKind.JWT))
     )
     text = stream.getvalue()
-    assert text.startswith("2027-01-15T08:00:00.250Z [info")
+    assert text.startswith("2027-01-15T08:00:00.250Z [info   ] request request_id=id-1 method=GET route=")
+    assert r"subject='anna\n2027 [error] forged\x1b[31m'" in text
     assert text.count("\n") == 1
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(("no_color", "colored"), [("", True), ("1", False)])
+def test_levels_are_colored_on_a_terminal_unless_no_color_is_set(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch, no_color: str, colored: bool
+) -> None:
+    class Terminal(Stream):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("NO_COLOR", no_color)
+    terminal = Terminal()
+    LogObserver(terminal, "console", "info", clock).on_event(LogEvent("error", "a fault"))
+    label = "\x1b[31m[error  ]\x1b[0m" if colored else "[error  ]"
+    assert terminal.getvalue() == f"2027-01-15T08:00:00.250Z {label} a fault\n"
 
 
 def test_json_keeps_a_name_with_line_breaks_on_its_line(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
@@ -134,7 +147,7 @@ def test_json_keeps_a_name_with_line_breaks_on_its_line(log: LogObserver, stream
     assert [record["subject"] for record in stream.records] == ["anna\n{}"]
 
 
-async def test_records_wait_for_one_another_and_are_written_together(
+async def test_access_records_are_collected_and_written_together(
     log: LogObserver, stream: Stream, clock: ManualClock
 ) -> None:
     log.start()
@@ -147,7 +160,7 @@ async def test_records_wait_for_one_another_and_are_written_together(
     log.stop()
 
 
-async def test_a_full_batch_does_not_wait(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
+async def test_a_full_batch_is_written_without_waiting(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
     log.start()
     for _ in range(512):
         log.on_request_end(record_of(clock))
@@ -156,7 +169,9 @@ async def test_a_full_batch_does_not_wait(log: LogObserver, stream: Stream, cloc
     log.stop()
 
 
-async def test_more_than_can_wait_is_dropped_and_counted(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
+async def test_records_beyond_the_limit_are_dropped_and_counted(
+    log: LogObserver, stream: Stream, clock: ManualClock
+) -> None:
     log.start()
     for _ in range(5000):
         log.on_request_end(record_of(clock))
@@ -166,30 +181,28 @@ async def test_more_than_can_wait_is_dropped_and_counted(log: LogObserver, strea
     assert (last["event"], last["level"], last["count"]) == ("access records dropped", "warning", 904)
 
 
-async def test_at_the_end_everything_that_waits_is_written(
-    log: LogObserver, stream: Stream, clock: ManualClock
-) -> None:
+async def test_stop_writes_the_records_that_wait(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
     log.start()
     log.on_request_end(record_of(clock))
     log.stop()
     assert len(stream.records) == 1
 
 
-def test_a_log_that_cannot_be_written_ends_no_request(clock: ManualClock) -> None:
+def test_a_log_that_cannot_be_written_fails_no_request(clock: ManualClock) -> None:
     with io.TextIOWrapper(Path("/dev/full").open("wb", buffering=0), write_through=True) as full:
         log = LogObserver(full, "json", "info", clock)
         log.on_request_end(record_of(clock))
     closed = io.StringIO()
     log = LogObserver(closed, "json", "info", clock)
     closed.close()
-    log.on_event(LogEvent("error", "nobody hears this"))
+    log.on_event(LogEvent("error", "not written"))
 
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.c2lnbmF0dXJl"
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "redacted"),
     [
         ("Cannot connect to https://valt.example.edu/dl?token=abc now", "Cannot connect to … now"),
         ("GET /recordings/a?ticket=abc failed", "GET … failed"),
@@ -204,17 +217,19 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.c2lnbmF0dXJl"
         ("", ""),
     ],
 )
-def test_a_librarys_message_is_told_without_what_could_be_secret(message: str, told: str) -> None:
-    assert cleaned(message) == told
+def test_whatever_could_be_secret_is_redacted_in_a_library_message(message: str, redacted: str) -> None:
+    assert redact(message) == redacted
 
 
 @pytest.fixture
 def library(log: LogObserver, clock: ManualClock) -> logging.Logger:
-    take_over(log, clock, "info")
+    redirect_library_logs(log, clock, "info")
     return logging.getLogger("aiohttp.server")
 
 
-def test_an_exception_is_told_by_its_kind_and_place_without_its_text(library: logging.Logger, stream: Stream) -> None:
+def test_an_exception_is_logged_with_its_class_and_place_without_its_text(
+    library: logging.Logger, stream: Stream
+) -> None:
     try:
         raise aiohttp.InvalidURL("https://valt.example.edu/dl?token=planted")
     except aiohttp.InvalidURL:
@@ -230,35 +245,35 @@ def test_an_exception_is_told_by_its_kind_and_place_without_its_text(library: lo
     }
 
 
-def test_what_libraries_say_for_their_own_developers_is_not_told(library: logging.Logger, stream: Stream) -> None:
+def test_debug_messages_of_libraries_are_not_logged(library: logging.Logger, stream: Stream) -> None:
     library.debug("a secret detail")
     assert stream.records == []
 
 
-def test_a_library_that_cannot_format_its_message_ends_nothing(clock: ManualClock) -> None:
-    told = Recorder()
+def test_a_library_message_that_cannot_be_formatted_is_replaced(clock: ManualClock) -> None:
+    observer = Recorder()
     record = logging.LogRecord("asyncio", logging.WARNING, "", 0, "%d requests", ("planted",), None)
-    LibraryHandler(told, clock).handle(record)
-    assert told.events == [LogEvent("warning", "a message that cannot be formatted", (("logger", "asyncio"),))]
+    LibraryHandler(observer, clock).handle(record)
+    assert observer.events == [LogEvent("warning", "a message that cannot be formatted", (("logger", "asyncio"),))]
 
 
 @pytest.mark.promise("findings-17")
-def test_a_flood_is_cut_to_a_few_lines_a_second_and_one_with_the_count(
+def test_a_flood_of_library_messages_becomes_twenty_lines_a_second_and_a_count(
     library: logging.Logger, stream: Stream, clock: ManualClock
 ) -> None:
     for _ in range(1000):
         library.warning("odd request")
     clock.pass_(1)
     library.warning("the next second")
-    told = [(record["event"], record.get("count")) for record in stream.records]
-    assert told == [
+    lines = [(record["event"], record.get("count")) for record in stream.records]
+    assert lines == [
         *[("odd request", None)] * 20,
-        ("lines of libraries left out", "980"),
+        ("library log lines suppressed", "980"),
         ("the next second", None),
     ]
 
 
-async def test_the_count_of_a_flood_is_told_though_no_line_follows(clock: ManualClock) -> None:
+async def test_the_count_of_suppressed_lines_is_logged_though_no_message_follows(clock: ManualClock) -> None:
     counted = asyncio.Event()
 
     class Waiting(Recorder):
