@@ -7,7 +7,7 @@ import aiohttp
 from gateway.context import ProcessContext
 from gateway.identity.access_token import AccessTokens
 from gateway.identity.claims import TokenRequirements
-from gateway.identity.discovery import Discovery
+from gateway.identity.discovery import EndpointsClient
 from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
@@ -134,7 +134,7 @@ def _flow(
         provider.name,
         _expected(provider, provider.client_id, provider.leeway),
         client,
-        Discovery(provider.issuer, session, context.clock),
+        EndpointsClient(provider.issuer, session, context.clock),
         keys[provider.name],
         session,
         context.clock,

@@ -1,6 +1,6 @@
-"""A provider's endpoints, as its discovery document tells them (OpenID Connect Discovery 1.0, 4)."""
+"""Discovery documents (OpenID Connect Discovery 1.0): fetching, verification, and the endpoints that they name."""
 
-import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,98 +8,128 @@ from typing import Any
 import aiohttp
 
 from gateway.errors import IdentityProviderError
-from gateway.identity.answers import read_json
+from gateway.identity.refreshed import RefreshedValue
 from gateway.ports import Clock
 
-_LIFESPAN = 600.0
-_ALIVE = 30.0
+_MAX_BODY = 256 * 1024
+_MAX_AGE = 600.0
+_MAX_AGE_FOR_SIGN_IN = 30.0
 _COOLDOWN = 5.0
+
+
+async def read_json(response: aiohttp.ClientResponse) -> Any:
+    """Returns the JSON of a provider's response. Raises ValueError if it is not JSON or longer than 256 KiB."""
+    body = b""
+    while chunk := await response.content.read(_MAX_BODY + 1 - len(body)):
+        body += chunk
+    if len(body) > _MAX_BODY:
+        raise ValueError("the provider's response is too large")
+    return json.loads(body)
+
+
+async def fetch_json(session: aiohttp.ClientSession, url: str) -> Any:
+    """Returns the JSON at *url*. Raises IdentityProviderError, whose message has no URL, if there is none."""
+    try:
+        async with session.get(url, allow_redirects=False) as response:
+            if response.status != 200:
+                raise IdentityProviderError(f"status {response.status}")
+            return await read_json(response)
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
+        raise IdentityProviderError(type(error).__name__) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderMetadata:
+    """The discovery document of *issuer*."""
+
+    issuer: str
+    document: Mapping[str, Any]
+
+    def url(self, name: str) -> str | None:
+        """Returns the URL in the member *name*, or None if there is none. Raises IdentityProviderError if it is not a
+        URL of the scheme https, or of the issuer's own."""
+        url = self.document.get(name)
+        if url is not None and (not isinstance(url, str) or url.partition("://")[0] not in self._schemes):
+            raise IdentityProviderError(f"{name} in the discovery document is not a URL that is allowed")
+        return url
+
+    def required_url(self, name: str) -> str:
+        """Like `url`; raises IdentityProviderError if there is none."""
+        url = self.url(name)
+        if url is None:
+            raise IdentityProviderError(f"the discovery document has no {name}")
+        return url
+
+    @property
+    def _schemes(self) -> set[str]:
+        return {"https", self.issuer.partition("://")[0]}
+
+
+async def fetch_metadata(session: aiohttp.ClientSession, issuer: str) -> ProviderMetadata:
+    """Returns the discovery document of *issuer*. Raises IdentityProviderError if it cannot be fetched or names another
+    issuer; the two are compared character by character (section 4.3)."""
+    document = await fetch_json(session, issuer.rstrip("/") + "/.well-known/openid-configuration")
+    if not isinstance(document, Mapping) or document.get("issuer") != issuer:
+        raise IdentityProviderError("the discovery document names another issuer")
+    return ProviderMetadata(issuer, document)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where to ask what. *announces_iss*: authorization answers name their issuer (RFC 9207)."""
+    """The URLs of a provider that signs people in."""
 
     authorization: str
     token: str
     userinfo: str | None
     end_session: str | None
     announces_iss: bool
+    """Whether authorization responses name their issuer (RFC 9207)."""
+
+    @classmethod
+    def from_metadata(cls, metadata: ProviderMetadata) -> "Endpoints":
+        """Raises IdentityProviderError if a required endpoint is missing or a URL is not valid."""
+        return cls(
+            metadata.required_url("authorization_endpoint"),
+            metadata.required_url("token_endpoint"),
+            metadata.url("userinfo_endpoint"),
+            metadata.url("end_session_endpoint"),
+            metadata.document.get("authorization_response_iss_parameter_supported") is True,
+        )
 
 
-class Discovery:
-    """Believed for ten minutes, and longer while the provider is down. One attempt in five seconds."""
+class EndpointsClient:
+    """The endpoints of *issuer*, refreshed after ten minutes and used for longer while the provider is down."""
 
     def __init__(self, issuer: str, session: aiohttp.ClientSession, clock: Clock) -> None:
         self._issuer = issuer
         self._session = session
-        self._clock = clock
-        self._found: Endpoints | None = None
-        self._found_at = 0.0
-        self._attempted_at: float | None = None
-        self._load: asyncio.Task[None] | None = None
+        self._endpoints = RefreshedValue(f"discovery of {issuer}", self._load, clock, cooldown=_COOLDOWN)
 
-    async def find(self) -> Endpoints:
-        """The endpoints. IdentityProviderError where they were never to be had."""
-        self._look(_LIFESPAN)
-        if self._found is None and self._load is not None:
-            await asyncio.shield(self._load)
-        if self._found is None:
-            raise IdentityProviderError("the provider's discovery document cannot be fetched")
-        return self._found
+    async def get(self) -> Endpoints:
+        """Returns the endpoints. Raises IdentityProviderError if no document was ever fetched."""
+        if self._endpoints.value is None:
+            await self._endpoints.refresh()
+        elif self._endpoints.age > _MAX_AGE:
+            self._endpoints.start()
+        if self._endpoints.value is None:
+            raise self._unavailable()
+        return self._endpoints.value
 
-    async def find_alive(self) -> Endpoints:
-        """The endpoints of a provider that answered within half a minute, so that nobody is sent to one that is down.
-        IdentityProviderError."""
-        if not self._look(_ALIVE) and self._load is not None:
-            await asyncio.shield(self._load)
-        if self._found is None or not self._look(_ALIVE):
-            raise IdentityProviderError("the provider does not answer")
-        return self._found
+    async def get_for_sign_in(self) -> Endpoints:
+        """Returns the endpoints if the provider responded within the last 30 seconds, so that nobody is redirected to a
+        provider that is down. Raises IdentityProviderError."""
+        if self._endpoints.age > _MAX_AGE_FOR_SIGN_IN:
+            await self._endpoints.refresh()
+        if self._endpoints.value is None or self._endpoints.age > _MAX_AGE_FOR_SIGN_IN:
+            raise self._unavailable()
+        return self._endpoints.value
 
     async def close(self) -> None:
-        if self._load is not None:
-            self._load.cancel()
-            await asyncio.gather(self._load, return_exceptions=True)
+        """Cancel a running request."""
+        await self._endpoints.close()
 
-    def _look(self, lifespan: float) -> bool:
-        """Whether what was found is younger than *lifespan* seconds; if not, it is fetched anew."""
-        now = self._clock.monotonic()
-        if self._found is not None and now - self._found_at <= lifespan:
-            return True
-        rested = self._attempted_at is None or now - self._attempted_at >= _COOLDOWN
-        if self._load is None and rested:
-            self._attempted_at = now
-            self._load = asyncio.create_task(self._fetch(), name=f"discovery of {self._issuer}")
-        return False
+    async def _load(self) -> Endpoints:
+        return Endpoints.from_metadata(await fetch_metadata(self._session, self._issuer))
 
-    async def _fetch(self) -> None:
-        url = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
-        try:
-            async with self._session.get(url, allow_redirects=False) as answer:
-                document = await read_json(answer)
-            self._found = _read(document, self._issuer)
-            self._found_at = self._clock.monotonic()
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError):
-            return  # what was found before goes on being believed
-        finally:
-            self._load = None
-
-
-def _read(document: Any, issuer: str) -> Endpoints:
-    """The issuer told must be the one asked, to the letter (4.3). ValueError."""
-    if not isinstance(document, Mapping) or document.get("issuer") != issuer:
-        raise ValueError("another issuer's document")
-    schemes = {"https", issuer.partition("://")[0]}
-
-    def endpoint(name: str) -> str | None:
-        url = document.get(f"{name}_endpoint")
-        if url is not None and (not isinstance(url, str) or url.partition("://")[0] not in schemes):
-            raise ValueError(f"the {name} endpoint is no address")
-        return url
-
-    authorization, token = endpoint("authorization"), endpoint("token")
-    if authorization is None or token is None:
-        raise ValueError("an endpoint is missing")
-    promises = document.get("authorization_response_iss_parameter_supported") is True
-    return Endpoints(authorization, token, endpoint("userinfo"), endpoint("end_session"), promises)
+    def _unavailable(self) -> IdentityProviderError:
+        return IdentityProviderError(f"the provider's endpoints cannot be discovered: {self._endpoints.error}")

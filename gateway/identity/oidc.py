@@ -19,9 +19,8 @@ import jwt
 from yarl import URL
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
-from gateway.identity.answers import read_json
 from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_groups, parse_name, verify
-from gateway.identity.discovery import Discovery, Endpoints
+from gateway.identity.discovery import Endpoints, EndpointsClient, read_json
 from gateway.identity.jwks import JwksClient
 from gateway.identity.logout import Logout, read_logout, session_revocation_keys
 from gateway.identity.ticket import algorithm_of
@@ -82,7 +81,7 @@ class OidcProvider:
         name: str,
         expected: TokenRequirements,
         client: Client,
-        discovery: Discovery,
+        endpoints: EndpointsClient,
         keys: JwksClient,
         session: aiohttp.ClientSession,
         clock: Clock,
@@ -90,7 +89,7 @@ class OidcProvider:
         self.name = name
         self._expected = expected
         self._client = client
-        self._discovery = discovery
+        self._endpoints = endpoints
         self._keys = keys
         self._session = session
         self._clock = clock
@@ -98,7 +97,7 @@ class OidcProvider:
     async def authorization_url(self, attempt: Attempt) -> str:
         """Returns the URL to which the browser is redirected to sign in. Raises IdentityProviderError if the provider
         does not respond."""
-        endpoints = await self._discovery.find_alive()
+        endpoints = await self._endpoints.get_for_sign_in()
         query = {
             "response_type": "code",
             "client_id": self._client.client_id,
@@ -119,7 +118,7 @@ class OidcProvider:
         provider asks the person to confirm (section 2).
         """
         try:
-            endpoint = (await self._discovery.find()).end_session
+            endpoint = (await self._endpoints.get()).end_session
         except IdentityProviderError:
             return None
         query = {"client_id": self._client.client_id, "post_logout_redirect_uri": back}
@@ -131,7 +130,7 @@ class OidcProvider:
         Raises InvalidCredentialsError if the response or a token is not valid, IdentityProviderError if the provider
         fails.
         """
-        endpoints = await self._discovery.find()
+        endpoints = await self._endpoints.get()
         issuer = response.get("iss")
         # RFC 9207, section 2.4: a response of another issuer, or without an announced iss, may be a mix-up attack.
         if issuer != self._expected.issuer and (issuer is not None or endpoints.announces_iss):
@@ -153,7 +152,7 @@ class OidcProvider:
 
     async def close(self) -> None:
         """Cancels a pending request for the discovery document."""
-        await self._discovery.close()
+        await self._endpoints.close()
 
     async def read_logout(self, token: str) -> Logout | None:
         """Returns what a logout token ends, or None if it has another issuer or audience than this provider's.

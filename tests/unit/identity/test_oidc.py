@@ -18,7 +18,7 @@ from yarl import URL
 
 from gateway.errors import IdentityProviderError, SignInCirclesError, SignInFailedError
 from gateway.identity.claims import TokenRequirements
-from gateway.identity.discovery import Discovery
+from gateway.identity.discovery import EndpointsClient
 from gateway.identity.jwks import JwksClient
 from gateway.identity.login_state import LoginStateCookie
 from gateway.identity.oidc import Client, OidcProvider
@@ -138,8 +138,8 @@ def made(
             f"{PUBLIC}/oauth2/callback",
         )
         expected = TokenRequirements(provider.issuer, "valt-gateway", ("EdDSA", "RS256"), 30.0)
-        discovery = Discovery(provider.issuer, client, clock)
-        flow = OidcProvider("campus-login", expected, known, discovery, keys, client, clock)
+        endpoints = EndpointsClient(provider.issuer, client, clock)
+        flow = OidcProvider("campus-login", expected, known, endpoints, keys, client, clock)
         cookie, store = LoginStateCookie(SECRETS, secure=True), MemoryStore(clock)
         return Browser(SignIn([flow], cookie, clock, Recorder(), store, 3600.0), provider, tokens, clock)
 
