@@ -43,7 +43,7 @@ class Access:
         *,
         download: bool = False,
     ) -> tuple[Grant, Link | None]:
-        """Authenticate, authorise, and resolve the link; the link is None if *video* is None, the whole recording.
+        """Authenticates, authorises and resolves the link. *video* None is the whole recording: then there is no link.
 
         *download*: whether the client asks for an attachment. Raises the GatewayError of the step that fails;
         AccessDeniedError if no rule matches, or if the rule that matches does not allow a download.
@@ -58,12 +58,15 @@ class Access:
             return grant, None
         record.enter(Stage.LINK)
         min_life = self._min_life if grant.delivery is Delivery.REDIRECT else 0.0
-        link = await self._links.get(grant.account, Video(recording, video), min_life=min_life)
+        target = Video(recording, video)
+        link = self._links.cached(grant.account, target, min_life=min_life)
+        if link is None:
+            link = await self._links.get(grant.account, target, min_life=min_life)
         record.leave()
         return grant, link
 
     async def authenticate(self, credentials: Credentials, record: RequestRecord) -> Identity:
-        """Return the identity, for requests that need no grant. Raises what IdentityResolver.identify raises, and
+        """Returns the identity, for requests that need no grant. Raises what IdentityResolver.identify raises, and
         TooManyRequestsError."""
         identity = await self._identify(credentials, record)
         record.leave()

@@ -23,6 +23,7 @@ from gateway.identity_factory import authenticator, service_keys_of, sessions_of
 from gateway.model import Delivery
 from gateway.policy import Rule, Rules, ValtNames
 from gateway.ports import Authenticator, Clock
+from gateway.recording_search import RecordingSearch
 from gateway.settings.model import GrantSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
@@ -31,17 +32,16 @@ from gateway.valt_backend import ValtBackend, client_session
 from gateway.web.cors import Cors
 from gateway.web.credentials import CredentialsReader, TrustedProxies
 from gateway.web.errors import ErrorAnswers
-from gateway.web.handlers.api_docs import ReferenceHandlers
+from gateway.web.handlers.api_docs import ApiDocsHandlers
 from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.listing import ListingHandlers
-from gateway.web.handlers.login import SignInHandlers, beginning
+from gateway.web.handlers.login import SignInHandlers, sign_in_path
 from gateway.web.handlers.recordings import MediaDelivery, RecordingHandlers
-from gateway.web.handlers.userinfo import PeopleHandlers
-from gateway.web.handlers.valt_api import ApiHandlers
+from gateway.web.handlers.userinfo import UserinfoHandlers
+from gateway.web.handlers.valt_api import ValtApiHandlers
 from gateway.web.pages.render import Pages
 from gateway.web.request_validation import RequestValidator
 from gateway.web.routes import Handlers
-from gateway.web.search import Search
 from gateway.web.session_cookies import SessionCookies
 
 VERSION = version("valt-gateway")
@@ -154,7 +154,7 @@ def _wire(
     )
     reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
     session_cookies = SessionCookies(access, sessions, context.audit)
-    search = Search(policy, valt.search)
+    search = RecordingSearch(policy, valt.search)
     deliveries: dict[Delivery, MediaDelivery] = {
         Delivery.REDIRECT: RedirectDelivery(context.audit),
         Delivery.PROXY: ProxyDelivery(
@@ -182,7 +182,7 @@ def _wire(
             public_url=settings.server.public_url,
         ),
         listing=ListingHandlers(access, search, reader, session_cookies, pages, public_url=settings.server.public_url),
-        api=ApiHandlers(
+        valt_api=ValtApiHandlers(
             access,
             search,
             policy,
@@ -193,8 +193,8 @@ def _wire(
             clock,
             public_url=settings.server.public_url,
         ),
-        people=PeopleHandlers(access, reader, pages),
-        reference=ReferenceHandlers(pages),
+        userinfo=UserinfoHandlers(access, reader, pages),
+        api_docs=ApiDocsHandlers(pages),
         sign_in=SignInHandlers(
             access,
             sign_in,
@@ -207,7 +207,7 @@ def _wire(
             public_url=settings.server.public_url,
         ),
         assets=assets,
-        answers=ErrorAnswers(pages, None if sign_in is None else beginning),
+        answers=ErrorAnswers(pages, None if sign_in is None else sign_in_path),
         request_validator=RequestValidator(header_names),
         forwarded=TrustedProxies(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),

@@ -119,7 +119,7 @@ class Rules:
         }
 
     async def decide(self, identity: Identity, recording: str, video: str | None = None) -> Grant:
-        """Return the grant of the first rule that matches.
+        """Returns the grant of the first rule that matches.
 
         Raises AccessDeniedError if none does, RecordingExpiredError if the recording's retention is over, and ValtError
         if VALT could not be asked for a rule's condition.
@@ -148,7 +148,7 @@ class Rules:
         return AccessDeniedError(reason)
 
     def accounts(self, identity: Identity) -> list[str]:
-        """Return the accounts of the rules that name this person, in the rules' order."""
+        """Returns the accounts of the rules that name this person, in the rules' order."""
         return list(dict.fromkeys(rule.account for rule in self.rules if applies_to(rule, identity)))
 
     def may_see_room(self, identity: Identity, account: str, room: str) -> bool:
@@ -187,7 +187,7 @@ class Rules:
         return [rule for rule in self.rules if rule.account == account and applies_to(rule, identity)]
 
     async def explain(self, identity: Identity, recording: str) -> list[Verdict]:
-        """Return the verdicts of the rules in order, up to and including the one that decides."""
+        """Returns the verdicts of the rules in order, up to and including the one that decides."""
         verdicts = []
         for rule in self.rules:
             verdict = await self.evaluate(rule, identity, recording)
@@ -197,7 +197,7 @@ class Rules:
         return verdicts
 
     async def evaluate(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
-        """Return whether *rule* matches, and why. Never raises ValtError: it is in the verdict."""
+        """Returns whether *rule* matches, and why. Never raises ValtError: it is in the verdict."""
         reason = mismatch(rule, identity, recording)
         if reason is None and rule.needs_details:
             return await self._evaluate_details(rule, identity, recording)
@@ -225,5 +225,5 @@ def _any_glob(globs: tuple[str, ...], text: str | None) -> bool:
 
 @functools.cache
 def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
-    """Return one pattern for all *globs*; no globs match nothing. The settings hold few, so the cache is small."""
+    """Returns one pattern for all *globs*; no globs match nothing. The settings hold few, so the cache is small."""
     return re.compile("|".join(map(fnmatch.translate, globs)) or "(?!)")

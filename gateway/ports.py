@@ -1,38 +1,39 @@
-"""The Protocols between the rooms. Their docstrings are the contract."""
+"""The Protocols between the packages. Their docstrings are the contract for every implementer."""
 
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 from gateway.events import Event
-from gateway.model import AccessToken, Credentials, Grant, Identity, Link, RecordingDetails, Video
+from gateway.model import AccessToken, Credentials, Grant, Identity, Link, RecordingDetails, Secret, Video
 from gateway.request_record import RequestRecord
 
 
 class Clock(Protocol):
-    """Time, as an argument."""
+    """Time as a constructor argument, so that tests can control it."""
 
     def now(self) -> float:
-        """Unix seconds. May step."""
+        """Returns Unix seconds. May jump when the system clock is set."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back. Every deadline kept in memory is in these."""
+        """Returns seconds that never go back. Every deadline in memory is measured in these."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Come back when so many have passed."""
+        """Returns when *seconds* have passed."""
         ...
 
 
 class Authenticator(Protocol):
-    """A kind of proof. It returns values and never answers the request itself."""
+    """Verifies one kind of credential."""
 
     name: str
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
-        """The identity, or None: not my kind of proof.
+        """Returns the identity, or None if the credentials are of another kind.
 
-        InvalidCredentialsError: mine, and bad; nobody else is asked.
-        IdentityProviderError: could not find out; 503, never 401.
+        Raises InvalidCredentialsError if they are of this kind and not valid (no other authenticator is tried), and
+        IdentityProviderError if that could not be verified (503, never 401).
         """
         ...
 
@@ -41,7 +42,7 @@ class IdentityResolver(Protocol):
     """All authenticators, as one step of access.authorize."""
 
     async def identify(self, credentials: Credentials) -> Identity:
-        """Return the identity that the credentials prove.
+        """Returns the identity that the credentials prove.
 
         Raises MissingCredentialsError if there are none, InvalidCredentialsError if they are not valid, and
         IdentityProviderError if that could not be verified.
@@ -51,13 +52,13 @@ class IdentityResolver(Protocol):
 
 class RateLimit(Protocol):
     def count(self, identity: Identity) -> None:
-        """Count one more request of that person. Raises TooManyRequestsError if it exceeds the limit."""
+        """Counts one more request of that person. Raises TooManyRequestsError if it exceeds the limit."""
         ...
 
 
 class Policy(Protocol):
     async def decide(self, identity: Identity, recording: str, video: str | None = None) -> Grant:
-        """Return the grant of the first rule that matches, for one video or (*video* is None) the whole recording.
+        """Returns the grant of the first rule that matches, for one video or (*video* is None) the whole recording.
 
         Raises AccessDeniedError if no rule matches, RecordingExpiredError if the recording's retention is over, and
         ValtError if VALT could not be asked for a condition of a rule.
@@ -79,61 +80,160 @@ class Links(Protocol):
         ...
 
     async def renew(self, account: str, video: Video, stale: Link) -> Link:
-        """Another link than *stale*, which is forgotten."""
+        """Returns another link than *stale*, which is dropped from the cache. Raises what `get` raises."""
         ...
 
 
 class Recordings(Protocol):
     async def get(self, account: str, recording: str) -> RecordingDetails:
-        """What VALT, asked as *account*, knows of *recording*. VideoNotFoundError; ValtError."""
+        """Returns VALT's details of *recording* as *account* sees it. Raises VideoNotFoundError or ValtError."""
+        ...
+
+
+class ValtSearch(Protocol):
+    """The recordings and rooms that VALT lists for an account."""
+
+    async def search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
+        """Returns every recording that matches VALT's own *query*. The list is shared: do not change it. Raises
+        ValtError."""
+        ...
+
+    async def rooms(self, account: str) -> list[tuple[int, str]]:
+        """Returns ids and names of rooms. Raises ValtError."""
+        ...
+
+
+class ListPolicy(Protocol):
+    """The policy, for lists of recordings and rooms."""
+
+    def accounts(self, identity: Identity) -> list[str]:
+        """Returns the VALT accounts to ask for this person."""
+        ...
+
+    def may_list(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
+        """Whether the person may see a recording that VALT listed for *account* as *row*; None if that depends on
+        details that a list omits."""
+        ...
+
+    async def may_see(self, identity: Identity, account: str, recording: str) -> bool:
+        """Whether the person may see *recording* by its details. Raises ValtError if VALT could not be asked."""
+        ...
+
+    def may_see_room(self, identity: Identity, account: str, room: str) -> bool:
+        """Whether the person may see some recording of *room*."""
         ...
 
 
 class Valt(Protocol):
-    """VALT's HTTP API."""
+    """VALT's HTTP API. *recording* and video ids are VALT's own."""
 
     async def login(self, account: str) -> AccessToken:
-        """ValtLoginError where VALT refuses the account; ValtError otherwise."""
+        """Returns an access token. Raises ValtLoginError if VALT refuses the account, and ValtError."""
         ...
 
     async def download(self, token: AccessToken, video: Video) -> Link:
-        """VideoNotFoundError; AccessTokenRefusedError on 401; LinkRefusedError; ValtError."""
+        """Returns a link. Raises VideoNotFoundError, AccessTokenRefusedError on 401, LinkRefusedError and ValtError."""
         ...
 
     async def record(self, token: AccessToken, recording: str) -> RecordingDetails:
-        """VideoNotFoundError; AccessTokenRefusedError on 401; ValtError."""
+        """Returns a recording's details. Raises VideoNotFoundError, AccessTokenRefusedError on 401 and ValtError."""
+        ...
+
+
+class Sessions(Protocol):
+    """Browser sessions in cookies."""
+
+    def issue_header(self, identity: Identity) -> str:
+        """Returns a Set-Cookie header for a new session of *identity*. Raises GatewayError if it does not fit."""
+        ...
+
+    async def add_session_scopes(self, credentials: Credentials, identity: Identity) -> Identity:
+        """Returns *identity* with the scopes of this browser's session added, if it is the same person's."""
+        ...
+
+    def refresh_header(self, identity: Identity) -> str | None:
+        """Returns a Set-Cookie header that keeps a session in use from idling out, or None if it is not yet due."""
+        ...
+
+    def clear_header(self) -> str:
+        """Returns a Set-Cookie header that deletes the session cookie."""
+        ...
+
+
+class SignIn(Protocol):
+    """Sign-in at OpenID providers. *cookies* are raw ``Cookie`` headers."""
+
+    @property
+    def providers(self) -> tuple[str, ...]: ...
+
+    async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, str]:
+        """Returns the provider's address and a Set-Cookie header. *rd* is the path to go to afterwards. Raises
+        SignInCirclesError or IdentityProviderError."""
+        ...
+
+    def completed(self, cookies: Iterable[str], state: str) -> str | None:
+        """Returns the path that a completed sign-in with that *state* led to, or None if there is none."""
+        ...
+
+    async def finish(self, cookies: Iterable[str], response: Mapping[str, str]) -> tuple[Identity, str, str]:
+        """Returns the identity, the path to go to, and a Set-Cookie header, for the query parameters of the callback.
+        Raises SignInFailedError or IdentityProviderError."""
+        ...
+
+    async def sign_out_address(self, provider: str | None, back: str) -> str | None:
+        """Returns the address at which *provider* signs people out and sends them to *back*, or None."""
+        ...
+
+    async def end_sessions(self, token: str) -> Identity:
+        """Ends the sessions that a provider's logout *token* names, and returns the person as far as the token tells.
+        Raises InvalidCredentialsError, IdentityProviderError or BusyError."""
+        ...
+
+
+class ServiceKeys(Protocol):
+    """Logins of VALT's API clients, and access tokens of this gateway's own."""
+
+    def log_in(self, name: str, secret: Secret) -> tuple[Identity, Secret]:
+        """Returns the service key's identity and an access token. Raises InvalidCredentialsError."""
+        ...
+
+    def prove(self, identity: Identity, video: Video) -> Secret:
+        """Returns an access token with which *identity* may see *video* and nothing else."""
         ...
 
 
 class Store(Protocol):
-    """What must outlive a request: spent tickets, sign-outs, revocations. Times are Unix seconds.
+    """State that outlives a request: used tickets, sign-outs, revocations. Times are Unix seconds.
 
-    Reads are answered from memory, so they are plain calls; what another process wrote is seen
-    within two seconds where the store is durable.
+    Reads are answered from memory, so they are plain calls. A durable store shows what another process wrote within two
+    seconds.
     """
 
     async def spend(self, key: str, until: float) -> bool:
-        """Mark *key* as spent until *until*; False if it was already. Atomic. BusyError where it cannot be kept."""
+        """Marks *key* as used until *until*; returns False if it already was. Atomic. Raises BusyError if it cannot be
+        stored."""
         ...
 
     async def sign_out(self, session: str, until: float) -> None:
-        """Void the session of that id; kept until *until*."""
+        """Ends the session with that id; stored until *until*."""
         ...
 
     async def revoke(self, name: str, at: float, until: float) -> None:
-        """Void every proof of *name*, a subject or what a provider's sign-out calls a session, that was made at or
-        before *at*; kept until *until*."""
+        """Voids every credential of *name* (a subject, or a provider's session id) that was issued at or before *at*;
+        stored until *until*."""
         ...
 
-    def signed_out(self, session: str) -> bool: ...
+    def signed_out(self, session: str) -> bool:
+        """Whether the session with that id has been ended."""
+        ...
 
     def revoked_at(self, *names: str) -> float | None:
-        """When any of *names* was last revoked."""
+        """Returns the time of the last revocation of any of *names*, or None."""
         ...
 
     @property
     def durable(self) -> bool:
-        """False where a restart forgets; then a ticket issued before the start is refused."""
+        """False if a restart loses the state; then a ticket issued before the start is refused."""
         ...
 
     async def start(self) -> None: ...
@@ -142,22 +242,22 @@ class Store(Protocol):
 
 
 class Observer(Protocol):
-    """Somebody who reads what happened. Must not raise, must not wait."""
+    """Receives events and finished requests. Must not raise and must not block."""
 
     def on_event(self, event: Event) -> None: ...
 
     def on_request_end(self, request_record: RequestRecord) -> None:
-        """The request is over, whatever its end."""
+        """Called once for every request, when it has ended."""
         ...
 
 
 class Audit(Protocol):
-    """The record of who saw what. Never dropped: what cannot be written is refused."""
+    """The record of who saw which recording. A delivery that cannot be recorded is refused."""
 
     async def opened(self, request_record: RequestRecord) -> None:
-        """Write the ``open`` line before the first byte. BusyError where it cannot be written."""
+        """Writes the ``open`` line before the first byte. Raises BusyError if it cannot be written."""
         ...
 
     def signed(self, event: str, identity: Identity, request_record: RequestRecord) -> None:
-        """Write a ``sign_in`` or ``sign_out`` line."""
+        """Writes a ``sign_in`` or ``sign_out`` line."""
         ...

@@ -1,13 +1,17 @@
-"""The record of one request, filled as the road is walked and read by the listeners at its end."""
+"""RequestRecord: everything observed about one request; the observers read it when the request has ended.
+
+It is written by the dispatcher, access.authorize, the handlers, the deliveries and the audit.
+"""
 
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from gateway.errors import GatewayError
 from gateway.model import Delivery, Grant, Identity, Outcome, Stage
 
-current_identity: ContextVar[Identity | None] = ContextVar("asking", default=None)
-"""On whose behalf a task works. What it starts is on his behalf too, even where others come to wait for it."""
+current_identity: ContextVar[Identity | None] = ContextVar("current_identity", default=None)
+"""On whose behalf a task runs. A task that it starts inherits the value, even if other requests wait for its result."""
 
 
 @dataclass(slots=True)
@@ -17,9 +21,9 @@ class RequestRecord:
     request_id: str
     method: str
     route: str
-    """The route's template, never the path that was asked for."""
+    """The route's template, never the requested path."""
     peer: str | None
-    """The client's address (a forwarded one only from a trusted proxy)."""
+    """The client's address; a forwarded one only from a trusted proxy."""
     clock: Callable[[], float]
     started: float
     identity: Identity | None = None
@@ -32,40 +36,58 @@ class RequestRecord:
     range: str | None = None
     status: int | None = None
     code: str | None = None
+    """The error's code, if the request ended with one."""
     reason: str | None = None
-    """Why, for the operator's log."""
+    """Details of the error or of the end of a stream, for the operator's log."""
     bytes: int = 0
     resumes: int = 0
     outcome: Outcome | None = None
     """Set when a delivery has ended."""
     opened: bool = False
-    """An ``open`` line stands in the audit, so a ``close`` must follow."""
+    """Whether the audit has an ``open`` line, so that a proxied stream gets a ``close`` line."""
     api: bool = False
-    """A call of VALT's API behind SSO: audited as ``api``."""
+    """Whether the request is audited as ``api``: calls of VALT's API, and the list of recordings."""
 
     stage: Stage | None = None
-    """The step of the road that is being taken."""
+    """The stage that is running."""
     entered: float = 0.0
+    """When it began."""
     seconds: float = 0.0
-    """From its beginning to its end, once it has ended."""
+    """Duration of the request, once it has ended."""
 
     def enter(self, stage: Stage | None) -> None:
-        """Take the next step of the road, or None for the time being; the one before is over."""
+        """Ends the running stage, if any, and begin *stage*; None begins none."""
         now = self.clock()
         if self.stage is not None:
             self.stages[self.stage] = self.stages.get(self.stage, 0.0) + now - self.entered
         self.stage, self.entered = stage, now
 
     def leave(self) -> None:
-        """The step, if one is being taken, is over, whatever its end."""
+        """Ends the running stage, if any."""
         self.enter(None)
 
+    def set_target(self, recording: str, video: str | None = None) -> None:
+        """Records what was requested: a recording, or one video of it. The audit names it even if access is denied."""
+        self.recording, self.video = recording, video
+
     def set_identity(self, identity: Identity) -> None:
-        """Record on whose behalf the request, and every task it starts, runs."""
+        """Records on whose behalf the request, and every task that it starts, runs."""
         self.identity = identity
         current_identity.set(identity)
 
+    def mark_api_call(self) -> None:
+        """Has the request audited as ``api``."""
+        self.api = True
+
+    def fail(self, error: GatewayError) -> None:
+        """Records the error that the request ends with. A reason recorded before is kept if *error* has no message."""
+        self.code, self.reason = error.code, str(error) or self.reason
+
+    def count_resume(self) -> None:
+        """Counts one more continuation of the body after the media server's connection was lost."""
+        self.resumes += 1
+
     def end(self) -> None:
-        """The request is over, and with it the step that was being taken."""
+        """Ends the request and its running stage."""
         self.leave()
         self.seconds = self.entered - self.started

@@ -158,7 +158,7 @@ class ResumableBody:
             if isinstance(told, resume.Complete):
                 return failures
             if isinstance(told, resume.Continues):
-                self._record.resumes += 1
+                self._record.count_resume()
                 self._observer.on_event(StreamResumed(reason, "ok"))
                 return failures
             self._observer.on_event(StreamResumed(reason, "failed"))

@@ -1,4 +1,4 @@
-"""What a request offers as proof, gathered from where proofs may stand."""
+"""Reads the credentials of a request, and the client's address behind trusted proxies."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -10,9 +10,9 @@ from gateway.web.request import Request
 
 
 class CredentialsReader:
-    """*header_names* are what the identity providers read; nothing else of the headers is looked at.
+    """*header_names* are the headers that identity providers read; *read_session* finds the session cookie.
 
-    A name is matched as a whole, so that an alias with ``_`` for ``-`` is never read.
+    Header names are compared as a whole, so that an alias with ``_`` instead of ``-`` is never read.
     """
 
     def __init__(self, header_names: Iterable[str], read_session: Callable[[Sequence[str]], str | None]) -> None:
@@ -20,15 +20,15 @@ class CredentialsReader:
         self._read_session = read_session
 
     def read(self, request: Request, *, access_token: bool = False, video_token_only: bool = False) -> Credentials:
-        """*access_token*: whether VALT's own query parameter is proof at this address. *one_video*: whether only one
-        that is for a single video is."""
+        """Returns the credentials. *access_token*: whether this address accepts VALT's query parameter of that name;
+        *video_token_only*: whether it must then be a token for a single video."""
         headers = request.headers
-        offered = {name: headers[name] for name in self._names if name in headers}
+        values = {name: headers[name] for name in self._names if name in headers}
         session = self._read_session(headers.getall("Cookie")) if "Cookie" in headers else None
         query = request.query if request.has_query else {}
         ticket, token = query.get("ticket"), query.get("access_token") if access_token else None
         return Credentials(
-            headers=offered,
+            headers=values,
             ticket=None if ticket is None else Secret(ticket),
             session=None if session is None else Secret(session),
             access_token=None if token is None else Secret(token),

@@ -57,7 +57,7 @@ class Dispatcher:
                 response = await self._call_handler(request, active.handlers, record)
             except Exception as fault:
                 error = self._translate(fault, request, record)
-                record.code, record.reason = error.code, str(error) or record.reason
+                record.fail(error)
                 response = active.handlers.answers.answer(error, request, record.request_id)
             record.status = response.status
             if not response.prepared:

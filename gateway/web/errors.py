@@ -1,7 +1,5 @@
 """How an error looks: the one table from class to status, the problem document, and the page."""
 
-import json
-import math
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -12,6 +10,7 @@ from gateway.errors import GatewayError
 from gateway.web.negotiation import is_navigation, is_top_navigation
 from gateway.web.pages.render import Pages
 from gateway.web.request import Request
+from gateway.web.responses import json_response, redirect_response, set_retry_after
 
 STATUS: dict[type[GatewayError], int] = {
     GatewayError: 500,
@@ -44,8 +43,6 @@ STATUS: dict[type[GatewayError], int] = {
     errors.ValtTimeoutError: 504,
 }
 
-_TO_SIGN_IN = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-
 
 class ErrorAnswers:
     """Renders errors. *sign_in* tells, where browser sign-in is configured, the address at which one begins that ends
@@ -63,7 +60,7 @@ class ErrorAnswers:
         if status == 401 and not isinstance(error, errors.SignInFailedError) and self._sign_in and request is not None:
             sign_in = self._sign_in(request)
             if is_top_navigation(request):
-                return web.Response(status=302, headers=_TO_SIGN_IN | {"Location": sign_in})
+                return redirect_response(302, sign_in)
         if navigation and request is not None:
             known = request.record.identity if status == 403 else None
             response = self._pages.error(request, error, status, known.subject if known else "", sign_in)
@@ -74,8 +71,7 @@ class ErrorAnswers:
             response.headers["WWW-Authenticate"] = f'Bearer realm="valt-gateway"{invalid}'
         if isinstance(error, errors.MethodNotAllowedError) and error.allowed:
             response.headers["Allow"] = ", ".join(error.allowed)  # RFC 9110, 15.5.6
-        if error.retry_after is not None:
-            response.headers["Retry-After"] = str(max(1, math.ceil(round(error.retry_after, 3))))
+        set_retry_after(response, error.retry_after)
         if status in (400, 405, 431):
             response.force_close()
         return response
@@ -90,15 +86,7 @@ def problem(error: GatewayError, status: int, request_id: str) -> web.Response:
         "code": error.code,
         "request_id": request_id,
     }
-    return web.Response(
-        status=status,
-        body=json.dumps(body).encode(),
-        headers={
-            "Content-Type": "application/problem+json",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return json_response(body, status, content_type="application/problem+json")
 
 
 def where(fault: BaseException, request_id: str) -> tuple[tuple[str, str], ...]:

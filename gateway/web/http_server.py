@@ -160,7 +160,8 @@ def parser_errors(clock: Clock, observer: Observer) -> RenderParserError:
         elif isinstance(exc, http_exceptions.LineTooLong):
             error = HeadersTooLargeError(type(exc).__name__)
         record = RequestRecord(new_request_id(), "other", "other", None, clock.monotonic, clock.monotonic())
-        record.status, record.code, record.reason = STATUS[type(error)], error.code, str(error)
+        record.status = STATUS[type(error)]
+        record.fail(error)
         record.end()
         observer.on_request_end(record)
         response = problem(error, record.status, record.request_id)

@@ -13,13 +13,13 @@ from gateway.errors import GatewayError, MethodNotAllowedError, NotFoundError
 from gateway.web.cors import Cors
 from gateway.web.credentials import TrustedProxies
 from gateway.web.errors import ErrorAnswers
-from gateway.web.handlers.api_docs import ReferenceHandlers
+from gateway.web.handlers.api_docs import ApiDocsHandlers
 from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers
 from gateway.web.handlers.recordings import RecordingHandlers
-from gateway.web.handlers.userinfo import PeopleHandlers
-from gateway.web.handlers.valt_api import ApiHandlers
+from gateway.web.handlers.userinfo import UserinfoHandlers
+from gateway.web.handlers.valt_api import ValtApiHandlers
 from gateway.web.request import Handler, Request
 from gateway.web.request_validation import RequestValidator
 from gateway.web.schemas.openapi import openapi
@@ -31,9 +31,9 @@ class Handlers:
 
     recordings: RecordingHandlers
     listing: ListingHandlers
-    people: PeopleHandlers
-    api: ApiHandlers
-    reference: ReferenceHandlers
+    userinfo: UserinfoHandlers
+    valt_api: ValtApiHandlers
+    api_docs: ApiDocsHandlers
     sign_in: SignInHandlers
     assets: Assets
     answers: ErrorAnswers
@@ -54,21 +54,21 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Choose], ...] = (
     (("OPTIONS",), "/recordings/{recording}", lambda h: h.cors.preflight),
     (("GET",), "/oauth2/start", lambda h: h.sign_in.start),
     (("GET",), "/oauth2/callback", lambda h: h.sign_in.callback),
-    (("GET",), "/oauth2/sign_out", lambda h: h.sign_in.ask_sign_out),
+    (("GET",), "/oauth2/sign_out", lambda h: h.sign_in.confirm_sign_out),
     (("POST",), "/oauth2/sign_out", lambda h: h.sign_in.sign_out),
     (("POST",), "/oauth2/backchannel_logout", lambda h: h.sign_in.backchannel_logout),
-    (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.people.userinfo),
+    (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.userinfo.userinfo),
     (("GET", "HEAD"), "/assets/{edition}/{name}", lambda h: h.assets.asset),
-    (("POST",), "/api/v3/login", lambda h: h.api.login),
-    (("POST",), "/api/v3/records", lambda h: h.api.search),
-    (("GET",), "/api/v3/records/{recording}", lambda h: h.api.record),
-    (("GET",), "/api/v3/records/download/{recording}/{video}", lambda h: h.api.download),
-    (("GET",), "/api/v3/rooms/info", lambda h: h.api.rooms),
-    (("*",), "/api/v3/{call}", lambda h: h.api.other),
+    (("POST",), "/api/v3/login", lambda h: h.valt_api.login),
+    (("POST",), "/api/v3/records", lambda h: h.valt_api.search),
+    (("GET",), "/api/v3/records/{recording}", lambda h: h.valt_api.record),
+    (("GET",), "/api/v3/records/download/{recording}/{video}", lambda h: h.valt_api.download),
+    (("GET",), "/api/v3/rooms/info", lambda h: h.valt_api.rooms),
+    (("*",), "/api/v3/{call}", lambda h: h.valt_api.other),
     (("GET", "HEAD"), "/openapi.json", lambda _: openapi),
-    (("GET", "HEAD"), "/docs", lambda h: h.reference.page),
-    (("GET", "HEAD"), "/robots.txt", lambda h: h.people.robots),
-    (("GET", "HEAD"), "/", lambda h: h.people.home),
+    (("GET", "HEAD"), "/docs", lambda h: h.api_docs.page),
+    (("GET", "HEAD"), "/robots.txt", lambda h: h.userinfo.robots),
+    (("GET", "HEAD"), "/", lambda h: h.userinfo.home),
 )
 
 

@@ -1,4 +1,4 @@
-"""``/docs``: the description of ``/openapi.json`` as a page for people, which needs no script."""
+"""``/docs``: the content of ``/openapi.json`` as a page for people. The page needs no script."""
 
 import json
 import re
@@ -12,18 +12,21 @@ from gateway.web.request import Request
 from gateway.web.schemas.openapi import describe
 
 
-class ReferenceHandlers:
+class ApiDocsHandlers:
+    """The page is built once, when the configuration is loaded."""
+
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
-        self._told = told(describe())
+        self._contents = page_contents(describe())
 
     async def page(self, request: Request) -> web.StreamResponse:
         """GET /docs"""
-        return self._pages.reference(request, self._told)
+        return self._pages.reference(request, self._contents)
 
 
-def told(description: Mapping[str, Any]) -> dict[str, Any]:
-    """*description* as the page has it: references followed, and the methods of a path that do the same as one."""
+def page_contents(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the OpenAPI *description* as the template needs it: references resolved, and the methods of a path that
+    have the same summary merged."""
     parts = description["components"]
     return {
         "proofs": [
@@ -38,22 +41,21 @@ def told(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _operations(item: Mapping[str, Any], parts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    shown: dict[str, dict[str, Any]] = {}
+    operations: dict[str, dict[str, Any]] = {}
     for method, operation in item.items():
         if method == "parameters":
             continue
-        if operation["summary"] in shown:
-            shown[operation["summary"]]["methods"].append(method.upper())
+        if operation["summary"] in operations:
+            operations[operation["summary"]]["methods"].append(method.upper())
             continue
-        asked = operation.get("requestBody", {})
-        shown[operation["summary"]] = {
+        operations[operation["summary"]] = {
             "methods": [method.upper()],
             "summary": operation["summary"],
             "open": not operation["security"],
             "parameters": [
-                _followed(parameter, parts) for parameter in [*item.get("parameters", []), *operation["parameters"]]
+                _resolve(parameter, parts) for parameter in [*item.get("parameters", []), *operation["parameters"]]
             ],
-            "asks": _example(asked, parts),
+            "asks": _example(operation.get("requestBody", {}), parts),
             "answers": [
                 {
                     "status": status,
@@ -63,34 +65,35 @@ def _operations(item: Mapping[str, Any], parts: Mapping[str, Any]) -> list[dict[
                 for status, answer in sorted(operation["responses"].items())
             ],
         }
-    return list(shown.values())
+    return list(operations.values())
 
 
-def _followed(told: Mapping[str, Any], parts: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "$ref" not in told:
-        return told
-    kind, name = told["$ref"].split("/")[-2:]
-    found: Mapping[str, Any] = parts[kind][name]
-    return found
+def _resolve(value: Mapping[str, Any], parts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the component that *value* refers to, or *value* itself if it is no reference."""
+    if "$ref" not in value:
+        return value
+    kind, name = value["$ref"].split("/")[-2:]
+    component: Mapping[str, Any] = parts[kind][name]
+    return component
 
 
 def _example(body: Mapping[str, Any], parts: Mapping[str, Any]) -> str | None:
-    """JSON of the shape that *body* may have, if JSON it is."""
+    """Returns an example of the JSON that *body* may have, or None if it is not JSON."""
     content = body.get("content", {}).get("application/json")
-    shape = None if content is None else _shape(content["schema"], parts)
-    return json.dumps(shape, indent=2, ensure_ascii=False) if shape else None
+    value = None if content is None else _example_value(content["schema"], parts)
+    return json.dumps(value, indent=2, ensure_ascii=False) if value else None
 
 
-def _shape(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> Any:
-    schema = _followed(schema, parts)
+def _example_value(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> Any:
+    schema = _resolve(schema, parts)
     if "const" in schema or "enum" in schema:
         return schema.get("const") or schema["enum"][0]
     kind = schema["type"][0] if isinstance(schema["type"], list) else schema["type"]
     match kind:
         case "object":
-            return {name: _shape(one, parts) for name, one in schema.get("properties", {}).items()}
+            return {name: _example_value(value, parts) for name, value in schema.get("properties", {}).items()}
         case "array":
-            return [_shape(schema["items"], parts)] if "items" in schema else []
+            return [_example_value(schema["items"], parts)] if "items" in schema else []
         case "integer" | "number":
             return 0
         case _:

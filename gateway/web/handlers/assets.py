@@ -1,7 +1,7 @@
-"""What pages are made of besides themselves, served from memory: our modules and styles, the operator's logo.
+"""Scripts and styles of the pages and the operator's logo, served from memory.
 
-The name of a folder is a digest of all that is in it, so that modules import each other by their plain names,
-an answer may be kept for ever, and an upgrade never mixes old with new.
+The folder's name is a digest of all files in it: modules import each other by plain names, responses may be cached
+forever, and an upgrade never mixes old files with new ones.
 """
 
 import hashlib
@@ -32,24 +32,24 @@ _OURS = {**_WATCH, "moment.js": _PAGES.joinpath("moment.js").read_bytes()}
 
 
 class Assets:
-    """*logo* is the operator's picture. OSError where it cannot be read."""
+    """The files of one configuration. *logo* is the operator's picture; raises OSError if it cannot be read."""
 
     def __init__(self, logo: Path | None) -> None:
         self._files = dict(_OURS)
         self.logo = None if logo is None else f"logo{logo.suffix.lower()}"
-        """Its name among the assets."""
+        """The logo's name among the assets, or None."""
         if logo is not None and self.logo is not None:
             self._files[self.logo] = logo.read_bytes()
-        told = b"\0".join(name.encode() + b"\0" + body for name, body in self._files.items())
-        self._edition = hashlib.sha256(told).hexdigest()[:16]
+        content = b"\0".join(name.encode() + b"\0" + body for name, body in self._files.items())
+        self._edition = hashlib.sha256(content).hexdigest()[:16]
 
     def address(self, name: str) -> str:
-        """Where the asset *name* is found. KeyError if there is none."""
+        """Returns the path of the asset *name*. Raises KeyError if there is none."""
         self._files[name]
         return f"/assets/{self._edition}/{name}"
 
     def modules(self) -> list[str]:
-        """The addresses of the watch page's modules, for it to ask for all of them at once."""
+        """Returns the paths of the watch page's modules, so that the page can preload all of them."""
         return [self.address(name) for name in _WATCH if name.endswith(".js")]
 
     async def asset(self, request: Request) -> web.StreamResponse:
@@ -62,7 +62,7 @@ class Assets:
             headers={
                 "Content-Type": _TYPES[name[name.rindex(".") :]],
                 "Cache-Control": "public, max-age=31536000, immutable",
-                # A logo that is opened by itself is a document of this origin, and an SVG may have scripts.
+                # A logo opened on its own is a document of this origin, and an SVG may contain scripts.
                 "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
                 "Cross-Origin-Resource-Policy": "same-origin",
                 "X-Content-Type-Options": "nosniff",

@@ -1,4 +1,4 @@
-"""The recordings that a person may see, newest first and a page at a time: a page to search, or JSON for scripts."""
+"""The list of recordings that a person may see, newest first, in pages: HTML with a search box, or JSON for scripts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,41 +8,44 @@ from aiohttp import web
 
 from gateway.access import Access
 from gateway.model import Identity, RecordingDetails
+from gateway.recording_search import Candidate, RecordingSearch
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_navigation
 from gateway.web.pages.render import Pages, timestamp
 from gateway.web.request import Request
-from gateway.web.search import Candidate, Search
+from gateway.web.responses import json_response
 from gateway.web.session_cookies import SessionCookies
 
-_ROWS = 25
-_LONGEST_SEARCH = 200
+_PAGE_SIZE = 25
+_MAX_SEARCH_LENGTH = 200
 """Characters."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """Page *page* of what was found for *text*. *total* is None where not everything was looked at; *complete* is False
-    where that would have taken too many looks, and then only a narrower search finds what is left out."""
+class ListingPage:
+    """Page *page* of the results for *text*. *total* is None if not every candidate was evaluated. *complete* is False
+    if that would have needed too many lookups of details; then only a narrower search shows the rest."""
 
     text: str
     page: int
     rows: list[RecordingDetails]
-    more: bool
+    has_next: bool
     total: int | None = None
     complete: bool = True
 
     @property
     def last(self) -> int:
-        """The last page there is known to be."""
-        return self.page + self.more if self.total is None else -(-self.total // _ROWS)
+        """The number of the last page, or of the last page that is certain to exist if the total is not determined."""
+        return self.page + self.has_next if self.total is None else -(-self.total // _PAGE_SIZE)
 
 
 class ListingHandlers:
+    """The address of the list."""
+
     def __init__(
         self,
         access: Access,
-        search: Search,
+        search: RecordingSearch,
         reader: CredentialsReader,
         session_cookies: SessionCookies,
         pages: Pages,
@@ -57,47 +60,47 @@ class ListingHandlers:
         self._public_url = public_url.rstrip("/")
 
     async def recordings(self, request: Request) -> web.StreamResponse:
-        """GET /recordings?q=TEXT&page=N"""
+        """GET, HEAD /recordings?q=TEXT&page=N"""
         record = request.record
         credentials = self._reader.read(request)
         exchanged = await self._session_cookies.exchange_ticket(request, credentials)
         if exchanged is not None:
             return exchanged
-        record.api = True
+        record.mark_api_call()
         identity = await self._access.authenticate(credentials, record)
         self._session_cookies.refresh(request, identity)
-        text = request.query.get("q", "").strip()[:_LONGEST_SEARCH]
+        text = request.query.get("q", "").strip()[:_MAX_SEARCH_LENGTH]
         page = page_number(request.query.get("page", ""))
-        listed = await self._newest(identity, text, page)
+        listing = await self._search_page(identity, text, page)
         if is_navigation(request):
-            return self._pages.recordings(request, _told(listed) | _shown(listed))
-        told = _told(listed, self._public_url)
-        return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+            return self._pages.recordings(request, _describe(listing) | _describe_navigation(listing))
+        return json_response(_describe(listing, self._public_url))
 
-    async def _newest(self, identity: Identity, text: str, page: int) -> Listed:
-        """What is found for *text*, newest first. Details are looked at only as far as this page needs them."""
+    async def _search_page(self, identity: Identity, text: str, page: int) -> ListingPage:
+        """Returns a page of the results for *text*, newest first. Details are looked up only where it needs them."""
         query = {"search": text} if text else {}
         candidates = [candidate async for candidate in self._search.candidates(identity, query)]
-        candidates.sort(key=_age)
-        looks = self._search.looks(identity)
-        begin, end = (page - 1) * _ROWS, page * _ROWS
-        found: dict[str, RecordingDetails] = {}
+        candidates.sort(key=_sort_key)
+        budget = self._search.detail_lookups(identity)
+        begin, end = (page - 1) * _PAGE_SIZE, page * _PAGE_SIZE
+        visible: dict[str, RecordingDetails] = {}
         total, complete = None, True
         for candidate in candidates:
-            if candidate.row.recording in found:
+            if candidate.row.recording in visible:
                 continue
-            if not candidate.seen and (len(found) > end or looks.spent):
-                complete = not looks.spent
+            if not candidate.is_visible and (len(visible) > end or budget.is_exhausted):
+                complete = not budget.is_exhausted
                 break
-            if await looks.sees(candidate):
-                found[candidate.row.recording] = candidate.row
+            if await budget.can_see(candidate):
+                visible[candidate.row.recording] = candidate.row
         else:
-            total = len(found)
-        return Listed(text, page, list(found.values())[begin:end], len(found) > end, total, complete)
+            total = len(visible)
+        return ListingPage(text, page, list(visible.values())[begin:end], len(visible) > end, total, complete)
 
 
-def _told(listed: Listed, base: str = "") -> dict[str, Any]:
-    """What a script is told: of each recording what its own address tells, and where the other pages are."""
+def _describe(listing: ListingPage, base: str = "") -> dict[str, Any]:
+    """Returns the JSON of a page: its recordings, and the addresses of the pages before and after it."""
+    previous_page = min(listing.page - 1, listing.last)
     return {
         "recordings": [
             {
@@ -109,41 +112,40 @@ def _told(listed: Listed, base: str = "") -> dict[str, Any]:
                 "duration": row.duration,
                 "url": f"{base}/recordings/{row.recording}",
             }
-            for row in listed.rows
+            for row in listing.rows
         ],
-        "page": listed.page,
-        "total": listed.total,
-        "complete": listed.complete,
-        "previous": base + address(listed.text, min(listed.page - 1, listed.last)) if listed.page > 1 else None,
-        "next": base + address(listed.text, listed.page + 1) if listed.more else None,
+        "page": listing.page,
+        "total": listing.total,
+        "complete": listing.complete,
+        "previous": base + address(listing.text, previous_page) if listing.page > 1 else None,
+        "next": base + address(listing.text, listing.page + 1) if listing.has_next else None,
     }
 
 
-def _shown(listed: Listed) -> dict[str, Any]:
-    """What the page needs besides."""
+def _describe_navigation(listing: ListingPage) -> dict[str, Any]:
+    """Returns what the HTML page needs in addition."""
     return {
-        "text": listed.text,
-        "first": (listed.page - 1) * _ROWS + 1,
-        "longest": _LONGEST_SEARCH,
+        "text": listing.text,
+        "first": (listing.page - 1) * _PAGE_SIZE + 1,
+        "longest": _MAX_SEARCH_LENGTH,
         "steps": [
-            (step, None if step is None else address(listed.text, step)) for step in steps(listed.page, listed.last)
+            (step, None if step is None else address(listing.text, step)) for step in steps(listing.page, listing.last)
         ],
     }
 
 
-def _age(candidate: Candidate) -> tuple[float, str, bool]:
-    """Newest first, those without a date last, of equals always the same first; and of one recording's rows first that
-    which needs no look."""
-    return -(candidate.row.created or 0.0), candidate.row.recording, not candidate.seen
+def _sort_key(candidate: Candidate) -> tuple[float, str, bool]:
+    """Sorts newest first, rows without a date last, then by id. Of one recording, rows without a lookup are first."""
+    return -(candidate.row.created or 0.0), candidate.row.recording, not candidate.is_visible
 
 
 def page_number(text: str) -> int:
-    """The page that *text* asks for; the first where it is no number of one."""
+    """Returns the page number that *text* states, or 1 if it is not a positive number of at most six digits."""
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= 6 else 1
 
 
 def address(text: str, page: int) -> str:
-    """The path of a page of a search."""
+    """Returns the path of page *page* of the results for *text*."""
     query = {"q": text} if text else {}
     if page > 1:
         query["page"] = str(page)
@@ -151,10 +153,10 @@ def address(text: str, page: int) -> str:
 
 
 def steps(page: int, last: int) -> list[int | None]:
-    """The pages to offer: the first, the last, and those about *page*; None stands for what lies between."""
-    told: list[int | None] = []
+    """Returns the page numbers to link to: the first, the last and the neighbours of *page*; None marks a gap."""
+    numbers: list[int | None] = []
     for step in sorted({step for step in (1, page - 1, page, page + 1, last) if 1 <= step <= last}):
-        if told and told[-1] is not None and step - told[-1] > 1:
-            told.append(None)
-        told.append(step)
-    return told
+        if numbers and numbers[-1] is not None and step - numbers[-1] > 1:
+            numbers.append(None)
+        numbers.append(step)
+    return numbers

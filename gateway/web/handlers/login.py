@@ -1,8 +1,6 @@
-"""Browser sign-in and sign-out: who is sent where. What a provider says is judged in gateway/identity."""
+"""Browser sign-in and sign-out. The answers of identity providers are verified in gateway/identity."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Protocol
 from urllib.parse import parse_qs, quote
 
 from aiohttp import web
@@ -17,15 +15,15 @@ from gateway.errors import (
     SignInForgottenError,
 )
 from gateway.model import Identity
-from gateway.ports import Audit, Clock, Store
+from gateway.ports import Audit, Clock, Sessions, SignIn, Store
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_top_navigation
 from gateway.web.pages.render import Pages
 from gateway.web.request import Request
+from gateway.web.responses import NO_STORE, redirect_response
 
-_NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _ID = r"[0-9A-Za-z-]{1,64}"
-# Our own pages and nothing else: a path that a browser could read as another site's matches nothing here.
+# Only our own pages: a path that a browser could interpret as another site's does not match.
 _OURS = re.compile(
     rf"/(?:recordings(?:/{_ID}(?:/videos/{_ID})?)?)?(?:\?[A-Za-z0-9\-._~!$'()*,;:@/?%&=+]*)?"
     r"(?:#(?:t=[0-9:.]{1,16})?)?",
@@ -33,49 +31,27 @@ _OURS = re.compile(
 )
 
 
-class SignIn(Protocol):
-    """Signing in at a provider; *cookies* are raw ``Cookie`` headers."""
-
-    @property
-    def providers(self) -> tuple[str, ...]: ...
-
-    async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, str]: ...
-
-    def completed(self, cookies: Iterable[str], state: str) -> str | None: ...
-
-    async def finish(self, cookies: Iterable[str], answer: Mapping[str, str]) -> tuple[Identity, str, str]: ...
-
-    async def sign_out_address(self, provider: str | None, back: str) -> str | None: ...
-
-    async def end_sessions(self, token: str) -> Identity: ...
-
-
-class SessionCookies(Protocol):
-    def issue_header(self, identity: Identity) -> str: ...
-
-    def clear_header(self) -> str: ...
-
-
 def own_path(rd: str | None) -> str:
-    """*rd* if it is a path of our own pages, as it stands; else ``/``."""
+    """Returns *rd* unchanged if it is a path of our own pages, otherwise ``/``."""
     return rd if rd is not None and _OURS.fullmatch(rd) else "/"
 
 
-def beginning(request: Request) -> str:
-    """Where a sign-in begins that ends at this very address, without a ticket that was no good."""
+def sign_in_path(request: Request) -> str:
+    """Returns the path that starts a sign-in which leads back to this address, without its ticket."""
     query = [(name, value) for name, value in request.query.items() if name != "ticket"]
     rd = quote(own_path(request.rel_url.with_query(query).raw_path_qs), safe="/")
     return f"/oauth2/start?rd={rd}"
 
 
 class SignInHandlers:
-    """*sign_in* is None where no provider is configured: then nobody can begin, and everybody can sign out."""
+    """The addresses under /oauth2. *sign_in* is None if no provider is configured: then there is sign-out and no
+    sign-in."""
 
     def __init__(
         self,
         access: Access,
         sign_in: SignIn | None,
-        sessions: SessionCookies | None,
+        sessions: Sessions | None,
         store: Store,
         reader: CredentialsReader,
         pages: Pages,
@@ -95,7 +71,8 @@ class SignInHandlers:
         self._public_url = public_url
 
     async def start(self, request: Request) -> web.StreamResponse:
-        """GET /oauth2/start?rd=PATH&provider=NAME: where there are several and none is named, a page to choose one."""
+        """GET /oauth2/start?rd=PATH&provider=NAME: shows a page to choose a provider if there are several and none is
+        named."""
         if self._sign_in is None:
             raise NotFoundError
         rd, providers = own_path(request.query.get("rd")), self._sign_in.providers
@@ -107,9 +84,11 @@ class SignInHandlers:
         cookies = request.headers.getall("Cookie", [])
         location, cookie = await self._sign_in.begin(cookies, provider, rd.removesuffix("#"))
         if rd.startswith("/recordings/") and "#" not in rd and is_top_navigation(request):
-            # The browser may hold a moment, "#t=90", that only a script can see.
+            # The browser may hold a fragment, "#t=90", that only a script can read.
             return self._pages.sign_in(request, [provider], rd)
-        return web.Response(status=302, headers=_NO_STORE | {"Location": location, "Set-Cookie": cookie})
+        response = redirect_response(302, location)
+        response.headers["Set-Cookie"] = cookie
+        return response
 
     async def callback(self, request: Request) -> web.StreamResponse:
         """GET /oauth2/callback"""
@@ -119,28 +98,29 @@ class SignInHandlers:
         cookies = request.headers.getall("Cookie", [])
         completed = self._sign_in.completed(cookies, request.query.get("state", ""))
         if completed is not None:
-            return web.Response(status=303, headers=_NO_STORE | {"Location": completed})
+            return redirect_response(303, completed)
         try:
             identity, rd, cookie = await self._sign_in.finish(cookies, dict(request.query))
         except SignInForgottenError:
-            # Long after, by the back button; but who is signed in lacks nothing.
+            # The browser's back button repeats an old callback: whoever is signed in already needs no error.
             if await self._identity(request) is None:
                 raise
-            return web.Response(status=303, headers=_NO_STORE | {"Location": "/"})
-        record.identity = identity
-        response = web.Response(status=303, headers=_NO_STORE | {"Location": rd, "Set-Cookie": cookie})
+            return redirect_response(303, "/")
+        record.set_identity(identity)
+        response = redirect_response(303, rd)
+        response.headers.add("Set-Cookie", cookie)
         response.headers.add("Set-Cookie", self._sessions.issue_header(identity))
         self._audit.signed("sign_in", identity, record)
         return response
 
-    async def ask_sign_out(self, request: Request) -> web.StreamResponse:
-        """GET /oauth2/sign_out: a page with one button, so that a link from elsewhere signs nobody out."""
+    async def confirm_sign_out(self, request: Request) -> web.StreamResponse:
+        """GET /oauth2/sign_out: a page with one button, so that a link on another site signs nobody out."""
         return self._pages.sign_out(request)
 
     async def sign_out(self, request: Request) -> web.StreamResponse:
-        """POST /oauth2/sign_out, from our own pages alone."""
+        """POST /oauth2/sign_out, only from our own pages."""
         if not self._is_same_origin(request):
-            raise AccessDeniedError("a sign-out that another site asks for")
+            raise AccessDeniedError("the sign-out was requested by another site")
         record = request.record
         identity = await self._identity(request)
         if identity is not None and identity.session is not None:
@@ -153,26 +133,26 @@ class SignInHandlers:
             back = await self._sign_in.sign_out_address(provider, self._public_url + "/")
         response = self._pages.signed_out(request)
         if back is not None:
-            # Not a redirect: our pages' form-action would hold it up, at this hop or at one of the provider's own.
+            # Not a redirect: the form-action policy of our page would block it, or one of the provider's own redirects.
             response.headers["Refresh"] = f"0; url={back}"
         if self._sessions is not None:
             response.headers.add("Set-Cookie", self._sessions.clear_header())
         return response
 
     async def backchannel_logout(self, request: Request) -> web.StreamResponse:
-        """POST /oauth2/backchannel_logout, by the provider (OpenID Connect Back-Channel Logout 1.0, 2.5 and 2.8)."""
+        """POST /oauth2/backchannel_logout, from the provider (OpenID Connect Back-Channel Logout 1.0, 2.5 and 2.8)."""
         if self._sign_in is None:
             raise NotFoundError
         form = parse_qs((await request.read()).decode("ascii", "replace"))
         tokens = form.get("logout_token", [])
         if len(tokens) != 1:
-            raise BadRequestError("there is no logout token, or more than one")
+            raise BadRequestError("the form has no logout token, or more than one")
         try:
             identity = await self._sign_in.end_sessions(tokens[0])
         except InvalidCredentialsError as error:
             raise BadRequestError(str(error)) from None
         self._audit.signed("sign_out", identity, request.record)
-        return web.Response(headers=_NO_STORE)
+        return web.Response(headers=NO_STORE)
 
     async def _identity(self, request: Request) -> Identity | None:
         try:

@@ -1,4 +1,4 @@
-"""The recordings' addresses: a video, delivered as its grant says, and a recording as a whole."""
+"""The addresses of recordings: a video, delivered as its grant says, and a recording as a whole."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -14,11 +14,13 @@ from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_navigation, wants_json
 from gateway.web.pages.render import Pages, timestamp
 from gateway.web.request import Request
+from gateway.web.responses import json_response
 from gateway.web.session_cookies import SessionCookies
 
 
 class MediaDelivery(Protocol):
-    """A way for the bytes to reach the person."""
+    """Brings the bytes to the client. Implemented by delivery.redirect and delivery.proxy; it is declared here because
+    ports.py imports no framework."""
 
     async def deliver(
         self,
@@ -30,10 +32,17 @@ class MediaDelivery(Protocol):
         *,
         attachment: bool,
         add_response_headers: Callable[[web.StreamResponse], None],
-    ) -> web.StreamResponse: ...
+    ) -> web.StreamResponse:
+        """Returns the response, after its ``open`` line is in the audit. Raises GatewayError before the first byte.
+
+        *add_response_headers* must be called with a response before it is prepared.
+        """
+        ...
 
 
 class RecordingHandlers:
+    """The addresses of recordings and videos."""
+
     def __init__(
         self,
         access: Access,
@@ -62,7 +71,7 @@ class RecordingHandlers:
         record = request.record
         record.range = request.headers.get("Range", "")[:200] or None
         target = Video.parse(request.parts["recording"], request.parts["video"])
-        record.recording, record.video = target.recording, target.video
+        record.set_target(target.recording, target.video)
         credentials = self._reader.read(request, access_token=True, video_token_only=True)
         exchanged = await self._session_cookies.exchange_ticket(request, credentials)
         if exchanged is not None:
@@ -75,10 +84,10 @@ class RecordingHandlers:
         self._session_cookies.refresh(request, grant.identity)
         if wants_json(request):
             if grant.delivery is Delivery.REDIRECT:
-                # Whoever has the link has the video.
+                # Whoever has the link has the video, so that the audit must have its line first.
                 record.status = 200
                 await self._audit.opened(record)
-            return self._told(grant, link)
+            return self._describe_address(grant, link)
         return await self._deliveries[grant.delivery].deliver(
             request, grant, link, record, attachment=attachment, add_response_headers=request.add_response_headers
         )
@@ -86,7 +95,8 @@ class RecordingHandlers:
     async def recording(self, request: Request) -> web.StreamResponse:
         """GET /recordings/{recording}"""
         record = request.record
-        recording = record.recording = parse_id(request.parts["recording"])
+        recording = parse_id(request.parts["recording"])
+        record.set_target(recording)
         credentials = self._reader.read(request)
         exchanged = await self._session_cookies.exchange_ticket(request, credentials)
         if exchanged is not None:
@@ -96,25 +106,25 @@ class RecordingHandlers:
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
-        told = self._described(grant, details)
+        description = self._describe(grant, details)
         if is_navigation(request):
-            return self._pages.recording(request, told | self._shown(grant, details))
-        return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+            return self._pages.recording(request, description | self._describe_player(grant, details))
+        return json_response(description)
 
-    def _told(self, grant: Grant, link: Link) -> web.Response:
-        """How to get the video, for scripts. VALT's URL only where a browser would be given it."""
+    def _describe_address(self, grant: Grant, link: Link) -> web.Response:
+        """Returns the address of the video as JSON: VALT's URL only if a browser would be redirected to it."""
         redirect = grant.delivery is Delivery.REDIRECT
         expires = timestamp(link.expires_at) if redirect and link.expires_at is not None else None
-        told = {
+        address = {
             "url": link.url.reveal() if redirect else self._public_url + _path(grant.target),
             "expires_at": expires,
             "filename": link.filename,
             "delivery": grant.delivery,
         }
-        return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+        return json_response(address)
 
-    def _described(self, grant: Grant, details: RecordingDetails) -> dict[str, Any]:
-        """What a script is told: the names are the public surface's."""
+    def _describe(self, grant: Grant, details: RecordingDetails) -> dict[str, Any]:
+        """Returns the JSON of a recording, with the videos that the person may see."""
         return {
             "recording": grant.recording,
             "name": details.name,
@@ -124,17 +134,19 @@ class RecordingHandlers:
             "duration": details.duration,
             "videos": [
                 {"video": entry.video, "name": entry.name, "url": self._public_url + path, "delivery": grant.delivery}
-                for entry, path in _seen(grant, details)
+                for entry, path in _visible_videos(grant, details)
             ],
         }
 
-    def _shown(self, grant: Grant, details: RecordingDetails) -> dict[str, Any]:
-        """What the watch page needs besides. Paths rather than addresses: the page may be reached by other names."""
+    def _describe_player(self, grant: Grant, details: RecordingDetails) -> dict[str, Any]:
+        """Returns what the watch page needs in addition, with paths: the page may be reached by other names."""
         return {
             "path": f"/recordings/{grant.recording}",
             "delivery": grant.delivery,
             "download": grant.download,
-            "cameras": [{"id": entry.video, "name": entry.name, "path": path} for entry, path in _seen(grant, details)],
+            "cameras": [
+                {"id": entry.video, "name": entry.name, "path": path} for entry, path in _visible_videos(grant, details)
+            ],
             "markers": [
                 {"time": marker.time, "event": marker.event, "color": marker.color}
                 for marker in sorted(details.markers, key=lambda marker: marker.time)
@@ -142,8 +154,8 @@ class RecordingHandlers:
         }
 
 
-def _seen(grant: Grant, details: RecordingDetails) -> list[tuple[VideoDetails, str]]:
-    """The videos that the person may see, with their paths."""
+def _visible_videos(grant: Grant, details: RecordingDetails) -> list[tuple[VideoDetails, str]]:
+    """Returns the videos that the person may see, with their paths."""
     return [
         (entry, _path(Video(grant.recording, entry.video)))
         for entry in details.videos

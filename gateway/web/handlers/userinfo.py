@@ -1,4 +1,4 @@
-"""Who you are: a page for a person, JSON for a script."""
+"""The home page, the identity as JSON, and robots.txt."""
 
 from aiohttp import web
 
@@ -7,9 +7,12 @@ from gateway.errors import InvalidCredentialsError, MissingCredentialsError
 from gateway.web.credentials import CredentialsReader
 from gateway.web.pages.render import Pages, timestamp
 from gateway.web.request import Request
+from gateway.web.responses import json_response
 
 
-class PeopleHandlers:
+class UserinfoHandlers:
+    """Tells clients who they are."""
+
     def __init__(self, access: Access, reader: CredentialsReader, pages: Pages) -> None:
         self._access = access
         self._reader = reader
@@ -26,14 +29,15 @@ class PeopleHandlers:
     async def userinfo(self, request: Request) -> web.StreamResponse:
         """GET /oauth2/userinfo"""
         identity = await self._access.authenticate(self._reader.read(request), request.record)
-        told = {
-            "subject": identity.subject,
-            "issuer": identity.issuer,
-            "provider": identity.provider,
-            "groups": sorted(identity.groups),
-            "expires_at": None if identity.expires_at is None else timestamp(identity.expires_at),
-        }
-        return web.json_response(told, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+        return json_response(
+            {
+                "subject": identity.subject,
+                "issuer": identity.issuer,
+                "provider": identity.provider,
+                "groups": sorted(identity.groups),
+                "expires_at": None if identity.expires_at is None else timestamp(identity.expires_at),
+            }
+        )
 
     async def robots(self, _request: Request) -> web.StreamResponse:
         """GET /robots.txt"""

@@ -1,6 +1,6 @@
-"""VALT's answers in VALT's own shapes (valt-api.md, 1.5, 3.2 and 4.1), built of what we know. Pure.
+"""JSON in the shapes of VALT's own API (VALT API, 1.5, 3.2 and 4.1), from our model. Pure functions.
 
-Only what is named here gets out: whatever else VALT tells, a camera's password for one, was never read.
+Only the fields named here are sent. Other fields of VALT's responses, such as a camera's password, are never read.
 """
 
 from collections.abc import Iterable
@@ -24,9 +24,11 @@ NOT_FOUND_DOWNLOAD = {
 SERVER_ERROR = {"error": {"code": 500, "message": "Internal Server Error"}}
 
 
-def refusal(error: GatewayError, status: int, *, unauthorized: Any, not_found: Any) -> tuple[int, Any]:
-    """Status and body as VALT would have them. *status* is what the error has elsewhere. VALT knows no 403 and no 410:
-    what may not be seen is not there. It answers 500 to a body that it cannot read."""
+def error_response(error: GatewayError, status: int, *, unauthorized: Any, not_found: Any) -> tuple[int, Any]:
+    """Returns VALT's status and body for *error*. *status* is the error's status outside VALT's API.
+
+    VALT has no 403 and no 410: what the caller may not see is 404. It answers 500 to a body that it cannot read.
+    """
     match error:
         case errors.MissingCredentialsError():
             return 401, NO_KEY
@@ -41,7 +43,7 @@ def refusal(error: GatewayError, status: int, *, unauthorized: Any, not_found: A
 
 
 def row(details: RecordingDetails) -> dict[str, Any]:
-    """A recording in a list. With whom else it is shared is other people's business."""
+    """Returns a recording as an entry of a list. It omits with whom the recording is shared: those are other people."""
     return {
         "id": _id(details.recording),
         "name": details.name,
@@ -55,11 +57,11 @@ def row(details: RecordingDetails) -> dict[str, Any]:
     }
 
 
-def details(known: RecordingDetails, videos: Iterable[VideoDetails]) -> dict[str, Any]:
-    """A recording whole, with those of its *videos* that may be seen."""
-    until = known.deleted_at
-    return row(known) | {
-        "template": [{name: value} for name, value in known.template.items()],
+def details(recording: RecordingDetails, videos: Iterable[VideoDetails]) -> dict[str, Any]:
+    """Returns a recording with all details. *videos* are those that the caller may see."""
+    until = recording.deleted_at
+    return row(recording) | {
+        "template": [{name: value} for name, value in recording.template.items()],
         "retention": {"type": "inherit"} if until is None else {"type": "until", "until": _number(until)},
         "markers": [
             {
@@ -70,17 +72,17 @@ def details(known: RecordingDetails, videos: Iterable[VideoDetails]) -> dict[str
                 "hex_color": marker.color,
                 "template": [],
             }
-            for number, marker in enumerate(known.markers, 1)
+            for number, marker in enumerate(recording.markers, 1)
         ],
         "videos": [{"id": _id(video.video), "name": video.name, "status": {}} for video in videos],
     }
 
 
 def _id(text: str) -> str | int:
-    """VALT 5 has numbers, VALT 6 UUIDs."""
+    """Returns a number for VALT 5's ids, and text for VALT 6's UUIDs."""
     return int(text) if text.isdigit() and str(int(text)) == text else text
 
 
 def _number(value: float | None) -> float | int | None:
-    """Whole ones without a point, as VALT has them."""
+    """Returns whole numbers as integers, as VALT does."""
     return int(value) if value is not None and value == int(value) else value

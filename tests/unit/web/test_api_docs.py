@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import ViewportSize
 
-from gateway.web.handlers.api_docs import told
+from gateway.web.handlers.api_docs import page_contents
 from gateway.web.schemas.openapi import describe
 from tests.support.browser import browser
 from tests.support.gateway_fixture import GatewayStack, running_stack
@@ -54,7 +54,7 @@ async def test_a_body_is_shown_by_example(here: GatewayStack) -> None:
 
 
 def test_a_link_within_the_page_leads_to_one_place() -> None:
-    ids = [path["id"] for path in told(describe())["paths"]]
+    ids = [path["id"] for path in page_contents(describe())["paths"]]
     assert len(set(ids)) == len(ids)
 
 
