@@ -1,7 +1,7 @@
-"""The composition root: settings in, a gateway out. The one module that knows every room, and it only introduces them.
+"""The composition root: builds an `App`, everything that one configuration decides, from its settings.
 
-What a reload replaces is a Road; what outlives it (listeners, store, streams, the caches while VALT's settings stay the
-same) belongs to the Gateway.
+The one module that imports every package. A reload replaces the `App`; `ProcessContext` outlives it, and so does the
+`ValtBackend` with its caches if VALT's settings stay the same.
 """
 
 import ssl
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -19,7 +20,7 @@ from gateway.delivery.redirect import RedirectDelivery
 from gateway.identity.chain import Chain
 from gateway.identity.jwks import JwksClient
 from gateway.identity.sign_in import SignIn
-from gateway.identity_factory import authenticator, service_keys_of, sessions_of, sign_in_of
+from gateway.identity_factory import authenticator, provider_names, service_keys_of, sessions_of, sign_in_of
 from gateway.model import Delivery
 from gateway.policy import Rule, Rules, ValtNames
 from gateway.ports import Authenticator, Clock
@@ -48,7 +49,7 @@ VERSION = version("valt-gateway")
 
 
 def rules_of(grants: "tuple[GrantSettings, ...]") -> tuple[Rule, ...]:
-    """The rules as the configuration states them."""
+    """Returns the rules of ``[[grants]]``, in their order."""
     return tuple(
         Rule(
             name=grant.name,
@@ -71,11 +72,12 @@ def rules_of(grants: "tuple[GrantSettings, ...]") -> tuple[Rule, ...]:
 
 
 def valt_names_of(settings: Settings) -> ValtNames:
-    """VALT's names for the identity provider's, as the configuration states them."""
+    """Returns the mapping of subjects and groups to VALT's user and group names."""
     return ValtNames(dict(settings.valt.people), dict(settings.valt.groups))
 
 
 def store_of(settings: Settings, clock: Clock) -> MemoryStore | SqliteStore:
+    """Returns the store in the configured state directory, or one in memory if there is none."""
     if settings.state.dir is None:
         return MemoryStore(clock)
     return SqliteStore(Path(settings.state.dir) / "state.sqlite3", clock)
@@ -93,8 +95,25 @@ class App:
     sign_in: SignIn | None
     identity_session: aiohttp.ClientSession
 
+    def dependencies(self) -> dict[str, Any]:
+        """The state of each account's login, of VALT's circuit breaker and of each provider's keys."""
+        return {
+            "valt": {name: self.valt.tokens.login_state(name) for name in self.valt.accounts},
+            "breakers": {self.settings.valt.base_url: self.valt.breaker.state.name.lower()},
+            "identity": {name: keys.state for name, keys in self.keys.items()},
+        }
+
+    def label_values(self) -> dict[str, list[str]]:
+        """The names in this configuration that label metrics, as the arguments of `Metrics.prepare`."""
+        return {
+            "providers": provider_names(self.settings),
+            "rules": [grant.name for grant in self.settings.grants],
+            "accounts": list(self.settings.valt.accounts),
+            "jwks_providers": list(self.keys),
+        }
+
     async def close(self) -> None:
-        """Close what is this road's alone, and VALT's room if no other road leads there."""
+        """Closes everything but a `ValtBackend` that another `App` uses too."""
         for keys in self.keys.values():
             await keys.close()
         if self.sign_in is not None:
@@ -105,21 +124,21 @@ class App:
             await self.valt.close()
 
 
-def build_app(settings: Settings, context: ProcessContext, kept: ValtBackend | None = None) -> App:
-    """Introduce everybody. *kept* is the road before's room, where its settings are the same.
+def build_app(settings: Settings, context: ProcessContext, valt: ValtBackend | None = None) -> App:
+    """Returns the app of *settings*. *valt* is the previous app's backend if its settings are the same.
 
-    Whatever is raised, a key that is none or a CA file that is rubbish, leaves nothing open and *kept* as it was.
+    Whatever is raised, for an invalid key or CA file, leaves nothing open and *valt* as it was.
     """
-    valt = kept or ValtBackend(settings, context.clock, context.observer)
+    backend = valt or ValtBackend(settings, context.clock, context.observer)
     identity_session = client_session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0)
     try:
-        app = _wire(settings, context, valt, identity_session)
+        app = _wire(settings, context, backend, identity_session)
     except BaseException:
         identity_session.detach()
-        if kept is None:
-            valt.discard()
+        if valt is None:
+            backend.discard()
         raise
-    valt.references += 1
+    backend.references += 1
     return app
 
 
@@ -131,9 +150,9 @@ def _wire(
     authenticators: list[Authenticator] = []
     header_names: list[str] = []
     for provider in settings.identity:
-        made = authenticator(provider, context, identity_session, keys, header_names, settings.server.public_url)
-        if made is not None:
-            authenticators.append(made)
+        instance = authenticator(provider, context, identity_session, keys, header_names, settings.server.public_url)
+        if instance is not None:
+            authenticators.append(instance)
     sessions = sessions_of(settings, context)
     if sessions is not None:
         authenticators.append(sessions)

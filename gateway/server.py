@@ -1,14 +1,13 @@
-"""A gateway that serves: its listeners, its reload, its drain.
+"""The process lifecycle: start, reload, drain, stop.
 
-What a reload replaces is app.Road; what outlives it is here. Nothing of the demo's is known to this module.
+A reload replaces `App`; this module owns what outlives it: the listeners, the observers, the store and the streams.
 """
 
 import asyncio
 import os
 import platform
-import ssl
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from gateway.context import ProcessContext
 from gateway.delivery.revocation import Revocation
 from gateway.delivery.streams import Streams
 from gateway.events import ConfigReloaded, LogEvent
-from gateway.identity_factory import identity_still_valid, provider_names
+from gateway.identity_factory import identity_still_valid
 from gateway.observe.audit import AuditFile
 from gateway.observe.library_logs import redirect_library_logs
 from gateway.observe.logs import LogObserver
@@ -32,23 +31,27 @@ from gateway.settings.model import Settings
 from gateway.settings.restart import needing_restart
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import Readiness, admin
-from gateway.web.http_server import HttpServer, Listener, has_c_parser, parser_errors, tls_context
+from gateway.web.http_server import HttpServer, Listener, has_c_parser, parser_errors
 from gateway.web.routes import ROUTES
 
-_LAST_SECONDS = 2.0
-"""For requests that were told to end."""
+_CLOSE_TIMEOUT = 2.0
+"""Seconds that `stop` waits for the requests of replaced configurations, which have been cancelled by then."""
+_POLL_INTERVAL = 0.1
+"""Seconds between two looks at the streams that a drain waits for."""
 
 
 class Gateway:
-    """*settings* in, two listeners out. *clock* and *log* are the machine's unless a test brings its own."""
+    """One gateway process: the public and the admin listener, and all that they need.
+
+    *clock* and *log* default to the system's clock and standard error.
+    """
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, log: TextIO | None = None) -> None:
         self.settings = self._started_with = settings
         self.clock = clock or SystemClock()
         self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock)
         self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
-        told = Observers(self.metrics, self.logs)
-        self.audit = AuditFile(settings.audit.file, self.clock, told)
+        self.audit = AuditFile(settings.audit.file, self.clock, Observers(self.metrics, self.logs))
         self.observer = Observers(self.metrics, self.audit, self.logs)
         self.store = store_of(settings, self.clock)
         limits = settings.limits
@@ -67,100 +70,91 @@ class Gateway:
             self.clock, self.observer, self.audit, self.store, self.streams, self.rates, self.clock.now()
         )
         self._app: App | None = None
-        self._front: Dispatcher | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._dispatcher: Dispatcher | None = None
         self._listeners: list[Listener] = []
-        self._looking: list[asyncio.Task[None]] = []
-        self._tls: ssl.SSLContext | None = None
+        self._background_tasks: set[asyncio.Task[None]] = set()
+        """Run until they are cancelled by `stop`."""
+        self._closing_apps: set[asyncio.Task[None]] = set()
+        """Each waits for the last request of a replaced configuration, and then closes it."""
 
     async def start(self) -> None:
-        """Listen. OSError where an address, the audit or the state cannot be opened."""
+        """Starts both listeners. Raises OSError if an address, the audit or the state cannot be opened."""
         if not has_c_parser():
             raise RuntimeError("aiohttp's C parser is not loaded: unset AIOHTTP_NO_EXTENSIONS or reinstall aiohttp")
         redirect_library_logs(self.logs, self.clock, self.settings.log.level)
         self.audit.open()
         await self.store.start()
-        self._take(build_app(self.settings, self._context))
+        app = self._app = build_app(self.settings, self._context)
+        self._prepare_metrics(app)
         self.metrics.watch_streams(lambda: len(self.streams))
-        front = self._front = Dispatcher(self._current().handlers, self.clock, self.observer)
-        version = {"version": VERSION, "python": platform.python_version()}
-        public = HttpServer(
-            front.handle, parser_errors(self.clock, self.observer), request_factory=front.create_request
-        )
-        # Requests to the admin listener are not counted.
-        internal = HttpServer(
-            admin(self.readiness, self.metrics.render, version), parser_errors(self.clock, Observers())
-        )
-        self._tls = tls_context(_certificate(self.settings))
-        self._listeners = [
-            Listener(public, self.settings.server.listen, self._tls),
-            Listener(internal, self.settings.admin.listen, None),
-        ]
+        self._dispatcher = Dispatcher(app.handlers, self.clock, self.observer)
+        self._listeners = self._create_listeners(self._dispatcher)
         for listener in self._listeners:
             await listener.start()
         self.logs.start()
         self.loop_lag.start()
-        self._looking.append(asyncio.create_task(self.revocation.run(), name="revocation"))
+        self._run_in_background(self.revocation.run(), "revocation")
         self.readiness.ready = True
 
     @property
     def addresses(self) -> tuple[str, str]:
-        """Where the public and the admin listener are, as URLs; ports that the system chose are told."""
+        """The URLs of the public and of the admin listener, with the ports that the system chose for port 0."""
         return self._listeners[0].address, self._listeners[1].address
 
+    @property
+    def app(self) -> App:
+        """What the configuration in force has built. Raises RuntimeError before `start`."""
+        if self._app is None:
+            raise RuntimeError("the gateway has not started")
+        return self._app
+
     async def reload(self, settings: Settings | None) -> bool:
-        """Take new *settings*, all or nothing; None tells that the file has faults, and the old ones stay."""
+        """Applies *settings*, all or nothing; False if they cannot be applied and the old ones stay in force.
+
+        None means that the configuration file has faults. The audit file is reopened in any case.
+        """
         with suppress(OSError):
             self.audit.reopen()
-        old, app = self._current(), None if settings is None else await self._app_of(settings)
-        if settings is None or app is None:
+        old, new = self.app, None if settings is None else await self._build_replacement(settings)
+        if settings is None or new is None:
             self.observer.on_event(ConfigReloaded("failed"))
             return False
-        self.settings, before = settings, old.settings.valt
-        wait_idle = self._dispatcher().replace_handlers(app.handlers)
-        self._take(app)
-        self._retire(old, wait_idle)
-        limits = settings.limits
-        self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
-        self.rates.limit(limits.requests_per_minute)
-        app.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
+        self._replace_app(old, new)
+        self._apply_limits(settings)
         self.observer.on_event(ConfigReloaded("ok"))
         for key in needing_restart(self._started_with, settings):
             self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
-        vouched, longest = partial(identity_still_valid, settings), 2 * before.read_timeout + before.connect_timeout
-        await self.revocation.decide_again(app.policy, vouched, set())
-        settling = self.revocation.settle(app.policy, vouched, longest, lambda: app is self._app)
-        task = asyncio.create_task(settling, name="settling")
-        self._looking.append(task)
-        task.add_done_callback(self._looking.remove)
+        await self._revoke_by_new_rules(old, new)
         return True
 
-    async def drain(self, hurry: asyncio.Event | None = None) -> None:
-        """Not ready at once; go on accepting for shutdown_delay, then let streams finish within drain_timeout.
-        *hurry*, once set, ends it now."""
-        hurry = hurry or asyncio.Event()
+    async def drain(self, at_once: asyncio.Event | None = None) -> None:
+        """Reports not ready, accepts connections for shutdown_delay, then lets streams finish within drain_timeout.
+
+        Setting *at_once* ends the drain.
+        """
+        at_once = at_once or asyncio.Event()
         self.readiness.ready = False
-        if self._front is not None:
-            self._front.draining = True
-        await _wait(hurry, self.settings.server.shutdown_delay)
+        if self._dispatcher is not None:
+            self._dispatcher.draining = True
+        await _wait(at_once, self.settings.server.shutdown_delay)
         await self._listeners[0].stop_accepting()
         loop = asyncio.get_running_loop()
-        until = loop.time() + self.settings.server.drain_timeout
-        while len(self.streams) and not hurry.is_set() and loop.time() < until:
-            await _wait(hurry, min(0.1, max(0.0, until - loop.time())))
+        deadline = loop.time() + self.settings.server.drain_timeout
+        while len(self.streams) and not at_once.is_set() and loop.time() < deadline:
+            await _wait(at_once, min(_POLL_INTERVAL, max(0.0, deadline - loop.time())))
         self.streams.end("drain", lambda _stream: True)
 
     async def stop(self) -> None:
-        """End everything that is left."""
+        """Ends every request and releases everything. Also to be called if `start` has raised."""
         self.readiness.ready = False
         self.loop_lag.stop()
-        for task in self._looking:
+        for task in self._background_tasks:
             task.cancel()
-        await asyncio.gather(*self._looking, return_exceptions=True)
+        await asyncio.gather(*self._background_tasks, return_exceptions=True)
         for listener in self._listeners:
             await listener.close()
-        if self._retiring:
-            await asyncio.wait(self._retiring, timeout=_LAST_SECONDS)
+        if self._closing_apps:
+            await asyncio.wait(self._closing_apps, timeout=_CLOSE_TIMEOUT)
         if self._app is not None:
             await self._app.close()
         await self.store.close()
@@ -168,71 +162,83 @@ class Gateway:
         self.audit.close()
 
     def dependencies(self) -> Mapping[str, Any]:
-        """What /readyz?verbose tells."""
-        app = self._current()
-        return {
-            "valt": {name: app.valt.tokens.login_state(name) for name in app.valt.accounts},
-            "breakers": {app.settings.valt.base_url: app.valt.breaker.state.name.lower()},
-            "identity": {name: keys.state for name, keys in app.keys.items()},
-            "streams": len(self.streams),
-            "event_loop_lag_seconds": round(self.loop_lag.lag, 6),
-        }
+        """The state of VALT, of the identity providers and of this process, for ``/readyz?verbose``."""
+        lag = round(self.loop_lag.lag, 6)
+        return {**self.app.dependencies(), "streams": len(self.streams), "event_loop_lag_seconds": lag}
 
-    def _current(self) -> App:
-        if self._app is None:
-            raise RuntimeError("the gateway has not started")
-        return self._app
-
-    def _dispatcher(self) -> Dispatcher:
-        if self._front is None:
-            raise RuntimeError("the gateway has not started")
-        return self._front
-
-    def _take(self, app: App) -> None:
-        self._app, settings = app, app.settings
-        self.metrics.prepare(
-            routes=[path for _, path, _ in ROUTES],
-            providers=provider_names(settings),
-            rules=[grant.name for grant in settings.grants],
-            accounts=list(settings.valt.accounts),
-            jwks_providers=list(app.keys),
+    def _create_listeners(self, dispatcher: Dispatcher) -> list[Listener]:
+        """Returns the public and the admin listener."""
+        public = HttpServer(
+            dispatcher.handle, parser_errors(self.clock, self.observer), request_factory=dispatcher.create_request
         )
-        self.metrics.watch_breaker(settings.valt.base_url, lambda: app.valt.breaker.state)
+        version = {"version": VERSION, "python": platform.python_version()}
+        internal = HttpServer(
+            admin(self.readiness, self.metrics.render, version),
+            parser_errors(self.clock, Observers()),  # requests to the admin listener are not counted
+        )
+        return [
+            Listener(public, self.settings.server.listen, _certificate(self.settings)),
+            Listener(internal, self.settings.admin.listen),
+        ]
 
-    def _retire(self, app: App, wait_idle: Callable[[], Awaitable[None]]) -> None:
-        """The requests that came by *road* go on by it; it is closed after the last of them."""
+    def _prepare_metrics(self, app: App) -> None:
+        self.metrics.prepare(routes=[path for _, path, _ in ROUTES], **app.label_values())
+        self.metrics.watch_breaker(app.settings.valt.base_url, lambda: app.valt.breaker.state)
 
-        async def close() -> None:
-            await wait_idle()
-            await app.close()
-
-        task = asyncio.create_task(close(), name="retiring")
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
-
-    async def _app_of(self, settings: Settings) -> App | None:
-        """The road of *settings*, its certificate in force; None, and nothing is changed, where they do not do."""
-        old = self._current()
-        kept = old.valt if old.valt.settings == (settings.valt, settings.links, settings.recordings) else None
+    async def _build_replacement(self, settings: Settings) -> App | None:
+        """Returns the app of *settings*, and loads their certificate. None, with nothing changed, if that fails."""
+        old = self.app
+        same_valt = old.valt.settings == (settings.valt, settings.links, settings.recordings)
         try:
-            app = build_app(settings, self._context, kept)
+            app = build_app(settings, self._context, old.valt if same_valt else None)
         except Exception as error:
-            self.observer.on_event(LogEvent("error", f"the configuration cannot be taken: {type(error).__name__}"))
+            self.observer.on_event(LogEvent("error", f"the configuration cannot be applied: {type(error).__name__}"))
             return None
         try:
-            self._reload_tls(settings)
+            self._listeners[0].reload_certificate(_certificate(settings))
         except OSError as error:
             self.observer.on_event(LogEvent("error", f"the certificate cannot be read: {type(error).__name__}"))
             await app.close()
             return None
         return app
 
-    def _reload_tls(self, settings: Settings) -> None:
-        # Tried apart first: a key that does not belong to its certificate would spoil the context that is in use.
-        pair = _certificate(settings)
-        tls_context(pair)
-        if self._tls is not None and pair is not None:
-            self._tls.load_cert_chain(*pair)
+    def _replace_app(self, old: App, new: App) -> None:
+        """Directs requests to *new* from now on, and closes *old* after the last of its requests."""
+        if self._dispatcher is None:
+            raise RuntimeError("the gateway has not started")
+        wait_idle = self._dispatcher.replace_handlers(new.handlers)
+        self._app, self.settings = new, new.settings
+        self._prepare_metrics(new)
+
+        async def close_when_idle() -> None:
+            await wait_idle()
+            await old.close()
+
+        task = asyncio.create_task(close_when_idle(), name="closing the replaced configuration")
+        self._closing_apps.add(task)
+        task.add_done_callback(self._closing_apps.discard)
+
+    def _apply_limits(self, settings: Settings) -> None:
+        limits = settings.limits
+        self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
+        self.rates.limit(limits.requests_per_minute)
+        self.app.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
+
+    async def _revoke_by_new_rules(self, old: App, new: App) -> None:
+        """Ends the streams that *new* would not grant, also those that *old* has granted and that start later.
+
+        A request waits for VALT no longer than for a connection and two reads.
+        """
+        still_valid, valt = partial(identity_still_valid, new.settings), old.settings.valt
+        await self.revocation.decide_again(new.policy, still_valid, set())
+        longest = 2 * valt.read_timeout + valt.connect_timeout
+        settle = self.revocation.settle(new.policy, still_valid, longest, lambda: new is self._app)
+        self._run_in_background(settle, "revocation after a reload")
+
+    def _run_in_background(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(coroutine, name=name)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

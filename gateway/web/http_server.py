@@ -35,6 +35,8 @@ listening socket on to each connection that it accepts."""
 
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 RenderParserError = Callable[[BaseException | None], web.Response]
+Certificate = tuple[Path, Path]
+"""PEM files of a certificate chain and of its private key."""
 
 
 class HttpServer(web.Server):
@@ -94,12 +96,15 @@ class HttpConnection(web.RequestHandler):
 
 
 class Listener:
-    """One listening address of *server*: ``host:port``, ``[::1]:port`` or ``unix:/path``."""
+    """One listening address of *server*: ``host:port``, ``[::1]:port`` or ``unix:/path``.
 
-    def __init__(self, server: HttpServer, listen: str, tls: ssl.SSLContext | None) -> None:
+    With a *certificate* it speaks TLS. Raises OSError if the certificate cannot be used.
+    """
+
+    def __init__(self, server: HttpServer, listen: str, certificate: Certificate | None = None) -> None:
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         self._listen = listen
-        self._tls = tls
+        self._tls = None if certificate is None else _tls_context(certificate)
         self._sites: list[web.BaseSite] = []
 
     async def start(self) -> None:
@@ -125,6 +130,18 @@ class Listener:
         """Ends every connection, after one second for requests in progress."""
         await self._runner.cleanup()
 
+    def reload_certificate(self, certificate: Certificate | None) -> None:
+        """Uses *certificate* for new connections. Raises OSError, and keeps the old one, if it cannot be used.
+
+        Whether the listener speaks TLS at all does not change.
+        """
+        if certificate is None:
+            return
+        # Into another context first: a key that does not match its certificate would break the one in use.
+        _tls_context(certificate)
+        if self._tls is not None:
+            self._tls.load_cert_chain(*certificate)
+
     @property
     def address(self) -> str:
         """The URL it can be reached at, with the port that the system chose where the settings say 0."""
@@ -133,18 +150,6 @@ class Listener:
             return f"unix:{address}"
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
         return f"{'http' if self._tls is None else 'https'}://{host}:{address[1]}"
-
-
-def tls_context(pair: tuple[Path, Path] | None) -> ssl.SSLContext | None:
-    """Returns the context for a PEM certificate and its key, or None for None.
-
-    Raises OSError (of which ssl.SSLError is one) if they cannot be read or do not belong together.
-    """
-    if pair is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*pair)
-    return context
 
 
 def parser_errors(clock: Clock, observer: Observer) -> RenderParserError:
@@ -176,6 +181,13 @@ def parser_errors(clock: Clock, observer: Observer) -> RenderParserError:
 def has_c_parser() -> bool:
     """Whether aiohttp's C parser is loaded: the Python parser is slower and has had vulnerabilities of its own."""
     return not http.HttpRequestParser.__module__.endswith(".http_parser")
+
+
+def _tls_context(certificate: Certificate) -> ssl.SSLContext:
+    """Raises OSError (of which ssl.SSLError is one) if *certificate* cannot be read or does not match its key."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
 
 
 async def _listening_sockets(listen: str) -> list[socket.socket]:

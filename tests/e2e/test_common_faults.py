@@ -61,10 +61,10 @@ async def test_a_client_that_stops_reading_is_disconnected_after_the_idle_timeou
 
 @pytest.mark.promise("streams-24", "findings-7")
 async def test_streams_have_no_total_timeout_and_all_other_calls_have_one(stack: GatewayStack) -> None:
-    valt = stack.gateway._current().valt
+    valt = stack.gateway.app.valt
     assert valt.media_session.timeout.total is None
     assert valt.api_session.timeout.total == stack.gateway.settings.valt.read_timeout
-    assert stack.gateway._current().identity_session.timeout.total is not None
+    assert stack.gateway.app.identity_session.timeout.total is not None
 
 
 @pytest.mark.promise("streams-30", "findings-8")

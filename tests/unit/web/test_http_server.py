@@ -24,7 +24,7 @@ async def see_other(_request: web.BaseRequest) -> web.Response:
 async def running_server(handler: Handler, keepalive_timeout: float = KEEPALIVE_TIMEOUT) -> AsyncIterator[str]:
     """A server of *handler* on loopback: its URL."""
     server = HttpServer(handler, lambda _exc: web.Response(status=400), keepalive_timeout=keepalive_timeout)
-    listener = Listener(server, "127.0.0.1:0", None)
+    listener = Listener(server, "127.0.0.1:0")
     await listener.start()
     try:
         yield listener.address
@@ -97,4 +97,4 @@ async def test_an_address_in_use_is_reported_with_the_address() -> None:
         address = url.removeprefix("http://")
         server = HttpServer(see_other, lambda _exc: web.Response(status=400))
         with pytest.raises(OSError, match=address.partition(":")[2]):
-            await Listener(server, address, None).start()
+            await Listener(server, address).start()
