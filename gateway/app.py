@@ -25,7 +25,8 @@ from gateway.model import Delivery
 from gateway.policy import Rule, Rules, ValtNames
 from gateway.ports import Authenticator, Clock
 from gateway.recording_search import RecordingSearch
-from gateway.settings.model import GrantSettings, Settings
+from gateway.settings.grants import GrantSettings
+from gateway.settings.model import Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
 from gateway.valt.allowed_hosts import AllowedHosts

@@ -19,7 +19,8 @@ from gateway.identity.sign_in import SignIn
 from gateway.identity.ticket import TicketAuthenticator
 from gateway.model import Identity, IdentityKind
 from gateway.ports import Authenticator
-from gateway.settings.model import HeaderSettings, JwtSettings, OidcSettings, Settings, TicketSettings
+from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, TicketSettings
+from gateway.settings.model import Settings
 
 _TICKET_LEEWAY = 5.0
 """Seconds by which a portal's clock may be ahead of ours."""

@@ -27,8 +27,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.observers import LoopLagMonitor, Observers
 from gateway.ports import Clock
 from gateway.rate_limit import Rates
-from gateway.settings.model import Settings
-from gateway.settings.restart import needing_restart
+from gateway.settings.model import Settings, keys_needing_restart
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import Readiness, admin
 from gateway.web.http_server import HttpServer, Listener, has_c_parser, parser_errors
@@ -122,7 +121,7 @@ class Gateway:
         self._replace_app(old, new)
         self._apply_limits(settings)
         self.observer.on_event(ConfigReloaded("ok"))
-        for key in needing_restart(self._started_with, settings):
+        for key in keys_needing_restart(self._started_with, settings):
             self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
         await self._revoke_by_new_rules(old, new)
         return True

@@ -9,7 +9,7 @@ from typing import NoReturn, get_args
 import click
 
 from gateway.cli.arguments import duration, identifier
-from gateway.settings.model import TicketAlgorithm
+from gateway.settings.values import TicketAlgorithm
 
 _LEEWAY = 5.0
 """Seconds by which the portal's clock may differ, as in a running gateway."""

@@ -1,1 +1,1 @@
-"""What an operator may say."""
+"""The configuration file: its model, how it is read, and what is checked about it."""

@@ -1,4 +1,4 @@
-"""The environment's twins of the file's keys: ``VALT_GATEWAY_SECTION__KEY``."""
+"""Environment variables that set keys of the file: ``VALT_GATEWAY_SECTION__KEY``."""
 
 import json
 from collections.abc import Mapping
@@ -9,13 +9,14 @@ from gateway.settings.faults import Fault, schema_of
 PREFIX = "VALT_GATEWAY_"
 
 
-def lay_over(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[list[Fault], dict[str, str]]:
-    """Lay the environment over *raw*; names without ``__`` are left alone, as Kubernetes sets some.
+def apply_environment(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[list[Fault], dict[str, str]]:
+    """Set the keys of *raw* that environment variables name. Variables without ``__`` are ignored: Kubernetes sets
+    some with our prefix.
 
     Returns faults, and the variable's name for each dotted key that was set.
     """
     faults: list[Fault] = []
-    twins: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for name, text in sorted(environ.items()):
         if not name.startswith(PREFIX) or "__" not in name:
             continue
@@ -24,19 +25,19 @@ def lay_over(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[list[Faul
         for table in tables:
             node = node.setdefault(table, {}) if isinstance(node, dict) else None
         if not isinstance(node, dict):
-            faults.append(Fault(name, None, "names a key of an array", "state it in the file"))
+            faults.append(Fault(name, None, "names a key of an array", "set it in the file"))
             continue
         node[key] = _value((*tables, key), text)
-        twins[".".join((*tables, key))] = name
-    return faults, twins
+        variables[".".join((*tables, key))] = name
+    return faults, variables
 
 
-def _value(place: tuple[str, ...], text: str) -> Any:
-    """Text, unless the key is a number, a truth value, an array or a table: those are JSON.
+def _value(path: tuple[str, ...], text: str) -> Any:
+    """Returns *text*, parsed as JSON if the key is a number, a boolean, an array or a table.
 
-    The key decides, not the text, so that a password of digits stays a password.
+    The key's type decides, not the text, so that a password of digits stays a string.
     """
-    if schema_of(place).get("type", "string") == "string":
+    if schema_of(path).get("type", "string") == "string":
         return text
     try:
         return json.loads(text)

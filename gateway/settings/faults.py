@@ -1,4 +1,4 @@
-"""Faults: what is wrong, where, why and how to mend it. Never the value of a secret."""
+"""Faults of a configuration: key, line, reason and remedy. A fault never contains the value of a secret."""
 
 import difflib
 import re
@@ -9,16 +9,16 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.settings.identity import PROVIDER_TYPES
 from gateway.settings.schema import json_schema
 
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
+_TABLE_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.-]+|\"[^\"]+\")\s*=")
-VARIANTS = frozenset({"jwt", "header", "ticket", "oidc"})
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """*key* is dotted, entries of arrays by their number from 0; *line* is 1-based, None where it is not known."""
+    """*key* is dotted, with entries of arrays by number from 0. *line* is 1-based, None if it is unknown."""
 
     key: str
     line: int | None
@@ -27,17 +27,22 @@ class Fault:
 
     def __str__(self) -> str:
         where = "" if self.line is None else f" (line {self.line})"
+        return f"{self.key}{where}: {self.reason}. {self.remedy_sentence}"
+
+    @property
+    def remedy_sentence(self) -> str:
+        """The remedy with a capital letter and a full stop."""
         stop = "" if self.remedy.endswith("?") else "."
-        return f"{self.key}{where}: {self.reason}. {self.remedy[:1].upper()}{self.remedy[1:]}{stop}"
+        return f"{self.remedy[:1].upper()}{self.remedy[1:]}{stop}"
 
 
-def locate(text: str) -> Mapping[str, int]:
-    """The line of each dotted key of a TOML *text*. tomllib tells none, so this looks for tables and keys itself."""
+def line_numbers(text: str) -> Mapping[str, int]:
+    """Returns the line of each dotted key of a TOML *text*. tomllib reports none, so this matches lines itself."""
     lines: dict[str, int] = {}
     counts: dict[str, int] = {}
     prefix = ""
     for number, line in enumerate(text.splitlines(), 1):
-        header, key = _HEADER.match(line), _KEY.match(line)
+        header, key = _TABLE_HEADER.match(line), _KEY.match(line)
         if header and not key:
             prefix = ".".join(part.strip().strip('"') for part in header[2].split("."))
             if header[1] == "[[":
@@ -53,7 +58,7 @@ def locate(text: str) -> Mapping[str, int]:
 
 
 def line_of(lines: Mapping[str, int], key: str) -> int | None:
-    """The line of *key* in any of a secret's spellings, or of the nearest table around it."""
+    """Returns the line of *key* (or of a secret's ``_file`` or ``_env``), else of the nearest table around it."""
     while key:
         for spelling in (key, f"{key}_file", f"{key}_env"):
             if spelling in lines:
@@ -62,56 +67,57 @@ def line_of(lines: Mapping[str, int], key: str) -> int | None:
     return None
 
 
-def read_faults(error: ValidationError, lines: Mapping[str, int]) -> list[Fault]:
-    """pydantic's findings as faults, in the file's order."""
-    found = []
+def faults_of_validation(error: ValidationError, lines: Mapping[str, int]) -> list[Fault]:
+    """Returns pydantic's errors as faults, in the order of the file."""
+    faults = []
     details = error.errors(include_url=False, include_input=False)
     for detail in details:
-        if detail["type"] == "too_short" and any(_within(other["loc"], detail["loc"]) for other in details):
-            continue  # pydantic counts only the entries that are right
-        key = ".".join(str(part) for part in place_of(detail))
-        reason, remedy = _words(detail)
-        found.append(Fault(key, line_of(lines, key), reason, remedy))
-    return sorted(found, key=lambda fault: (fault.line or 0, fault.key))
+        if detail["type"] == "too_short" and any(_is_within(other["loc"], detail["loc"]) for other in details):
+            continue  # pydantic counts only the valid entries
+        key = ".".join(str(part) for part in path_of(detail))
+        reason, remedy = _reason_and_remedy(detail)
+        faults.append(Fault(key, line_of(lines, key), reason, remedy))
+    return sorted(faults, key=lambda fault: (fault.line or 0, fault.key))
 
 
-def place_of(detail: ErrorDetails) -> tuple[int | str, ...]:
-    """Where the file says it: pydantic also names an ``[[identity]]``'s variant, and marks a wrong key."""
-    place = detail["loc"] if detail["loc"][-1] != "[key]" else detail["loc"][:-1]
-    return place[:2] + place[3:] if place[0] == "identity" and len(place) > 2 and place[2] in VARIANTS else place
+def path_of(detail: ErrorDetails) -> tuple[int | str, ...]:
+    """Returns the path of an error in the file. pydantic also puts an ``[[identity]]``'s type into the path, and marks
+    an invalid key of a table."""
+    path = detail["loc"] if detail["loc"][-1] != "[key]" else detail["loc"][:-1]
+    return path[:2] + path[3:] if path[0] == "identity" and len(path) > 2 and path[2] in PROVIDER_TYPES else path
 
 
-def _within(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+def _is_within(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
     return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
-def _words(detail: ErrorDetails) -> tuple[str, str]:
+def _reason_and_remedy(detail: ErrorDetails) -> tuple[str, str]:
     context: Mapping[str, Any] = detail.get("ctx") or {}
     match detail["type"]:
         case "fault":
             return str(context["reason"]), str(context["remedy"])
         case "missing":
             file = f"{detail['loc'][-1]}_file"
-            named = file in known_keys(detail["loc"])
-            return "is missing", f"name a file that holds it with {file}" if named else "it has no default: state it"
+            is_secret = file in keys_of_table(detail["loc"])
+            return "is missing", f"name a file that holds it with {file}" if is_secret else "it is required"
         case "extra_forbidden":
-            nearest = difflib.get_close_matches(str(detail["loc"][-1]), known_keys(detail["loc"]), n=1, cutoff=0.5)
-            return "is no key that is known", f"did you mean {nearest[0]}?" if nearest else "remove it"
+            nearest = difflib.get_close_matches(str(detail["loc"][-1]), keys_of_table(detail["loc"]), n=1, cutoff=0.5)
+            return "is an unknown key", f"did you mean {nearest[0]}?" if nearest else "remove it"
         case "literal_error":
-            return "is none of the values it may have", f"use one of {context['expected']}"
+            return "is not one of the allowed values", f"use one of {context['expected']}"
         case "union_tag_not_found" | "union_tag_invalid":
-            return "has no type that is known", 'set type to "jwt", "header", "ticket" or "oidc"'
+            return "has no known type", 'set type to "jwt", "header", "ticket" or "oidc"'
         case "string_pattern_mismatch":
-            return "has characters that it may not have", f"it must match {context['pattern']}"
+            return "has characters that are not allowed", f"it must match {context['pattern']}"
         case "greater_than_equal":
             return "is too small", f"write {context['ge']} or more"
         case "too_short" | "string_too_short":
-            return "is empty", "state at least one"
+            return "is empty", "give at least one"
         case kind:
-            return _KINDS.get(kind.partition("_")[0], ("is not right", "see config/gateway.toml for how it is written"))
+            return _TYPE_ERRORS.get(kind.partition("_")[0], ("is not valid", "see config/gateway.toml for the format"))
 
 
-_KINDS = {
+_TYPE_ERRORS = {
     "tuple": ("is not a list", 'write it in brackets: ["one", "another"]'),
     "int": ("is not a whole number", "write it without quotes and without a point"),
     "bool": ("is neither true nor false", "write true or false, without quotes"),
@@ -120,26 +126,26 @@ _KINDS = {
     "model": ("is not a table", "write it as a [table] of its own"),
     "dict": ("is not a table", "write it as a [table] of its own"),
 }
-"""By the first word of pydantic's kind of error. Its own message is not told: it might repeat what was written."""
+"""By the first word of pydantic's type of error. pydantic's own message is not used: it may repeat the input."""
 
 
-def known_keys(place: Sequence[str | int]) -> list[str]:
-    """The keys of the table at *place*, whose last part is the one that is not known."""
-    return list(schema_of(place[:-1]).get("properties", {}))
+def keys_of_table(path: Sequence[str | int]) -> list[str]:
+    """Returns the keys of the table that contains *path*."""
+    return list(schema_of(path[:-1]).get("properties", {}))
 
 
-def schema_of(place: Sequence[str | int]) -> Mapping[str, Any]:
-    """What the JSON Schema says of the value at *place*; nothing of one that is not known."""
+def schema_of(path: Sequence[str | int]) -> Mapping[str, Any]:
+    """Returns the JSON Schema of the value at *path*, empty for an unknown one."""
     schema = json_schema()
     node = schema
-    for part in place:
+    for part in path:
         if isinstance(part, int):
             node = node.get("items", {})
-        elif part in VARIANTS and "discriminator" in node:
+        elif part in PROVIDER_TYPES and "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
         else:
-            named = *node.get("patternProperties", {}).values(), node.get("additionalProperties")
-            node = node.get("properties", {}).get(part) or named[0] or {}
+            by_name = *node.get("patternProperties", {}).values(), node.get("additionalProperties")
+            node = node.get("properties", {}).get(part) or by_name[0] or {}
         node = _resolve(node, schema)
     return node
 

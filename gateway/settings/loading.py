@@ -1,4 +1,4 @@
-"""Reading the file: all faults at once, each with key, line, reason and remedy."""
+"""Reads the configuration file and the environment, and reports every fault at once."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.settings import checks, secrets
-from gateway.settings.environment import lay_over
-from gateway.settings.faults import Fault, line_of, locate, read_faults
+from gateway.settings.environment import apply_environment
+from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
 from gateway.settings.model import Settings
-from gateway.settings.partial_validation import Remainder
+from gateway.settings.partial_validation import PartialSettings
 
 _PATHS = (
     ("server", "tls_cert_file"),
@@ -25,7 +25,7 @@ _PATHS = (
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """*settings* is None where there is a fault."""
+    """*settings* is None if there is a fault."""
 
     settings: Settings | None
     faults: tuple[Fault, ...]
@@ -35,7 +35,8 @@ class Loaded:
 def load(
     path: Path, environ: Mapping[str, str], *, try_examples: Callable[[Settings], Iterable[Fault]] | None = None
 ) -> Loaded:
-    """Read *path* and the environment's twins of its keys. *try_examples* tries ``[[examples]]`` against the rules."""
+    """Read the file *path* and the variables of *environ* that set its keys. *try_examples* returns a fault for each of
+    ``[[examples]]`` that the rules decide otherwise; it is called only if there is no other fault."""
     try:
         text = path.read_text(encoding="utf-8")
         raw = tomllib.loads(text)
@@ -43,26 +44,28 @@ def load(
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8"
         return _failed(Fault(path.name, None, f"cannot be read: {why}", "name a file with --config"))
     except tomllib.TOMLDecodeError as error:
-        return _failed(_syntax(path.name, str(error)))
-    lines = locate(text)
-    faults, twins = lay_over(raw, environ)
+        return _failed(_syntax_fault(path.name, str(error)))
+    lines = line_numbers(text)
+    faults, variables = apply_environment(raw, environ)
     secret_faults, warnings = secrets.resolve(raw, path.parent, environ)
     faults += secret_faults
-    _anchor(raw, path.parent)
+    _resolve_paths(raw, path.parent)
     settings = None
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
-        faults += read_faults(error, lines)
-        faults += Remainder(raw, error).contradictions()
+        faults += faults_of_validation(error, lines)
+        faults += PartialSettings(raw, error).contradictions()
     else:
         faults += checks.faults_of(settings)
         warnings += checks.warnings_of(settings)
         if not faults and try_examples is not None:
             faults += try_examples(settings)
-    placed = sorted((_place(fault, lines, twins) for fault in faults), key=lambda fault: fault.line or 0)
+    located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)
     return Loaded(
-        None if placed else settings, tuple(placed), tuple(_place(warning, lines, twins) for warning in warnings)
+        None if located else settings,
+        tuple(located),
+        tuple(_locate(warning, lines, variables) for warning in warnings),
     )
 
 
@@ -70,21 +73,21 @@ def _failed(fault: Fault) -> Loaded:
     return Loaded(None, (fault,), ())
 
 
-def _syntax(name: str, message: str) -> Fault:
-    """tomllib says "… (at line 3, column 7)" or "… (at end of document)"."""
-    reason, _, place = message.partition(" (at ")
-    number = place.removeprefix("line ").partition(",")[0]
+def _syntax_fault(name: str, message: str) -> Fault:
+    """Returns a fault for tomllib's *message*, which ends in "(at line 3, column 7)" or "(at end of document)"."""
+    reason, _, position = message.partition(" (at ")
+    number = position.removeprefix("line ").partition(",")[0]
     line = int(number) if number.isdigit() else None
     return Fault(
         name,
         line,
         f"is not TOML: {reason[:1].lower()}{reason[1:]}",
-        "mend the end of the file" if line is None else "mend that line first",
+        "correct the end of the file" if line is None else "correct that line first",
     )
 
 
-def _anchor(raw: dict[str, Any], folder: Path) -> None:
-    """Paths are relative to the file."""
+def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
+    """Make the paths in *raw* absolute: in the file they are relative to its *folder*."""
     for table, key in _PATHS:
         node = raw.get(table)
         if isinstance(node, dict) and isinstance(node.get(key), str):
@@ -94,9 +97,9 @@ def _anchor(raw: dict[str, Any], folder: Path) -> None:
         audit["file"] = str((folder / audit["file"]).absolute())
 
 
-def _place(fault: Fault, lines: Mapping[str, int], twins: Mapping[str, str]) -> Fault:
-    """What the environment says is told by the variable's name; anything else by its line."""
-    for key, name in twins.items():
+def _locate(fault: Fault, lines: Mapping[str, int], variables: Mapping[str, str]) -> Fault:
+    """Returns *fault* with its line, or with the variable's name as its key if the environment set the value."""
+    for key, name in variables.items():
         if f"{fault.key}.".startswith(f"{key}."):
             return replace(fault, key=name + fault.key.removeprefix(key), line=None)
     return fault if fault.line is not None else replace(fault, line=line_of(lines, fault.key))

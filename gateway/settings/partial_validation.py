@@ -1,4 +1,9 @@
-"""What of a file is right although some of its values are not, so that contradictions are told in the same run."""
+"""Checks the valid part of a file that also has invalid values, so that contradictions are reported in the same run.
+
+How it works: every value that pydantic refused is removed, or replaced by a placeholder where the key is required, or
+its whole array entry is left out. The rest is validated and checked. Faults that may only follow from a refused value
+are dropped, and entries keep their number in the file.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,85 +11,85 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.settings import checks
-from gateway.settings.faults import Fault, place_of
+from gateway.settings.faults import Fault, path_of
 from gateway.settings.model import Settings
 
-_STAND_INS: dict[str, Any] = {
-    "server": {"public_url": "https://stand-in.invalid"},
-    "valt": {"base_url": "https://stand-in.invalid"},
-    "public_url": "https://stand-in.invalid",
-    "base_url": "https://stand-in.invalid",
-    "username": "stand-in",
-    "password": "stand-in",
-    "secrets": ["stand-in"],
+_PLACEHOLDERS: dict[str, Any] = {
+    "server": {"public_url": "https://placeholder.invalid"},
+    "valt": {"base_url": "https://placeholder.invalid"},
+    "public_url": "https://placeholder.invalid",
+    "base_url": "https://placeholder.invalid",
+    "username": "placeholder",
+    "password": "placeholder",
+    "secrets": ["placeholder"],
 }
-"""For keys that have no default: without them there is nothing to check. An array's entry is left out instead."""
+"""For required keys: without them there is nothing to check. An array's entry is left out instead."""
 
-Place = tuple[int | str, ...]
+Path = tuple[int | str, ...]
 
 
-class Remainder:
-    """*raw* without what *error* found wrong."""
+class PartialSettings:
+    """The valid part of *raw*, given the *error* that its validation raised."""
 
     def __init__(self, raw: dict[str, Any], error: ValidationError) -> None:
         details = error.errors(include_url=False, include_input=False)
-        self._wrong = [place_of(detail) for detail in details]
+        self._invalid = [path_of(detail) for detail in details]
         self._raw = _copy(raw)
-        self._gone: set[tuple[str, int]] = set()
+        self._removed: set[tuple[str, int]] = set()
         for detail in sorted(details, key=lambda detail: len(detail["loc"]), reverse=True):
-            self._mend(place_of(detail), missing=detail["type"] == "missing")
+            self._repair(path_of(detail), missing=detail["type"] == "missing")
 
     def contradictions(self) -> list[Fault]:
-        """What the rest says against itself, save what may only follow from a value that is wrong."""
-        kept = {
-            array: [n for n in range(len(entries)) if (array, n) not in self._gone]
+        """Returns the faults of the valid part, without those that may only follow from an invalid value."""
+        numbers = {
+            array: [n for n in range(len(entries)) if (array, n) not in self._removed]
             for array, entries in self._raw.items()
             if isinstance(entries, list)
         }
-        rest = {key: [value[n] for n in kept[key]] if key in kept else value for key, value in self._raw.items()}
+        valid = {key: [value[n] for n in numbers[key]] if key in numbers else value for key, value in self._raw.items()}
         try:
-            settings = Settings.model_validate(rest)
+            settings = Settings.model_validate(valid)
         except ValidationError:
             return []
-        found = [_renumbered(fault, kept) for fault in checks.faults_of(settings)]
-        return [fault for fault in found if not self._follows(fault)]
+        faults = [_renumbered(fault, numbers) for fault in checks.faults_of(settings)]
+        return [fault for fault in faults if not self._may_follow_from_invalid(fault)]
 
-    def _mend(self, place: Place, *, missing: bool) -> None:
+    def _repair(self, path: Path, *, missing: bool) -> None:
         node: Any = self._raw
-        for part in place[:-1]:
+        for part in path[:-1]:
             try:
                 node = node[part]
             except (KeyError, IndexError, TypeError):
                 return
-        last = place[-1]
-        if last in _STAND_INS and isinstance(node, dict):
-            node[last] = _copy(_STAND_INS[str(last)])
-        elif len(place) == 2 and isinstance(last, int):
-            self._gone.add((str(place[0]), last))
-        elif missing and len(place) > 2 and isinstance(place[1], int):
-            self._gone.add((str(place[0]), place[1]))
+        last = path[-1]
+        if last in _PLACEHOLDERS and isinstance(node, dict):
+            node[last] = _copy(_PLACEHOLDERS[str(last)])
+        elif len(path) == 2 and isinstance(last, int):
+            self._removed.add((str(path[0]), last))
+        elif missing and len(path) > 2 and isinstance(path[1], int):
+            self._removed.add((str(path[0]), path[1]))
         elif isinstance(node, dict):
             node.pop(last, None)
         elif isinstance(node, list) and isinstance(last, int):
-            self._mend(place[:-1], missing=False)
+            self._repair(path[:-1], missing=False)
 
-    def _follows(self, fault: Fault) -> bool:
+    def _may_follow_from_invalid(self, fault: Fault) -> bool:
         parts = fault.key.split(".")
-        return any([str(part) for part in place[: len(parts)]] == parts for place in self._wrong)
+        return any([str(part) for part in path[: len(parts)]] == parts for path in self._invalid)
 
 
 def _copy(node: Any) -> Any:
-    """Tables and arrays anew; a Secret refuses to be copied, and need not be."""
+    """Returns a copy of the tables and arrays. Values are shared: a Secret refuses to be copied."""
     if isinstance(node, dict):
         return {key: _copy(value) for key, value in node.items()}
     return [_copy(value) for value in node] if isinstance(node, list) else node
 
 
-def _renumbered(fault: Fault, kept: dict[str, list[int]]) -> Fault:
-    """*fault* with its entry's number in the file, not in what was left of it."""
+def _renumbered(fault: Fault, numbers: dict[str, list[int]]) -> Fault:
+    """Returns *fault* with its entry's number in the file instead of the number among the valid entries."""
     array, *rest = fault.key.split(".")
-    if array not in kept or not rest or not rest[0].isdigit():
+    if array not in numbers or not rest or not rest[0].isdigit():
         return fault
-    numbers: Sequence[int] = kept[array]
-    key = ".".join([array, str(numbers[int(rest[0])]), *rest[1:]])
+    in_file: Sequence[int] = numbers[array]
+    key = ".".join([array, str(in_file[int(rest[0])]), *rest[1:]])
     return Fault(key, fault.line, fault.reason, fault.remedy)

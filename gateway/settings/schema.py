@@ -1,4 +1,4 @@
-"""The settings, described: a JSON Schema for editors, and a list for the README's table. Both come from the models."""
+"""The JSON Schema of the file, for editors, and the list of its keys, for the README. Both are made from the models."""
 
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -6,10 +6,10 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from gateway.settings import model
-from gateway.settings.model import Settings
+from gateway.settings import identity
+from gateway.settings.model import AccountSettings, Settings
 
-_SPELLED = {
+_SECRETS = {
     "AccountSettings": ("password",),
     "HeaderSettings": ("secret",),
     "TicketSettings": ("secret", "public_key"),
@@ -28,9 +28,9 @@ class DocumentedKey:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of the file: every key, secrets in their three spellings, nothing else."""
+    """Returns the JSON Schema (2020-12) of the file, with each secret also as ``_file`` and ``_env``."""
     schema = Settings.model_json_schema(by_alias=True)
-    for name, secrets in _SPELLED.items():
+    for name, secrets in _SECRETS.items():
         table = schema["$defs"][name]
         for secret in secrets:
             text = table["properties"][secret]
@@ -49,7 +49,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def documented_keys() -> list[DocumentedKey]:
-    """Every key of every table, in the file's order."""
+    """Returns every key of every table, in the order of the file."""
     rows: list[DocumentedKey] = []
     for section, field in Settings.model_fields.items():
         for heading, table in _tables(section, field):
@@ -63,15 +63,15 @@ def documented_keys() -> list[DocumentedKey]:
 
 def _tables(section: str, field: FieldInfo) -> list[tuple[str, type[BaseModel]]]:
     if section == "identity":
-        kinds = (model.JwtSettings, model.HeaderSettings, model.TicketSettings, model.OidcSettings)
+        kinds = (identity.JwtSettings, identity.HeaderSettings, identity.TicketSettings, identity.OidcSettings)
         return [(f'[[identity]] type = "{get_args(kind.model_fields["type"].annotation)[0]}"', kind) for kind in kinds]
     arguments = [field.annotation, *get_args(field.annotation)]
     table = next(a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel))
     heading = f"[[{section}]]" if str(field.annotation).startswith("tuple") else f"[{section}]"
-    found: list[tuple[str, type[BaseModel]]] = [(heading, table)]
+    tables: list[tuple[str, type[BaseModel]]] = [(heading, table)]
     if section == "valt":
-        found.append(("[valt.accounts.NAME]", model.AccountSettings))
-    return found
+        tables.append(("[valt.accounts.NAME]", AccountSettings))
+    return tables
 
 
 def _default(info: FieldInfo) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.model import GrantSettings
+from gateway.settings.grants import GrantSettings
 from tests.support.client import RawConnection, connect, parse_response, request
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
 

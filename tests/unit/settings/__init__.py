@@ -1,1 +1,1 @@
-"""Tests of what an operator may say."""
+"""Tests of the configuration file."""

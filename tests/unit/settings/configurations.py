@@ -1,4 +1,4 @@
-"""A configuration file in a folder of its own, with the secret files it names."""
+"""A valid configuration to change, and the shipped files with the secret files that they name."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -54,7 +54,7 @@ def load_text(
 
 
 def with_secrets(folder: Path, shipped: Path) -> Path:
-    """A copy of a *shipped* file in *folder*, whose /run/secrets stands there too."""
+    """Returns a copy of a *shipped* file in *folder*, whose /run/secrets is a subfolder."""
     secrets = folder / "secrets"
     secrets.mkdir()
     for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session"):

@@ -1,4 +1,4 @@
-"""Broken files of many kinds, each with the words the operator is told."""
+"""Broken files of many kinds, each with the faults that are reported."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from gateway.settings.loading import load
 from tests.unit.settings.broken import BROKEN
 from tests.unit.settings.configurations import GOOD, load_text
 
-TOLD = {
+EXPECTED = {
     name: faults.splitlines()
     for part in Path(__file__).with_name("expected_faults.txt").read_text().removeprefix("# ").rstrip().split("\n\n# ")
     for name, _, faults in [part.partition("\n")]
@@ -18,26 +18,26 @@ TOLD = {
 
 @pytest.mark.promise("rules-11")
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_file_is_told_with_key_line_reason_and_remedy(tmp_path: Path, name: str) -> None:
+def test_a_fault_has_key_line_reason_and_remedy(tmp_path: Path, name: str) -> None:
     loaded = load_text(tmp_path, BROKEN[name])
 
     assert loaded.settings is None
-    assert [str(fault) for fault in loaded.faults] == TOLD[name]
+    assert [str(fault) for fault in loaded.faults] == EXPECTED[name]
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_fault_never_tells_what_a_secret_is(tmp_path: Path, name: str) -> None:
+def test_a_fault_never_contains_a_secret(tmp_path: Path, name: str) -> None:
     assert "planted" not in repr(load_text(tmp_path, BROKEN[name]))
 
 
-def test_the_file_from_which_the_broken_ones_are_made_is_good(tmp_path: Path) -> None:
+def test_the_base_file_has_no_fault_or_warning(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, GOOD)
 
     assert loaded.faults == ()
     assert loaded.warnings == ()
 
 
-def test_every_fault_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once_in_file_order(tmp_path: Path) -> None:
     text = GOOD.replace("https://recordings", "http://recordings")  # line 2
     text = text.replace('"https://valt.example.edu"\n', '"https://valt.example.edu"\ntoken_tll = "6h"\n')  # line 6
     text = text.replace('audience = "valt-gateway"\n', "")  # the entry of line 12
@@ -56,7 +56,7 @@ def test_every_fault_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) ->
     ]
 
 
-def test_an_entry_keeps_its_number_where_one_before_it_is_wrong(tmp_path: Path) -> None:
+def test_an_entry_keeps_its_number_after_an_invalid_one(tmp_path: Path) -> None:
     grant = '[[grants]]\nname = "{}"\ngroups = ["a"]\nrecordings = ["*"]\naccount = "{}"\n'
     text = GOOD + grant.format("second", "reviewer").replace('groups = ["a"]\n', "").replace('recordings = ["*"]\n', "")
     text += grant.format("third", "nobody")
@@ -66,13 +66,13 @@ def test_an_entry_keeps_its_number_where_one_before_it_is_wrong(tmp_path: Path) 
     assert [fault.key for fault in loaded.faults] == ["grants.1.recordings", "grants.2.account"]
 
 
-def test_what_only_follows_from_a_wrong_value_is_not_told_besides(tmp_path: Path) -> None:
+def test_a_fault_that_follows_from_another_is_not_reported(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, GOOD.replace('groups = ["supervisors"]', 'groups = "supervisors"'))
 
     assert [fault.key for fault in loaded.faults] == ["grants.0.groups"]
 
 
-def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
     loaded = load(tmp_path / "none.toml", {})
 
     assert loaded.faults == (

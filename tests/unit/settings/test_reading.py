@@ -1,4 +1,4 @@
-"""What is read from a good file: values, secrets, paths, and the environment's twins."""
+"""What is read from a valid file and the environment: values, secrets and paths."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
-from gateway.settings.model import HeaderSettings, Settings
+from gateway.settings.identity import HeaderSettings
+from gateway.settings.model import Settings
 from gateway.settings.values import seconds
 from tests.unit.settings.configurations import GOOD, load_text, private
 
@@ -29,7 +30,7 @@ def test_a_duration_is_read_as_seconds(text: str, expected: float) -> None:
     assert seconds(text) == expected
 
 
-def test_defaults_are_read_like_what_is_written(tmp_path: Path) -> None:
+def test_defaults_are_converted_like_given_values(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
 
     assert settings.server.drain_timeout == 60.0
@@ -39,14 +40,14 @@ def test_defaults_are_read_like_what_is_written(tmp_path: Path) -> None:
     assert settings.audit.file == "-"
 
 
-def test_settings_do_not_change(tmp_path: Path) -> None:
+def test_settings_are_immutable(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
 
     with pytest.raises(ValueError, match="frozen"):
         settings.server.workers = 2  # type: ignore[misc]
 
 
-def test_a_slash_at_the_end_of_public_url_is_forgiven(tmp_path: Path) -> None:
+def test_a_trailing_slash_of_public_url_is_removed(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, GOOD.replace("recordings.example.edu", "recordings.example.edu/"))
 
     assert settings.server.public_url == "https://recordings.example.edu"
@@ -64,7 +65,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert settings.audit.file == str(tmp_path / "a.jsonl")
 
 
-def test_a_secret_in_a_file_is_forgiven_its_newline(tmp_path: Path) -> None:
+def test_the_trailing_newline_of_a_secret_file_is_removed(tmp_path: Path) -> None:
     private(tmp_path / "password", "planted\n")
 
     settings = settings_of(tmp_path, GOOD.replace('password = "planted-password"', 'password_file = "password"'))
@@ -72,7 +73,7 @@ def test_a_secret_in_a_file_is_forgiven_its_newline(tmp_path: Path) -> None:
     assert settings.valt.accounts["reviewer"].password == Secret("planted")
 
 
-def test_a_secret_in_a_variable_is_read_from_there(tmp_path: Path) -> None:
+def test_a_secret_is_read_from_an_environment_variable(tmp_path: Path) -> None:
     text = GOOD.replace('password = "planted-password"', 'password_env = "REVIEWER"')
 
     settings = settings_of(tmp_path, text, {"REVIEWER": "planted"})
@@ -80,7 +81,7 @@ def test_a_secret_in_a_variable_is_read_from_there(tmp_path: Path) -> None:
     assert settings.valt.accounts["reviewer"].password == Secret("planted")
 
 
-def test_a_file_of_session_secrets_holds_one_a_line_and_the_first_stays_first(tmp_path: Path) -> None:
+def test_a_file_of_session_secrets_has_one_per_line_in_order(tmp_path: Path) -> None:
     private(tmp_path / "sessions", f"{LONG.format('new')}\n\n{LONG.format('old')}\n")
 
     session = settings_of(tmp_path, GOOD + '[session]\nsecrets_file = "sessions"\n').session
@@ -89,7 +90,7 @@ def test_a_file_of_session_secrets_holds_one_a_line_and_the_first_stays_first(tm
     assert session.secrets == (Secret(LONG.format("new")), Secret(LONG.format("old")))
 
 
-def test_a_secret_file_that_everybody_may_read_is_warned_about(tmp_path: Path) -> None:
+def test_a_world_readable_secret_file_is_a_warning(tmp_path: Path) -> None:
     private(tmp_path / "password", "planted\n")
     (tmp_path / "password").chmod(0o644)
 
@@ -99,13 +100,13 @@ def test_a_secret_file_that_everybody_may_read_is_warned_about(tmp_path: Path) -
     assert [warning.key for warning in loaded.warnings] == ["valt.accounts.reviewer.password_file"]
 
 
-def test_settings_print_without_their_secrets(tmp_path: Path) -> None:
+def test_the_repr_of_settings_has_no_secret(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, GOOD + SESSION)
 
     assert "planted" not in f"{settings!r} {settings} {settings.valt.accounts['reviewer']!r}"
 
 
-def test_the_header_provider_says_from_whom(tmp_path: Path) -> None:
+def test_the_addresses_of_a_header_provider_are_networks(tmp_path: Path) -> None:
     text = GOOD + '[[identity]]\ntype = "header"\nname = "front"\nfrom = ["10.0.0.5", "unix", "fd00::/8"]\n'
 
     provider = settings_of(tmp_path, text).identity[1]
@@ -121,7 +122,7 @@ def test_plain_http_is_allowed_for_loopback(tmp_path: Path, address: str) -> Non
     assert load_text(tmp_path, text).warnings == ()
 
 
-def test_plain_http_to_valt_elsewhere_is_warned_about(tmp_path: Path) -> None:
+def test_plain_http_to_a_remote_valt_is_a_warning(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, GOOD.replace("https://valt", "http://valt"))
 
     assert loaded.settings is not None
@@ -129,14 +130,14 @@ def test_plain_http_to_valt_elsewhere_is_warned_about(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise("streams-20", "findings-1", "findings-21")
-def test_redirect_delivery_is_warned_about(tmp_path: Path) -> None:
+def test_redirect_delivery_is_a_warning(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, GOOD + 'delivery = "redirect"\n')
 
     assert loaded.settings is not None
     assert [(warning.key, warning.line) for warning in loaded.warnings] == [("grants.0.delivery", 22)]
 
 
-def test_the_environment_is_laid_over_the_file(tmp_path: Path) -> None:
+def test_environment_variables_override_the_file(tmp_path: Path) -> None:
     settings = settings_of(
         tmp_path,
         GOOD,
@@ -154,7 +155,7 @@ def test_the_environment_is_laid_over_the_file(tmp_path: Path) -> None:
     assert settings.links.margin == 10.0
 
 
-def test_text_of_digits_stays_text_in_the_environment(tmp_path: Path) -> None:
+def test_digits_stay_text_in_the_environment(tmp_path: Path) -> None:
     digits = "1234567890" * 4
 
     settings = settings_of(
@@ -166,11 +167,11 @@ def test_text_of_digits_stays_text_in_the_environment(tmp_path: Path) -> None:
     assert settings.branding.name == "2026"
 
 
-def test_names_without_a_double_underscore_are_left_alone(tmp_path: Path) -> None:
+def test_variables_without_a_double_underscore_are_ignored(tmp_path: Path) -> None:
     settings_of(tmp_path, GOOD, {"VALT_GATEWAY_PORT": "tcp://10.0.0.1:80", "VALT_GATEWAY_SERVICE_HOST": "10.0.0.1"})
 
 
-def test_a_fault_of_the_environment_is_told_by_the_variable(tmp_path: Path) -> None:
+def test_a_fault_of_the_environment_names_the_variable(tmp_path: Path) -> None:
     loaded = load_text(
         tmp_path,
         GOOD,
@@ -185,7 +186,7 @@ def test_a_fault_of_the_environment_is_told_by_the_variable(tmp_path: Path) -> N
 
     assert sorted((fault.key, fault.line, fault.reason) for fault in loaded.faults) == [
         ("VALT_GATEWAY_GRANTS__NAME", None, "names a key of an array"),
-        ("VALT_GATEWAY_LINKS__MARGN", None, "is no key that is known"),
+        ("VALT_GATEWAY_LINKS__MARGN", None, "is an unknown key"),
         ("VALT_GATEWAY_SERVER__CORS_ORIGINS.0", None, "is not a plain http(s) URL"),
         ("VALT_GATEWAY_SERVER__WORKERS", None, "is not a whole number"),
         ("VALT_GATEWAY_SESSION__SECRET", None, "is shorter than 32 bytes"),
@@ -193,19 +194,19 @@ def test_a_fault_of_the_environment_is_told_by_the_variable(tmp_path: Path) -> N
     assert "planted" not in repr(loaded)
 
 
-def test_examples_are_tried_and_their_faults_placed(tmp_path: Path) -> None:
+def test_faults_of_examples_have_their_line(tmp_path: Path) -> None:
     def refuse(settings: Settings) -> Iterator[Fault]:
-        yield Fault("examples.0", None, f"is refused by {len(settings.grants)} rule", "mend it")
+        yield Fault("examples.0", None, f"is refused by {len(settings.grants)} rule", "correct it")
 
     text = GOOD + '\n[[examples]]\nsubject = "anna"\nrecording = "1"\nallowed = true\n'
 
     loaded = load_text(tmp_path, text, try_examples=refuse)
 
     assert loaded.settings is None
-    assert loaded.faults == (Fault("examples.0", 23, "is refused by 1 rule", "mend it"),)
+    assert loaded.faults == (Fault("examples.0", 23, "is refused by 1 rule", "correct it"),)
 
 
-def test_examples_are_not_tried_on_rules_that_are_wrong(tmp_path: Path) -> None:
+def test_examples_are_not_tried_if_there_is_a_fault(tmp_path: Path) -> None:
     def never(settings: Settings) -> Iterator[Fault]:
         raise AssertionError(settings)
 
@@ -219,14 +220,14 @@ def test_examples_are_not_tried_on_rules_that_are_wrong(tmp_path: Path) -> None:
     "narrower",
     ['rooms = ["Room 3"]', 'created_within = "90d"', "author_is_me = true", 'template = { course = "x" }'],
 )
-def test_a_rule_after_a_narrower_one_is_not_in_its_shadow(tmp_path: Path, narrower: str) -> None:
+def test_a_rule_after_a_narrower_one_is_not_shadowed(tmp_path: Path, narrower: str) -> None:
     wider = '\n[[grants]]\nname = "w"\ngroups = ["supervisors"]\nrecordings = ["*"]\naccount = "reviewer"\n'
 
     assert load_text(tmp_path, f"{GOOD}{narrower}\n{wider}").faults == ()
 
 
 @pytest.mark.promise("rules-11")
-def test_a_narrower_rule_after_a_wider_one_is_in_its_shadow(tmp_path: Path) -> None:
+def test_a_narrower_rule_after_a_wider_one_is_shadowed(tmp_path: Path) -> None:
     narrower = '\n[[grants]]\nname = "n"\ngroups = ["supervisors"]\nrecordings = ["a*"]\naccount = "reviewer"\n'
 
     loaded = load_text(tmp_path, f'{GOOD}{narrower}created_within = "1d"\nrooms = ["Room 3"]\n')
@@ -234,7 +235,7 @@ def test_a_narrower_rule_after_a_wider_one_is_in_its_shadow(tmp_path: Path) -> N
     assert [fault.key for fault in loaded.faults] == ["grants.1"]
 
 
-def test_another_account_may_know_what_the_earlier_one_does_not(tmp_path: Path) -> None:
+def test_a_rule_with_another_account_is_not_shadowed(tmp_path: Path) -> None:
     condition = 'rooms = ["Room 3"]\n'
     other = '\n[[grants]]\nname = "n"\ngroups = ["supervisors"]\nrecordings = ["*"]\naccount = "{}"\n' + condition
     account = '\n[valt.accounts.trainee]\nusername = "svc-trainee"\npassword = "planted"\n'

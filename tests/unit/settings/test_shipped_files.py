@@ -1,4 +1,4 @@
-"""The files of config/ are good, the complete one is complete, and editors agree."""
+"""The files of config/ are valid, the complete one has every key, and the JSON Schema agrees with the gateway."""
 
 import json
 import re
@@ -14,14 +14,14 @@ from gateway.settings.loading import load
 from gateway.settings.schema import documented_keys, json_schema
 from tests.unit.settings.configurations import CONFIG, GOOD, SHIPPED, with_secrets
 
-TOLD_ELSEWHERE = {"video", "shared_users", "shared_groups", "secrets"}
-"""What an example may state besides; and the session's several secrets, which a comment tells."""
+NOT_IN_COMPLETE_FILE = {"video", "shared_users", "shared_groups", "secrets"}
+"""Optional facts of an example, and the session's several secrets, which a comment describes."""
 
 EACH = pytest.mark.parametrize("shipped", SHIPPED, ids=[path.stem for path in SHIPPED])
 
 
 def as_json(text: str) -> Any:
-    """A TOML text as JSON knows it: dates are text."""
+    """Returns a TOML text as JSON: dates are strings."""
     return json.loads(json.dumps(tomllib.loads(text), default=str))
 
 
@@ -37,7 +37,7 @@ def test_there_is_a_file_for_each_situation() -> None:
 
 
 @EACH
-def test_a_shipped_file_is_good_and_its_examples_hold(tmp_path: Path, shipped: Path) -> None:
+def test_a_shipped_file_has_no_fault_and_its_examples_hold(tmp_path: Path, shipped: Path) -> None:
     loaded = load(with_secrets(tmp_path, shipped), {}, try_examples=try_examples)
 
     assert loaded.faults == ()
@@ -59,20 +59,20 @@ def test_the_complete_file_shows_every_key() -> None:
         for row in documented_keys()
         if not re.search(rf"^(# )?{re.escape(row.key)}(_file)? = ", text, re.MULTILINE)
         and f"[{row.section.strip('[]')}.{row.key}]" not in text
-        and row.key not in TOLD_ELSEWHERE
+        and row.key not in NOT_IN_COMPLETE_FILE
     ]
 
     assert absent == []
 
 
-def test_what_is_marked_as_default_is_the_default() -> None:
+def test_a_value_marked_as_default_is_the_default() -> None:
     marked = re.compile(r"^(\w+) = (.+?)\s+# =(?: |$)(?!\S)", re.MULTILINE)
     defaults = {(row.key, row.default) for row in documented_keys()}
 
-    found = marked.findall((CONFIG / "gateway.toml").read_text())
+    values = marked.findall((CONFIG / "gateway.toml").read_text())
 
-    assert len(found) > 40
-    assert [f"{key} = {value}" for key, value in found if (key, value) not in defaults] == []
+    assert len(values) > 40
+    assert [f"{key} = {value}" for key, value in values if (key, value) not in defaults] == []
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_schema_refuses_what_the_gateway_refuses(broken: str) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["password", "password_file", "password_env"])
-def test_the_schema_accepts_a_secret_in_each_spelling(spelling: str) -> None:
+def test_the_schema_accepts_a_secret_by_value_file_or_variable(spelling: str) -> None:
     jsonschema.validate(as_json(GOOD.replace("password =", f"{spelling} =")), json_schema())
 
 

@@ -1,4 +1,4 @@
-"""A portal's key is tried when the file is read, not when the first viewer comes."""
+"""A portal's key is checked when the file is read, not at the first request."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from gateway.settings.keys import unfit
+from gateway.settings.identity_checks import key_fault
 from tests.unit.settings.broken import PUBLIC_KEY, TICKET
 from tests.unit.settings.configurations import GOOD, load_text
 
@@ -31,9 +31,9 @@ def private(key: PrivateKeyTypes) -> str:
     ],
     ids=["Ed25519", "P-256", "RSA"],
 )
-def test_a_key_fits_its_own_algorithms_and_no_other(key: PrivateKeyTypes, algorithms: set[str]) -> None:
-    assert {algorithm for algorithm in ALL if unfit(public(key), [algorithm]) is None} == algorithms
-    assert unfit(public(key), ALL) is None
+def test_a_key_suits_its_own_algorithms_and_no_other(key: PrivateKeyTypes, algorithms: set[str]) -> None:
+    assert {algorithm for algorithm in ALL if key_fault(public(key), [algorithm]) is None} == algorithms
+    assert key_fault(public(key), ALL) is None
 
 
 @pytest.mark.parametrize(
@@ -41,21 +41,21 @@ def test_a_key_fits_its_own_algorithms_and_no_other(key: PrivateKeyTypes, algori
     [ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024)],
     ids=["another curve", "short RSA"],
 )
-def test_a_key_that_no_algorithm_takes_is_refused(key: PrivateKeyTypes) -> None:
-    found = unfit(public(key), ALL)
-    assert found is not None
-    assert "of a kind that no algorithm takes" in found[0]
+def test_an_unsupported_key_is_refused(key: PrivateKeyTypes) -> None:
+    fault = key_fault(public(key), ALL)
+    assert fault is not None
+    assert fault[0] == "is of an unsupported kind"
 
 
-def test_a_portals_private_key_is_refused_and_not_told(tmp_path: Path) -> None:
+def test_a_portals_private_key_is_refused_and_not_repeated(tmp_path: Path) -> None:
     pem = private(ed25519.Ed25519PrivateKey.generate())
     (tmp_path / "portal.pem").write_text(pem)
     loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, 'public_key_file = "portal.pem"\n'))
     (fault,) = loaded.faults
-    assert (fault.key, fault.reason) == ("identity.1.public_key", "is a private key, which is the portal's alone")
+    assert (fault.key, fault.reason) == ("identity.1.public_key", "is a private key, which only the portal may have")
     assert pem.splitlines()[1] not in repr(loaded)
 
 
-def test_a_key_file_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+def test_a_missing_key_file_is_reported_once(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, 'public_key_file = "nowhere.pub"\n'))
     assert [fault.key for fault in loaded.faults] == ["identity.1.public_key_file"]

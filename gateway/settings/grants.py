@@ -1,0 +1,42 @@
+"""``[[grants]]``, the rules, and ``[[examples]]``, which check-config tries against them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.settings.values import Duration, Name, Table
+
+
+class GrantSettings(Table):
+    """A rule. All conditions that are given must hold."""
+
+    name: Name = Field(description="name of the rule in metrics, audit and log")
+    groups: tuple[str, ...] = Field((), description="any of these groups,")
+    subjects: tuple[str, ...] = Field((), description='or any of these people; "*" is anyone signed in')
+    recordings: tuple[str, ...] = Field(description="ids or globs")
+    account: str = Field(description="account of `[valt.accounts]` that VALT is asked as")
+    delivery: Literal["proxy", "redirect"] = Field("proxy", description="how the bytes reach the client")
+    download: bool = Field(True, description="whether `?download` is allowed")
+    rooms: tuple[str, ...] = Field((), description="globs of the room's name")
+    authors: tuple[str, ...] = Field((), description="globs of the author's VALT user name")
+    names: tuple[str, ...] = Field((), description="globs of the recording's name")
+    template: dict[str, str] = Field({}, description="template field = glob of its value")
+    created_within: Duration | None = Field(None, description="recorded no longer ago than this")
+    author_is_me: bool = Field(False, description="the person recorded it")
+    shared_with_me: bool = Field(False, description="VALT shares it with the person or a group of theirs")
+
+
+class ExampleSettings(Table):
+    """A decision that the rules must make, with the facts about the recording that they may need."""
+
+    subject: str = Field(description="the person")
+    groups: tuple[str, ...] = Field((), description="the person's groups")
+    recording: str = Field(description="id of the recording")
+    allowed: bool = Field(description="the decision that the rules must make")
+    room: str | None = Field(None, description="the recording's room")
+    author: str | int | None = Field(None, description="the recording's author, by VALT user name or user id")
+    name: str | None = Field(None, description="the recording's name")
+    template: dict[str, str] = Field({}, description="the recording's template fields")
+    age: Duration | None = Field(None, description="time since it was recorded")
+    shared_users: tuple[int, ...] = Field((), description="VALT user ids it is shared with")
+    shared_groups: tuple[int, ...] = Field((), description="VALT user group ids it is shared with")

@@ -1,0 +1,102 @@
+"""The kinds of ``[[identity]]``: who may prove who they are, and how."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.settings.addresses import HttpsUrl, Network, OptionalHttpsUrl
+from gateway.settings.values import (
+    Algorithm,
+    Duration,
+    HeaderName,
+    Name,
+    OptionalHeaderName,
+    SecretText,
+    Table,
+    Text,
+    TicketAlgorithm,
+    duration_field,
+)
+
+_DEFAULT_ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "ES256", "EdDSA", "PS256")
+
+
+class JwtSettings(Table):
+    """A signed token in a request header."""
+
+    type: Literal["jwt"]
+    name: Name = Field(description="name of the provider in metrics and audit")
+    header: HeaderName = Field("Authorization", description='header of the token; "Bearer " is understood')
+    issuer: HttpsUrl = Field(description="required `iss` of the tokens")
+    audience: Text = Field(description="required `aud` of the tokens")
+    jwks_url: OptionalHttpsUrl = Field("", description="URL of the signing keys, else discovered from the issuer")
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = Field(
+        _DEFAULT_ALGORITHMS, description="accepted signature algorithms"
+    )
+    leeway: Duration = duration_field("30s", "allowed difference between the clocks")
+    subject_claim: str = Field("sub", description="claim that names the person")
+    groups_claim: str = Field("groups", description="claim that lists the person's groups")
+
+
+class HeaderSettings(Table):
+    """Request headers set by a reverse proxy that has authenticated the person."""
+
+    type: Literal["header"]
+    name: Name = Field(description="name of the provider in metrics and audit")
+    subject_header: HeaderName = Field("X-Forwarded-User", description="header that names the person")
+    groups_header: HeaderName = Field("X-Forwarded-Groups", description="header that lists the person's groups")
+    groups_separator: Text = Field(",", description="separates two groups")
+    from_: Annotated[tuple[Network, ...], Field(min_length=1)] = Field(
+        alias="from", description="addresses of the proxy: the socket's peer, never a forwarded address"
+    )
+    secret_header: OptionalHeaderName = Field("", description="header in which the proxy also sends the secret")
+    secret: SecretText | None = Field(None, description="required value of `secret_header`")
+
+
+class TicketSettings(Table):
+    """A short-lived JWT that a portal signs into a link."""
+
+    type: Literal["ticket"]
+    name: Name = Field(description="name of the provider in metrics and audit")
+    issuer: HttpsUrl = Field(description="required `iss` of the tickets: the portal that signs them")
+    audience: str = Field("", description="required `aud` of the tickets; if empty, `server.public_url`")
+    algorithms: Annotated[tuple[TicketAlgorithm, ...], Field(min_length=1)] = Field(
+        ("EdDSA",), description="accepted signature algorithms"
+    )
+    public_key: SecretText | None = Field(None, description="the portal's public key, PEM")
+    secret: SecretText | None = Field(None, description="the shared secret for HS256, 32 bytes or more")
+    max_age: Duration = duration_field("60s", "a ticket that is older, or valid for longer, is refused")
+    subject_claim: str = Field("sub", description="claim that names the person")
+    groups_claim: str = Field("groups", description="claim that lists the person's groups")
+
+    @property
+    def key(self) -> str:
+        """The text of the verification key, empty if there is none."""
+        chosen = self.public_key or self.secret
+        return "" if chosen is None else chosen.reveal()
+
+
+class OidcSettings(Table):
+    """Sign-in at an OpenID Connect provider by the gateway itself."""
+
+    type: Literal["oidc"]
+    name: Name = Field(description="name of the provider in metrics and audit")
+    issuer: HttpsUrl = Field(description="the OpenID provider")
+    client_id: Text = Field(description="as registered at the provider")
+    client_secret: SecretText | None = Field(None, description="as registered at the provider")
+    private_key: SecretText | None = Field(None, description="PEM, for `private_key_jwt`")
+    client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] = Field(
+        "client_secret_basic", description="how the gateway authenticates at the token endpoint"
+    )
+    scopes: tuple[str, ...] = Field(("openid", "profile", "email", "groups"), description="requested scopes")
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = Field(
+        _DEFAULT_ALGORITHMS, description="accepted signature algorithms of ID tokens"
+    )
+    leeway: Duration = duration_field("30s", "allowed difference between the clocks")
+    subject_claim: str = Field("sub", description="claim that names the person")
+    groups_claim: str = Field("groups", description="claim that lists the person's groups")
+
+
+IdentitySettings = Annotated[JwtSettings | HeaderSettings | TicketSettings | OidcSettings, Field(discriminator="type")]
+
+PROVIDER_TYPES = frozenset({"jwt", "header", "ticket", "oidc"})

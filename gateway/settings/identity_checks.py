@@ -1,0 +1,99 @@
+"""Checks of ``[[identity]]``: what a kind of provider needs besides, and whether a portal's key can verify tickets."""
+
+from collections.abc import Iterable, Iterator
+
+from gateway.settings.faults import Fault
+from gateway.settings.identity import HeaderSettings, OidcSettings, TicketSettings
+from gateway.settings.model import Settings
+from gateway.settings.secrets import UNREAD
+
+_HMAC_BYTES = 32
+_RSA_BITS = 2048
+_CLIENT_AUTH_KEYS = {
+    "client_secret_basic": "client_secret",
+    "client_secret_post": "client_secret",
+    "private_key_jwt": "private_key",
+}
+
+
+def identity_faults(settings: Settings) -> Iterator[Fault]:
+    """Yields the faults of the providers, without lines."""
+    if not settings.identity and not settings.service_keys:
+        yield Fault("identity", None, "is empty: nobody can prove who they are", "add an [[identity]] table")
+    for number, provider in enumerate(settings.identity):
+        key = f"identity.{number}"
+        if isinstance(provider, TicketSettings | OidcSettings) and settings.session is None:
+            reason = f'needs a session: a provider of type "{provider.type}" starts one'
+            yield Fault(f"{key}.type", None, reason, "add a [session] table with secret_file")
+        if isinstance(provider, TicketSettings):
+            yield from _ticket_faults(key, provider)
+        elif isinstance(provider, OidcSettings):
+            yield from _oidc_faults(key, provider)
+        elif isinstance(provider, HeaderSettings):
+            yield from _header_faults(key, provider)
+
+
+def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
+    if bool(provider.secret_header) != (provider.secret is not None):
+        yield Fault(f"{key}.secret_header", None, "needs a secret, and the reverse", "give both or neither")
+    names = [provider.subject_header, provider.groups_header, provider.secret_header]
+    for number, name in enumerate(("groups_header", "secret_header"), 1):
+        if names[number].lower() in (earlier.lower() for earlier in names[:number]):
+            yield Fault(f"{key}.{name}", None, "is used for something else already", "give it a header of its own")
+
+
+def _ticket_faults(key: str, provider: TicketSettings) -> Iterator[Fault]:
+    hmac = "HS256" in provider.algorithms
+    if hmac and len(provider.algorithms) > 1:
+        yield Fault(f"{key}.algorithms", None, "mixes HS256 with public-key algorithms", "use only one kind")
+    elif hmac and (provider.secret is None or provider.public_key is not None):
+        reason = "is missing, or a public key is given: HS256 is verified with a secret"
+        yield Fault(f"{key}.secret", None, reason, "use secret_file")
+    elif hmac and len(provider.key.encode()) < _HMAC_BYTES:
+        yield Fault(f"{key}.secret", None, "is shorter than 32 bytes", "make one with: openssl rand -base64 48")
+    elif not hmac and (provider.public_key is None or provider.secret is not None):
+        remedy = "name the portal's key: public_key_file"
+        yield Fault(f"{key}.public_key", None, "is missing, or a secret is given", remedy)
+    elif not hmac and provider.key != UNREAD:
+        fault = key_fault(provider.key, provider.algorithms)
+        if fault is not None:
+            yield Fault(f"{key}.public_key", None, *fault)
+
+
+def _oidc_faults(key: str, provider: OidcSettings) -> Iterator[Fault]:
+    required = _CLIENT_AUTH_KEYS.get(provider.client_auth)
+    if required and getattr(provider, required) is None:
+        reason = f"is missing: client_auth is {provider.client_auth}"
+        yield Fault(f"{key}.{required}", None, reason, f"give {required}_file")
+    if "openid" not in provider.scopes:
+        remedy = "add it: OpenID Connect Core 1.0, section 3.1.2.1, requires it"
+        yield Fault(f"{key}.scopes", None, 'lacks "openid"', remedy)
+
+
+def key_fault(pem: str, algorithms: Iterable[str]) -> tuple[str, str] | None:
+    """Returns reason and remedy if *pem* cannot verify signatures of any of *algorithms* (RFC 7518, section 3.1)."""
+    # cryptography takes a while to load, and few configurations have a portal
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    if "PRIVATE KEY" in pem:
+        return "is a private key, which only the portal may have", "use its public key: openssl pkey -in KEY -pubout"
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return "is not a public key", "write it as PEM, which begins with -----BEGIN PUBLIC KEY-----"
+    match key:
+        case Ed25519PublicKey():
+            usable = {"EdDSA"}
+        case EllipticCurvePublicKey() if isinstance(key.curve, SECP256R1):
+            usable = {"ES256"}
+        case RSAPublicKey() if key.key_size >= _RSA_BITS:
+            usable = {"RS256", "PS256"}
+        case _:
+            return "is of an unsupported kind", "use Ed25519, P-256, or RSA of 2048 bits or more"
+    if usable.isdisjoint(algorithms):
+        return "suits none of the algorithms", f"accept its own: {' or '.join(sorted(usable))}"
+    return None
