@@ -1,39 +1,32 @@
-"""What every command does with ``--config``: read it, tell its faults, or go on."""
+"""Reads the configuration for a command, and prints its faults and warnings."""
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Literal
 
 import click
 
+from gateway.cli.terminal import console_for, styled
 from gateway.settings.faults import Fault
 from gateway.settings.loading import Loaded, load
 from gateway.settings.model import Settings
 
 BAD_CONFIGURATION = 78
+"""Exit status (EX_CONFIG of sysexits.h)."""
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def config_option(function: F) -> F:
-    return click.option(
-        "--config",
-        "config",
-        required=True,
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="The TOML file.",
-    )(function)
+Severity = Literal["fault", "warning"]
+STYLES: dict[Severity, str] = {"fault": "bold red", "warning": "bold yellow"}
 
 
 def read(config: Path) -> Loaded:
+    """Returns what is in *config* and the environment, with the faults of ``[[examples]]``."""
     return load(config, os.environ, try_examples=_try_examples)
 
 
 def _try_examples(settings: Settings) -> Iterable[Fault]:
-    """The rules are imported only where there is something to try on them: the server comes with them."""
+    # The rules come with the server's libraries: they are imported only if there are examples.
     if not settings.examples:
         return ()
     from gateway.cli.examples import try_examples
@@ -42,19 +35,20 @@ def _try_examples(settings: Settings) -> Iterable[Fault]:
 
 
 def read_or_exit(config: Path) -> Settings:
-    """The settings; tells warnings, and exits with 78 where there are faults."""
+    """Returns the settings and prints warnings; prints the faults and exits with 78 if there are any."""
     loaded = read(config)
-    tell("warning", loaded.warnings)
+    print_faults("warning", loaded.warnings)
     if loaded.settings is None:
-        tell("fault", loaded.faults)
+        print_faults("fault", loaded.faults)
         sys.exit(BAD_CONFIGURATION)
     return loaded.settings
 
 
-def tell(kind: str, faults: Iterable[Fault]) -> None:
-    """One line each, to standard error; in colour on a terminal where NO_COLOR (no-color.org) is not set."""
-    color = {"fault": "red", "warning": "yellow"}[kind]
-    plain = bool(os.environ.get("NO_COLOR")) or not sys.stderr.isatty()
+def print_faults(severity: Severity, faults: Iterable[Fault]) -> None:
+    """Print one line per fault to standard error, in colour if that is a terminal."""
+    console = console_for(sys.stderr)
     for fault in faults:
-        label = kind if plain else click.style(kind, fg=color, bold=True)
-        click.echo(f"{label}: {fault}", err=True, color=not plain)
+        if console is None:
+            click.echo(f"{severity}: {fault}", err=True)
+        else:
+            console.print(styled(severity, STYLES[severity]) + styled(f": {fault}"))

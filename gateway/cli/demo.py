@@ -1,4 +1,4 @@
-"""``demo``: a VALT simulator, a portal and a gateway between them, on loopback, with real films."""
+"""``demo``: runs a VALT simulator, a portal and a gateway between them, on loopback, with real videos."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.configuration import tell
+from gateway.cli.configuration import BAD_CONFIGURATION, print_faults
 
 
 @click.command()
@@ -17,20 +17,20 @@ from gateway.cli.configuration import tell
 @click.option("--portal-port", default=8090, show_default=True, help="The portal's port.")
 @click.option("--admin-port", default=9464, show_default=True, help="The admin listener's port.")
 def command(port: int, portal_port: int, admin_port: int) -> None:
-    """Run the demo. Open the address that it prints; Ctrl-C ends it."""
+    """Run the demo. Open the portal's address in a browser; Ctrl-C ends it."""
     with tempfile.TemporaryDirectory(prefix="valt-gateway-demo-") as folder:
         sys.exit(asyncio.run(_run(Path(folder), port, portal_port, admin_port)))
 
 
 async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> int:
-    from gateway.cli.serve import until_told
+    from gateway.cli.serve import run_until_signal
     from gateway.server import Gateway
     from gateway.settings.loading import load
-    from gateway.sim.demo import make_portal_key, write_demo_configuration
+    from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
     from gateway.sim.portal import Portal
     from gateway.sim.valt import ValtSimulator
 
-    port, portal_port, admin_port = (_free(wanted) for wanted in (port, portal_port, admin_port))
+    port, portal_port, admin_port = (_free_port(preferred) for preferred in (port, portal_port, admin_port))
     async with ValtSimulator() as valt:
         portal = Portal(valt.recordings, make_portal_key(folder))
         await portal.start(portal_port)
@@ -45,9 +45,9 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
         )
         loaded = load(config, os.environ)
         if loaded.settings is None:
-            tell("fault", loaded.faults)
+            print_faults("fault", loaded.faults)
             await portal.stop()
-            return 78
+            return BAD_CONFIGURATION
 
         def announce(public: str, admin: str) -> None:
             click.echo(
@@ -59,14 +59,14 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
             )
 
         try:
-            return await until_told(Gateway(loaded.settings), config, announce)
+            return await run_until_signal(Gateway(loaded.settings), config, announce)
         finally:
             await portal.stop()
 
 
-def _free(wanted: int) -> int:
-    """*wanted* if nobody has it, or a port that the system chooses."""
-    for port in (wanted, 0):
+def _free_port(preferred: int) -> int:
+    """Returns *preferred* if it is free, else a port that the system chooses."""
+    for port in (preferred, 0):
         with socket.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -1,4 +1,4 @@
-"""``[[examples]]``: policy with its own tests, tried against the rules and what the example states of the recording."""
+"""Tries ``[[examples]]``: decisions that the rules must make, with the facts about the recording that each states."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,19 +11,20 @@ from gateway.model import Identity, IdentityKind, RecordingDetails
 from gateway.policy import Rules
 from gateway.request_record import RequestRecord
 from gateway.settings.faults import Fault
-from gateway.settings.model import ExampleSettings, Settings
+from gateway.settings.grants import ExampleSettings
+from gateway.settings.model import Settings
 
 
-class Silent:
-    """A listener that has nobody to tell."""
+class NullObserver:
+    """An observer that ignores everything."""
 
     def on_event(self, event: Event) -> None: ...
 
     def on_request_end(self, record: RequestRecord) -> None: ...
 
 
-class Now(SystemClock):
-    """One moment."""
+class FrozenClock(SystemClock):
+    """A clock whose wall time stays at the moment of its creation, so that an example's age is exact."""
 
     def __init__(self) -> None:
         self._now = super().now()
@@ -32,8 +33,9 @@ class Now(SystemClock):
         return self._now
 
 
-class Stated:
-    """What an example states of its recording, to every account alike. What it does not state meets no condition."""
+class StatedDetails:
+    """Implements ports.Recordings with the details that an example states, the same for every account. A condition on
+    a detail that it does not state does not hold."""
 
     def __init__(self, details: RecordingDetails) -> None:
         self._details = details
@@ -43,21 +45,21 @@ class Stated:
 
 
 def try_examples(settings: Settings) -> Iterator[Fault]:
-    """A fault for each example that the rules do not bear out."""
+    """Yields a fault for each example that the rules decide otherwise."""
     for number, example in enumerate(settings.examples):
-        clock = Now()
-        stated = Stated(_details(example, clock.now()))
-        policy = Rules(rules_of(settings.grants), stated, valt_names_of(settings), clock, Silent())
+        clock = FrozenClock()
+        details = StatedDetails(_details(example, clock.now()))
+        policy = Rules(rules_of(settings.grants), details, valt_names_of(settings), clock, NullObserver())
         identity = Identity(example.subject, "example", "example", IdentityKind.JWT, frozenset(example.groups))
         try:
             grant = asyncio.run(policy.decide(identity, example.recording))
         except AccessDeniedError as denied:
-            outcome, why = False, str(denied)
+            allowed, why = False, str(denied)
         else:
-            outcome, why = True, f"rule {grant.rule} matches"
-        if outcome != example.allowed:
-            wanted = "is to be allowed and is not" if example.allowed else "is not to be allowed and is"
-            yield Fault(f"examples.{number}", None, f"{wanted}: {why}", "mend the rules or the example")
+            allowed, why = True, f"rule {grant.rule} matches"
+        if allowed != example.allowed:
+            reason = "must be allowed and is denied" if example.allowed else "must be denied and is allowed"
+            yield Fault(f"examples.{number}", None, f"{reason}: {why}", "correct the rules or the example")
 
 
 def _details(example: ExampleSettings, now: float) -> RecordingDetails:

@@ -1,4 +1,4 @@
-"""``explain``: rule by rule, why a person may or may not see a recording."""
+"""``explain``: shows rule by rule why a person may or may not see a recording."""
 
 import asyncio
 import json
@@ -9,44 +9,58 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.arguments import identifier
-from gateway.cli.configuration import config_option, read_or_exit
+from gateway.cli.configuration import read_or_exit
+from gateway.cli.options import config_option, identifier
+from gateway.cli.terminal import Cell, console_for, print_table, styled
 from gateway.settings.model import Settings
 
 if TYPE_CHECKING:
     from gateway.policy import Verdict
 
+_MARKS = {True: ("yes", "bold green"), False: ("no", "red"), None: ("?", "bold yellow")}
+
 
 @click.command()
 @config_option
 @click.option("--subject", required=True, help="The person.")
-@click.option("--group", "groups", multiple=True, help="A group of theirs; may be given several times.")
+@click.option("--group", "groups", multiple=True, help="A group of the person; may be given several times.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--offline", is_flag=True, help="Do not ask VALT.")
 @click.argument("recording", type=identifier)
 @click.argument("video", type=identifier, required=False, expose_value=False)
 def command(config: Path, subject: str, groups: tuple[str, ...], as_json: bool, offline: bool, recording: str) -> None:
-    """Say why SUBJECT may or may not see RECORDING; exit 0 if they may, 1 if not.
+    """Show why SUBJECT may or may not see RECORDING; exit status 0 if they may, 1 if not.
 
     A rule is about a whole recording, so the answer is the same for each VIDEO of it.
     """
     settings = read_or_exit(config)
-    told = asyncio.run(_explain(settings, subject, groups, recording, offline=offline))
+    explanation = asyncio.run(_explain(settings, subject, groups, recording, offline=offline))
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(explanation))
     else:
-        for rule in told["rules"]:
-            mark = {True: "yes", False: "no", None: "?"}[rule["fits"]]
-            click.echo(f"{mark:>4}  {rule['name']}: {rule['why']}")
-        click.echo("allowed" if told["allowed"] else "not allowed")
-    sys.exit(0 if told["allowed"] else 1)
+        _print_explanation(explanation)
+    sys.exit(0 if explanation["allowed"] else 1)
+
+
+def _print_explanation(explanation: dict[str, Any]) -> None:
+    """Print a table if standard output is a terminal, else a line per rule; then the decision."""
+    decision = "allowed" if explanation["allowed"] else "not allowed"
+    console = console_for(sys.stdout)
+    if console is None:
+        for rule in explanation["rules"]:
+            click.echo(f"{_MARKS[rule['fits']][0]:>4}  {rule['name']}: {rule['why']}")
+        click.echo(decision)
+        return
+    rows: list[list[Cell]] = [[rule["name"], _MARKS[rule["fits"]], rule["why"]] for rule in explanation["rules"]]
+    print_table(console, ("rule", "matches", "why"), rows)
+    console.print(styled(decision, "bold green" if explanation["allowed"] else "bold red"))
 
 
 async def _explain(
     settings: Settings, subject: str, groups: tuple[str, ...], recording: str, *, offline: bool
 ) -> dict[str, Any]:
     from gateway.app import rules_of, valt_names_of
-    from gateway.cli.examples import Silent
+    from gateway.cli.examples import NullObserver
     from gateway.clock import SystemClock
     from gateway.errors import ValtUnavailableError
     from gateway.model import Identity, IdentityKind, RecordingDetails
@@ -57,10 +71,10 @@ async def _explain(
         async def get(self, account: str, recording: str) -> RecordingDetails:
             raise ValtUnavailableError(f"--offline: VALT was not asked as {account}")
 
-    clock, observer = SystemClock(), Silent()
+    clock, observer = SystemClock(), NullObserver()
     valt = None if offline else ValtBackend(settings, clock, observer)
-    known = Offline() if valt is None else valt.recordings
-    policy = Rules(rules_of(settings.grants), known, valt_names_of(settings), clock, observer)
+    recordings = Offline() if valt is None else valt.recordings
+    policy = Rules(rules_of(settings.grants), recordings, valt_names_of(settings), clock, observer)
     identity = Identity(subject, "explain", "explain", IdentityKind.JWT, frozenset(groups))
     try:
         verdicts = await policy.explain(identity, recording)
@@ -71,24 +85,25 @@ async def _explain(
     return {
         "allowed": decided is not None and decided.error is None,
         "rule": None if decided is None else decided.rule.name,
-        "rules": [{"name": v.rule.name, "fits": v.matches, "why": _why(v)} for v in verdicts],
+        "rules": [{"name": v.rule.name, "fits": v.matches, "why": _reason(v)} for v in verdicts],
     }
 
 
-def _why(verdict: "Verdict") -> str:
-    """With what was asked of VALT and what it said."""
-    known = verdict.details
-    if known is None:
+def _reason(verdict: "Verdict") -> str:
+    """Returns the verdict's reason, with the recording's details if VALT was asked."""
+    details = verdict.details
+    if details is None:
         return verdict.reason
-    said = {
-        "name": known.name,
-        "room": known.room,
-        "author": known.author,
-        "author's id": known.author_id,
-        "created": None if known.created is None else datetime.fromtimestamp(known.created, UTC).isoformat(),
-        "template": dict(known.template),
-        "shared with users": sorted(known.shared_users),
-        "shared with groups": sorted(known.shared_groups),
+    created = None if details.created is None else datetime.fromtimestamp(details.created, UTC).isoformat()
+    facts = {
+        "name": details.name,
+        "room": details.room,
+        "author": details.author,
+        "author's id": details.author_id,
+        "created": created,
+        "template": dict(details.template),
+        "shared with users": sorted(details.shared_users),
+        "shared with groups": sorted(details.shared_groups),
     }
-    told = ", ".join(f"{what} {json.dumps(value, ensure_ascii=False)}" for what, value in said.items())
-    return f"{verdict.reason}. VALT, asked as {verdict.rule.account}: {told}"
+    listed = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in facts.items())
+    return f"{verdict.reason}. VALT, asked as {verdict.rule.account}: {listed}"

@@ -1,4 +1,4 @@
-"""``revoke``: void what was issued to a person until now; a running gateway takes notice within two seconds."""
+"""``revoke``: revokes everything issued to a person until now. A running gateway applies it within two seconds."""
 
 import sys
 import time
@@ -6,24 +6,26 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.configuration import config_option, read_or_exit
+from gateway.cli.configuration import read_or_exit
+from gateway.cli.options import config_option
 
 _LONGEST_TOKEN = 30 * 24 * 3600.0
-"""Seconds that no provider's token lives; a session may, and its life is known."""
+"""Seconds. No provider's token is assumed to live longer; how long a session lives is in the configuration."""
 
 
 @click.command()
 @config_option
 @click.option("--subject", required=True, help="The person, as the identity provider names them.")
 def command(config: Path, subject: str) -> None:
-    """Void the sessions, tickets and tokens that were issued to SUBJECT until now, and cut their streams."""
+    """Revoke the sessions, tickets and tokens issued to SUBJECT until now, and cut their streams."""
     import sqlite3
 
     from gateway.store.sqlite import revoke_in
 
     settings = read_or_exit(config)
     if settings.state.dir is None:
-        click.echo("state.dir is not set, so a running gateway cannot be told. Set it and restart once.", err=True)
+        message = "state.dir is not set: a running gateway cannot be notified. Set it and restart the gateway once."
+        click.echo(message, err=True)
         sys.exit(1)
     lifetime = 0.0 if settings.session is None else settings.session.lifetime
     now = time.time()

@@ -1,4 +1,4 @@
-"""``serve``: run until SIGTERM; SIGHUP reads the configuration anew."""
+"""``serve``: runs the gateway until SIGTERM. SIGHUP reads the configuration again."""
 
 import asyncio
 import gc
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.configuration import config_option, read, read_or_exit, tell
+from gateway.cli.configuration import print_faults, read, read_or_exit
+from gateway.cli.options import config_option
 
 if TYPE_CHECKING:
     from gateway.server import Gateway
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 @click.command()
 @config_option
 def command(config: Path) -> None:
-    """Run the gateway. Prints one line when it is ready."""
+    """Run the gateway. Prints one line when it is ready.
+
+    SIGHUP reads the configuration again, SIGTERM drains and ends, a second SIGTERM ends at once.
+    """
     settings = read_or_exit(config)
-    _raise_descriptors()
+    _raise_descriptor_limit()
     from gateway.server import Gateway
 
     async def run() -> int:
-        return await until_told(Gateway(settings), config, announce)
+        return await run_until_signal(Gateway(settings), config, announce)
 
     def announce(public: str, admin: str) -> None:
         click.echo(f"valt-gateway is ready on {public} (admin on {admin})", err=True)
@@ -34,17 +38,18 @@ def command(config: Path) -> None:
     sys.exit(asyncio.run(run()))
 
 
-def _raise_descriptors() -> None:
-    """As many files as the machine allows: each stream holds up to five."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def _raise_descriptor_limit() -> None:
+    """Raise the soft limit of open files to the hard limit: each stream holds up to five descriptors."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def until_told(gateway: "Gateway", config: Path, announce: Callable[[str, str], None]) -> int:
-    """Start and serve until SIGTERM or SIGINT, drain, and stop; a second one ends it now. SIGHUP reloads *config*.
-    Returns 0, or 1 where it cannot start.
+async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[[str, str], None]) -> int:
+    """Start the gateway and serve until SIGTERM or SIGINT, then drain and stop. A second signal ends the drain. SIGHUP
+    reloads *config*. Returns 0, or 1 if the gateway cannot start.
 
-    *announce* is called with both addresses once signals are heeded: who waits for its words may send one at once.
+    *announce* is called with the public and the admin address after the signal handlers are installed, so that whoever
+    waits for its output may send a signal at once.
     """
     try:
         await gateway.start()
@@ -53,30 +58,30 @@ async def until_told(gateway: "Gateway", config: Path, announce: Callable[[str, 
         await gateway.stop()
         return 1
     gc.collect()
-    gc.freeze()  # what lives as long as the process is not looked at again on every collection
+    gc.freeze()  # objects that live as long as the process are not scanned again by every collection
     loop = asyncio.get_running_loop()
-    asked, hurry = asyncio.Event(), asyncio.Event()
+    stopping, drain_now = asyncio.Event(), asyncio.Event()
     reloads: set[asyncio.Task[None]] = set()
 
-    def end() -> None:
-        (hurry if asked.is_set() else asked).set()
+    def on_terminate() -> None:
+        (drain_now if stopping.is_set() else stopping).set()
 
     async def reload(path: Path) -> None:
         loaded = await asyncio.to_thread(read, path)
-        tell("fault", loaded.faults)
+        print_faults("fault", loaded.faults)
         done = await gateway.reload(loaded.settings)
         click.echo("configuration reloaded" if done else "the old configuration stays in force", err=True)
 
-    def hang_up() -> None:
+    def on_hangup() -> None:
         task = loop.create_task(reload(config))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
+        loop.add_signal_handler(number, on_terminate)
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     announce(*gateway.addresses)
-    await asked.wait()
-    await gateway.drain(hurry)
+    await stopping.wait()
+    await gateway.drain(drain_now)
     await gateway.stop()
     return 0

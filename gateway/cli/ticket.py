@@ -1,4 +1,4 @@
-"""``ticket mint`` and ``ticket verify``: what a portal does, and what the gateway will think of it."""
+"""``ticket mint`` signs a ticket as a portal does; ``ticket verify`` checks one as the gateway does."""
 
 import json
 import sys
@@ -8,29 +8,29 @@ from typing import NoReturn, get_args
 
 import click
 
-from gateway.cli.arguments import duration, identifier
+from gateway.cli.options import SuggestingGroup, duration, identifier
 from gateway.settings.values import TicketAlgorithm
 
 _LEEWAY = 5.0
-"""Seconds by which the portal's clock may differ, as in a running gateway."""
+"""Allowed difference of the portal's clock in seconds, as in a running gateway."""
 
 _KEY_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def command() -> None:
     """Mint and verify portal tickets."""
 
 
 @command.command()
-@click.option("--issuer", required=True, help="The portal: iss.")
-@click.option("--audience", required=True, help="The gateway's public_url: aud.")
+@click.option("--issuer", required=True, help="Issuer: the portal (iss).")
+@click.option("--audience", required=True, help="Audience: the gateway's public_url (aud).")
 @click.option("--key", required=True, type=_KEY_FILE, help="Signing key.")
-@click.option("--subject", required=True, help="The person: sub.")
+@click.option("--subject", required=True, help="The person (sub).")
 @click.option("--group", "groups", multiple=True, help="A group; may be given several times.")
-@click.option("--recording", type=identifier, help="Good for this recording alone.")
-@click.option("--video", type=identifier, help="Good for this video alone.")
-@click.option("--ttl", type=duration, default="60s", show_default=True, help="How long it is good.")
+@click.option("--recording", type=identifier, help="Limit the ticket to this recording.")
+@click.option("--video", type=identifier, help="Limit the ticket to this video.")
+@click.option("--ttl", type=duration, default="60s", show_default=True, help="Lifetime.")
 def mint(
     issuer: str,
     audience: str,
@@ -65,8 +65,8 @@ def mint(
 
 
 @command.command()
-@click.option("--issuer", required=True, help="The portal: iss.")
-@click.option("--audience", required=True, help="The gateway's public_url: aud.")
+@click.option("--issuer", required=True, help="Issuer: the portal (iss).")
+@click.option("--audience", required=True, help="Audience: the gateway's public_url (aud).")
 @click.option("--key", required=True, type=_KEY_FILE, help="Public key, or the secret for HS256.")
 @click.option(
     "--algorithm",
@@ -75,16 +75,16 @@ def mint(
     type=click.Choice(get_args(TicketAlgorithm)),
     default=("EdDSA",),
     show_default=True,
-    help="One that is accepted; may be given several times.",
+    help="An accepted algorithm; may be given several times.",
 )
-@click.option("--max-age", type=duration, default="60s", show_default=True, help="Older than this: refused.")
+@click.option("--max-age", type=duration, default="60s", show_default=True, help="Greatest age and lifetime.")
 @click.argument("ticket", required=False)
 def verify(
     issuer: str, audience: str, key: Path, algorithms: tuple[str, ...], max_age: float, ticket: str | None
 ) -> None:
-    """Say what the gateway would think of TICKET (or of standard input); exit 1 if it would refuse it.
+    """Print the claims of TICKET (or of standard input) if the gateway would accept it, else exit with status 1.
 
-    It is not spent.
+    The ticket is not used up.
     """
     from gateway.errors import InvalidCredentialsError
     from gateway.identity.claims import TokenRequirements
@@ -100,7 +100,7 @@ def verify(
 
 
 def _read(key: Path) -> str:
-    """A key's text as the configuration reads it: a trailing newline is forgiven."""
+    """Returns the text of a key file as the configuration reads it, without its trailing newline."""
     try:
         return key.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeError):

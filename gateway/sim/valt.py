@@ -14,10 +14,10 @@ from yarl import URL
 from gateway.clock import SystemClock
 from gateway.ports import Clock
 from gateway.sim.api import Api, LinkSigner
-from gateway.sim.body import MediaRequest
 from gateway.sim.catalogue import Film, Recording, demo_recordings
-from gateway.sim.distribution import Distribution
 from gateway.sim.knobs import Knobs
+from gateway.sim.media_body import MediaRequest
+from gateway.sim.media_server import Distribution
 
 USERS = {"svc-reviewer": "reviewer-password", "svc-trainee": "trainee-password"}
 

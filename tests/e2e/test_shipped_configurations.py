@@ -13,7 +13,7 @@ import pytest
 from gateway.identity.ticket import mint_ticket
 from gateway.server import Gateway
 from gateway.sim.catalogue import SESSION
-from gateway.sim.demo import make_portal_key
+from gateway.sim.demo_configuration import make_portal_key
 from gateway.sim.valt import USERS, ValtSimulator
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, settings_of
 from tests.support.provider import Provider

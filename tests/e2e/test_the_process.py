@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from gateway.identity.ticket import mint_ticket
-from gateway.sim.demo import make_portal_key, write_demo_configuration
+from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
 from gateway.sim.valt import ValtSimulator
 
 

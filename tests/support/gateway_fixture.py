@@ -21,7 +21,7 @@ from gateway.server import Gateway
 from gateway.settings.loading import load
 from gateway.settings.model import Settings
 from gateway.sim.catalogue import CAMERA_A, SESSION
-from gateway.sim.demo import make_portal_key
+from gateway.sim.demo_configuration import make_portal_key
 from gateway.sim.valt import USERS, ValtSimulator
 from tests.support.provider import Provider
 

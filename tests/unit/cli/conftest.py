@@ -1,4 +1,4 @@
-"""A configuration that is good, and somebody who types commands."""
+"""A valid configuration, and a function that runs a command."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.cli import main
+from gateway.cli.main import main
 from tests.support.configuration import grant
 from tests.unit.settings.configurations import GOOD
 
@@ -14,7 +14,7 @@ PASSWORD = "planted-password"
 
 TOML = GOOD.replace("[[grants]]", grant("rooms", groups=["staff"], rooms=["Room 3*"]) + "[[grants]]")
 
-Type = Callable[..., Result]
+Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run() -> Type:
-    """Type a command; its standard output and standard error are kept apart."""
+def run() -> Run:
+    """Runs a command. Its standard output and standard error are captured separately."""
 
-    def typed(*arguments: str | Path, stdin: str | None = None) -> Result:
+    def invoke(*arguments: str | Path, stdin: str | None = None) -> Result:
         return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
 
-    return typed
+    return invoke

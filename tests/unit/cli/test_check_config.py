@@ -1,10 +1,10 @@
-"""``check-config``: what it tells of a configuration that can be read."""
+"""``check-config``: faults, warnings and examples of a configuration that can be read."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import PASSWORD, Type
+from tests.unit.cli.conftest import PASSWORD, Run
 
 EXAMPLE = """
 [[examples]]
@@ -16,7 +16,7 @@ allowed = {allowed}
 
 
 @pytest.mark.promise("rules-12")
-def test_examples_that_hold_are_counted(run: Type, config: Path) -> None:
+def test_the_number_of_examples_that_hold_is_printed(run: Run, config: Path) -> None:
     stated = 'room = "Room 3 (north)"\n'
     config.write_text(
         config.read_text()
@@ -32,19 +32,19 @@ def test_examples_that_hold_are_counted(run: Type, config: Path) -> None:
 
 
 @pytest.mark.promise("rules-12")
-def test_an_example_that_the_rules_do_not_bear_out_is_a_fault_at_its_line(run: Type, config: Path) -> None:
+def test_an_example_that_does_not_hold_is_a_fault_with_its_line(run: Run, config: Path) -> None:
     good = config.read_text() + EXAMPLE.format(groups='"supervisors"', allowed="true")
     config.write_text(good + EXAMPLE.format(groups='"supervisors"', allowed="false"))
     line = good.count("\n") + 2
     checked = run("check-config", "--config", config)
     assert checked.exit_code == 78
-    assert checked.stderr.startswith(f"fault: examples.1 (line {line}): is not to be allowed and is")
+    assert checked.stderr.startswith(f"fault: examples.1 (line {line}): must be denied and is allowed")
 
 
-current_identity = """
+CONDITIONAL = """
 [[grants]]
-name = "asking"
-groups = ["asking"]
+name = "conditional"
+groups = ["members"]
 recordings = ["*"]
 {condition}
 account = "reviewer"
@@ -54,7 +54,7 @@ anna = "asmith"
 carl = 7
 
 [valt.groups]
-asking = 4
+members = 4
 """
 
 
@@ -72,16 +72,16 @@ asking = 4
     ],
     ids=["room", "author", "name", "template", "age", "own", "shared"],
 )
-def test_an_example_states_what_a_rule_asks_for(
-    run: Type, config: Path, condition: str, meets: str, misses: str
+def test_an_example_states_the_facts_that_a_rule_needs(
+    run: Run, config: Path, condition: str, meets: str, misses: str
 ) -> None:
-    asking = EXAMPLE.format(groups='"asking"', allowed="{allowed}")
+    member = EXAMPLE.format(groups='"members"', allowed="{allowed}")
     examples = [
-        asking.format(allowed="true") + meets,
-        asking.format(allowed="false") + misses,
-        asking.format(allowed="false"),
+        member.format(allowed="true") + meets,
+        member.format(allowed="false") + misses,
+        member.format(allowed="false"),
     ]
-    config.write_text("\n".join([config.read_text() + current_identity.format(condition=condition), *examples, ""]))
+    config.write_text("\n".join([config.read_text() + CONDITIONAL.format(condition=condition), *examples, ""]))
     checked = run("check-config", "--config", config)
     assert checked.exit_code == 0, checked.stderr
     assert "3 example(s) tried" in checked.stderr
@@ -90,22 +90,22 @@ def test_an_example_states_what_a_rule_asks_for(
 @pytest.mark.parametrize(
     ("condition", "stated"), [("author_is_me = true", "author = 7"), ("shared_with_me = true", "shared_users = [7]")]
 )
-def test_an_example_of_somebody_whom_valt_numbers_states_the_number(
-    run: Type, config: Path, condition: str, stated: str
+def test_an_example_of_a_person_with_a_valt_id_states_the_id(
+    run: Run, config: Path, condition: str, stated: str
 ) -> None:
-    carl = EXAMPLE.format(groups='"asking"', allowed="true").replace("anna", "carl") + stated
-    config.write_text(config.read_text() + current_identity.format(condition=condition) + carl)
+    carl = EXAMPLE.format(groups='"members"', allowed="true").replace("anna", "carl") + stated
+    config.write_text(config.read_text() + CONDITIONAL.format(condition=condition) + carl)
     assert run("check-config", "--config", config).exit_code == 0
 
 
-def test_a_warning_is_told_and_does_not_fail(run: Type, config: Path) -> None:
+def test_a_warning_is_printed_and_does_not_fail(run: Run, config: Path) -> None:
     config.write_text(config.read_text() + 'delivery = "redirect"\n')
     checked = run("check-config", "--config", config)
     assert checked.exit_code == 0
     assert checked.stderr.startswith("warning: grants.1.delivery")
 
 
-def test_a_fault_beside_a_secret_does_not_tell_it(run: Type, config: Path) -> None:
+def test_a_fault_beside_a_secret_does_not_print_it(run: Run, config: Path) -> None:
     config.write_text(config.read_text().replace("password =", "passwort ="))
     checked = run("check-config", "--config", config)
     assert checked.exit_code == 78

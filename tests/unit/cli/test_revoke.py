@@ -1,4 +1,4 @@
-"""``revoke``: from another process than the gateway's, through the state they share."""
+"""``revoke``: from another process than the gateway's, through the shared state directory."""
 
 import asyncio
 import time
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from gateway.store.sqlite import SqliteStore
 from tests.support.clock import ManualClock
-from tests.unit.cli.conftest import Type
+from tests.unit.cli.conftest import Run
 
 
 async def revoked_at(folder: Path, subject: str, *, after: float = 0.0) -> float | None:
-    """What a gateway that starts *after* so many seconds makes of it."""
+    """Returns when *subject* was revoked, as a gateway that starts *after* so many seconds reads it."""
     store = SqliteStore(folder / "state.sqlite3", ManualClock(time.time() + after))
     await store.start()
     try:
@@ -26,7 +26,7 @@ def with_state(config: Path) -> Path:
     return folder
 
 
-async def test_a_gateway_that_reads_the_state_knows_who_was_revoked_and_when(run: Type, config: Path) -> None:
+async def test_a_gateway_reads_from_the_state_who_was_revoked_and_when(run: Run, config: Path) -> None:
     folder, before = with_state(config), time.time()
     revoked = await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "anna")
     at = await revoked_at(folder, "anna")
@@ -36,7 +36,7 @@ async def test_a_gateway_that_reads_the_state_knows_who_was_revoked_and_when(run
     assert await revoked_at(folder, "ben") is None
 
 
-async def test_a_revocation_outlives_the_longest_session(run: Type, config: Path) -> None:
+async def test_a_revocation_outlives_the_longest_session(run: Run, config: Path) -> None:
     folder, day = with_state(config), 24 * 3600.0
     session = '[session]\nsecret = "a secret of more than thirty-two bytes"\nlifetime = "60d"\n'
     config.write_text(f"{config.read_text()}\n{session}")
@@ -45,13 +45,13 @@ async def test_a_revocation_outlives_the_longest_session(run: Type, config: Path
     assert await revoked_at(folder, "anna", after=61 * day) is None
 
 
-def test_without_state_nobody_can_be_told_and_the_remedy_is_named(run: Type, config: Path) -> None:
+def test_without_state_dir_it_fails_and_names_the_remedy(run: Run, config: Path) -> None:
     failed = run("revoke", "--config", config, "--subject", "anna")
     assert failed.exit_code == 1
     assert "state.dir" in failed.stderr
 
 
-def test_state_that_cannot_be_written_is_a_failure_and_not_a_traceback(run: Type, config: Path) -> None:
+def test_an_unwritable_state_is_an_error_without_a_traceback(run: Run, config: Path) -> None:
     with_state(config).rmdir()
     (config.parent / "state").write_text("a file where a directory should be")
     failed = run("revoke", "--config", config, "--subject", "anna")

@@ -1,4 +1,4 @@
-"""``key``, ``schema``, ``--help``: no configuration needed."""
+"""``key``, ``schema``, ``--help``: commands that need no configuration."""
 
 import hashlib
 import json
@@ -6,12 +6,12 @@ import json
 import pytest
 from click import Context
 
-from gateway.cli import main
-from tests.unit.cli.conftest import Type
+from gateway.cli.main import main
+from tests.unit.cli.conftest import Run
 
 
 @pytest.mark.promise("rules-15")
-def test_a_minted_key_is_shown_once_with_the_hash_that_the_configuration_keeps(run: Type) -> None:
+def test_a_minted_key_is_printed_once_with_its_hash(run: Run) -> None:
     minted = run("key", "mint")
     secret = minted.stdout.strip()
     assert minted.exit_code == 0
@@ -20,24 +20,24 @@ def test_a_minted_key_is_shown_once_with_the_hash_that_the_configuration_keeps(r
     assert secret not in minted.stderr
 
 
-def test_a_key_in_json_has_the_secret_and_its_hash_and_no_key_is_minted_twice(run: Type) -> None:
+def test_a_key_as_json_has_secret_and_hash_and_is_unique(run: Run) -> None:
     first, second = (json.loads(run("key", "mint", "--json").stdout) for _ in range(2))
     assert first.keys() == {"secret", "secret_sha256"}
     assert first["secret_sha256"] == hashlib.sha256(first["secret"].encode()).hexdigest()
     assert first["secret"] != second["secret"]
 
 
-def test_the_schema_is_data(run: Type) -> None:
+def test_the_schema_is_printed_to_standard_output(run: Run) -> None:
     printed = run("schema")
     assert (printed.exit_code, printed.stderr) == (0, "")
     assert {"server", "valt", "identity", "grants"} <= json.loads(printed.stdout)["properties"].keys()
 
 
-def test_help_names_every_command_and_every_command_has_help(run: Type) -> None:
+def test_every_command_is_listed_and_has_help(run: Run) -> None:
     names = main.list_commands(Context(main))
-    told = run("--help").stdout
+    listed = run("--help").stdout
     for name in names:
         helped = run(name, "-h")
-        assert name in told
+        assert name in listed
         assert helped.exit_code == 0
         assert "Usage:" in helped.stdout

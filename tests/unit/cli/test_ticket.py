@@ -1,4 +1,4 @@
-"""``ticket``: a portal developer's way to try it before writing any code."""
+"""``ticket``: mints and verifies portal tickets."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from gateway.sim.demo import make_portal_key
-from tests.unit.cli.conftest import Type
+from gateway.sim.demo_configuration import make_portal_key
+from tests.unit.cli.conftest import Run
 
 WHERE = ("--issuer", "https://portal.example.edu", "--audience", "https://recordings.example.edu")
 
@@ -33,9 +33,9 @@ def keys(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.promise("sign-in-17")
-def test_a_minted_ticket_is_data_alone_and_verifies(run: Type, keys: tuple[Path, Path]) -> None:
-    asked = ("--subject", "anna", "--group", "staff", "--group", "b", "--recording", "614", "--video", "9101")
-    minted = run("ticket", "mint", *WHERE, "--key", keys[0], *asked, "--ttl", "30s")
+def test_a_minted_ticket_is_the_only_output_and_verifies(run: Run, keys: tuple[Path, Path]) -> None:
+    scope = ("--subject", "anna", "--group", "staff", "--group", "b", "--recording", "614", "--video", "9101")
+    minted = run("ticket", "mint", *WHERE, "--key", keys[0], *scope, "--ttl", "30s")
     assert (minted.exit_code, minted.stderr, minted.stdout.count("\n")) == (0, "", 1)
     verified = run("ticket", "verify", *WHERE, "--key", keys[1], minted.stdout.strip())
     claims = json.loads(verified.stdout)
@@ -44,13 +44,13 @@ def test_a_minted_ticket_is_data_alone_and_verifies(run: Type, keys: tuple[Path,
     assert (claims["groups"], claims["exp"] - claims["iat"]) == (["b", "staff"], 30)
 
 
-def test_a_ticket_may_be_piped(run: Type, keys: tuple[Path, Path]) -> None:
+def test_a_ticket_is_read_from_standard_input(run: Run, keys: tuple[Path, Path]) -> None:
     minted = run("ticket", "mint", *WHERE, "--key", keys[0], "--subject", "anna")
     assert run("ticket", "verify", *WHERE, "--key", keys[1], stdin=minted.stdout).exit_code == 0
 
 
-def test_what_the_gateway_would_refuse_is_refused_with_a_reason_and_exit_1(
-    run: Type, keys: tuple[Path, Path], tmp_path: Path
+def test_a_ticket_that_the_gateway_would_refuse_exits_1_with_a_reason(
+    run: Run, keys: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
     make_portal_key(tmp_path / "other")
@@ -69,7 +69,7 @@ def test_what_the_gateway_would_refuse_is_refused_with_a_reason_and_exit_1(
 
 
 @pytest.mark.parametrize("kind", ["EdDSA", "ES256", "RS256", "HS256"])
-def test_the_key_chooses_the_algorithm(run: Type, tmp_path: Path, kind: str) -> None:
+def test_the_key_determines_the_algorithm(run: Run, tmp_path: Path, kind: str) -> None:
     private, public = tmp_path / "private", tmp_path / "public"
     if kind == "HS256":
         for path in (private, public):
@@ -83,7 +83,7 @@ def test_the_key_chooses_the_algorithm(run: Type, tmp_path: Path, kind: str) -> 
     assert run("ticket", "verify", *WHERE, "--key", public, "--algorithm", kind, ticket).exit_code == 0
 
 
-def test_a_key_that_cannot_sign_is_told_without_a_traceback_and_without_the_key(run: Type, tmp_path: Path) -> None:
+def test_a_key_that_cannot_sign_is_an_error_that_does_not_contain_it(run: Run, tmp_path: Path) -> None:
     make_portal_key(tmp_path)
     (tmp_path / "short").write_text("planted-too-short")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
@@ -100,7 +100,7 @@ def test_a_key_that_cannot_sign_is_told_without_a_traceback_and_without_the_key(
 @pytest.mark.parametrize(
     "wrong", [("--ttl", "60"), ("--recording", "../admin"), ("--video", "a/b"), ("--key", "no such file")]
 )
-def test_what_cannot_be_meant_is_a_fault_of_usage(run: Type, keys: tuple[Path, Path], wrong: tuple[str, str]) -> None:
+def test_an_invalid_argument_is_an_error_of_usage(run: Run, keys: tuple[Path, Path], wrong: tuple[str, str]) -> None:
     minted = run("ticket", "mint", *WHERE, "--key", keys[0], "--subject", "anna", *wrong)
     assert (minted.exit_code, minted.stdout) == (2, "")
     assert wrong[0] in minted.stderr

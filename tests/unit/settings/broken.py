@@ -131,14 +131,12 @@ BROKEN: dict[str, str] = {
     "a password that is empty": changed("planted-password", ""),
     "a password that is a number": changed('"planted-password"', "123456"),
     "an account without a password": changed('password = "planted-password"\n', ""),
-    "an account with an invalid name": GOOD
-    + '[valt.accounts."on leave"]\nusername = "svc"\npassword = "planted"\n',
+    "an account with an invalid name": GOOD + '[valt.accounts."on leave"]\nusername = "svc"\npassword = "planted"\n',
     "an unknown account": changed('account = "reviewer"', 'account = "reviever"'),
     "a rule for nobody": changed('groups = ["supervisors"]\n', ""),
     "a rule for no recording": changed('recordings = ["*"]', "recordings = []"),
     "a rule for an invalid recording id": changed('recordings = ["*"]', 'recordings = ["614", "Session 1451"]'),
-    "a rule on sharing without any VALT id": grant("shared_with_me = true")
-    + '[valt.people]\nanna = "asmith"\n',
+    "a rule on sharing without any VALT id": grant("shared_with_me = true") + '[valt.people]\nanna = "asmith"\n',
     "a rule for nobody after one for everybody": GOOD.replace('groups = ["supervisors"]', 'subjects = ["*"]')
     + GRANT.replace('groups = ["trainees"]\n', ""),
     "a rule that an earlier one shadows": GOOD + GRANT.replace("trainees", "supervisors"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.settings.loading import load
 from gateway.sim.catalogue import SESSION
-from gateway.sim.demo import make_portal_key, write_demo_configuration
+from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
 
 
 def written(folder: Path) -> Path:

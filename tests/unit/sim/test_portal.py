@@ -12,7 +12,7 @@ import pytest
 from yarl import URL
 
 from gateway.sim.catalogue import ACCENTS, CAMERA_A, SESSION, Recording, demo_recordings
-from gateway.sim.demo import make_portal_key
+from gateway.sim.demo_configuration import make_portal_key
 from gateway.sim.portal import PEOPLE, TICKET_SECONDS, Portal
 from tests.support.clock import ManualClock
 

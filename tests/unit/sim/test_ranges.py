@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sim.body import pieces
+from gateway.sim.media_body import pieces
 from gateway.sim.ranges import Answer, answer, http_date, parse
 
 TAG = '"abc"'
