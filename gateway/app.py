@@ -5,7 +5,6 @@ The one module that imports every package. A reload replaces the `App`; `Process
 """
 
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,13 +16,10 @@ from gateway.access import Access
 from gateway.context import ProcessContext
 from gateway.delivery.proxy import ProxyDelivery
 from gateway.delivery.redirect import RedirectDelivery
-from gateway.identity.chain import Chain
-from gateway.identity.jwks import JwksClient
-from gateway.identity.sign_in import SignIn
-from gateway.identity_factory import authenticator, provider_names, service_keys_of, sessions_of, sign_in_of
+from gateway.identity_factory import IdentityServices, build_identity_services, provider_names
 from gateway.model import Delivery
 from gateway.policy import Rule, Rules, ValtNames
-from gateway.ports import Authenticator, Clock
+from gateway.ports import Clock
 from gateway.recording_search import RecordingSearch
 from gateway.settings.grants import GrantSettings
 from gateway.settings.model import Settings
@@ -92,8 +88,7 @@ class App:
     handlers: Handlers
     policy: Rules
     valt: ValtBackend
-    keys: Mapping[str, JwksClient]
-    sign_in: SignIn | None
+    identity: IdentityServices
     identity_session: aiohttp.ClientSession
 
     def dependencies(self) -> dict[str, Any]:
@@ -101,7 +96,7 @@ class App:
         return {
             "valt": {name: self.valt.tokens.login_state(name) for name in self.valt.accounts},
             "breakers": {self.settings.valt.base_url: self.valt.breaker.state.name.lower()},
-            "identity": {name: keys.state for name, keys in self.keys.items()},
+            "identity": {name: keys.state for name, keys in self.identity.jwks.items()},
         }
 
     def label_values(self) -> dict[str, list[str]]:
@@ -110,15 +105,12 @@ class App:
             "providers": provider_names(self.settings),
             "rules": [grant.name for grant in self.settings.grants],
             "accounts": list(self.settings.valt.accounts),
-            "jwks_providers": list(self.keys),
+            "jwks_providers": list(self.identity.jwks),
         }
 
     async def close(self) -> None:
         """Closes everything but a `ValtBackend` that another `App` uses too."""
-        for keys in self.keys.values():
-            await keys.close()
-        if self.sign_in is not None:
-            await self.sign_in.close()
+        await self.identity.close()
         await self.identity_session.close()
         self.valt.references -= 1
         if not self.valt.references:
@@ -147,22 +139,10 @@ def _wire(
     settings: Settings, context: ProcessContext, valt: ValtBackend, identity_session: aiohttp.ClientSession
 ) -> App:
     clock, observer = context.clock, context.observer
-    keys: dict[str, JwksClient] = {}
-    authenticators: list[Authenticator] = []
-    header_names: list[str] = []
-    for provider in settings.identity:
-        instance = authenticator(provider, context, identity_session, keys, header_names, settings.server.public_url)
-        if instance is not None:
-            authenticators.append(instance)
-    sessions = sessions_of(settings, context)
-    if sessions is not None:
-        authenticators.append(sessions)
-    sign_in = sign_in_of(settings, context, identity_session, keys)
-    service_keys = service_keys_of(settings, context)
-    authenticators.append(service_keys)
-    chain = Chain(authenticators, context.store, observer)
+    identity = build_identity_services(settings, context, identity_session)
+    sessions = identity.sessions
     policy = Rules(rules_of(settings.grants), valt.recordings, valt_names_of(settings), clock, observer)
-    access = Access(chain, context.rates, policy, valt.links, min_life=settings.links.min_life)
+    access = Access(identity.chain, context.rates, policy, valt.links, min_life=settings.links.min_life)
     assets = Assets(settings.branding.logo_file)
     pages = Pages(
         assets,
@@ -170,9 +150,11 @@ def _wire(
         help_url=settings.branding.help_url,
         frame_ancestors=settings.branding.frame_ancestors,
         media=AllowedHosts.of(settings.valt.base_url, settings.valt.media_hosts).csp_sources(),
-        signs_in=sign_in is not None,
+        signs_in=identity.sign_in is not None,
     )
-    reader = CredentialsReader(header_names, lambda headers: None if sessions is None else sessions.read(headers))
+    reader = CredentialsReader(
+        identity.header_names, lambda headers: None if sessions is None else sessions.read(headers)
+    )
     session_cookies = SessionCookies(access, sessions, context.audit)
     search = RecordingSearch(policy, valt.search)
     deliveries: dict[Delivery, MediaDelivery] = {
@@ -208,7 +190,7 @@ def _wire(
             policy,
             valt.search,
             valt.recordings,
-            service_keys,
+            identity.service_keys,
             reader,
             clock,
             public_url=settings.server.public_url,
@@ -217,7 +199,7 @@ def _wire(
         api_docs=ApiDocsHandlers(pages),
         sign_in=SignInHandlers(
             access,
-            sign_in,
+            identity.sign_in,
             sessions,
             context.store,
             reader,
@@ -227,9 +209,9 @@ def _wire(
             public_url=settings.server.public_url,
         ),
         assets=assets,
-        answers=ErrorAnswers(pages, None if sign_in is None else sign_in_path),
-        request_validator=RequestValidator(header_names),
+        answers=ErrorAnswers(pages, None if identity.sign_in is None else sign_in_path),
+        request_validator=RequestValidator(identity.header_names),
         forwarded=TrustedProxies(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),
     )
-    return App(settings, handlers, policy, valt, keys, sign_in, identity_session)
+    return App(settings, handlers, policy, valt, identity, identity_session)

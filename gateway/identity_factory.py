@@ -1,11 +1,17 @@
-"""Who vouches for people: ``[[identity]]``, ``[session]`` and ``[[service_keys]]`` made into what can be asked."""
+"""Builds the authenticators, sessions and sign-in from ``[[identity]]``, ``[session]`` and ``[[service_keys]]``.
 
+To add a type of ``[[identity]]``, write its authenticator in gateway/identity and add its builder to `_BUILDERS`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
 from gateway.context import ProcessContext
 from gateway.identity.access_token import AccessTokens
+from gateway.identity.chain import Chain
 from gateway.identity.claims import TokenRequirements
 from gateway.identity.discovery import EndpointsClient
 from gateway.identity.header import HeaderAuthenticator
@@ -23,67 +29,153 @@ from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings,
 from gateway.settings.model import Settings
 
 _TICKET_LEEWAY = 5.0
-"""Seconds by which a portal's clock may be ahead of ours."""
+"""Seconds by which a portal's clock may be ahead of this server's."""
 
 
-def authenticator(
-    provider: Any,
-    context: ProcessContext,
-    session: aiohttp.ClientSession,
-    keys: dict[str, JwksClient],
-    header_names: list[str],
-    public_url: str,
-) -> Authenticator | None:
-    """One ``[[identity]]``. *header_names* collects the headers it reads."""
-    clock, store = context.clock, context.store
-    match provider:
-        case JwtSettings():
-            header_names.append(provider.header)
-            keys[provider.name] = JwksClient(
-                provider.name, provider.issuer, provider.jwks_url, session, clock, context.observer
-            )
-            expected = _expected(provider, provider.audience, provider.leeway)
-            return JwtAuthenticator(
-                provider.name, provider.header, expected, keys[provider.name], clock, context.observer
-            )
-        case HeaderSettings():
-            names = [provider.subject_header, provider.groups_header, provider.secret_header]
-            header_names.extend(name for name in names if name)
-            return HeaderAuthenticator(
-                provider.name,
-                provider.subject_header,
-                provider.groups_header,
-                provider.groups_separator,
-                tuple(provider.from_),
-                provider.secret_header,
-                provider.secret,
-            )
-        case TicketSettings():
-            return TicketAuthenticator(
-                provider.name,
-                _expected(provider, provider.audience or public_url, _TICKET_LEEWAY),
-                provider.key,
-                clock,
-                store,
-                max_age=provider.max_age,
-                started_at=context.started_at,
-            )
-        case _:
-            return None
+@dataclass(frozen=True, slots=True)
+class IdentityServices:
+    """Everything of one configuration that identifies people."""
+
+    chain: Chain
+    sessions: Sessions | None
+    sign_in: SignIn | None
+    service_keys: ServiceKeys
+    header_names: tuple[str, ...]
+    """The request headers that the authenticators read, besides ``Authorization``."""
+    jwks: Mapping[str, JwksClient]
+    """By the name of the ``[[identity]]`` table."""
+
+    async def close(self) -> None:
+        """Cancel running requests to the identity providers."""
+        for keys in self.jwks.values():
+            await keys.close()
+        if self.sign_in is not None:
+            await self.sign_in.close()
 
 
-def _expected(provider: JwtSettings | TicketSettings | OidcSettings, audience: str, leeway: float) -> TokenRequirements:
-    return TokenRequirements(
-        provider.issuer,
-        audience,
-        tuple(provider.algorithms),
-        leeway,
-        provider.subject_claim,
-        provider.groups_claim,
+@dataclass(frozen=True, slots=True)
+class _Resources:
+    """What the builders of providers may use."""
+
+    context: ProcessContext
+    session: aiohttp.ClientSession
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Provider:
+    """What one ``[[identity]]`` table contributes."""
+
+    authenticator: Authenticator | None = None
+    oidc: OidcProvider | None = None
+    header_names: tuple[str, ...] = ()
+    jwks: JwksClient | None = None
+
+
+def build_identity_services(
+    settings: Settings, context: ProcessContext, session: aiohttp.ClientSession
+) -> IdentityServices:
+    """Returns the services of *settings*. *session* is used for requests to identity providers."""
+    resources = _Resources(context, session, settings.server.public_url)
+    providers = {table.name: _BUILDERS[type(table)](table, resources) for table in settings.identity}
+    sessions, service_keys = _build_sessions(settings, context), _build_service_keys(settings, context)
+    authenticators = [provider.authenticator for provider in providers.values() if provider.authenticator is not None]
+    if sessions is not None:
+        authenticators.append(sessions)
+    authenticators.append(service_keys)
+    return IdentityServices(
+        chain=Chain(authenticators, context.store, context.observer),
+        sessions=sessions,
+        sign_in=_build_sign_in(settings, context, [p.oidc for p in providers.values() if p.oidc is not None]),
+        service_keys=service_keys,
+        header_names=tuple(name for provider in providers.values() for name in provider.header_names if name),
+        jwks={name: provider.jwks for name, provider in providers.items() if provider.jwks is not None},
     )
 
 
-def sessions_of(settings: Settings, context: ProcessContext) -> Sessions | None:
+def provider_names(settings: Settings) -> list[str]:
+    """Returns the values of the metric label ``provider``: the ``[[identity]]`` tables, session and service_key."""
+    own = ((Sessions.name, settings.session), (ServiceKeys.name, settings.service_keys))
+    return [provider.name for provider in settings.identity] + [name for name, configured in own if configured]
+
+
+def identity_still_valid(settings: Settings, identity: Identity) -> bool:
+    """Whether *settings* still contain the provider or service key that proved *identity*."""
+    if (identity.issuer, identity.provider) == (ISSUER, ServiceKeys.name):
+        return any(key.name == identity.subject for key in settings.service_keys)
+    if identity.kind is IdentityKind.SESSION and settings.session is None:
+        return False
+    return any(provider.name == identity.provider for provider in settings.identity)
+
+
+def _build_jwt(table: JwtSettings, resources: _Resources) -> _Provider:
+    clock, observer = resources.context.clock, resources.context.observer
+    jwks = JwksClient(table.name, table.issuer, table.jwks_url, resources.session, clock, observer)
+    requirements = _token_requirements(table, table.audience, table.leeway)
+    authenticator = JwtAuthenticator(table.name, table.header, requirements, jwks, clock, observer)
+    return _Provider(authenticator, header_names=(table.header,), jwks=jwks)
+
+
+def _build_header(table: HeaderSettings, _resources: _Resources) -> _Provider:
+    authenticator = HeaderAuthenticator(
+        table.name,
+        table.subject_header,
+        table.groups_header,
+        table.groups_separator,
+        table.from_,
+        table.secret_header,
+        table.secret,
+    )
+    return _Provider(authenticator, header_names=(table.subject_header, table.groups_header, table.secret_header))
+
+
+def _build_ticket(table: TicketSettings, resources: _Resources) -> _Provider:
+    context = resources.context
+    return _Provider(
+        TicketAuthenticator(
+            table.name,
+            _token_requirements(table, table.audience or resources.public_url, _TICKET_LEEWAY),
+            table.key,
+            context.clock,
+            context.store,
+            max_age=table.max_age,
+            started_at=context.started_at,
+        )
+    )
+
+
+def _build_oidc(table: OidcSettings, resources: _Resources) -> _Provider:
+    clock, observer, session = resources.context.clock, resources.context.observer, resources.session
+    client = Client(
+        table.client_id,
+        table.client_auth,
+        table.client_secret,
+        table.private_key,
+        tuple(table.scopes),
+        f"{resources.public_url}/oauth2/callback",
+    )
+    jwks = JwksClient(table.name, table.issuer, "", session, clock, observer)
+    requirements = _token_requirements(table, table.client_id, table.leeway)
+    endpoints = EndpointsClient(table.issuer, session, clock)
+    return _Provider(oidc=OidcProvider(table.name, requirements, client, endpoints, jwks, session, clock), jwks=jwks)
+
+
+_BUILDERS: Mapping[type, Callable[[Any, _Resources], _Provider]] = {
+    JwtSettings: _build_jwt,
+    HeaderSettings: _build_header,
+    TicketSettings: _build_ticket,
+    OidcSettings: _build_oidc,
+}
+
+
+def _token_requirements(
+    table: JwtSettings | TicketSettings | OidcSettings, audience: str, leeway: float
+) -> TokenRequirements:
+    algorithms = tuple(table.algorithms)
+    return TokenRequirements(table.issuer, audience, algorithms, leeway, table.subject_claim, table.groups_claim)
+
+
+def _build_sessions(settings: Settings, context: ProcessContext) -> Sessions | None:
     if settings.session is None:
         return None
     return Sessions(
@@ -93,79 +185,29 @@ def sessions_of(settings: Settings, context: ProcessContext) -> Sessions | None:
         context.clock,
         context.store,
         secure=settings.server.public_url.startswith("https://"),
-        keep_groups=_named_groups(settings),
+        keep_groups=_configured_groups(settings),
         cross_site=bool(settings.server.cors_origins),
         used_at=context.streams.used_at,
     )
 
 
-def sign_in_of(
-    settings: Settings, context: ProcessContext, session: aiohttp.ClientSession, keys: dict[str, JwksClient]
-) -> SignIn | None:
-    """Browser sign-in, where there is an ``oidc`` provider. *keys* collects their keys."""
-    public_url = settings.server.public_url
-    flows = [
-        _flow(provider, context, session, keys, f"{public_url}/oauth2/callback")
-        for provider in settings.identity
-        if isinstance(provider, OidcSettings)
-    ]
-    if not flows or settings.session is None:
+def _build_sign_in(settings: Settings, context: ProcessContext, providers: list[OidcProvider]) -> SignIn | None:
+    if not providers or settings.session is None:
         return None
-    cookie = LoginStateCookie(settings.session.secrets, secure=public_url.startswith("https://"))
-    return SignIn(flows, cookie, context.clock, context.observer, context.store, settings.session.lifetime)
+    cookie = LoginStateCookie(settings.session.secrets, secure=settings.server.public_url.startswith("https://"))
+    return SignIn(providers, cookie, context.clock, context.observer, context.store, settings.session.lifetime)
 
 
-def _flow(
-    provider: OidcSettings,
-    context: ProcessContext,
-    session: aiohttp.ClientSession,
-    keys: dict[str, JwksClient],
-    redirect_uri: str,
-) -> OidcProvider:
-    client = Client(
-        provider.client_id,
-        provider.client_auth,
-        provider.client_secret,
-        provider.private_key,
-        tuple(provider.scopes),
-        redirect_uri,
-    )
-    keys[provider.name] = JwksClient(provider.name, provider.issuer, "", session, context.clock, context.observer)
-    return OidcProvider(
-        provider.name,
-        _expected(provider, provider.client_id, provider.leeway),
-        client,
-        EndpointsClient(provider.issuer, session, context.clock),
-        keys[provider.name],
-        session,
-        context.clock,
-    )
-
-
-def service_keys_of(settings: Settings, context: ProcessContext) -> ServiceKeys:
-    """Tokens are sealed by the session's key where there is one, so that they outlive a restart."""
+def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceKeys:
+    """Access tokens are sealed by the session secrets, if configured, so that they survive a restart."""
     keys = [
         ServiceKey.with_last_day(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys
     ]
-    seals = (context.seal,) if settings.session is None else tuple(settings.session.secrets)
-    return ServiceKeys(keys, AccessTokens(seals, keep_groups=_named_groups(settings)), context.clock, context.store)
+    secrets = (context.seal,) if settings.session is None else tuple(settings.session.secrets)
+    access_tokens = AccessTokens(secrets, keep_groups=_configured_groups(settings))
+    return ServiceKeys(keys, access_tokens, context.clock, context.store)
 
 
-def provider_names(settings: Settings) -> list[str]:
-    """Who tells who somebody is, by the names that metrics have for them."""
-    ours = ((Sessions.name, settings.session), (ServiceKeys.name, settings.service_keys))
-    return [provider.name for provider in settings.identity] + [name for name, configured in ours if configured]
-
-
-def identity_still_valid(settings: Settings, identity: Identity) -> bool:
-    """Whether *settings* still hold who vouched for *identity*."""
-    if (identity.issuer, identity.provider) == (ISSUER, ServiceKeys.name):
-        return any(key.name == identity.subject for key in settings.service_keys)
-    if identity.kind is IdentityKind.SESSION and settings.session is None:
-        return False
-    return any(provider.name == identity.provider for provider in settings.identity)
-
-
-def _named_groups(settings: Settings) -> frozenset[str]:
-    """Those that some rule names or that VALT shares with: no others need to be kept."""
+def _configured_groups(settings: Settings) -> frozenset[str]:
+    """Returns the groups that a rule or ``[valt.groups]`` names; sessions and access tokens omit all others."""
     return frozenset(settings.valt.groups).union(*(grant.groups for grant in settings.grants))
