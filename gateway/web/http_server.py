@@ -164,12 +164,20 @@ def parser_errors(clock: Clock, observer: Observer) -> RenderParserError:
             error = GatewayError("no handler was called")
         elif isinstance(exc, http_exceptions.LineTooLong):
             error = HeadersTooLargeError(type(exc).__name__)
-        record = RequestRecord(new_request_id(), "other", "other", None, clock.monotonic, clock.monotonic())
-        record.status = STATUS[type(error)]
-        record.fail(error)
+        record = RequestRecord(
+            request_id=new_request_id(),
+            method="other",
+            route="other",
+            peer=None,
+            clock=clock.monotonic,
+            started=clock.monotonic(),
+            status=STATUS[type(error)],
+            code=error.code,
+            reason=str(error),
+        )
         record.end()
         observer.on_request_end(record)
-        response = problem(error, record.status, record.request_id)
+        response = problem(error, STATUS[type(error)], record.request_id)
         response.headers["X-Request-ID"] = record.request_id
         response.headers["Server"] = "valt-gateway"
         response.force_close()

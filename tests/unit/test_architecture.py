@@ -1,13 +1,25 @@
 """Rules of the source code that no linter has."""
 
+import ast
+import importlib
+import inspect
+import pkgutil
 import re
 import tomllib
+from collections.abc import Iterator
 
+import aiohttp
 import pytest
+from aiohttp import web
 
+import gateway
 from gateway.errors import GatewayError
 from gateway.web.errors import STATUS
-from tests.support.measures import ROOT, modules, relative
+from gateway.web.http_server import HttpConnection, HttpServer
+from tests.support.measures import ROOT, modules, private_names_of_others, relative, syntax_tree
+
+PUBLIC_MODULES_OF_AIOHTTP = {"aiohttp", "aiohttp.web", "aiohttp.http", "aiohttp.http_exceptions", "aiohttp.hdrs"}
+"""Every other module is an internal one, whose names may change with any release."""
 
 MAY_REVEAL_SECRETS = {
     "gateway/delivery/media_server.py",
@@ -66,3 +78,72 @@ def test_client_sessions_use_no_cookies_proxy_variables_or_redirects() -> None:
         text = path.read_text(encoding="utf-8")
         requests = len(re.findall(r"session\.(?:get|post|request)\(", text))
         assert text.count("allow_redirects=False") >= requests, path
+
+
+def aiohttp_imports() -> Iterator[tuple[str, str]]:
+    """Yields file and full name of everything that the gateway imports from aiohttp."""
+    for path in modules("gateway"):
+        for node in ast.walk(syntax_tree(path)):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            yield from ((relative(path), name) for name in names if name.split(".")[0] == "aiohttp")
+
+
+def our_classes() -> Iterator[type]:
+    for module in pkgutil.walk_packages(gateway.__path__, "gateway."):
+        if module.name != "gateway.__main__":
+            for value in vars(importlib.import_module(module.name)).values():
+                if isinstance(value, type) and value.__module__ == module.name:
+                    yield value
+
+
+def private_attributes_of_self(cls: type) -> set[str]:
+    """Returns the private attributes of ``self`` in the source of *cls*, and its slots; none if it has no source."""
+    try:
+        tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(cls)))
+    except (OSError, TypeError):
+        return set()
+    attributes = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    }
+    slots = cls.__dict__.get("__slots__", ())
+    return {name for name in attributes | set(slots) if name.startswith("_") and not name.startswith("__")}
+
+
+def test_no_private_name_of_a_dependency_is_used() -> None:
+    used = {relative(path): names for path in modules("gateway") if (names := private_names_of_others(path))}
+    assert used == {}
+
+
+def test_only_public_modules_of_aiohttp_are_imported() -> None:
+    imports = list(aiohttp_imports())
+    assert imports
+    for file, name in imports:
+        module, _, last = name.rpartition(".")
+        is_public = name in PUBLIC_MODULES_OF_AIOHTTP or module in PUBLIC_MODULES_OF_AIOHTTP - {"aiohttp"}
+        assert is_public or (module == "aiohttp" and last in aiohttp.__all__), f"{file} imports {name}"
+
+
+def test_subclasses_of_library_classes_share_no_private_attribute_with_them() -> None:
+    """``self._loop`` in a subclass of ``web.Server`` would be the library's, whoever else has one of that name."""
+    checked = set()
+    for cls in our_classes():
+        for base in cls.__mro__[1:]:
+            if base.__module__.split(".")[0] not in ("gateway", "builtins", "typing", "abc", "enum"):
+                shared = private_attributes_of_self(cls) & private_attributes_of_self(base)
+                assert not shared, f"{cls.__qualname__} and {base.__module__}.{base.__qualname__} share {shared}"
+                checked.add(cls)
+    assert {HttpServer, HttpConnection} <= checked
+
+
+def test_the_connection_overrides_handle_error_and_nothing_else_of_aiohttps() -> None:
+    overridden = vars(HttpConnection).keys() & set(dir(web.RequestHandler))
+    assert {name for name in overridden if not name.startswith("__")} == {"handle_error"}
+    overridden = vars(HttpServer).keys() & set(dir(web.Server))
+    assert {name for name in overridden if not name.startswith("__")} == set()
