@@ -1,4 +1,4 @@
-"""A signed token in a header: ``Authorization: Bearer …``, or the header of a fronting proxy."""
+"""Signed tokens (JWT) of an issuer, in ``Authorization: Bearer …`` or in the header of a fronting proxy."""
 
 from hashlib import sha256
 
@@ -11,13 +11,17 @@ from gateway.identity.jwks import JwksClient
 from gateway.model import Credentials, Identity, IdentityKind
 from gateway.ports import Clock, Observer
 
-_MAX_REMEMBERED = 10_000
+_MAX_ENTRIES = 10_000
+_HIT, _LOADED = CacheLookup("verified", "hit"), CacheLookup("verified", "loaded")
 
 
 class JwtAuthenticator:
-    """A token that was verified once is remembered by the hash of what stood in the header, for *remember* seconds or
-    until its ``exp``, whichever is sooner. The key holds the generation of the provider's keys: a rotation empties it.
-    No bad one is kept."""
+    """Verifies the token in *header* with the issuer's *keys*.
+
+    A verified token is cached for *cache_ttl* seconds, or until its ``exp`` if that is sooner. The cache key contains a
+    hash of the header's value and the generation of the key set, so that every entry is void when the issuer's keys
+    change. Tokens that are not valid are not cached.
+    """
 
     def __init__(
         self,
@@ -28,54 +32,60 @@ class JwtAuthenticator:
         clock: Clock,
         observer: Observer,
         *,
-        remember: float = 60.0,
+        cache_ttl: float = 60.0,
     ) -> None:
         self.name = name
         self._header = header.lower()
         self._expected = expected
         self._keys = keys
         self._clock = clock
-        self._remember = remember
-        self._verified: TLRUCache[tuple[bytes, int], tuple[Identity, float]] = TLRUCache(
-            _MAX_REMEMBERED, lambda _key, entry, _now: entry[1], timer=clock.monotonic
-        )
-        """Each identity with the monotonic deadline after which its token is verified anew."""
         self._observer = observer
-        self._hit, self._loaded = CacheLookup("verified", "hit"), CacheLookup("verified", "loaded")
+        self._cache_ttl = cache_ttl
+        self._verified: TLRUCache[tuple[bytes, int], tuple[Identity, float]] = TLRUCache(
+            _MAX_ENTRIES, lambda _key, entry, _now: entry[1], timer=clock.monotonic
+        )
+        """Each identity with the monotonic deadline after which its token is verified again."""
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
+        """Returns the identity, or None if the header has no token of this issuer.
+
+        Raises InvalidCredentialsError if the token is not valid, IdentityProviderError if its key cannot be fetched.
+        """
         value = credentials.headers.get(self._header)
         if value is None:
             return None
-        key = (sha256(value.encode("utf-8", "surrogateescape")).digest(), self._keys.generation)
+        digest = sha256(value.encode("utf-8", "surrogateescape")).digest()
         try:
-            identity, _ = self._verified[key]
+            identity, _ = self._verified[digest, self._keys.generation]
         except KeyError:
-            pass
-        else:
-            self._observer.on_event(self._hit)
-            return identity
-        token = self._token(value)
-        peeked = decode_unverified(token)
-        if peeked is None or peeked[1].get("iss") != self._expected.issuer:
-            return None
-        header = peeked[0]
-        if header.get("alg") not in self._expected.algorithms:
-            raise InvalidCredentialsError("the token's algorithm is not one that is allowed")
-        found = await self._keys.find(header.get("kid"), header["alg"])
-        claims = verify(token, header, found, self._expected, self._clock.now())
-        self._observer.on_event(self._loaded)
-        identity = self._identity(claims)
-        life = min(self._remember, claims.expires_at - self._clock.now())
-        self._verified[key[0], self._keys.generation] = (identity, self._clock.monotonic() + life)
+            return await self._verify(value, digest)
+        self._observer.on_event(_HIT)
         return identity
 
     def forget(self) -> None:
-        """Forget every verified token."""
+        """Remove every verified token from the cache."""
         self._verified.clear()
 
-    def _token(self, value: str) -> str:
-        """The token in the header's *value*; "" where it is another scheme's."""
+    async def _verify(self, value: str, digest: bytes) -> Identity | None:
+        token = self._extract_token(value)
+        unverified = decode_unverified(token)
+        if unverified is None or unverified[1].get("iss") != self._expected.issuer:
+            return None
+        header = unverified[0]
+        if header.get("alg") not in self._expected.algorithms:
+            raise InvalidCredentialsError("the token's algorithm is not allowed")
+        key = await self._keys.find(header.get("kid"), header["alg"])
+        now = self._clock.now()
+        claims = verify(token, header, key, self._expected, now)
+        self._observer.on_event(_LOADED)
+        identity = self._identity(claims)
+        deadline = self._clock.monotonic() + min(self._cache_ttl, claims.expires_at - now)
+        # A token within the leeway after its exp has a deadline that has passed, and is not cached.
+        self._verified[digest, self._keys.generation] = (identity, deadline)
+        return identity
+
+    def _extract_token(self, value: str) -> str:
+        """Returns the token in the header's *value*, or an empty string if ``Authorization`` has another scheme."""
         if self._header != "authorization":
             return value
         scheme, _, token = value.partition(" ")
