@@ -64,7 +64,7 @@ class SingleFlight(Generic[K, V]):
         return await asyncio.shield(self.start(key, call))
 
     async def close(self) -> None:
-        """Cancel the running calls and wait until they have ended."""
+        """Cancels the running calls and waits until they have ended."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -139,7 +139,7 @@ class LoadingCache(Generic[K, V]):
         return await self._loads.run(key, lambda: self._load(key, load))
 
     def forget(self, key: K, value: V) -> None:
-        """Remove the entry of *key* if it still has that *value*: a concurrent caller may have replaced it already."""
+        """Removes the entry of *key* if it still has that *value*: a concurrent caller may have replaced it already."""
         try:
             current, _ = self._values[key]
         except KeyError:
@@ -148,12 +148,12 @@ class LoadingCache(Generic[K, V]):
             self._values.pop(key, None)
 
     def clear(self) -> None:
-        """Remove every value and every cached error."""
+        """Removes every value and every cached error."""
         self._values.clear()
         self._errors.clear()
 
     async def close(self) -> None:
-        """Cancel the running loads and wait until they have ended."""
+        """Cancels the running loads and waits until they have ended."""
         await self._loads.close()
 
     def _cached_error(self, key: K) -> Exception | None:

@@ -1,14 +1,15 @@
-"""The real clock. Tests bring their own."""
+"""The system's clock. Tests pass a ManualClock instead."""
 
 import asyncio
 import time
 
 
 class SystemClock:
-    """The machine's time."""
+    """Implements ports.Clock with the system's time."""
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
 
     async def sleep(self, seconds: float) -> None:
+        """Returns after *seconds*."""
         await asyncio.sleep(seconds)

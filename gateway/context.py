@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gateway.delivery.streams import Streams
 from gateway.model import Secret
 from gateway.ports import Audit, Clock, Observer, Store
-from gateway.rate_limit import Rates
+from gateway.rate_limit import RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class ProcessContext:
     audit: Audit
     store: Store
     streams: Streams
-    rates: Rates
+    rates: RateLimiter
     started_at: float
     seal: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(32)))
     """Encrypts access tokens that this process issues if no session key is configured."""

@@ -203,42 +203,51 @@ class ServiceKeys(Protocol):
 
 
 class Store(Protocol):
-    """State that outlives a request: used tickets, sign-outs, revocations. Times are Unix seconds.
+    """The state that outlives a request: consumed tickets, sign-outs and revocations. Times are Unix seconds.
 
-    Reads are answered from memory, so they are plain calls. A durable store shows what another process wrote within two
-    seconds.
+    Methods that write return once the state is stored; they raise BusyError if it cannot be. An entry remains at least
+    until the latest *until* that was given for it. Reads do no I/O. If the store is durable, they see what another
+    process wrote at most two seconds later.
     """
 
-    async def spend(self, key: str, until: float) -> bool:
-        """Marks *key* as used until *until*; returns False if it already was. Atomic. Raises BusyError if it cannot be
-        stored."""
+    async def start(self) -> None:
+        """Opens the store. Called once, before every other method."""
+        ...
+
+    async def consume(self, key: str, until: float) -> bool:
+        """Returns True if *key* was not consumed yet, and marks it as consumed until *until*; else returns False.
+
+        Atomic: of concurrent calls with one key exactly one returns True.
+        """
         ...
 
     async def sign_out(self, session: str, until: float) -> None:
-        """Ends the session with that id; stored until *until*."""
+        """Makes the session of that id invalid until *until*."""
         ...
 
     async def revoke(self, name: str, at: float, until: float) -> None:
-        """Voids every credential of *name* (a subject, or a provider's session id) that was issued at or before *at*;
-        stored until *until*."""
+        """Makes all credentials of *name* that were issued at or before *at* invalid until *until*.
+
+        *name* is a subject or one of `Identity.revocation_keys`.
+        """
         ...
 
-    def signed_out(self, session: str) -> bool:
-        """Whether the session with that id has been ended."""
+    def is_signed_out(self, session: str) -> bool:
+        """Whether the session of that id was signed out."""
         ...
 
     def revoked_at(self, *names: str) -> float | None:
-        """Returns the time of the last revocation of any of *names*, or None."""
+        """Returns the latest time at which one of *names* was revoked, or None."""
         ...
 
     @property
     def durable(self) -> bool:
-        """False if a restart loses the state; then a ticket issued before the start is refused."""
+        """Whether the state survives a restart. If not, a ticket that was issued before the start is refused."""
         ...
 
-    async def start(self) -> None: ...
-
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Closes the store. No other method may be called afterwards."""
+        ...
 
 
 class Observer(Protocol):

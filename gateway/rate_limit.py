@@ -1,4 +1,4 @@
-"""How often a person may ask. Who asks too often is told when to come again, and costs nobody anything."""
+"""The limit of requests per person and minute."""
 
 from cachetools import TLRUCache
 
@@ -9,40 +9,52 @@ from gateway.ports import Clock, Observer
 
 _MINUTE = 60.0
 _MAX_PERSONS = 100_000
-_ROUNDING = 1e-6
-
-Person = tuple[str, str]
-"""Issuer and subject."""
+_TOLERANCE = 1e-6
+"""Seconds. Rounding of floating-point numbers must not refuse the last request that is allowed."""
 
 
-class Rates:
-    """*per_minute* requests a person, which may come at once; 0 is no limit. It fills up again evenly (the generic cell
-    rate algorithm: of each person a single moment is kept, at which all that was asked will have been paid for)."""
+class RateLimiter:
+    """Implements ports.RateLimit by the generic cell rate algorithm.
+
+    Each person may make *per_minute* requests at once, and the allowance refills evenly; 0 is no limit. Each request
+    moves the person's theoretical arrival time (in monotonic seconds) ahead by a minute divided by *per_minute*; a
+    request that would move it further than a minute from now is refused. Once that time has passed, the whole allowance
+    is available again and the cache drops the entry.
+    """
 
     def __init__(self, clock: Clock, observer: Observer, *, per_minute: int) -> None:
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._observer = observer
         self._per_minute = per_minute
-        self._paid_at: TLRUCache[Person, float] = TLRUCache(
-            _MAX_PERSONS, lambda _person, paid_at, _now: paid_at, timer=clock.monotonic
+        self._arrival_times: TLRUCache[tuple[str, str], float] = TLRUCache(
+            _MAX_PERSONS, lambda _person, arrival_time, _now: arrival_time, timer=clock.monotonic
         )
+        """Theoretical arrival times by issuer and subject."""
 
-    def limit(self, per_minute: int) -> None:
-        """Another rate, from the next request on."""
+    def __repr__(self) -> str:
+        return f"<RateLimiter per_minute={self._per_minute} persons={len(self._arrival_times)}>"
+
+    def set_limit(self, per_minute: int) -> None:
+        """Changes the limit from the next request on."""
         self._per_minute = per_minute
 
     def count(self, identity: Identity) -> None:
-        """One more request of that person. TooManyRequestsError if it is one too many; that one is not counted."""
+        """Counts one more request of that person.
+
+        Raises TooManyRequestsError, with the seconds after which the next request is allowed, if it exceeds the limit;
+        a refused request does not count.
+        """
         if not self._per_minute:
             return
-        price, now, person = _MINUTE / self._per_minute, self._clock.monotonic(), (identity.issuer, identity.subject)
+        person = (identity.issuer, identity.subject)
+        now = self._monotonic()
         try:
-            unpaid = self._paid_at[person]
+            previous = self._arrival_times[person]
         except KeyError:
-            unpaid = now
-        paid_at = max(now, unpaid) + price
-        early = paid_at - now - _MINUTE
-        if early > _ROUNDING:
+            previous = now
+        arrival_time = max(now, previous) + _MINUTE / self._per_minute
+        excess = arrival_time - now - _MINUTE
+        if excess > _TOLERANCE:
             self._observer.on_event(LimitReached("requests_per_minute"))
-            raise TooManyRequestsError("limits.requests_per_minute is reached", retry_after=early)
-        self._paid_at[person] = paid_at
+            raise TooManyRequestsError("limits.requests_per_minute is reached", retry_after=excess)
+        self._arrival_times[person] = arrival_time

@@ -26,7 +26,7 @@ from gateway.observe.logs import LogObserver
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import LoopLagMonitor, Observers
 from gateway.ports import Clock
-from gateway.rate_limit import Rates
+from gateway.rate_limit import RateLimiter
 from gateway.settings.model import Settings, keys_needing_restart
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import Readiness, admin
@@ -64,7 +64,7 @@ class Gateway:
         self.revocation = Revocation(self.streams, self.store, self.clock, self.observer)
         self.readiness = Readiness(self.dependencies)
         self.loop_lag = LoopLagMonitor(self.observer)
-        self.rates = Rates(self.clock, self.observer, per_minute=limits.requests_per_minute)
+        self.rates = RateLimiter(self.clock, self.observer, per_minute=limits.requests_per_minute)
         self._context = ProcessContext(
             self.clock, self.observer, self.audit, self.store, self.streams, self.rates, self.clock.now()
         )
@@ -220,7 +220,7 @@ class Gateway:
     def _apply_limits(self, settings: Settings) -> None:
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
-        self.rates.limit(limits.requests_per_minute)
+        self.rates.set_limit(limits.requests_per_minute)
         self.app.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
 
     async def _revoke_by_new_rules(self, old: App, new: App) -> None:

@@ -51,13 +51,13 @@ class ValtBackend:
         )
 
     def discard(self) -> None:
-        """Close it without waiting. Allowed only while no request has been made through it."""
+        """Closes it without waiting. Allowed only while no request has been made through it."""
         self.media.close()
         self.api_session.detach()
         self.media_session.detach()
 
     async def close(self) -> None:
-        """Cancel the running loads and close the connections."""
+        """Cancels the running loads and closes the connections."""
         for loader in (self.search, self.recordings, self.links, self.tokens):
             await loader.close()
         self.media.close()

@@ -20,7 +20,7 @@ def command(config: Path, subject: str) -> None:
     """Revoke the sessions, tickets and tokens issued to SUBJECT until now, and cut their streams."""
     import sqlite3
 
-    from gateway.store.sqlite import revoke_in
+    from gateway.store.sqlite import revoke_in_file
 
     settings = read_or_exit(config)
     if settings.state.dir is None:
@@ -30,7 +30,7 @@ def command(config: Path, subject: str) -> None:
     lifetime = 0.0 if settings.session is None else settings.session.lifetime
     now = time.time()
     try:
-        revoke_in(settings.state.dir / "state.sqlite3", subject, now, now + max(_LONGEST_TOKEN, lifetime))
+        revoke_in_file(settings.state.dir / "state.sqlite3", subject, now, now + max(_LONGEST_TOKEN, lifetime))
     except (OSError, sqlite3.Error) as error:
         click.echo(f"the state in {settings.state.dir} cannot be written: {error}", err=True)
         sys.exit(1)

@@ -21,7 +21,7 @@ _LOOK_SECONDS = 1.0
 def is_void(stream: Stream, store: Store, now: float) -> bool:
     """Whether what vouched for the stream's person is void at *now*, Unix seconds."""
     identity = stream.grant.identity
-    if identity.session is not None and store.signed_out(identity.session):
+    if identity.session is not None and store.is_signed_out(identity.session):
         return True
     if identity.kind is IdentityKind.SESSION and identity.expires_at is not None and identity.expires_at <= now:
         return True

@@ -112,7 +112,7 @@ class ServiceKeys:
             groups = frozenset(claims["grp"])
             identity = Identity(claims["sub"], claims["iss"], claims["prv"], IdentityKind.ACCESS_TOKEN, groups)
         identity = replace(identity, issued_at=claims["iat"], expires_at=claims["exp"])
-        if claims.get("ses") is not None and self._store.signed_out(claims["ses"]):
+        if claims.get("ses") is not None and self._store.is_signed_out(claims["ses"]):
             raise InvalidCredentialsError("the session that the access token was issued in was signed out")
         if "vid" not in claims:
             return identity

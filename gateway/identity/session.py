@@ -109,7 +109,7 @@ class Sessions:
         revoked_at = self._store.revoked_at(identity.subject, *identity.revocation_keys)
         if revoked_at is not None and (identity.issued_at is None or identity.issued_at <= revoked_at):
             return True
-        return identity.session is None or self._store.signed_out(identity.session)
+        return identity.session is None or self._store.is_signed_out(identity.session)
 
     def _set_cookie(self, identity: Identity, value: str) -> str:
         remaining = int((identity.issued_at or 0.0) + self._lifetime - self._clock.now())

@@ -125,7 +125,7 @@ class SignIn:
             logout = await provider.read_logout(token)
             if logout is None:
                 continue
-            if not await self._store.spend(f"logout {logout.issuer} {logout.jti}", logout.expires_at):
+            if not await self._store.consume(f"logout {logout.issuer} {logout.jti}", logout.expires_at):
                 raise InvalidCredentialsError("the logout token was used before")
             now = self._clock.now()
             for key in logout.revocation_keys:

@@ -115,7 +115,7 @@ class TicketAuthenticator:
         identity = self._identity(claims)
         if credentials.consume_ticket:
             until = claims.expires_at + self._expected.leeway + self._max_age
-            if not await self._store.spend(f"{claims.all['iss']} {claims.all['jti']}", until):
+            if not await self._store.consume(f"{claims.all['iss']} {claims.all['jti']}", until):
                 raise InvalidCredentialsError("the ticket was used before")
         return identity
 

@@ -1,1 +1,1 @@
-"""State that outlives a request: spent tickets, sign-outs, revocations."""
+"""The state that outlives a request: consumed tickets, sign-outs and revocations."""

@@ -1,4 +1,8 @@
-"""State in memory: a restart forgets it. Bounded; what has not run out is never evicted, because that would undo it."""
+"""State in memory: lost at a restart, and bounded.
+
+An entry that has not expired is never evicted, as a cache of cachetools would do: a consumed ticket would be valid
+again and a revocation undone. A full store raises BusyError instead.
+"""
 
 from gateway.errors import BusyError
 from gateway.ports import Clock
@@ -6,35 +10,38 @@ from gateway.ports import Clock
 MAX_ENTRIES = 500_000
 
 
-class Ledger:
-    """Keys with an end, Unix seconds, and a value. Expired ones are swept when there is no room."""
+class ExpiringEntries:
+    """At most *max_entries* keys, each with a value and an expiry in Unix seconds."""
 
     def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
         self._clock = clock
         self._max_entries = max_entries
         self._entries: dict[str, tuple[float, float]] = {}
+        """Expiry and value."""
 
-    def add(self, key: str, until: float, value: float = 0.0) -> bool:
-        """False if *key* is there already and has not run out. BusyError where there is no room."""
-        now = self._clock.now()
-        held = self._entries.get(key)
-        if held is not None and held[0] > now:
+    def __len__(self) -> int:
+        """The number of entries, expired ones included."""
+        return len(self._entries)
+
+    def add(self, key: str, expires_at: float, value: float = 0.0) -> bool:
+        """Adds *key* and returns True; returns False if it is present and has not expired. Raises BusyError if full."""
+        entry = self._entries.get(key)
+        if entry is not None and entry[0] > self._clock.now():
             return False
-        self.put(key, until, value)
+        self.put(key, expires_at, value)
         return True
 
-    def put(self, key: str, until: float, value: float = 0.0) -> None:
-        """Whoever writes later with less takes nothing back. BusyError where there is no room."""
+    def put(self, key: str, expires_at: float, value: float = 0.0) -> None:
+        """Adds *key*, or raises its expiry and value to these; neither is ever lowered. Raises BusyError if full."""
         if len(self._entries) >= self._max_entries and key not in self._entries:
-            now = self._clock.now()
-            self._entries = {key: entry for key, entry in self._entries.items() if entry[0] > now}
+            self._remove_expired()
             if len(self._entries) >= self._max_entries:
-                raise BusyError("there is no room for another spent ticket or revocation")
-        held = self._entries.get(key, (until, value))
-        self._entries[key] = (max(until, held[0]), max(value, held[1]))
+                raise BusyError(f"the state store is full: {self._max_entries} entries")
+        previous = self._entries.get(key, (expires_at, value))
+        self._entries[key] = (max(expires_at, previous[0]), max(value, previous[1]))
 
     def get(self, *keys: str) -> float | None:
-        """The largest value of those of *keys* that have not run out."""
+        """Returns the largest value of those of *keys* that have not expired, or None."""
         largest = None
         for key in keys:
             entry = self._entries.get(key)
@@ -42,34 +49,47 @@ class Ledger:
                 largest = entry[1]
         return largest
 
+    def _remove_expired(self) -> None:
+        now = self._clock.now()
+        self._entries = {key: entry for key, entry in self._entries.items() if entry[0] > now}
+
 
 class MemoryStore:
-    """Implements ports.Store."""
+    """Implements ports.Store. *max_entries* is for each kind of entry."""
 
     durable = False
 
     def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
-        self._spent = Ledger(clock, max_entries)
-        self._signed_out = Ledger(clock, max_entries)
-        self._revoked = Ledger(clock, max_entries)
+        self._consumed = ExpiringEntries(clock, max_entries)
+        self._sign_outs = ExpiringEntries(clock, max_entries)
+        self._revocations = ExpiringEntries(clock, max_entries)
+
+    def __repr__(self) -> str:
+        consumed, sign_outs, revocations = len(self._consumed), len(self._sign_outs), len(self._revocations)
+        return f"<MemoryStore consumed={consumed} sign_outs={sign_outs} revocations={revocations}>"
 
     async def start(self) -> None:
-        """Nothing to open."""
+        """Does nothing: there is nothing to open."""
 
-    async def spend(self, key: str, until: float) -> bool:
-        return self._spent.add(key, until)
+    async def consume(self, key: str, until: float) -> bool:
+        """Returns True the first time that *key* is consumed, False until it expires."""
+        return self._consumed.add(key, until)
 
     async def sign_out(self, session: str, until: float) -> None:
-        self._signed_out.put(session, until)
+        """Makes the session invalid until *until*."""
+        self._sign_outs.put(session, until)
 
     async def revoke(self, name: str, at: float, until: float) -> None:
-        self._revoked.put(name, until, at)
+        """Makes credentials of *name* issued at or before *at* invalid until *until*."""
+        self._revocations.put(name, until, at)
 
-    def signed_out(self, session: str) -> bool:
-        return self._signed_out.get(session) is not None
+    def is_signed_out(self, session: str) -> bool:
+        """Whether the session was signed out."""
+        return self._sign_outs.get(session) is not None
 
     def revoked_at(self, *names: str) -> float | None:
-        return self._revoked.get(*names)
+        """Returns the latest time at which one of *names* was revoked, or None."""
+        return self._revocations.get(*names)
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Does nothing: there is nothing to close."""

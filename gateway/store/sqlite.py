@@ -1,7 +1,9 @@
-"""State in one SQLite file: a restart remembers it, and the ``revoke`` command reaches a running gateway through it.
+"""State in one SQLite file: it survives a restart, and the ``revoke`` command reaches a running gateway through it.
 
-Writes are durable before they are believed, and go through one worker thread. Reads are answered from memory, which is
-filled at the start and again whenever another process has written (PRAGMA data_version, looked at every second).
+How it works: every write is on disk before the method that made it returns; a single worker thread makes them, because
+SQLite blocks. Reads of sign-outs and revocations are answered from memory, which is loaded at the start and again when
+another process has written. That is detected by polling ``PRAGMA data_version``, once a second. Consumed keys are only
+in the file: consuming one is a write anyway.
 """
 
 import asyncio
@@ -14,28 +16,32 @@ from typing import TypeVar
 
 from gateway.errors import BusyError
 from gateway.ports import Clock
-from gateway.store.memory import Ledger
+from gateway.store.memory import ExpiringEntries
 
 T = TypeVar("T")
 
-_POLL = 1.0
-_SWEEP = 3600.0
-_SPENT, _SIGNED_OUT, _REVOKED = "spent", "signed_out", "revoked"
+_POLL_INTERVAL = 1.0
+_CLEANUP_INTERVAL = 3600.0
+_CONSUMED, _SIGN_OUT, _REVOCATION = "spent", "signed_out", "revoked"
+"""The kinds of entries as the file has them."""
 _SCHEMA = """
 create table if not exists entries (
   kind text not null, key text not null, until real not null, value real not null, primary key (kind, key)
 ) without rowid
 """
-# Whoever writes later with less takes nothing back.
+# Neither the expiry nor the value of an entry is ever lowered: a later, weaker write must not undo a revocation.
 _PUT = """
 insert into entries values (?, ?, ?, ?)
 on conflict do update set until = max(until, excluded.until), value = max(value, excluded.value)
 """
-_DROP = "delete from entries where until <= ?"
+_DELETE_EXPIRED = "delete from entries where until <= ?"
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The database at *path*, made readable for its owner alone."""
+    """Returns a connection to the database at *path*, which is created, readable by its owner alone, if it is missing.
+
+    Raises OSError or sqlite3.Error if it cannot be opened.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600, exist_ok=True)
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
@@ -45,99 +51,126 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def revoke_in(path: Path, subject: str, at: float, until: float) -> None:
-    """Void every proof of *subject* made at or before *at*, from another process. sqlite3.Error; OSError."""
+def revoke_in_file(path: Path, subject: str, at: float, until: float) -> None:
+    """Writes a revocation to the database at *path* from outside the gateway's process (see ports.Store.revoke).
+
+    Raises OSError or sqlite3.Error if it cannot be written.
+    """
     with closing(connect(path)) as connection:
-        connection.execute(_PUT, (_REVOKED, subject, until, at))
+        connection.execute(_PUT, (_REVOCATION, subject, until, at))
 
 
 class SqliteStore:
-    """Implements ports.Store. *start* opens it: OSError or sqlite3.Error where it cannot be."""
+    """Implements ports.Store. *poll_interval* is the time in seconds between two checks for writes of other processes;
+    *connect* opens the database."""
 
     durable = True
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        poll_interval: float = _POLL_INTERVAL,
+        connect: Callable[[Path], sqlite3.Connection] = connect,
+    ) -> None:
         self._path = path
         self._clock = clock
+        self._poll_interval = poll_interval
+        self._connect = connect
         self._worker = ThreadPoolExecutor(1, "store")
         self._connection: sqlite3.Connection | None = None
-        self._version: int | None = None
-        self._swept_at = float("-inf")
-        self._ledgers = {kind: Ledger(clock) for kind in (_SIGNED_OUT, _REVOKED)}
-        self._poll: asyncio.Task[None] | None = None
+        self._data_version: int | None = None
+        self._cleaned_up_at = float("-inf")
+        self._entries = {kind: ExpiringEntries(clock) for kind in (_SIGN_OUT, _REVOCATION)}
+        self._poll_task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._connection is None else "open"
+        sign_outs, revocations = len(self._entries[_SIGN_OUT]), len(self._entries[_REVOCATION])
+        return f"<SqliteStore {self._path} {state} sign_outs={sign_outs} revocations={revocations}>"
 
     async def start(self) -> None:
-        self._connection = await self._in_worker(lambda: connect(self._path))
+        """Opens the database and loads its entries. Raises OSError, sqlite3.Error or BusyError if that fails."""
+        self._connection = await self._in_worker(lambda: self._connect(self._path))
         await self.refresh()
-        self._poll = asyncio.create_task(self._keep_fresh(), name="store")
+        self._poll_task = asyncio.create_task(self._poll(), name="store")
 
-    async def spend(self, key: str, until: float) -> bool:
+    async def consume(self, key: str, until: float) -> bool:
+        """Returns True the first time that *key* is consumed, by whichever process, and False until it expires."""
         now = self._clock.now()
 
-        def spend(connection: sqlite3.Connection) -> bool:
-            connection.execute(f"{_DROP} and kind = ? and key = ?", (now, _SPENT, key))
+        def insert(connection: sqlite3.Connection) -> bool:
+            connection.execute(f"{_DELETE_EXPIRED} and kind = ? and key = ?", (now, _CONSUMED, key))
             inserted = connection.execute(
-                "insert into entries values (?, ?, ?, 0) on conflict do nothing", (_SPENT, key, until)
+                "insert into entries values (?, ?, ?, 0) on conflict do nothing", (_CONSUMED, key, until)
             )
             return inserted.rowcount == 1
 
-        return await self._write(spend)
+        return await self._execute(insert)
 
     async def sign_out(self, session: str, until: float) -> None:
-        await self._write(lambda connection: connection.execute(_PUT, (_SIGNED_OUT, session, until, 0.0)).rowcount)
-        self._ledgers[_SIGNED_OUT].put(session, until)
+        """Makes the session invalid until *until*."""
+        await self._put(_SIGN_OUT, session, until, 0.0)
 
     async def revoke(self, name: str, at: float, until: float) -> None:
-        await self._write(lambda connection: connection.execute(_PUT, (_REVOKED, name, until, at)).rowcount)
-        self._ledgers[_REVOKED].put(name, until, at)
+        """Makes credentials of *name* issued at or before *at* invalid until *until*."""
+        await self._put(_REVOCATION, name, until, at)
 
-    def signed_out(self, session: str) -> bool:
-        return self._ledgers[_SIGNED_OUT].get(session) is not None
+    def is_signed_out(self, session: str) -> bool:
+        """Whether the session was signed out."""
+        return self._entries[_SIGN_OUT].get(session) is not None
 
     def revoked_at(self, *names: str) -> float | None:
-        return self._ledgers[_REVOKED].get(*names)
+        """Returns the latest time at which one of *names* was revoked, or None."""
+        return self._entries[_REVOCATION].get(*names)
 
     async def refresh(self) -> None:
-        """Read what another process has written since the last look, and each hour drop what has run out."""
+        """Loads the entries if another process has written, and deletes expired ones once an hour. Raises BusyError."""
 
         def read(connection: sqlite3.Connection) -> list[tuple[str, str, float, float]]:
-            if self._clock.monotonic() - self._swept_at >= _SWEEP:
-                connection.execute(_DROP, (self._clock.now(),))
-                self._swept_at = self._clock.monotonic()
+            if self._clock.monotonic() - self._cleaned_up_at >= _CLEANUP_INTERVAL:
+                connection.execute(_DELETE_EXPIRED, (self._clock.now(),))
+                self._cleaned_up_at = self._clock.monotonic()
             (version,) = connection.execute("pragma data_version").fetchone()
-            if version == self._version:
+            if version == self._data_version:
                 return []
-            rows = connection.execute("select * from entries where kind in (?, ?)", (_SIGNED_OUT, _REVOKED)).fetchall()
-            self._version = version  # not before: what could not be read is looked for again
+            rows = connection.execute("select * from entries where kind in (?, ?)", (_SIGN_OUT, _REVOCATION)).fetchall()
+            self._data_version = version  # only now: rows that could not be read must be read by the next refresh
             return rows
 
-        for kind, key, until, value in await self._write(read):
-            self._ledgers[kind].put(key, until, value)
+        for kind, key, until, value in await self._execute(read):
+            self._entries[kind].put(key, until, value)
 
     async def close(self) -> None:
-        if self._poll is not None:
-            self._poll.cancel()
-            await asyncio.gather(self._poll, return_exceptions=True)
+        """Stops polling and closes the database."""
+        if self._poll_task is not None:
+            self._poll_task.cancel()
+            await asyncio.gather(self._poll_task, return_exceptions=True)
         if self._connection is not None:
             await self._in_worker(self._connection.close)
             self._connection = None
-        self._worker.shutdown(wait=False)  # it is idle by now; joining its thread would block the loop
+        self._worker.shutdown(wait=False)  # its thread is idle; joining it would block the event loop
 
-    async def _keep_fresh(self) -> None:
+    async def _poll(self) -> None:
         while True:
-            await asyncio.sleep(_POLL)
+            await asyncio.sleep(self._poll_interval)
             with suppress(BusyError):
                 await self.refresh()
 
-    async def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """BusyError where the disk does not take it: a ticket that cannot be spent is not honoured."""
+    async def _put(self, kind: str, key: str, until: float, value: float) -> None:
+        await self._execute(lambda connection: connection.execute(_PUT, (kind, key, until, value)).rowcount)
+        self._entries[kind].put(key, until, value)
+
+    async def _execute(self, statements: Callable[[sqlite3.Connection], T]) -> T:
+        """Returns what *statements* returns, run in the worker thread. Raises BusyError if the database fails."""
         connection = self._connection
         if connection is None:
-            raise BusyError("the state is not open")
+            raise BusyError("the state store is not open")
         try:
-            return await self._in_worker(lambda: change(connection))
+            return await self._in_worker(lambda: statements(connection))
         except (sqlite3.Error, OSError) as error:
-            raise BusyError(f"the state cannot be written: {type(error).__name__}") from None
+            raise BusyError(f"the state store failed: {type(error).__name__}") from None
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)

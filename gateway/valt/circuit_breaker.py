@@ -64,7 +64,7 @@ class CircuitBreaker:
         return max(1.0, self._open_until - now)
 
     def record(self, permit: Permit, outcome: Outcome, now: float) -> None:
-        """Return *permit* with the outcome of its request."""
+        """Returns *permit* with the outcome of its request."""
         if permit.generation != self._generation:
             return
         if outcome is Outcome.FAILURE:

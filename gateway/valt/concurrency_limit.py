@@ -23,7 +23,7 @@ class ConcurrencyLimit:
         return f"<ConcurrencyLimit in_use={self._in_use.total()} maximum={self._maximum}>"
 
     def set_maximum(self, maximum: int) -> None:
-        """Change the limit from the next request on."""
+        """Changes the limit from the next request on."""
         self._maximum = maximum
 
     @contextmanager

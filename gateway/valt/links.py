@@ -66,7 +66,7 @@ class ValtLinks:
         return await self.get(account, video)
 
     async def close(self) -> None:
-        """Cancel the running loads."""
+        """Cancels the running loads."""
         await self._cache.close()
 
     def _report_use(self, link: Link) -> Link:

@@ -39,7 +39,7 @@ class ValtRecordings:
         return await self._cache.get((account, recording), lambda: self._load(account, recording))
 
     async def close(self) -> None:
-        """Cancel the running loads."""
+        """Cancels the running loads."""
         await self._cache.close()
 
     async def _load(self, account: str, recording: str) -> CacheEntry[RecordingDetails]:
@@ -73,7 +73,7 @@ class ValtSearch:
         return await self._tokens.use(account, self._client.rooms)
 
     async def close(self) -> None:
-        """Cancel the running searches."""
+        """Cancels the running searches."""
         await self._searches.close()
 
     async def _search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:

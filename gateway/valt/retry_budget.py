@@ -34,7 +34,7 @@ class RetryBudget:
         return f"<RetryBudget available={self._available:.1f} capacity={self._capacity:.1f}>"
 
     def record_call(self) -> None:
-        """Count the start of a call."""
+        """Counts the start of a call."""
         self._available = min(self._capacity, self._available + self._ratio)
 
     def next_delay(self, retries: int, remaining: float) -> float | None:

@@ -63,7 +63,7 @@ class ValtTokens:
         return self._login_states.get(account, "unknown")
 
     async def close(self) -> None:
-        """Cancel the running logins."""
+        """Cancels the running logins."""
         await self._cache.close()
 
     async def _get(self, account: str) -> AccessToken:

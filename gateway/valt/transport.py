@@ -123,7 +123,7 @@ class Transport:
             return Response(response.status, bytes(body))
 
     def _log_transition(self) -> None:
-        """Log when the breaker has opened or closed since the last log line; half open is neither."""
+        """Logs when the breaker has opened or closed since the last log line; half open is neither."""
         state = self.breaker.state
         if state is not self._logged_state and state in _TRANSITION_LOGS:
             self._logged_state = state

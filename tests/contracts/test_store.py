@@ -1,4 +1,4 @@
-"""What every store promises, whatever it is made of."""
+"""What every implementation of ports.Store must do."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,46 +19,46 @@ def clock() -> ManualClock:
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
-    made: Store = MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "state.sqlite3", clock)
-    await made.start()
-    yield made
-    await made.close()
+    store: Store = MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "state.sqlite3", clock)
+    await store.start()
+    yield store
+    await store.close()
 
 
-async def test_a_key_is_spent_once(store: Store, clock: ManualClock) -> None:
-    assert await store.spend("portal 1", clock.now() + 60)
-    assert not await store.spend("portal 1", clock.now() + 60)
-    assert await store.spend("portal 2", clock.now() + 60)
+async def test_a_key_is_consumed_once(store: Store, clock: ManualClock) -> None:
+    assert await store.consume("portal 1", clock.now() + 60)
+    assert not await store.consume("portal 1", clock.now() + 60)
+    assert await store.consume("portal 2", clock.now() + 60)
 
 
-async def test_of_two_hundred_who_spend_one_key_at_once_exactly_one_succeeds(store: Store, clock: ManualClock) -> None:
-    spent = await asyncio.gather(*(store.spend("portal 1", clock.now() + 60) for _ in range(200)))
-    assert spent.count(True) == 1
+async def test_of_two_hundred_concurrent_calls_one_consumes_the_key(store: Store, clock: ManualClock) -> None:
+    consumed = await asyncio.gather(*(store.consume("portal 1", clock.now() + 60) for _ in range(200)))
+    assert consumed.count(True) == 1
 
 
-async def test_a_spent_key_is_free_again_once_its_time_has_run_out(store: Store, clock: ManualClock) -> None:
-    await store.spend("portal 1", clock.now() + 60)
+async def test_a_consumed_key_can_be_consumed_again_after_it_expired(store: Store, clock: ManualClock) -> None:
+    await store.consume("portal 1", clock.now() + 60)
     clock.pass_(59)
-    assert not await store.spend("portal 1", clock.now() + 60)
+    assert not await store.consume("portal 1", clock.now() + 60)
     clock.pass_(2)
-    assert await store.spend("portal 1", clock.now() + 60)
+    assert await store.consume("portal 1", clock.now() + 60)
 
 
-async def test_a_clock_that_steps_back_frees_no_spent_key(store: Store, clock: ManualClock) -> None:
-    await store.spend("portal 1", clock.now() + 60)
+async def test_a_clock_that_is_set_back_releases_no_consumed_key(store: Store, clock: ManualClock) -> None:
+    await store.consume("portal 1", clock.now() + 60)
     clock.step(-3600)
-    assert not await store.spend("portal 1", clock.now() + 60)
+    assert not await store.consume("portal 1", clock.now() + 60)
 
 
-async def test_a_session_is_signed_out_alone_and_until_its_end(store: Store, clock: ManualClock) -> None:
+async def test_a_sign_out_concerns_one_session_and_expires(store: Store, clock: ManualClock) -> None:
     await store.sign_out("one", clock.now() + 60)
-    assert store.signed_out("one")
-    assert not store.signed_out("two")
+    assert store.is_signed_out("one")
+    assert not store.is_signed_out("two")
     clock.pass_(61)
-    assert not store.signed_out("one")
+    assert not store.is_signed_out("one")
 
 
-async def test_a_revocation_tells_when_it_was_made(store: Store, clock: ManualClock) -> None:
+async def test_a_revocation_has_its_time_and_expires(store: Store, clock: ManualClock) -> None:
     await store.revoke("anna", clock.now(), clock.now() + 60)
     assert store.revoked_at("anna") == clock.now()
     assert store.revoked_at("bob") is None
@@ -67,24 +67,24 @@ async def test_a_revocation_tells_when_it_was_made(store: Store, clock: ManualCl
     assert store.revoked_at("anna") is None
 
 
-async def test_an_earlier_revocation_takes_nothing_from_a_later_one(store: Store, clock: ManualClock) -> None:
+async def test_an_earlier_revocation_does_not_replace_a_later_one(store: Store, clock: ManualClock) -> None:
     at = clock.now()
     await store.revoke("anna", at, at + 60)
     await store.revoke("anna", at - 500, at + 60)
     assert store.revoked_at("anna") == at
 
 
-async def test_nothing_is_kept_for_less_time_than_was_once_said(store: Store, clock: ManualClock) -> None:
+async def test_a_later_write_does_not_shorten_an_entrys_life(store: Store, clock: ManualClock) -> None:
     at = clock.now()
     for end in (at + 3600, at + 60):
         await store.revoke("anna", at, end)
         await store.sign_out("session", end)
     clock.pass_(61)
     assert store.revoked_at("anna") == at
-    assert store.signed_out("session")
+    assert store.is_signed_out("session")
 
 
-async def test_a_subject_that_looks_like_sql_is_only_a_name(store: Store, clock: ManualClock) -> None:
+async def test_sql_in_a_subject_is_not_executed(store: Store, clock: ManualClock) -> None:
     await store.revoke("'; drop table entries; --", clock.now(), clock.now() + 60)
-    assert await store.spend("'; drop table entries; --", clock.now() + 60)
+    assert await store.consume("'; drop table entries; --", clock.now() + 60)
     assert store.revoked_at("'; drop table entries; --") == clock.now()

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import trustme
 
-from gateway.store.sqlite import revoke_in
+from gateway.store.sqlite import revoke_in_file
 from tests.support.client import connect, request
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 
@@ -265,7 +265,7 @@ async def test_another_process_revokes_a_person_and_their_streams_are_cut(tmp_pa
         anna, ben = stack.bearer("anna"), stack.bearer("ben")
         async with watching(stack, anna) as answer:
             now = time.time() + 1
-            await asyncio.to_thread(revoke_in, tmp_path / "state" / "state.sqlite3", "anna", now, now + 3600)
+            await asyncio.to_thread(revoke_in_file, tmp_path / "state" / "state.sqlite3", "anna", now, now + 3600)
             assert await is_cut(answer)
         async with stack.client.get(stack.url + VIDEO_PATH, headers=anna) as refused:
             assert (refused.status, (await refused.json(content_type=None))["code"]) == (401, "credentials_invalid")

@@ -1,4 +1,4 @@
-"""What memory alone promises: it is bounded, and makes room only from what has run out."""
+"""What MemoryStore does besides the contract of every store: it is bounded and evicts expired entries alone."""
 
 import pytest
 
@@ -7,25 +7,33 @@ from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
 
 
-async def test_a_full_store_is_busy_and_forgets_no_spent_key() -> None:
+async def test_a_full_store_raises_busy_and_evicts_no_consumed_key() -> None:
     clock = ManualClock()
     store = MemoryStore(clock, max_entries=3)
     for number in range(3):
-        assert await store.spend(f"portal {number}", clock.now() + 60)
+        assert await store.consume(f"portal {number}", clock.now() + 60)
     with pytest.raises(BusyError):
-        await store.spend("portal 3", clock.now() + 60)
-    assert not await store.spend("portal 0", clock.now() + 60)
+        await store.consume("portal 3", clock.now() + 60)
+    assert not await store.consume("portal 0", clock.now() + 60)
 
 
-async def test_a_full_store_makes_room_from_what_has_run_out() -> None:
+async def test_a_full_store_evicts_expired_entries() -> None:
     clock = ManualClock()
     store = MemoryStore(clock, max_entries=2)
-    await store.spend("portal 0", clock.now() + 60)
-    await store.spend("portal 1", clock.now() + 600)
+    await store.consume("portal 0", clock.now() + 60)
+    await store.consume("portal 1", clock.now() + 600)
     clock.pass_(61)
-    assert await store.spend("portal 2", clock.now() + 60)
-    assert not await store.spend("portal 1", clock.now() + 60)
+    assert await store.consume("portal 2", clock.now() + 60)
+    assert not await store.consume("portal 1", clock.now() + 60)
 
 
-def test_memory_says_that_a_restart_forgets_it() -> None:
+def test_it_is_not_durable() -> None:
     assert not MemoryStore(ManualClock()).durable
+
+
+async def test_its_repr_counts_its_entries() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    await store.consume("portal 0", clock.now() + 60)
+    await store.sign_out("session", clock.now() + 60)
+    assert repr(store) == "<MemoryStore consumed=1 sign_outs=1 revocations=0>"
