@@ -1,4 +1,4 @@
-"""However many people come, VALT is asked once; and what it answers badly is told for what it is."""
+"""How many calls VALT gets, and which error each of its faulty responses becomes."""
 
 import asyncio
 from pathlib import Path
@@ -20,7 +20,7 @@ async def code_of(stack: GatewayStack, headers: dict[str, str] | None = None) ->
         return answer.status, (await answer.json(content_type=None))["code"]
 
 
-async def test_three_hundred_people_at_once_cost_one_login_and_one_link(tmp_path: Path) -> None:
+async def test_three_hundred_concurrent_people_cost_one_login_and_one_link(tmp_path: Path) -> None:
     limits = "[limits]\nstreams_per_address = 0\n"
     async with running_stack(tmp_path, more=limits) as stack:
         gate = stack.valt.knobs.gate["login"] = asyncio.Event()
@@ -34,7 +34,7 @@ async def test_three_hundred_people_at_once_cost_one_login_and_one_link(tmp_path
     assert stack.valt.calls["download"] == 1
 
 
-async def test_people_who_open_the_list_at_once_cost_one_search(tmp_path: Path) -> None:
+async def test_concurrent_lists_cost_one_search(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
 
         async def listed(person: str, group: str) -> int:
@@ -44,8 +44,8 @@ async def test_people_who_open_the_list_at_once_cost_one_search(tmp_path: Path) 
         gate = stack.valt.knobs.gate["search"] = asyncio.Event()
         groups = ["supervisors", "redirected"] * 40
         people = [asyncio.create_task(listed(f"person{n}", group)) for n, group in enumerate(groups)]
-        known = 'valt_gateway_identity_total{outcome="accepted",provider="campus"}'
-        while (await stack.metrics())[known] < len(people):
+        accepted = 'valt_gateway_identity_total{outcome="accepted",provider="campus"}'
+        while (await stack.metrics())[accepted] < len(people):
             await asyncio.sleep(0)
         people.pop(0).cancel()
         await stack.valt.wait_for(lambda: stack.valt.calls["search"] == 1)
@@ -54,7 +54,7 @@ async def test_people_who_open_the_list_at_once_cost_one_search(tmp_path: Path) 
     assert stack.valt.calls["search"] == 1
 
 
-async def test_a_waiter_who_hangs_up_takes_the_link_from_nobody(stack: GatewayStack) -> None:
+async def test_a_client_that_disconnects_cancels_the_link_for_nobody_else(stack: GatewayStack) -> None:
     gate = stack.valt.knobs.gate["download"] = asyncio.Event()
     first = asyncio.create_task(code_of(stack))
     await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 1)
@@ -67,7 +67,7 @@ async def test_a_waiter_who_hangs_up_takes_the_link_from_nobody(stack: GatewaySt
     assert stack.valt.calls["download"] == 1
 
 
-async def test_an_hour_of_ranges_costs_as_many_links_as_their_lives_require(tmp_path: Path, clock: ManualClock) -> None:
+async def test_an_hour_of_ranges_costs_one_link_per_lifetime(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock) as stack:
         token = stack.bearer(exp=int(clock.now()) + 7200)
         for _ in range(3600):
@@ -81,9 +81,7 @@ async def test_an_hour_of_ranges_costs_as_many_links_as_their_lives_require(tmp_
     assert stack.valt.calls["login"] == 1
 
 
-async def test_a_token_is_renewed_before_its_age_though_valt_never_complains(
-    tmp_path: Path, clock: ManualClock
-) -> None:
+async def test_a_token_is_renewed_after_token_ttl(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock) as stack:
         assert await code_of(stack) == (200, None)
         clock.pass_(6 * 3600 + 1)
@@ -91,7 +89,7 @@ async def test_a_token_is_renewed_before_its_age_though_valt_never_complains(
     assert stack.valt.calls["login"] == 2
 
 
-async def test_a_token_that_valt_refuses_is_renewed_once(stack: GatewayStack) -> None:
+async def test_a_refused_token_is_renewed_once(stack: GatewayStack) -> None:
     assert await code_of(stack) == (200, None)
     stack.valt.forget_tokens()
     stack.valt.add_video(SESSION, "another", b"x" * 100)
@@ -100,7 +98,7 @@ async def test_a_token_that_valt_refuses_is_renewed_once(stack: GatewayStack) ->
     assert stack.valt.calls["login"] == 2
 
 
-async def test_a_refused_password_rests_for_five_minutes_and_shows_everywhere(
+async def test_a_refused_password_is_not_tried_for_five_minutes_and_is_reported(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     async with running_stack(tmp_path, clock=clock) as stack:
@@ -108,8 +106,8 @@ async def test_a_refused_password_rests_for_five_minutes_and_shows_everywhere(
         for _ in range(5):
             assert await code_of(stack) == (502, "valt_login")
         assert stack.valt.calls["login"] == 1
-        told = await stack.metrics()
-        assert told['valt_gateway_valt_logins_total{account="reviewer",outcome="refused"}'] == 1
+        metrics = await stack.metrics()
+        assert metrics['valt_gateway_valt_logins_total{account="reviewer",outcome="refused"}'] == 1
         async with stack.client.get(f"{stack.admin}/readyz?verbose") as answer:
             assert answer.status == 200
             assert (await answer.json())["valt"]["reviewer"] == "refused"
@@ -120,7 +118,7 @@ async def test_a_refused_password_rests_for_five_minutes_and_shows_everywhere(
 
 
 @pytest.mark.parametrize("knob", ["link_without_exp", "link_not_jwt"])
-async def test_a_link_that_tells_no_end_is_used_once_and_not_kept(stack: GatewayStack, knob: str) -> None:
+async def test_a_link_without_expiry_is_used_once_and_not_cached(stack: GatewayStack, knob: str) -> None:
     setattr(stack.valt.knobs, knob, True)
     assert await code_of(stack) == (200, None)
     assert await code_of(stack) == (200, None)
@@ -128,7 +126,7 @@ async def test_a_link_that_tells_no_end_is_used_once_and_not_kept(stack: Gateway
 
 
 @pytest.mark.promise("findings-1")
-async def test_a_redirect_gets_a_fresh_link_rather_than_a_short_one(tmp_path: Path, clock: ManualClock) -> None:
+async def test_a_redirect_gets_a_new_link_if_the_cached_one_expires_soon(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock) as stack:
         rita = stack.bearer("rita", "redirected")
         assert await code_of(stack, rita) == (307, None)
@@ -138,17 +136,17 @@ async def test_a_redirect_gets_a_fresh_link_rather_than_a_short_one(tmp_path: Pa
         stack.valt.knobs.link_life = 100
         clock.pass_(1600)
         assert await code_of(stack, stack.bearer("rita", "redirected")) == (307, None)
-        told = await stack.metrics()
-    assert told['valt_gateway_cache_lookups_total{cache="link",result="short"}'] >= 1
+        metrics = await stack.metrics()
+    assert metrics['valt_gateway_cache_lookups_total{cache="link",result="short"}'] >= 1
 
 
-async def test_the_url_is_found_under_data_as_well(stack: GatewayStack) -> None:
+async def test_the_url_is_also_read_under_data(stack: GatewayStack) -> None:
     stack.valt.knobs.url_under_data = True
     assert await code_of(stack) == (200, None)
 
 
 @pytest.mark.parametrize(("host", "scheme"), [("evil.test:8000", None), ("127.0.0.2:1", None), (None, "ftp")])
-async def test_a_link_that_leads_elsewhere_is_refused_and_nothing_is_fetched(
+async def test_a_link_to_another_host_is_refused_and_nothing_is_fetched(
     stack: GatewayStack, host: str | None, scheme: str | None
 ) -> None:
     stack.valt.knobs.link_host, stack.valt.knobs.link_scheme = host, scheme
@@ -157,7 +155,7 @@ async def test_a_link_that_leads_elsewhere_is_refused_and_nothing_is_fetched(
     assert not stack.valt.media_requests
 
 
-async def test_a_media_host_that_is_listed_is_followed(tmp_path: Path) -> None:
+async def test_a_link_to_a_listed_media_host_is_accepted(tmp_path: Path) -> None:
     async with running_stack(tmp_path, valt_more='media_hosts = ["media.test:8000"]\n') as stack:
         stack.valt.knobs.link_host = "media.test:8000"
         async with stack.client.get(
@@ -180,7 +178,7 @@ async def test_a_media_host_that_is_listed_is_followed(tmp_path: Path) -> None:
         ("login", 429, (503, "valt_unavailable")),
     ],
 )
-async def test_what_valt_says_is_told_for_what_it_is(
+async def test_each_status_of_valt_becomes_its_error(
     stack: GatewayStack, operation: str, status: int, expected: tuple[int, str]
 ) -> None:
     stack.valt.knobs.fail[operation] = [status] * 3  # the first, and two retries where it may be repeated
@@ -188,12 +186,12 @@ async def test_what_valt_says_is_told_for_what_it_is(
 
 
 @pytest.mark.parametrize("operation", ["login", "download"])
-async def test_rubbish_instead_of_json_is_502(stack: GatewayStack, operation: str) -> None:
+async def test_a_response_that_is_not_json_is_502(stack: GatewayStack, operation: str) -> None:
     stack.valt.knobs.rubbish.add(operation)
     assert await code_of(stack) == (502, "valt_response")
 
 
-async def test_valt_that_is_down_is_503_with_retry_after(stack: GatewayStack) -> None:
+async def test_an_unreachable_valt_is_503_with_retry_after(stack: GatewayStack) -> None:
     await stack.valt.stop()
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer()) as answer:
         assert answer.status == 503
@@ -201,21 +199,21 @@ async def test_valt_that_is_down_is_503_with_retry_after(stack: GatewayStack) ->
         assert (await answer.json(content_type=None))["code"] == "valt_unavailable"
 
 
-async def test_valt_that_does_not_answer_is_504(tmp_path: Path) -> None:
+async def test_a_valt_that_does_not_respond_is_504(tmp_path: Path) -> None:
     async with running_stack(tmp_path, valt_more='read_timeout = "100ms"\n') as stack:
         stack.valt.knobs.gate["download"] = asyncio.Event()
         assert await code_of(stack) == (504, "valt_timeout")
         stack.valt.knobs.gate.pop("download").set()
 
 
-async def test_a_clock_of_valts_that_runs_ahead_changes_nothing(stack: GatewayStack) -> None:
+async def test_a_valt_clock_that_is_ahead_changes_nothing(stack: GatewayStack) -> None:
     stack.valt.knobs.clock_ahead = 600
     assert await code_of(stack) == (200, None)
     assert await code_of(stack) == (200, None)
     assert stack.valt.calls["download"] == 1
 
 
-async def test_each_account_asks_for_itself(stack: GatewayStack) -> None:
+async def test_each_account_has_its_own_token_and_link(stack: GatewayStack) -> None:
     assert await code_of(stack) == (200, None)
     assert await code_of(stack, stack.bearer("ben", "students")) == (200, None)
     assert stack.valt.calls["login"] == 2

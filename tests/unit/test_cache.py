@@ -1,10 +1,10 @@
-"""The cache's promises, on a clock that is moved by hand."""
+"""LoadingCache and SingleFlight, on a manual clock."""
 
 import asyncio
 
 import pytest
 
-from gateway.cache import MAX_TTL, CacheEntry, LoadingCache
+from gateway.cache import MAX_TTL, CacheEntry, LoadingCache, SingleFlight
 from gateway.errors import ValtUnavailableError, VideoNotFoundError
 from gateway.events import CacheLookup
 from tests.support.clock import ManualClock
@@ -12,7 +12,7 @@ from tests.support.recorder import Recorder
 
 
 class Loader:
-    """Counts its loads; each waits for *gate* if it is shut."""
+    """Counts its loads; each waits until *gate* is set."""
 
     def __init__(self, ttl: float = 60.0) -> None:
         self.ttl = ttl
@@ -50,7 +50,7 @@ def results(recorder: Recorder) -> list[str]:
 
 
 @pytest.mark.promise("findings-H")
-async def test_three_hundred_who_wait_share_one_load(cache: LoadingCache[str, str], recorder: Recorder) -> None:
+async def test_three_hundred_callers_share_one_load(cache: LoadingCache[str, str], recorder: Recorder) -> None:
     load = Loader()
     load.gate.clear()
     waiting = [asyncio.create_task(cache.get("a", load)) for _ in range(300)]
@@ -64,7 +64,7 @@ async def test_three_hundred_who_wait_share_one_load(cache: LoadingCache[str, st
 
 
 @pytest.mark.promise("findings-H")
-async def test_one_who_gives_up_takes_the_load_from_nobody(cache: LoadingCache[str, str]) -> None:
+async def test_a_cancelled_caller_cancels_the_load_for_nobody_else(cache: LoadingCache[str, str]) -> None:
     load = Loader()
     load.gate.clear()
     first, second = asyncio.create_task(cache.get("a", load)), asyncio.create_task(cache.get("a", load))
@@ -89,7 +89,7 @@ async def test_a_value_is_cached_for_its_time_to_live(cache: LoadingCache[str, s
 
 
 @pytest.mark.promise("findings-14")
-async def test_a_step_of_the_wall_clock_neither_revives_nor_ends_a_value(
+async def test_setting_the_wall_clock_neither_extends_nor_ends_an_entry(
     cache: LoadingCache[str, str], clock: ManualClock
 ) -> None:
     load = Loader(ttl=60.0)
@@ -102,11 +102,9 @@ async def test_a_step_of_the_wall_clock_neither_revives_nor_ends_a_value(
 
 
 @pytest.mark.promise("findings-14")
-@pytest.mark.parametrize("claimed", [1e308, float("inf"), 1e12])
-async def test_nothing_lives_for_ever_whatever_it_claims(
-    cache: LoadingCache[str, str], clock: ManualClock, claimed: float
-) -> None:
-    load = Loader(ttl=claimed)
+@pytest.mark.parametrize("ttl", [1e308, float("inf"), 1e12])
+async def test_an_entry_lives_for_a_week_at_most(cache: LoadingCache[str, str], clock: ManualClock, ttl: float) -> None:
+    load = Loader(ttl=ttl)
     await cache.get("a", load)
     clock.pass_(MAX_TTL + 1)
     assert await cache.get("a", load) == "value 2"
@@ -118,7 +116,7 @@ async def test_a_value_with_ttl_zero_is_returned_and_not_cached(cache: LoadingCa
     assert await cache.get("a", load) == "value 2"
 
 
-async def test_too_short_a_rest_of_life_loads_anew_and_is_told_as_short(
+async def test_an_entry_with_too_little_life_left_is_reported_short_and_reloaded(
     cache: LoadingCache[str, str], clock: ManualClock, recorder: Recorder
 ) -> None:
     load = Loader(ttl=60.0)
@@ -128,7 +126,7 @@ async def test_too_short_a_rest_of_life_loads_anew_and_is_told_as_short(
     assert results(recorder) == ["loaded", "short"]
 
 
-async def test_a_refusal_is_remembered_for_its_moment_and_a_failure_is_not(
+async def test_negative_errors_are_cached_and_other_errors_are_not(
     cache: LoadingCache[str, str], clock: ManualClock, recorder: Recorder
 ) -> None:
     load = Loader()
@@ -146,28 +144,28 @@ async def test_a_refusal_is_remembered_for_its_moment_and_a_failure_is_not(
     assert load.loads == 3
 
 
-async def test_a_refusal_that_is_told_again_and_again_grows_no_traceback(cache: LoadingCache[str, str]) -> None:
+async def test_a_cached_error_raised_repeatedly_grows_no_traceback(cache: LoadingCache[str, str]) -> None:
     load = Loader()
     load.failure = VideoNotFoundError()
     depths = []
     for _ in range(5):
-        with pytest.raises(VideoNotFoundError) as told:
+        with pytest.raises(VideoNotFoundError) as raised:
             await cache.get("a", load)
-        depths.append(len(told.traceback))
+        depths.append(len(raised.traceback))
     assert len(set(depths[1:])) == 1
 
 
-async def test_a_scan_of_unknown_keys_evicts_nothing_that_is_known(cache: LoadingCache[str, str]) -> None:
-    known, unknown = Loader(), Loader()
-    unknown.failure = VideoNotFoundError()
-    await cache.get("a", known)
+async def test_a_scan_of_missing_keys_evicts_no_value(cache: LoadingCache[str, str]) -> None:
+    present, missing = Loader(), Loader()
+    missing.failure = VideoNotFoundError()
+    await cache.get("a", present)
     for number in range(500):
         with pytest.raises(VideoNotFoundError):
-            await cache.get(f"scan {number}", unknown)
-    assert await cache.get("a", known) == "value 1"
+            await cache.get(f"scan {number}", missing)
+    assert await cache.get("a", present) == "value 1"
 
 
-async def test_forgetting_a_value_that_was_replaced_drops_nothing(cache: LoadingCache[str, str]) -> None:
+async def test_forgetting_a_replaced_value_removes_nothing(cache: LoadingCache[str, str]) -> None:
     load = Loader()
     old = await cache.get("a", load)
     cache.forget("a", old)
@@ -176,7 +174,7 @@ async def test_forgetting_a_value_that_was_replaced_drops_nothing(cache: Loading
     assert cache.cached("a") == "value 2"
 
 
-async def test_closing_cancels_what_is_still_loading(cache: LoadingCache[str, str]) -> None:
+async def test_closing_cancels_running_loads(cache: LoadingCache[str, str]) -> None:
     load = Loader()
     load.gate.clear()
     waiting = asyncio.create_task(cache.get("a", load))
@@ -186,8 +184,49 @@ async def test_closing_cancels_what_is_still_loading(cache: LoadingCache[str, st
         await waiting
 
 
-async def test_what_was_asked_for_longest_ago_makes_room(clock: ManualClock, recorder: Recorder) -> None:
+async def test_the_least_recently_used_entry_is_evicted(clock: ManualClock, recorder: Recorder) -> None:
     cache, load = LoadingCache[str, str]("link", clock, recorder, max_entries=2), Loader()
     for key in ("a", "b", "a", "c"):
         await cache.get(key, load)
     assert [cache.cached(key) for key in ("a", "b", "c")] == ["value 1", None, "value 3"]
+
+
+async def test_a_cached_value_is_read_without_a_coroutine_and_counts_as_a_hit(
+    cache: LoadingCache[str, str], clock: ManualClock, recorder: Recorder
+) -> None:
+    assert cache.cached("a") is None
+    await cache.get("a", Loader(ttl=60.0))
+    assert cache.cached("a", min_life=60.0) == "value 1"
+    clock.pass_(31.0)
+    assert cache.cached("a", min_life=30.0) is None
+    assert results(recorder) == ["loaded", "hit"]
+
+
+async def test_a_reload_that_is_not_cacheable_removes_the_previous_value(
+    cache: LoadingCache[str, str], clock: ManualClock
+) -> None:
+    load = Loader(ttl=60.0)
+    await cache.get("a", load)
+    clock.pass_(50.0)
+    load.ttl = 0.0
+    assert await cache.get("a", load, min_life=30.0) == "value 2"
+    assert cache.cached("a") is None
+
+
+async def test_a_started_call_is_joined_by_those_who_wait_for_its_key() -> None:
+    flight = SingleFlight[str, str]("test")
+
+    async def call() -> str:
+        await asyncio.sleep(0)
+        return "result"
+
+    task = flight.start("a", call)
+    assert "a" in flight
+    assert flight.start("a", call) is task
+    assert await flight.run("a", call) == "result"
+    assert "a" not in flight
+
+
+async def test_the_repr_counts_entries_errors_and_running_loads(cache: LoadingCache[str, str]) -> None:
+    await cache.get("a", Loader())
+    assert repr(cache) == "<LoadingCache link entries=1 errors=0 loads=<SingleFlight link load running=0>>"

@@ -1,4 +1,4 @@
-"""Where VALT's links may lead."""
+"""Which of VALT's links are accepted, and what is read from them."""
 
 import base64
 import json
@@ -22,11 +22,11 @@ def token(claims: Any) -> str:
     return f"eyJhbGciOiJQUzUxMiJ9.{part}.c2ln"
 
 
-def test_a_pages_policy_lets_media_come_from_where_links_may_lead() -> None:
-    places = AllowedHosts.of("https://valt.example.edu:444", ("media2.example.edu:8000",))
-    assert places.csp_sources() == ["https://valt.example.edu:*", "https://media2.example.edu:8000"]
+def test_the_csp_sources_are_the_allowed_hosts() -> None:
+    allowed_hosts = AllowedHosts.of("https://valt.example.edu:444", ("media2.example.edu:8000",))
+    assert allowed_hosts.csp_sources() == ["https://valt.example.edu:*", "https://media2.example.edu:8000"]
     assert HTTP.csp_sources() == ["http://valt.example.edu:*"]
-    assert HTTPS.csp_sources() == ["https:"]  # the grammar of policies has no [fd00::1]
+    assert HTTPS.csp_sources() == ["https:"]  # CSP has no syntax for [fd00::1]
     assert AllowedHosts.of("http://[::1]:80", ()).csp_sources() == ["http:"]
 
 
@@ -41,7 +41,7 @@ def test_a_pages_policy_lets_media_come_from_where_links_may_lead() -> None:
         "https://[fd00::1]:8000/x",
     ],
 )
-def test_the_apis_own_host_on_any_port_and_listed_hosts_are_allowed_and_kept_byte_for_byte(url: str) -> None:
+def test_links_to_the_api_host_and_listed_hosts_are_returned_unchanged(url: str) -> None:
     assert parse_link(url, HTTPS, 0.0).url.reveal() == url
 
 
@@ -80,7 +80,7 @@ def test_the_apis_own_host_on_any_port_and_listed_hosts_are_allowed_and_kept_byt
         "",
     ],
 )
-def test_whatever_leads_elsewhere_or_reads_two_ways_is_refused(url: str) -> None:
+def test_links_to_other_hosts_and_ambiguous_links_are_refused(url: str) -> None:
     with pytest.raises(LinkRefusedError) as refused:
         parse_link(url, HTTPS, 0.0)
     assert url not in str(refused.value) or not url
@@ -116,21 +116,21 @@ def test_both_parsers_agree_on_every_link_that_is_accepted(tail: str) -> None:
         ("", None),
     ],
 )
-def test_the_name_that_valt_meant_is_decoded_twice_and_is_safe(encoded: str, name: str | None) -> None:
+def test_the_file_name_is_decoded_twice_and_sanitized(encoded: str, name: str | None) -> None:
     assert parse_link(f"https://valt.example.edu/x?filename={encoded}", HTTPS, 0.0).filename == name
 
 
 @pytest.mark.parametrize("claims", [{"exp": 10**400}, {"exp": "9"}, {"exp": None}, {}, [], {"exp": [1]}, {"exp": True}])
-def test_an_expiry_that_is_no_finite_number_is_none(claims: Any) -> None:
+def test_an_exp_that_is_not_a_finite_number_is_ignored(claims: Any) -> None:
     assert parse_link(f"https://valt.example.edu/x?access_token={token(claims)}", HTTPS, 0.0).expires_at is None
 
 
 @pytest.mark.parametrize("text", ["a", "a.b", "a.b.c", "..", "a.e30.c", "a.%%.c"])
-def test_a_token_that_is_no_jwt_tells_no_expiry(text: str) -> None:
+def test_a_token_that_is_not_a_jwt_has_no_expiry(text: str) -> None:
     assert parse_link(f"https://valt.example.edu/x?access_token={text}", HTTPS, 0.0).expires_at is None
 
 
-def test_the_expiry_is_the_tokens() -> None:
+def test_the_link_expires_with_its_token() -> None:
     assert parse_link(
         f"https://valt.example.edu/x?access_token={token({'exp': 1746565216})}", HTTPS, 0.0
     ).expires_at == (1746565216.0)

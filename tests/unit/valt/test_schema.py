@@ -1,4 +1,4 @@
-"""VALT's JSON, in every shape that is known of it."""
+"""Parsing of VALT's JSON, in every documented shape."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ def body(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def test_a_recording_of_valt_6_is_read_whole() -> None:
+def test_every_field_of_a_valt_6_recording_is_read() -> None:
     details = schema.recording_details(body({"data": VALT_6}))
 
     assert (details.name, details.room, details.author, details.author_id) == ("Session 1451", "Room 1", "jsmith", 7)
@@ -43,15 +43,15 @@ def test_a_recording_of_valt_6_is_read_whole() -> None:
     assert [(marker.time, marker.event, marker.color) for marker in details.markers] == [(12.0, "begins", "#ff0000")]
 
 
-def test_a_markers_colour_is_a_colour_or_none() -> None:
-    told = ["#CC0000", "red", "#fff", "#cc0000;background:url(//x)", "#cc0000\n", None, 7]
-    markers = [{"time": 1, "hex_color": color} for color in told] + [{"time": 1, "hex color": "#00cc00"}]
+def test_a_marker_color_that_is_not_hexadecimal_is_none() -> None:
+    colors = ["#CC0000", "red", "#fff", "#cc0000;background:url(//x)", "#cc0000\n", None, 7]
+    markers = [{"time": 1, "hex_color": color} for color in colors] + [{"time": 1, "hex color": "#00cc00"}]
     details = schema.recording_details(body({"data": {"id": 1, "markers": markers}}))
 
     assert [marker.color for marker in details.markers] == ["#CC0000", *[None] * 6, "#00cc00"]
 
 
-def test_comments_that_the_details_hold_are_moments_like_markers() -> None:
+def test_comments_in_the_details_become_markers() -> None:
     comments = [
         {"id": 1, "recordTime": "12.5", "message": "Well put", "color": "#00cc00", "author": {"displayName": "Anna"}},
         {"id": 2, "startTime": 20, "endTime": 25, "message": "Long silence", "color": "green"},
@@ -66,7 +66,7 @@ def test_comments_that_the_details_hold_are_moments_like_markers() -> None:
     ]
 
 
-def test_a_recording_of_valt_5_has_a_number_for_its_id_and_perhaps_nothing_else() -> None:
+def test_a_valt_5_recording_may_have_a_numeric_id_and_nothing_else() -> None:
     details = schema.recording_details(body({"data": {"id": 614, "cameras": [], "template": None, "Sharing": None}}))
 
     assert details.recording == "614"
@@ -75,7 +75,7 @@ def test_a_recording_of_valt_5_has_a_number_for_its_id_and_perhaps_nothing_else(
 
 
 @pytest.mark.parametrize("created", [-1, 1746544680000, 999999999999, "1e400", "today", True])
-def test_a_moment_beyond_any_calendar_is_none(created: Any) -> None:
+def test_a_time_outside_any_calendar_is_none(created: Any) -> None:
     assert schema.recording_details(body({"data": {"id": 614, "created": created}})).created is None
 
 
@@ -89,13 +89,13 @@ def test_videos_may_be_bare_ids() -> None:
     ]
 
 
-@pytest.mark.parametrize("answer", [{"url": "https://v/x"}, {"data": {"url": "https://v/x"}}])
-def test_the_download_url_is_found_bare_and_under_data(answer: Any) -> None:
-    assert schema.download_url(body(answer)) == "https://v/x"
+@pytest.mark.parametrize("response", [{"url": "https://v/x"}, {"data": {"url": "https://v/x"}}])
+def test_the_download_url_is_read_at_the_top_and_under_data(response: Any) -> None:
+    assert schema.download_url(body(response)) == "https://v/x"
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"",
         b"<html>",
@@ -107,27 +107,27 @@ def test_the_download_url_is_found_bare_and_under_data(answer: Any) -> None:
         b"[" * 100_000,
     ],
 )
-def test_a_download_answer_without_a_url_makes_no_sense(answer: bytes) -> None:
+def test_a_download_response_without_a_url_raises(response: bytes) -> None:
     with pytest.raises(ValtResponseError):
-        schema.download_url(answer)
+        schema.download_url(response)
 
 
-@pytest.mark.parametrize("answer", [{"url": ""}, {"data": {"url": ""}}])
-def test_an_empty_url_is_a_video_that_is_not_there(answer: Any) -> None:
+@pytest.mark.parametrize("response", [{"url": ""}, {"data": {"url": ""}}])
+def test_an_empty_url_means_that_the_video_does_not_exist(response: Any) -> None:
     with pytest.raises(VideoNotFoundError):
-        schema.download_url(body(answer))
+        schema.download_url(body(response))
 
 
-def test_details_that_are_null_are_a_recording_that_is_not_there_and_anything_else_makes_no_sense() -> None:
+def test_null_details_mean_not_found_and_other_shapes_raise() -> None:
     with pytest.raises(VideoNotFoundError):
         schema.recording_details(body({"data": None}))
-    for answer in (b"{}", b'{"data": []}', b'{"data": "no"}', b"[]", b"null", b""):
+    for response in (b"{}", b'{"data": []}', b'{"data": "no"}', b"[]", b"null", b""):
         with pytest.raises(ValtResponseError):
-            schema.recording_details(answer)
+            schema.recording_details(response)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"data": "Invalid username or password"},
         {"data": None},
@@ -137,12 +137,12 @@ def test_details_that_are_null_are_a_recording_that_is_not_there_and_anything_el
         {"data": {"access_token": ["x"]}},
     ],
 )
-def test_a_login_answer_without_a_usable_token_makes_no_sense(answer: Any) -> None:
+def test_a_login_response_without_a_valid_token_raises(response: Any) -> None:
     with pytest.raises(ValtResponseError):
-        schema.access_token(body(answer))
+        schema.access_token(body(response))
 
 
-def test_a_token_is_any_opaque_text_and_is_a_secret() -> None:
+def test_a_token_is_opaque_text_and_a_secret() -> None:
     token = schema.access_token(body({"data": {"access_token": "2407c9d2cfde75c49e5d356ee9f83422"}}))
 
     assert token.reveal() == "2407c9d2cfde75c49e5d356ee9f83422"
@@ -150,7 +150,7 @@ def test_a_token_is_any_opaque_text_and_is_a_secret() -> None:
 
 
 @pytest.mark.parametrize("data", [{"records": [{"id": 1}, {"id": "bad/id"}, "x"]}, [{"id": 1}]])
-def test_search_rows_come_under_records_or_bare_and_bad_rows_are_left_out(data: Any) -> None:
+def test_search_rows_are_read_in_both_shapes_without_invalid_rows(data: Any) -> None:
     assert [row.recording for row in schema.search_results(body({"data": data}))] == ["1"]
 
 
@@ -160,5 +160,5 @@ def test_a_time_may_be_written_as_text(created: Any) -> None:
 
 
 @pytest.mark.parametrize("created", [True, "soon", 1e30, -1, None, [], "NaN"])
-def test_a_time_that_is_none_is_not_believed(created: Any) -> None:
+def test_an_invalid_time_is_none(created: Any) -> None:
     assert schema.recording_details(json.dumps({"data": {"id": 1, "created": created}}).encode()).created is None
