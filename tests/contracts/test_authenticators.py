@@ -1,4 +1,4 @@
-"""The three answers, of every kind of proof: the person; not mine; mine, and bad."""
+"""The contract of ports.Authenticator, held by every kind: an identity, None, or an error."""
 
 import hashlib
 from dataclasses import dataclass
@@ -28,13 +28,15 @@ SHARED = "a secret that is shared with the portal"
 
 @dataclass
 class Case:
-    """*forgiving*: bad proof of this kind is nobody's fault, and as good as none. *provider* vouches for the good one.
-    *also_bad*: what is of this kind and of no other."""
+    """An authenticator with valid credentials *good* of the provider *provider*, and invalid ones *bad* and *also_bad*.
+
+    *ignores_bad*: whether invalid credentials of this kind count as none.
+    """
 
     authenticator: Authenticator
     good: Credentials
     bad: Credentials
-    forgiving: bool = False
+    ignores_bad: bool = False
     provider: str = "one"
     also_bad: Credentials | None = None
 
@@ -83,9 +85,9 @@ def session(clock: ManualClock) -> Case:
 def service_key(clock: ManualClock) -> Case:
     good = "vgk_" + "k" * 43
     keys = [ServiceKey("anna", hashlib.sha256(good.encode()).hexdigest())]
-    proofs = AccessTokens([Secret(SHARED)], keep_groups=frozenset())
+    access_tokens = AccessTokens([Secret(SHARED)], keep_groups=frozenset())
     return Case(
-        ServiceKeys(keys, proofs, clock, MemoryStore(clock)),
+        ServiceKeys(keys, access_tokens, clock, MemoryStore(clock)),
         Credentials(headers={"authorization": f"Bearer {good}"}),
         Credentials(headers={"authorization": f"Bearer {good}k"}),
         provider="service_key",
@@ -112,14 +114,14 @@ async def case(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) ->
             return session(clock)
 
 
-async def test_good_proof_is_a_person_of_that_provider(case: Case) -> None:
+async def test_valid_credentials_identify_a_person_of_the_provider(case: Case) -> None:
     identity = await case.authenticator.authenticate(case.good)
     assert identity is not None
     assert (identity.subject, identity.provider) == ("anna", case.provider)
 
 
-async def test_bad_proof_of_its_kind_is_invalid_and_an_old_cookie_as_good_as_none(case: Case) -> None:
-    if case.forgiving:
+async def test_invalid_credentials_of_its_kind_are_refused_or_ignored(case: Case) -> None:
+    if case.ignores_bad:
         assert await case.authenticator.authenticate(case.bad) is None
         return
     with pytest.raises(InvalidCredentialsError):
@@ -139,7 +141,7 @@ async def test_bad_proof_of_its_kind_is_invalid_and_an_old_cookie_as_good_as_non
     ],
     ids=["nothing", "basic", "bearer", "stranger", "ticket", "session", "access token"],
 )
-async def test_what_is_no_proof_of_its_kind_is_left_to_the_others(case: Case, other: Credentials) -> None:
+async def test_credentials_of_another_kind_are_ignored(case: Case, other: Credentials) -> None:
     if other == case.also_bad:
         with pytest.raises(InvalidCredentialsError):
             await case.authenticator.authenticate(other)

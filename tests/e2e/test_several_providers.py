@@ -1,4 +1,4 @@
-"""With several providers a person chooses one, and what the one says is never taken for the other's word."""
+"""Several identity providers: the choice between them, and their separation."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ client_auth = "none"
 
 @dataclass
 class Two:
-    """A gateway between a clinic and a campus, and one browser's cookies."""
+    """A gateway with two providers, and the cookies of one browser."""
 
     stack: GatewayStack
     providers: Mapping[str, Provider]
@@ -35,23 +35,23 @@ class Two:
     async def get(self, path: str) -> tuple[int, URL, str]:
         headers = {**NAVIGATION, "Cookie": self.cookie}
         async with self.stack.client.get(self.stack.url + path, headers=headers, allow_redirects=False) as answer:
-            for kept in answer.headers.getall("Set-Cookie", []):
-                self.cookie = kept.partition(";")[0]
+            for header in answer.headers.getall("Set-Cookie", []):
+                self.cookie = header.partition(";")[0]
             return answer.status, URL(answer.headers.get("Location", "")), await answer.text()
 
     async def begin(self, name: str) -> Mapping[str, str]:
-        """What the browser brings to the provider."""
+        """Returns the query of the authorization request."""
         code, location, _ = await self.get(f"/oauth2/start?provider={name}&rd={VIDEO_PATH}%23")
         assert (code, str(location.origin())) == (302, self.providers[name].issuer)
         return location.query
 
-    def vouch(self, name: str, begun: Mapping[str, str]) -> None:
+    def set_claims(self, name: str, query: Mapping[str, str]) -> None:
         provider, now = self.providers[name], int(self.stack.gateway.clock.now())
         claims = {"iss": provider.issuer, "aud": "gateway-client", "sub": "anna", "groups": ["supervisors"]}
-        provider.id_token = {**claims, "nonce": begun["nonce"], "iat": now, "exp": now + 300}
+        provider.id_token = {**claims, "nonce": query["nonce"], "iat": now, "exp": now + 300}
 
-    async def finish(self, begun: Mapping[str, str], **more: str) -> int:
-        answer = URL("/oauth2/callback").with_query({"code": "the-code", "state": begun["state"], **more})
+    async def finish(self, query: Mapping[str, str], **more: str) -> int:
+        answer = URL("/oauth2/callback").with_query({"code": "the-code", "state": query["state"], **more})
         return (await self.get(str(answer)))[0]
 
     async def person(self) -> Any:
@@ -71,7 +71,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Two]:
 
 
 @pytest.mark.promise("sign-in-6")
-async def test_who_names_none_is_asked_and_each_choice_keeps_the_link(two: Two) -> None:
+async def test_without_a_provider_name_a_page_offers_the_choice(two: Two) -> None:
     wanted = f"{VIDEO_PATH}?t=90"
     code, _, page = await two.get(f"/oauth2/start?rd={quote(wanted)}")
     assert code == 200
@@ -80,7 +80,7 @@ async def test_who_names_none_is_asked_and_each_choice_keeps_the_link(two: Two) 
     assert page.index("clinic") < page.index("campus-login")
 
 
-async def test_each_choice_keeps_the_moment_behind_the_hash(two: Two) -> None:
+async def test_each_choice_preserves_the_time_in_the_fragment(two: Two) -> None:
     async with browser() as chromium:
         page = await chromium.new_page(locale="en-GB")
         await page.goto(f"{two.stack.url}{VIDEO_PATH}?x=1#t=90")
@@ -92,49 +92,51 @@ async def test_each_choice_keeps_the_moment_behind_the_hash(two: Two) -> None:
 
 
 @pytest.mark.parametrize("name", ["clinic", "campus-login"])
-async def test_each_signs_its_people_in(two: Two, name: str) -> None:
-    begun = await two.begin(name)
-    two.vouch(name, begun)
-    assert await two.finish(begun) == 303
-    told = await two.person()
-    assert (told["subject"], told["provider"], told["issuer"]) == ("anna", name, two.providers[name].issuer)
+async def test_each_provider_signs_its_people_in(two: Two, name: str) -> None:
+    query = await two.begin(name)
+    two.set_claims(name, query)
+    assert await two.finish(query) == 303
+    person = await two.person()
+    assert (person["subject"], person["provider"], person["issuer"]) == ("anna", name, two.providers[name].issuer)
 
 
-async def test_a_provider_that_there_is_not_is_not_found(two: Two) -> None:
+async def test_an_unknown_provider_is_not_found(two: Two) -> None:
     for query in ("provider=other", "provider=", "provider=portal"):
         assert (await two.get(f"/oauth2/start?{query}"))[0] == 404
     assert (await two.get("/oauth2/start?provider=clinic&provider=clinic"))[0] == 400
 
 
 @pytest.mark.promise("sign-in-6")
-async def test_no_answer_of_one_passes_for_the_others(two: Two) -> None:
-    begun = await two.begin("clinic")
-    two.vouch("campus-login", begun)
+async def test_a_response_of_one_provider_is_not_accepted_for_another(two: Two) -> None:
+    query = await two.begin("clinic")
+    two.set_claims("campus-login", query)
     campus = two.providers["campus-login"]
-    assert await two.finish(begun, iss=campus.issuer) == 401
-    assert two.providers["clinic"].asked["/token"] + campus.asked["/token"] == 0  # the code went nowhere
+    assert await two.finish(query, iss=campus.issuer) == 401
+    assert (
+        two.providers["clinic"].request_counts["/token"] + campus.request_counts["/token"] == 0
+    )  # the code was sent to neither
     two.providers["clinic"].id_token = campus.id_token
-    assert await two.finish(begun) == 401
+    assert await two.finish(query) == 401
 
 
-async def test_sign_out_leads_to_the_provider_that_signed_the_person_in(two: Two) -> None:
+async def test_a_sign_out_leads_to_the_provider_of_the_session(two: Two) -> None:
     for provider in two.providers.values():
         provider.discovery = {"end_session_endpoint": f"{provider.issuer}/end"}
-    begun = await two.begin("campus-login")
-    two.vouch("campus-login", begun)
-    await two.finish(begun)
+    query = await two.begin("campus-login")
+    two.set_claims("campus-login", query)
+    await two.finish(query)
     headers = {"Cookie": two.cookie, "Sec-Fetch-Site": "same-origin"}
     async with two.stack.client.post(f"{two.stack.url}/oauth2/sign_out", headers=headers) as answer:
         onward = URL(answer.headers["Refresh"].removeprefix("0; url="))
     assert str(onward.with_query(None)) == f"{two.providers['campus-login'].issuer}/end"
 
 
-async def test_the_sign_out_of_one_ends_its_own_sessions_alone(two: Two) -> None:
+async def test_a_logout_token_ends_only_sessions_of_its_provider(two: Two) -> None:
     cookies = {}
     for name in two.providers:
-        begun = await two.begin(name)
-        two.vouch(name, begun)
-        await two.finish(begun)
+        query = await two.begin(name)
+        two.set_claims(name, query)
+        await two.finish(query)
         cookies[name] = two.cookie
     clinic = two.providers["clinic"]
     claims = {name: value for name, value in clinic.id_token.items() if name != "nonce"}
@@ -143,6 +145,6 @@ async def test_the_sign_out_of_one_ends_its_own_sessions_alone(two: Two) -> None
     address = f"{two.stack.url}/oauth2/backchannel_logout"
     async with two.stack.client.post(address, data={"logout_token": token}) as answer:
         assert answer.status == 200
-    for name, known in (("clinic", False), ("campus-login", True)):
+    for name, signed_in in (("clinic", False), ("campus-login", True)):
         two.cookie = cookies[name]
-        assert ("subject" in await two.person()) is known
+        assert ("subject" in await two.person()) is signed_in

@@ -1,4 +1,4 @@
-"""Nobody stands at the door without a way in: browser sign-in at a certified provider, in Chromium."""
+"""Browser sign-in at a certified OpenID provider, in Chromium."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,9 +28,7 @@ async def context() -> AsyncIterator[BrowserContext]:
 
 
 @pytest.mark.promise("sign-in-1", "watch-16")
-async def test_a_person_follows_a_deep_link_signs_in_and_the_film_plays_right_there(
-    here: Site, context: BrowserContext
-) -> None:
+async def test_after_a_sign_in_the_video_of_the_link_plays(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.goto(f"{here.url}{VIDEO_PATH}?t=3")
     await sign_in_as(page, "anna")
@@ -41,7 +39,7 @@ async def test_a_person_follows_a_deep_link_signs_in_and_the_film_plays_right_th
 
 
 @pytest.mark.promise("sign-in-2")
-async def test_two_tabs_sign_in_at_once_and_each_lands_on_its_own_link(here: Site, context: BrowserContext) -> None:
+async def test_two_tabs_sign_in_at_once_and_each_returns_to_its_link(here: Site, context: BrowserContext) -> None:
     first, second = await context.new_page(), await context.new_page()
     await first.goto(f"{here.url}/?tab=1")
     await first.goto(f"{here.url}/oauth2/start?rd=/%3Ftab=1")
@@ -53,9 +51,7 @@ async def test_two_tabs_sign_in_at_once_and_each_lands_on_its_own_link(here: Sit
 
 
 @pytest.mark.promise("sign-in-13")
-async def test_who_is_signed_in_and_may_not_see_it_is_told_who_they_are_and_may_change(
-    here: Site, context: BrowserContext
-) -> None:
+async def test_a_denied_person_sees_their_name_and_can_change_the_account(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.goto(f"{here.url}{VIDEO_PATH}")
     await sign_in_as(page, "carla")
@@ -66,9 +62,7 @@ async def test_who_is_signed_in_and_may_not_see_it_is_told_who_they_are_and_may_
 
 
 @pytest.mark.promise("sign-in-8")
-async def test_signing_out_holds_at_once_and_a_copied_cookie_is_worth_nothing(
-    here: Site, context: BrowserContext
-) -> None:
+async def test_a_copied_cookie_is_void_after_the_sign_out(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.goto(f"{here.url}{VIDEO_PATH}")
     await sign_in_as(page, "anna")
@@ -85,12 +79,12 @@ async def test_signing_out_holds_at_once_and_a_copied_cookie_is_worth_nothing(
     await page.click("button[name=logout]")
     await page.wait_for_url(f"{here.url}/**")
     await page.get_by_role("link", name="Sign in").click()
-    await page.wait_for_selector("input[name=login]")  # the provider has forgotten them too
+    await page.wait_for_selector("input[name=login]")  # signed out at the provider too
     assert '"event":"sign_out"' in (here.folder / "audit.jsonl").read_text()
 
 
 @pytest.mark.promise("sign-in-12")
-async def test_with_the_provider_down_people_go_on(here: Site, context: BrowserContext) -> None:
+async def test_with_the_provider_down_sessions_continue(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.goto(f"{here.url}{VIDEO_PATH}")
     await sign_in_as(page, "anna")
@@ -102,7 +96,7 @@ async def test_with_the_provider_down_people_go_on(here: Site, context: BrowserC
 
 
 @pytest.mark.promise("sign-in-12")
-async def test_with_the_provider_down_newcomers_are_told_so_by_a_page_and_not_sent_round(here: Site) -> None:
+async def test_with_the_provider_down_a_sign_in_shows_an_error_page(here: Site) -> None:
     here.provider.terminate()
     await here.provider.wait()
     async with (
@@ -117,7 +111,7 @@ async def test_with_the_provider_down_newcomers_are_told_so_by_a_page_and_not_se
 
 
 @pytest.mark.promise("sign-in-9")
-async def test_only_a_navigation_of_the_whole_window_is_sent_to_sign_in(here: Site) -> None:
+async def test_only_top_level_navigations_are_redirected_to_sign_in(here: Site) -> None:
     async with aiohttp.ClientSession() as client:
         async with client.get(here.url + VIDEO_PATH, headers=NAVIGATION, allow_redirects=False) as answer:
             assert answer.status == 302
@@ -130,7 +124,7 @@ async def test_only_a_navigation_of_the_whole_window_is_sent_to_sign_in(here: Si
 
 
 @pytest.mark.promise("sign-in-16")
-async def test_an_answer_that_this_browser_did_not_ask_for_is_refused_with_a_page(here: Site) -> None:
+async def test_a_response_to_no_sign_in_of_this_browser_is_refused(here: Site) -> None:
     async with aiohttp.ClientSession() as client:
         for query in ("state=forged&code=x", "code=x", "state=a&error=access_denied", "state=&code=", ""):
             async with client.get(
@@ -144,7 +138,7 @@ async def test_an_answer_that_this_browser_did_not_ask_for_is_refused_with_a_pag
 
 
 @pytest.mark.promise("sign-in-2")
-async def test_a_begun_sign_in_names_pkce_state_and_nonce_and_never_grows_its_cookie(here: Site) -> None:
+async def test_a_sign_in_has_pkce_state_and_nonce_and_a_bounded_cookie(here: Site) -> None:
     from yarl import URL
 
     cookie, sizes, query = "", [], URL().query
@@ -160,11 +154,11 @@ async def test_a_begun_sign_in_names_pkce_state_and_nonce_and_never_grows_its_co
     assert len(query["code_challenge"]) == 43
     assert len({query["state"], query["nonce"]}) == 2
     assert max(sizes) < 2500
-    assert max(sizes[6:]) - max(sizes[4:6]) < 64  # ciphertext comes in blocks, and random names compress as they like
+    assert max(sizes[6:]) - max(sizes[4:6]) < 64  # ciphertext has blocks, and random values compress unevenly
 
 
 @pytest.mark.promise("sign-in-16")
-async def test_sign_out_by_another_site_is_refused(here: Site) -> None:
+async def test_a_cross_site_sign_out_is_refused(here: Site) -> None:
     async with aiohttp.ClientSession() as client:
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.test"}, {}, {"Origin": "null"}):
             async with client.post(f"{here.url}/oauth2/sign_out", headers=headers, allow_redirects=False) as answer:
@@ -192,7 +186,7 @@ async def test_sign_out_by_another_site_is_refused(here: Site) -> None:
         ),
     ],
 )
-def test_rd_leads_to_our_own_pages_or_home(rd: str) -> None:
+def test_rd_to_another_site_leads_to_the_home_page(rd: str) -> None:
     assert own_path(rd) == "/"
 
 
@@ -200,5 +194,5 @@ def test_rd_leads_to_our_own_pages_or_home(rd: str) -> None:
 @pytest.mark.parametrize(
     "rd", ["/", "/recordings", "/recordings/a-1", "/recordings/a/videos/b?t=90&x=%20y", "/recordings/a?x#t=1:30.5"]
 )
-def test_rd_keeps_path_and_query_of_our_own_pages(rd: str) -> None:
+def test_rd_preserves_path_and_query_of_pages_of_the_gateway(rd: str) -> None:
     assert own_path(rd) == rd

@@ -1,4 +1,4 @@
-"""Browser sign-in as Chromium lives it: moments behind #, the back button, sessions that end, clocks that are off."""
+"""Browser sign-in in Chromium: fragments, the back button, expired sessions and wrong clocks."""
 
 import time
 from collections.abc import AsyncIterator
@@ -34,9 +34,7 @@ async def context() -> AsyncIterator[BrowserContext]:
 
 
 @pytest.mark.promise("sign-in-1")
-async def test_a_moment_behind_the_hash_is_kept_through_the_providers_forms(
-    here: Site, context: BrowserContext
-) -> None:
+async def test_the_time_in_the_fragment_survives_the_sign_in(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     for address, moment in ((f"{WATCH}#t=9", 9), (f"{VIDEO_PATH}#t=3", 3), (f"{WATCH}?t=4#t=0:11.5", 11.5)):
         await context.clear_cookies()
@@ -49,7 +47,7 @@ async def test_a_moment_behind_the_hash_is_kept_through_the_providers_forms(
 
 
 @pytest.mark.promise("sign-in-1")
-async def test_without_scripts_sign_in_goes_on_by_itself_and_keeps_path_and_query(here: Site) -> None:
+async def test_without_scripts_the_sign_in_preserves_path_and_query(here: Site) -> None:
     async with browser() as chromium:
         page = await (await chromium.new_context(java_script_enabled=False)).new_page()
         await page.goto(f"{here.url}{WATCH}?t=4")
@@ -57,7 +55,7 @@ async def test_without_scripts_sign_in_goes_on_by_itself_and_keeps_path_and_quer
         await page.wait_for_url(f"{here.url}{WATCH}?t=4")
 
 
-async def test_where_the_script_does_not_come_a_button_leads_on(here: Site, context: BrowserContext) -> None:
+async def test_if_the_script_does_not_load_a_link_continues(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.route("**/moment.js", lambda route: route.abort())
     await page.goto(here.url + WATCH)
@@ -67,9 +65,7 @@ async def test_where_the_script_does_not_come_a_button_leads_on(here: Site, cont
     await page.wait_for_url(here.url + WATCH)
 
 
-async def test_an_address_that_is_no_moment_goes_no_further_than_the_browser(
-    here: Site, context: BrowserContext
-) -> None:
+async def test_a_fragment_that_is_no_time_stays_in_the_browser(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     for fragment in ("#//evil.test", "#t=1%0d%0aX", "#t=<script>", "#access_token=x"):
         await page.goto("about:blank")
@@ -80,13 +76,11 @@ async def test_an_address_that_is_no_moment_goes_no_further_than_the_browser(
 
 
 @pytest.mark.promise("sign-in-15")
-async def test_the_back_button_after_signing_in_leads_to_the_portal_and_on_again_to_the_film(
-    here: Site, context: BrowserContext
-) -> None:
+async def test_back_and_forward_after_a_sign_in_show_no_error(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     answers: list[tuple[str, int]] = []
     page.on("response", lambda answer: answers.append((answer.url, answer.status)))
-    await page.goto(f"{here.url}/robots.txt")  # stands for the portal
+    await page.goto(f"{here.url}/robots.txt")  # represents the portal
     await page.goto(here.url + VIDEO_PATH)
     await sign_in_as(page, "anna")
     await page.wait_for_url(here.url + VIDEO_PATH)
@@ -95,7 +89,7 @@ async def test_the_back_button_after_signing_in_leads_to_the_portal_and_on_again
     while page.url != f"{here.url}/robots.txt":
         await page.go_back()
         steps += 1
-    assert steps == 3  # the provider's two forms lie between, and no page of ours
+    assert steps == 3  # the provider's two forms, and no page of the gateway
     for _ in range(steps):
         await page.go_forward()
     assert page.url == here.url + VIDEO_PATH
@@ -103,26 +97,24 @@ async def test_the_back_button_after_signing_in_leads_to_the_portal_and_on_again
     assert all(status < 400 for url, status in answers if url.startswith(here.url))
 
 
-async def test_a_provider_that_answers_the_back_button_once_more_leads_to_the_film_and_not_to_an_error(
-    here: Site, context: BrowserContext
-) -> None:
+async def test_a_repeated_callback_leads_to_the_video_and_not_to_an_error(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if "code_challenge=" in request.url else None)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if "code_challenge=" in request.url else None)
     await page.goto(f"{here.url}{WATCH}?t=4#t=9")
     await sign_in_as(page, "anna")
     await page.wait_for_url(f"{here.url}{WATCH}?t=4#t=9")
     # Many providers show their form at this very address, so that it stands in the history.
-    await page.goto(asked[0])
+    await page.goto(requests[0])
     assert page.url == f"{here.url}{WATCH}?t=4#t=9"
     assert (here.folder / "audit.jsonl").read_text().count('"event":"sign_in"') == 1
-    await context.clear_cookies(name="valt_gateway_sign_in")  # which lives for ten minutes
-    await page.goto(asked[0])
+    await context.clear_cookies(name="valt_gateway_sign_in")  # it expires after ten minutes
+    await page.goto(requests[0])
     assert await page.get_by_role("heading", level=1).inner_text() == "You are signed in as anna"
 
 
 @pytest.mark.promise("sign-in-15")
-async def test_a_session_that_ends_while_a_film_plays_cuts_it_and_the_page_leads_back_to_the_second(
+async def test_an_expired_session_ends_playback_and_resumes_at_the_same_second(
     tmp_path: Path, context: BrowserContext
 ) -> None:
     clock = ManualClock(wall=time.time())
@@ -141,14 +133,14 @@ async def test_a_session_that_ends_while_a_film_plays_cuts_it_and_the_page_leads
         assert len(here.gateway.streams) == 0
         here.valt.knobs.stall_gate.set()
         await link.click()
-        await page.wait_for_url(f"{here.url}{WATCH}?t=*")  # the provider still knows them, and asks nothing
+        await page.wait_for_url(f"{here.url}{WATCH}?t=*")  # still signed in at the provider
         await page.wait_for_selector("video")
         assert await is_playing(page)
         assert '"outcome":"cut"' in (here.folder / "audit.jsonl").read_text()
 
 
 @pytest.mark.promise("sign-in-15")
-async def test_the_providers_keys_change_and_people_go_on_signing_in(tmp_path: Path, context: BrowserContext) -> None:
+async def test_sign_in_works_after_the_provider_rotates_its_keys(tmp_path: Path, context: BrowserContext) -> None:
     clock = ManualClock(wall=time.time())
     async with site(tmp_path, clock=clock) as here:
         page = await context.new_page()
@@ -158,7 +150,7 @@ async def test_the_providers_keys_change_and_people_go_on_signing_in(tmp_path: P
         here.provider.terminate()
         await here.provider.wait()
         async with openid_provider(here.provider_port, here.url):
-            clock.pass_(61)  # strangers' keys are not looked for more often than once a minute
+            clock.pass_(61)  # unknown keys refresh the key set at most once a minute
             await context.clear_cookies()
             await page.goto(here.url + WATCH)
             await sign_in_as(page, "anna")
@@ -166,9 +158,7 @@ async def test_the_providers_keys_change_and_people_go_on_signing_in(tmp_path: P
 
 
 @pytest.mark.promise("sign-in-11")
-async def test_a_clock_that_is_five_minutes_behind_is_named_and_nobody_is_sent_round(
-    tmp_path: Path, context: BrowserContext
-) -> None:
+async def test_a_clock_five_minutes_behind_shows_an_error_page(tmp_path: Path, context: BrowserContext) -> None:
     async with site(tmp_path, clock=ManualClock(wall=time.time() - 300)) as here:
         page = await context.new_page()
         await page.goto(here.url + WATCH)
@@ -178,7 +168,7 @@ async def test_a_clock_that_is_five_minutes_behind_is_named_and_nobody_is_sent_r
 
 
 @pytest.mark.promise("sign-in-15")
-async def test_a_clock_that_is_five_minutes_ahead_keeps_nobody_out(tmp_path: Path, context: BrowserContext) -> None:
+async def test_a_clock_five_minutes_ahead_allows_the_sign_in(tmp_path: Path, context: BrowserContext) -> None:
     async with site(tmp_path, clock=ManualClock(wall=time.time() + 300)) as here:
         page = await context.new_page()
         await page.goto(here.url + WATCH)
@@ -187,7 +177,7 @@ async def test_a_clock_that_is_five_minutes_ahead_keeps_nobody_out(tmp_path: Pat
 
 
 @pytest.mark.promise("sign-in-11")
-async def test_where_the_browser_blocks_our_cookies_the_page_says_so(here: Site, tmp_path: Path) -> None:
+async def test_if_cookies_are_blocked_the_page_names_that(here: Site, tmp_path: Path) -> None:
     async with profile(tmp_path / "profile", without_cookies_of=here.url) as context:
         page = await context.new_page()
         await page.goto(here.url + WATCH)
@@ -197,7 +187,7 @@ async def test_where_the_browser_blocks_our_cookies_the_page_says_so(here: Site,
 
 
 @pytest.mark.promise("sign-in-11")
-async def test_who_comes_by_another_address_than_the_public_one_is_told_so(here: Site, context: BrowserContext) -> None:
+async def test_at_another_address_than_public_url_the_page_names_that(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.goto(here.url.replace("localhost", "127.0.0.1") + WATCH)
     await sign_in_as(page, "anna")
@@ -206,9 +196,7 @@ async def test_who_comes_by_another_address_than_the_public_one_is_told_so(here:
 
 
 @pytest.mark.promise("sign-in-11")
-async def test_a_session_that_never_holds_ends_in_a_page_and_not_in_a_fourth_sign_in(
-    here: Site, context: BrowserContext
-) -> None:
+async def test_a_fourth_sign_in_within_a_minute_shows_an_error_page(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
     await page.goto(here.url + WATCH)
     await sign_in_as(page, "anna")
@@ -221,9 +209,7 @@ async def test_a_session_that_never_holds_ends_in_a_page_and_not_in_a_fourth_sig
 
 
 @pytest.mark.promise("sign-in-12")
-async def test_a_provider_that_stops_and_starts_again_lets_newcomers_in_again(
-    tmp_path: Path, context: BrowserContext
-) -> None:
+async def test_sign_in_works_again_after_the_provider_restarts(tmp_path: Path, context: BrowserContext) -> None:
     clock = ManualClock(wall=time.time())
     async with site(tmp_path, clock=clock) as here:
         here.provider.terminate()
@@ -232,16 +218,14 @@ async def test_a_provider_that_stops_and_starts_again_lets_newcomers_in_again(
         await page.goto(f"{here.url}{WATCH}#t=9")
         assert await page.get_by_role("heading", level=1).inner_text() == "Sign-in cannot be reached"
         async with openid_provider(here.provider_port, here.url):
-            clock.pass_(10)  # as Retry-After said
+            clock.pass_(10)  # the Retry-After of the error
             await page.reload()
             await sign_in_as(page, "anna")
             await page.wait_for_url(f"{here.url}{WATCH}#t=9")
 
 
 @pytest.mark.promise("sign-in-9")
-async def test_in_a_portals_frame_nobody_is_sent_away_and_a_button_opens_a_window_to_sign_in(
-    tmp_path: Path, context: BrowserContext
-) -> None:
+async def test_in_a_frame_the_sign_in_opens_a_window(tmp_path: Path, context: BrowserContext) -> None:
     async with (
         elsewhere(None, "localhost") as portal,
         site(tmp_path, more=f'[branding]\nframe_ancestors = ["{portal}"]') as here,

@@ -1,4 +1,4 @@
-"""Browser sign-in while the configuration is read anew."""
+"""Browser sign-in while the configuration is reloaded."""
 
 import asyncio
 import gc
@@ -23,13 +23,13 @@ def open_sessions() -> int:
     return sum(isinstance(one, aiohttp.ClientSession) and not one.closed for one in gc.get_objects())
 
 
-def asking(stack: GatewayStack) -> "asyncio.Task[None]":
-    """Who is asking the provider for its endpoints."""
+def discovery_task(stack: GatewayStack) -> "asyncio.Task[None]":
+    """Returns the task that fetches the discovery document."""
     name = f"discovery of {stack.provider.issuer}"
     return next(task for task in asyncio.all_tasks() if task.get_name() == name)
 
 
-async def test_a_reload_leaves_nothing_open_and_nobody_asking_the_provider(tmp_path: Path) -> None:
+async def test_a_reload_closes_sessions_and_cancels_requests_to_the_provider(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_stack(tmp_path, clock=clock, more=OIDC) as stack:
         session = await stack.sign_in()
@@ -39,11 +39,11 @@ async def test_a_reload_leaves_nothing_open_and_nobody_asking_the_provider(tmp_p
         sign_out = {**session, "Sec-Fetch-Site": "same-origin"}
         async with stack.client.post(f"{stack.url}/oauth2/sign_out", headers=sign_out) as answer:
             assert answer.status == 200
-        still_asking = asking(stack)
+        fetching = discovery_task(stack)
         assert await stack.gateway.reload(settings_of(stack.config))
         async with asyncio.timeout(5):
-            while not still_asking.done() or open_sessions() > before:
+            while not fetching.done() or open_sessions() > before:
                 await asyncio.sleep(0.005)
-        assert still_asking.cancelled()
+        assert fetching.cancelled()
         stack.provider.gate.set()
         assert await stack.sign_in()

@@ -1,4 +1,4 @@
-"""Signing out here and there, with a certified provider; the test is the browser, and carries forms and cookies."""
+"""Sign-out at the gateway and at a certified provider; the test acts as the browser."""
 
 import re
 from collections.abc import AsyncIterator
@@ -26,19 +26,19 @@ subject_claim = "preferred_username"
 
 @dataclass
 class Browser:
-    """Follows redirects and submits forms; the gateway's public address leads to where it really listens."""
+    """Follows redirects and submits forms. The public address is replaced by the listening one."""
 
     stack: GatewayStack
     client: aiohttp.ClientSession
     issuer: str
 
     async def go(self, url: str, form: dict[str, str] | None = None, **headers: str) -> tuple[URL, str, str]:
-        """Where it ends, the page, and the address that the page itself leads on to."""
+        """Returns the final URL, the page, and the URL in its Refresh header."""
         method = "GET" if form is None else "POST"
         while True:
-            asked = self.stack.url + url.removeprefix(PUBLIC) if url.startswith(PUBLIC) else url
+            address = self.stack.url + url.removeprefix(PUBLIC) if url.startswith(PUBLIC) else url
             async with self.client.request(
-                method, asked, data=form, headers=NAVIGATION | headers, allow_redirects=False
+                method, address, data=form, headers=NAVIGATION | headers, allow_redirects=False
             ) as answer:
                 if answer.status not in (302, 303):
                     return URL(url), await answer.text(), answer.headers.get("Refresh", "").removeprefix("0; url=")
@@ -55,9 +55,9 @@ class Browser:
         at, page, _ = await self.submit(at, page, login="anna", password="any")
         at, page, _ = await self.submit(at, page)
         assert at == URL(f"{PUBLIC}/")
-        assert await self.is_known()
+        assert await self.is_signed_in()
 
-    async def is_known(self) -> bool:
+    async def is_signed_in(self) -> bool:
         async with self.client.get(f"{self.stack.url}/oauth2/userinfo") as answer:
             return answer.status == 200
 
@@ -75,21 +75,21 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
 
 
 @pytest.mark.promise("sign-in-8")
-async def test_signing_out_at_the_provider_ends_the_session_here(browser: Browser) -> None:
+async def test_a_sign_out_at_the_provider_ends_the_session(browser: Browser) -> None:
     await browser.sign_in()
     at, page, _ = await browser.go(f"{browser.issuer}/session/end")
     await browser.submit(at, page, logout="yes")
-    assert not await browser.is_known()
+    assert not await browser.is_signed_in()
     line = browser.stack.audit()[-1]
     assert (line["event"], line["subject"], line["issuer"]) == ("sign_out", "anna", browser.issuer)
 
 
 @pytest.mark.promise("sign-in-8")
-async def test_signing_out_here_leads_to_the_provider_and_from_there_home(browser: Browser) -> None:
+async def test_a_sign_out_here_leads_to_the_provider_and_back(browser: Browser) -> None:
     await browser.sign_in()
     same_origin = {"Sec-Fetch-Site": "same-origin"}
     _, _, onward = await browser.go(f"{PUBLIC}/oauth2/sign_out", {}, **same_origin)
-    assert not await browser.is_known()
+    assert not await browser.is_signed_in()
     at, page, _ = await browser.go(onward)
     at, page, _ = await browser.submit(at, page, logout="yes")
     assert at == URL(f"{PUBLIC}/")

@@ -1,4 +1,4 @@
-"""Who signs out at the provider is signed out here, at once and for good (OpenID Connect Back-Channel Logout 1.0)."""
+"""Logout tokens end sessions at once (OpenID Connect Back-Channel Logout 1.0)."""
 
 import json
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def stack(tmp_path: Path) -> AsyncIterator[GatewayStack]:
 def logout_token(
     stack: GatewayStack, *, key: SigningKey | None = None, typ: str | None = "logout+jwt", **claims: Any
 ) -> str:
-    """Of anna, and right, but for what is said otherwise; None leaves a claim out."""
+    """Returns a valid logout token for anna. An argument replaces a claim, and None omits it."""
     now = int(stack.gateway.clock.now())
     usual = {
         "iss": stack.provider.issuer,
@@ -47,8 +47,8 @@ def logout_token(
         "jti": f"logout {next(_COUNT)}",
         "events": EVENTS,
     }
-    told = {name: value for name, value in {**usual, **claims}.items() if value is not None}
-    return stack.provider.sign(told, key=key, headers={} if typ is None else {"typ": typ})
+    token_claims = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+    return stack.provider.sign(token_claims, key=key, headers={} if typ is None else {"typ": typ})
 
 
 _COUNT = iter(range(1_000_000))
@@ -62,45 +62,50 @@ async def log_out(stack: GatewayStack, token: str) -> int:
         return answer.status
 
 
-async def knows(stack: GatewayStack, headers: dict[str, str]) -> bool:
+async def is_signed_in(stack: GatewayStack, headers: dict[str, str]) -> bool:
     async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=headers) as answer:
         return answer.status == 200
 
 
 @pytest.mark.promise("sign-in-8")
-async def test_a_persons_sign_out_ends_all_of_their_sessions_and_nobody_elses(stack: GatewayStack) -> None:
+async def test_a_logout_token_with_a_sub_ends_all_sessions_of_that_person(stack: GatewayStack) -> None:
     annas = [await stack.sign_in("anna", sid="first"), await stack.sign_in("anna")]
     bobs = await stack.sign_in("bob", sid="other")
     assert await log_out(stack, logout_token(stack)) == 200
-    assert [await knows(stack, session) for session in (*annas, bobs)] == [False, False, True]
+    assert [await is_signed_in(stack, session) for session in (*annas, bobs)] == [False, False, True]
     line = next(line for line in stack.audit() if line["event"] == "sign_out")
     assert (line["subject"], line["provider"]) == ("anna", "campus-login")
 
 
-async def test_a_sign_out_that_names_a_session_alone_ends_that_one(stack: GatewayStack) -> None:
+async def test_a_logout_token_with_only_a_sid_ends_that_session(stack: GatewayStack) -> None:
     ended, other = await stack.sign_in("anna", sid="first"), await stack.sign_in("anna", sid="second")
     assert await log_out(stack, logout_token(stack, sub=None, sid="first")) == 200
-    assert [await knows(stack, session) for session in (ended, other)] == [False, True]
+    assert [await is_signed_in(stack, session) for session in (ended, other)] == [False, True]
     line = next(line for line in stack.audit() if line["event"] == "sign_out")
     assert line["subject"] is None
 
 
-async def test_a_sign_out_that_names_both_ends_that_session_and_those_that_know_no_name_of_their_own(
+async def test_a_logout_token_with_both_ends_that_session_and_those_without_a_sid(
     stack: GatewayStack,
 ) -> None:
     phone, desk = await stack.sign_in("anna", sid="phone"), await stack.sign_in("anna", sid="desk")
     unnamed, bobs = await stack.sign_in("anna"), await stack.sign_in("bob")
     assert await log_out(stack, logout_token(stack, sid="phone")) == 200
-    assert [await knows(stack, session) for session in (phone, desk, unnamed, bobs)] == [False, True, False, True]
+    assert [await is_signed_in(stack, session) for session in (phone, desk, unnamed, bobs)] == [
+        False,
+        True,
+        False,
+        True,
+    ]
 
 
-async def test_who_signs_in_again_is_in(stack: GatewayStack) -> None:
+async def test_a_new_sign_in_after_a_logout_token_is_valid(stack: GatewayStack) -> None:
     await stack.sign_in("anna", sid="first")
     assert await log_out(stack, logout_token(stack, sid="first")) == 200
-    assert await knows(stack, await stack.sign_in("anna", sid="first"))
+    assert await is_signed_in(stack, await stack.sign_in("anna", sid="first"))
 
 
-async def test_a_browser_whose_session_ended_there_is_sent_to_sign_in(stack: GatewayStack) -> None:
+async def test_a_browser_with_an_ended_session_is_redirected_to_sign_in(stack: GatewayStack) -> None:
     session = await stack.sign_in("anna")
     await log_out(stack, logout_token(stack))
     async with stack.client.get(
@@ -110,16 +115,16 @@ async def test_a_browser_whose_session_ended_there_is_sent_to_sign_in(stack: Gat
 
 
 @pytest.mark.promise("sign-in-8")
-async def test_a_running_stream_is_cut(stack: GatewayStack) -> None:
+async def test_a_logout_token_ends_a_running_stream(stack: GatewayStack) -> None:
     async with watching(stack, await stack.sign_in("anna")) as answer:
         assert await log_out(stack, logout_token(stack)) == 200
         assert await is_cut(answer)
 
 
-async def test_an_access_token_that_was_made_in_the_session_ends_with_it(stack: GatewayStack) -> None:
+async def test_an_access_token_issued_in_the_session_ends_with_it(stack: GatewayStack) -> None:
     session = await stack.sign_in("anna", sid="first")
-    asked = stack.url + VIDEO_PATH.replace("/recordings/", "/api/v3/records/download/").replace("/videos/", "/")
-    async with stack.client.get(asked, headers=session) as answer:
+    path = stack.url + VIDEO_PATH.replace("/recordings/", "/api/v3/records/download/").replace("/videos/", "/")
+    async with stack.client.get(path, headers=session) as answer:
         link = (await answer.json())["url"]
     path = stack.url + link.removeprefix("http://localhost:8080")
     async with stack.client.get(path, headers={"Range": "bytes=0-1"}) as answer:
@@ -130,7 +135,7 @@ async def test_an_access_token_that_was_made_in_the_session_ends_with_it(stack: 
 
 
 @pytest.mark.promise("sign-in-8")
-async def test_it_holds_after_a_restart(stack: GatewayStack) -> None:
+async def test_a_logout_token_has_effect_after_a_restart(stack: GatewayStack) -> None:
     session = await stack.sign_in("anna")
     token = logout_token(stack)
     assert await log_out(stack, token) == 200
@@ -139,19 +144,19 @@ async def test_it_holds_after_a_restart(stack: GatewayStack) -> None:
     await again.start()
     try:
         stack.url = again.addresses[0]
-        assert not await knows(stack, session)
+        assert not await is_signed_in(stack, session)
         assert await log_out(stack, token) == 400
     finally:
         await again.stop()
 
 
 @pytest.mark.parametrize("typ", [None, "JWT", "logout+jwt", "application/logout+jwt"])
-async def test_every_type_that_logout_tokens_have_is_taken(stack: GatewayStack, typ: str | None) -> None:
+async def test_every_type_of_logout_tokens_is_accepted(stack: GatewayStack, typ: str | None) -> None:
     assert await log_out(stack, logout_token(stack, typ=typ)) == 200
 
 
 @pytest.mark.parametrize(
-    "otherwise",
+    "changes",
     [
         {"iss": "https://evil.test"},
         {"aud": "another-client"},
@@ -177,13 +182,13 @@ async def test_every_type_that_logout_tokens_have_is_taken(stack: GatewayStack, 
     ],
     ids=json.dumps,
 )
-async def test_a_token_that_says_anything_wrong_ends_nothing(stack: GatewayStack, otherwise: dict[str, Any]) -> None:
+async def test_a_logout_token_with_a_wrong_claim_ends_nothing(stack: GatewayStack, changes: dict[str, Any]) -> None:
     session = await stack.sign_in("anna", sid="first")
-    assert await log_out(stack, logout_token(stack, **otherwise)) == 400
-    assert await knows(stack, session)
+    assert await log_out(stack, logout_token(stack, **changes)) == 400
+    assert await is_signed_in(stack, session)
 
 
-async def test_a_strangers_signature_ends_nothing(stack: GatewayStack) -> None:
+async def test_a_logout_token_with_a_wrong_signature_ends_nothing(stack: GatewayStack) -> None:
     session = await stack.sign_in("anna")
     ours = stack.provider.keys[0]
     forger = SigningKey(ours.kid, ours.algorithm, Ed25519PrivateKey.generate())
@@ -195,40 +200,40 @@ async def test_a_strangers_signature_ends_nothing(stack: GatewayStack) -> None:
         "",
     ):
         assert await log_out(stack, token) == 400
-    assert await knows(stack, session)
+    assert await is_signed_in(stack, session)
 
 
 @pytest.mark.promise("sign-in-8")
-async def test_a_replay_is_refused_and_leaves_a_later_session_alone(stack: GatewayStack) -> None:
+async def test_a_replayed_logout_token_is_refused(stack: GatewayStack) -> None:
     token = logout_token(stack)
     assert await log_out(stack, token) == 200
     session = await stack.sign_in("anna")
     assert await log_out(stack, token) == 400
-    assert await knows(stack, session)
+    assert await is_signed_in(stack, session)
 
 
-async def test_a_logout_token_is_no_proof_of_anybody(stack: GatewayStack) -> None:
+async def test_a_logout_token_does_not_authenticate(stack: GatewayStack) -> None:
     for typ in ("logout+jwt", "JWT"):
         token = logout_token(stack, aud="valt-gateway", typ=typ)
-        assert not await knows(stack, {"Authorization": f"Bearer {token}"})
+        assert not await is_signed_in(stack, {"Authorization": f"Bearer {token}"})
 
 
-async def test_an_id_token_signs_nobody_out(stack: GatewayStack) -> None:
+async def test_an_id_token_is_not_accepted_as_a_logout_token(stack: GatewayStack) -> None:
     session = await stack.sign_in("anna")
     claims = {**stack.provider.id_token, "jti": "one"}
     assert await log_out(stack, stack.provider.sign(claims)) == 400
     assert await log_out(stack, stack.provider.sign({**claims, "events": EVENTS})) == 400
-    assert await knows(stack, session)
+    assert await is_signed_in(stack, session)
 
 
 @pytest.mark.parametrize("body", [b"", b"logout_token=a&logout_token=b", b"\xff\xfe", b"{}", b"logout_token"])
-async def test_what_is_no_form_with_one_token_is_a_bad_request(stack: GatewayStack, body: bytes) -> None:
+async def test_a_body_without_exactly_one_token_is_a_bad_request(stack: GatewayStack, body: bytes) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=rubbish"}
     async with stack.client.post(f"{stack.url}/oauth2/backchannel_logout", data=body, headers=headers) as answer:
         assert (answer.status, (await answer.json())["code"]) == (400, "bad_request")
 
 
-async def test_with_the_providers_keys_out_of_reach_it_is_told_to_come_again(tmp_path: Path) -> None:
+async def test_a_logout_token_whose_key_cannot_be_fetched_gets_503(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_stack(tmp_path, clock=clock, more=OIDC) as stack:
         stack.provider.down = True
@@ -239,6 +244,6 @@ async def test_with_the_providers_keys_out_of_reach_it_is_told_to_come_again(tmp
         assert await log_out(stack, token) == 200
 
 
-async def test_where_nobody_signs_in_here_there_is_no_such_address(tmp_path: Path) -> None:
+async def test_without_sign_in_there_is_no_backchannel_logout(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
         assert await log_out(stack, "a.b.c") == 404

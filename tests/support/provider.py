@@ -1,4 +1,4 @@
-"""A small OpenID provider over real sockets, with knobs for what providers do on a bad day."""
+"""A small OpenID provider on real sockets, which can be made to fail."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ def signing_key(algorithm: str) -> SigningKey:
 
 @dataclass
 class Provider:
-    """*asked* counts calls by path. While *gate* is set to an event, answers wait for it."""
+    """*request_counts* counts requests by path. While *gate* is set to an event, responses wait for it."""
 
     issuer: str = ""
     keys: list[SigningKey] = field(default_factory=lambda: [signing_key("EdDSA")])
@@ -61,7 +61,7 @@ class Provider:
     redirects: bool = False
     id_token: Mapping[str, Any] = field(default_factory=dict)
     """The claims of whoever signs in next."""
-    asked: Counter[str] = field(default_factory=Counter)
+    request_counts: Counter[str] = field(default_factory=Counter)
 
     def sign(
         self,
@@ -99,13 +99,13 @@ class Provider:
 
     async def _discovery(self, request: web.Request) -> web.Response:
         await self._misbehave(request)
-        told = {
+        document = {
             "issuer": self.issuer,
             "jwks_uri": f"{self.issuer}/keys",
             "authorization_endpoint": f"{self.issuer}/authorize",
             "token_endpoint": f"{self.issuer}/token",
         }
-        return web.json_response({**told, **self.discovery})
+        return web.json_response({**document, **self.discovery})
 
     async def _token(self, request: web.Request) -> web.Response:
         await self._misbehave(request)
@@ -120,7 +120,7 @@ class Provider:
         return web.Response(body=body, content_type="application/json")
 
     async def _misbehave(self, request: web.Request) -> None:
-        self.asked[request.path] += 1
+        self.request_counts[request.path] += 1
         if self.gate is not None:
             await self.gate.wait()
         if self.down:

@@ -1,4 +1,4 @@
-"""A provider, a clock and the claims of Anna."""
+"""Fixtures: an identity provider, a clock, and claims of a person named Anna."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -59,10 +59,10 @@ def campus(provider: Provider, keys: JwksClient, clock: ManualClock, recorder: R
 
 @pytest.fixture
 def claims(provider: Provider, clock: ManualClock) -> Callable[..., dict[str, Any]]:
-    """Anna's claims, with some said otherwise; None leaves one out."""
+    """Returns a function that builds Anna's claims; an argument replaces a claim, and None omits it."""
 
-    def made(**otherwise: Any) -> dict[str, Any]:
-        usual = {
+    def build(**changes: Any) -> dict[str, Any]:
+        defaults = {
             "iss": provider.issuer,
             "aud": "valt-gateway",
             "sub": "anna",
@@ -70,9 +70,9 @@ def claims(provider: Provider, clock: ManualClock) -> Callable[..., dict[str, An
             "exp": int(clock.now()) + 300,
             "groups": ["supervisors"],
         }
-        return {name: value for name, value in {**usual, **otherwise}.items() if value is not None}
+        return {name: value for name, value in {**defaults, **changes}.items() if value is not None}
 
-    return made
+    return build
 
 
 def bearer(token: str) -> Credentials:

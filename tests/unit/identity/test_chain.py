@@ -1,4 +1,4 @@
-"""Who is asked, in which order, and what each of the three answers leads to."""
+"""Who is received, in which order, and what each of the three answers leads to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,15 +23,15 @@ ANNA = Identity(subject="anna", issuer="i", provider="one", kind=IdentityKind.JW
 
 
 @dataclass
-class Saying:
-    """Answers the same each time, and counts."""
+class FixedAuthenticator:
+    """Returns or raises *answer* and records the credentials."""
 
     name: str
     answer: Identity | Exception | None
-    asked: list[Credentials] = field(default_factory=list)
+    received: list[Credentials] = field(default_factory=list)
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
-        self.asked.append(credentials)
+        self.received.append(credentials)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -42,23 +42,29 @@ def store(clock: ManualClock) -> MemoryStore:
     return MemoryStore(clock)
 
 
-async def test_the_first_that_finds_its_kind_of_proof_decides(store: MemoryStore, recorder: Recorder) -> None:
-    one, two, three = Saying("one", None), Saying("two", ANNA), Saying("three", replace(ANNA, subject="bob"))
+async def test_the_first_authenticator_that_recognises_its_credentials_decides(
+    store: MemoryStore, recorder: Recorder
+) -> None:
+    one, two, three = (
+        FixedAuthenticator("one", None),
+        FixedAuthenticator("two", ANNA),
+        FixedAuthenticator("three", replace(ANNA, subject="bob")),
+    )
     assert await Chain([one, two, three], store, recorder).identify(Credentials()) is ANNA
-    assert (len(one.asked), len(two.asked), len(three.asked)) == (1, 1, 0)
+    assert (len(one.received), len(two.received), len(three.received)) == (1, 1, 0)
     assert recorder.events == [IdentityDecided("two", "accepted")]
 
 
 @pytest.mark.parametrize(
     ("error", "outcome"), [(InvalidCredentialsError(), "refused"), (IdentityProviderError(), "unavailable")]
 )
-async def test_after_bad_proof_or_a_provider_that_is_down_nobody_else_is_asked(
+async def test_after_an_error_no_further_authenticator_is_tried(
     store: MemoryStore, recorder: Recorder, error: Exception, outcome: str
 ) -> None:
-    one, two = Saying("one", error), Saying("two", ANNA)
+    one, two = FixedAuthenticator("one", error), FixedAuthenticator("two", ANNA)
     with pytest.raises(type(error)):
         await Chain([one, two], store, recorder).identify(Credentials())
-    assert not two.asked
+    assert not two.received
     assert recorder.events == [IdentityDecided("one", outcome)]
 
 
@@ -73,11 +79,11 @@ async def test_after_bad_proof_or_a_provider_that_is_down_nobody_else_is_asked(
         Credentials(access_token=Secret("x")),
     ],
 )
-async def test_proof_that_nobody_claims_is_invalid(
+async def test_credentials_that_no_authenticator_recognises_are_invalid(
     store: MemoryStore, recorder: Recorder, credentials: Credentials
 ) -> None:
     with pytest.raises(InvalidCredentialsError):
-        await Chain([Saying("one", None)], store, recorder).identify(credentials)
+        await Chain([FixedAuthenticator("one", None)], store, recorder).identify(credentials)
 
 
 @pytest.mark.parametrize(
@@ -85,19 +91,19 @@ async def test_proof_that_nobody_claims_is_invalid(
     [Credentials(), Credentials(session=Secret("old"))]
     + [Credentials(headers={"authorization": value}) for value in ("Basic YTpi", "Negotiate x", "", "Bearerx y")],
 )
-async def test_no_proof_at_all_is_missing_and_basic_and_an_old_cookie_are_none(
+async def test_other_schemes_and_old_cookies_count_as_no_credentials(
     store: MemoryStore, recorder: Recorder, credentials: Credentials
 ) -> None:
     with pytest.raises(MissingCredentialsError):
-        await Chain([Saying("one", None)], store, recorder).identify(credentials)
+        await Chain([FixedAuthenticator("one", None)], store, recorder).identify(credentials)
     assert recorder.events == []
 
 
-@pytest.mark.parametrize(("since", "void"), [(99.0, True), (100.0, True), (100.5, False), (None, False)])
-async def test_what_was_issued_up_to_a_persons_revocation_is_void(
-    store: MemoryStore, recorder: Recorder, clock: ManualClock, since: float | None, void: bool
+@pytest.mark.parametrize(("issued_at", "void"), [(99.0, True), (100.0, True), (100.5, False), (None, False)])
+async def test_credentials_issued_up_to_a_revocation_are_void(
+    store: MemoryStore, recorder: Recorder, clock: ManualClock, issued_at: float | None, void: bool
 ) -> None:
-    chain = Chain([Saying("one", replace(ANNA, issued_at=since))], store, recorder)
+    chain = Chain([FixedAuthenticator("one", replace(ANNA, issued_at=issued_at))], store, recorder)
     await store.revoke("anna", 100.0, clock.now() + 60)
     await store.revoke("bob", clock.now(), clock.now() + 60)
     if void:
@@ -108,7 +114,7 @@ async def test_what_was_issued_up_to_a_persons_revocation_is_void(
         assert await chain.identify(Credentials()) is not None
 
 
-async def test_a_token_that_is_remembered_is_void_at_once_after_a_revocation(
+async def test_a_cached_token_is_void_at_once_after_a_revocation(
     provider: Provider,
     campus: JwtAuthenticator,
     claims: Callable[..., dict[str, Any]],
@@ -125,7 +131,7 @@ async def test_a_token_that_is_remembered_is_void_at_once_after_a_revocation(
     assert (await chain.identify(bearer(provider.sign(claims())))).subject == "anna"
 
 
-async def test_several_providers_are_asked_in_the_order_of_the_file(
+async def test_authenticators_are_tried_in_the_order_of_the_configuration(
     provider: Provider,
     campus: JwtAuthenticator,
     claims: Callable[..., dict[str, Any]],
@@ -149,7 +155,7 @@ async def test_several_providers_are_asked_in_the_order_of_the_file(
     assert await subject(front, campus, sessions, credentials=Credentials(session=Secret(cookie))) == "cookie"
 
 
-async def test_sessions_work_while_the_provider_of_keys_is_down(
+async def test_sessions_work_while_the_key_provider_is_down(
     provider: Provider, campus: JwtAuthenticator, store: MemoryStore, recorder: Recorder, clock: ManualClock
 ) -> None:
     provider.down = True

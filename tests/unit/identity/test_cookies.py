@@ -23,7 +23,7 @@ EVIL = "gAAAAABtoken_of-a-stranger=="
         f"a={NAME}x={EVIL}; {NAME}={GOOD}",
     ],
 )
-def test_the_cookie_is_read_among_its_neighbours(header: str) -> None:
+def test_the_cookie_is_read_among_other_cookies(header: str) -> None:
     assert read_cookie([header], NAME) == GOOD
 
 
@@ -56,7 +56,7 @@ DISGUISES = [
 @pytest.mark.promise("sign-in-16", "findings-3")
 @pytest.mark.parametrize("disguise", DISGUISES, ids=ascii)
 @pytest.mark.parametrize("first", [True, False])
-def test_a_second_cookie_that_a_laxer_reader_takes_for_ours_makes_both_none(disguise: str, first: bool) -> None:
+def test_a_second_cookie_that_a_lax_parser_reads_as_ours_makes_both_none(disguise: str, first: bool) -> None:
     cookies = [f"{disguise}={EVIL}", f"{NAME}={GOOD}"]
     for order in (cookies, cookies[::-1]):
         assert read_cookie(["; ".join(order)], NAME) is None
@@ -83,7 +83,7 @@ def test_a_disguised_cookie_alone_is_none(disguise: str) -> None:
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_a_value_outside_the_alphabet_or_the_size_of_ours_is_none(value: str) -> None:
+def test_a_value_with_other_characters_or_another_size_is_none(value: str) -> None:
     assert read_cookie([f"{NAME}={value}"], NAME) is None
 
 

@@ -1,4 +1,4 @@
-"""A fronting proxy's word: believed by the socket's own peer alone."""
+"""Identities in headers of a fronting proxy, accepted from listed socket peers only."""
 
 import pytest
 
@@ -21,38 +21,40 @@ def shibboleth(*networks: str, secret: str | None = None, separator: str = ",") 
     )
 
 
-def said(subject: str = "anna", groups: str | None = None, peer: str | None = PROXY, **others: str) -> Credentials:
+def credentials(
+    subject: str = "anna", groups: str | None = None, peer: str | None = PROXY, **others: str
+) -> Credentials:
     headers = {"x-forwarded-user": subject, **others}
     if groups is not None:
         headers["x-forwarded-groups"] = groups
     return Credentials(headers=headers, peer=peer)
 
 
-async def test_a_listed_peer_says_who_it_is() -> None:
-    identity = await shibboleth().authenticate(said(groups="staff, supervisors,,"))
+async def test_a_listed_peer_states_the_subject_and_groups() -> None:
+    identity = await shibboleth().authenticate(credentials(groups="staff, supervisors,,"))
     assert identity is not None
     assert (identity.subject, identity.issuer, identity.provider) == ("anna", "shibboleth", "shibboleth")
     assert (identity.kind, identity.groups) == ("header", frozenset({"staff", "supervisors"}))
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.6", "127.0.0.1", "::1", "10.0.0.5.example.edu", "", "fe80::1%eth0", None])
-async def test_from_everyone_else_the_headers_are_as_if_absent(peer: str | None) -> None:
-    assert await shibboleth().authenticate(said(peer=peer)) is None
-    assert await shibboleth(secret="lock").authenticate(said(peer=peer)) is None
+async def test_from_other_peers_the_headers_are_ignored(peer: str | None) -> None:
+    assert await shibboleth().authenticate(credentials(peer=peer)) is None
+    assert await shibboleth(secret="lock").authenticate(credentials(peer=peer)) is None
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.5", "::ffff:10.0.0.5", "fd00::7"])
-async def test_a_peer_is_known_by_its_address_however_it_is_written(peer: str) -> None:
-    assert await shibboleth().authenticate(said(peer=peer)) is not None
+async def test_a_peer_is_recognised_in_every_notation_of_its_address(peer: str) -> None:
+    assert await shibboleth().authenticate(credentials(peer=peer)) is not None
 
 
-async def test_a_unix_socket_is_listed_by_its_own_word_alone() -> None:
-    assert await shibboleth("unix").authenticate(said(peer=None)) is not None
-    assert await shibboleth("unix").authenticate(said(peer="127.0.0.1")) is None
-    assert await shibboleth("0.0.0.0/0", "::/0").authenticate(said(peer=None)) is None
+async def test_a_unix_socket_must_be_listed_as_unix() -> None:
+    assert await shibboleth("unix").authenticate(credentials(peer=None)) is not None
+    assert await shibboleth("unix").authenticate(credentials(peer="127.0.0.1")) is None
+    assert await shibboleth("0.0.0.0/0", "::/0").authenticate(credentials(peer=None)) is None
 
 
-async def test_a_listed_peer_that_names_nobody_is_not_its_kind() -> None:
+async def test_without_a_subject_header_there_is_no_identity() -> None:
     assert await shibboleth().authenticate(Credentials(peer=PROXY)) is None
     assert await shibboleth().authenticate(Credentials(headers={"x-forwarded-groups": "staff"}, peer=PROXY)) is None
 
@@ -62,7 +64,7 @@ async def test_an_alias_of_the_header_is_never_read(name: str) -> None:
     assert await shibboleth().authenticate(Credentials(headers={name: "mallory"}, peer=PROXY)) is None
 
 
-NO_NAMES = [
+INVALID_NAMES = [
     "",
     " ",
     " anna",
@@ -79,35 +81,35 @@ NO_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("subject", NO_NAMES, ids=ascii)
-async def test_what_is_no_name_is_refused(subject: str) -> None:
+@pytest.mark.parametrize("subject", INVALID_NAMES, ids=ascii)
+async def test_a_subject_that_is_not_a_valid_name_is_refused(subject: str) -> None:
     with pytest.raises(InvalidCredentialsError):
-        await shibboleth().authenticate(said(subject))
+        await shibboleth().authenticate(credentials(subject))
 
 
 @pytest.mark.parametrize("groups", ["a\x00b", "staff,a\nb", "staff,\udcff", "x" * 256], ids=ascii)
-async def test_a_group_that_is_no_name_is_refused(groups: str) -> None:
+async def test_a_group_that_is_not_a_valid_name_is_refused(groups: str) -> None:
     with pytest.raises(InvalidCredentialsError):
-        await shibboleth().authenticate(said(groups=groups))
+        await shibboleth().authenticate(credentials(groups=groups))
 
 
-async def test_names_of_every_language_are_names() -> None:
-    identity = await shibboleth().authenticate(said("Zoë Müller-Łukasz 李", groups="Lehrkräfte"))
+async def test_names_in_any_language_are_accepted() -> None:
+    identity = await shibboleth().authenticate(credentials("Zoë Müller-Łukasz 李", groups="Lehrkräfte"))
     assert identity is not None
     assert identity.subject == "Zoë Müller-Łukasz 李"
 
 
-async def test_groups_are_parted_where_the_operator_says() -> None:
-    identity = await shibboleth(separator=";").authenticate(said(groups="cn=staff,dc=edu;cn=clinic,dc=edu"))
+async def test_groups_are_split_at_the_configured_separator() -> None:
+    identity = await shibboleth(separator=";").authenticate(credentials(groups="cn=staff,dc=edu;cn=clinic,dc=edu"))
     assert identity is not None
     assert identity.groups == {"cn=staff,dc=edu", "cn=clinic,dc=edu"}
 
 
-async def test_the_second_lock_opens_to_the_secret_alone() -> None:
+async def test_with_a_secret_header_only_the_right_secret_is_accepted() -> None:
     locked = shibboleth(secret="lock")
-    assert await locked.authenticate(said(**{"x-proxy-secret": "lock"})) is not None
+    assert await locked.authenticate(credentials(**{"x-proxy-secret": "lock"})) is not None
     for wrong in ("", "Lock", "lock ", "lockk", "löck", "\udcff"):
         with pytest.raises(InvalidCredentialsError):
-            await locked.authenticate(said(**{"x-proxy-secret": wrong}))
+            await locked.authenticate(credentials(**{"x-proxy-secret": wrong}))
     with pytest.raises(InvalidCredentialsError):
-        await locked.authenticate(said())
+        await locked.authenticate(credentials())

@@ -1,4 +1,4 @@
-"""A provider's keys: fetched rarely, kept while the provider is down, and never anything but public signature keys."""
+"""The keys of an issuer: fetched rarely, used while the issuer is down, and restricted to public signature keys."""
 
 import asyncio
 import base64
@@ -22,9 +22,9 @@ from tests.unit.identity.conftest import bearer
 Claims = Callable[..., dict[str, Any]]
 
 
-async def asked_until(provider: Provider, path: str, count: int) -> None:
+async def wait_for_requests(provider: Provider, path: str, count: int) -> None:
     async with asyncio.timeout(20):
-        while provider.asked[path] < count:
+        while provider.request_counts[path] < count:
             await asyncio.sleep(0.005)
 
 
@@ -36,42 +36,42 @@ async def refreshes(recorder: Recorder, count: int) -> None:
 
 
 @pytest.mark.promise("findings-G")
-async def test_keys_are_discovered_once_however_many_ask_at_the_same_time(
+async def test_concurrent_requests_share_one_fetch_of_the_keys(
     provider: Provider, campus: JwtAuthenticator, claims: Claims
 ) -> None:
     provider.gate = asyncio.Event()
     tokens = [provider.sign(claims(sub=f"person {number}")) for number in range(50)]
     waiting = [asyncio.create_task(campus.authenticate(bearer(token))) for token in tokens]
-    await asked_until(provider, "/.well-known/openid-configuration", 1)
+    await wait_for_requests(provider, "/.well-known/openid-configuration", 1)
     provider.gate.set()
     assert None not in await asyncio.gather(*waiting)
-    assert provider.asked == {"/.well-known/openid-configuration": 1, "/keys": 1}
+    assert provider.request_counts == {"/.well-known/openid-configuration": 1, "/keys": 1}
 
 
-async def test_one_who_hangs_up_takes_the_keys_from_nobody(
+async def test_a_cancelled_request_does_not_cancel_the_fetch_for_others(
     provider: Provider, campus: JwtAuthenticator, claims: Claims
 ) -> None:
     provider.gate = asyncio.Event()
     first = asyncio.create_task(campus.authenticate(bearer(provider.sign(claims()))))
-    await asked_until(provider, "/.well-known/openid-configuration", 1)
+    await wait_for_requests(provider, "/.well-known/openid-configuration", 1)
     second = asyncio.create_task(campus.authenticate(bearer(provider.sign(claims(sub="bob")))))
     await asyncio.sleep(0)
     first.cancel()
     provider.gate.set()
     assert await second is not None
-    assert provider.asked["/keys"] == 1
+    assert provider.request_counts["/keys"] == 1
 
 
-async def test_keys_at_a_given_address_need_no_discovery(
+async def test_a_configured_jwks_url_needs_no_discovery(
     provider: Provider, client: aiohttp.ClientSession, clock: ManualClock, recorder: Recorder
 ) -> None:
     keys = JwksClient("campus", "https://sso.example.edu", f"{provider.issuer}/keys", client, clock, recorder)
     await keys.find(provider.keys[0].kid, "EdDSA")
-    assert provider.asked == {"/keys": 1}
+    assert provider.request_counts == {"/keys": 1}
     assert JwksRefresh("campus", "ok") in recorder.events
 
 
-async def test_keys_that_were_never_to_be_had_are_unavailable_and_not_a_bad_token(
+async def test_keys_that_cannot_be_fetched_are_no_fault_of_the_token(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, recorder: Recorder
 ) -> None:
     provider.down = True
@@ -81,21 +81,21 @@ async def test_keys_that_were_never_to_be_had_are_unavailable_and_not_a_bad_toke
     assert any(isinstance(event, LogEvent) and event.level == "warning" for event in recorder.events)
 
 
-async def test_a_provider_that_is_down_is_asked_once_a_minute_and_believed_when_it_is_back(
+async def test_a_provider_that_is_down_is_retried_once_a_minute(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
 ) -> None:
     provider.down = True
     for _ in range(20):
         with pytest.raises(IdentityProviderError):
             await campus.authenticate(bearer(provider.sign(claims())))
-    assert provider.asked.total() == 1
+    assert provider.request_counts.total() == 1
     provider.down = False
     clock.pass_(60)
     assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
 
 
 @pytest.mark.promise("findings-12")
-async def test_keys_are_kept_while_the_provider_is_down_for_a_day(
+async def test_keys_stay_in_use_while_the_provider_is_down_for_a_day(
     provider: Provider,
     campus: JwtAuthenticator,
     keys: JwksClient,
@@ -112,7 +112,7 @@ async def test_keys_are_kept_while_the_provider_is_down_for_a_day(
     assert keys.state == "stale"
 
 
-async def test_old_keys_serve_while_new_ones_are_fetched(
+async def test_old_keys_are_used_while_new_ones_are_fetched(
     provider: Provider,
     campus: JwtAuthenticator,
     keys: JwksClient,
@@ -124,14 +124,14 @@ async def test_old_keys_serve_while_new_ones_are_fetched(
     provider.gate = asyncio.Event()
     clock.pass_(601)
     assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
-    await asked_until(provider, "/.well-known/openid-configuration", 2)
+    await wait_for_requests(provider, "/.well-known/openid-configuration", 2)
     provider.gate.set()
     await refreshes(recorder, 2)
-    assert provider.asked["/keys"] == 2
+    assert provider.request_counts["/keys"] == 2
     assert keys.generation == 1
 
 
-async def test_a_rotated_key_is_found_by_its_unknown_kid(
+async def test_an_unknown_kid_refreshes_the_keys(
     provider: Provider, campus: JwtAuthenticator, keys: JwksClient, claims: Claims, clock: ManualClock
 ) -> None:
     await campus.authenticate(bearer(provider.sign(claims())))
@@ -141,7 +141,7 @@ async def test_a_rotated_key_is_found_by_its_unknown_kid(
     assert keys.generation == 2
 
 
-async def test_a_key_that_cannot_be_looked_for_is_unavailable_and_not_a_bad_token(
+async def test_an_unknown_kid_with_the_provider_down_is_unavailable(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
 ) -> None:
     await campus.authenticate(bearer(provider.sign(claims())))
@@ -158,7 +158,7 @@ async def test_a_key_that_cannot_be_looked_for_is_unavailable_and_not_a_bad_toke
     assert provider.keys == [rotated]
 
 
-async def test_five_thousand_random_kids_cost_one_fetch_a_minute_and_good_tokens_pass(
+async def test_five_thousand_random_kids_cost_one_fetch_a_minute(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
 ) -> None:
     good, stranger = provider.sign(claims()), signing_key("EdDSA")
@@ -174,14 +174,14 @@ async def test_five_thousand_random_kids_cost_one_fetch_a_minute_and_good_tokens
     for number in range(0, 5000, 50):
         await asyncio.gather(*(attack(number + step) for step in range(50)))
         assert await campus.authenticate(bearer(good)) is not None
-    assert provider.asked["/keys"] == 2
+    assert provider.request_counts["/keys"] == 2
     clock.pass_(60)
     await attack(5000)
-    assert provider.asked["/keys"] == 3
+    assert provider.request_counts["/keys"] == 3
 
 
 @pytest.mark.promise("findings-12")
-async def test_five_thousand_random_kids_while_the_provider_is_down_cost_one_attempt_a_minute(
+async def test_random_kids_with_the_provider_down_cost_one_attempt_a_minute(
     provider: Provider, keys: JwksClient, clock: ManualClock
 ) -> None:
     await keys.find(provider.keys[0].kid, "EdDSA")
@@ -190,11 +190,11 @@ async def test_five_thousand_random_kids_while_the_provider_is_down_cost_one_att
     for number in range(5000):
         with pytest.raises(IdentityProviderError):
             await keys.find(f"kid {number}", "EdDSA")
-    assert provider.asked["/.well-known/openid-configuration"] == 2
+    assert provider.request_counts["/.well-known/openid-configuration"] == 2
     assert await keys.find(provider.keys[0].kid, "EdDSA") is not None
 
 
-RUBBISH = [
+INVALID_KEY_SETS = [
     b"",
     b"<html>Sign in</html>",
     b"[]",
@@ -214,20 +214,20 @@ RUBBISH = [
 
 
 @pytest.mark.promise("findings-12")
-@pytest.mark.parametrize("body", RUBBISH, ids=range(len(RUBBISH)))
-async def test_a_key_set_that_is_none_is_refused_and_the_old_one_kept(
+@pytest.mark.parametrize("body", INVALID_KEY_SETS, ids=range(len(INVALID_KEY_SETS)))
+async def test_an_invalid_key_set_does_not_replace_the_old_one(
     provider: Provider, keys: JwksClient, clock: ManualClock, body: bytes
 ) -> None:
-    known = await keys.find(provider.keys[0].kid, "EdDSA")
+    current = await keys.find(provider.keys[0].kid, "EdDSA")
     provider.rubbish = body
     clock.pass_(60)
     with pytest.raises(IdentityProviderError):
         await keys.find("unknown", "EdDSA")
-    assert await keys.find(provider.keys[0].kid, "EdDSA") is known
+    assert await keys.find(provider.keys[0].kid, "EdDSA") is current
     assert keys.generation == 1
 
 
-async def test_more_keys_than_any_provider_has_are_refused(provider: Provider, keys: JwksClient) -> None:
+async def test_a_key_set_of_more_than_64_keys_is_refused(provider: Provider, keys: JwksClient) -> None:
     row = provider.keys[0].row()
     provider.rubbish = json.dumps({"keys": [{**row, "kid": str(number)} for number in range(65)]}).encode()
     with pytest.raises(IdentityProviderError):
@@ -238,24 +238,24 @@ async def test_no_redirect_is_followed(provider: Provider, keys: JwksClient) -> 
     provider.redirects = True
     with pytest.raises(IdentityProviderError):
         await keys.find(provider.keys[0].kid, "EdDSA")
-    assert provider.asked["/elsewhere"] == 0
+    assert provider.request_counts["/elsewhere"] == 0
 
 
 @pytest.mark.parametrize(
-    "said",
+    "change",
     [{"issuer": "https://other.example.edu"}, {"issuer": None}, {"jwks_uri": None}, {"jwks_uri": "file:///etc/passwd"}],
     ids=json.dumps,
 )
 async def test_a_discovery_document_of_another_issuer_or_without_keys_is_refused(
-    provider: Provider, keys: JwksClient, said: dict[str, Any]
+    provider: Provider, keys: JwksClient, change: dict[str, Any]
 ) -> None:
-    provider.discovery = said
+    provider.discovery = change
     with pytest.raises(IdentityProviderError):
         await keys.find(provider.keys[0].kid, "EdDSA")
-    assert provider.asked["/keys"] == 0
+    assert provider.request_counts["/keys"] == 0
 
 
-async def test_an_issuer_that_differs_by_a_slash_is_another(
+async def test_an_issuer_that_differs_by_a_slash_is_refused(
     provider: Provider, client: aiohttp.ClientSession, clock: ManualClock, recorder: Recorder
 ) -> None:
     with pytest.raises(IdentityProviderError):
@@ -264,7 +264,7 @@ async def test_an_issuer_that_differs_by_a_slash_is_another(
         )
 
 
-async def test_private_secret_and_encryption_keys_are_passed_over(provider: Provider, keys: JwksClient) -> None:
+async def test_private_secret_and_encryption_keys_are_ignored(provider: Provider, keys: JwksClient) -> None:
     good = provider.keys[0]
     private = OKPAlgorithm.to_jwk(good.private, as_dict=True)
     row = good.row()
@@ -282,7 +282,7 @@ async def test_private_secret_and_encryption_keys_are_passed_over(provider: Prov
             await keys.find(other["kid"], "EdDSA")
 
 
-async def test_a_key_serves_no_algorithm_but_the_one_it_names(provider: Provider, keys: JwksClient) -> None:
+async def test_a_key_is_used_only_with_the_algorithm_it_names(provider: Provider, keys: JwksClient) -> None:
     row = {**RSAAlgorithm.to_jwk(signing_key("RS256").private.public_key(), as_dict=True), "kid": "a", "alg": "RS256"}
     provider.rubbish = json.dumps({"keys": [row]}).encode()
     assert await keys.find("a", "RS256") is not None
@@ -291,15 +291,15 @@ async def test_a_key_serves_no_algorithm_but_the_one_it_names(provider: Provider
             await keys.find("a", algorithm)
 
 
-async def test_of_two_keys_with_one_kid_the_first_counts(provider: Provider, keys: JwksClient) -> None:
+async def test_of_two_keys_with_the_same_kid_the_first_is_used(provider: Provider, keys: JwksClient) -> None:
     one, two = signing_key("EdDSA"), signing_key("EdDSA")
     two.kid = one.kid
     provider.keys = [one, two]
-    found = await keys.find(one.kid, "EdDSA")
-    assert found.public_bytes_raw() == one.private.public_key().public_bytes_raw()
+    key = await keys.find(one.kid, "EdDSA")
+    assert key.public_bytes_raw() == one.private.public_key().public_bytes_raw()
 
 
-async def test_a_token_without_a_kid_is_clear_only_where_there_is_one_key(
+async def test_a_token_without_a_kid_needs_a_single_key(
     provider: Provider, keys: JwksClient, clock: ManualClock
 ) -> None:
     assert await keys.find(None, "EdDSA") is not None
@@ -312,9 +312,9 @@ async def test_a_token_without_a_kid_is_clear_only_where_there_is_one_key(
 
 
 @pytest.mark.parametrize("kid", [7, ["a"], {"a": 1}, True])
-async def test_a_kid_that_is_no_text_is_refused_and_nothing_is_fetched(
+async def test_a_kid_that_is_not_a_string_is_refused_without_a_fetch(
     provider: Provider, keys: JwksClient, kid: object
 ) -> None:
     with pytest.raises(InvalidCredentialsError):
         await keys.find(kid, "EdDSA")
-    assert not provider.asked
+    assert not provider.request_counts

@@ -1,4 +1,4 @@
-"""A signed token in a header: whose it is, when it is believed, and for how long it is remembered."""
+"""Signed tokens in headers: what is verified, and for how long the result is cached."""
 
 import base64
 import json
@@ -31,14 +31,14 @@ def encoded(part: dict[str, Any] | str) -> str:
 
 
 def signed_raw(provider: Provider, header: str, payload: str) -> str:
-    """A good signature over any text, such as no library would write."""
+    """Returns a token with a valid signature over any text, which a library would not produce."""
     signing = f"{encoded(header)}.{encoded(payload)}"
     signature = base64.urlsafe_b64encode(provider.keys[0].private.sign(signing.encode())).rstrip(b"=").decode()
     return f"{signing}.{signature}"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-async def test_a_good_token_says_who_it_is(
+async def test_a_valid_token_identifies_the_person(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock, scheme: str
 ) -> None:
     offered = Credentials(headers={"authorization": f"{scheme} {provider.sign(claims())}"})
@@ -50,7 +50,7 @@ async def test_a_good_token_says_who_it_is(
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])
-async def test_a_key_without_an_alg_serves_each_algorithm_of_its_kind(
+async def test_a_key_without_an_alg_serves_each_algorithm_of_its_type(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, algorithm: str
 ) -> None:
     provider.rotate("RS256" if algorithm == "PS256" else algorithm)
@@ -58,30 +58,30 @@ async def test_a_key_without_an_alg_serves_each_algorithm_of_its_kind(
 
 
 @pytest.mark.parametrize("value", ["Basic YW5uYTpi", "Digest x", "Negotiate abc", "Bearer", "Bearer ", "", "rubbish"])
-async def test_another_scheme_and_what_is_no_token_are_not_its_kind(campus: JwtAuthenticator, value: str) -> None:
+async def test_other_schemes_are_ignored(campus: JwtAuthenticator, value: str) -> None:
     assert await campus.authenticate(Credentials(headers={"authorization": value})) is None
 
 
 @pytest.mark.parametrize("token", ["rubbish", "a.b", "a.b.c", "a.b.c.d", "..", "\udcff.a.b", "x" * 9000])
-async def test_rubbish_is_not_its_kind(campus: JwtAuthenticator, token: str) -> None:
+async def test_text_that_is_not_a_token_is_ignored(campus: JwtAuthenticator, token: str) -> None:
     assert await campus.authenticate(bearer(token)) is None
 
 
-async def test_another_issuers_token_is_not_its_kind_and_no_keys_are_fetched(
+async def test_a_token_of_another_issuer_is_ignored_without_a_fetch(
     provider: Provider, campus: JwtAuthenticator, claims: Claims
 ) -> None:
     for issuer in ("https://other.example.edu", provider.issuer + "/", provider.issuer.upper()):
         assert await campus.authenticate(bearer(provider.sign(claims(iss=issuer)))) is None
-    assert not provider.asked
+    assert not provider.request_counts
 
 
-async def test_a_token_over_eight_kilobytes_is_not_believed(
+async def test_a_token_over_eight_kilobytes_is_ignored(
     provider: Provider, campus: JwtAuthenticator, claims: Claims
 ) -> None:
     assert await campus.authenticate(bearer(provider.sign(claims(padding="x" * 8192)))) is None
 
 
-async def test_another_header_holds_the_bare_token(
+async def test_another_header_contains_the_token_without_a_scheme(
     provider: Provider, keys: JwksClient, claims: Claims, clock: ManualClock, recorder: Recorder
 ) -> None:
     expected = TokenRequirements(provider.issuer, "valt-gateway", ALGORITHMS, 30.0)
@@ -91,7 +91,7 @@ async def test_another_header_holds_the_bare_token(
     assert await access.authenticate(bearer(token)) is None
 
 
-async def test_the_subject_and_the_groups_are_read_from_the_claims_that_are_named(
+async def test_subject_and_groups_come_from_the_configured_claims(
     provider: Provider, keys: JwksClient, claims: Claims, clock: ManualClock, recorder: Recorder
 ) -> None:
     expected = TokenRequirements(provider.issuer, "valt-gateway", ALGORITHMS, 30.0, "preferred_username", "roles")
@@ -104,9 +104,7 @@ async def test_the_subject_and_the_groups_are_read_from_the_claims_that_are_name
 
 
 @pytest.mark.promise("findings-G")
-async def test_every_trick_with_the_algorithm_is_refused(
-    provider: Provider, campus: JwtAuthenticator, claims: Claims
-) -> None:
+async def test_algorithm_confusion_is_refused(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
     key = provider.rotate("RS256")
     public = key.private.public_key()
     modulus = public.public_numbers().n.to_bytes(256, "big")
@@ -130,7 +128,7 @@ async def test_every_trick_with_the_algorithm_is_refused(
                 await campus.authenticate(bearer(token))
 
 
-async def test_a_token_of_one_kind_of_key_is_not_checked_with_another(
+async def test_a_key_of_another_type_does_not_verify_a_token(
     provider: Provider, campus: JwtAuthenticator, claims: Claims
 ) -> None:
     published, other = provider.rotate("RS256"), signing_key("ES256")
@@ -139,9 +137,7 @@ async def test_a_token_of_one_kind_of_key_is_not_checked_with_another(
 
 
 @pytest.mark.promise("findings-13")
-async def test_a_key_too_short_to_be_safe_is_refused(
-    provider: Provider, campus: JwtAuthenticator, claims: Claims
-) -> None:
+async def test_a_key_that_is_too_short_is_refused(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
     weak = SigningKey("weak", "RS256", rsa.generate_private_key(public_exponent=65537, key_size=1024))
     provider.keys = [weak]
     with pytest.warns(jwt.InsecureKeyLengthWarning):
@@ -150,7 +146,9 @@ async def test_a_key_too_short_to_be_safe_is_refused(
         await campus.authenticate(bearer(token))
 
 
-async def test_a_strangers_signature_is_refused(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
+async def test_a_signature_by_another_key_is_refused(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
     stranger = signing_key("EdDSA")
     with pytest.raises(InvalidCredentialsError):
         await campus.authenticate(bearer(provider.sign(claims(), key=stranger, headers={"kid": provider.keys[0].kid})))
@@ -160,10 +158,10 @@ def each(name: str, *values: Any) -> list[dict[str, Any]]:
     return [{name: value} for value in values]
 
 
-NO_TIMES: tuple[Any, ...] = (None, "1800000100", [1], True, {}, math.nan, math.inf, -1, 1e308, 10**400)
+INVALID_TIMES: tuple[Any, ...] = (None, "1800000100", [1], True, {}, math.nan, math.inf, -1, 1e308, 10**400)
 WRONG = [
-    *each("exp", *NO_TIMES, 1_799_999_970),
-    *each("iat", *NO_TIMES, 1_800_000_031),
+    *each("exp", *INVALID_TIMES, 1_799_999_970),
+    *each("iat", *INVALID_TIMES, 1_800_000_031),
     *each("nbf", "soon", math.nan, 1_800_000_031),
     *each("aud", None, "another", "valt-gateway ", "valt", [], ["a", "b"], 7),
     *each("sub", None, "", 7, ["anna"], "a\nb", "a\x00", "a\x7f", " anna", "x" * 256, "a\u202eb"),
@@ -173,22 +171,22 @@ WRONG = [
 
 @pytest.mark.promise("findings-13")
 @pytest.mark.parametrize(
-    "otherwise",
+    "changes",
     WRONG,
-    ids=lambda otherwise: json.dumps(otherwise)[:40],
+    ids=lambda changes: json.dumps(changes)[:40],
 )
 async def test_a_claim_that_is_missing_or_wrong_is_refused(
-    provider: Provider, campus: JwtAuthenticator, claims: Claims, otherwise: dict[str, Any]
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidCredentialsError):
-        await campus.authenticate(bearer(provider.sign(claims(**otherwise))))
+        await campus.authenticate(bearer(provider.sign(claims(**changes))))
 
 
-@pytest.mark.parametrize("otherwise", [{"exp": 1_799_999_971}, {"iat": 1_800_000_030}, {"exp": 1_800_000_300.5}])
+@pytest.mark.parametrize("changes", [{"exp": 1_799_999_971}, {"iat": 1_800_000_030}, {"exp": 1_800_000_300.5}])
 async def test_clocks_may_differ_by_the_leeway(
-    provider: Provider, campus: JwtAuthenticator, claims: Claims, otherwise: dict[str, Any]
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, changes: dict[str, Any]
 ) -> None:
-    assert await campus.authenticate(bearer(provider.sign(claims(**otherwise)))) is not None
+    assert await campus.authenticate(bearer(provider.sign(claims(**changes)))) is not None
 
 
 @pytest.mark.parametrize(
@@ -197,7 +195,7 @@ async def test_clocks_may_differ_by_the_leeway(
     + [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"b64": "x"}],
     ids=json.dumps,
 )
-async def test_another_kind_of_token_and_critical_extensions_are_refused(
+async def test_other_token_types_and_critical_extensions_are_refused(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, headers: dict[str, Any]
 ) -> None:
     header = json.dumps({"alg": "EdDSA", "kid": provider.keys[0].kid, **headers})
@@ -206,24 +204,28 @@ async def test_another_kind_of_token_and_critical_extensions_are_refused(
 
 
 @pytest.mark.promise("findings-13")
-async def test_a_claim_said_twice_is_not_believed(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
+async def test_a_token_with_a_duplicate_claim_is_ignored(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
     header = json.dumps({"alg": "EdDSA", "kid": provider.keys[0].kid})
     twice = json.dumps(claims()).removesuffix("}") + ', "sub": "mallory"}'
     assert await campus.authenticate(bearer(signed_raw(provider, header, json.dumps(claims())))) is not None
     assert await campus.authenticate(bearer(signed_raw(provider, header, twice))) is None
 
 
-async def test_a_verified_token_is_remembered_and_not_verified_again(
+async def test_a_verified_token_is_cached(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, recorder: Recorder
 ) -> None:
     offered = bearer(provider.sign(claims()))
     first = await campus.authenticate(offered)
     assert await campus.authenticate(offered) is first
-    looked = [event.result for event in recorder.events if isinstance(event, CacheLookup) and event.cache == "verified"]
-    assert looked == ["loaded", "hit"]
+    lookups = [
+        event.result for event in recorder.events if isinstance(event, CacheLookup) and event.cache == "verified"
+    ]
+    assert lookups == ["loaded", "hit"]
 
 
-async def test_a_remembered_token_ends_with_its_exp(
+async def test_a_cached_token_expires_with_its_exp(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
 ) -> None:
     offered = bearer(provider.sign(claims(exp=int(clock.now()) + 10)))
@@ -233,7 +235,7 @@ async def test_a_remembered_token_ends_with_its_exp(
         await campus.authenticate(offered)
 
 
-async def test_a_remembered_token_is_void_once_its_key_is_withdrawn(
+async def test_a_cached_token_is_void_once_its_key_is_withdrawn(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
 ) -> None:
     old = bearer(provider.sign(claims()))
@@ -245,7 +247,7 @@ async def test_a_remembered_token_is_void_once_its_key_is_withdrawn(
         await campus.authenticate(old)
 
 
-async def test_forget_empties_what_was_remembered(
+async def test_forget_empties_the_cache(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, recorder: Recorder
 ) -> None:
     offered = bearer(provider.sign(claims()))
@@ -256,7 +258,7 @@ async def test_forget_empties_what_was_remembered(
     assert CacheLookup("verified", "loaded") in recorder.events
 
 
-async def test_a_bad_token_is_never_remembered(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
+async def test_an_invalid_token_is_not_cached(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
     good = provider.sign(claims())
     bad = good[:-10] + ("A" * 10 if not good.endswith("A" * 10) else "B" * 10)
     for _ in range(2):
@@ -265,7 +267,7 @@ async def test_a_bad_token_is_never_remembered(provider: Provider, campus: JwtAu
     assert await campus.authenticate(bearer(good)) is not None
 
 
-async def test_no_refusal_repeats_the_token(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
+async def test_no_error_contains_the_token(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
     token = provider.sign(claims(aud="another"))
     with pytest.raises(InvalidCredentialsError) as refused:
         await campus.authenticate(bearer(token))

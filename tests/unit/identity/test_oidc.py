@@ -1,4 +1,4 @@
-"""Signing people in at a provider: whose answer is believed, and what is never believed."""
+"""Browser sign-in at an OpenID provider: which responses and tokens are accepted."""
 
 import base64
 import hashlib
@@ -32,12 +32,12 @@ from tests.support.recorder import Recorder
 SECRETS = (Secret("the session's secret, of enough characters"),)
 PUBLIC = "http://localhost:8080"
 CLIENT_SECRET = "a secret: with %, + and ü"
-NAVIGATED = "/recordings/a/videos/b?t=90"
+LINK = "/recordings/a/videos/b?t=90"
 
 
 @dataclass
 class TokenServer:
-    """The endpoints behind the browser's back: they say *tokens* and *userinfo*, and keep what came."""
+    """The token and userinfo endpoints. They return *tokens* and *userinfo*, and record the requests."""
 
     url: str = ""
     tokens: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class TokenServer:
 
 @dataclass
 class Browser:
-    """Keeps the one cookie, begins sign-ins and carries answers back."""
+    """Stores the login state cookie, begins sign-ins and delivers authorization responses."""
 
     sign_in: SignIn
     provider: Provider
@@ -75,38 +75,38 @@ class Browser:
     clock: ManualClock
     cookie: str = ""
 
-    async def begin(self, rd: str = NAVIGATED) -> URL:
+    async def begin(self, rd: str = LINK) -> URL:
         address, header = await self.sign_in.begin([self.cookie], "campus-login", rd)
         self.cookie = header.partition(";")[0]
         return URL(address)
 
-    def vouch(self, begun: URL, **otherwise: Any) -> None:
-        """What the provider will say of whoever signed in; None leaves a claim out."""
+    def set_claims(self, url: URL, **changes: Any) -> None:
+        """Set the ID token of the next sign-in. An argument replaces a claim, and None omits it."""
         now = int(self.clock.now())
         usual = {
             "iss": self.provider.issuer,
             "aud": "valt-gateway",
             "sub": "anna",
             "groups": ["supervisors"],
-            "nonce": begun.query["nonce"],
+            "nonce": url.query["nonce"],
             "iat": now,
             "exp": now + 300,
         }
-        claims = {name: value for name, value in {**usual, **otherwise}.items() if value is not None}
-        self.give(self.provider.sign(claims))
+        claims = {name: value for name, value in {**usual, **changes}.items() if value is not None}
+        self.set_id_token(self.provider.sign(claims))
 
-    def give(self, id_token: Any) -> None:
+    def set_id_token(self, id_token: Any) -> None:
         self.tokens.tokens = {"token_type": "Bearer", "access_token": "the-access-token", "id_token": id_token}
 
-    async def finish(self, begun: URL, **otherwise: str | None) -> tuple[Identity, str]:
-        usual = {"state": begun.query["state"], "code": "the-code", "iss": self.provider.issuer}
-        answer = {name: value for name, value in {**usual, **otherwise}.items() if value is not None}
+    async def finish(self, url: URL, **changes: str | None) -> tuple[Identity, str]:
+        usual = {"state": url.query["state"], "code": "the-code", "iss": self.provider.issuer}
+        answer = {name: value for name, value in {**usual, **changes}.items() if value is not None}
         identity, rd, header = await self.sign_in.finish([self.cookie], answer)
         self.cookie = header.partition(";")[0]
         return identity, rd
 
 
-Made = Callable[..., Browser]
+BrowserFactory = Callable[..., Browser]
 
 
 @pytest.fixture
@@ -124,12 +124,12 @@ async def tokens(provider: Provider, aiohttp_server: AiohttpServer) -> TokenServ
 
 
 @pytest.fixture
-def made(
+def make_browser(
     provider: Provider, tokens: TokenServer, keys: JwksClient, client: aiohttp.ClientSession, clock: ManualClock
-) -> Made:
-    def make(auth: str = "client_secret_basic", private_key: str | None = None) -> Browser:
+) -> BrowserFactory:
+    def build(auth: str = "client_secret_basic", private_key: str | None = None) -> Browser:
         secret = Secret(CLIENT_SECRET) if auth.startswith("client_secret") else None
-        known = Client(
+        registration = Client(
             "valt-gateway",
             auth,
             secret,
@@ -139,77 +139,77 @@ def made(
         )
         expected = TokenRequirements(provider.issuer, "valt-gateway", ("EdDSA", "RS256"), 30.0)
         endpoints = EndpointsClient(provider.issuer, client, clock)
-        flow = OidcProvider("campus-login", expected, known, endpoints, keys, client, clock)
+        flow = OidcProvider("campus-login", expected, registration, endpoints, keys, client, clock)
         cookie, store = LoginStateCookie(SECRETS, secure=True), MemoryStore(clock)
         return Browser(SignIn([flow], cookie, clock, Recorder(), store, 3600.0), provider, tokens, clock)
 
-    return make
+    return build
 
 
 @pytest.fixture
-def browser(made: Made) -> Browser:
-    return made()
+def browser(make_browser: BrowserFactory) -> Browser:
+    return make_browser()
 
 
 @pytest.mark.promise("sign-in-2")
-async def test_a_sign_in_asks_for_a_code_with_pkce_and_ends_with_the_person_at_the_link(browser: Browser) -> None:
-    begun = await browser.begin()
-    assert dict(begun.query) == {
+async def test_a_sign_in_uses_a_code_with_pkce_and_returns_to_the_link(browser: Browser) -> None:
+    url = await browser.begin()
+    assert dict(url.query) == {
         "tenant": "campus",
         "response_type": "code",
         "client_id": "valt-gateway",
         "redirect_uri": f"{PUBLIC}/oauth2/callback",
         "scope": "openid groups",
-        "state": begun.query["state"],
-        "nonce": begun.query["nonce"],
-        "code_challenge": begun.query["code_challenge"],
+        "state": url.query["state"],
+        "nonce": url.query["nonce"],
+        "code_challenge": url.query["code_challenge"],
         "code_challenge_method": "S256",
     }
-    browser.vouch(begun)
-    identity, rd = await browser.finish(begun)
+    browser.set_claims(url)
+    identity, rd = await browser.finish(url)
     assert (identity.subject, identity.groups, identity.kind) == ("anna", frozenset({"supervisors"}), "oidc")
-    assert rd == NAVIGATED
+    assert rd == LINK
     form = browser.tokens.forms[0]
     hashed = hashlib.sha256(form["code_verifier"].encode()).digest()
-    assert base64.urlsafe_b64encode(hashed).rstrip(b"=").decode() == begun.query["code_challenge"]
+    assert base64.urlsafe_b64encode(hashed).rstrip(b"=").decode() == url.query["code_challenge"]
 
 
 @pytest.mark.promise("sign-in-16")
-async def test_a_state_is_good_once_and_in_the_browser_that_began(browser: Browser, made: Made) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun)
+async def test_a_state_is_valid_once_and_only_in_its_browser(browser: Browser, make_browser: BrowserFactory) -> None:
+    url = await browser.begin()
+    browser.set_claims(url)
     with pytest.raises(SignInFailedError):
-        await made().finish(begun)
-    for state in ("forged", "", begun.query["state"][:-1], begun.query["state"] + "A", "ü", None):
+        await make_browser().finish(url)
+    for state in ("forged", "", url.query["state"][:-1], url.query["state"] + "A", "ü", None):
         with pytest.raises(SignInFailedError):
-            await browser.finish(begun, state=state)
-    assert browser.tokens.forms == []  # no code is spent on an answer that nobody asked for
-    await browser.finish(begun)
+            await browser.finish(url, state=state)
+    assert browser.tokens.forms == []  # no code is sent for a response that belongs to no sign-in
+    await browser.finish(url)
     with pytest.raises(SignInFailedError):
-        await browser.finish(begun)
+        await browser.finish(url)
 
 
-async def test_a_sign_in_that_takes_more_than_ten_minutes_is_over(browser: Browser) -> None:
-    begun = await browser.begin()
+async def test_a_sign_in_expires_after_ten_minutes(browser: Browser) -> None:
+    url = await browser.begin()
     browser.clock.pass_(601)
-    browser.vouch(begun)
+    browser.set_claims(url)
     with pytest.raises(SignInFailedError):
-        await browser.finish(begun)
+        await browser.finish(url)
 
 
 @pytest.mark.promise("sign-in-6")
-async def test_an_answer_of_another_issuer_or_of_none_is_a_mix_up(browser: Browser) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun)
+async def test_a_response_of_another_issuer_or_of_none_is_refused(browser: Browser) -> None:
+    url = await browser.begin()
+    browser.set_claims(url)
     for issuer in ("https://evil.test", "", None, browser.provider.issuer + "/"):
         with pytest.raises(SignInFailedError):
-            await browser.finish(begun, iss=issuer)
+            await browser.finish(url, iss=issuer)
     assert browser.tokens.forms == []
 
 
 @pytest.mark.promise("sign-in-3")
 @pytest.mark.parametrize(
-    "otherwise",
+    "changes",
     [
         {"iss": "https://evil.test"},
         {"aud": "another-client"},
@@ -232,21 +232,19 @@ async def test_an_answer_of_another_issuer_or_of_none_is_a_mix_up(browser: Brows
     ],
     ids=str,
 )
-async def test_an_id_token_that_says_anything_wrong_signs_nobody_in(
-    browser: Browser, otherwise: dict[str, Any]
-) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun, **otherwise)
+async def test_an_id_token_with_a_wrong_claim_is_refused(browser: Browser, changes: dict[str, Any]) -> None:
+    url = await browser.begin()
+    browser.set_claims(url, **changes)
     with pytest.raises(SignInFailedError):
-        await browser.finish(begun)
+        await browser.finish(url)
 
 
 @pytest.mark.promise("sign-in-3")
-async def test_an_id_token_of_a_strange_key_of_no_key_or_of_another_algorithm_signs_nobody_in(
+async def test_an_id_token_with_a_wrong_signature_is_refused(
     browser: Browser,
 ) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun)
+    url = await browser.begin()
+    browser.set_claims(url)
     good = browser.tokens.tokens["id_token"]
     claims = jwt.decode(good, options={"verify_signature": False})
     header = jwt.get_unverified_header(good)
@@ -265,37 +263,39 @@ async def test_an_id_token_of_a_strange_key_of_no_key_or_of_another_algorithm_si
         {"a": 1},
     ]
     for token in forged:
-        browser.give(token)
+        browser.set_id_token(token)
         with pytest.raises(SignInFailedError):
-            await browser.finish(begun)
+            await browser.finish(url)
 
 
 @pytest.mark.promise("sign-in-3")
-async def test_at_hash_and_azp_that_are_right_are_believed(browser: Browser) -> None:
-    begun = await browser.begin()
+async def test_correct_at_hash_and_azp_are_accepted(browser: Browser) -> None:
+    url = await browser.begin()
     half = hashlib.sha512(b"the-access-token").digest()[:32]
     at_hash = base64.urlsafe_b64encode(half).rstrip(b"=").decode()
-    browser.vouch(begun, at_hash=at_hash, aud=["valt-gateway", "another"], azp="valt-gateway")
-    assert (await browser.finish(begun))[0].subject == "anna"
+    browser.set_claims(url, at_hash=at_hash, aud=["valt-gateway", "another"], azp="valt-gateway")
+    assert (await browser.finish(url))[0].subject == "anna"
 
 
 @pytest.mark.promise("sign-in-4")
-async def test_what_the_id_token_lacks_is_looked_for_in_userinfo_of_the_same_person_alone(browser: Browser) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun, groups=None)
+async def test_missing_claims_come_from_userinfo_of_the_same_subject(browser: Browser) -> None:
+    url = await browser.begin()
+    browser.set_claims(url, groups=None)
     browser.tokens.userinfo = {"sub": "mallory", "groups": ["supervisors"]}
     with pytest.raises(SignInFailedError):
-        await browser.finish(begun)
+        await browser.finish(url)
     browser.tokens.userinfo = {"sub": "anna", "groups": ["supervisors"]}
-    assert (await browser.finish(begun))[0].groups == {"supervisors"}
+    assert (await browser.finish(url))[0].groups == {"supervisors"}
 
 
 @pytest.mark.promise("sign-in-5")
-async def test_a_secret_goes_form_encoded_into_the_header_or_into_the_form(made: Made, tokens: TokenServer) -> None:
-    for browser in (made("client_secret_basic"), made("client_secret_post"), made("none")):
-        begun = await browser.begin()
-        browser.vouch(begun)
-        await browser.finish(begun)
+async def test_a_client_secret_is_sent_in_the_header_or_the_form(
+    make_browser: BrowserFactory, tokens: TokenServer
+) -> None:
+    for browser in (make_browser("client_secret_basic"), make_browser("client_secret_post"), make_browser("none")):
+        url = await browser.begin()
+        browser.set_claims(url)
+        await browser.finish(url)
     basic, post, none = tokens.forms
     sent = BasicAuth.decode(tokens.authorizations[0] or "")
     assert (sent.login, sent.password) == ("valt-gateway", "a%20secret%3A%20with%20%25%2C%20%2B%20and%20%C3%BC")
@@ -307,76 +307,76 @@ async def test_a_secret_goes_form_encoded_into_the_header_or_into_the_form(made:
 
 
 @pytest.mark.promise("sign-in-5")
-async def test_a_client_with_a_private_key_proves_it_by_an_assertion_good_for_a_minute(made: Made) -> None:
+async def test_a_private_key_signs_a_client_assertion_valid_for_a_minute(make_browser: BrowserFactory) -> None:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    browser = made("private_key_jwt", pem)
-    begun = await browser.begin()
-    browser.vouch(begun)
-    await browser.finish(begun)
-    told = jwt.decode(
+    browser = make_browser("private_key_jwt", pem)
+    url = await browser.begin()
+    browser.set_claims(url)
+    await browser.finish(url)
+    assertion = jwt.decode(
         browser.tokens.forms[0]["client_assertion"],
         key.public_key(),
         ["EdDSA"],
         options={"verify_aud": False, "verify_exp": False, "verify_iat": False},
     )
-    assert (told["iss"], told["sub"], told["aud"]) == (
+    assert (assertion["iss"], assertion["sub"], assertion["aud"]) == (
         "valt-gateway",
         "valt-gateway",
         browser.tokens.url,
     )
-    assert told["exp"] - told["iat"] == 60
-    assert told["jti"]
+    assert assertion["exp"] - assertion["iat"] == 60
+    assert assertion["jti"]
 
 
-async def test_a_code_that_the_provider_refuses_signs_nobody_in(browser: Browser) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun)
+async def test_a_code_that_the_provider_refuses_fails_the_sign_in(browser: Browser) -> None:
+    url = await browser.begin()
+    browser.set_claims(url)
     browser.tokens.status = 400
     with pytest.raises(SignInFailedError):
-        await browser.finish(begun)
+        await browser.finish(url)
 
 
 @pytest.mark.parametrize("bad", ["rubbish", "500"])
-async def test_a_provider_that_fails_is_not_the_persons_fault(browser: Browser, bad: str) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun)
+async def test_a_failing_provider_is_a_provider_error(browser: Browser, bad: str) -> None:
+    url = await browser.begin()
+    browser.set_claims(url)
     browser.tokens.rubbish = b"<html>" if bad == "rubbish" else None
     browser.tokens.status = 500
     with pytest.raises(IdentityProviderError):
-        await browser.finish(begun)
+        await browser.finish(url)
 
 
-async def test_with_the_provider_down_from_the_start_it_is_said_so_and_it_is_asked_once_in_five_seconds(
+async def test_a_provider_that_is_down_is_retried_every_five_seconds(
     browser: Browser,
 ) -> None:
     browser.provider.down = True
     for _ in range(3):
         with pytest.raises(IdentityProviderError):
             await browser.begin()
-    assert browser.provider.asked["/.well-known/openid-configuration"] == 1
+    assert browser.provider.request_counts["/.well-known/openid-configuration"] == 1
     browser.provider.down = False
     browser.clock.pass_(5)
     assert (await browser.begin()).path == "/authorize"
 
 
-async def test_nobody_is_sent_to_a_provider_that_went_down_and_who_is_there_already_may_finish(
+async def test_no_sign_in_begins_at_a_provider_that_went_down(
     browser: Browser,
 ) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun)
+    url = await browser.begin()
+    browser.set_claims(url)
     browser.provider.down = True
     browser.clock.pass_(31)
     with pytest.raises(IdentityProviderError):
         await browser.begin()
     browser.provider.down = False
-    assert (await browser.finish(begun))[0].subject == "anna"
+    assert (await browser.finish(url))[0].subject == "anna"
     browser.clock.pass_(5)
     await browser.begin()
 
 
 @pytest.mark.parametrize(
-    "lie",
+    "change",
     [
         {"issuer": "https://evil.test"},
         {"token_endpoint": None},
@@ -385,40 +385,40 @@ async def test_nobody_is_sent_to_a_provider_that_went_down_and_who_is_there_alre
     ],
     ids=str,
 )
-async def test_a_discovery_document_that_lies_is_not_believed(browser: Browser, lie: dict[str, Any]) -> None:
-    browser.provider.discovery |= lie
+async def test_an_invalid_discovery_document_is_refused(browser: Browser, change: dict[str, Any]) -> None:
+    browser.provider.discovery |= change
     with pytest.raises(IdentityProviderError):
         await browser.begin()
 
 
 @pytest.mark.promise("sign-in-2")
-async def test_tabs_sign_in_side_by_side_and_of_many_the_newest_count(browser: Browser) -> None:
-    begun = [await browser.begin(f"/?tab={number}") for number in range(6)]
+async def test_tabs_sign_in_concurrently_up_to_a_limit(browser: Browser) -> None:
+    url = [await browser.begin(f"/?tab={number}") for number in range(6)]
     for number in (5, 2):
-        browser.vouch(begun[number])
-        assert (await browser.finish(begun[number]))[1] == f"/?tab={number}"
+        browser.set_claims(url[number])
+        assert (await browser.finish(url[number]))[1] == f"/?tab={number}"
     with pytest.raises(SignInFailedError):
-        await browser.finish(begun[0])
+        await browser.finish(url[0])
 
 
 @pytest.mark.promise("sign-in-2")
-async def test_the_cookie_stays_one_that_browsers_keep_however_long_the_links_are(browser: Browser) -> None:
+async def test_the_cookie_stays_below_the_limit_of_browsers(browser: Browser) -> None:
     for _ in range(8):
         await browser.begin("/?" + "x" * 1500)
         assert len(browser.cookie) < 4000
-    begun = await browser.begin("/?" + "x" * 1500)
-    browser.vouch(begun)
-    assert (await browser.finish(begun))[1] == "/?" + "x" * 1500
-    begun = await browser.begin("/?" + "x" * 6000)
+    url = await browser.begin("/?" + "x" * 1500)
+    browser.set_claims(url)
+    assert (await browser.finish(url))[1] == "/?" + "x" * 1500
+    url = await browser.begin("/?" + "x" * 6000)
     assert len(browser.cookie) < 4000
-    browser.vouch(begun)
-    assert (await browser.finish(begun))[1] == "/"
+    browser.set_claims(url)
+    assert (await browser.finish(url))[1] == "/"
 
 
 @pytest.mark.promise("sign-in-16")
-async def test_a_cookie_of_another_key_or_another_purpose_begins_nothing(browser: Browser, made: Made) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun)
+async def test_a_cookie_sealed_with_another_key_is_ignored(browser: Browser, make_browser: BrowserFactory) -> None:
+    url = await browser.begin()
+    browser.set_claims(url)
     name, _, value = browser.cookie.partition("=")
     now = browser.clock.now()
     other = LoginStateCookie((Secret("another secret, of enough characters too"),), secure=True)
@@ -429,26 +429,26 @@ async def test_a_cookie_of_another_key_or_another_purpose_begins_nothing(browser
         browser.cookie.replace("__Host-", ""),
         other.header(LoginStateCookie(SECRETS, secure=True).read([browser.cookie], now), now).partition(";")[0],
     ):
-        kept, browser.cookie = browser.cookie, cookie
+        valid, browser.cookie = browser.cookie, cookie
         with pytest.raises(SignInFailedError):
-            await browser.finish(begun)
-        browser.cookie = kept
+            await browser.finish(url)
+        browser.cookie = valid
 
 
 @pytest.mark.promise("sign-in-11")
-async def test_a_fourth_round_trip_within_a_minute_is_not_begun_and_a_minute_later_it_is(browser: Browser) -> None:
+async def test_a_fourth_sign_in_within_a_minute_is_a_redirect_loop(browser: Browser) -> None:
     for _ in range(3):
-        begun = await browser.begin()
-        browser.vouch(begun)
-        await browser.finish(begun)
+        url = await browser.begin()
+        browser.set_claims(url)
+        await browser.finish(url)
     with pytest.raises(SignInCirclesError):
         await browser.begin()
     browser.clock.pass_(61)
     await browser.begin()
 
 
-async def test_no_secret_is_in_what_could_be_printed(browser: Browser) -> None:
-    begun = await browser.begin()
-    browser.vouch(begun)
-    identity, _ = await browser.finish(begun)
+async def test_no_representation_contains_a_secret(browser: Browser) -> None:
+    url = await browser.begin()
+    browser.set_claims(url)
+    identity, _ = await browser.finish(url)
     assert CLIENT_SECRET not in json.dumps([repr(identity), repr(browser.sign_in)])

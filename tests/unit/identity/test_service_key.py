@@ -1,4 +1,4 @@
-"""Service keys and the tokens that stand for them."""
+"""Service keys, and the access tokens issued to their holders."""
 
 import hashlib
 from dataclasses import replace
@@ -19,9 +19,9 @@ VIDEO = Video("r", "v")
 ANNA = Identity("anna", "https://sso", "campus", IdentityKind.SESSION, frozenset({"staff", "chess"}), session="s1")
 
 
-def made(clock: ManualClock, *keys: ServiceKey, store: MemoryStore | None = None) -> ServiceKeys:
-    proofs = AccessTokens(SEAL, keep_groups=frozenset({"staff"}))
-    return ServiceKeys(keys or (archive(),), proofs, clock, store or MemoryStore(clock))
+def service_keys(clock: ManualClock, *keys: ServiceKey, store: MemoryStore | None = None) -> ServiceKeys:
+    tokens = AccessTokens(SEAL, keep_groups=frozenset({"staff"}))
+    return ServiceKeys(keys or (archive(),), tokens, clock, store or MemoryStore(clock))
 
 
 def archive(secret: str = KEY, *, name: str = "archive", expires: float | None = None) -> ServiceKey:
@@ -38,15 +38,15 @@ def token(secret: Secret | str) -> Credentials:
 
 @pytest.mark.promise("rules-15")
 @pytest.mark.parametrize("offered", [bearer(KEY), token(KEY)])
-async def test_a_key_is_known_in_a_header_and_as_an_access_token(clock: ManualClock, offered: Credentials) -> None:
-    identity = await made(clock).authenticate(offered)
+async def test_a_key_is_accepted_as_a_bearer_and_as_an_access_token(clock: ManualClock, offered: Credentials) -> None:
+    identity = await service_keys(clock).authenticate(offered)
     assert identity is not None
     assert (identity.subject, identity.kind, set(identity.groups)) == ("archive", "service_key", {"archive"})
     assert identity.covers("any", "video")
 
 
-async def test_what_is_no_key_is_left_to_others_in_a_header_and_refused_as_an_access_token(clock: ManualClock) -> None:
-    keys = made(clock)
+async def test_an_access_token_that_is_not_valid_is_refused(clock: ManualClock) -> None:
+    keys = service_keys(clock)
     for offered in (Credentials(), bearer("eyJhbGciOi"), Credentials(headers={"authorization": "Basic dmdrXw=="})):
         assert await keys.authenticate(offered) is None
     for offered in (bearer(OTHER), token(OTHER), token("rubbish"), token("ü"), token("")):
@@ -55,7 +55,7 @@ async def test_what_is_no_key_is_left_to_others_in_a_header_and_refused_as_an_ac
 
 
 async def test_a_key_that_has_expired_is_refused_and_so_are_its_tokens(clock: ManualClock) -> None:
-    keys = made(clock, archive(expires=clock.now() + 60))
+    keys = service_keys(clock, archive(expires=clock.now() + 60))
     identity, login = keys.log_in("archive", Secret(KEY))
     link = keys.prove(identity, VIDEO)
     clock.pass_(60)
@@ -65,10 +65,10 @@ async def test_a_key_that_has_expired_is_refused_and_so_are_its_tokens(clock: Ma
 
 
 @pytest.mark.promise("rules-15")
-async def test_the_day_on_which_a_key_expires_is_its_last() -> None:
+async def test_a_key_is_valid_until_the_end_of_its_last_day() -> None:
     digest = archive().secret_sha256
     clock = ManualClock(datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC).timestamp())
-    keys = made(clock, ServiceKey.with_last_day(date(2027, 6, 30), "archive", digest, ["archive"]))
+    keys = service_keys(clock, ServiceKey.with_last_day(date(2027, 6, 30), "archive", digest, ["archive"]))
     assert await keys.authenticate(bearer(KEY)) is not None
     clock.pass_(1)
     with pytest.raises(InvalidCredentialsError):
@@ -78,7 +78,7 @@ async def test_the_day_on_which_a_key_expires_is_its_last() -> None:
 
 @pytest.mark.promise("rules-16")
 async def test_a_login_needs_the_name_and_the_secret_of_one_key(clock: ManualClock) -> None:
-    keys = made(clock, archive(), archive(OTHER, name="other"))
+    keys = service_keys(clock, archive(), archive(OTHER, name="other"))
     identity, _ = keys.log_in("other", Secret(OTHER))
     assert identity.subject == "other"
     for name, secret in (("archive", OTHER), ("other", KEY), ("archive", "wrong"), ("", KEY), ("archive", "")):
@@ -87,41 +87,45 @@ async def test_a_login_needs_the_name_and_the_secret_of_one_key(clock: ManualClo
 
 
 @pytest.mark.promise("rules-16")
-async def test_a_login_is_good_for_an_hour_and_only_while_its_key_is(clock: ManualClock) -> None:
-    keys = made(clock)
+async def test_a_login_token_is_valid_for_an_hour_and_only_with_its_key(clock: ManualClock) -> None:
+    keys = service_keys(clock)
     _, login = keys.log_in("archive", Secret(KEY))
     clock.pass_(LIFETIME - 1)
     identity = await keys.authenticate(token(login))
     assert identity is not None
     assert (identity.subject, set(identity.groups)) == ("archive", {"archive"})
     with pytest.raises(InvalidCredentialsError):
-        await made(clock, archive(OTHER)).authenticate(token(login))
+        await service_keys(clock, archive(OTHER)).authenticate(token(login))
     clock.pass_(1)
     with pytest.raises(InvalidCredentialsError):
         await keys.authenticate(token(login))
 
 
 @pytest.mark.promise("rules-21")
-async def test_a_proof_is_for_one_video_again_and_again_until_the_hour_is_over(clock: ManualClock) -> None:
-    keys = made(clock)
+async def test_a_video_token_is_valid_for_one_video_for_an_hour(clock: ManualClock) -> None:
+    keys = service_keys(clock)
     identity, _ = keys.log_in("archive", Secret(KEY))
-    proofs = {who.subject: keys.prove(who, VIDEO) for who in (identity, ANNA)}
+    tokens = {who.subject: keys.prove(who, VIDEO) for who in (identity, ANNA)}
     for who, groups in ((identity, {"archive"}), (ANNA, {"staff"})):
         for _ in range(2):
-            proved = await keys.authenticate(token(proofs[who.subject]))
-            assert proved is not None
-            assert (proved.subject, proved.provider, set(proved.groups)) == (who.subject, who.provider, groups)
-            assert proved.covers("r", "v")
-            assert not proved.covers("r", "w")
-            assert not proved.covers("q", "v")
+            holder = await keys.authenticate(token(tokens[who.subject]))
+            assert holder is not None
+            assert (holder.subject, holder.provider, set(holder.groups)) == (
+                who.subject,
+                who.provider,
+                groups,
+            )
+            assert holder.covers("r", "v")
+            assert not holder.covers("r", "w")
+            assert not holder.covers("q", "v")
     clock.pass_(LIFETIME)
-    for proof in proofs.values():
+    for video_token in tokens.values():
         with pytest.raises(InvalidCredentialsError):
-            await keys.authenticate(token(proof))
+            await keys.authenticate(token(video_token))
 
 
-async def test_where_one_video_is_asked_for_only_a_proof_for_it_counts(clock: ManualClock) -> None:
-    keys = made(clock)
+async def test_where_a_video_token_is_required_no_other_is_accepted(clock: ManualClock) -> None:
+    keys = service_keys(clock)
     identity, login = keys.log_in("archive", Secret(KEY))
     for offered in (KEY, login):
         with pytest.raises(InvalidCredentialsError):
@@ -130,8 +134,8 @@ async def test_where_one_video_is_asked_for_only_a_proof_for_it_counts(clock: Ma
     assert await keys.authenticate(replace(bearer(KEY), video_token_only=True)) is not None
 
 
-async def test_a_proof_made_by_a_proof_lives_no_longer(clock: ManualClock) -> None:
-    keys = made(clock)
+async def test_a_video_token_issued_for_another_expires_no_later(clock: ManualClock) -> None:
+    keys = service_keys(clock)
     first = await keys.authenticate(token(keys.prove(ANNA, VIDEO)))
     assert first is not None
     clock.pass_(LIFETIME / 2)
@@ -140,25 +144,25 @@ async def test_a_proof_made_by_a_proof_lives_no_longer(clock: ManualClock) -> No
     assert second.expires_at == first.expires_at
 
 
-async def test_a_proof_made_in_a_session_ends_with_its_sign_out(clock: ManualClock) -> None:
+async def test_a_video_token_is_void_after_its_session_signed_out(clock: ManualClock) -> None:
     store = MemoryStore(clock)
-    keys = made(clock, store=store)
-    proof = keys.prove(ANNA, VIDEO)
+    keys = service_keys(clock, store=store)
+    video_token = keys.prove(ANNA, VIDEO)
     await store.sign_out("s1", clock.now() + 1000)
     with pytest.raises(InvalidCredentialsError):
-        await keys.authenticate(token(proof))
+        await keys.authenticate(token(video_token))
 
 
-async def test_a_proof_made_in_a_session_ends_with_it(clock: ManualClock) -> None:
-    keys = made(clock)
-    proof = token(keys.prove(replace(ANNA, expires_at=clock.now() + 60), VIDEO))
-    assert await keys.authenticate(proof) is not None
+async def test_a_video_token_expires_with_its_session(clock: ManualClock) -> None:
+    keys = service_keys(clock)
+    video_token = token(keys.prove(replace(ANNA, expires_at=clock.now() + 60), VIDEO))
+    assert await keys.authenticate(video_token) is not None
     clock.pass_(60)
     with pytest.raises(InvalidCredentialsError):
-        await keys.authenticate(proof)
+        await keys.authenticate(video_token)
 
 
-async def test_groups_that_do_not_fit_into_an_address_are_told_of(clock: ManualClock) -> None:
+async def test_groups_that_do_not_fit_into_a_url_are_an_error(clock: ManualClock) -> None:
     many = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(256))
     keys = ServiceKeys((), AccessTokens(SEAL, keep_groups=many), clock, MemoryStore(clock))
     with pytest.raises(GatewayError):
