@@ -180,8 +180,8 @@ class SignIn(Protocol):
         Raises SignInFailedError or IdentityProviderError."""
         ...
 
-    async def sign_out_address(self, provider: str | None, back: str) -> str | None:
-        """Returns the address at which *provider* signs people out and sends them to *back*, or None."""
+    async def sign_out_url(self, provider: str | None, back: str) -> str | None:
+        """Returns the URL at which *provider* signs people out and redirects to *back*, or None."""
         ...
 
     async def end_sessions(self, token: str) -> Identity:
@@ -197,7 +197,7 @@ class ServiceKeys(Protocol):
         """Returns the service key's identity and an access token. Raises InvalidCredentialsError."""
         ...
 
-    def prove(self, identity: Identity, video: Video) -> Secret:
+    def issue_video_token(self, identity: Identity, video: Video) -> Secret:
         """Returns an access token with which *identity* may see *video* and nothing else."""
         ...
 

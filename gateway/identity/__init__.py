@@ -1,1 +1,1 @@
-"""Who is it? One file a kind of proof."""
+"""Authentication: one module per kind of credential, and the clients of identity providers."""

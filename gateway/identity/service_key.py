@@ -79,7 +79,7 @@ class ServiceKeys:
             raise InvalidCredentialsError("the service key has another name")
         return self._key_identity(key), self._access_tokens.issue_for_key(key.secret_sha256, self._clock.now())
 
-    def prove(self, identity: Identity, video: Video) -> Secret:
+    def issue_video_token(self, identity: Identity, video: Video) -> Secret:
         """Returns an access token with which *identity* may see *video*, any number of times, for an hour."""
         is_key = (identity.issuer, identity.provider) == (ISSUER, self.name)
         key = next((key for key in self._keys if is_key and key.name == identity.subject), None)

@@ -107,7 +107,7 @@ class SignIn:
         self._observer.on_event(IdentityDecided(provider.name, "accepted"))
         return identity
 
-    async def sign_out_address(self, provider: str | None, back: str) -> str | None:
+    async def sign_out_url(self, provider: str | None, back: str) -> str | None:
         """Returns the URL at which *provider* signs the person out and then redirects to *back*; None if there is none.
 
         If there is only one provider, *provider* does not matter.

@@ -130,7 +130,7 @@ class SignInHandlers:
         back = None
         if self._sign_in is not None:
             provider = None if identity is None else identity.provider
-            back = await self._sign_in.sign_out_address(provider, self._public_url + "/")
+            back = await self._sign_in.sign_out_url(provider, self._public_url + "/")
         response = self._pages.signed_out(request)
         if back is not None:
             # Not a redirect: the form-action policy of our page would block it, or one of the provider's own redirects.

@@ -135,7 +135,7 @@ class ValtApiHandlers:
         grant, _ = await self._access.authorize(
             credentials, video.recording, video.video, request.record, download=True
         )
-        token = self._keys.prove(grant.identity, video).reveal()
+        token = self._keys.issue_video_token(grant.identity, video).reveal()
         path = f"/recordings/{video.recording}/videos/{video.video}"
         return {"url": f"{self._public_url}{path}?access_token={token}"}
 

@@ -57,7 +57,7 @@ async def test_an_access_token_that_is_not_valid_is_refused(clock: ManualClock) 
 async def test_a_key_that_has_expired_is_refused_and_so_are_its_tokens(clock: ManualClock) -> None:
     keys = service_keys(clock, archive(expires=clock.now() + 60))
     identity, login = keys.log_in("archive", Secret(KEY))
-    link = keys.prove(identity, VIDEO)
+    link = keys.issue_video_token(identity, VIDEO)
     clock.pass_(60)
     for offered in (bearer(KEY), token(KEY), token(login), token(link)):
         with pytest.raises(InvalidCredentialsError):
@@ -105,7 +105,7 @@ async def test_a_login_token_is_valid_for_an_hour_and_only_with_its_key(clock: M
 async def test_a_video_token_is_valid_for_one_video_for_an_hour(clock: ManualClock) -> None:
     keys = service_keys(clock)
     identity, _ = keys.log_in("archive", Secret(KEY))
-    tokens = {who.subject: keys.prove(who, VIDEO) for who in (identity, ANNA)}
+    tokens = {who.subject: keys.issue_video_token(who, VIDEO) for who in (identity, ANNA)}
     for who, groups in ((identity, {"archive"}), (ANNA, {"staff"})):
         for _ in range(2):
             holder = await keys.authenticate(token(tokens[who.subject]))
@@ -130,16 +130,19 @@ async def test_where_a_video_token_is_required_no_other_is_accepted(clock: Manua
     for offered in (KEY, login):
         with pytest.raises(InvalidCredentialsError):
             await keys.authenticate(replace(token(offered), video_token_only=True))
-    assert await keys.authenticate(replace(token(keys.prove(identity, VIDEO)), video_token_only=True)) is not None
+    assert (
+        await keys.authenticate(replace(token(keys.issue_video_token(identity, VIDEO)), video_token_only=True))
+        is not None
+    )
     assert await keys.authenticate(replace(bearer(KEY), video_token_only=True)) is not None
 
 
 async def test_a_video_token_issued_for_another_expires_no_later(clock: ManualClock) -> None:
     keys = service_keys(clock)
-    first = await keys.authenticate(token(keys.prove(ANNA, VIDEO)))
+    first = await keys.authenticate(token(keys.issue_video_token(ANNA, VIDEO)))
     assert first is not None
     clock.pass_(LIFETIME / 2)
-    second = await keys.authenticate(token(keys.prove(first, VIDEO)))
+    second = await keys.authenticate(token(keys.issue_video_token(first, VIDEO)))
     assert second is not None
     assert second.expires_at == first.expires_at
 
@@ -147,7 +150,7 @@ async def test_a_video_token_issued_for_another_expires_no_later(clock: ManualCl
 async def test_a_video_token_is_void_after_its_session_signed_out(clock: ManualClock) -> None:
     store = MemoryStore(clock)
     keys = service_keys(clock, store=store)
-    video_token = keys.prove(ANNA, VIDEO)
+    video_token = keys.issue_video_token(ANNA, VIDEO)
     await store.sign_out("s1", clock.now() + 1000)
     with pytest.raises(InvalidCredentialsError):
         await keys.authenticate(token(video_token))
@@ -155,7 +158,7 @@ async def test_a_video_token_is_void_after_its_session_signed_out(clock: ManualC
 
 async def test_a_video_token_expires_with_its_session(clock: ManualClock) -> None:
     keys = service_keys(clock)
-    video_token = token(keys.prove(replace(ANNA, expires_at=clock.now() + 60), VIDEO))
+    video_token = token(keys.issue_video_token(replace(ANNA, expires_at=clock.now() + 60), VIDEO))
     assert await keys.authenticate(video_token) is not None
     clock.pass_(60)
     with pytest.raises(InvalidCredentialsError):
@@ -166,4 +169,4 @@ async def test_groups_that_do_not_fit_into_a_url_are_an_error(clock: ManualClock
     many = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(256))
     keys = ServiceKeys((), AccessTokens(SEAL, keep_groups=many), clock, MemoryStore(clock))
     with pytest.raises(GatewayError):
-        keys.prove(replace(ANNA, groups=many), VIDEO)
+        keys.issue_video_token(replace(ANNA, groups=many), VIDEO)
