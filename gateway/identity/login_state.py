@@ -5,11 +5,13 @@ sign-ins, so that a browser in a redirect loop (cookies blocked, a wrong clock o
 instead of being redirected again.
 """
 
+import base64
+import hashlib
+import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
-from gateway.identity.cookies import read_cookie
-from gateway.identity.oidc import Attempt
+from gateway.identity.cookies import Cookie
 from gateway.model import Secret
 from gateway.sealed import SealedTokens
 
@@ -21,6 +23,37 @@ _MAX_VALUE = 3900
 _LIFETIME = 600.0
 _MAX_COMPLETED = 3
 _LOOP_WINDOW = 60.0
+
+
+_MAX_RD = 2000
+"""Characters. Four attempts with paths of this length fit into the login state cookie if the paths compress well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One pending sign-in, stored in the browser's login state."""
+
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+    provider: str
+    """The name of its ``[[identity]]`` table."""
+    rd: str
+    """The path of this gateway to redirect to after the sign-in."""
+    started_at: float
+    """Unix seconds."""
+
+    @classmethod
+    def begin(cls, provider: str, rd: str, now: float) -> "Attempt":
+        """Returns a new attempt. A *rd* that is too long for a cookie is replaced by the home page."""
+        rd = rd if len(rd) <= _MAX_RD else "/"
+        return cls(secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(48), provider, rd, now)
+
+    @property
+    def challenge(self) -> str:
+        """The code challenge, method S256 (RFC 7636, section 4.2)."""
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +89,15 @@ class LoginState:
 
 
 class LoginStateCookie:
-    """Reads and writes the cookie that holds the login state. The first of *secrets* seals and all of them unseal."""
+    """Reads and writes the cookie that holds the login state. The first of *keys* seals and all of them unseal."""
 
-    def __init__(self, secrets: Iterable[Secret], *, secure: bool) -> None:
-        self._name = f"__Host-{_NAME}" if secure else _NAME
-        self._sealed = SealedTokens(secrets, "sign-in", _VERSION)
-        self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
+    def __init__(self, keys: Iterable[Secret], *, secure: bool) -> None:
+        self._cookie = Cookie(_NAME, secure=secure)
+        self._sealed = SealedTokens(keys, "sign-in", _VERSION)
 
     def read(self, headers: Iterable[str], now: float) -> LoginState:
         """Returns the state in raw ``Cookie`` headers; an empty one if the cookie is absent, not valid or expired."""
-        value = read_cookie(headers, self._name)
+        value = self._cookie.read(headers)
         content = None if value is None else self._sealed.unseal(value)
         if content is None or now >= content["exp"]:
             return LoginState()
@@ -83,7 +115,7 @@ class LoginStateCookie:
                 state = replace(state, completed=state.completed[1:])
             else:
                 state = replace(state, pending=state.pending[1:])
-        return f"{self._name}={value}; Max-Age={int(_LIFETIME)}{self._attributes}"
+        return self._cookie.set_header(value, int(_LIFETIME))
 
     def _seal(self, state: LoginState, now: float) -> str:
         return self._sealed.seal(

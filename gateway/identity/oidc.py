@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -22,13 +22,11 @@ from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_groups, parse_name, verify
 from gateway.identity.discovery import Endpoints, EndpointsClient, read_json
 from gateway.identity.jwks import JwksClient
+from gateway.identity.login_state import Attempt
 from gateway.identity.logout import Logout, read_logout, session_revocation_keys
 from gateway.identity.ticket import algorithm_of
 from gateway.model import Identity, IdentityKind, Secret
 from gateway.ports import Clock
-
-_MAX_RD = 2000
-"""Characters. Four attempts with paths of this length fit into the login state cookie if the paths compress well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +40,6 @@ class Client:
     private_key: Secret | None
     scopes: tuple[str, ...]
     redirect_uri: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One pending sign-in, stored in the browser's login state."""
-
-    state: str = field(repr=False)
-    nonce: str = field(repr=False)
-    verifier: str = field(repr=False)
-    provider: str
-    """The name of its ``[[identity]]`` table."""
-    rd: str
-    """The path of this gateway to redirect to after the sign-in."""
-    started_at: float
-    """Unix seconds."""
-
-    @classmethod
-    def begin(cls, provider: str, rd: str, now: float) -> "Attempt":
-        """Returns a new attempt. A *rd* that is too long for a cookie is replaced by the home page."""
-        rd = rd if len(rd) <= _MAX_RD else "/"
-        return cls(secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(48), provider, rd, now)
-
-    @property
-    def challenge(self) -> str:
-        """The code challenge, method S256 (RFC 7636, section 4.2)."""
-        return _base64url(hashlib.sha256(self.verifier.encode()).digest())
 
 
 class OidcProvider:

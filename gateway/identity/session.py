@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gateway.errors import GatewayError
-from gateway.identity.cookies import read_cookie
+from gateway.identity.cookies import Cookie
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -45,7 +45,7 @@ class Sessions:
         cross_site: bool = False,
         used_at: Callable[[str], float | None] = lambda _session: None,
     ) -> None:
-        self.cookie_name = f"__Host-{_NAME}" if secure else _NAME
+        self._cookie = Cookie(_NAME, secure=secure, cross_site=cross_site)
         self._sealed = SealedTokens(secrets, "session", _VERSION)
         self._lifetime = lifetime
         self._idle = idle
@@ -53,8 +53,6 @@ class Sessions:
         self._store = store
         self._keep_groups = keep_groups
         self._used_at = used_at
-        same_site = "SameSite=None; Partitioned" if cross_site else "SameSite=Lax"
-        self._attributes = f"; Path=/; HttpOnly; {same_site}" + ("; Secure" if secure else "")
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
         """Returns None (never raises) for a cookie that cannot be decrypted, has expired, has been idle longer than
@@ -66,7 +64,7 @@ class Sessions:
 
     def read(self, headers: Iterable[str]) -> str | None:
         """Returns the value of the session cookie in raw ``Cookie`` headers."""
-        return read_cookie(headers, self.cookie_name)
+        return self._cookie.read(headers)
 
     def issue_header(self, identity: Identity) -> str:
         """Returns a Set-Cookie header for a new session of *identity*, with a new session id.
@@ -102,7 +100,7 @@ class Sessions:
 
     def clear_header(self) -> str:
         """Returns a Set-Cookie header that deletes the session cookie."""
-        return f"{self.cookie_name}=; Max-Age=0{self._attributes}"
+        return self._cookie.set_header("", 0)
 
     def _is_revoked(self, identity: Identity) -> bool:
         """Whether the session was signed out here or at its provider, or began before the person's revocation."""
@@ -113,7 +111,7 @@ class Sessions:
 
     def _set_cookie(self, identity: Identity, value: str) -> str:
         remaining = int((identity.issued_at or 0.0) + self._lifetime - self._clock.now())
-        return f"{self.cookie_name}={value}; Max-Age={max(0, remaining)}{self._attributes}"
+        return self._cookie.set_header(value, max(0, remaining))
 
     def _seal(self, identity: Identity) -> str:
         return self._sealed.seal(

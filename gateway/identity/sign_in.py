@@ -12,8 +12,8 @@ from gateway.errors import (
     SignInForgottenError,
 )
 from gateway.events import IdentityDecided
-from gateway.identity.login_state import LoginState, LoginStateCookie
-from gateway.identity.oidc import Attempt, OidcProvider
+from gateway.identity.login_state import Attempt, LoginState, LoginStateCookie
+from gateway.identity.oidc import OidcProvider
 from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Observer, Store
 

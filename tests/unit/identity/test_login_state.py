@@ -3,8 +3,7 @@
 import random
 import string
 
-from gateway.identity.login_state import LoginState, LoginStateCookie
-from gateway.identity.oidc import Attempt
+from gateway.identity.login_state import Attempt, LoginState, LoginStateCookie
 from gateway.model import Secret
 
 COOKIE = LoginStateCookie((Secret("a secret of more than thirty-two bytes"),), secure=True)

@@ -249,4 +249,4 @@ def test_the_cookie_is_deleted_with_the_attributes_it_was_set_with(fixture: Sess
     sessions = fixture.sessions()
     given, cleared = attributes(sessions.issue_header(ANNA)), attributes(sessions.clear_header())
     assert cleared == ["Max-Age=0", *given[1:]]
-    assert SimpleCookie(sessions.clear_header())[sessions.cookie_name].value == ""
+    assert SimpleCookie(sessions.clear_header())["__Host-valt_gateway_session"].value == ""
