@@ -1,6 +1,7 @@
 """Everything that is built from [valt], [links] and [recordings], shared by reloads that do not change them."""
 
 import ssl
+from functools import partial
 
 import aiohttp
 
@@ -8,6 +9,7 @@ from gateway.delivery.media_server import MediaServer
 from gateway.model import Account
 from gateway.ports import Clock, Observer
 from gateway.settings.model import Settings
+from gateway.valt.allowed_hosts import AllowedHosts, parse_link
 from gateway.valt.client import ValtClient
 from gateway.valt.concurrency_limit import ConcurrencyLimit
 from gateway.valt.links import ValtLinks
@@ -27,7 +29,7 @@ class ValtBackend:
         self.references = 0
         """The number of Apps that use it; it is closed with the last of them."""
         self.api_session = client_session(context, limit=32, total=valt.read_timeout, connect=valt.connect_timeout)
-        self.media_session = client_session(context, limit=0)
+        self.media_session = client_session(context, limit=0, force_close=True)
         accounts = {name: Account(name, a.username, a.password) for name, a in valt.accounts.items()}
         self.accounts = tuple(accounts)
         transport = Transport(self.api_session, valt.base_url, clock, observer, read_timeout=valt.read_timeout)
@@ -47,7 +49,13 @@ class ValtBackend:
         self.recordings = ValtRecordings(self.client, self.tokens, clock, observer, ttl=settings.recordings.ttl)
         self.search = ValtSearch(self.client, self.tokens)
         self.media = MediaServer(
-            self.media_session, context, connect_timeout=valt.connect_timeout, read_timeout=valt.read_timeout
+            self.media_session,
+            context,
+            partial(
+                parse_link, allowed_hosts=AllowedHosts.of(valt.base_url, valt.media_hosts), fetched_at=clock.monotonic()
+            ),
+            connect_timeout=valt.connect_timeout,
+            read_timeout=valt.read_timeout,
         )
 
     def discard(self) -> None:
@@ -66,12 +74,18 @@ class ValtBackend:
 
 
 def client_session(
-    context: ssl.SSLContext, *, limit: int, total: float | None = None, connect: float | None = None
+    context: ssl.SSLContext,
+    *,
+    limit: int,
+    total: float | None = None,
+    connect: float | None = None,
+    force_close: bool = False,
 ) -> aiohttp.ClientSession:
     """Returns an HTTP client with a connection pool of its own, without cookies and without proxy settings of the
-    environment. *limit* is connections, 0 for no limit; *total* and *connect* are timeouts in seconds."""
+    environment. *limit* is connections, 0 for no limit; *total* and *connect* are timeouts in seconds. With
+    *force_close* no connection serves a second request."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, ssl=context, ttl_dns_cache=10),
+        connector=aiohttp.TCPConnector(limit=limit, ssl=context, ttl_dns_cache=10, force_close=force_close),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=total, sock_connect=connect),
         auto_decompress=False,

@@ -1,1 +1,1 @@
-"""How the bytes reach the person: redirect or proxy."""
+"""How the bytes reach the client: by a redirect, or by proxy."""

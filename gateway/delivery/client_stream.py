@@ -1,4 +1,11 @@
-"""The viewer's end of a stream: what may be written, how fast he reads, and whether he still does."""
+"""The client's end of a stream: what has been written to it, and whether it still reads.
+
+How it works: bytes reach the client in one of two ways. Usually aiohttp's response writes them to its transport. For a
+plain connection and a body of known length, SplicePump writes the body to the client's socket itself; before that,
+*start_direct* writes the response's head through aiohttp and waits until the transport's buffer is empty, so that
+nothing of ours can overtake it. aiohttp counts only what passes through its own writer, which is why the socket is used
+only for a body whose end is given by Content-Length.
+"""
 
 import asyncio
 import os
@@ -8,128 +15,144 @@ from typing import Any
 
 from aiohttp import web
 
+_WRITE_BUFFER = 256 * 1024
+"""Bytes that may wait in the transport before a write waits: more than *start_direct* ever writes at once."""
+
 
 class ClientStalledError(Exception):
-    """The viewer has not read for *upstream_idle*: the media server's connection is not worth holding."""
+    """The client has read nothing for *stall_timeout* seconds. The stream goes on when it reads again."""
 
 
 class ClientIdleError(Exception):
-    """The viewer has not read for *viewer_idle*."""
+    """The client has read nothing for *viewer_idle* seconds."""
 
 
 class ClientSocket:
-    """A socket that is written to directly, beside the transport whose it is."""
+    """A client's socket, for writing to it beside the transport that owns it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._watched: int | None = None
+        self._duplicate: int | None = None
 
     @property
     def descriptor(self) -> int:
-        """-1 once the transport has closed it. To be asked for each time: it may be another connection's by then."""
+        """-1 after the transport has closed it. Read it before every use: the number may be reused by then."""
         return self._sock.fileno()
 
-    def watch(self, tell: Callable[[], None] | None) -> None:
-        """Have *tell* called whenever it may be written to; None: nobody is interested. ConnectionError."""
-        if tell is not None:
+    def watch(self, callback: Callable[[], None] | None) -> None:
+        """Call *callback* whenever the socket can be written to; None ends that. Raises ConnectionResetError."""
+        if callback is not None:
             if self.descriptor < 0:
-                raise ConnectionResetError("the viewer has gone")
-            if self._watched is None:
-                self._watched = os.dup(self.descriptor)  # the event loop guards the transport's own
-            asyncio.get_running_loop().add_writer(self._watched, tell)
-        elif self._watched is not None:
-            asyncio.get_running_loop().remove_writer(self._watched)
+                raise ConnectionResetError("the client has closed the connection")
+            if self._duplicate is None:
+                self._duplicate = os.dup(self.descriptor)  # the event loop rejects a descriptor that a transport uses
+            asyncio.get_running_loop().add_writer(self._duplicate, callback)
+        elif self._duplicate is not None:
+            asyncio.get_running_loop().remove_writer(self._duplicate)
+
+    async def wait_writable(self) -> None:
+        """Wait until the socket can be written to. Raises ConnectionResetError."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.watch(lambda: None if future.done() else future.set_result(None))
+        try:
+            await future
+        finally:
+            self.watch(None)
 
     def close(self) -> None:
-        if self._watched is not None:
+        """Stop watching. The socket itself is the transport's and stays open."""
+        if self._duplicate is not None:
             self.watch(None)
-            os.close(self._watched)
-            self._watched = None
+            os.close(self._duplicate)
+            self._duplicate = None
 
 
 class ClientStream:
-    """*upstream_idle* and *viewer_idle* are seconds. *bytes* counts what the kernel has taken for him."""
+    """*upstream_idle* and *viewer_idle* are seconds for which the client reads nothing."""
 
     def __init__(
         self, request: web.BaseRequest, response: web.StreamResponse, *, upstream_idle: float, viewer_idle: float
     ) -> None:
-        self.bytes = 0
+        self.sent = 0
+        """Bytes of the body that have been written; those in the transport's buffer count."""
         self.stall_timeout = upstream_idle
-        """Seconds without reading after which ViewerRestsError is raised."""
+        """Seconds without reading after which ClientStalledError is raised."""
         self._request = request
         self._response = response
         self._viewer_idle = viewer_idle
-        self._outlet: ClientSocket | None = None
-        self._writing: asyncio.Task[None] | None = None
+        self._socket: ClientSocket | None = None
+        self._pending_write: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        way = "transport" if self._socket is None else "socket"
+        return f"<ClientStream {way} sent={self.sent} stall_timeout={self.stall_timeout}>"
 
     def disable_stall_timeout(self) -> None:
-        """For a body that cannot be asked for again: the connection is held for as long as the viewer is."""
+        """Never raise ClientStalledError: for a body that cannot be requested again after the connection is closed."""
         self.stall_timeout = self._viewer_idle
 
     async def write(self, piece: bytes) -> None:
-        """Hand on *piece*, which is counted even where he rests after it. ViewerRestsError; ConnectionError."""
-        self.bytes += len(piece)
+        """Write *piece* through the transport, which has it even if ClientStalledError is raised. ConnectionError."""
+        self.sent += len(piece)
         await self._wait_for(self._response.write(piece))
 
     async def wait_writable(self) -> None:
-        """Wait for him to read again. ViewerIdleError; ConnectionError."""
+        """After ClientStalledError, wait until the client reads again. Raises ClientIdleError or ConnectionError."""
         seconds = max(0.0, self._viewer_idle - self.stall_timeout)
-        if self._writing is not None and not self._writing.done():
-            if not await _is_over(self._writing, seconds):
+        if self._pending_write is not None and not self._pending_write.done():
+            if not await _is_done(self._pending_write, seconds):
                 raise ClientIdleError
-        elif self._outlet is not None:
+        elif self._socket is not None:
             try:
                 async with asyncio.timeout(seconds):
-                    await _writable(self._outlet)
+                    await self._socket.wait_writable()
             except TimeoutError:
                 raise ClientIdleError from None
 
-    def outlet(self) -> ClientSocket | None:
-        """Where his bytes may be written directly, once *begin* has sent what comes before them. None where they may
-        not: TLS, or a body in chunks."""
+    def direct_socket(self) -> ClientSocket | None:
+        """Return the socket to write the body to after *start_direct*, or None if it must go through aiohttp: over TLS,
+        or for a body of unknown length."""
         transport = self._request.transport
-        if self._outlet is None and isinstance(transport, asyncio.Transport):
+        if self._socket is None and isinstance(transport, asyncio.Transport):
             sock = transport.get_extra_info("socket")
             encrypted = transport.get_extra_info("sslcontext") is not None
             if sock is not None and not encrypted and self._response.content_length is not None:
-                transport.set_write_buffer_limits(high=0)
-                self._outlet = ClientSocket(sock)
-        return self._outlet
+                self._socket = ClientSocket(sock)
+        return self._socket
 
-    async def begin(self, piece: bytes) -> None:
-        """Send the head, if it has not gone, and *piece* in one packet with it, and wait until the kernel has both.
-        ViewerRestsError; ConnectionError."""
-        self.bytes += len(piece)
-        await self._response.write(piece)
+    async def start_direct(self, piece: bytes) -> None:
+        """Write the head, if it has not been written, with *piece* after it, and wait until the kernel has both.
+
+        *piece* counts as sent even if ClientStalledError is raised. Raises ConnectionError.
+        """
+        self.sent += len(piece)
         transport = self._request.transport
+        if transport is not None:
+            transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        await self._response.write(piece)
         if transport is None or transport.get_write_buffer_size():
+            if transport is not None:
+                transport.set_write_buffer_limits(high=0)
             await self._wait_for(self._request.writer.drain())
 
-    async def _wait_for(self, writing: Coroutine[Any, Any, None]) -> None:
-        # In a task of its own, because all writes of a connection wait for one future of aiohttp's: whoever gives up
-        # waiting for it cancels it for those who come after him.
-        self._writing = asyncio.create_task(writing)
-        if not await _is_over(self._writing, self.stall_timeout):
+    def close(self) -> None:
+        """Cancel a pending write and stop watching the socket."""
+        write = self._pending_write
+        if write is not None and not write.cancel() and not write.cancelled():
+            write.exception()  # retrieved, so that the event loop does not log it
+        if self._socket is not None:
+            self._socket.close()
+
+    async def _wait_for(self, write: Coroutine[Any, Any, None]) -> None:
+        # A task, because all writes of a connection wait for one future of aiohttp's: to cancel one of them would
+        # cancel that future for the others.
+        self._pending_write = asyncio.create_task(write)
+        if not await _is_done(self._pending_write, self.stall_timeout):
             raise ClientStalledError
 
-    def close(self) -> None:
-        if self._writing is not None and not self._writing.cancel() and not self._writing.cancelled():
-            self._writing.exception()  # read, so that the loop does not report what nobody waited for
-        if self._outlet is not None:
-            self._outlet.close()
 
-
-async def _writable(outlet: ClientSocket) -> None:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    outlet.watch(lambda: None if future.done() else future.set_result(None))
-    try:
-        await future
-    finally:
-        outlet.watch(None)
-
-
-async def _is_over(task: "asyncio.Task[None]", seconds: float) -> bool:
-    """Wait for *task*, which is not cancelled if it takes longer; raises what it raised."""
+async def _is_done(task: "asyncio.Task[None]", seconds: float) -> bool:
+    """Wait up to *seconds* for *task*, which is not cancelled if it takes longer. Raises what the task raised."""
     done, _ = await asyncio.wait({task}, timeout=seconds)
     for one in done:
         one.result()

@@ -1,5 +1,6 @@
-"""Which headers pass, each way: two lists of what may, and pure. Nothing of the client's but a range and its conditions
-reaches VALT; nothing of VALT's but the description of the bytes reaches the client."""
+"""Which header fields pass, each way. Pure: two lists of what may. Of the client's request only the range and its
+conditions reach the media server; of its response only the description of the bytes reaches the client.
+"""
 
 import functools
 import re
@@ -7,53 +8,120 @@ import unicodedata
 from collections.abc import Mapping
 from urllib.parse import quote
 
-ASKED = ("Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
-"""A gateway that keeps no copy forwards conditions untouched (RFC 9110, 13.2.1)."""
+from multidict import MultiMapping
 
-_ANSWERED = ("Accept-Ranges", "Content-Range", "Content-Length", "ETag", "Last-Modified")
+from gateway.delivery.http_fields import RangeSpec, byte_ranges, content_length, media_type, unsatisfied_total
+from gateway.delivery.verdicts import MediaRequest, Usable
 
-_OURS = {
-    # Without no-store a browser replays with no check and no audit.
+_CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+"""A gateway that stores nothing forwards them for the server to decide (RFC 9110, section 13.2.1)."""
+_DESCRIPTION = ("Accept-Ranges", "ETag", "Last-Modified")
+
+_OWN = {
+    # Without no-store a browser replays the film with no check and no audit.
     "Cache-Control": "private, no-store, no-transform",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-site",
     "X-Valt-Gateway-Delivery": "proxy",
 }
 
-_MEDIA = re.compile(
-    r"(?:video|audio)/[a-z0-9.+-]+|application/(?:mp4|octet-stream)|multipart/byteranges; ?boundary=[\w'()+,./:=?\"-]+"
-)
+_GENERIC = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_NOT_IN_A_TOKEN = re.compile(r"[^ !#$&+.0-9A-Z^_`a-z|~()\[\]{}=@,;-]")
 
 
-def request_headers(asked: Mapping[str, str]) -> dict[str, str]:
-    """What the media server is asked with. Never compressed: byte positions are the file's."""
-    return {"Accept-Encoding": "identity"} | {
-        name: asked[name] for name in ASKED if name in asked and asked[name].isascii()
-    }
+def media_request(method: str, client: Mapping[str, str]) -> MediaRequest:
+    """Returns the request to the media server for a client's GET or HEAD with the fields *client*.
+
+    Never compressed: byte positions are the file's. Fields that belong together pass together: without If-Range there
+    is no Range, and without one of the conditions there is neither another condition nor a Range. A HEAD is sent as a
+    GET of the first byte, because media servers refuse HEAD or send a body with it; its Range has no meaning
+    (RFC 9110, section 14.2).
+    """
+    headers = {"Accept-Encoding": "identity"}
+    conditions = {name: client[name] for name in _CONDITIONS if name in client}
+    forwardable = all(map(_is_sendable, conditions.values())) if conditions else True
+    if forwardable:
+        headers |= conditions
+    if method == "HEAD":
+        headers["Range"] = "bytes=0-0"
+        return MediaRequest(headers, (RangeSpec(0, 0),), method)
+    if "Range" not in client or not forwardable:
+        return MediaRequest(headers)
+    ranges, if_range = byte_ranges(client["Range"]), client.get("If-Range")
+    if ranges is None or (if_range is not None and not _is_sendable(if_range)):
+        return MediaRequest(headers)
+    headers["Range"] = client["Range"]
+    if if_range is not None:
+        headers["If-Range"] = if_range
+    return MediaRequest(headers, ranges)
 
 
-def response_headers(answered: Mapping[str, str], status: int, filename: str, *, attachment: bool) -> dict[str, str]:
-    """What the client is told of the media server's answer."""
-    told = {name: answered[name] for name in _ANSWERED if name in answered}
-    if status in (200, 206):
-        told["Content-Type"] = _content_type(answered.get("Content-Type", ""))
-        told["Content-Disposition"] = content_disposition(filename, attachment=attachment)
-        told.setdefault("Accept-Ranges", "bytes")
-    if status in (304, 412, 416):
-        told.pop("Content-Length", None)
-    return told | _OURS
+def response_headers(
+    usable: Usable, media: MultiMapping[str], filename: str, *, attachment: bool, is_mp4: bool
+) -> dict[str, str]:
+    """Returns the fields of the response to the client; *media* are those of the media server's response.
+
+    Length and position are stated from the verdict, not copied. *is_mp4*: whether the link's path ends in .mp4.
+    """
+    headers = dict(_OWN)
+    for name in _DESCRIPTION:
+        value = media.get(name)
+        if value is not None and _is_sendable(value):
+            headers[name] = value
+    if usable.status == 416 and (total := unsatisfied_total(media.get("Content-Range", ""))) is not None:
+        headers["Content-Range"] = f"bytes */{total}"
+    if usable.status not in (200, 206):
+        return headers
+    headers["Content-Disposition"] = content_disposition(filename, attachment=attachment)
+    stated, body = media.get("Content-Type", ""), usable.body
+    if body is None:
+        headers["Content-Type"] = stated.strip(" \t")
+        length = content_length(media.get("Content-Length", ""))
+    else:
+        headers["Content-Type"] = _content_type(stated, is_mp4=is_mp4)
+        length = None if body.end is None else body.end - body.first
+    if length is not None:
+        headers["Content-Length"] = str(length)
+    if usable.status == 206 and body is not None and body.end is not None:
+        total_text = "*" if body.total is None else str(body.total)
+        headers["Content-Range"] = f"bytes {body.first}-{body.end - 1}/{total_text}"
+    return headers
 
 
 @functools.lru_cache(maxsize=1024)
 def content_disposition(filename: str, *, attachment: bool) -> str:
-    """RFC 6266, 4.3: a plain name for old clients and the true one in RFC 8187's spelling where they differ."""
+    """RFC 6266, section 4.3: an ASCII name for old clients, and the real one as RFC 8187 spells it if they differ."""
     kind = "attachment" if attachment else "inline"
-    ascii_name = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
-    plain = re.sub(r"[^ !#$&+.0-9A-Z^_`a-z|~()\[\]{}=@,;-]", "_", ascii_name)
+    folded = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
+    plain = _NOT_IN_A_TOKEN.sub("_", folded)
+    stem, dot, extension = plain.rpartition(".")
+    if not dot:
+        stem, extension = plain, ""
+    plain = (stem.lstrip(" .") or "video") + (dot + extension if extension else "")
     extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='!#$&+-.^_`|~')}"
     return f'{kind}; filename="{plain}"{extended}'
 
 
-def _content_type(stated: str) -> str:
-    # A media server that says text/html must not make a page of ours out of somebody's upload.
-    return stated if _MEDIA.fullmatch(stated.lower()) else "application/octet-stream"
+@functools.lru_cache(maxsize=256)
+def _content_type(stated: str, *, is_mp4: bool) -> str:
+    """A type that is not media becomes application/octet-stream: an upload that is stated to be text/html must not
+    become a page of the gateway's."""
+    parsed = media_type(stated)
+    name = "" if parsed is None else parsed.name
+    if name in _GENERIC and (parsed is not None or not stated.strip(" \t")):
+        return "video/mp4" if is_mp4 else "application/octet-stream"
+    if parsed is None or not (name.startswith(("video/", "audio/")) or name == "application/mp4"):
+        return "application/octet-stream"
+    return name if parsed.parameters is None or not stated.isascii() else stated.strip(" \t")
+
+
+def _is_sendable(value: str) -> bool:
+    """Whether *value* can be sent byte for byte as it was received. aiohttp decodes fields as UTF-8 with surrogates for
+    other bytes, and sends no surrogates."""
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,235 +1,124 @@
-"""The media server: ask for bytes of a link, and move them to the viewer. The seam where foreign errors become ours,
-``from None`` because aiohttp's carry the URL and the URL carries the token.
+"""Requests to the media servers that links name. Foreign exceptions become the gateway's here, ``from None`` because
+aiohttp's contain the URL and the URL contains a token.
 
-Two ways. The fast one is our own sockets and a pump (upstream.py, pump.py); the plain one is aiohttp's client, right
-for every lawful server. What the fast way calls odd goes the plain way, and so does that server for a minute.
+How it works: a request is first sent on a connection of ours (SplicedResponse). If the response is one that
+response_head does not support, it is sent again through aiohttp's client (BufferedResponse); and if the server seems to
+respond so always, its next requests go there directly for a minute.
 """
 
 import asyncio
 import ssl
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from urllib.parse import urldefrag, urljoin
 
 import aiohttp
 from yarl import URL
 
-from gateway.delivery.client_stream import ClientSocket, ClientStream
-from gateway.delivery.connection_pool import Connection, ConnectionPool, Origin
-from gateway.delivery.response_head import Head, UnsupportedResponseError
-from gateway.delivery.splice_pump import SplicePump, UpstreamEndedError
+from gateway.delivery.connection import Connection, Origin
+from gateway.delivery.connection_pool import ConnectionPool
+from gateway.delivery.media_response import BufferedResponse, MediaResponse, SplicedResponse
+from gateway.delivery.response_head import UnsupportedResponseError
 from gateway.errors import ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link
 
-_ODD_SECONDS = 60.0
-_PIECE = 256 * 1024
+_BUFFERED_SECONDS = 60.0
+"""How long a server's requests go through aiohttp's client after a response that the spliced path does not support."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REQUEST_TIMEOUT = 408
 
-
-class MediaBrokenError(Exception):
-    """A body ended before its end. *reason* is dropped, stalled or short."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class MediaAnswer(Protocol):
-    """A head, and a body to be moved once."""
-
-    status: int
-    headers: Mapping[str, str]
-    fast: bool
-
-    async def relay(self, viewer: ClientStream, skip: int, count: int | None) -> None:
-        """Move the body to *viewer*: leave out *skip* bytes, then move *count* of them, or all there are.
-
-        MediaBrokenError where it breaks off; ViewerRestsError; ConnectionError where the viewer has gone.
-        """
-        ...
-
-    def abort(self) -> None:
-        """No byte is drawn after this. Harmless after the end."""
-        ...
+ParseLink = Callable[[str], Link]
+"""Returns the link of a URL, or raises LinkRefusedError if links must not lead there."""
 
 
 class MediaServer:
-    """*session* keeps no cookies and has a pool of its own. Timeouts are seconds: *connect_timeout* with TLS included,
-    *read_timeout* of silence."""
+    """*session* keeps no cookies and reuses no connection, because a server that sends a body with a 304 all the same
+    would send it into the connection's next response. *parse_link* judges where a media server may redirect to.
+    *connect_timeout*: seconds, TLS included; *read_timeout*: seconds of silence."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         ssl_context: ssl.SSLContext,
+        parse_link: ParseLink,
         *,
         connect_timeout: float,
         read_timeout: float,
     ) -> None:
         self._session = session
         self._loop = asyncio.get_running_loop()
-        self._upstreams = ConnectionPool(ssl_context, connect_timeout=connect_timeout)
+        self._pool = ConnectionPool(ssl_context, connect_timeout=connect_timeout)
+        self._parse_link = parse_link
         self._read_timeout = read_timeout
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
-        self._odd_until: dict[Origin, float] = {}
+        self._buffered_until: dict[Origin, float] = {}
 
-    async def ask(self, method: str, link: Link, headers: Mapping[str, str]) -> MediaAnswer:
-        """The media server's answer, whatever its status. ValtUnavailableError, ValtTimeoutError before a head."""
+    def __repr__(self) -> str:
+        return f"<MediaServer {self._pool!r} buffered={len(self._buffered_until)}>"
+
+    async def get(self, link: Link, headers: Mapping[str, str]) -> MediaResponse:
+        """Send a GET with *headers* and return the response, whatever its status. One redirect is followed.
+
+        Raises ValtUnavailableError or ValtTimeoutError if there is no response, LinkRefusedError for a redirect to
+        where no link may lead.
+        """
+        response = await self._get(link, headers)
+        if response.status in _REDIRECTS:
+            response.close()
+            target, _ = urldefrag(urljoin(link.url.reveal(), response.headers.get("Location", "")))
+            response = await self._get(self._parse_link(target), headers)
+        return response
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._pool.close()
+
+    async def _get(self, link: Link, headers: Mapping[str, str]) -> MediaResponse:
         url = URL(link.url.reveal(), encoded=True)
         origin, now = (url.scheme, url.host or "", url.port or 0), self._loop.time()
         try:
-            if self._odd_until.get(origin, 0.0) <= now:
+            if self._buffered_until.get(origin, 0.0) <= now:
                 try:
-                    return await self._ask_fast(origin, method, url, headers)
-                except UnsupportedResponseError:
-                    self._odd_until[origin] = now + _ODD_SECONDS
-            return await self._ask_plain(method, url, headers)
+                    return await self._get_spliced(origin, url, headers)
+                except UnsupportedResponseError as error:
+                    if error.lasting:
+                        self._buffered_until[origin] = now + _BUFFERED_SECONDS
+            return await self._get_buffered(url, headers)
         except TimeoutError:
-            raise ValtTimeoutError("the media server did not answer in time") from None
+            raise ValtTimeoutError("the media server did not respond in time") from None
         except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
             raise ValtUnavailableError(f"the media server cannot be reached: {type(error).__name__}") from None
 
-    def close(self) -> None:
-        self._upstreams.close()
-
-    async def _ask_fast(self, origin: Origin, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
-        kept = self._upstreams.take(origin)
-        if kept is not None:
+    async def _get_spliced(self, origin: Origin, url: URL, headers: Mapping[str, str]) -> MediaResponse:
+        idle = self._pool.take(origin)
+        if idle is not None:
+            # The server may close an idle connection just as a request is sent, with a 408 or without a word: that is
+            # no response to the request (RFC 9112, section 9.3.1, and RFC 9110, section 15.5.9).
             try:
-                return await self._head(kept, method, url, headers)
-            except (OSError, EOFError) as error:
-                # The server may have ended a kept connection just as we asked: that was no answer (RFC 9112, 9.3.1).
-                if isinstance(error, TimeoutError):
-                    raise
-        return await self._head(await self._upstreams.connect(origin), method, url, headers)
+                response = await self._get_on(idle, url, headers)
+            except TimeoutError:
+                raise
+            except (OSError, EOFError):
+                pass
+            else:
+                if response.status != _REQUEST_TIMEOUT:
+                    return response
+                response.close()
+        return await self._get_on(await self._pool.connect(origin), url, headers)
 
-    async def _head(self, upstream: Connection, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
-        upstream.timer.set(self._loop.time() + self._read_timeout, upstream.fail_waiter)
+    async def _get_on(self, connection: Connection, url: URL, headers: Mapping[str, str]) -> MediaResponse:
         try:
-            head = await upstream.ask(method, url, headers)
+            head = await connection.get(url, headers, read_timeout=self._read_timeout)
         except BaseException:
-            upstream.close()
+            connection.close()
             raise
-        upstream.timer.clear()
-        return FastAnswer(self._upstreams, upstream, head, self._read_timeout)
+        return SplicedResponse(self._pool, connection, head, self._read_timeout)
 
-    async def _ask_plain(self, method: str, url: URL, headers: Mapping[str, str]) -> MediaAnswer:
-        return PlainAnswer(
-            await self._session.request(method, url, headers=headers, timeout=self._timeout, allow_redirects=False)
+    async def _get_buffered(self, url: URL, headers: Mapping[str, str]) -> MediaResponse:
+        return BufferedResponse(
+            await self._session.get(url, headers=headers, timeout=self._timeout, allow_redirects=False)
         )
 
 
-class FastAnswer:
-    """An answer on a connection of ours, which is kept for the next request once its body has been moved."""
-
-    fast = True
-
-    def __init__(self, upstreams: ConnectionPool, upstream: Connection, head: Head, read_timeout: float) -> None:
-        self.status = head.status
-        self.headers = head.headers
-        self._upstreams = upstreams
-        self._upstream: Connection | None = upstream
-        self._keep = head.keep
-        self._left = head.length
-        self._read_timeout = read_timeout
-        self._end_if_done()
-
-    async def relay(self, viewer: ClientStream, skip: int, count: int | None) -> None:
-        upstream = self._upstream
-        if upstream is None:
-            return
-        await self._skip(upstream, skip)
-        count = self._left if count is None else min(count, self._left)
-        outlet = viewer.outlet()
-        if outlet is None:
-            await self._copy(upstream, viewer, count)
-        else:
-            early = upstream.take_early(count)
-            self._left -= len(early)
-            await viewer.begin(early)
-            await self._pump(upstream, viewer, outlet, count - len(early))
-        self._end_if_done()
-
-    def abort(self) -> None:
-        if self._upstream is not None:
-            self._upstream.close()
-            self._upstream = None
-
-    async def _pump(self, upstream: Connection, viewer: ClientStream, outlet: ClientSocket, count: int) -> None:
-        def moved(portion: int) -> None:
-            viewer.bytes += portion
-            self._left -= portion
-
-        pump = SplicePump(
-            upstream, outlet, count, moved, read_timeout=self._read_timeout, write_timeout=viewer.stall_timeout
-        )
-        try:
-            await pump.run()
-        except UpstreamEndedError as error:
-            raise MediaBrokenError(error.reason) from None
-
-    async def _copy(self, upstream: Connection, viewer: ClientStream, count: int) -> None:
-        while count:
-            piece = await self._read(upstream, min(_PIECE, count))
-            count -= len(piece)
-            await viewer.write(piece)
-
-    async def _skip(self, upstream: Connection, skip: int) -> None:
-        while skip:
-            skip -= len(await self._read(upstream, min(_PIECE, skip)))
-
-    async def _read(self, upstream: Connection, size: int) -> bytes:
-        try:
-            async with asyncio.timeout(self._read_timeout):
-                piece = await upstream.read(size)
-        except TimeoutError:
-            raise MediaBrokenError("stalled") from None
-        except OSError:
-            raise MediaBrokenError("dropped") from None
-        if not piece:
-            raise MediaBrokenError("short")
-        self._left -= len(piece)
-        return piece
-
-    def _end_if_done(self) -> None:
-        if self._left == 0 and self._keep and self._upstream is not None:
-            self._upstreams.keep(self._upstream)
-            self._upstream = None
-
-
-class PlainAnswer:
-    """An answer read through aiohttp's client."""
-
-    fast = False
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-
-    async def relay(self, viewer: ClientStream, skip: int, count: int | None) -> None:
-        while count is None or count > 0:
-            piece = await self._read()
-            if not piece:
-                return
-            skipped = min(skip, len(piece))
-            skip -= skipped
-            piece = piece[skipped:] if count is None else piece[skipped : skipped + count]
-            if piece:
-                count = None if count is None else count - len(piece)
-                await viewer.write(piece)
-
-    def abort(self) -> None:
-        # close() alone may go on reading the rest of the file where TLS is in between.
-        connection = self._response.connection
-        transport = None if connection is None else connection.transport
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
-        self._response.close()
-
-    async def _read(self) -> bytes:
-        try:
-            return await self._response.content.readany()
-        except TimeoutError:
-            raise MediaBrokenError("stalled") from None
-        except aiohttp.ClientPayloadError as error:
-            raise MediaBrokenError("dropped" if isinstance(error.__cause__, OSError) else "short") from None
-        except (aiohttp.ClientError, OSError):
-            raise MediaBrokenError("dropped") from None
+def names_mp4(link: Link) -> bool:
+    """Whether the link's path ends in .mp4."""
+    return link.url.reveal().partition("?")[0].lower().endswith(".mp4")

@@ -1,8 +1,8 @@
-"""The kernel's pipes that bytes are spliced through. They are used again and again: to make one takes longer than to
-move what it holds.
+"""The kernel's pipes that bodies are spliced through. They are reused: creating one takes longer than moving what it
+holds.
 
-Large ones move more at one go, and a byte costs up to a third less. But a user's pipes are limited in all (pipe(7),
-pipe-user-pages-soft: 64 MiB), and whoever reads slowly keeps one for himself: so the large ones are few.
+A large pipe moves more at once, which costs up to a third less processor time a byte. But a user's pipes are limited in
+all (pipe(7), pipe-user-pages-soft: 64 MiB), and a slow client holds one: so only the first pipes are large.
 """
 
 import contextlib
@@ -11,61 +11,72 @@ import os
 from dataclasses import dataclass
 
 LARGE, SMALL = 1024 * 1024, 256 * 1024
-_MOST_LARGE = 32
-_MOST_IDLE_SMALL = 64
+"""Bytes that a pipe holds."""
+MAX_LARGE = 32
+MAX_IDLE_SMALL = 64
 
 
 @dataclass(slots=True, eq=False)
 class Pipe:
-    """*reading* and *writing* are descriptors; *size* is what it was made to hold, in bytes."""
+    """*reading* and *writing* are descriptors; *size* is LARGE or SMALL, the capacity that was requested."""
 
     reading: int
     writing: int
     size: int
 
     def close(self) -> None:
+        """Close both descriptors."""
         os.close(self.reading)
         os.close(self.writing)
 
 
-class Pipes:
-    """Those of one process."""
+class PipePool:
+    """The pipes of one process."""
 
     def __init__(self) -> None:
         self._idle: dict[int, list[Pipe]] = {LARGE: [], SMALL: []}
         self._large = 0
 
     def __len__(self) -> int:
-        """How many lie idle."""
+        """How many pipes are idle."""
         return sum(map(len, self._idle.values()))
 
+    def __repr__(self) -> str:
+        return f"<PipePool idle={len(self)} large={self._large}>"
+
     def take(self) -> Pipe:
-        """An empty one: large, unless all the large ones are in use. OSError where there are no more descriptors."""
-        size = LARGE if self._idle[LARGE] or self._large < _MOST_LARGE else SMALL
+        """Return an empty pipe: a large one, unless all of them are in use. Raises OSError without descriptors."""
+        size = LARGE if self._idle[LARGE] or self._large < MAX_LARGE else SMALL
         if self._idle[size]:
             return self._idle[size].pop()
-        pipe = _made(size)
+        pipe = _create(size)
         self._large += size == LARGE
         return pipe
 
     def release(self, pipe: Pipe) -> None:
-        """An empty one."""
-        if pipe.size == SMALL and len(self._idle[SMALL]) >= _MOST_IDLE_SMALL:
+        """Return an empty pipe to the pool."""
+        if pipe.size == SMALL and len(self._idle[SMALL]) >= MAX_IDLE_SMALL:
             pipe.close()
         else:
             self._idle[pipe.size].append(pipe)
 
     def discard(self, pipe: Pipe) -> None:
-        """One with bytes in it, which is no use to anybody else."""
+        """Close a pipe that may still hold bytes of a body."""
         self._large -= pipe.size == LARGE
         pipe.close()
 
+    def close(self) -> None:
+        """Close all idle pipes."""
+        for pipes in self._idle.values():
+            while pipes:
+                self.discard(pipes.pop())
 
-def _made(size: int) -> Pipe:
+
+def _create(size: int) -> Pipe:
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    # Past the user's limit, or pipe-max-size, the kernel refuses; whatever it has given does, but costs more turns.
-    for wanted in (size, SMALL):
+    # The kernel refuses a size beyond the user's limit or pipe-max-size. A smaller pipe works, with more system calls.
+    for capacity in (size, SMALL):
         with contextlib.suppress(OSError):
-            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, wanted)
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, capacity)
             break
     return Pipe(reading, writing, size)

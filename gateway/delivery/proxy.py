@@ -1,19 +1,22 @@
-"""Delivery by proxy: the bytes go through us, so that every range is decided anew and nothing of VALT's leaves.
+"""Delivery by proxy: the bytes pass through the gateway, so that every range is authorised anew and nothing of VALT's
+reaches the client.
 
-One road: a place among the streams, the first answer, the audit's open line, the head, the body. Up to the head an
-error is told properly; after it the connection is cut, because a failure after the first byte must look like one.
+The steps of ProxyDelivery.deliver: count the stream against the limits, get the first response from the media server,
+write the audit's ``open`` line, send the head, move the body. An error before the head is rendered as a response; after
+it the connection is reset, because a body that is not complete must not look complete.
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Mapping
 
 from aiohttp import HttpVersion11, web
 
 from gateway.delivery.client_stream import ClientIdleError, ClientStream
-from gateway.delivery.cut import cut
-from gateway.delivery.headers import request_headers, response_headers
-from gateway.delivery.media_server import MediaServer
-from gateway.delivery.resumable_body import ResumableBody, SourceLostError
+from gateway.delivery.headers import media_request, response_headers
+from gateway.delivery.media_server import MediaServer, names_mp4
+from gateway.delivery.resumable_body import BodyLostError, ResumableBody
 from gateway.delivery.streams import Streams
 from gateway.events import RelayStarted, StreamAborted
 from gateway.model import Grant, Link, Outcome, Stage
@@ -22,10 +25,13 @@ from gateway.request_record import RequestRecord
 
 AddHeaders = Callable[[web.StreamResponse], None]
 
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+
 
 class ProxyDelivery:
-    """*upstream_idle* and *viewer_idle* are seconds for which a viewer does not read: after the one the media server's
-    connection is given up and taken up again when he reads on, after the other he is cut."""
+    """*upstream_idle* and *viewer_idle*: seconds in which a client reads nothing. After the first the media server's
+    connection is closed, and reopened when the client reads again; after the second the client's is reset.
+    *resume_tries*: how often in a row, without progress, an interrupted body is requested again."""
 
     def __init__(
         self,
@@ -60,75 +66,89 @@ class ProxyDelivery:
         attachment: bool,
         add_response_headers: AddHeaders,
     ) -> web.StreamResponse:
-        """Returns a response with the video's bytes, as the request's Range and conditions ask.
+        """Returns a response with the video's bytes, as the request's Range and conditions select them.
 
-        *add_response_headers* is called with the response before its head is written.
+        *add_response_headers* is called with the response before its head is written. Raises a GatewayError if no byte
+        has been sent: BusyError or TooManyRequestsError at a limit, VideoNotFoundError, ValtError.
         """
-        source = ResumableBody(
-            self._media, self._links, self._clock, self._observer, grant, link, record, tries=self._resume_tries
+        body = ResumableBody(
+            self._media.get, self._links, self._clock, self._observer, grant, link, record, tries=self._resume_tries
         )
 
         def end(reason: str) -> None:
             record.outcome, record.reason = Outcome.CUT, reason
             self._observer.on_event(StreamAborted("gateway", reason))
-            cut(request.transport)
+            reset_connection(request.transport)
 
-        with self._streams.running(grant, record, end):
+        with self._streams.count(grant, record, end):
             try:
                 record.enter(Stage.FIRST_BYTE)
-                answer = await source.open(request.method, request_headers(request.headers))
+                usable, fields = await body.open(media_request(request.method, request.headers))
                 record.leave()
-                filename = link.filename or f"{grant.target.video}.mp4"
-                headers = response_headers(answer.headers, answer.status, filename, attachment=attachment)
-                record.status = answer.status
+                headers = response_headers(
+                    usable,
+                    fields,
+                    link.filename or f"{grant.video}.mp4",
+                    attachment=attachment,
+                    is_mp4=names_mp4(link),
+                )
+                record.status = usable.status
                 await self._audit.opened(record)
-                return await self._answer(request, source, answer.status, headers, record, add_response_headers)
+                if request.method == "HEAD" or usable.status not in (200, 206):
+                    record.outcome = Outcome.WHOLE
+                    return web.Response(status=usable.status, headers=headers)
+                response = _streamed(usable.status, headers, request)
+                add_response_headers(response)
+                await self._send(request, response, body, record)
+                return response
             finally:
-                source.abort()
+                body.close()
 
-    async def _answer(
-        self,
-        request: web.BaseRequest,
-        source: ResumableBody,
-        status: int,
-        headers: Mapping[str, str],
-        record: RequestRecord,
-        add_response_headers: AddHeaders,
-    ) -> web.StreamResponse:
-        if request.method == "HEAD" or status not in (200, 206):
-            record.outcome = Outcome.WHOLE
-            return _without_body(status, headers)
-        response = _streamed(status, headers, request)
-        viewer = ClientStream(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
+    async def _send(
+        self, request: web.BaseRequest, response: web.StreamResponse, body: ResumableBody, record: RequestRecord
+    ) -> None:
+        """Send the head and the body, and record how it ended."""
+        client = ClientStream(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
         try:
-            add_response_headers(response)
             await response.prepare(request)
-            way = "fast" if source.fast and viewer.outlet() is not None else "plain"
-            self._observer.on_event(RelayStarted(way))
-            await source.relay(viewer)
+            fast = body.spliced and client.direct_socket() is not None
+            self._observer.on_event(RelayStarted("fast" if fast else "plain"))
+            await body.relay(client)
             await response.write_eof()
             record.outcome = record.outcome or Outcome.WHOLE
-        except SourceLostError as error:
-            self._fail(request, record, Outcome.FAILED, "upstream", error.reason)
+        except BodyLostError as error:
+            self._abort(request, record, Outcome.FAILED, "upstream", error.reason)
         except ClientIdleError:
-            self._fail(request, record, Outcome.CUT, "viewer", "idle")
+            self._abort(request, record, Outcome.CUT, "viewer", "idle")
         except (ConnectionError, asyncio.CancelledError):
             if record.outcome is None:
                 record.outcome = Outcome.LEFT
                 self._observer.on_event(StreamAborted("viewer", "left"))
             raise
         except Exception:
-            self._fail(request, record, Outcome.FAILED, "gateway", "internal")
+            self._abort(request, record, Outcome.FAILED, "gateway", "internal")
             raise
         finally:
-            record.bytes = viewer.bytes
-            viewer.close()
-        return response
+            record.bytes = client.sent
+            client.close()
 
-    def _fail(self, request: web.BaseRequest, record: RequestRecord, outcome: Outcome, side: str, reason: str) -> None:
+    def _abort(self, request: web.BaseRequest, record: RequestRecord, outcome: Outcome, side: str, reason: str) -> None:
         record.outcome, record.reason = outcome, f"{side}: {reason}"
         self._observer.on_event(StreamAborted(side, reason))
-        cut(request.transport)
+        reset_connection(request.transport)
+
+
+def reset_connection(transport: asyncio.BaseTransport | None) -> None:
+    """End a client's connection by a TCP reset, so that the end of an incomplete body cannot be mistaken for its end.
+
+    An abort without SO_LINGER leaves megabytes in the kernel, which a slow reader would still receive.
+    """
+    if not isinstance(transport, asyncio.Transport):
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+    transport.abort()
 
 
 def _streamed(status: int, headers: Mapping[str, str], request: web.BaseRequest) -> web.StreamResponse:
@@ -141,10 +161,4 @@ def _streamed(status: int, headers: Mapping[str, str], request: web.BaseRequest)
         response.enable_chunked_encoding()
     else:
         response.force_close()  # the end of the connection is the end of the body; an aborted one is a reset
-    return response
-
-
-def _without_body(status: int, headers: Mapping[str, str]) -> web.Response:
-    response = web.Response(status=status, headers=headers)
-    response.body = None
     return response

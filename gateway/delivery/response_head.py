@@ -1,68 +1,96 @@
-"""The head of a media server's answer, read strictly: only answers whose body has a stated length are taken. Whatever
-else a lawful server may do is OddAnswerError, and is left to aiohttp's client. Pure.
+"""Parses the head of a media server's response, strictly and without I/O.
+
+Accepted is what the spliced path can deliver: plain HTTP/1.1, and for a 200 or 206 one stated length. Anything else
+that a lawful server may send raises UnsupportedResponseError and is left to aiohttp's client.
 """
 
 import functools
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import hdrs
 from multidict import CIMultiDict
 
-_MOST_FIELDS = 64
+from gateway.delivery.http_fields import content_length
+
+_MAX_FIELDS = 64
 _STATUS = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: .*)?")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_NO_CONTROLS = bytes(code for code in range(256) if code == 9 or (code >= 32 and code != 127))
-"""What a line may hold (RFC 9110, 5.5)."""
+_ALLOWED = bytes(code for code in range(256) if code == 9 or (code >= 32 and code != 127))
+"""What a line may hold (RFC 9110, section 5.5)."""
+_WITH_BODY = re.compile(rb"HTTP/1\.[01] 20[06](?![0-9])")
 
 
 class UnsupportedResponseError(Exception):
-    """The answer is not one with a plain head and a stated length."""
+    """The response has no plain HTTP/1.1 head, or a body without a stated length. *lasting*: whether the server will
+    probably respond so to other requests too."""
+
+    def __init__(self, reason: str, *, lasting: bool) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
+
+
+def unsupported(head: bytes, reason: str) -> UnsupportedResponseError:
+    """Returns the error for *head*, or as much of it as has arrived.
+
+    Only an ordinary response, a 200 or 206 that is not multipart, says anything about the server: any client can cause
+    the others, and must not thereby slow the server down for everybody.
+    """
+    lasting = _WITH_BODY.match(head) is not None and b"multipart/byteranges" not in head.lower()
+    return UnsupportedResponseError(reason, lasting=lasting)
 
 
 @dataclass(slots=True)
 class Head:
-    """The head of an answer; *length* is that of its body in bytes."""
+    """The head of a response."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: "CIMultiDict[str]"
+    """Values are decoded as UTF-8 with surrogates for other bytes, as aiohttp does it."""
     length: int
-    keep: bool
+    """Bytes of the body; 0 where it is not going to be read, for any status but 200 and 206."""
+    reusable: bool
+    """Whether the connection can serve another request when *length* bytes have been read."""
 
 
-def parse(head: bytes, method: str) -> Head | None:
-    """The head, or None for an interim one (1xx). OddAnswerError for anything but one plain stated length."""
-    first, *lines = head[:-4].decode("latin-1").split("\r\n")
+def parse(head: bytes) -> Head | None:
+    """Returns the head, or None for an interim response (1xx). Raises UnsupportedResponseError.
+
+    *head* ends with the empty line. After 204 and 304 the connection is not reusable: a server that sends a body with
+    them all the same would send it into the next response.
+    """
+    first, *lines = head[:-4].decode("utf-8", "surrogateescape").split("\r\n")
     matched = _STATUS.fullmatch(first)
-    no_other_controls = head.translate(None, _NO_CONTROLS) == b"\r\n" * (len(lines) + 2)
-    if matched is None or not no_other_controls or len(lines) > _MOST_FIELDS:
-        raise UnsupportedResponseError("the head is not plain HTTP/1.1")
-    headers = CIMultiDict([_field(line) for line in lines])
+    has_controls = head.translate(None, _ALLOWED) != b"\r\n" * (len(lines) + 2)
+    if matched is None or has_controls or len(lines) > _MAX_FIELDS:
+        raise unsupported(head, "the head is not plain HTTP/1.1")
+    headers = CIMultiDict(_fields(head, lines))
     status = int(matched[1])
     if status == 101:
-        raise UnsupportedResponseError("the protocol was to be changed")
+        raise unsupported(head, "the protocol was to be changed")
     if status < 200:
         return None
     lengths = headers.getall(hdrs.CONTENT_LENGTH, [])
-    bodiless = method == "HEAD" or status in (204, 304)
-    if hdrs.TRANSFER_ENCODING in headers or len(lengths) != (1 if lengths or not bodiless else 0):
-        raise UnsupportedResponseError("the body has no stated length")
-    stated = lengths[0] if lengths else "0"
-    if not (stated.isascii() and stated.isdigit() and len(stated) <= 19):
-        raise UnsupportedResponseError("the body has no stated length")
-    keep = "close" not in headers.get(hdrs.CONNECTION, "").lower()
-    return Head(status, headers, 0 if bodiless else int(stated), keep)
+    length = content_length(lengths[0]) if len(lengths) == 1 and hdrs.TRANSFER_ENCODING not in headers else None
+    reusable = length is not None and not any("close" in text.lower() for text in headers.getall(hdrs.CONNECTION, ()))
+    if status in (200, 206):
+        if length is None:
+            raise unsupported(head, "the body has no stated length")
+        return Head(status, headers, length, reusable)
+    return Head(status, headers, 0, reusable and length == 0 and status not in (204, 304))
 
 
-def _field(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon or not _is_name(name):
-        raise UnsupportedResponseError("the head is not plain HTTP/1.1")
-    return name, value.strip(" \t")
+def _fields(head: bytes, lines: list[str]) -> list[tuple[str, str]]:
+    fields = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not _is_name(name):
+            raise unsupported(head, "the head is not plain HTTP/1.1")
+        fields.append((name, value.strip(" \t")))
+    return fields
 
 
 @functools.lru_cache(maxsize=256)
 def _is_name(text: str) -> bool:
-    """RFC 9110, 5.1. A media server says the same names over and over."""
+    """Whether *text* is a field name (RFC 9110, section 5.1). A media server sends the same names again and again."""
     return _NAME.fullmatch(text) is not None

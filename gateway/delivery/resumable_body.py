@@ -1,19 +1,32 @@
-"""The bytes of one stream, from wherever they come: asked for once, and asked for again when they break off.
+"""The bytes of one stream: requested once, and requested again from the position reached when they are interrupted.
 
-Links go stale, servers drop connections, networks stall: here that is a detour, not an end. The reader sees one body,
-byte for byte the same, or a SourceLostError.
+How it works: *open* gets the first response and settles what the client is promised. *relay* moves its body; if the
+link expires, the connection drops or the server stalls, it requests the rest, with another link if need be, and goes
+on where it stopped. The client sees one body, byte for byte that of one file, or BodyLostError.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
-from gateway.delivery import resume
+from multidict import MultiMapping
+
 from gateway.delivery.client_stream import ClientStalledError, ClientStream
-from gateway.delivery.media_server import MediaAnswer, MediaBrokenError, MediaServer
+from gateway.delivery.media_response import BodyInterruptedError, MediaResponse
+from gateway.delivery.resume import evaluate, pause, resume_request
+from gateway.delivery.verdicts import (
+    Complete,
+    MediaRequest,
+    NotFound,
+    Representation,
+    StaleLink,
+    TryAgain,
+    Unusable,
+    Usable,
+    Verdict,
+)
 from gateway.errors import (
     CircuitOpenError,
     GatewayError,
-    LinkRejectedError,
     ValtResponseError,
     ValtUnavailableError,
     VideoNotFoundError,
@@ -23,11 +36,12 @@ from gateway.model import Grant, Link
 from gateway.ports import Clock, Links, Observer
 from gateway.request_record import RequestRecord
 
-_PASSED = frozenset({200, 206, 304, 412, 416})
+Get = Callable[[Link, Mapping[str, str]], Awaitable[MediaResponse]]
+"""MediaServer.get."""
 
 
-class SourceLostError(Exception):
-    """The body cannot go on. *reason* is a fixed word: changed, refused or gone."""
+class BodyLostError(Exception):
+    """The body cannot go on. *reason* is changed or gone."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -35,11 +49,11 @@ class SourceLostError(Exception):
 
 
 class ResumableBody:
-    """*tries*: how often in a row, without progress, the rest is asked for."""
+    """The body of one request. *tries*: how often in a row, without progress, the rest is requested."""
 
     def __init__(
         self,
-        media: MediaServer,
+        get: Get,
         links: Links,
         clock: Clock,
         observer: Observer,
@@ -49,7 +63,7 @@ class ResumableBody:
         *,
         tries: int,
     ) -> None:
-        self._media = media
+        self._get = get
         self._links = links
         self._clock = clock
         self._observer = observer
@@ -57,135 +71,132 @@ class ResumableBody:
         self._link = link
         self._record = record
         self._tries = tries
-        self._answer: MediaAnswer | None = None
-        self._promise: resume.Representation | None = None
+        self._response: MediaResponse | None = None
+        self._body: Representation | None = None
         self._skip = 0
 
-    async def open(self, method: str, headers: Mapping[str, str]) -> MediaAnswer:
-        """The first answer, whose status may be passed on. A stale link is renewed once, unseen.
+    def __repr__(self) -> str:
+        return f"<ResumableBody {self._body!r} resumes={self._record.resumes}>"
 
-        VideoNotFoundError, ValtError: nothing has been sent yet, so it may still be told properly.
+    async def open(self, request: MediaRequest) -> tuple[Usable, MultiMapping[str]]:
+        """Send *request* and return the verdict on the response, and its fields. A stale link is renewed once.
+
+        Raises VideoNotFoundError or a ValtError; nothing has been sent to the client then.
         """
-        try:
-            answer = await self._ask_first(method, headers)
-        except LinkRejectedError:
+        verdict, response = await self._first(request)
+        if isinstance(verdict, StaleLink):
             self._link = await self._links.renew(self._grant.account, self._grant.target, self._link)
-            try:
-                answer = await self._ask_first(method, headers)
-            except LinkRejectedError:
-                raise ValtResponseError("the media server refused a fresh link") from None
-        self._answer = answer
-        return answer
+            verdict, response = await self._first(request)
+        if not isinstance(verdict, Usable):
+            raise _error(verdict)
+        self._response = response
+        self._body = verdict.body
+        return verdict, response.headers
 
-    async def relay(self, viewer: ClientStream) -> None:
-        """Move the whole body. SourceLostError where it cannot go on; ViewerIdleError; ConnectionError."""
-        if self._promise is None:
-            viewer.disable_stall_timeout()
+    async def relay(self, client: ClientStream) -> None:
+        """Move the whole body. Raises BodyLostError if it cannot go on, ClientIdleError or ConnectionError."""
         failures = 0
-        while self._answer is not None:
-            before, reason = viewer.bytes, "short"
+        while self._response is not None:
+            if self._body is None or not self._body.can_continue:
+                client.disable_stall_timeout()
+            before, reason = client.sent, "short"
             try:
-                await self._answer.relay(viewer, self._skip, self._left(viewer))
-                if self._is_done(viewer):
-                    return
-            except MediaBrokenError as error:
+                await self._response.relay(client, self._skip, self._left(client))
+                if not self._left(client):
+                    return  # a body of unknown length, or of several parts, ends where the response ends
+            except BodyInterruptedError as error:
                 reason = error.reason
             except ClientStalledError:
-                self._answer.abort()
-                await viewer.wait_writable()
+                self._response.close()
+                await client.wait_writable()
                 reason = "idle"
-            self._answer.abort()
-            failures = await self._resume(reason, failures if viewer.bytes == before else 0, viewer)
+            self._response.close()
+            failures = await self._resume(reason, failures if client.sent == before else 0, client)
 
     @property
-    def fast(self) -> bool:
-        """Whether the answer came on a connection that a pump can read."""
-        return self._answer is not None and self._answer.fast
+    def spliced(self) -> bool:
+        """Whether the response's body can be moved from socket to socket."""
+        return self._response is not None and self._response.spliced
 
-    def abort(self) -> None:
-        if self._answer is not None:
-            self._answer.abort()
+    def close(self) -> None:
+        """Stop reading from the media server."""
+        if self._response is not None:
+            self._response.close()
 
-    async def _ask_first(self, method: str, headers: Mapping[str, str]) -> MediaAnswer:
+    async def _first(self, request: MediaRequest) -> tuple[Verdict, MediaResponse]:
         try:
-            answer = await self._media.ask(method, self._link, headers)
+            response = await self._get(self._link, request.headers)
         except ValtUnavailableError:
-            # A connection that broke before or inside the head: nothing has been sent on, so once more does no harm.
-            await self._pause(1)
-            answer = await self._media.ask(method, self._link, headers)
-        try:
-            self._judge_first(answer, method, headers.get("Range"))
-        except GatewayError:
-            answer.abort()
-            raise
-        return answer
+            # The connection failed before the end of the head. Nothing has been sent, so the request can be repeated.
+            await self._wait(1)
+            response = await self._get(self._link, request.headers)
+        verdict = evaluate(request, response.status, response.headers)
+        if not isinstance(verdict, Usable):
+            response.close()
+        return verdict, response
 
-    def _judge_first(self, answer: MediaAnswer, method: str, asked: str | None) -> None:
-        status = answer.status
-        if status in (401, 403):
-            raise LinkRejectedError("the media server refused a link")
-        if status in (404, 410):
-            raise VideoNotFoundError(f"the media server answered HTTP {status}")
-        if status == 429 or status >= 500:
-            raise ValtUnavailableError(f"the media server answered HTTP {status}")
-        if status not in _PASSED or answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise ValtResponseError(f"the media server answered HTTP {status} in a way that is not media")
-        promised = resume.promise(status, answer.headers)
-        if not resume.is_consistent(promised, status, answer.headers, asked if method == "GET" else None):
-            raise ValtResponseError("the media server answered with other bytes than were asked for")
-        self._promise = promised if method == "GET" else None
-
-    async def _resume(self, reason: str, failures: int, viewer: ClientStream) -> int:
-        """Ask for the rest until there is an answer that continues. Returns the failures in a row so far."""
-        left_alone = 0.0
-        while self._promise is not None and failures < self._tries:
-            await self._pause(failures, left_alone)
-            left_alone, failures = 0.0, failures + 1
-            at = self._promise.first + viewer.bytes
+    async def _resume(self, reason: str, failures: int, client: ClientStream) -> int:
+        """Request the rest until there is a usable response. Returns the number of failures in a row so far."""
+        retry_after = 0.0
+        while self._body is not None and self._body.is_identified and failures < self._tries:
+            await self._wait(failures, retry_after)
+            retry_after, failures = 0.0, failures + 1
+            request = resume_request(self._body, self._body.first + client.sent)
+            verdict: Verdict | None = None
             try:
-                told = await self._ask_rest(self._promise, at)
-                if isinstance(told, resume.StaleLink):
+                verdict = await self._rest(request)
+                if isinstance(verdict, StaleLink):
                     self._observer.on_event(StreamResumed(reason, "failed"))
                     reason = "link_refused"
                     self._link = await self._links.renew(self._grant.account, self._grant.target, self._link)
-                    told = await self._ask_rest(self._promise, at)
+                    verdict = await self._rest(request)
             except VideoNotFoundError:
-                raise SourceLostError("gone") from None
+                raise BodyLostError("gone") from None
             except CircuitOpenError as error:
-                told, left_alone = resume.TryAgain(), error.retry_after or 0.0
+                retry_after = error.retry_after or 0.0
             except GatewayError:
-                told = resume.TryAgain()
-            if isinstance(told, resume.Complete):
+                pass
+            if isinstance(verdict, Complete):
                 return failures
-            if isinstance(told, resume.Continues):
+            if isinstance(verdict, Usable):
                 self._record.count_resume()
                 self._observer.on_event(StreamResumed(reason, "ok"))
                 return failures
             self._observer.on_event(StreamResumed(reason, "failed"))
-            if isinstance(told, resume.Changed):
-                raise SourceLostError("changed")
-        raise SourceLostError("gone")
+            if isinstance(verdict, NotFound | Unusable):
+                raise BodyLostError("gone" if isinstance(verdict, NotFound) else "changed")
+        raise BodyLostError("gone")
 
-    async def _ask_rest(self, promised: resume.Representation, at: int) -> resume.Answer:
-        """Ask once. An answer that continues is the one to relay from then on; where there is nothing left, none is."""
-        answer = await self._media.ask("GET", self._link, resume.resume_headers(promised, at))
-        told = resume.judge(promised, at, answer.status, answer.headers)
-        if isinstance(told, resume.Continues):
-            self._promise, self._answer, self._skip = told.promise, answer, told.skip
-            return told
-        answer.abort()
-        if isinstance(told, resume.Complete):
-            self._answer = None
-        return told
+    async def _rest(self, request: MediaRequest) -> Verdict:
+        """Request the rest once. A usable response is the one to relay from then on; with Complete there is none."""
+        response = await self._get(self._link, request.headers)
+        verdict = evaluate(request, response.status, response.headers)
+        if isinstance(verdict, Usable):
+            self._body, self._response, self._skip = verdict.body, response, verdict.skip
+            return verdict
+        response.close()
+        if isinstance(verdict, Complete):
+            self._response = None
+        return verdict
 
-    async def _pause(self, failures: int, left_alone: float = 0.0) -> None:
-        await self._clock.sleep(resume.pause(failures, left_alone, random.random()))  # noqa: S311 jitter, no secret
+    async def _wait(self, failures: int, retry_after: float = 0.0) -> None:
+        await self._clock.sleep(pause(failures, retry_after, random.random()))  # noqa: S311 jitter, not a secret
 
-    def _left(self, viewer: ClientStream) -> int | None:
-        """How many bytes are still promised; no more are passed on, whatever the server sends."""
-        end = None if self._promise is None else self._promise.end
-        return None if end is None or self._promise is None else end - self._promise.first - viewer.bytes
+    def _left(self, client: ClientStream) -> int | None:
+        """How many bytes the client was promised and does not have; None if unknown. It is never sent more."""
+        if self._body is None or self._body.end is None:
+            return None
+        return self._body.end - self._body.first - client.sent
 
-    def _is_done(self, viewer: ClientStream) -> bool:
-        """Whether the body ended at its end. One of unknown length, or multipart, ends where it ends."""
-        return not self._left(viewer)
+
+def _error(verdict: Verdict) -> GatewayError:
+    """Returns what a verdict on the first response is to the client."""
+    match verdict:
+        case NotFound(status):
+            return VideoNotFoundError(f"the media server responded with HTTP {status}")
+        case TryAgain(status):
+            return ValtUnavailableError(f"the media server responded with HTTP {status}")
+        case Unusable(reason):
+            return ValtResponseError(reason)
+        case _:
+            return ValtResponseError("the media server refused a fresh link")

@@ -1,151 +1,223 @@
-"""When a body breaks off: what to ask next, and whether an answer continues the same file. Pure.
+"""Decides what a media server's response means: for a client's request, and for the rest of an interrupted body.
 
-Two answers are combined only if they are of one file: RFC 9110, 15.3.7.3, wants the same strong validator; where the
-media server gives none, total length and Last-Modified must agree.
+How it works: every response, the first of a stream and any later one, is judged by *evaluate* against the request that
+was sent. It returns Usable only if the response's fields agree with its status, with each other and with the request.
+A later response must besides be of the same file: no validator (ETag, Last-Modified, total length, media type) may
+differ, and there must be evidence that it is the same, which is a strong ETag (RFC 9110, section 15.3.7.3), or without
+one the same length and Last-Modified. So a client receives the bytes of one file at the positions that its head states,
+or sees a failure. The module does no I/O.
 """
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
 
-MAX_SKIP = 64 * 1024 * 1024
-"""Bytes discarded at most to reach a point again with a server that ignores Range."""
+from multidict import MultiMapping
 
-_FIRST_PAUSE, _PAUSE_GROWS, _LONGEST_PAUSE = 0.2, 5.0, 30.0
-"""Seconds, a factor, seconds. Five tries wait for a quarter to half a minute between them, and up to a whole one where
-VALT is left alone: time for it to restart, while who watches sees what the player has read ahead."""
+from gateway.delivery.http_fields import (
+    RangeSpec,
+    content_length,
+    content_range,
+    is_identity,
+    media_type,
+    unsatisfied_total,
+)
+from gateway.delivery.verdicts import (
+    MAX_SKIP,
+    Complete,
+    MediaRequest,
+    NotFound,
+    Representation,
+    StaleLink,
+    TryAgain,
+    Unusable,
+    Usable,
+    Verdict,
+)
 
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
-_UNSATISFIED = re.compile(r"bytes \*/(\d{1,19})", re.ASCII)
-_SINGLE = re.compile(r"bytes=[ \t]*(\d{1,19})?-(\d{1,19})?[ \t]*", re.ASCII | re.IGNORECASE)
+_FIRST_PAUSE, _PAUSE_FACTOR, _MAX_PAUSE = 0.2, 5.0, 30.0
+"""Seconds, a factor, seconds. Five tries wait for 15 to 30 seconds in all, and up to a minute if VALT's circuit breaker
+is open: enough for VALT to restart, while the viewer sees what the player has buffered."""
 
-
-@dataclass(slots=True)
-class Representation:
-    """What the head that the client has seen promised: bytes *first* up to but not including *end* of one file.
-    *end* and *total* are None while the length is unknown."""
-
-    first: int
-    end: int | None
-    total: int | None
-    etag: str | None
-    last_modified: str | None
-
-    @property
-    def strong(self) -> str | None:
-        return self.etag if self.etag and not self.etag.startswith("W/") else None
-
-
-@dataclass(frozen=True, slots=True)
-class Continues:
-    """The same file from the byte asked for, after *skip* bytes that are already had."""
-
-    skip: int
-    promise: Representation
+_SINGLE_VALUED = ("Content-Range", "Content-Type", "Content-Length", "ETag", "Last-Modified")
+_MULTIPART = "multipart/byteranges"
 
 
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """There is nothing after the point that was reached."""
+def resume_request(body: Representation, position: int) -> MediaRequest:
+    """Returns the request for the rest of *body* from byte *position* of the file."""
+    last = None if body.end is None else body.end - 1
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={position}-{'' if last is None else last}"}
+    if body.strong_etag:
+        headers["If-Range"] = body.strong_etag
+    return MediaRequest(headers, (RangeSpec(position, last),), continues=body, position=position)
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """Not the same file, or no way to be sure: the body must be cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class StaleLink:
-    """401 or 403: another link is needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class TryAgain:
-    """The server could not answer now."""
-
-
-Answer = Continues | Complete | Changed | StaleLink | TryAgain
-
-
-def promise(status: int, headers: Mapping[str, str]) -> Representation | None:
-    """What a head promises; None where its body cannot be resumed (multipart, or a 206 that makes no sense)."""
-    etag, modified = headers.get("ETag"), headers.get("Last-Modified")
-    length = _length(headers)
-    if status == 200:
-        return Representation(0, length, length, etag, modified)
-    span = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "")) if status == 206 else None
-    if span is None:
-        return None
-    first, last, total = int(span[1]), int(span[2]), None if span[3] == "*" else int(span[3])
-    if last < first or (total is not None and last >= total) or length not in (None, last + 1 - first):
-        return None
-    return Representation(first, last + 1, total, etag, modified)
-
-
-def is_consistent(got: Representation | None, status: int, headers: Mapping[str, str], asked: str | None) -> bool:
-    """Whether a 206 that promises *got* answers the *asked* Range: nobody is given other bytes than he asked for."""
-    if status != 206 or headers.get("Content-Type", "").lower().startswith("multipart/byteranges"):
-        return status != 206 or asked is not None
-    single = _SINGLE.fullmatch(asked or "")
-    if got is None or single is None:
-        # Several ranges may lawfully be answered by one (RFC 9110, 15.3.7.2).
-        return got is not None and asked is not None
-    first, last = single[1], single[2]
-    if first is not None:
-        return got.first == int(first) and (last is None or (got.end or 0) <= int(last) + 1)
-    return got.total is None or (got.end == got.total and got.first == max(0, got.total - int(last or 0)))
-
-
-def resume_headers(promised: Representation, at: int) -> dict[str, str]:
-    """The headers that ask for the rest from byte *at* of the file."""
-    last = "" if promised.end is None else str(promised.end - 1)
-    headers = {"Accept-Encoding": "identity", "Range": f"bytes={at}-{last}"}
-    if promised.strong:
-        headers["If-Range"] = promised.strong
-    return headers
-
-
-def judge(promised: Representation, at: int, status: int, headers: Mapping[str, str]) -> Answer:
-    """What the answer to *ask_from* means for a body that has reached byte *at* of the file."""
+def evaluate(request: MediaRequest, status: int, headers: MultiMapping[str]) -> Verdict:
+    """Returns what a response to *request* means."""
     if status in (401, 403):
         return StaleLink()
-    if status in (408, 429) or status >= 500:
-        return TryAgain()
+    if status in (404, 410):
+        return NotFound(status)
+    if status in (408, 425, 429) or status >= 500:
+        return TryAgain(status)
+    fault = _contradiction(status, headers)
+    if fault is not None:
+        return Unusable(fault)
+    if status in (304, 412):
+        return _precondition(request, status)
     if status == 416:
-        nothing_left = _UNSATISFIED.fullmatch(headers.get("Content-Range", ""))
-        whole = nothing_left is not None and int(nothing_left[1]) == at and promised.end is None
-        return Complete() if whole else Changed()
-    got = promise(status, headers)
-    if got is None or not _same_file(promised, got):
-        return Changed()
-    end = promised.end if promised.end is not None else got.total
-    skip = at - got.first
-    if skip == 0 or (status == 200 and skip <= MAX_SKIP):
-        return Continues(skip, replace(promised, end=end, total=got.total))
-    return Changed()
+        return _nothing_selected(request, headers)
+    if status == 206 and _name(headers) == _MULTIPART:
+        return _several_parts(request, headers)
+    body = _representation(status, headers)
+    if body is None:
+        return Unusable("the Content-Range or Content-Length of a response is missing or not valid")
+    if status == 206 and not _was_requested(request, body):
+        return Unusable("the response has other bytes than were requested")
+    if request.continues is not None:
+        return _continuation(request, request.continues, status, body)
+    if status == 206 and (request.ranges is None or request.method == "HEAD"):
+        # The whole file, or for HEAD any part of it, is described as a 200 describes it.
+        return Usable(200, replace(body, first=0, end=body.total))
+    return Usable(status, body)
 
 
-def pause(failures: int, left_alone: float, chance: float) -> float:
-    """Seconds before the rest is asked for again after so many *failures* in a row without progress.
+def pause(failures: int, retry_after: float, jitter: float) -> float:
+    """Returns the seconds to wait before the rest is requested again after *failures* in a row without progress.
 
-    *left_alone*: seconds for which VALT will not be asked for another link. *chance*, from 0 to 1, keeps those whose
-    bodies broke off together from coming back together.
+    *retry_after*: seconds for which VALT's circuit breaker stays open. *jitter*, from 0 to 1, spreads the streams that
+    were interrupted together.
     """
     if not failures:
         return 0.0
-    backoff = _FIRST_PAUSE * _PAUSE_GROWS ** min(failures - 1, 10)
-    return min(_LONGEST_PAUSE, left_alone + backoff * (0.5 + chance / 2))
+    backoff = _FIRST_PAUSE * _PAUSE_FACTOR ** min(failures - 1, 10)
+    return min(_MAX_PAUSE, retry_after + backoff * (0.5 + jitter / 2))
 
 
-def _same_file(had: Representation, got: Representation) -> bool:
-    if had.total is not None and got.total is not None and had.total != got.total:
+def _contradiction(status: int, headers: MultiMapping[str]) -> str | None:
+    """Returns what is wrong with a response whatever was requested, or None."""
+    if status not in (200, 206, 304, 412, 416):
+        return f"the media server responded with HTTP {status}"
+    for name in _SINGLE_VALUED:
+        if len(set(headers.getall(name, ()))) > 1:
+            return f"the response has two values of {name}"
+    for coding in headers.getall("Content-Encoding", ()):
+        if not is_identity(coding):
+            return "the response is compressed"
+    for coding in headers.getall("Transfer-Encoding", ()):
+        if coding.strip(" \t").lower() != "chunked":
+            return "the response has a transfer coding besides chunked"
+    if status == 200 and ("Content-Range" in headers or _name(headers) == _MULTIPART):
+        return "the response is a part, and its status is 200"
+    return None
+
+
+def _precondition(request: MediaRequest, status: int) -> Verdict:
+    """Judges 304 and 412, which only a condition of the client's can cause."""
+    causes = ("If-None-Match", "If-Modified-Since") if status == 304 else ("If-Match", "If-Unmodified-Since")
+    if any(name in request.headers for name in causes):
+        return Usable(status)
+    return Unusable(f"the media server responded with HTTP {status} to a request without a condition")
+
+
+def _nothing_selected(request: MediaRequest, headers: MultiMapping[str]) -> Verdict:
+    """Judges a 416: past the file's end, or for HEAD an empty file."""
+    stated = headers.get("Content-Range")
+    total = None if stated is None else unsatisfied_total(stated)
+    if request.ranges is None or (stated is not None and total is None):
+        return Unusable("a 416 contradicts the request or its own Content-Range")
+    if request.continues is not None:
+        had = request.continues
+        at_end = had.end is None and total == request.position and had.strong_etag is not None
+        return Complete() if at_end and headers.get("ETag", had.etag) == had.etag else Unusable("the file has changed")
+    if request.method == "HEAD":
+        body = Representation(0, 0, 0)
+        return Usable(200, body) if total == 0 else Unusable("the first byte of a file is said not to exist")
+    return Usable(416)
+
+
+def _several_parts(request: MediaRequest, headers: MultiMapping[str]) -> Verdict:
+    """Judges multipart/byteranges, which must not answer a single range (RFC 9110, section 15.3.7.2)."""
+    stated = media_type(headers["Content-Type"])
+    if request.ranges is None or len(request.ranges) < 2 or stated is None or stated.boundary is None:
+        return Unusable("several parts were not requested, or have no boundary")
+    if "Content-Range" in headers:
+        return Unusable("a response of several parts has a Content-Range of its own")
+    described = Representation(0, None, None, headers.get("ETag"), headers.get("Last-Modified"))
+    if "If-Range" in request.headers and not _holds_if_range(request.headers["If-Range"], described):
+        return Unusable("the response does not answer the request's If-Range")
+    return Usable(206)
+
+
+def _representation(status: int, headers: MultiMapping[str]) -> Representation | None:
+    """Returns which bytes of which file a 200 or 206 has, or None if its fields do not say so."""
+    stated = headers.get("Content-Length")
+    length = None if stated is None else content_length(stated)
+    if stated is not None and length is None:
+        return None
+    first, end, total = 0, length, length
+    if status == 206:
+        part = content_range(headers.get("Content-Range", ""))
+        if part is None or length not in (None, part.end - part.first):
+            return None
+        first, end, total = part.first, part.end, part.total
+    ranges = status == 206 or "bytes" in headers.get("Accept-Ranges", "").lower()
+    return Representation(
+        first, end, total, headers.get("ETag"), headers.get("Last-Modified"), _name(headers) or None, ranges
+    )
+
+
+def _was_requested(request: MediaRequest, body: Representation) -> bool:
+    """Whether the part that a 206 has lies in what was requested; of several ranges it may have one, or span some."""
+    if "If-Range" in request.headers and not _holds_if_range(request.headers["If-Range"], body):
         return False
-    if had.strong or got.strong:
-        return had.strong == got.strong
-    same_length = had.total is not None and had.total == got.total
-    return same_length and had.last_modified is not None and had.last_modified == got.last_modified
+    end = body.end or 0
+    if request.ranges is None:
+        return body.first == 0 and end == body.total
+    if len(request.ranges) == 1:
+        bounds = request.ranges[0].bounds(body.total)
+        return bounds is not None and body.first == bounds[0] and end <= bounds[1]
+    selected = [bounds for spec in request.ranges if (bounds := spec.bounds(body.total)) is not None]
+    return any(first <= body.first for first, _ in selected) and any(end <= last for _, last in selected)
 
 
-def _length(headers: Mapping[str, str]) -> int | None:
-    text = headers.get("Content-Length", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else None
+def _holds_if_range(condition: str, body: Representation) -> bool:
+    """Whether a 206 of *body* may answer a request with this If-Range (RFC 9110, section 13.1.5): an ETag must be
+    strong and the response's, a date must be its Last-Modified. What the response does not state is not judged."""
+    if condition.startswith(('"', "W/")):
+        return body.etag in (None, condition) and not condition.startswith("W/")
+    try:
+        return body.last_modified is None or parsedate_to_datetime(condition) == parsedate_to_datetime(
+            body.last_modified
+        )
+    except ValueError:
+        return False
+
+
+def _continuation(request: MediaRequest, had: Representation, status: int, body: Representation) -> Verdict:
+    """Judges a later response: whether it is of the same file and reaches the position."""
+    skip = request.position - body.first
+    if not _is_same_file(had, body) or (skip and (status == 206 or skip > MAX_SKIP)):
+        return Unusable("the file has changed")
+    end = had.end if had.end is not None else body.total
+    if body.end is not None and body.end <= request.position:
+        return Complete() if end == request.position else Unusable("the file has changed")
+    return Usable(status, replace(had, end=end, total=body.total or had.total, ranges=status == 206), skip)
+
+
+def _is_same_file(had: Representation, body: Representation) -> bool:
+    pairs = (
+        (had.total, body.total),
+        (had.etag, body.etag),
+        (had.last_modified, body.last_modified),
+        (had.media_type, body.media_type),
+    )
+    if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+        return False
+    if had.strong_etag or body.strong_etag:
+        return had.strong_etag == body.strong_etag
+    return None not in (had.total, body.total, had.last_modified, body.last_modified)
+
+
+def _name(headers: MultiMapping[str]) -> str:
+    stated = media_type(headers.get("Content-Type", ""))
+    return "" if stated is None else stated.name

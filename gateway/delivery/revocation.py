@@ -1,4 +1,4 @@
-"""Running streams end when what allowed them goes: a sign-out, a revocation, a session's end, a changed rule.
+"""Ends running streams when what allowed them ends: a sign-out, a revocation, a session's end, a changed rule.
 
 A bearer token's own expiry does not end a stream that it opened: its holder would be allowed again at once.
 """
@@ -15,22 +15,23 @@ from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Observer, Policy, Store
 
 REVOKED = "revoked"
-_LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
 
 
 def is_void(stream: Stream, store: Store, now: float) -> bool:
-    """Whether what vouched for the stream's person is void at *now*, Unix seconds."""
+    """Whether the identity of the stream is no longer valid at *now*, Unix seconds: its session was signed out or has
+    expired, or it was revoked after it was issued."""
     identity = stream.grant.identity
     if identity.session is not None and store.is_signed_out(identity.session):
         return True
     if identity.kind is IdentityKind.SESSION and identity.expires_at is not None and identity.expires_at <= now:
         return True
     revoked_at = store.revoked_at(identity.subject, *identity.revocation_keys)
-    return revoked_at is not None and revoked_at >= _since(identity, stream)
+    return revoked_at is not None and revoked_at >= _issued_at(identity, stream)
 
 
 class Revocation:
-    """Looks at the running streams every second. What fails in it is told, and tried again at the next look."""
+    """Checks the running streams every second. A failure is logged, and the next check tries again."""
 
     def __init__(self, streams: Streams, store: Store, clock: Clock, observer: Observer) -> None:
         self._streams = streams
@@ -39,54 +40,56 @@ class Revocation:
         self._observer = observer
 
     async def run(self) -> None:
-        """Cut the streams whose person's proof is void, for as long as there are any."""
+        """Reset the streams whose identity is void, until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            with self._told():
+            await asyncio.sleep(_CHECK_SECONDS)
+            with self._log_failure():
                 self._streams.end(REVOKED, partial(is_void, store=self._store, now=self._clock.now()))
 
-    async def decide_again(self, policy: Policy, vouched: Callable[[Identity], bool], decided: set[Stream]) -> None:
-        """Cut the streams whose person is no longer *vouched* for, and those that *policy*, the rules as they are now,
-        would not grant as they run. What cannot be found out because VALT is down, slow or overrun is left running: it
-        was granted when it could be. *decided* gathers what the rules allow and is passed over."""
-        with self._told():
+    async def decide_again(self, policy: Policy, is_valid: Callable[[Identity], bool], allowed: set[Stream]) -> None:
+        """Reset the streams whose identity is not valid any more, and those that *policy*, the rules in force, would
+        not grant as they run. A stream is left running if that cannot be decided because VALT does not respond.
+
+        *allowed* holds the streams that are not to be checked; those that pass are added.
+        """
+        with self._log_failure():
             for stream in self._streams:
-                if stream not in decided and await _is_over(stream, policy, vouched, decided):
+                if stream not in allowed and await _is_over(stream, policy, is_valid, allowed):
                     stream.end(REVOKED)
 
     async def settle(
-        self, policy: Policy, vouched: Callable[[Identity], bool], seconds: float, in_force: Callable[[], bool]
+        self, policy: Policy, is_valid: Callable[[Identity], bool], seconds: float, in_force: Callable[[], bool]
     ) -> None:
-        """Likewise for *seconds*, while *policy* is *in_force*: what the rules before it granted may begin after they
-        have gone, for as long as VALT keeps it waiting."""
-        decided, until, last = set[Stream](), self._clock.monotonic() + seconds, False
+        """Repeat *decide_again* for *seconds*, while *policy* is *in_force*: a request that the previous rules granted
+        may become a stream later, for as long as VALT keeps it waiting."""
+        allowed, until, last = set[Stream](), self._clock.monotonic() + seconds, False
         while in_force() and not last:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_CHECK_SECONDS)
             last = self._clock.monotonic() >= until
-            await self.decide_again(policy, vouched, decided)
+            await self.decide_again(policy, is_valid, allowed)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _log_failure(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            told = f"revocation has to be tried again: {type(error).__name__}"
-            self._observer.on_event(LogEvent("error", told))
+            message = f"checking the running streams failed and will be repeated: {type(error).__name__}"
+            self._observer.on_event(LogEvent("error", message))
 
 
-def _since(identity: Identity, stream: Stream) -> float:
+def _issued_at(identity: Identity, stream: Stream) -> float:
     return stream.opened_at if identity.issued_at is None else identity.issued_at
 
 
-async def _is_over(stream: Stream, policy: Policy, vouched: Callable[[Identity], bool], decided: set[Stream]) -> bool:
+async def _is_over(stream: Stream, policy: Policy, is_valid: Callable[[Identity], bool], allowed: set[Stream]) -> bool:
     old = stream.grant
     try:
-        new = await policy.decide(old.identity, old.recording, old.video) if vouched(old.identity) else None
+        new = await policy.decide(old.identity, old.recording, old.video) if is_valid(old.identity) else None
     except (ValtError, BusyError):
         return False
     except GatewayError:
         new = None
     if new is None or (new.account, new.delivery) != (old.account, old.delivery):
         return True
-    decided.add(stream)
+    allowed.add(stream)
     return False

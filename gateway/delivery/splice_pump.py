@@ -1,28 +1,30 @@
-"""Moving a body from one socket to another inside the event loop, without a transport or a task switch a piece.
+"""Moves a body from a media server's socket to a client's, inside the event loop.
 
-Over http the kernel moves it: splice(2) from socket to pipe to socket, so that no byte is copied into this process.
-Over https the decrypted bytes pass through one scratch buffer that all pumps of the loop share. Flow control is exact:
-what the viewer's socket does not take is not read from the media server. A pipe is held only while something is in it.
+How it works: the pump is a state machine driven by the event loop's readiness callbacks; there is no task switch for
+each piece. Over http the kernel moves the bytes: splice(2) from the media server's socket into a pipe and from the pipe
+into the client's socket, so that none is copied into this process. Over https the decrypted bytes pass through one
+scratch buffer that all pumps share. In both cases the pump reads only what the client's socket has taken, so a slow
+client slows the media server down, and it holds a pipe only while there are bytes in it.
+
+At any time the pump waits for one side: for the media server's socket to be readable (_readable) or for the client's to
+be writable (_writable). A turn moves at most _TURN bytes, less if many pumps are running, so that the event loop comes
+to other connections in between. One timer watches for progress: if the side that is waited for does nothing for its
+timeout, the pump ends with UpstreamEndedError("stalled") or ClientStalledError.
 """
 
 import asyncio
 import os
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.delivery.client_stream import ClientSocket, ClientStalledError
-from gateway.delivery.connection_pool import Connection
-from gateway.delivery.pipe_pool import Pipe, Pipes
+from gateway.delivery.connection import Connection
+from gateway.delivery.pipe_pool import Pipe, PipePool
 
-_AT_ONCE, _LEAST_AT_ONCE = 1024 * 1024, 256 * 1024
-"""Bytes that a stream moves at one go at most, so that every one has its turn, and what that shrinks to beside many."""
-_AT_ONCE_OF_ALL = 16 * 1024 * 1024
-"""Likewise in one turn of the event loop, by all streams: it is what a new one waits for."""
 _SPLICE_FLAGS = 1 | 2  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK, splice(2)
-_WANTS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_pipes = Pipes()
-_scratch = memoryview(bytearray(256 * 1024))
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class UpstreamEndedError(Exception):
@@ -33,61 +35,86 @@ class UpstreamEndedError(Exception):
         self.reason = reason
 
 
+@dataclass(slots=True, eq=False)
+class PumpResources:
+    """What all pumps of an event loop share. Sizes are bytes."""
+
+    pipes: PipePool = field(default_factory=PipePool)
+    scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(1024 * 1024)), repr=False)
+    turn: int = 1024 * 1024
+    """How much a pump moves at most before the event loop serves others."""
+    min_turn: int = 256 * 1024
+    """What that is reduced to at most when many pumps run."""
+    turn_of_all: int = 16 * 1024 * 1024
+    """How much all pumps together move in one iteration of the event loop: a new request waits that long."""
+    running: int = 0
+    """How many pumps are running."""
+
+
+SHARED = PumpResources()
+
+
 class SplicePump:
-    """Moves *count* bytes from *upstream*'s socket to *outlet*; *moved* is told of each portion the viewer's kernel
-    took.
+    """Moves *count* bytes from *upstream* to *client*; calls *on_sent* with the size of each portion that the client's
+    kernel took.
 
-    *read_timeout*: seconds of the media server's silence. *write_timeout*: seconds for which the viewer takes nothing.
+    *read_timeout*: seconds in which the media server sends nothing. *write_timeout*: seconds in which the client takes
+    nothing.
     """
-
-    running = 0
-    """How many there are at work now."""
 
     def __init__(
         self,
         upstream: Connection,
-        outlet: ClientSocket,
+        client: ClientSocket,
         count: int,
-        moved: Callable[[int], None],
+        on_sent: Callable[[int], None],
         *,
         read_timeout: float,
         write_timeout: float,
+        shared: PumpResources = SHARED,
     ) -> None:
         self._loop = upstream.loop
         self._upstream = upstream
-        self._outlet = outlet
+        self._client = client
         self._left = count
-        self._moved = moved
-        self._timeouts = {True: read_timeout, False: write_timeout}
+        self._on_sent = on_sent
+        self._read_timeout = read_timeout
+        self._write_timeout = write_timeout
+        self._shared = shared
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self._pending = b""
+        self._unsent = b""
         self._pipe: Pipe | None = None
         self._in_pipe = 0
         self._reading: bool | None = None
-        self._progress = self._loop.time()
+        self._last_progress = self._loop.time()
         self._fill = self._receive if upstream.encrypted else self._splice
 
+    def __repr__(self) -> str:
+        waiting_for = {True: "upstream", False: "client", None: "nothing"}[self._reading]
+        return f"<SplicePump left={self._left} in_pipe={self._in_pipe} waiting_for={waiting_for}>"
+
     async def run(self) -> None:
-        """UpstreamEndedError; ViewerRestsError; ConnectionError where the viewer has gone."""
+        """Move all bytes. Raises UpstreamEndedError, ClientStalledError, or ConnectionError if the client has gone."""
         timer = self._upstream.timer
-        timer.set(self._progress + min(self._timeouts.values()), self._watch)
-        SplicePump.running += 1
+        timer.set(self._last_progress + min(self._read_timeout, self._write_timeout), self._check_progress)
+        self._shared.running += 1
         try:
             self._writable()
             await self._done
         finally:
-            SplicePump.running -= 1
+            self._shared.running -= 1
             timer.clear()
             self._wait_for(None)
             self._drop_pipe()
 
     def _readable(self) -> None:
-        """Move what the media server's socket has, then wait for whichever side is behind."""
-        budget = min(_AT_ONCE, max(_LEAST_AT_ONCE, _AT_ONCE_OF_ALL // SplicePump.running))
+        """Move what the media server's socket holds, then wait for the side that is behind."""
+        shared = self._shared
+        budget = min(shared.turn, max(shared.min_turn, shared.turn_of_all // shared.running))
         while budget > 0:
             try:
                 arrived, more = self._fill(budget)
-            except _WANTS:
+            except _WOULD_BLOCK:
                 break
             except OSError:
                 self._finish(UpstreamEndedError("dropped"))
@@ -103,56 +130,60 @@ class SplicePump:
         else:
             if self._upstream.encrypted:
                 # What OpenSSL has decrypted already makes no socket readable.
-                self._loop.call_soon(self._again)
-        self._give_back_pipe()
+                self._loop.call_soon(self._continue)
+        self._release_pipe()
         self._wait_for(True)
 
     def _writable(self) -> None:
-        """The viewer's socket takes more: first what he is owed, then what the media server has by now."""
+        """Send what is waiting for the client, then move what the media server's socket holds by now."""
         if self._flush():
             self._readable()
 
     def _flush(self) -> bool:
-        """Give the viewer's socket what there is. Whether it took all, and there is more to come."""
+        """Write what is waiting to the client's socket. Returns whether it took all of it and there is more to come."""
         if self._done.done():
             return False
         try:
-            while self._pending:
-                self._took(os.write(self._outlet.descriptor, self._pending))
+            while self._unsent:
+                taken = os.write(self._client.descriptor, self._unsent)
+                self._unsent = self._unsent[taken:]
+                self._count(taken)
             while self._in_pipe and self._pipe is not None:
-                taken = os.splice(self._pipe.reading, self._outlet.descriptor, self._in_pipe, flags=_SPLICE_FLAGS)
+                taken = os.splice(self._pipe.reading, self._client.descriptor, self._in_pipe, flags=_SPLICE_FLAGS)
                 self._in_pipe -= taken
                 self._count(taken)
         except BlockingIOError:
             self._wait_for(False)
             return False
         except OSError as error:
-            self._finish(ConnectionResetError(f"the viewer has gone: {type(error).__name__}"))
+            self._finish(ConnectionResetError(f"the client has gone: {type(error).__name__}"))
             return False
         if self._left <= 0:
             self._finish(None)
         return self._left > 0
 
     def _splice(self, budget: int) -> tuple[int, bool]:
-        """How much has arrived, of *budget* bytes at most, and whether there may be more."""
+        """Fill the pipe with at most *budget* bytes. Returns how many arrived, and whether there may be more."""
         if self._pipe is None:
-            self._pipe = _pipes.take()
+            self._pipe = self._shared.pipes.take()
         limit = min(budget, self._pipe.size, self._left)
         arrived = os.splice(self._upstream.sock.fileno(), self._pipe.writing, limit, flags=_SPLICE_FLAGS)
         self._in_pipe += arrived
         return arrived, arrived == limit
 
     def _receive(self, budget: int) -> tuple[int, bool]:
-        """Likewise. What is decrypted, a scratch buffer full at most, is written on at once; what does not fit stays.
+        """Decrypt at most *budget* bytes into the scratch buffer and write them to the client's socket at once. Returns
+        how many arrived, and whether there may be more. What the socket does not take is copied to *_unsent*.
 
-        One read gives one TLS record at most, 16 KiB, and recv_into costs twice as many Python calls for it.
+        A read returns at most one TLS record, 16 KiB; recv_into would take twice as many Python calls for it.
         """
-        sock: Any = self._upstream.sock  # typeshed has an SSLSocket's read return bytes where it fills a buffer, too
-        filled, limit, more = 0, min(budget, len(_scratch), self._left), True
+        scratch = self._shared.scratch
+        sock: Any = self._upstream.sock  # typeshed declares that read returns bytes; with a buffer it returns a number
+        filled, limit, more = 0, min(budget, len(scratch), self._left), True
         while filled < limit:
             try:
-                arrived = sock.read(limit - filled, _scratch[filled:limit])
-            except _WANTS:
+                arrived = sock.read(limit - filled, scratch[filled:limit])
+            except _WOULD_BLOCK:
                 if filled:
                     more = False
                     break
@@ -163,49 +194,45 @@ class SplicePump:
         written = 0
         try:
             while written < filled:
-                taken = os.write(self._outlet.descriptor, _scratch[written:filled])
+                taken = os.write(self._client.descriptor, scratch[written:filled])
                 written += taken
                 self._count(taken)
         except BlockingIOError:
-            self._pending = bytes(_scratch[written:filled])
+            self._unsent = bytes(scratch[written:filled])
         except OSError as error:
-            self._finish(ConnectionResetError(f"the viewer has gone: {type(error).__name__}"))
+            self._finish(ConnectionResetError(f"the client has gone: {type(error).__name__}"))
         return filled, more
 
-    def _again(self) -> None:
+    def _continue(self) -> None:
         if self._reading and not self._done.done():
             self._readable()
 
-    def _took(self, taken: int) -> None:
-        self._pending = self._pending[taken:]
-        self._count(taken)
-
     def _count(self, taken: int) -> None:
         self._left -= taken
-        self._progress = self._loop.time()
-        self._moved(taken)
+        self._last_progress = self._loop.time()
+        self._on_sent(taken)
 
     def _wait_for(self, reading: bool | None) -> None:
-        """Watch the media server's socket (True), the viewer's (False), or neither."""
+        """Wait for the media server's socket (True), the client's (False), or neither."""
         if reading is self._reading:
             return
         if self._reading is False:
-            self._outlet.watch(None)
+            self._client.watch(None)
         self._reading = reading
         self._upstream.watch(self._readable if reading else None)
         if reading is False:
-            self._outlet.watch(self._writable)
+            self._client.watch(self._writable)
 
-    def _watch(self) -> None:
-        """Look how long nothing has moved, and at whom that lies."""
+    def _check_progress(self) -> None:
+        """End the pump if the side that it waits for has exceeded its timeout; else set the timer again."""
         if self._done.done():
             return
-        waiting_for_upstream = self._reading is not False
-        due = self._progress + self._timeouts[waiting_for_upstream]
-        if due <= self._loop.time():
-            self._finish(UpstreamEndedError("stalled") if waiting_for_upstream else ClientStalledError())
+        waiting_for_client = self._reading is False
+        deadline = self._last_progress + (self._write_timeout if waiting_for_client else self._read_timeout)
+        if deadline <= self._loop.time():
+            self._finish(ClientStalledError() if waiting_for_client else UpstreamEndedError("stalled"))
         else:
-            self._upstream.timer.set(due, self._watch)
+            self._upstream.timer.set(deadline, self._check_progress)
 
     def _finish(self, error: Exception | None) -> None:
         self._wait_for(None)
@@ -216,13 +243,13 @@ class SplicePump:
         else:
             self._done.set_exception(error)
 
-    def _give_back_pipe(self) -> None:
+    def _release_pipe(self) -> None:
         if self._pipe is not None and not self._in_pipe:
-            _pipes.release(self._pipe)
+            self._shared.pipes.release(self._pipe)
             self._pipe = None
 
     def _drop_pipe(self) -> None:
         if self._pipe is not None and self._in_pipe:
-            _pipes.discard(self._pipe)
+            self._shared.pipes.discard(self._pipe)
             self._pipe = None
-        self._give_back_pipe()
+        self._release_pipe()

@@ -1,47 +1,183 @@
-"""Requests to a media server, over real sockets."""
+"""MediaServer over real sockets: which path a request takes, what is sent again, and which redirects are followed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import aiohttp
+import pytest
 
 from gateway.delivery.media_server import MediaServer
+from gateway.errors import LinkRefusedError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link, Secret
-from tests.unit.delivery.lines import trusting
-from tests.unit.delivery.test_connection_pool import PLAIN, Server, media
+from gateway.valt.allowed_hosts import AllowedHosts, parse_link
+from tests.support.scripted_media import Respond, Script, ScriptedMedia, in_turn, response, scripted_media
+from tests.unit.delivery.ends import client_context
 
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+PLAIN = response("200 OK", body=b"hello")
+EMPTY = response("200 OK")
+CHUNKED = response("200 OK", "Transfer-Encoding: chunked", body=b"5\r\nhello\r\n0\r\n\r\n", length=None)
 
 
 @asynccontextmanager
-async def media_server(*responses: bytes) -> AsyncIterator[tuple[Server, MediaServer, Link]]:
-    """A server that sends *responses*, the client under test, and a link to a film there."""
-    async with media(*responses) as (server, _), aiohttp.ClientSession() as session:
-        client = MediaServer(session, trusting(), connect_timeout=10, read_timeout=10)
+async def media_server(respond: Respond) -> AsyncIterator[tuple[ScriptedMedia, MediaServer, Link]]:
+    """A media server, the client under test, and a link to a film there."""
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with scripted_media(respond) as server, aiohttp.ClientSession(connector=connector) as session:
+        hosts = AllowedHosts.of("http://localhost", [])
+        client = MediaServer(
+            session,
+            client_context(),
+            partial(parse_link, allowed_hosts=hosts, fetched_at=0.0),
+            connect_timeout=10,
+            read_timeout=2,
+        )
         try:
-            yield server, client, Link(Secret(f"http://localhost:{server.origin[2]}/film.mp4"), None, None)
+            yield server, client, Link(Secret(server.url()), None, None)
         finally:
             client.close()
 
 
-async def test_the_first_request_opens_a_connection_for_the_fast_path() -> None:
-    async with media_server(PLAIN) as (_, client, link):
-        answer = await client.ask("GET", link, {})
-        assert (answer.status, answer.fast) == (200, True)
-        answer.abort()
+async def test_the_first_request_opens_a_connection_of_the_spliced_path() -> None:
+    async with media_server(in_turn(PLAIN)) as (_, client, link):
+        media = await client.get(link, {})
+        assert (media.status, media.spliced) == (200, True)
+        media.close()
 
 
 async def test_the_second_request_uses_the_first_ones_connection() -> None:
-    empty = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-    async with media_server(empty, empty) as (server, client, link):
-        await client.ask("GET", link, {})
-        assert (await client.ask("GET", link, {})).fast
-        assert len(server.writers) == 1
+    async with media_server(in_turn(EMPTY, EMPTY)) as (server, client, link):
+        (await client.get(link, {})).close()
+        (await client.get(link, {})).close()
+        assert len(server.connections) == 1
 
 
-async def test_an_unsupported_response_is_requested_again_by_the_plain_path() -> None:
-    async with media_server(CHUNKED, CHUNKED, CHUNKED) as (_, client, link):
-        (await client.ask("GET", link, {})).abort()
-        answer = await client.ask("GET", link, {})
-        assert (answer.status, answer.fast) == (200, False)
-        answer.abort()
+async def test_a_body_that_came_with_the_head_and_is_not_wanted_leaves_the_connection_usable() -> None:
+    async with media_server(in_turn(PLAIN, PLAIN)) as (server, client, link):
+        for _ in range(2):
+            (await client.get(link, {})).close()
+        assert len(server.connections) == 1
+
+
+async def test_a_connection_that_the_server_closed_meanwhile_is_replaced_unseen() -> None:
+    async with media_server(in_turn(EMPTY, Script([], close=True), PLAIN)) as (server, client, link):
+        (await client.get(link, {})).close()
+        media = await client.get(link, {})
+        assert media.status == 200
+        media.close()
+        assert len(server.connections) == 2
+
+
+async def test_m11_a_408_on_a_reused_connection_is_no_response_to_the_request() -> None:
+    async with media_server(in_turn(EMPTY, response("408 Request Timeout"), PLAIN)) as (server, client, link):
+        (await client.get(link, {})).close()
+        media = await client.get(link, {})
+        assert media.status == 200
+        media.close()
+        assert [request.connection for request in server.requests] == [0, 0, 1]
+
+
+async def test_an_unsupported_response_is_requested_again_by_the_buffered_path_for_a_minute() -> None:
+    async with media_server(in_turn(CHUNKED, CHUNKED, CHUNKED)) as (server, client, link):
+        (await client.get(link, {})).close()
+        media = await client.get(link, {})
+        assert (media.status, media.spliced) == (200, False)
+        media.close()
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "416 X", "503 X"])
+async def test_m8_a_chunked_error_leaves_the_server_on_the_spliced_path(status: str) -> None:
+    error = response(status, "Transfer-Encoding: chunked", body=b"2\r\nno\r\n0\r\n\r\n", length=None)
+    async with media_server(in_turn(error, PLAIN)) as (server, client, link):
+        first = await client.get(link, {})
+        assert (first.status, first.spliced) == (int(status[:3]), True)
+        first.close()
+        second = await client.get(link, {})
+        assert second.spliced
+        second.close()
+        assert len(server.requests) == 2
+
+
+async def test_m8_chunked_parts_leave_the_server_on_the_spliced_path() -> None:
+    fields = ("Content-Type: multipart/byteranges; boundary=x", "Transfer-Encoding: chunked")
+    parts = response("206 Partial Content", *fields, body=b"0\r\n\r\n", length=None)
+    async with media_server(in_turn(parts, parts, PLAIN)) as (_, client, link):
+        first = await client.get(link, {"Range": "bytes=0-1,4-5"})
+        assert (first.status, first.spliced) == (206, False)
+        first.close()
+        second = await client.get(link, {})
+        assert second.spliced
+        second.close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("absolute", [True, False])
+async def test_m16_one_redirect_to_an_allowed_host_is_followed(status: int, absolute: bool) -> None:
+    async with scripted_media(in_turn(PLAIN)) as storage:
+        target = storage.url("/store/a%2Fb.mp4?sig=x%2By") if absolute else "/store/a%2Fb.mp4?sig=x%2By"
+        redirect = response(f"{status} X", f"Location: {target}")
+        replies = in_turn(redirect) if absolute else in_turn(redirect, PLAIN)
+        async with media_server(replies) as (server, client, link):
+            media = await client.get(link, {"Range": "bytes=0-4"})
+            media.close()
+            last = storage.requests[-1] if absolute else server.requests[-1]
+            assert (media.status, last.target, last.headers["Range"]) == (
+                200,
+                "/store/a%2Fb.mp4?sig=x%2By",
+                "bytes=0-4",
+            )
+
+
+@pytest.mark.parametrize(
+    "target", ["http://127.0.0.1/x.mp4", "ftp://localhost/x", "//other.example/x", "http://localhost@evil/x", "https:x"]
+)
+async def test_m16_a_redirect_to_where_no_link_may_lead_is_refused(target: str) -> None:
+    async with media_server(in_turn(response("302 Found", f"Location: {target}"))) as (server, client, link):
+        with pytest.raises(LinkRefusedError):
+            await client.get(link, {})
+        assert len(server.requests) == 1
+
+
+async def test_m16_a_second_redirect_is_not_followed() -> None:
+    redirect = response("302 Found", "Location: /again.mp4")
+    async with media_server(in_turn(redirect, redirect, PLAIN)) as (server, client, link):
+        media = await client.get(link, {})
+        media.close()
+        assert media.status == 302
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+async def test_m5_a_late_body_of_a_response_without_one_reaches_no_other_request(status: str) -> None:
+    late = Script([response(status, length=5), response("200 OK", body=b"wrong")], pause=0.05)
+    async with media_server(in_turn(late, PLAIN)) as (server, client, link):
+        (await client.get(link, {"If-None-Match": '"a"'})).close()
+        media = await client.get(link, {})
+        assert media.headers["Content-Length"] == "5"
+        media.close()
+        assert [request.connection for request in server.requests] == [0, 1]
+
+
+async def test_m5_the_buffered_path_reuses_no_connection() -> None:
+    not_modified = response("304 Not Modified", length=None)
+    async with media_server(in_turn(CHUNKED, CHUNKED, not_modified, CHUNKED)) as (server, client, link):
+        for _ in range(3):
+            (await client.get(link, {})).close()
+        assert [request.connection for request in server.requests] == [0, 1, 2, 3]
+
+
+async def test_a_server_that_does_not_respond_is_a_timeout_without_its_url() -> None:
+    async with media_server(lambda _request: Script([])) as (_, client, link):
+        with pytest.raises(ValtTimeoutError) as error:
+            await client.get(link, {})
+        assert "localhost" not in str(error.value)
+
+
+async def test_a_server_that_cannot_be_reached_is_unavailable_without_its_url() -> None:
+    async with media_server(in_turn()) as (server, _client, _link):
+        pass
+    async with media_server(in_turn()) as (_, client, _unused):
+        with pytest.raises(ValtUnavailableError) as error:
+            await client.get(Link(Secret(server.url()), None, None), {})
+        assert "localhost" not in str(error.value)

@@ -1,4 +1,4 @@
-"""The pump, over real sockets: every byte and no byte more, whoever is slow and whoever leaves."""
+"""SplicePump over real sockets: exactly the bytes of the body, whoever is slow and whoever disconnects."""
 
 import asyncio
 import contextlib
@@ -16,123 +16,114 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.delivery import splice_pump as pump_module
 from gateway.delivery.client_stream import ClientStalledError
-from gateway.delivery.pipe_pool import Pipes
-from gateway.delivery.splice_pump import UpstreamEndedError
-from tests.unit.delivery.lines import Line, line
+from gateway.delivery.splice_pump import PumpResources, UpstreamEndedError
+from tests.unit.delivery.ends import Ends, ends
 
-SOURCE = random.Random(11).randbytes(2 * 1024 * 1024)
+FILM = random.Random(11).randbytes(2 * 1024 * 1024)
 EITHER = pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
 
 
-async def deliver(stack: Line, count: int, piece: int = 65536) -> bytes:
-    """Pump *count* bytes of what the media server says, read by the viewer in pieces."""
+async def deliver(pair: Ends, count: int, piece: int = 65536) -> bytes:
+    """Pump *count* bytes of what the media server sends, while the client reads in pieces."""
     async with asyncio.timeout(20):
         async with asyncio.TaskGroup() as group:
-            group.create_task(stack.pump(count).run())
-            heard = group.create_task(stack.hear(count, piece))
-    return heard.result()
+            group.create_task(pair.pump(count).run())
+            received = group.create_task(pair.read(count, piece))
+    return received.result()
 
 
 @EITHER
 @settings(max_examples=15, deadline=None)
 @given(
-    size=st.integers(1, len(SOURCE)) | st.sampled_from([1, 16384, 262143, 262144, 262145, 1024 * 1024]),
+    size=st.integers(1, len(FILM)) | st.sampled_from([1, 16384, 262143, 262144, 262145, 1024 * 1024]),
     piece=st.sampled_from([1500, 65536, 1024 * 1024]),
-    at_once=st.sampled_from([16384, 1024 * 1024]),
+    turn=st.sampled_from([16384, 1024 * 1024]),
 )
-async def test_the_viewer_gets_every_byte_whatever_the_sizes(
-    encrypted: bool, size: int, piece: int, at_once: int
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pump_module, "_AT_ONCE", at_once)
-        async with line(encrypted=encrypted) as stack:
-            stack.server.write(SOURCE[:size])
-            assert await deliver(stack, size, piece) == SOURCE[:size]
-            assert sum(stack.moved) == size
+async def test_the_client_gets_every_byte_whatever_the_sizes(encrypted: bool, size: int, piece: int, turn: int) -> None:
+    resources = PumpResources(turn=turn)
+    async with ends(encrypted=encrypted, resources=resources) as pair:
+        pair.server.write(FILM[:size])
+        assert await deliver(pair, size, piece) == FILM[:size]
+        assert sum(pair.portions) == size
+    resources.pipes.close()
 
 
-async def test_what_tls_has_decrypted_already_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One record, larger than the scratch buffer, while the viewer is behind: no socket will tell of its rest."""
-    monkeypatch.setattr(pump_module, "_scratch", memoryview(bytearray(8192)))
-    async with line(encrypted=True) as stack:
+async def test_bytes_that_tls_has_decrypted_already_are_not_waited_for() -> None:
+    """One TLS record, larger than the scratch buffer, while the client is behind: no socket will report its rest."""
+    async with ends(encrypted=True, resources=PumpResources(scratch=memoryview(bytearray(8192)))) as pair:
         filled = 0
         with contextlib.suppress(BlockingIOError):
             while True:
-                filled += stack.near.send(bytes(65536))
-        stack.server.write(SOURCE[:10000])
-        running = asyncio.create_task(stack.pump(10000).run())
+                filled += pair.near.send(bytes(65536))
+        pair.server.write(FILM[:10000])
+        running = asyncio.create_task(pair.pump(10000).run())
         await asyncio.sleep(0.05)
         async with asyncio.timeout(10):
-            assert (await stack.hear(filled + 10000))[filled:] == SOURCE[:10000]
+            assert (await pair.read(filled + 10000))[filled:] == FILM[:10000]
             await running
 
 
 @pytest.mark.parametrize(("others", "portions"), [(0, 4), (31, 2), (2000, 1)])
-async def test_the_more_streams_there_are_the_less_each_moves_before_others_have_their_turn(
-    others: int, portions: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {"_AT_ONCE": 4096, "_LEAST_AT_ONCE": 1024, "_AT_ONCE_OF_ALL": 65536}.items():
-        monkeypatch.setattr(pump_module, name, value)
-    monkeypatch.setattr(pump_module, "_scratch", memoryview(bytearray(1024)))
-    monkeypatch.setattr(pump_module.SplicePump, "running", others)
-    async with line(encrypted=True) as stack:
-        loop, moved = asyncio.get_running_loop(), [0]
+async def test_the_more_pumps_run_the_less_each_moves_in_a_turn(others: int, portions: int) -> None:
+    resources = PumpResources(
+        scratch=memoryview(bytearray(1024)), turn=4096, min_turn=1024, turn_of_all=65536, running=others
+    )
+    async with ends(encrypted=True, resources=resources) as pair:
+        loop, counts = asyncio.get_running_loop(), [0]
 
-        def turn() -> None:
-            moved.append(len(stack.moved))
-            if sum(stack.moved) < 8192:
-                loop.call_soon(turn)
+        def iteration() -> None:
+            counts.append(len(pair.portions))
+            if sum(pair.portions) < 8192:
+                loop.call_soon(iteration)
 
-        stack.server.write(SOURCE[:8192])
-        loop.call_soon(turn)
-        assert await deliver(stack, 8192) == SOURCE[:8192]
-        assert max(after - before for before, after in itertools.pairwise(moved)) == portions
-    assert pump_module.SplicePump.running == others
+        pair.server.write(FILM[:8192])
+        loop.call_soon(iteration)
+        assert await deliver(pair, 8192) == FILM[:8192]
+        assert max(after - before for before, after in itertools.pairwise(counts)) == portions
+    assert resources.running == others
 
 
 @pytest.mark.promise("streams-13")
 @EITHER
-async def test_what_the_viewer_does_not_take_is_not_read_from_the_media_server(encrypted: bool) -> None:
-    async with line(encrypted=encrypted) as stack:
-        whole = SOURCE * 16
-        stack.server.write(whole)
-        running = asyncio.create_task(stack.pump(len(whole)).run())
-        assert await settled(stack) < len(whole)
-        waiting = int.from_bytes(fcntl.ioctl(stack.upstream.sock, termios.FIONREAD, b"    "), sys.byteorder)
-        # More than has been on its way to the viewer: the kernel's window to the media server has filled up.
+async def test_what_the_client_does_not_take_is_not_read_from_the_media_server(encrypted: bool) -> None:
+    async with ends(encrypted=encrypted) as pair:
+        body = FILM * 16
+        pair.server.write(body)
+        running = asyncio.create_task(pair.pump(len(body)).run())
+        assert await settled(pair) < len(body)
+        waiting = int.from_bytes(fcntl.ioctl(pair.upstream.sock, termios.FIONREAD, b"    "), sys.byteorder)
+        # More than has been on its way to the client: the kernel's window to the media server has filled up.
         assert waiting > 64 * 1024
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
 @EITHER
-async def test_no_byte_is_drawn_after_the_connection_is_given_up(encrypted: bool) -> None:
-    async with line(encrypted=encrypted) as stack:
-        stack.server.write(SOURCE * 16)
-        running = asyncio.create_task(stack.pump(len(SOURCE) * 16).run())
-        await settled(stack)
+async def test_nothing_is_read_after_the_connection_is_closed(encrypted: bool) -> None:
+    async with ends(encrypted=encrypted) as pair:
+        pair.server.write(FILM * 16)
+        running = asyncio.create_task(pair.pump(len(FILM) * 16).run())
+        await settled(pair)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        stack.upstream.close()
-        taken = sum(stack.moved)
-        heard = await drained(stack)
-        assert heard == taken
-        assert sum(stack.moved) == taken
+        pair.upstream.close()
+        taken = sum(pair.portions)
+        assert await drained(pair) == taken
+        assert sum(pair.portions) == taken
 
 
 @EITHER
-async def test_a_socket_that_was_closed_and_whose_number_is_anothers_by_now_is_not_written_to(encrypted: bool) -> None:
-    async with line(encrypted=encrypted) as stack:
-        running = asyncio.create_task(stack.pump(2000).run())
-        stack.server.write(SOURCE[:1000])
-        assert await stack.hear(1000) == SOURCE[:1000]
+async def test_a_reused_descriptor_of_a_closed_socket_is_not_written_to(encrypted: bool) -> None:
+    async with ends(encrypted=encrypted) as pair:
+        running = asyncio.create_task(pair.pump(2000).run())
+        pair.server.write(FILM[:1000])
+        assert await pair.read(1000) == FILM[:1000]
         near, far = socket.socketpair()
-        number = stack.near.fileno()
-        stack.near.close()
+        number = pair.near.fileno()
+        pair.near.close()
         with near, far, socket.socket(fileno=os.dup2(near.fileno(), number)):
-            stack.server.write(SOURCE[:1000])
+            pair.server.write(FILM[:1000])
             with pytest.raises(ConnectionResetError):
                 await running
             far.setblocking(False)
@@ -142,31 +133,31 @@ async def test_a_socket_that_was_closed_and_whose_number_is_anothers_by_now_is_n
 
 @pytest.mark.promise("streams-5")
 @EITHER
-async def test_bytes_beyond_the_count_stay_with_the_media_server(encrypted: bool) -> None:
-    async with line(encrypted=encrypted) as stack:
-        stack.server.write(SOURCE[:100])
-        assert await deliver(stack, 40) == SOURCE[:40]
-        assert await stack.upstream.read(100) == SOURCE[40:100]
+async def test_bytes_beyond_the_count_are_not_moved(encrypted: bool) -> None:
+    async with ends(encrypted=encrypted) as pair:
+        pair.server.write(FILM[:100])
+        assert await deliver(pair, 40) == FILM[:40]
+        assert await pair.upstream.read(100) == FILM[40:100]
 
 
 @EITHER
-async def test_a_body_that_ends_before_its_end_is_short(encrypted: bool) -> None:
-    async with line(encrypted=encrypted) as stack:
-        stack.server.write(SOURCE[:1000])
-        await stack.server.drain()
-        stack.server.close()
+async def test_a_body_that_ends_too_early_is_short(encrypted: bool) -> None:
+    async with ends(encrypted=encrypted) as pair:
+        pair.server.write(FILM[:1000])
+        await pair.server.drain()
+        pair.server.close()
         with pytest.raises(UpstreamEndedError) as error:
-            await stack.pump(2000).run()
+            await pair.pump(2000).run()
         assert error.value.reason == "short"
-        assert await stack.hear(1000) == SOURCE[:1000]
+        assert await pair.read(1000) == FILM[:1000]
 
 
 async def test_a_connection_that_is_reset_is_dropped() -> None:
-    async with line() as stack:
-        running = asyncio.create_task(stack.pump(2000).run())
+    async with ends() as pair:
+        running = asyncio.create_task(pair.pump(2000).run())
         await asyncio.sleep(0)
-        reset(stack.server.get_extra_info("socket"))
-        stack.server.transport.abort()
+        reset(pair.server.get_extra_info("socket"))
+        pair.server.transport.abort()
         with pytest.raises(UpstreamEndedError) as error:
             await running
         assert error.value.reason == "dropped"
@@ -174,93 +165,86 @@ async def test_a_connection_that_is_reset_is_dropped() -> None:
 
 @pytest.mark.promise("streams-2")
 @EITHER
-async def test_a_media_server_that_falls_silent_has_stalled(encrypted: bool) -> None:
-    async with line(encrypted=encrypted) as stack:
-        stack.server.write(SOURCE[:1000])
+async def test_a_media_server_that_sends_nothing_for_the_read_timeout_has_stalled(encrypted: bool) -> None:
+    async with ends(encrypted=encrypted) as pair:
+        pair.server.write(FILM[:1000])
         with pytest.raises(UpstreamEndedError) as error:
-            await stack.pump(2000, read_timeout=0.02).run()
+            await pair.pump(2000, read_timeout=0.02).run()
         assert error.value.reason == "stalled"
-        assert await stack.hear(1000) == SOURCE[:1000]
+        assert await pair.read(1000) == FILM[:1000]
 
 
 @EITHER
-async def test_a_viewer_who_does_not_read_rests_and_the_server_is_not_blamed(encrypted: bool) -> None:
-    async with line(encrypted=encrypted) as stack:
-        stack.server.write(SOURCE * 16)
+async def test_a_client_that_does_not_read_stalls_and_the_server_is_not_blamed(encrypted: bool) -> None:
+    async with ends(encrypted=encrypted) as pair:
+        pair.server.write(FILM * 16)
         with pytest.raises(ClientStalledError):
-            await stack.pump(len(SOURCE) * 16, read_timeout=0.02, write_timeout=0.05).run()
-        assert await drained(stack) == sum(stack.moved)
+            await pair.pump(len(FILM) * 16, read_timeout=0.02, write_timeout=0.05).run()
+        assert await drained(pair) == sum(pair.portions)
 
 
 @EITHER
-async def test_a_viewer_who_has_gone_ends_the_pump(encrypted: bool) -> None:
-    async with line(encrypted=encrypted) as stack:
-        stack.server.write(SOURCE * 16)
-        reset(stack.viewer)
-        stack.viewer.close()
+async def test_a_client_that_disconnects_ends_the_pump(encrypted: bool) -> None:
+    async with ends(encrypted=encrypted) as pair:
+        pair.server.write(FILM * 16)
+        reset(pair.client)
+        pair.client.close()
         with pytest.raises(ConnectionError):
-            await stack.pump(len(SOURCE) * 16).run()
+            await pair.pump(len(FILM) * 16).run()
 
 
-async def test_pipes_are_given_back_and_those_with_something_in_them_are_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pipes = Pipes()
-    monkeypatch.setattr(pump_module, "_pipes", pipes)
-    await once()
-    before = descriptors() - 2 * len(pipes)
+async def test_empty_pipes_are_reused_and_pipes_with_bytes_in_them_are_closed() -> None:
+    resources = PumpResources()
+    await deliver_once(resources)
+    before = descriptors() - 2 * len(resources.pipes)
     for _ in range(5):
-        await once()
-        async with line() as stack:
-            stack.server.write(SOURCE * 16)
-            running = asyncio.create_task(stack.pump(len(SOURCE) * 16).run())
-            await settled(stack)
+        await deliver_once(resources)
+        async with ends(resources=resources) as pair:
+            pair.server.write(FILM * 16)
+            running = asyncio.create_task(pair.pump(len(FILM) * 16).run())
+            await settled(pair)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-    assert descriptors() - 2 * len(pipes) == before
-    assert len(pipes) <= 2
-    while len(pipes):
-        pipes.take().close()
+    assert descriptors() - 2 * len(resources.pipes) == before
+    assert len(resources.pipes) <= 2
+    resources.pipes.close()
 
 
-async def test_where_pipes_may_not_grow_small_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pump_works_with_pipes_that_may_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: int) -> int:
         raise PermissionError
 
-    pipes = Pipes()
-    monkeypatch.setattr(pump_module, "_pipes", pipes)
     monkeypatch.setattr(fcntl, "fcntl", refuse)
-    async with line() as stack:
-        stack.server.write(SOURCE)
-        assert await deliver(stack, len(SOURCE)) == SOURCE
-    assert len(pipes) == 1
-    pipes.take().close()
+    async with ends() as pair:
+        pair.server.write(FILM)
+        assert await deliver(pair, len(FILM)) == FILM
+        assert len(pair.resources.pipes) == 1
 
 
-async def once() -> None:
-    async with line() as stack:
-        stack.server.write(SOURCE[:100000])
-        await deliver(stack, 100000)
+async def deliver_once(resources: PumpResources) -> None:
+    async with ends(resources=resources) as pair:
+        pair.server.write(FILM[:100000])
+        await deliver(pair, 100000)
 
 
-async def settled(stack: Line) -> int:
-    """Wait until nothing moves any more: the viewer's side is full. How much has moved."""
+async def settled(pair: Ends) -> int:
+    """Wait until nothing moves any more because the client's side is full. Returns how much has moved."""
     async with asyncio.timeout(20):
         while True:
-            before = sum(stack.moved)
+            before = sum(pair.portions)
             await asyncio.sleep(0.05)
-            if before and sum(stack.moved) == before:
+            if before and sum(pair.portions) == before:
                 return before
 
 
-async def drained(stack: Line) -> int:
-    """How much the viewer's kernel holds for him, once nobody writes to him any more."""
-    stack.near.shutdown(socket.SHUT_WR)
-    return len(await stack.hear(1 << 40))
+async def drained(pair: Ends) -> int:
+    """Returns how much the client's kernel holds, once nothing is written to it any more."""
+    pair.near.shutdown(socket.SHUT_WR)
+    return len(await pair.read(1 << 40))
 
 
 def reset(sock: socket.socket) -> None:
-    """Closing *sock* will reset its connection."""
+    """Make the close of *sock* reset its connection."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 

@@ -1,0 +1,218 @@
+"""One HTTP/1.1 connection to a media server, on a plain non-blocking socket.
+
+How it works: asyncio's transports own their sockets, and the kernel can move a body from one socket to another only for
+whoever owns them. So this module reads and writes the socket itself and uses the event loop only to wait. It sends one
+request at a time and reads the response's head; the body is left in the socket for SplicePump, except what arrived
+together with the head (*early*). One timer serves all the time limits of a connection, because a timer that is
+created and cancelled for each costs more than one that occasionally fires too early and is set again.
+"""
+
+import asyncio
+import select
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from yarl import URL
+
+from gateway.delivery.response_head import Head, UnsupportedResponseError, parse, unsupported
+
+_MAX_HEAD = 32 * 1024
+_HEAD_READ_SIZE = 80 * 1024
+"""Bytes to read at once while a head is awaited. A 64 KiB range then arrives with its head in one read. What a slow
+client does not take of it stays in the process's memory, so this is also what such a client may cost."""
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+Origin = tuple[str, str, int]
+"""Scheme, host, port."""
+
+
+class ReusableTimer:
+    """One timer for one deadline after another. Times are the event loop's, in seconds."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._callback: Callable[[], None] | None = None
+
+    def set(self, deadline: float, callback: Callable[[], None]) -> None:
+        """Call *callback* at *deadline*. Replaces the deadline that was set before."""
+        self._deadline, self._callback = deadline, callback
+        if self._handle is not None and self._handle.when() > deadline:
+            self._handle.cancel()
+            self._handle = None
+        if self._handle is None:
+            self._handle = self._loop.call_at(deadline, self._fire)
+
+    def clear(self) -> None:
+        """Drop the deadline. The event loop's timer stays, for the next one."""
+        self._callback = None
+
+    def close(self) -> None:
+        """Drop the deadline and the event loop's timer."""
+        self._callback = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _fire(self) -> None:
+        self._handle, callback = None, self._callback
+        if callback is None:
+            return
+        if self._deadline > self._loop.time():
+            self._handle = self._loop.call_at(self._deadline, self._fire)
+        else:
+            self._callback = None
+            callback()
+
+
+class Connection:
+    """One connection. *early* holds the bytes that arrived after the head, together with it."""
+
+    def __init__(self, origin: Origin, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self.origin = origin
+        self.sock = sock
+        self.encrypted = isinstance(sock, ssl.SSLSocket)
+        self.early = b""
+        self.idle_since = 0.0
+        """The event loop's time at which the connection was last returned to the pool."""
+        self.loop = loop
+        self.timer = ReusableTimer(loop)
+        self._callback: Callable[[], None] | None = None
+        self._registered = False
+        self._unwanted_event = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN | select.POLLHUP | select.POLLERR)
+
+    def __repr__(self) -> str:
+        scheme, host, port = self.origin
+        state = "closed" if self.closed else "waiting" if self._waiter is not None else "open"
+        return f"<Connection {scheme}://{host}:{port} {state} early={len(self.early)}>"
+
+    async def get(self, url: URL, headers: Mapping[str, str], *, read_timeout: float) -> Head:
+        """Send a GET and return the head of its final response; interim responses (1xx) are skipped.
+
+        *read_timeout* is seconds in which nothing arrives, not the duration of the whole. Raises TimeoutError,
+        UnsupportedResponseError, OSError, or EOFError if the server closes the connection before the first byte. After
+        an exception the connection must be closed.
+        """
+        lines = [f"GET {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        time, timer = self.loop.time, self.timer
+        timer.set(time() + read_timeout, self.fail_waiter)
+        await self._send(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape"))
+        self.early, received = b"", b""
+        if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+            # The response cannot be there yet: a read now would fail and cost a system call.
+            await self.wait_ready(BlockingIOError())
+        while True:
+            end = received.find(b"\r\n\r\n") + 4
+            if end > _MAX_HEAD or (end == 3 and len(received) > _MAX_HEAD):
+                raise unsupported(received, "the head is too large")
+            if end > 3:
+                head, received = parse(received[:end]), received[end:]
+                if head is not None:
+                    timer.clear()
+                    self.early = received
+                    return head
+                continue
+            if received.count(b"\n") != received.count(b"\r\n"):
+                raise unsupported(received, "a line of the head ends with a bare LF")
+            piece = await self.read(_HEAD_READ_SIZE)
+            if not piece:
+                raise UnsupportedResponseError("the head is incomplete", lasting=False) if received else EOFError
+            timer.set(time() + read_timeout, self.fail_waiter)
+            received += piece
+
+    async def read(self, size: int) -> bytes:
+        """Return up to *size* bytes of the body, or none at the connection's end. Raises OSError."""
+        if self.early:
+            return self.take_early(size)
+        while True:
+            try:
+                return self.sock.recv(size)
+            except _WOULD_BLOCK as want:
+                await self.wait_ready(want)
+
+    def take_early(self, size: int) -> bytes:
+        """Return, and remove, at most *size* of the bytes that arrived together with the head."""
+        taken, self.early = self.early[:size], self.early[size:]
+        return taken
+
+    async def wait_ready(self, want: Exception) -> None:
+        """Wait until the operation that raised *want* can go on. Raises TimeoutError after *fail_waiter*."""
+        future = self._waiter = self.loop.create_future()
+        writing = isinstance(want, ssl.SSLWantWriteError)
+        if writing:
+            self.loop.add_writer(self.sock.fileno(), _wake, future)
+        else:
+            self.watch(partial(_wake, future))
+        try:
+            await future
+        finally:
+            self._waiter = None
+            self.watch(None)
+            if writing and not self.closed:
+                self.loop.remove_writer(self.sock.fileno())
+
+    def watch(self, callback: Callable[[], None] | None) -> None:
+        """Call *callback* whenever the socket is readable; None ends that.
+
+        The socket stays registered with the event loop until an event arrives that nobody wants: usually the next
+        event is wanted, and two system calls a request cost more than an unwanted event now and then.
+        """
+        self._callback = callback
+        if callback is not None and not self._registered:
+            # By number: asyncio formats an error that it then discards, and a socket's repr is two system calls.
+            self.loop.add_reader(self.sock.fileno(), self._on_readable)
+            self._registered = True
+
+    def fail_waiter(self) -> None:
+        """Make a running *wait_ready* raise TimeoutError."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError())
+
+    @property
+    def closed(self) -> bool:
+        """Whether the socket has been closed on this side."""
+        return self.sock.fileno() < 0
+
+    def is_idle(self) -> bool:
+        """Whether the server has neither closed the connection nor sent anything since the last response."""
+        if self.closed or self.early:
+            return False
+        return not self._poll.poll(0)
+
+    def close(self) -> None:
+        """Close the connection at once; nothing is read from it any more. Does nothing if it is closed."""
+        if not self.closed:
+            self.timer.close()
+            self.loop.remove_reader(self.sock.fileno())
+            self.loop.remove_writer(self.sock.fileno())
+            self.sock.close()
+
+    def _on_readable(self) -> None:
+        if self._callback is not None:
+            self._unwanted_event = False
+            self._callback()
+        elif self._unwanted_event:
+            self.loop.remove_reader(self.sock.fileno())
+            self._registered = self._unwanted_event = False
+        else:
+            # The first one may be about bytes that have been read since.
+            self._unwanted_event = True
+
+    async def _send(self, data: bytes) -> None:
+        while data:
+            try:
+                data = data[self.sock.send(data) :]
+            except _WOULD_BLOCK as want:
+                await self.wait_ready(ssl.SSLWantWriteError() if isinstance(want, BlockingIOError) else want)
+
+
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

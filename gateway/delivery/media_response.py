@@ -1,0 +1,173 @@
+"""A media server's response, in two forms: SplicedResponse on a connection of ours, whose body SplicePump moves from
+socket to socket, and BufferedResponse through aiohttp's client, which understands every lawful response.
+"""
+
+import asyncio
+from typing import Protocol
+
+import aiohttp
+from multidict import MultiMapping
+
+from gateway.delivery.client_stream import ClientSocket, ClientStream
+from gateway.delivery.connection import Connection
+from gateway.delivery.connection_pool import ConnectionPool
+from gateway.delivery.response_head import Head
+from gateway.delivery.splice_pump import SplicePump, UpstreamEndedError
+
+_PIECE = 256 * 1024
+"""Bytes read at once where a body passes through this process."""
+
+
+class BodyInterruptedError(Exception):
+    """A body ended before its end. *reason* is dropped, stalled or short."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class MediaResponse(Protocol):
+    """A head, and a body that can be relayed once. SplicedResponse and BufferedResponse implement it."""
+
+    status: int
+    headers: MultiMapping[str]
+    spliced: bool
+    """Whether the body can be moved from socket to socket."""
+
+    async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
+        """Discard *skip* bytes of the body, then write *count* bytes of it to *client*, or all there are.
+
+        Raises BodyInterruptedError if the body ends too early, ClientStalledError, or ConnectionError if the client has
+        gone. Returns early only at the end of the body.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop reading at once. Does nothing after the end of the body."""
+        ...
+
+
+class SplicedResponse:
+    """A response on a connection of the pool, which gets the connection back at the end of the body."""
+
+    spliced = True
+
+    def __init__(self, pool: ConnectionPool, connection: Connection, head: Head, read_timeout: float) -> None:
+        self.status = head.status
+        self.headers: MultiMapping[str] = head.headers
+        self._pool = pool
+        self._connection: Connection | None = connection
+        self._reusable = head.reusable
+        self._left = head.length
+        self._read_timeout = read_timeout
+
+    async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
+        """See MediaResponse.relay."""
+        connection = self._connection
+        if connection is None:
+            return
+        while skip:
+            skip -= len(await self._read(connection, min(_PIECE, skip)))
+        count = self._left if count is None else min(count, self._left)
+        client_socket = client.direct_socket()
+        if client_socket is None:
+            while count:
+                piece = await self._read(connection, min(_PIECE, count))
+                count -= len(piece)
+                await client.write(piece)
+        else:
+            early = connection.take_early(count)
+            self._left -= len(early)
+            await client.start_direct(early)
+            if count > len(early):
+                await self._splice(connection, client, client_socket, count - len(early))
+        if not self._left:
+            self.close()
+
+    def close(self) -> None:
+        """See MediaResponse.close."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._left == len(connection.early):
+            connection.early, self._left = b"", 0  # the rest of the body has been read: a HEAD needs none of it
+        if self._reusable and not self._left:
+            self._pool.release(connection)
+        else:
+            connection.close()
+
+    async def _splice(
+        self, connection: Connection, client: ClientStream, client_socket: ClientSocket, count: int
+    ) -> None:
+        def on_sent(portion: int) -> None:
+            client.sent += portion
+            self._left -= portion
+
+        pump = SplicePump(
+            connection,
+            client_socket,
+            count,
+            on_sent,
+            read_timeout=self._read_timeout,
+            write_timeout=client.stall_timeout,
+        )
+        try:
+            await pump.run()
+        except UpstreamEndedError as error:
+            raise BodyInterruptedError(error.reason) from None
+
+    async def _read(self, connection: Connection, size: int) -> bytes:
+        try:
+            async with asyncio.timeout(self._read_timeout):
+                piece = await connection.read(size)
+        except TimeoutError:
+            raise BodyInterruptedError("stalled") from None
+        except OSError:
+            raise BodyInterruptedError("dropped") from None
+        if not piece:
+            raise BodyInterruptedError("short")
+        self._left -= len(piece)
+        return piece
+
+
+class BufferedResponse:
+    """A response read through aiohttp's client."""
+
+    spliced = False
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: MultiMapping[str] = response.headers
+
+    async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
+        """See MediaResponse.relay."""
+        while count is None or count > 0:
+            piece = await self._read()
+            if not piece:
+                return
+            skipped = min(skip, len(piece))
+            skip -= skipped
+            piece = piece[skipped:] if count is None else piece[skipped : skipped + count]
+            if piece:
+                count = None if count is None else count - len(piece)
+                await client.write(piece)
+
+    def close(self) -> None:
+        """See MediaResponse.close."""
+        # ClientResponse.close() alone may go on reading the rest of the file if the connection is encrypted.
+        connection = self._response.connection
+        transport = None if connection is None else connection.transport
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
+        self._response.close()
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._response.content.readany()
+        except TimeoutError:
+            raise BodyInterruptedError("stalled") from None
+        except aiohttp.ClientPayloadError as error:
+            raise BodyInterruptedError("dropped" if isinstance(error.__cause__, OSError) else "short") from None
+        except (aiohttp.ClientError, OSError):
+            raise BodyInterruptedError("dropped") from None
