@@ -99,11 +99,12 @@ class Connection:
         UnsupportedResponseError, OSError, or EOFError if the server closes the connection before the first byte. After
         an exception the connection must be closed.
         """
-        lines = [f"GET {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
+        text = f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
+        for name, value in headers.items():
+            text += f"{name}: {value}\r\n"
         time, timer = self.loop.time, self.timer
         timer.set(time() + read_timeout, self.fail_waiter)
-        await self._send(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape"))
+        await self._send((text + "\r\n").encode("utf-8", "surrogateescape"))
         self.early, received = b"", b""
         if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             # The response cannot be there yet: a read now would fail and cost a system call.
@@ -182,9 +183,7 @@ class Connection:
 
     def is_idle(self) -> bool:
         """Whether the server has neither closed the connection nor sent anything since the last response."""
-        if self.closed or self.early:
-            return False
-        return not self._poll.poll(0)
+        return self.sock.fileno() >= 0 and not self.early and not self._poll.poll(0)
 
     def close(self) -> None:
         """Close the connection at once; nothing is read from it any more. Does nothing if it is closed."""

@@ -5,7 +5,7 @@ conditions reach the media server; of its response only the description of the b
 import functools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from multidict import MultiMapping
@@ -25,7 +25,8 @@ _OWN = {
     "X-Valt-Gateway-Delivery": "proxy",
 }
 
-_GENERIC = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_UNKNOWN = "application/octet-stream"
+_GENERIC = frozenset({"", _UNKNOWN, "binary/octet-stream"})
 _NOT_IN_A_TOKEN = re.compile(r"[^ !#$&+.0-9A-Z^_`a-z|~()\[\]{}=@,;-]")
 
 
@@ -37,9 +38,11 @@ def media_request(method: str, client: Mapping[str, str]) -> MediaRequest:
     GET of the first byte, because media servers refuse HEAD or send a body with it; its Range has no meaning
     (RFC 9110, section 14.2).
     """
-    headers = {"Accept-Encoding": "identity"}
-    conditions = {name: client[name] for name in _CONDITIONS if name in client}
-    forwardable = all(map(_is_sendable, conditions.values())) if conditions else True
+    headers, conditions, forwardable = {"Accept-Encoding": "identity"}, dict[str, str](), True
+    for name in _CONDITIONS:
+        if name in client:
+            conditions[name] = client[name]
+            forwardable = forwardable and _is_sendable(client[name])
     if forwardable:
         headers |= conditions
     if method == "HEAD":
@@ -57,11 +60,11 @@ def media_request(method: str, client: Mapping[str, str]) -> MediaRequest:
 
 
 def response_headers(
-    usable: Usable, media: MultiMapping[str], filename: str, *, attachment: bool, is_mp4: bool
+    usable: Usable, media: MultiMapping[str], filename: str, *, attachment: bool, is_mp4: Callable[[], bool]
 ) -> dict[str, str]:
     """Returns the fields of the response to the client; *media* are those of the media server's response.
 
-    Length and position are stated from the verdict, not copied. *is_mp4*: whether the link's path ends in .mp4.
+    Length and position are stated from the verdict, not copied. *is_mp4* returns whether the link's path ends in .mp4.
     """
     headers = dict(_OWN)
     for name in _DESCRIPTION:
@@ -78,7 +81,7 @@ def response_headers(
         headers["Content-Type"] = stated.strip(" \t")
         length = content_length(media.get("Content-Length", ""))
     else:
-        headers["Content-Type"] = _content_type(stated, is_mp4=is_mp4)
+        headers["Content-Type"] = _content_type(stated) or ("video/mp4" if is_mp4() else _UNKNOWN)
         length = None if body.end is None else body.end - body.first
     if length is not None:
         headers["Content-Length"] = str(length)
@@ -103,15 +106,18 @@ def content_disposition(filename: str, *, attachment: bool) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _content_type(stated: str, *, is_mp4: bool) -> str:
-    """A type that is not media becomes application/octet-stream: an upload that is stated to be text/html must not
-    become a page of the gateway's."""
+def _content_type(stated: str) -> str | None:
+    """Returns the Content-Type for the client, or None if the stated one is generic or missing.
+
+    A type that is not media becomes application/octet-stream: an upload that is stated to be text/html must not become
+    a page of the gateway's.
+    """
     parsed = media_type(stated)
     name = "" if parsed is None else parsed.name
     if name in _GENERIC and (parsed is not None or not stated.strip(" \t")):
-        return "video/mp4" if is_mp4 else "application/octet-stream"
+        return None
     if parsed is None or not (name.startswith(("video/", "audio/")) or name == "application/mp4"):
-        return "application/octet-stream"
+        return _UNKNOWN
     return name if parsed.parameters is None or not stated.isascii() else stated.strip(" \t")
 
 

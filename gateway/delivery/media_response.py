@@ -43,12 +43,12 @@ class MediaResponse(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop reading at once. Does nothing after the end of the body."""
+        """Stop reading at once. Must be called after the end of the body too."""
         ...
 
 
 class SplicedResponse:
-    """A response on a connection of the pool, which gets the connection back at the end of the body."""
+    """A response on a connection of the pool, which gets the connection back if the body has been read to its end."""
 
     spliced = True
 
@@ -69,20 +69,21 @@ class SplicedResponse:
         while skip:
             skip -= len(await self._read(connection, min(_PIECE, skip)))
         count = self._left if count is None else min(count, self._left)
+        early = connection.take_early(count)
+        self._left -= len(early)
+        count -= len(early)
         client_socket = client.direct_socket()
-        if client_socket is None:
+        if client_socket is not None:
+            await client.start_direct(early)
+            if count:
+                await self._splice(connection, client, client_socket, count)
+        else:
+            if early:
+                await client.write(early)
             while count:
                 piece = await self._read(connection, min(_PIECE, count))
                 count -= len(piece)
                 await client.write(piece)
-        else:
-            early = connection.take_early(count)
-            self._left -= len(early)
-            await client.start_direct(early)
-            if count > len(early):
-                await self._splice(connection, client, client_socket, count - len(early))
-        if not self._left:
-            self.close()
 
     def close(self) -> None:
         """See MediaResponse.close."""

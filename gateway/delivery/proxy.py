@@ -10,6 +10,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from aiohttp import HttpVersion11, web
 
@@ -90,7 +91,7 @@ class ProxyDelivery:
                     fields,
                     link.filename or f"{grant.video}.mp4",
                     attachment=attachment,
-                    is_mp4=names_mp4(link),
+                    is_mp4=partial(names_mp4, link),
                 )
                 record.status = usable.status
                 await self._audit.opened(record)

@@ -72,7 +72,7 @@ def parse(head: bytes) -> Head | None:
         return None
     lengths = headers.getall(hdrs.CONTENT_LENGTH, [])
     length = content_length(lengths[0]) if len(lengths) == 1 and hdrs.TRANSFER_ENCODING not in headers else None
-    reusable = length is not None and not any("close" in text.lower() for text in headers.getall(hdrs.CONNECTION, ()))
+    reusable = length is not None and "close" not in ",".join(headers.getall(hdrs.CONNECTION, ())).lower()
     if status in (200, 206):
         if length is None:
             raise unsupported(head, "the body has no stated length")

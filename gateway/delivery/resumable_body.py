@@ -12,7 +12,7 @@ from multidict import MultiMapping
 
 from gateway.delivery.client_stream import ClientStalledError, ClientStream
 from gateway.delivery.media_response import BodyInterruptedError, MediaResponse
-from gateway.delivery.resume import evaluate, pause, resume_request
+from gateway.delivery.resume import can_continue, evaluate, is_identified, pause, resume_request
 from gateway.delivery.verdicts import (
     Complete,
     MediaRequest,
@@ -96,21 +96,21 @@ class ResumableBody:
     async def relay(self, client: ClientStream) -> None:
         """Move the whole body. Raises BodyLostError if it cannot go on, ClientIdleError or ConnectionError."""
         failures = 0
-        while self._response is not None:
-            if self._body is None or not self._body.can_continue:
+        while (response := self._response) is not None:
+            if self._body is None or not can_continue(self._body):
                 client.disable_stall_timeout()
             before, reason = client.sent, "short"
             try:
-                await self._response.relay(client, self._skip, self._left(client))
-                if not self._left(client):
-                    return  # a body of unknown length, or of several parts, ends where the response ends
+                await response.relay(client, self._skip, self._left(client))
+                if not self._left(client):  # a body of unknown length, or of several parts, ends with the response
+                    return
             except BodyInterruptedError as error:
                 reason = error.reason
             except ClientStalledError:
-                self._response.close()
+                response.close()
                 await client.wait_writable()
                 reason = "idle"
-            self._response.close()
+            response.close()
             failures = await self._resume(reason, failures if client.sent == before else 0, client)
 
     @property
@@ -138,7 +138,7 @@ class ResumableBody:
     async def _resume(self, reason: str, failures: int, client: ClientStream) -> int:
         """Request the rest until there is a usable response. Returns the number of failures in a row so far."""
         retry_after = 0.0
-        while self._body is not None and self._body.is_identified and failures < self._tries:
+        while self._body is not None and is_identified(self._body) and failures < self._tries:
             await self._wait(failures, retry_after)
             retry_after, failures = 0.0, failures + 1
             request = resume_request(self._body, self._body.first + client.sent)

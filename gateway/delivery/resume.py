@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from multidict import MultiMapping
 
 from gateway.delivery.http_fields import (
+    MediaType,
     RangeSpec,
     content_length,
     content_range,
@@ -22,7 +23,6 @@ from gateway.delivery.http_fields import (
     unsatisfied_total,
 )
 from gateway.delivery.verdicts import (
-    MAX_SKIP,
     Complete,
     MediaRequest,
     NotFound,
@@ -34,6 +34,9 @@ from gateway.delivery.verdicts import (
     Verdict,
 )
 
+MAX_SKIP = 64 * 1024 * 1024
+"""How many bytes at most are discarded to reach a position again with a server that ignores Range."""
+
 _FIRST_PAUSE, _PAUSE_FACTOR, _MAX_PAUSE = 0.2, 5.0, 30.0
 """Seconds, a factor, seconds. Five tries wait for 15 to 30 seconds in all, and up to a minute if VALT's circuit breaker
 is open: enough for VALT to restart, while the viewer sees what the player has buffered."""
@@ -42,12 +45,28 @@ _SINGLE_VALUED = ("Content-Range", "Content-Type", "Content-Length", "ETag", "La
 _MULTIPART = "multipart/byteranges"
 
 
+def strong_etag(body: Representation) -> str | None:
+    """Returns the ETag, if it identifies the file byte for byte (RFC 9110, section 8.8.1)."""
+    return body.etag if body.etag and not body.etag.startswith("W/") else None
+
+
+def is_identified(body: Representation) -> bool:
+    """Whether a later response can prove to be of the same file."""
+    return strong_etag(body) is not None or (body.total is not None and body.last_modified is not None)
+
+
+def can_continue(body: Representation) -> bool:
+    """Whether the rest can be requested again after the connection is closed, as far as is known."""
+    return is_identified(body) and (body.ranges or (body.end is not None and body.end <= MAX_SKIP))
+
+
 def resume_request(body: Representation, position: int) -> MediaRequest:
     """Returns the request for the rest of *body* from byte *position* of the file."""
     last = None if body.end is None else body.end - 1
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={position}-{'' if last is None else last}"}
-    if body.strong_etag:
-        headers["If-Range"] = body.strong_etag
+    etag = strong_etag(body)
+    if etag is not None:
+        headers["If-Range"] = etag
     return MediaRequest(headers, (RangeSpec(position, last),), continues=body, position=position)
 
 
@@ -59,16 +78,17 @@ def evaluate(request: MediaRequest, status: int, headers: MultiMapping[str]) -> 
         return NotFound(status)
     if status in (408, 425, 429) or status >= 500:
         return TryAgain(status)
-    fault = _contradiction(status, headers)
+    stated = media_type(headers.get("Content-Type", ""))
+    fault = _contradiction(status, headers, stated)
     if fault is not None:
         return Unusable(fault)
     if status in (304, 412):
         return _precondition(request, status)
     if status == 416:
         return _nothing_selected(request, headers)
-    if status == 206 and _name(headers) == _MULTIPART:
-        return _several_parts(request, headers)
-    body = _representation(status, headers)
+    if status == 206 and stated is not None and stated.name == _MULTIPART:
+        return _several_parts(request, headers, stated)
+    body = _representation(status, headers, stated)
     if body is None:
         return Unusable("the Content-Range or Content-Length of a response is missing or not valid")
     if status == 206 and not _was_requested(request, body):
@@ -93,7 +113,7 @@ def pause(failures: int, retry_after: float, jitter: float) -> float:
     return min(_MAX_PAUSE, retry_after + backoff * (0.5 + jitter / 2))
 
 
-def _contradiction(status: int, headers: MultiMapping[str]) -> str | None:
+def _contradiction(status: int, headers: MultiMapping[str], stated: MediaType | None) -> str | None:
     """Returns what is wrong with a response whatever was requested, or None."""
     if status not in (200, 206, 304, 412, 416):
         return f"the media server responded with HTTP {status}"
@@ -106,7 +126,7 @@ def _contradiction(status: int, headers: MultiMapping[str]) -> str | None:
     for coding in headers.getall("Transfer-Encoding", ()):
         if coding.strip(" \t").lower() != "chunked":
             return "the response has a transfer coding besides chunked"
-    if status == 200 and ("Content-Range" in headers or _name(headers) == _MULTIPART):
+    if status == 200 and ("Content-Range" in headers or (stated is not None and stated.name == _MULTIPART)):
         return "the response is a part, and its status is 200"
     return None
 
@@ -127,7 +147,7 @@ def _nothing_selected(request: MediaRequest, headers: MultiMapping[str]) -> Verd
         return Unusable("a 416 contradicts the request or its own Content-Range")
     if request.continues is not None:
         had = request.continues
-        at_end = had.end is None and total == request.position and had.strong_etag is not None
+        at_end = had.end is None and total == request.position and strong_etag(had) is not None
         return Complete() if at_end and headers.get("ETag", had.etag) == had.etag else Unusable("the file has changed")
     if request.method == "HEAD":
         body = Representation(0, 0, 0)
@@ -135,10 +155,9 @@ def _nothing_selected(request: MediaRequest, headers: MultiMapping[str]) -> Verd
     return Usable(416)
 
 
-def _several_parts(request: MediaRequest, headers: MultiMapping[str]) -> Verdict:
+def _several_parts(request: MediaRequest, headers: MultiMapping[str], stated: MediaType) -> Verdict:
     """Judges multipart/byteranges, which must not answer a single range (RFC 9110, section 15.3.7.2)."""
-    stated = media_type(headers["Content-Type"])
-    if request.ranges is None or len(request.ranges) < 2 or stated is None or stated.boundary is None:
+    if request.ranges is None or len(request.ranges) < 2 or stated.boundary is None:
         return Unusable("several parts were not requested, or have no boundary")
     if "Content-Range" in headers:
         return Unusable("a response of several parts has a Content-Range of its own")
@@ -148,12 +167,13 @@ def _several_parts(request: MediaRequest, headers: MultiMapping[str]) -> Verdict
     return Usable(206)
 
 
-def _representation(status: int, headers: MultiMapping[str]) -> Representation | None:
+def _representation(status: int, headers: MultiMapping[str], stated: MediaType | None) -> Representation | None:
     """Returns which bytes of which file a 200 or 206 has, or None if its fields do not say so."""
-    stated = headers.get("Content-Length")
-    length = None if stated is None else content_length(stated)
-    if stated is not None and length is None:
-        return None
+    length = None
+    if "Content-Length" in headers:
+        length = content_length(headers["Content-Length"])
+        if length is None:
+            return None
     first, end, total = 0, length, length
     if status == 206:
         part = content_range(headers.get("Content-Range", ""))
@@ -161,9 +181,8 @@ def _representation(status: int, headers: MultiMapping[str]) -> Representation |
             return None
         first, end, total = part.first, part.end, part.total
     ranges = status == 206 or "bytes" in headers.get("Accept-Ranges", "").lower()
-    return Representation(
-        first, end, total, headers.get("ETag"), headers.get("Last-Modified"), _name(headers) or None, ranges
-    )
+    name = None if stated is None else stated.name
+    return Representation(first, end, total, headers.get("ETag"), headers.get("Last-Modified"), name, ranges)
 
 
 def _was_requested(request: MediaRequest, body: Representation) -> bool:
@@ -213,11 +232,6 @@ def _is_same_file(had: Representation, body: Representation) -> bool:
     )
     if any(None not in pair and pair[0] != pair[1] for pair in pairs):
         return False
-    if had.strong_etag or body.strong_etag:
-        return had.strong_etag == body.strong_etag
+    if strong_etag(had) or strong_etag(body):
+        return had.etag == body.etag
     return None not in (had.total, body.total, had.last_modified, body.last_modified)
-
-
-def _name(headers: MultiMapping[str]) -> str:
-    stated = media_type(headers.get("Content-Type", ""))
-    return "" if stated is None else stated.name

@@ -1,14 +1,11 @@
 """The types that *resume.evaluate* works on: a request to the media server, the body that a response has, and the
-verdicts. Values without behaviour beyond their own fields.
+verdicts.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.delivery.http_fields import RangeSpec
-
-MAX_SKIP = 64 * 1024 * 1024
-"""How many bytes at most are discarded to reach a position again with a server that ignores Range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +21,6 @@ class Representation:
     """Type and subtype in lower case."""
     ranges: bool = False
     """Whether the server has shown or claimed that it answers range requests."""
-
-    @property
-    def strong_etag(self) -> str | None:
-        """The ETag, if it identifies the file byte for byte (RFC 9110, section 8.8.1)."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else None
-
-    @property
-    def is_identified(self) -> bool:
-        """Whether a later response can prove to be of the same file."""
-        return self.strong_etag is not None or (self.total is not None and self.last_modified is not None)
-
-    @property
-    def can_continue(self) -> bool:
-        """Whether the rest can be requested again after the connection is closed, as far as is known."""
-        return self.is_identified and (self.ranges or (self.end is not None and self.end <= MAX_SKIP))
 
 
 @dataclass(frozen=True, slots=True)

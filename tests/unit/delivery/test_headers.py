@@ -11,7 +11,7 @@ WHOLE = Usable(200, Representation(0, 10, 10))
 
 
 def sent(usable: Usable, media: dict[str, str], *, is_mp4: bool = False) -> dict[str, str]:
-    return response_headers(usable, CIMultiDict(media), "film.mp4", attachment=False, is_mp4=is_mp4)
+    return response_headers(usable, CIMultiDict(media), "film.mp4", attachment=False, is_mp4=lambda: is_mp4)
 
 
 def test_only_a_range_and_its_conditions_reach_the_media_server() -> None:
@@ -116,7 +116,7 @@ def test_length_and_position_are_those_of_the_verdict(usable: Usable, fields: di
 
 @pytest.mark.parametrize("stated", ["text/html", "image/svg+xml", "video/mp4, text/html", "application/xhtml+xml", "x"])
 @pytest.mark.parametrize("is_mp4", [False, True])
-def test_what_is_not_media_is_never_shown_as_a_page(stated: str, is_mp4: bool) -> None:
+def test_what_is_not_media_is_never_sent_as_a_page(stated: str, is_mp4: bool) -> None:
     assert sent(WHOLE, {"Content-Type": stated}, is_mp4=is_mp4)["Content-Type"] == "application/octet-stream"
 
 

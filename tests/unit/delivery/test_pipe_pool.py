@@ -43,7 +43,7 @@ def test_a_discarded_pipe_is_closed_and_may_be_replaced(pipes: PipePool) -> None
     release(pipes, taken)
 
 
-def test_no_more_idle_pipes_are_kept_than_the_maximum(pipes: PipePool) -> None:
+def test_no_more_idle_pipes_than_the_maximum_stay_open(pipes: PipePool) -> None:
     release(pipes, [pipes.take() for _ in range(200)])
     assert len(pipes) == MAX_LARGE + MAX_IDLE_SMALL
     assert repr(pipes) == f"<PipePool idle={len(pipes)} large={MAX_LARGE}>"
