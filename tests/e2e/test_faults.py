@@ -1,4 +1,4 @@
-"""Whatever befalls the media server, a body is whole and the same, or a failure shows: never a third thing."""
+"""Whatever fails at the media server, the client receives the film's bytes or sees a failure."""
 
 import asyncio
 import hashlib
@@ -36,7 +36,7 @@ def digest(body: bytes) -> str:
 
 @dataclass
 class Plan:
-    """Faults in the order in which the media server will have them."""
+    """The faults of the media server, in their order, and the range that is requested."""
 
     resets: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Plan:
     validators: str = "strong"
     chunked: bool = False
     extra: int = 0
-    asked: tuple[int, int] | None = None
+    requested: tuple[int, int] | None = None
 
     def arrange(self, knobs: Knobs) -> None:
         knobs.reset_after, knobs.end_after = list(self.resets), list(self.ends)
@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def expected(self) -> bytes:
-        return FILM if self.asked is None else FILM[self.asked[0] : self.asked[1] + 1]
+        return FILM if self.requested is None else FILM[self.requested[0] : self.requested[1] + 1]
 
 
 offsets = st.one_of(st.sampled_from([-1, 0, 1, 65_536, len(FILM) - 1, len(FILM)]), st.integers(0, len(FILM)))
@@ -74,17 +74,17 @@ plans = st.builds(
     validators=st.sampled_from(["strong", "strong", "weak", "none"]),
     chunked=st.booleans(),
     extra=st.sampled_from([0, 0, 1, 70_000]),
-    asked=st.one_of(st.none(), spans.filter(lambda span: span[0] <= span[1])),
+    requested=st.one_of(st.none(), spans.filter(lambda span: span[0] <= span[1])),
 )
 
 
-async def fetched(stack: GatewayStack, asked: tuple[int, int] | None = None) -> bytes | None:
-    """The body, or None where the reader was shown a failure: an error's answer, or a connection that broke."""
-    headers = stack.bearer() | ({} if asked is None else {"Range": f"bytes={asked[0]}-{asked[1]}"})
+async def fetched(stack: GatewayStack, requested: tuple[int, int] | None = None) -> bytes | None:
+    """Returns the body, or None if the client saw a failure: an error response, or a broken connection."""
+    headers = stack.bearer() | ({} if requested is None else {"Range": f"bytes={requested[0]}-{requested[1]}"})
     try:
-        async with stack.client.get(stack.url + PATH, headers=headers) as answer:
-            body = await answer.read()
-            return body if answer.status in (200, 206) else None
+        async with stack.client.get(stack.url + PATH, headers=headers) as response:
+            body = await response.read()
+            return body if response.status in (200, 206) else None
     except aiohttp.ClientError:
         return None
 
@@ -92,17 +92,17 @@ async def fetched(stack: GatewayStack, asked: tuple[int, int] | None = None) -> 
 @pytest.mark.promise("streams-33")
 @given(plan=plans)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_sequence_of_faults_ends_in_the_same_bytes_or_in_a_failure_that_shows(plan: Plan) -> None:
+def test_any_faults_end_in_the_files_bytes_or_in_a_visible_failure(plan: Plan) -> None:
     async def play() -> None:
         with tempfile.TemporaryDirectory() as folder:
             async with running_stack(Path(folder), clock=ManualClock(), valt_more=READ_TIMEOUT) as stack:
                 film = stack.valt.add_video("long", "film", FILM)
                 plan.arrange(stack.valt.knobs)
-                body = await fetched(stack, plan.asked)
+                body = await fetched(stack, plan.requested)
                 # A server that ignores Range answers with the whole file, and so it is passed on.
                 lawful = {digest(plan.expected)} | ({digest(FILM)} if plan.ignore_range else set())
                 if film.content != FILM:
-                    lawful.add(digest(film.content if plan.asked is None else _cut(film.content, plan.asked)))
+                    lawful.add(digest(film.content if plan.requested is None else _cut(film.content, plan.requested)))
                     lawful.add(digest(film.content))
                 assert body is None or digest(body) in lawful
                 await stack.ended()
@@ -113,20 +113,20 @@ def test_any_sequence_of_faults_ends_in_the_same_bytes_or_in_a_failure_that_show
     asyncio.run(play())
 
 
-def _cut(content: bytes, asked: tuple[int, int]) -> bytes:
-    return content[asked[0] : asked[1] + 1]
+def _cut(content: bytes, requested: tuple[int, int]) -> bytes:
+    return content[requested[0] : requested[1] + 1]
 
 
 @pytest.fixture
-async def home_with_film(stack: GatewayStack) -> GatewayStack:
+async def film_stack(stack: GatewayStack) -> GatewayStack:
     stack.valt.add_video("long", "film", FILM)
     return stack
 
 
 @pytest.mark.promise("streams-1")
 @pytest.mark.parametrize("fault", ["reset_after", "end_after"])
-async def test_a_hundred_cuts_anywhere_go_unseen(home_with_film: GatewayStack, fault: str) -> None:
-    stack = home_with_film
+async def test_a_hundred_cuts_anywhere_are_invisible_to_the_client(film_stack: GatewayStack, fault: str) -> None:
+    stack = film_stack
     anywhere = random.Random(13)
     offsets = [0, 1, len(FILM) - 1, *(anywhere.randrange(len(FILM)) for _ in range(97))]
     for at in offsets:
@@ -139,8 +139,8 @@ async def test_a_hundred_cuts_anywhere_go_unseen(home_with_film: GatewayStack, f
 
 
 @pytest.mark.promise("streams-32")
-async def test_a_cut_inside_a_head_goes_unseen(home_with_film: GatewayStack) -> None:
-    stack = home_with_film
+async def test_a_cut_inside_a_head_is_invisible_to_the_client(film_stack: GatewayStack) -> None:
+    stack = film_stack
     stack.valt.knobs.reset_after = [-1, 500_000, -1, 300_000, -1]
     body = await fetched(stack)
     assert body is not None
@@ -149,17 +149,17 @@ async def test_a_cut_inside_a_head_goes_unseen(home_with_film: GatewayStack) -> 
 
 
 @pytest.mark.promise("streams-32")
-async def test_a_media_server_that_never_gets_past_the_head_is_told_as_such(home_with_film: GatewayStack) -> None:
-    stack = home_with_film
+async def test_a_media_server_that_never_completes_a_head_is_unavailable(film_stack: GatewayStack) -> None:
+    stack = film_stack
     stack.valt.knobs.reset_after = [-1] * 20
-    async with stack.client.get(stack.url + PATH, headers=stack.bearer()) as answer:
-        assert (answer.status, (await answer.json(content_type=None))["code"]) == (503, "valt_unavailable")
+    async with stack.client.get(stack.url + PATH, headers=stack.bearer()) as response:
+        assert (response.status, (await response.json(content_type=None))["code"]) == (503, "valt_unavailable")
     assert stack.valt.calls["media"] <= 3
 
 
 @pytest.mark.promise("streams-6")
-async def test_many_cuts_in_one_body_that_each_make_progress_never_end_it(home_with_film: GatewayStack) -> None:
-    stack = home_with_film
+async def test_cuts_between_which_there_is_progress_never_end_a_body(film_stack: GatewayStack) -> None:
+    stack = film_stack
     stack.valt.knobs.reset_after = [10_000] * 60
     body = await fetched(stack)
     assert body is not None
@@ -169,7 +169,7 @@ async def test_many_cuts_in_one_body_that_each_make_progress_never_end_it(home_w
 
 
 @pytest.mark.promise("streams-6")
-async def test_cuts_without_progress_end_it_after_so_many_tries(tmp_path: Path, clock: ManualClock) -> None:
+async def test_cuts_without_progress_end_a_body_after_resume_tries(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock, more="[streams]\nresume_tries = 3\n") as stack:
         stack.valt.add_video("long", "film", FILM)
         stack.valt.knobs.reset_after = [500_000] + [0] * 20
@@ -189,16 +189,16 @@ async def connection(stack: GatewayStack) -> AsyncIterator[RawConnection]:
 
 
 @pytest.mark.promise("streams-4")
-async def test_eight_mebibytes_pass_through_links_that_live_three_seconds(tmp_path: Path, clock: ManualClock) -> None:
-    """A slow reader: each of his sixteen pieces has a link of its own, and twice VALT has forgotten its tokens."""
+async def test_eight_mebibytes_are_delivered_through_links_of_three_seconds(tmp_path: Path, clock: ManualClock) -> None:
+    """A slow client: each of the sixteen pieces has a link of its own, and twice VALT has lost its tokens."""
     piece = 512 * 1024
     async with running_stack(tmp_path, clock=clock) as stack:
         knobs = stack.valt.knobs
         stack.valt.add_video("long", "film", LONG)
         knobs.link_life = 3.0
         knobs.stall_after, knobs.reset_after = [piece] * 15, [piece] * 15
-        async with connection(stack) as viewer:
-            read = await viewer.read(piece)
+        async with connection(stack) as client:
+            read = await client.read(piece)
             for number in range(1, 16):
                 clock.pass_(4.0)
                 if number in (5, 10):
@@ -207,66 +207,64 @@ async def test_eight_mebibytes_pass_through_links_that_live_three_seconds(tmp_pa
                 knobs.stall_gate.set()
                 await stack.valt.wait_for(lambda broken=broken: broken.over)  # type: ignore[misc]
                 knobs.stall_gate.clear()
-                read += await viewer.read(piece)
+                read += await client.read(piece)
             assert digest(read) == digest(LONG)
             await stack.ended()
         assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["resumes"]) == ("whole", 15)
-        assert stack.valt.calls["download"] == 16 + 2, "sixteen links, and two askings with a token that was forgotten"
+        assert stack.valt.calls["download"] == 16 + 2, "sixteen links, and two calls with a token that VALT has lost"
         assert stack.valt.calls["login"] == 3
 
 
 @pytest.mark.promise("streams-14")
-async def test_a_viewer_who_rests_gives_up_the_connection_and_reads_on_in_the_same_bytes(tmp_path: Path) -> None:
+async def test_a_paused_client_frees_the_media_connection_and_continues_exactly(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more='[streams]\nupstream_idle = "100ms"\n') as stack:
         stack.valt.add_video("long", "film", LONG)
-        async with connection(stack) as viewer:
-            read = await viewer.read(100_000)
+        async with connection(stack) as client:
+            read = await client.read(100_000)
             await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
-            assert len(stack.gateway.streams) == 1, "he keeps his stream"
-            read += await viewer.read(4_000_000)
+            assert len(stack.gateway.streams) == 1, "the stream still counts"
+            read += await client.read(4_000_000)
             await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
-            read += await viewer.read(len(LONG) - len(read))
+            read += await client.read(len(LONG) - len(read))
             assert digest(read) == digest(LONG)
             await stack.ended()
-        told = await stack.metrics()
-        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 2
+        metrics = await stack.metrics()
+        assert metrics['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 2
         assert stack.audit()[-1]["outcome"] == "whole"
 
 
 @pytest.mark.promise("streams-14")
-async def test_a_viewer_who_rests_for_longer_than_a_link_lives_goes_on_through_another(
-    tmp_path: Path, clock: ManualClock
-) -> None:
+async def test_a_client_that_pauses_longer_than_a_links_life_continues(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock, more='[streams]\nupstream_idle = "100ms"\n') as stack:
         stack.valt.add_video("long", "film", LONG)
-        async with connection(stack) as viewer:
-            read = await viewer.read(100_000)
+        async with connection(stack) as client:
+            read = await client.read(100_000)
             await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
             clock.pass_(4000.0)
             stack.valt.forget_tokens()
-            read += await viewer.read(len(LONG) - len(read))
+            read += await client.read(len(LONG) - len(read))
             assert digest(read) == digest(LONG)
         assert stack.valt.calls["login"] == 2
 
 
-async def test_a_viewer_who_rests_is_treated_the_same_where_the_length_is_unknown(tmp_path: Path) -> None:
+async def test_a_client_may_pause_in_a_body_of_unknown_length(tmp_path: Path) -> None:
     async with (
         running_stack(tmp_path, more='[streams]\nupstream_idle = "100ms"\n') as stack,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as client,
     ):
         stack.valt.add_video("long", "film", LONG * 4)
         stack.valt.knobs.chunked = True
-        async with client.get(stack.url + PATH, headers=stack.bearer()) as answer:
-            assert "Content-Length" not in answer.headers
-            read = await answer.content.readexactly(100_000)
+        async with client.get(stack.url + PATH, headers=stack.bearer()) as response:
+            assert "Content-Length" not in response.headers
+            read = await response.content.readexactly(100_000)
             await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
-            read += await answer.content.read()
+            read += await response.content.read()
             assert digest(read) == digest(LONG * 4)
-        told = await stack.metrics()
-        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 1
+        metrics = await stack.metrics()
+        assert metrics['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 1
 
 
-async def test_over_tls_cuts_go_unseen_and_a_viewer_may_rest(tmp_path: Path) -> None:
+async def test_over_tls_cuts_are_invisible_and_a_client_may_pause(tmp_path: Path) -> None:
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
@@ -284,14 +282,14 @@ async def test_over_tls_cuts_go_unseen_and_a_viewer_may_rest(tmp_path: Path) -> 
     ):
         stack.valt.add_video("long", "film", LONG)
         stack.valt.knobs.reset_after = [0, 1, 65_536, 100_000, 300_000]
-        async with client.get(stack.url + PATH, headers=stack.bearer()) as answer:
-            read = await answer.content.readexactly(100_000)
+        async with client.get(stack.url + PATH, headers=stack.bearer()) as response:
+            read = await response.content.readexactly(100_000)
             await stack.valt.wait_for(lambda: stack.valt.calls["media"] == 6 and stack.valt.open_media == 0)
-            read += await answer.content.read()
+            read += await response.content.read()
             assert digest(read) == digest(LONG)
-        told = await stack.metrics()
-        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="dropped"}'] == 5
-        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 1
+        metrics = await stack.metrics()
+        assert metrics['valt_gateway_stream_resumes_total{outcome="ok",reason="dropped"}'] == 5
+        assert metrics['valt_gateway_stream_resumes_total{outcome="ok",reason="idle"}'] >= 1
 
 
 def _narrow(address: AddrInfoType) -> socket.socket:
@@ -301,38 +299,38 @@ def _narrow(address: AddrInfoType) -> socket.socket:
 
 
 @pytest.mark.promise("streams-15")
-async def test_a_viewer_who_never_reads_on_is_cut(tmp_path: Path) -> None:
+async def test_a_client_that_never_reads_again_is_cut(tmp_path: Path) -> None:
     streams = '[streams]\nupstream_idle = "50ms"\nviewer_idle = "150ms"\n'
     async with running_stack(tmp_path, more=streams) as stack:
         stack.valt.add_video("long", "film", LONG)
-        async with connection(stack) as viewer:
+        async with connection(stack) as client:
             await stack.ended()
             assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["code"]) == ("cut", None)
             with pytest.raises(ConnectionResetError):
-                await viewer.read(len(LONG))
+                await client.read(len(LONG))
         assert (await stack.metrics())['valt_gateway_stream_aborts_total{reason="idle",side="viewer"}'] == 1
         assert stack.valt.open_media == 0
 
 
-async def test_a_body_that_cannot_be_asked_for_again_keeps_its_connection_while_its_viewer_rests(
+async def test_a_multipart_body_keeps_its_connection_while_the_client_pauses(
     tmp_path: Path,
 ) -> None:
-    """Of many ranges at once the rest cannot be had: giving the connection up would be to lose it."""
+    """The rest of several ranges cannot be requested, so the connection must not be closed."""
     async with running_stack(tmp_path, more='[streams]\nupstream_idle = "50ms"\nviewer_idle = "300ms"\n') as stack:
         stack.valt.add_video("long", "film", LONG)
         headers = stack.bearer() | {"Range": f"bytes=0-10,20-{len(LONG)}"}
-        async with stack.client.get(stack.url + PATH, headers=headers) as answer:
-            assert answer.status == 206
-            await answer.content.readexactly(1000)
+        async with stack.client.get(stack.url + PATH, headers=headers) as response:
+            assert response.status == 206
+            await response.content.readexactly(1000)
             await stack.ended()
-        told = stack.audit()[-1]
-        assert told["outcome"] in ("cut", "whole")
-        assert told["resumes"] == 0
+        line = stack.audit()[-1]
+        assert line["outcome"] in ("cut", "whole")
+        assert line["resumes"] == 0
 
 
 @pytest.mark.promise("streams-31")
-async def test_a_restart_of_valt_in_mid_body_goes_unseen(home_with_film: GatewayStack) -> None:
-    stack = home_with_film
+async def test_a_restart_of_valt_during_delivery_is_invisible(film_stack: GatewayStack) -> None:
+    stack = film_stack
     gate = stack.valt.knobs.stall_gate
     stack.valt.knobs.stall_after, stack.valt.knobs.reset_after = [400_000], [400_000]
     reading = asyncio.create_task(fetched(stack))
@@ -348,10 +346,8 @@ async def test_a_restart_of_valt_in_mid_body_goes_unseen(home_with_film: Gateway
 
 
 @pytest.mark.promise("streams-7")
-async def test_a_stream_whose_link_dies_while_valts_api_is_down_waits_for_valt_to_be_back(
-    tmp_path: Path, clock: ManualClock
-) -> None:
-    """The breaker opens, and two of its probes find VALT still down."""
+async def test_a_stream_whose_link_expires_waits_for_valts_api_to_be_back(tmp_path: Path, clock: ManualClock) -> None:
+    """The circuit breaker opens, and two of its probes fail."""
     async with running_stack(tmp_path, clock=clock) as stack:
         stack.valt.add_video("long", "film", FILM)
         knobs = stack.valt.knobs
@@ -372,15 +368,15 @@ async def test_a_stream_whose_link_dies_while_valts_api_is_down_waits_for_valt_t
 
 
 @pytest.mark.promise("streams-7")
-async def test_a_viewer_who_leaves_while_valt_is_waited_for_frees_everything_at_once(
-    home_with_film: GatewayStack,
+async def test_a_client_that_disconnects_while_valt_is_awaited_frees_everything(
+    film_stack: GatewayStack,
 ) -> None:
-    stack = home_with_film
+    stack = film_stack
     knobs = stack.valt.knobs
     knobs.end_after = [400_000]
-    async with connection(stack) as viewer:
+    async with connection(stack) as client:
         knobs.refuse_media, knobs.fail["download"] = [403] * 20, [503] * 20
-        await viewer.read(400_000)
+        await client.read(400_000)
         await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 1 + 5)  # the breaker is open, for ten seconds
     async with asyncio.timeout(5):
         await stack.ended()
@@ -391,10 +387,10 @@ async def test_a_viewer_who_leaves_while_valt_is_waited_for_frees_everything_at_
 @pytest.mark.promise("streams-8")
 @pytest.mark.parametrize("validators", ["strong", "weak", "none"])
 @pytest.mark.parametrize("now", [FILM[:200_000], FILM[:400_000], FILM + b"more", FILM[:-1], b""])
-async def test_a_file_that_shrinks_or_grows_in_mid_body_is_cut(
-    home_with_film: GatewayStack, validators: str, now: bytes
+async def test_a_file_that_shrinks_or_grows_during_delivery_is_cut(
+    film_stack: GatewayStack, validators: str, now: bytes
 ) -> None:
-    stack, at = home_with_film, 400_000
+    stack, at = film_stack, 400_000
     film = stack.valt.recording("long").film("film")
     assert film is not None
     knobs = stack.valt.knobs
@@ -410,12 +406,12 @@ async def test_a_file_that_shrinks_or_grows_in_mid_body_is_cut(
 
 @pytest.mark.promise("streams-11")
 @pytest.mark.parametrize("fault", ["reset_after", "end_after"])
-async def test_a_body_of_unknown_length_goes_on_once_a_range_tells_its_total(
-    home_with_film: GatewayStack, fault: str
+async def test_a_body_of_unknown_length_continues_when_a_range_states_its_total(
+    film_stack: GatewayStack, fault: str
 ) -> None:
-    stack = home_with_film
+    stack = film_stack
     stack.valt.knobs.chunked = True
-    for _ in range(2):  # the first answer is tried in the fast way, which leaves it to the plain one
+    for _ in range(2):  # the first response is requested by the spliced path, then by the buffered one
         setattr(stack.valt.knobs, fault, [500_000, 500_000, 300_000])
         body = await fetched(stack)
         assert body is not None
@@ -423,14 +419,14 @@ async def test_a_body_of_unknown_length_goes_on_once_a_range_tells_its_total(
 
 
 @pytest.mark.promise("streams-12")
-async def test_many_ranges_are_passed_through_and_a_cut_in_them_shows(home_with_film: GatewayStack) -> None:
-    stack = home_with_film
+async def test_several_ranges_are_passed_through_and_a_cut_is_visible(film_stack: GatewayStack) -> None:
+    stack = film_stack
     stack.valt.knobs.reset_after = [300_000]
     headers = stack.bearer() | {"Range": "bytes=0-499999,500001-900000"}
-    async with stack.client.get(stack.url + PATH, headers=headers) as answer:
-        assert answer.status == 206
+    async with stack.client.get(stack.url + PATH, headers=headers) as response:
+        assert response.status == 206
         with pytest.raises(aiohttp.ClientError):
-            await answer.read()
+            await response.read()
     assert len(stack.valt.media_requests) == 1
 
 
@@ -448,11 +444,11 @@ def accepted_socket(peer: tuple[str, int]) -> socket.socket:
 
 
 @pytest.mark.promise("streams-17")
-async def test_a_viewer_who_silently_goes_is_looked_for_by_keepalive(home_with_film: GatewayStack) -> None:
-    """Within two minutes: after one of silence, three probes."""
-    stack = home_with_film
-    async with connection(stack) as viewer:
-        with accepted_socket(viewer.local_address) as sock:
+async def test_a_client_that_silently_vanishes_is_detected_within_two_minutes(film_stack: GatewayStack) -> None:
+    """TCP keep-alive: after one minute of silence, three probes."""
+    stack = film_stack
+    async with connection(stack) as client:
+        with accepted_socket(client.local_address) as sock:
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             idle, interval, count = (
                 sock.getsockopt(socket.IPPROTO_TCP, name)
@@ -463,19 +459,21 @@ async def test_a_viewer_who_silently_goes_is_looked_for_by_keepalive(home_with_f
 
 @pytest.mark.promise("streams-16")
 @pytest.mark.parametrize("way", ["FIN", "RST"])
-@pytest.mark.parametrize("resting", [False, True])
-async def test_a_viewer_who_leaves_frees_everything(tmp_path: Path, way: str, resting: bool) -> None:
-    streams = '[streams]\nupstream_idle = "50ms"\n' if resting else ""
+@pytest.mark.parametrize("pausing", [False, True])
+async def test_a_client_that_disconnects_frees_everything_within_a_second(
+    tmp_path: Path, way: str, pausing: bool
+) -> None:
+    streams = '[streams]\nupstream_idle = "50ms"\n' if pausing else ""
     async with running_stack(tmp_path, more=streams) as stack:
         stack.valt.add_video("long", "film", LONG)
-        async with connection(stack) as viewer:
-            await viewer.read(100_000)
-            if resting:
+        async with connection(stack) as client:
+            await client.read(100_000)
+            if pausing:
                 await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
             if way == "FIN":
-                viewer.send_eof()
+                client.send_eof()
             else:
-                viewer.abort()
+                client.abort()
             async with asyncio.timeout(1.0):  # the promise itself
                 await stack.ended()
                 await stack.valt.wait_for(lambda: stack.valt.open_media == 0)

@@ -1,4 +1,4 @@
-"""Real players and resumers, through the proxy."""
+"""Real players and download tools, through the proxy."""
 
 import hashlib
 import json
@@ -16,9 +16,9 @@ LATE = f"/recordings/{LATE_MOOV}/videos/{LATE_MOOV_FILM}"
 
 
 def films(stack: GatewayStack) -> dict[str, bytes]:
-    found = {VIDEO_PATH: (SESSION, CAMERA_A), LATE: (LATE_MOOV, LATE_MOOV_FILM)}
+    paths = {VIDEO_PATH: (SESSION, CAMERA_A), LATE: (LATE_MOOV, LATE_MOOV_FILM)}
     contents = {}
-    for path, (recording, video) in found.items():
+    for path, (recording, video) in paths.items():
         film = stack.valt.recording(recording).film(video)
         assert film is not None
         contents[path] = film.content
@@ -30,7 +30,7 @@ def header(stack: GatewayStack) -> str:
 
 
 @pytest.mark.parametrize("path", [VIDEO_PATH, LATE])
-async def test_ffprobe_and_ffmpeg_read_a_film_whole_with_moov_wherever_it_is(stack: GatewayStack, path: str) -> None:
+async def test_ffprobe_and_ffmpeg_read_a_whole_film_wherever_its_index_is(stack: GatewayStack, path: str) -> None:
     probe = await run(
         "ffprobe", "-v", "error", "-headers", header(stack) + "\r\n", "-show_format", "-of", "json", stack.url + path
     )
@@ -77,7 +77,7 @@ async def test_mpv_plays_seeks_and_finishes(stack: GatewayStack) -> None:
 
 
 async def test_vlc_plays_seeks_and_finishes_as_an_ordinary_user(stack: GatewayStack, tmp_path: Path) -> None:
-    """VLC sends no headers of its own, so it comes through a front proxy that says who it is."""
+    """VLC sends no credentials of its own, so it connects through a front proxy that adds them."""
     identity = "".join(f'proxy_set_header {name} "{value}"; ' for name, value in stack.front("anna").items())
     http = (
         f"server {{ listen 127.0.0.1:PORT; location / {{ {identity} proxy_pass {stack.url}; proxy_buffering off; }} }}"
