@@ -1,7 +1,7 @@
-"""One hierarchy of errors. A class knows its *code*, never its status: that is chosen once, in web.errors.
+"""One hierarchy of errors. A class knows its *code*; the table from class to HTTP status is in web.errors.
 
-The message is for the operator's log and may say what went wrong, but never holds a secret or a URL.
-*detail* is what a person may read.
+The message is for the operator's log: it says what went wrong and never holds a secret or a URL. *detail* is the text
+for the person at the browser or the developer of a script.
 """
 
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from typing import ClassVar
 
 
 class GatewayError(Exception):
-    """Anything that ends a request with an answer of ours."""
+    """The base of every error that is rendered as a response."""
 
     code: ClassVar[str] = "internal"
-    detail: ClassVar[str] = "Something went wrong here. The request id below helps an operator to find out what."
+    detail: ClassVar[str] = "An internal error occurred. The request id helps an operator to find the cause in the log."
     page: ClassVar[str] = ""
-    """The page's texts, where they are not those of the code."""
+    """The key of the page's texts, if it differs from the code."""
     retry_after: float | None = None
-    """Seconds after which asking again makes sense, where it does."""
+    """Seconds after which the client may try again, or None."""
 
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -25,95 +25,107 @@ class GatewayError(Exception):
 
 
 class BadRequestError(GatewayError):
+    """The request is malformed or ambiguous."""
+
     code = "bad_request"
-    detail = "The request is not one this server understands."
+    detail = "The server cannot interpret this request."
 
 
 class HeadersTooLargeError(GatewayError):
+    """A line or the whole head of the request exceeds the limit."""
+
     code = "headers_too_large"
     detail = "The request's headers are too large."
 
 
 class MethodNotAllowedError(GatewayError):
+    """The address exists and does not support the method."""
+
     code = "method_not_allowed"
-    detail = "This address does not answer to that method."
+    detail = "This address does not support the request's method."
 
     def __init__(self, *, allowed: Sequence[str] = ()) -> None:
         super().__init__()
         self.allowed = allowed
-        """The methods that it answers to."""
+        """The methods that the address supports."""
 
 
 class NotFoundError(GatewayError):
+    """There is no such address."""
+
     code = "not_found"
     detail = "There is no such page."
 
 
 class InvalidVideoError(NotFoundError):
-    """The id is none that VALT could have given; VALT is not asked."""
+    """The id has not the form of a VALT id; VALT is not asked."""
 
     code = "video_invalid"
-    detail = "The link is not a recording's link. It may have been cut off when it was copied."
+    detail = "The link does not lead to a recording. It may have been truncated when it was copied."
 
 
 class VideoNotFoundError(NotFoundError):
-    """VALT, or its media server, knows no such video."""
+    """VALT or its media server answered 404."""
 
     code = "video_not_found"
     detail = "VALT has no such video. It may have been deleted, or it may not be ready yet."
 
 
 class RecordingExpiredError(GatewayError):
+    """The recording's ``retention.until`` has passed."""
+
     code = "recording_expired"
-    detail = "The recording's retention time is over and VALT has deleted it or is about to."
+    detail = "The recording's retention time is over. VALT has deleted it or will delete it soon."
 
 
 class MissingCredentialsError(GatewayError):
+    """The request has no credentials."""
+
     code = "credentials_missing"
-    detail = "Nothing in the request says who you are. Open the recording from your portal or sign in."
+    detail = "The request has no credentials. Open the recording from your portal or sign in."
 
 
 class InvalidCredentialsError(GatewayError):
-    """Proof was offered, and it is bad. Nobody else is asked."""
+    """The request has credentials, and they are not valid. No other authenticator is tried."""
 
     code = "credentials_invalid"
-    detail = "The proof of who you are is not valid or no longer valid. Open the recording from your portal again."
+    detail = "Your credentials are not valid, or no longer valid. Open the recording from your portal again."
 
 
 class OutOfTimeError(InvalidCredentialsError):
-    """The proof is no longer good, or not yet: perhaps a clock is wrong."""
+    """The credentials have expired or are not valid yet; perhaps a clock is wrong."""
 
 
 class SignInFailedError(InvalidCredentialsError):
-    """The provider's answer is not one to a sign-in that this browser began, or not a good one."""
+    """The provider's response does not belong to a sign-in that this browser started, or is not valid."""
 
-    detail = "Signing in did not work. Begin again from the recording's link."
+    detail = "Signing in did not work. Open the recording's link again."
     page = "sign_in_failed"
 
 
 class SignInForgottenError(SignInFailedError):
-    """The browser keeps no trace of a sign-in: it blocks cookies, waited too long, or began at another address."""
+    """The browser sent no cookie of a sign-in: it blocks cookies, took too long, or started at another address."""
 
-    detail = "The browser did not keep the sign-in that it began. Allow cookies for this site and begin again."
+    detail = "The browser did not send the cookie of the sign-in. Allow cookies for this site and sign in again."
     page = "sign_in_forgotten"
 
 
 class SignInClockError(SignInFailedError):
-    """What the provider says now is of another time by our clock."""
+    """The provider's token is expired or not yet valid by our clock."""
 
     detail = "The sign-in service's clock and this server's do not agree."
     page = "sign_in_clock"
 
 
 class SignInCirclesError(SignInFailedError):
-    """Signed in again and again within a minute: the session does not hold."""
+    """Three sign-ins within a minute: the session cookie is not accepted."""
 
-    detail = "You were signed in several times in a row, and the session did not hold."
+    detail = "You were signed in several times in a row, but your browser or this server did not accept the session."
     page = "sign_in_circles"
 
 
 class IdentityProviderError(GatewayError):
-    """Could not find out who it is: the provider's keys or endpoints cannot be reached."""
+    """The credentials could not be verified: the provider's keys or endpoints cannot be reached."""
 
     code = "identity_provider"
     detail = "The sign-in service cannot be reached at the moment. Try again in a little while."
@@ -121,18 +133,22 @@ class IdentityProviderError(GatewayError):
 
 
 class AccessDeniedError(GatewayError):
+    """The identity is established, and no rule allows the request."""
+
     code = "access_denied"
     detail = "You are signed in, but no rule allows you to see this recording."
 
 
 class TooManyRequestsError(GatewayError):
+    """A limit per person or per address is reached."""
+
     code = "too_many_requests"
-    detail = "There are too many requests or videos open at once. Close some, or try again in a little while."
+    detail = "Too many requests, or too many videos open at once. Close some, or try again in a little while."
     retry_after = 5.0
 
 
 class BusyError(GatewayError):
-    """We cannot take it now: a limit of the whole process, or the audit cannot be written."""
+    """A limit of the whole process is reached, or the audit cannot be written."""
 
     code = "busy"
     detail = "The server is busy. Try again in a little while."
@@ -140,52 +156,56 @@ class BusyError(GatewayError):
 
 
 class ValtError(GatewayError):
-    """VALT failed us."""
+    """VALT gave no usable response."""
 
     code = "valt_response"
-    detail = "VALT, the recording system, gave an answer that makes no sense here."
+    detail = "VALT, the recording system, sent a response that the gateway cannot use."
 
 
 class ValtUnavailableError(ValtError):
+    """VALT cannot be reached, or answered 5xx."""
+
     code = "valt_unavailable"
     detail = "VALT, the recording system, cannot be reached at the moment. Try again in a little while."
     retry_after = 10.0
 
 
 class CircuitOpenError(ValtUnavailableError):
-    """VALT keeps failing and is not asked: it could not be before *retry_after*."""
+    """The circuit breaker is open: VALT is not asked for *retry_after* seconds."""
 
 
 class ValtTimeoutError(ValtError):
+    """VALT or its media server did not answer in time."""
+
     code = "valt_timeout"
     detail = "VALT, the recording system, did not answer in time. Try again in a little while."
 
 
 class ValtResponseError(ValtError):
-    """VALT answered something that its API does not say, or 403."""
+    """VALT's response does not follow its API, or is 403."""
 
 
 class ValtLoginError(ValtError):
-    """VALT refused our own account."""
+    """VALT refused the login of the gateway's account."""
 
     code = "valt_login"
-    detail = "VALT, the recording system, refused this gateway. An operator has to look at it."
+    detail = "VALT, the recording system, refused the gateway's login. An operator must correct the configuration."
 
 
 class LinkRefusedError(ValtError):
-    """VALT's link names a host that is not allowed; nothing was fetched."""
+    """VALT's link names a host that is not allowed; no request was sent to it."""
 
     code = "link_refused"
-    detail = "VALT, the recording system, gave a link to a place that is not allowed here."
+    detail = "VALT, the recording system, sent a link to a host that is not allowed."
 
 
 class AccessTokenRefusedError(ValtError):
-    """VALT answered 401 to a token. Cured in valt.tokens by one new login; never seen outside valt."""
+    """VALT answered 401 to an access token. valt.tokens logs in once more; not raised outside valt."""
 
     code = "valt_response"
 
 
 class LinkRejectedError(ValtError):
-    """The media server answered 401 or 403: the link is stale. Cured once in delivery.proxy."""
+    """The media server answered 401 or 403: the link has expired. delivery renews it once."""
 
     code = "valt_response"

@@ -1,5 +1,8 @@
-"""The nouns, slotted, and frozen where they outlive the request: to set a frozen field takes three times as long. Every
-room talks in these; this module imports no framework."""
+"""The types that the packages exchange. This module imports no framework.
+
+Types that outlive a request are frozen. Types of one request are not: creating a frozen instance takes three times as
+long.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,8 +11,7 @@ from enum import StrEnum
 
 from gateway.errors import InvalidVideoError
 
-# RFC-free rule of the house (product.md, "Ids"): ASCII only, so that nothing decoded from a path can
-# change the meaning of the VALT URL that is built from it.
+# ASCII only, so that no character decoded from a path can change the meaning of the VALT URL that is built from it.
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
 
@@ -52,8 +54,8 @@ class Outcome(StrEnum):
 
 
 class Secret:
-    """Text that must not be shown. Prints as ``***``; *reveal* is the only way out, so that a search
-    for it lists every place where a secret leaves."""
+    """A text that must not be logged or printed: it prints as ``***``. Only *reveal* returns it, so that a search for
+    that name lists every place where a secret leaves."""
 
     __slots__ = ("_value",)
 
@@ -61,6 +63,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
+        """Returns the secret text."""
         return self._value
 
     def __repr__(self) -> str:
@@ -75,11 +78,11 @@ class Secret:
         return hash((Secret, self._value))
 
     def __reduce__(self) -> str:
-        raise TypeError("a Secret is not pickled")
+        raise TypeError("a Secret cannot be pickled")
 
 
 def parse_id(text: str) -> str:
-    """Return *text* if it is a VALT id as a whole; :class:`InvalidVideoError` otherwise."""
+    """Returns *text* if it has the form of a VALT id. Raises InvalidVideoError if not."""
     if _ID.fullmatch(text) is None:
         raise InvalidVideoError
     return text
@@ -87,26 +90,27 @@ def parse_id(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One file of one recording, by VALT's ids. *parse* is the only way in from outside."""
+    """One file of one recording, by VALT's ids. Ids from outside must go through *parse*."""
 
     recording: str
     video: str
 
     @classmethod
     def parse(cls, recording: str, video: str) -> "Video":
+        """Returns the video with these ids. Raises InvalidVideoError if one has not the form of an id."""
         return cls(parse_id(recording), parse_id(video))
 
 
 @dataclass(slots=True)
 class Credentials:
-    """What a request offers as proof. Header names are lower case; each stands once (web refuses doubles)."""
+    """What a request presents. Header names are lower case and unique: requests with duplicates are refused."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ticket: Secret | None = None
     session: Secret | None = None
     access_token: Secret | None = None
     video_token_only: bool = False
-    """Whether an access token must be a proof for one video, for an address that people open ends in histories."""
+    """Whether an access token must be limited to one video: addresses that browsers open are stored in histories."""
     peer: str | None = None
     """Address of the socket's own peer, never a forwarded one; None on a unix socket."""
     consume_ticket: bool = True
@@ -115,12 +119,12 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The person, as vouched for. Times are Unix seconds."""
+    """The person or service, as authenticated. Times are Unix seconds."""
 
     subject: str
     issuer: str
     provider: str
-    """The ``name`` of the ``[[identity]]`` that vouched, also for a session that came of it."""
+    """The ``name`` of the ``[[identity]]`` table that authenticated, also of a session that was made from it."""
     kind: IdentityKind
     """The kind of credential that this request presented."""
     groups: frozenset[str] = frozenset()
@@ -128,30 +132,30 @@ class Identity:
     """When the credential was issued (a token's iat, a session's start). A revocation voids what was issued before."""
     expires_at: float | None = None
     recording: str | None = None
-    """If set, the proof is good for this recording alone; likewise *video*."""
+    """If set, the identity is limited to this recording, and to *video* if that is set."""
     video: str | None = None
     scopes: tuple[tuple[str, str | None], ...] = ()
     """Further recordings that a session's tickets allow, each with one video or None for all of them."""
     session: str | None = None
-    """Id of the session, where there is one."""
+    """The session's id, if the identity comes from a session or a token made in one."""
     used_at: float | None = None
-    """When the session was last known to be in use."""
+    """When the session was last used, as far as its cookie tells."""
     revocation_keys: tuple[str, ...] = ()
-    """What its provider's sign-out would call it: names, besides the subject, that a revocation may hold."""
+    """Further names, besides the subject, that a revocation may use: the provider's ids of its session."""
 
     def covers(self, recording: str, video: str | None = None) -> bool:
-        """Whether the proof is good for *recording*, and for *video* where one is named."""
+        """Whether the identity's limits allow *recording*, and *video* if given. Says nothing about the rules."""
         if self.recording is None and self.video is None:
             return True
         return any(
-            mine in (None, recording) and (video is None or one in (None, video))
-            for mine, one in ((self.recording, self.video), *self.scopes)
+            allowed in (None, recording) and (video is None or allowed_video in (None, video))
+            for allowed, allowed_video in ((self.recording, self.video), *self.scopes)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A VALT user as whom we ask."""
+    """A VALT user that the gateway acts as."""
 
     name: str
     username: str
@@ -176,7 +180,7 @@ class Grant:
 
     @property
     def target(self) -> Video:
-        """The video that the grant is for. Raises ValueError for a grant on a whole recording."""
+        """The video that the grant allows. Raises ValueError for a grant on a whole recording."""
         if self.video is None:
             raise ValueError("a grant on a whole recording has no link")
         return Video(self.recording, self.video)
@@ -193,8 +197,8 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """VALT's time-limited download URL, byte for byte as VALT gave it. *expires_at* is Unix seconds,
-    None where its token tells none."""
+    """VALT's time-limited download URL, byte for byte as VALT sent it. *expires_at* is Unix seconds, None if the URL's
+    token has no ``exp``."""
 
     url: Secret
     expires_at: float | None
@@ -205,7 +209,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class VideoDetails:
-    """One entry of a recording's videos. Whether its file is there yet only its link tells."""
+    """One entry of a recording's videos. Only its link shows whether the file is ready."""
 
     video: str
     name: str
@@ -213,7 +217,7 @@ class VideoDetails:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A moment of a recording that somebody noted. *time* is seconds from its start, *color* ``#rrggbb``."""
+    """A marked position in a recording. *time* is seconds from its start, *color* ``#rrggbb``."""
 
     time: float
     event: str
@@ -222,7 +226,7 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class RecordingDetails:
-    """What VALT knows of a recording (valt-api.md, 3.2). Times are Unix seconds, durations seconds."""
+    """VALT's details of a recording (VALT API, 3.2). Times are Unix seconds, durations seconds."""
 
     recording: str
     name: str | None = None
@@ -235,13 +239,13 @@ class RecordingDetails:
     shared_users: frozenset[int] = frozenset()
     shared_groups: frozenset[int] = frozenset()
     deleted_at: float | None = None
-    """``retention.until``: when VALT deletes it."""
+    """``retention.until``: when VALT deletes the recording."""
     videos: tuple[VideoDetails, ...] = ()
     markers: tuple[Marker, ...] = ()
     room_id: int | None = None
     cameras: Mapping[str, str] = field(default_factory=dict)
-    """Names by id."""
+    """Camera names by id."""
 
     def is_over(self, now: float) -> bool:
-        """Whether its retention has ended, whether VALT has deleted it yet or not."""
+        """Whether its retention has ended at *now*, Unix seconds, even if VALT has not deleted it yet."""
         return self.deleted_at is not None and self.deleted_at <= now

@@ -60,7 +60,7 @@ def applies_to(rule: Rule, identity: Identity) -> bool:
 
 
 def mismatch(rule: Rule, identity: Identity, recording: str) -> str | None:
-    """Why *rule* does not match this person and this recording id, or None if it does. Needs no details."""
+    """Returns why *rule* does not match this person and this recording id, or None if it does. Needs no details."""
     if not applies_to(rule, identity):
         return "the person is not among its subjects and in none of its groups"
     if not _any_glob(rule.recordings, recording):
@@ -71,7 +71,7 @@ def mismatch(rule: Rule, identity: Identity, recording: str) -> str | None:
 def details_mismatch(
     rule: Rule, identity: Identity, details: RecordingDetails, valt_names: ValtNames, now: float
 ) -> str | None:
-    """Which conditions on the recording's details do not hold, or None if all do. *now* is Unix seconds."""
+    """Returns which conditions on the recording's details do not hold, or None if all do. *now* is Unix seconds."""
     user = valt_names.users.get(identity.subject, identity.subject)
     valt_groups = {valt_names.groups[group] for group in identity.groups if group in valt_names.groups}
     age = None if details.created is None else now - details.created

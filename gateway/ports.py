@@ -13,15 +13,12 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Returns Unix seconds. May jump when the system clock is set."""
-        ...
 
     def monotonic(self) -> float:
         """Returns seconds that never go back. Every deadline in memory is measured in these."""
-        ...
 
     async def sleep(self, seconds: float) -> None:
         """Returns when *seconds* have passed."""
-        ...
 
 
 class Authenticator(Protocol):
@@ -30,40 +27,29 @@ class Authenticator(Protocol):
     name: str
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
-        """Returns the identity, or None if the credentials are of another kind.
-
-        Raises InvalidCredentialsError if they are of this kind and not valid (no other authenticator is tried), and
-        IdentityProviderError if that could not be verified (503, never 401).
-        """
-        ...
+        """Returns the identity, or None if the credentials are of another kind. Raises InvalidCredentialsError if they
+        are of this kind and not valid (no other authenticator is tried), and IdentityProviderError if that could not be
+        verified (503, never 401)."""
 
 
 class IdentityResolver(Protocol):
     """All authenticators, as one step of access.authorize."""
 
     async def identify(self, credentials: Credentials) -> Identity:
-        """Returns the identity that the credentials prove.
-
-        Raises MissingCredentialsError if there are none, InvalidCredentialsError if they are not valid, and
-        IdentityProviderError if that could not be verified.
-        """
-        ...
+        """Returns the identity. Raises MissingCredentialsError if there are no credentials, InvalidCredentialsError if
+        they are not valid, and IdentityProviderError if that could not be verified."""
 
 
 class RateLimit(Protocol):
     def count(self, identity: Identity) -> None:
         """Counts one more request of that person. Raises TooManyRequestsError if it exceeds the limit."""
-        ...
 
 
 class Policy(Protocol):
     async def decide(self, identity: Identity, recording: str, video: str | None = None) -> Grant:
         """Returns the grant of the first rule that matches, for one video or (*video* is None) the whole recording.
-
         Raises AccessDeniedError if no rule matches, RecordingExpiredError if the recording's retention is over, and
-        ValtError if VALT could not be asked for a condition of a rule.
-        """
-        ...
+        ValtError if VALT could not be asked for a condition of a rule."""
 
 
 class Links(Protocol):
@@ -72,35 +58,28 @@ class Links(Protocol):
     def cached(self, account: str, video: Video, *, min_life: float = 0.0) -> Link | None:
         """Returns the cached link that stays valid for at least *min_life* seconds, or None. Does no I/O, so that a
         request whose link is cached needs no coroutine; on None, await `get` with the same arguments."""
-        ...
 
     async def get(self, account: str, video: Video, *, min_life: float = 0.0) -> Link:
         """Returns a link that stays valid for at least *min_life* seconds, from the cache or from VALT, or a newly
         fetched one whatever its lifetime. Raises VideoNotFoundError, BusyError, TooManyRequestsError or ValtError."""
-        ...
 
     async def renew(self, account: str, video: Video, stale: Link) -> Link:
         """Returns another link than *stale*, which is dropped from the cache. Raises what `get` raises."""
-        ...
 
 
 class Recordings(Protocol):
     async def get(self, account: str, recording: str) -> RecordingDetails:
         """Returns VALT's details of *recording* as *account* sees it. Raises VideoNotFoundError or ValtError."""
-        ...
 
 
 class ValtSearch(Protocol):
     """The recordings and rooms that VALT lists for an account."""
 
     async def search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
-        """Returns every recording that matches VALT's own *query*. The list is shared: do not change it. Raises
-        ValtError."""
-        ...
+        """Returns every recording that matches VALT's own *query*, in a shared list. Raises ValtError."""
 
     async def rooms(self, account: str) -> list[tuple[int, str]]:
         """Returns ids and names of rooms. Raises ValtError."""
-        ...
 
 
 class ListPolicy(Protocol):
@@ -108,20 +87,15 @@ class ListPolicy(Protocol):
 
     def accounts(self, identity: Identity) -> list[str]:
         """Returns the VALT accounts to ask for this person."""
-        ...
 
     def may_list(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
-        """Whether the person may see a recording that VALT listed for *account* as *row*; None if that depends on
-        details that a list omits."""
-        ...
+        """Whether the person may see *row*, as VALT listed it for *account*; None if that needs its details."""
 
     async def may_see(self, identity: Identity, account: str, recording: str) -> bool:
         """Whether the person may see *recording* by its details. Raises ValtError if VALT could not be asked."""
-        ...
 
     def may_see_room(self, identity: Identity, account: str, room: str) -> bool:
         """Whether the person may see some recording of *room*."""
-        ...
 
 
 class Valt(Protocol):
@@ -129,15 +103,12 @@ class Valt(Protocol):
 
     async def login(self, account: str) -> AccessToken:
         """Returns an access token. Raises ValtLoginError if VALT refuses the account, and ValtError."""
-        ...
 
     async def download(self, token: AccessToken, video: Video) -> Link:
         """Returns a link. Raises VideoNotFoundError, AccessTokenRefusedError on 401, LinkRefusedError and ValtError."""
-        ...
 
     async def record(self, token: AccessToken, recording: str) -> RecordingDetails:
         """Returns a recording's details. Raises VideoNotFoundError, AccessTokenRefusedError on 401 and ValtError."""
-        ...
 
 
 class Sessions(Protocol):
@@ -145,19 +116,15 @@ class Sessions(Protocol):
 
     def issue_header(self, identity: Identity) -> str:
         """Returns a Set-Cookie header for a new session of *identity*. Raises GatewayError if it does not fit."""
-        ...
 
     async def add_session_scopes(self, credentials: Credentials, identity: Identity) -> Identity:
         """Returns *identity* with the scopes of this browser's session added, if it is the same person's."""
-        ...
 
     def refresh_header(self, identity: Identity) -> str | None:
         """Returns a Set-Cookie header that keeps a session in use from idling out, or None if it is not yet due."""
-        ...
 
     def clear_header(self) -> str:
         """Returns a Set-Cookie header that deletes the session cookie."""
-        ...
 
 
 class SignIn(Protocol):
@@ -167,27 +134,22 @@ class SignIn(Protocol):
     def providers(self) -> tuple[str, ...]: ...
 
     async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, str]:
-        """Returns the provider's address and a Set-Cookie header. *rd* is the path to go to afterwards. Raises
+        """Returns the provider's URL and a Set-Cookie header. *rd* is the path to go to afterwards. Raises
         SignInCirclesError or IdentityProviderError."""
-        ...
 
     def completed(self, cookies: Iterable[str], state: str) -> str | None:
         """Returns the path that a completed sign-in with that *state* led to, or None if there is none."""
-        ...
 
     async def finish(self, cookies: Iterable[str], response: Mapping[str, str]) -> tuple[Identity, str, str]:
-        """Returns the identity, the path to go to, and a Set-Cookie header, for the query parameters of the callback.
-        Raises SignInFailedError or IdentityProviderError."""
-        ...
+        """Returns the identity, the path to go to, and a Set-Cookie header. *response* is the callback's query. Raises
+        SignInFailedError or IdentityProviderError."""
 
     async def sign_out_url(self, provider: str | None, back: str) -> str | None:
         """Returns the URL at which *provider* signs people out and redirects to *back*, or None."""
-        ...
 
     async def end_sessions(self, token: str) -> Identity:
-        """Ends the sessions that a provider's logout *token* names, and returns the person as far as the token tells.
-        Raises InvalidCredentialsError, IdentityProviderError or BusyError."""
-        ...
+        """Ends the sessions that a logout *token* names; returns the person as far as the token names one. Raises
+        InvalidCredentialsError, IdentityProviderError or BusyError."""
 
 
 class ServiceKeys(Protocol):
@@ -195,11 +157,9 @@ class ServiceKeys(Protocol):
 
     def log_in(self, name: str, secret: Secret) -> tuple[Identity, Secret]:
         """Returns the service key's identity and an access token. Raises InvalidCredentialsError."""
-        ...
 
     def issue_video_token(self, identity: Identity, video: Video) -> Secret:
         """Returns an access token with which *identity* may see *video* and nothing else."""
-        ...
 
 
 class Store(Protocol):
@@ -212,42 +172,34 @@ class Store(Protocol):
 
     async def start(self) -> None:
         """Opens the store. Called once, before every other method."""
-        ...
 
     async def consume(self, key: str, until: float) -> bool:
         """Returns True if *key* was not consumed yet, and marks it as consumed until *until*; else returns False.
 
         Atomic: of concurrent calls with one key exactly one returns True.
         """
-        ...
 
     async def sign_out(self, session: str, until: float) -> None:
         """Makes the session of that id invalid until *until*."""
-        ...
 
     async def revoke(self, name: str, at: float, until: float) -> None:
         """Makes all credentials of *name* that were issued at or before *at* invalid until *until*.
 
         *name* is a subject or one of `Identity.revocation_keys`.
         """
-        ...
 
     def is_signed_out(self, session: str) -> bool:
         """Whether the session of that id was signed out."""
-        ...
 
     def revoked_at(self, *names: str) -> float | None:
         """Returns the latest time at which one of *names* was revoked, or None."""
-        ...
 
     @property
     def durable(self) -> bool:
         """Whether the state survives a restart. If not, a ticket that was issued before the start is refused."""
-        ...
 
     async def close(self) -> None:
         """Closes the store. No other method may be called afterwards."""
-        ...
 
 
 class Observer(Protocol):
@@ -257,7 +209,6 @@ class Observer(Protocol):
 
     def on_request_end(self, request_record: RequestRecord) -> None:
         """Called once for every request, when it has ended."""
-        ...
 
 
 class Audit(Protocol):
@@ -265,8 +216,6 @@ class Audit(Protocol):
 
     async def opened(self, request_record: RequestRecord) -> None:
         """Writes the ``open`` line before the first byte. Raises BusyError if it cannot be written."""
-        ...
 
     def signed(self, event: str, identity: Identity, request_record: RequestRecord) -> None:
         """Writes a ``sign_in`` or ``sign_out`` line."""
-        ...

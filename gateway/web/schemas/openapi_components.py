@@ -1,4 +1,4 @@
-"""The shapes that ``/openapi.json`` names."""
+"""The schemas, parameters and security schemes of ``/openapi.json``."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ BYTES: dict[str, Any] = {"type": "string", "contentMediaType": "application/octe
 _TEXT = {"type": "string"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _NUMBER_OR_NULL = {"type": ["number", "null"]}
-_MOMENT_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
+_TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
 _ID = {"type": "string", "pattern": "^[0-9A-Za-z-]{1,64}$"}
 _VALT_ID = {"type": ["string", "integer"], "description": "VALT 6 has UUIDs, VALT 5 numbers"}
 _DELIVERY = {"enum": ["proxy", "redirect"]}
@@ -15,8 +15,8 @@ _NAMED = {"type": "object", "properties": {"id": {"type": ["integer", "null"]}, 
 
 
 def _object(required: bool = True, **properties: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": "object", "properties": properties}
-    return {**told, "required": list(properties)} if required else told
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    return {**schema, "required": list(properties)} if required else schema
 
 
 def _list(of: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +40,7 @@ _FACTS: dict[str, Any] = {
     "name": _TEXT_OR_NULL,
     "room": _TEXT_OR_NULL,
     "author": _TEXT_OR_NULL,
-    "created": _MOMENT_OR_NULL,
+    "created": _TIME_OR_NULL,
     "duration": _NUMBER_OR_NULL,
 }
 
@@ -53,12 +53,12 @@ SCHEMAS: dict[str, Any] = {
         code=_TEXT,
         request_id=_TEXT,
     ),
-    "Address": _object(url=_TEXT, expires_at=_MOMENT_OR_NULL, filename=_TEXT_OR_NULL, delivery=_DELIVERY),
+    "Address": _object(url=_TEXT, expires_at=_TIME_OR_NULL, filename=_TEXT_OR_NULL, delivery=_DELIVERY),
     "Recordings": _object(
         recordings=_list(_object(**_FACTS, url=_TEXT)),
         page={"type": "integer", "minimum": 1},
-        total={"type": ["integer", "null"], "description": "null where not everything was looked at"},
-        complete={"type": "boolean", "description": "false where only a narrower search finds the others"},
+        total={"type": ["integer", "null"], "description": "null if not every recording was evaluated"},
+        complete={"type": "boolean", "description": "false if only a narrower search finds the rest"},
         previous=_TEXT_OR_NULL,
         next=_TEXT_OR_NULL,
     ),
@@ -66,7 +66,7 @@ SCHEMAS: dict[str, Any] = {
         **_FACTS,
         videos=_list(_object(video=_ID, name=_TEXT, url=_TEXT, delivery=_DELIVERY)),
     ),
-    "Person": _object(subject=_TEXT, issuer=_TEXT, provider=_TEXT, groups=_list(_TEXT), expires_at=_MOMENT_OR_NULL),
+    "Person": _object(subject=_TEXT, issuer=_TEXT, provider=_TEXT, groups=_list(_TEXT), expires_at=_TIME_OR_NULL),
     "LogoutToken": _object(logout_token=_TEXT),
     "ValtCredentials": _object(username=_TEXT, password=_TEXT),
     "ValtLogin": _object(data=_object(access_token=_TEXT)),
@@ -77,8 +77,8 @@ SCHEMAS: dict[str, Any] = {
         start_date={"type": "string", "description": "MM-DD-YYYY"},
         end_date={"type": "string", "description": "MM-DD-YYYY"},
         filter={"type": "integer"},
-        offset={"type": "integer", "minimum": 0, "description": "rows to leave out"},
-        limit={"type": "integer", "minimum": 0, "description": "rows at most; all of them unless given"},
+        offset={"type": "integer", "minimum": 0, "description": "number of rows to skip"},
+        limit={"type": "integer", "minimum": 0, "description": "maximum number of rows; default is all"},
     ),
     "ValtRecords": _object(data=_object(records=_list(_object(**_ROW)))),
     "ValtRecord": _object(
@@ -122,22 +122,22 @@ PARAMETERS: dict[str, Any] = {
         **_parameter("video", "path", "VALT's id of one of its videos", _ID),
         "example": "d6799d1c-8e0f-4dc6-9483-8f3545fc5ce5",
     },
-    "ticket": _parameter("ticket", "query", "a portal's signed ticket, good once"),
-    "access_token": _parameter("access_token", "query", "the proof in a link of /api/v3/records/download"),
+    "ticket": _parameter("ticket", "query", "a portal's signed ticket, valid once"),
+    "access_token": _parameter("access_token", "query", "the token in a link from /api/v3/records/download"),
     "download": {
-        **_parameter("download", "query", "as an attachment, where the grant allows it"),
+        **_parameter("download", "query", "send as an attachment, if the grant allows it"),
         "allowEmptyValue": True,
     },
-    "range": _parameter("Range", "header", "a part of the film (RFC 9110, 14.2)"),
-    "q": _parameter("q", "query", "what VALT is to search for; all recordings without it"),
-    "page": _parameter("page", "query", "which page of them, from 1", {"type": "integer", "minimum": 1}),
-    "rd": _parameter("rd", "query", "a path of this gateway's own pages, to go to afterwards"),
-    "provider": _parameter("provider", "query", "at which of several providers, by its name"),
-    "code": _parameter("code", "query", "the provider's answer (RFC 6749, 4.1.2)"),
-    "state": _parameter("state", "query", "which attempt it belongs to"),
-    "edition": _parameter("edition", "path", "changes with what is in it"),
-    "name": _parameter("name", "path", "a file's name"),
-    "call": _parameter("call", "path", "what is left of the path, slashes included"),
+    "range": _parameter("Range", "header", "a range of the video (RFC 9110, 14.2)"),
+    "q": _parameter("q", "query", "the text that VALT searches for; without it, all recordings"),
+    "page": _parameter("page", "query", "number of the page, from 1", {"type": "integer", "minimum": 1}),
+    "rd": _parameter("rd", "query", "a path of this gateway's own pages, to which the browser is redirected"),
+    "provider": _parameter("provider", "query", "name of the provider, if there are several"),
+    "code": _parameter("code", "query", "the provider's authorization code (RFC 6749, 4.1.2)"),
+    "state": _parameter("state", "query", "the sign-in that the code belongs to"),
+    "edition": _parameter("edition", "path", "digest of the files"),
+    "name": _parameter("name", "path", "name of the file"),
+    "call": _parameter("call", "path", "the rest of the path, including slashes"),
 }
 
 SECURITY: dict[str, Any] = {
@@ -146,12 +146,12 @@ SECURITY: dict[str, Any] = {
         "type": "apiKey",
         "in": "cookie",
         "name": "valt_gateway_session",
-        "description": "a browser's session, from sign-in or a ticket; on https the name begins with __Host-",
+        "description": "a browser's session, from a sign-in or a ticket; on https the name begins with __Host-",
     },
     "service_key": {
         "type": "apiKey",
         "in": "query",
         "name": "access_token",
-        "description": "as VALT has it: a service key or the token of a login; under /api/v3 alone",
+        "description": "as in VALT's API: a service key or the access token of a login; only under /api/v3",
     },
 }
