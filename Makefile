@@ -33,11 +33,12 @@ lint: $(VENV)/installed-test ## Style, types, and who may import whom
 promises: $(VENV)/installed-test ## What the tests hold: each promise with its tests
 	@$(BIN)/pytest -qq --collect-only --promises | sed '/^tests/d'
 
-bench: $(VENV)/installed-test ## How fast: requests, streams, first byte (BENCH="--help" for its knobs)
+bench: $(VENV)/installed-test ## Speed beside other servers: redirects, streams, first byte (BENCH="--help" for options)
 	@tests/programs.sh haproxy:haproxy cc:gcc
 	$(BIN)/python -m tests.bench $(BENCH)
 
-profile: $(VENV)/installed-test ## Where the time goes: a flame graph of each case, in profiles/
+profile: $(VENV)/installed-test ## Processor time of each case, by library and by Python function, in profiles/
+	@tests/programs.sh perf:linux-perf cc:gcc
 	$(BIN)/python -m tests.bench.profile
 
 seam: programs $(NODE) $(VENV)/installed-test ## All tests with the oldest and the newest aiohttp that is allowed

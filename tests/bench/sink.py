@@ -1,4 +1,4 @@
-"""The client: sink.c, compiled when it is needed, and connections that only stand open."""
+"""The load generator sink.c, and idle connections."""
 
 import asyncio
 import contextlib
@@ -13,17 +13,17 @@ from tests.support.programs import run
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the client saw in one run. Times to the first byte are in microseconds."""
+    """The result of one run. Times to the first byte are in microseconds."""
 
     bytes: int
-    answers: int
+    responses: int
     errors: int
     median: float
-    late: float
+    percentile_99: float
 
 
 class Sink:
-    """The client, compiled when it is needed."""
+    """The load generator; ``build`` compiles it into *folder*."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "sink"
@@ -40,13 +40,13 @@ class Sink:
         ran = await run(str(self._path), *map(str, numbers), stdin=requests)
         if ran.code:
             raise RuntimeError(f"{port}: {ran.err.decode()}")
-        told = ran.out.split()
-        return Load(int(told[0]), int(told[1]), int(told[2]), float(told[3]), float(told[4]))
+        figures = ran.out.split()
+        return Load(int(figures[0]), int(figures[1]), int(figures[2]), float(figures[3]), float(figures[4]))
 
 
 @asynccontextmanager
-async def standing_open(port: int, request: bytes, count: int) -> AsyncIterator[int]:
-    """*count* connections, each of which has asked once and says no more. Yields how many were answered."""
+async def idle_connections(port: int, request: bytes, count: int) -> AsyncIterator[int]:
+    """Opens *count* connections and sends *request* on each. Yields how many had a response within ten seconds."""
     writers: list[asyncio.StreamWriter] = []
     try:
         with contextlib.suppress(TimeoutError):

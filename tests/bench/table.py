@@ -1,4 +1,4 @@
-"""What is measured of a case, and the row that tells of it."""
+"""Measures one case at a time, and prints a row of the table for each."""
 
 import asyncio
 import os
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.bench.environment import GatewayStack, Subject
-from tests.bench.sink import Sink, standing_open
+from tests.bench.sink import Sink, idle_connections
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """*kind* is what the subject does (peers.KINDS); *range* is bytes asked for at once, or 0 for the whole film."""
+    """*kind* is one of peers.KINDS; *range* is the bytes of each range request, or 0 for the whole film."""
 
     name: str
     kind: str
@@ -33,7 +33,7 @@ class Bench:
     def __init__(
         self, stack: GatewayStack, sink: Sink, subjects: Mapping[str, Sequence[Subject]], rounds: int, seconds: float
     ) -> None:
-        self._home = stack
+        self._stack = stack
         self._sink = sink
         self._subjects = subjects
         self._rounds = rounds
@@ -41,7 +41,7 @@ class Bench:
         self._requests = stack.requests()
 
     async def throughput(self, case: Case) -> None:
-        """One row a case: the medians of every subject, and the gateway's ratio to each within a round."""
+        """Prints the median of every subject, and the median of the gateway's ratios to it within a round."""
         subjects = self._subjects[case.kind]
         rounds: list[dict[str, float]] = []
         for _ in range(self._rounds):
@@ -50,24 +50,24 @@ class Bench:
         for subject in subjects:
             median = statistics.median(one[subject.name] for one in rounds)
             ratio = statistics.median(one["valt-gateway"] / one[subject.name] for one in rounds)
-            told = f"{median:,.0f}" if case.unit == "1/s" else f"{median / 1e9:.2f}"
-            cells.append(told if subject.name == "valt-gateway" else f"{subject.name} {told} (x {ratio:.2f})")
+            figure = f"{median:,.0f}" if case.unit == "1/s" else f"{median / 1e9:.2f}"
+            cells.append(figure if subject.name == "valt-gateway" else f"{subject.name} {figure} (x {ratio:.2f})")
         row(case.name, case.unit, *cells)
 
     async def first_byte(self, case: Case) -> None:
-        """Microseconds to a range's first byte; what each adds to asking the origin itself."""
-        port = self._home.port if case.kind == "http" else self._home.tls_port
+        """Prints the median time to the first byte of a range in microseconds, of the origin itself as well."""
+        port = self._stack.port if case.kind == "http" else self._stack.tls_port
         direct = Subject("origin", port, os.getpid())
         subjects = [*self._subjects[case.kind], *([direct] if case.kind == "http" else [])]
-        seen: dict[str, list[float]] = {}
+        medians: dict[str, list[float]] = {}
         for _ in range(self._rounds):
             for subject in subjects:
                 load = await self._sink.load(subject.port, self._requests, 1, self._seconds, case.range)
-                seen.setdefault(subject.name, []).append(load.median)
-        row(case.name, "µs", *(f"{name} {statistics.median(values):.0f}" for name, values in seen.items()))
+                medians.setdefault(subject.name, []).append(load.median)
+        row(case.name, "µs", *(f"{name} {statistics.median(values):.0f}" for name, values in medians.items()))
 
     async def under_load(self, case: Case) -> None:
-        """Microseconds to a range's first byte, median and latest in a hundred, while 64 others take all there is."""
+        """Prints median and 99th percentile of the time to the first byte, in µs, beside 64 streams at full speed."""
         cells = []
         for subject in self._subjects[case.kind]:
             seconds = 2 * self._seconds
@@ -75,26 +75,26 @@ class Bench:
             await asyncio.sleep(0.5)
             load = await self._sink.load(subject.port, self._requests, 1, seconds, case.range)
             await others
-            told = f"{load.median:,.0f}; {load.late:,.0f}" if load.answers else f"none in {seconds:.0f} s"
-            cells.append(f"{subject.name} {told}")
+            figures = f"{load.median:,.0f}; {load.percentile_99:,.0f}" if load.responses else f"none in {seconds:.0f} s"
+            cells.append(f"{subject.name} {figures}")
         row(case.name, "µs", *cells)
 
     async def idle(self, count: int) -> None:
-        """What a connection costs that asked once and stands open."""
+        """Prints the memory of each of *count* idle connections that have had one response."""
         cells = []
         for subject in self._subjects["redirect"]:
             before = subject.memory()
             request = self._requests.split(b"\r\n\r\n")[0] + b"\r\n\r\n"
-            async with standing_open(subject.port, request, count) as stand:
-                cells.append(f"{subject.name} {(subject.memory() - before) / max(1, stand) / 1024:.1f}")
-                if stand < count:
-                    cells[-1] += f" (of {stand:,})"
+            async with idle_connections(subject.port, request, count) as opened:
+                cells.append(f"{subject.name} {(subject.memory() - before) / max(1, opened) / 1024:.1f}")
+                if opened < count:
+                    cells[-1] += f" (of {opened:,})"
         row(f"{count:,} idle connections", "KiB each", *cells)
 
     async def memory(self, kind: str, viewers: int) -> None:
-        """What each slow viewer of the film adds to the memory of the process."""
+        """Prints the memory that each slow viewer of the film adds to the process."""
         cells = []
-        # A peer is one process for both kinds, and what it took for the first it does not give back.
+        # A peer is one process for both kinds and does not return the memory of the first kind to the system.
         for subject in self._subjects[kind] if kind == "http" else self._subjects[kind][:1]:
             await self._sink.load(subject.port, self._requests, 8, 0.5)
             before = subject.memory()
@@ -106,19 +106,19 @@ class Bench:
         row(f"{viewers:,} slow viewers, {kind}", "KiB each", *cells)
 
     async def _work(self, subject: Subject, case: Case) -> float:
-        """Bytes or answers for a second of the subject's processor."""
+        """Returns bytes or responses for each second of the subject's processor time."""
         before = subject.cpu()
         load = await self._sink.load(subject.port, self._requests, case.connections, self._seconds, case.range)
         if load.errors:
             raise RuntimeError(f"{case.name}: {load.errors} errors of {subject.name}")
-        work = load.answers if case.unit == "1/s" else load.bytes
+        work = load.responses if case.unit == "1/s" else load.bytes
         return work / max(subject.cpu() - before, 0.01)
 
 
 def head(rounds: int, seconds: float) -> None:
     about = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}"
     print(f"{about}, Python {sys.version}; {rounds} rounds of {seconds} s\n")
-    print("Work per second of the proxy's own processor time; x: the gateway's to the peer's.\n")
+    print("Work per second of the server's own processor time; x: the gateway's divided by the peer's.\n")
     row("case, connections", "unit", "valt-gateway", "peers")
     row("---", "---", "---", "---")
 

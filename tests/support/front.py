@@ -1,4 +1,4 @@
-"""nginx in front of a gateway, as a site's own SSO proxy: it says who comes."""
+"""nginx in front of a gateway, as a site's own SSO proxy that names the user in headers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.support.free_ports import free_port
-from tests.support.programs import program
+from tests.support.programs import program, wait_until_listening
 
 _CONFIG = """\
 daemon off;
@@ -27,7 +27,7 @@ http {{
 
 @asynccontextmanager
 async def nginx(folder: Path, http: str) -> AsyncIterator[str]:
-    """Run nginx with *http* inside its http block; ``PORT`` there is a free port. Yields its URL."""
+    """Runs nginx with *http* inside its http block, where ``PORT`` stands for a free port. Yields its URL."""
     config = folder / "nginx.conf"
     with free_port() as port:
         config.write_text(_CONFIG.format(folder=folder, http=http.replace("PORT", str(port))))
@@ -35,22 +35,10 @@ async def nginx(folder: Path, http: str) -> AsyncIterator[str]:
             program("nginx"), "-p", str(folder), "-c", str(config), stderr=asyncio.subprocess.DEVNULL
         )
         try:
-            await _listening(port, process)
+            async with asyncio.timeout(10):
+                await wait_until_listening(port, process)
             yield f"http://127.0.0.1:{port}"
         finally:
             if process.returncode is None:
                 process.terminate()
             await process.wait()
-
-
-async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(10):
-        while process.returncode is None:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                return
-    raise AssertionError("nginx does not start; see its error.log")

@@ -45,6 +45,19 @@ async def run(*command: str, seconds: float = 60.0, stdin: bytes | None = None) 
     return Ran(process.returncode or 0, out, err)
 
 
+async def wait_until_listening(port: int, process: asyncio.subprocess.Process | None = None) -> None:
+    """Waits until *port* of loopback accepts connections. Raises AssertionError if *process* ends before that."""
+    while process is None or process.returncode is None:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.02)
+        else:
+            writer.close()
+            return
+    raise AssertionError(f"the program ended before it listened on port {port}")
+
+
 @dataclass(frozen=True, slots=True)
 class Demo:
     """A running ``valt-gateway demo``, by the addresses that it printed."""
