@@ -1,4 +1,4 @@
-"""VALT's own API behind SSO: a client written for VALT works with the gateway's address alone."""
+"""VALT's own API behind SSO: a client written for VALT works if only its address is changed."""
 
 import asyncio
 import hashlib
@@ -52,7 +52,7 @@ KEYS = service_key("archive", SECRET, "archive", "psychology") + service_key("ba
 
 @dataclass
 class ValtsClient:
-    """As clients for VALT are written: the token in the query, its own login, and one more try after a 401."""
+    """A client as written for VALT: sends the token in the query, logs in itself, and retries once after a 401."""
 
     address: str
     username: str = "archive"
@@ -110,7 +110,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def stack(tmp_path: Path, clock: ManualClock) -> AsyncIterator[GatewayStack]:
-    """One whose public address is where it really is, as links name it."""
+    """A gateway whose public_url is its real address, so that the links in responses work."""
     async with running_stack(tmp_path, clock=clock, grants=GRANTS, more=KEYS) as stack:
         text = stack.config.read_text().replace('"http://localhost:8080"', f'"{stack.url}"')
         stack.config.write_text(text)
@@ -123,16 +123,16 @@ def sha256(content: bytes) -> str:
 
 
 @pytest.mark.promise("rules-14")
-async def test_a_client_written_for_valt_logs_in_searches_reads_and_downloads(stack: GatewayStack) -> None:
+async def test_a_client_written_for_valt_can_log_in_search_read_and_download(stack: GatewayStack) -> None:
     client = ValtsClient(stack.url)
 
     def work() -> tuple[list[str], Any, bytes]:
-        found = client.names(search="session")
+        matches = client.names(search="session")
         _, details = client.ask("GET", f"/records/{SESSION}")
-        return found, details["data"], client.download(SESSION, details["data"]["videos"][0]["id"])
+        return matches, details["data"], client.download(SESSION, details["data"]["videos"][0]["id"])
 
-    found, details, film = await asyncio.to_thread(work)
-    assert found == ["Session 1451"]
+    matches, details, film = await asyncio.to_thread(work)
+    assert matches == ["Session 1451"]
     assert details["room"] == {"id": 37, "name": "Room 1"}
     assert details["author"] == {"id": 7, "name": "jsmith"}
     assert details["template"] == [{"Course": "PSY 512"}]
@@ -145,37 +145,35 @@ async def test_a_client_written_for_valt_logs_in_searches_reads_and_downloads(st
 
 @pytest.mark.promise("rules-17")
 @pytest.mark.parametrize("recording", [SESSION, ACCENTS], ids=["VALT 6", "VALT 5"])
-async def test_answers_are_valts_own_but_for_whom_else_a_recording_is_shared_with(
-    stack: GatewayStack, recording: str
-) -> None:
+async def test_responses_equal_valts_except_for_sharing_markers_and_videos(stack: GatewayStack, recording: str) -> None:
     stack.valt.recording(recording).room = (37, "Room 1")
     valts, ours = ValtsClient(stack.valt.base_url, "svc-reviewer", USERS["svc-reviewer"]), ValtsClient(stack.url)
 
     def both(method: str, path: str, body: Any = None) -> tuple[Any, Any]:
         return valts.ask(method, path, body)[1]["data"], ours.ask(method, path, body)[1]["data"]
 
-    said, told = await asyncio.to_thread(both, "GET", f"/records/{recording}")
+    valt, own = await asyncio.to_thread(both, "GET", f"/records/{recording}")
     apart = {"sharing", "markers", "videos"}
-    assert list(told) == list(said)
-    assert {key: told[key] for key in told if key not in apart} == {key: said[key] for key in said if key not in apart}
-    assert told["sharing"] == {"users": [], "groups": []}
-    assert [set(marker) for marker in told["markers"]] == [set(marker) for marker in said["markers"]]
-    assert [(one["id"], one["status"]) for one in told["videos"]] == [(v["id"], v["status"]) for v in said["videos"]]
+    assert list(own) == list(valt)
+    assert {key: own[key] for key in own if key not in apart} == {key: valt[key] for key in valt if key not in apart}
+    assert own["sharing"] == {"users": [], "groups": []}
+    assert [set(marker) for marker in own["markers"]] == [set(marker) for marker in valt["markers"]]
+    assert [(one["id"], one["status"]) for one in own["videos"]] == [(v["id"], v["status"]) for v in valt["videos"]]
 
-    said, told = await asyncio.to_thread(both, "POST", "/records", {"search": stack.valt.recording(recording).name})
-    assert [row | {"sharing": None} for row in told["records"]] == [row | {"sharing": None} for row in said["records"]]
-    said, told = await asyncio.to_thread(both, "GET", "/rooms/info")
-    assert told == said
+    valt, own = await asyncio.to_thread(both, "POST", "/records", {"search": stack.valt.recording(recording).name})
+    assert [row | {"sharing": None} for row in own["records"]] == [row | {"sharing": None} for row in valt["records"]]
+    valt, own = await asyncio.to_thread(both, "GET", "/rooms/info")
+    assert own == valt
 
 
 @pytest.mark.promise("rules-23")
-async def test_everything_is_audited_and_a_download_is_a_stream_like_any(stack: GatewayStack) -> None:
+async def test_every_call_is_audited_and_a_download_is_audited_as_a_stream(stack: GatewayStack) -> None:
     client = ValtsClient(stack.url)
     film = await asyncio.to_thread(client.download, SESSION, CAMERA_A)
     await asyncio.to_thread(client.ask, "GET", f"/records/{INTERVIEW}")
     await stack.ended()
-    told = [(line["event"], line["subject"], line["recording"], line["status"]) for line in stack.audit()]
-    assert told == [
+    actual = [(line["event"], line["subject"], line["recording"], line["status"]) for line in stack.audit()]
+    assert actual == [
         ("api", "archive", None, 200),
         ("api", "archive", SESSION, 200),
         ("open", "archive", SESSION, 200),
@@ -190,9 +188,7 @@ async def test_everything_is_audited_and_a_download_is_a_stream_like_any(stack: 
 
 
 @pytest.mark.promise("rules-21")
-async def test_a_link_is_for_one_video_and_good_again_and_again_for_an_hour(
-    stack: GatewayStack, clock: ManualClock
-) -> None:
+async def test_a_link_is_valid_for_one_video_repeatedly_for_an_hour(stack: GatewayStack, clock: ManualClock) -> None:
     _, answer = await asyncio.to_thread(ValtsClient(stack.url).ask, "GET", f"/records/download/{SESSION}/{CAMERA_A}")
     link = answer["url"]
     for headers, status in (({}, 200), ({"Range": "bytes=10-19"}, 206)):
@@ -207,7 +203,7 @@ async def test_a_link_is_for_one_video_and_good_again_and_again_for_an_hour(
 
 
 @pytest.mark.promise("rules-14")
-async def test_a_token_that_is_an_hour_old_is_refused_as_valt_does_and_the_client_logs_in_again(
+async def test_an_hour_old_token_is_refused_as_by_valt_and_the_client_logs_in_again(
     stack: GatewayStack, clock: ManualClock
 ) -> None:
     client = ValtsClient(stack.url)
@@ -219,7 +215,7 @@ async def test_a_token_that_is_an_hour_old_is_refused_as_valt_does_and_the_clien
 
 
 @pytest.mark.promise("rules-16")
-async def test_the_token_of_a_login_is_its_callers_and_nobody_elses(stack: GatewayStack) -> None:
+async def test_each_login_gets_a_token_of_its_own_identity(stack: GatewayStack) -> None:
     clients = [ValtsClient(stack.url), ValtsClient(stack.url), ValtsClient(stack.url, "barred", BARRED)]
     for client in clients:
         assert (await asyncio.to_thread(client.login))[0] == 200
@@ -229,7 +225,7 @@ async def test_the_token_of_a_login_is_its_callers_and_nobody_elses(stack: Gatew
 
 
 @pytest.mark.promise("rules-17")
-async def test_refusals_are_valts_own(stack: GatewayStack) -> None:
+async def test_errors_have_valts_bodies(stack: GatewayStack) -> None:
     strangers = [
         ValtsClient(stack.url, password="wrong"),
         ValtsClient(stack.url, username="barred"),
@@ -250,12 +246,12 @@ async def test_refusals_are_valts_own(stack: GatewayStack) -> None:
     for path in (f"/{INTERVIEW}/{INTERVIEW_FILM}", f"/{SESSION}/unknown", "/unknown/unknown"):
         assert await asyncio.to_thread(client.ask, "GET", "/records/download" + path) == (404, NOT_FOUND_DOWNLOAD)
     stack.valt.knobs.fail["search"] = [502] * 10
-    status, told = await asyncio.to_thread(client.ask, "POST", "/records", {})
-    assert (status, told) == (503, {"error": {"code": 503, "message": "Service Unavailable"}})
+    status, actual = await asyncio.to_thread(client.ask, "POST", "/records", {})
+    assert (status, actual) == (503, {"error": {"code": 503, "message": "Service Unavailable"}})
 
 
 @pytest.mark.promise("rules-18")
-async def test_a_key_in_no_rules_groups_sees_nothing_and_valt_is_not_asked(stack: GatewayStack) -> None:
+async def test_a_key_that_no_rule_names_sees_nothing_without_a_call_to_valt(stack: GatewayStack) -> None:
     client = ValtsClient(stack.url, token=BARRED)
     assert await asyncio.to_thread(client.names) == []
     assert await asyncio.to_thread(client.ask, "GET", "/rooms/info") == (200, {"data": {"rooms": []}})
@@ -273,7 +269,7 @@ async def test_a_key_needs_no_login(stack: GatewayStack, way: str) -> None:
 
 
 @pytest.mark.promise("rules-21")
-async def test_a_video_is_opened_by_the_proof_in_its_link_and_by_no_key_or_login(stack: GatewayStack) -> None:
+async def test_a_videos_address_accepts_its_links_token_and_no_key_or_login_token(stack: GatewayStack) -> None:
     client = ValtsClient(stack.url)
     await asyncio.to_thread(client.login)
     film = f"{stack.url}/recordings/{SESSION}/videos/{CAMERA_A}"
@@ -285,7 +281,7 @@ async def test_a_video_is_opened_by_the_proof_in_its_link_and_by_no_key_or_login
 
 
 @pytest.mark.promise("rules-15")
-async def test_any_person_whom_sign_in_vouches_for_may_ask(stack: GatewayStack) -> None:
+async def test_any_person_with_a_providers_token_may_use_the_api(stack: GatewayStack) -> None:
     async with stack.client.post(
         f"{stack.url}/api/v3/records", json={}, headers=stack.bearer("anna", "psychology")
     ) as answer:
@@ -301,13 +297,13 @@ async def test_any_person_whom_sign_in_vouches_for_may_ask(stack: GatewayStack) 
 
 
 @pytest.mark.promise("rules-20")
-async def test_rooms_are_those_that_a_rule_can_reach(stack: GatewayStack) -> None:
+async def test_rooms_are_those_that_a_rule_allows(stack: GatewayStack) -> None:
     async with stack.client.get(f"{stack.url}/api/v3/rooms/info", headers=stack.bearer("anna", "archive")) as answer:
         assert await answer.json() == {"data": {"rooms": [{"id": 37, "name": "Room 1"}]}}
 
 
 @pytest.mark.promise("rules-18")
-async def test_search_asks_once_for_each_account_and_pages_what_may_be_seen(stack: GatewayStack) -> None:
+async def test_a_search_calls_valt_once_per_account_and_pages_the_visible_rows(stack: GatewayStack) -> None:
     stack.valt.recordings += [
         Recording(f"r{number}", f"Row {number}", room=(40, "Room 9") if number % 2 else (38, "Interview room"))
         for number in range(20)
@@ -324,7 +320,7 @@ async def test_search_asks_once_for_each_account_and_pages_what_may_be_seen(stac
 
 
 @pytest.mark.promise("rules-18")
-async def test_a_search_that_would_look_at_hundreds_of_recordings_has_to_be_narrowed(stack: GatewayStack) -> None:
+async def test_a_search_that_needs_hundreds_of_details_is_refused(stack: GatewayStack) -> None:
     stack.valt.recordings += [Recording(f"r{number}", f"Row {number}") for number in range(501)]
     headers = stack.bearer("anna", "psychology")
     for query, status in (({"search": "row"}, 503), ({"search": "row 49"}, 200)):
@@ -336,7 +332,7 @@ async def test_a_search_that_would_look_at_hundreds_of_recordings_has_to_be_narr
 
 
 @pytest.mark.promise("rules-7")
-async def test_a_recording_whose_retention_is_over_is_not_there(stack: GatewayStack, clock: ManualClock) -> None:
+async def test_a_recording_whose_retention_is_over_is_404(stack: GatewayStack, clock: ManualClock) -> None:
     stack.valt.recording(SESSION).deleted_at = clock.now()
     headers = stack.bearer("anna", "psychology")
     async with stack.client.post(f"{stack.url}/api/v3/records", json={}, headers=headers) as answer:
@@ -367,7 +363,7 @@ async def test_ten_thousand_recordings_are_searched_within_64_mib(stack: Gateway
 
 
 @pytest.mark.promise("rules-17")
-async def test_a_video_that_valt_5_numbers_is_numbered_here(stack: GatewayStack) -> None:
+async def test_ids_that_are_numbers_in_valt_5_are_numbers_here(stack: GatewayStack) -> None:
     stack.valt.recording(ACCENTS).room = (37, "Room 1")
     client = ValtsClient(stack.url)
     _, details = await asyncio.to_thread(client.ask, "GET", f"/records/{ACCENTS}")
@@ -473,7 +469,7 @@ EVERY_OTHER_CALL = [
 
 
 @pytest.mark.promise("rules-22", "rules-23")
-async def test_every_other_call_of_valts_is_not_found_and_never_reaches_valt(stack: GatewayStack) -> None:
+async def test_every_other_call_is_404_and_never_reaches_valt(stack: GatewayStack) -> None:
     headers = {"Authorization": f"Bearer {SECRET}"}
     for method, path in EVERY_OTHER_CALL:
         body: Any = {} if method in ("POST", "PUT") else None

@@ -31,14 +31,14 @@ async def document(stack: GatewayStack) -> Any:
         return await answer.json()
 
 
-async def test_the_description_is_openapi_3_1(stack: GatewayStack) -> None:
+async def test_the_description_is_valid_openapi_3_1(stack: GatewayStack) -> None:
     described = await document(stack)
     assert described["openapi"].startswith("3.1")
     validate(described)
 
 
 @pytest.mark.promise("rules-24")
-async def test_every_address_is_described_and_nothing_else(stack: GatewayStack) -> None:
+async def test_exactly_the_routes_are_described(stack: GatewayStack) -> None:
     described = {
         (method, path)
         for path, item in (await document(stack))["paths"].items()
@@ -92,20 +92,20 @@ CALLS: list[tuple[str, str, str, Mapping[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["somebody", "a stranger"])
-async def test_what_is_answered_is_what_is_described(stack: GatewayStack, known: bool) -> None:
+@pytest.mark.parametrize("authenticated", [True, False], ids=["with credentials", "without credentials"])
+async def test_responses_match_the_description(stack: GatewayStack, authenticated: bool) -> None:
     described = await document(stack)
     for method, path, template, more in CALLS:
-        headers = {**(stack.bearer() if known else {}), **more.get("headers", {})}
+        headers = {**(stack.bearer() if authenticated else {}), **more.get("headers", {})}
         async with stack.client.request(method, stack.url + path, **{**more, "headers": headers}) as answer:
             body = await answer.read()
         answers = described["paths"][template][method]["responses"]
         assert str(answer.status) in answers, (method, path, answer.status)
-        told = answers[str(answer.status)]
-        assert set(told.get("headers", {})) <= set(answer.headers)
+        response = answers[str(answer.status)]
+        assert set(response.get("headers", {})) <= set(answer.headers)
         if not body:
             continue
-        schema = _schema(told, answer.content_type)
+        schema = _schema(response, answer.content_type)
         assert schema is not None, (method, path, answer.status, answer.content_type)
         if answer.content_type.endswith("json"):
             whole = {"components": described["components"], **schema}
@@ -117,13 +117,13 @@ CHECKS = "status_code_conformance,content_type_conformance,response_headers_conf
 
 
 @pytest.mark.promise("rules-24")
-async def test_whatever_is_asked_what_is_answered_is_what_is_described(stack: GatewayStack, tmp_path: Path) -> None:
-    """By schemathesis, which makes requests out of the description, good ones and bad ones."""
-    proof = f"Authorization: {stack.bearer()['Authorization']}"
+async def test_schemathesis_finds_no_response_outside_the_description(stack: GatewayStack, tmp_path: Path) -> None:
+    """Schemathesis generates valid and invalid requests from the description."""
+    authorization = f"Authorization: {stack.bearer()['Authorization']}"
     arguments = ["--checks", CHECKS, "--max-examples", "10", "--generation-deterministic", "--no-color"]
     schemathesis = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "schemathesis"),
-        *("run", f"{stack.url}/openapi.json", "--header", proof, *arguments),
+        *("run", f"{stack.url}/openapi.json", "--header", authorization, *arguments),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -133,9 +133,9 @@ async def test_whatever_is_asked_what_is_answered_is_what_is_described(stack: Ga
     assert "internal error" not in stack.log.getvalue()
 
 
-def _schema(told: Mapping[str, Any], media: str) -> Mapping[str, Any] | None:
-    """That of the media type, or of a range it is in."""
-    content = told.get("content", {})
+def _schema(response: Mapping[str, Any], media: str) -> Mapping[str, Any] | None:
+    """Returns the schema for the media type *media*, or for a range that includes it."""
+    content = response.get("content", {})
     for name in (media, media.partition("/")[0] + "/*", "*/*"):
         if name in content:
             return dict(content[name]["schema"])

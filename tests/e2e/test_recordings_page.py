@@ -76,7 +76,7 @@ async def page(stack: GatewayStack) -> AsyncIterator[Page]:
         assert faults == []
 
 
-async def told(stack: GatewayStack, who: dict[str, str], query: str = "") -> Any:
+async def listing(stack: GatewayStack, who: dict[str, str], query: str = "") -> Any:
     async with stack.client.get(f"{stack.url}/recordings{query}", headers=who) as answer:
         assert answer.status == 200, await answer.text()
         assert answer.headers["Cache-Control"] == "no-store"
@@ -88,8 +88,8 @@ def names(answer: Any) -> list[str]:
 
 
 @pytest.mark.promise("watch-9")
-async def test_a_script_is_told_the_same_newest_first_and_where_the_other_pages_are(stack: GatewayStack) -> None:
-    first = await told(stack, stack.bearer())
+async def test_json_lists_newest_first_with_the_urls_of_the_neighbouring_pages(stack: GatewayStack) -> None:
+    first = await listing(stack, stack.bearer())
     assert first["recordings"][0] == {
         "recording": "row-60",
         "name": "Seminar 60",
@@ -106,62 +106,62 @@ async def test_a_script_is_told_the_same_newest_first_and_where_the_other_pages_
         "previous": None,
         "next": "http://localhost:8080/recordings?page=2",
     }
-    second = await told(stack, stack.bearer(), "?page=2")
-    last = await told(stack, stack.bearer(), "?page=3")
+    second = await listing(stack, stack.bearer(), "?page=2")
+    last = await listing(stack, stack.bearer(), "?page=3")
     everything = names(first) + names(second) + names(last)
     assert everything[:60] == [row.name for row in reversed(stack.valt.recordings[4:])]
     assert len(everything) == 64
     assert (last["previous"], last["next"]) == ("http://localhost:8080/recordings?page=2", None)
-    beyond = await told(stack, stack.bearer(), "?page=9")
+    beyond = await listing(stack, stack.bearer(), "?page=9")
     assert (beyond["recordings"], beyond["previous"]) == ([], "http://localhost:8080/recordings?page=3")
-    assert names(await told(stack, stack.bearer(), "?q=NAR%206")) == ["Seminar 60", "Seminar 6"]
+    assert names(await listing(stack, stack.bearer(), "?q=NAR%206")) == ["Seminar 60", "Seminar 6"]
 
 
 @pytest.mark.promise("watch-9")
-async def test_only_what_a_persons_rules_show_is_listed_and_counted(stack: GatewayStack) -> None:
-    ben = await told(stack, stack.bearer("ben", "students"))
+async def test_only_recordings_that_a_rule_allows_are_listed_and_counted(stack: GatewayStack) -> None:
+    ben = await listing(stack, stack.bearer("ben", "students"))
     assert (names(ben), ben["total"], ben["next"]) == (["Session 1451"], 1, None)
     before = dict(stack.valt.calls)
-    carla = await told(stack, stack.bearer("carla", "others"))
+    carla = await listing(stack, stack.bearer("carla", "others"))
     assert (carla["recordings"], carla["total"]) == ([], 0)
     assert dict(stack.valt.calls) == before
 
 
-async def test_each_account_is_asked_once_and_a_recording_that_both_are_told_of_stands_there_once(
+async def test_each_account_is_searched_once_and_duplicates_are_merged(
     stack: GatewayStack,
 ) -> None:
-    answer = await told(stack, stack.bearer("dora", "interviewers"))
+    answer = await listing(stack, stack.bearer("dora", "interviewers"))
     assert stack.valt.calls["search"] == 2
-    shown = [row for row in stack.valt.recordings if row.room[1] == "Interview room" or row.author[1] == "jsmith"]
-    assert answer["total"] == len(shown)
+    visible = [row for row in stack.valt.recordings if row.room[1] == "Interview room" or row.author[1] == "jsmith"]
+    assert answer["total"] == len(visible)
     assert len(set(names(answer))) == 25
     assert {row["room"] for row in answer["recordings"] if row["author"] != "jsmith"} == {"Interview room"}
 
 
-async def test_where_only_details_can_tell_they_are_looked_at_as_far_as_the_page_needs(stack: GatewayStack) -> None:
+async def test_details_are_looked_up_only_as_far_as_the_page_needs_them(stack: GatewayStack) -> None:
     stack.valt.recordings += rows(90, template={"Course": "PSY 512"})[60:]
     who = stack.bearer("eva", "psychology")
-    first = await told(stack, who)
+    first = await listing(stack, who)
     assert (len(first["recordings"]), first["total"], first["complete"]) == (25, None, True)
     assert first["next"] is not None
     assert stack.valt.calls["record"] == 26
-    second = await told(stack, who, "?page=2")
+    second = await listing(stack, who, "?page=2")
     assert (len(second["recordings"]), second["total"], second["next"]) == (6, 31, None)
-    assert stack.valt.calls["record"] == 94  # each once: what was seen a moment ago is known
+    assert stack.valt.calls["record"] == 94  # each once: details are cached
 
 
-async def test_a_search_too_wide_shows_what_it_found_and_says_that_there_may_be_more(stack: GatewayStack) -> None:
+async def test_a_search_beyond_the_lookup_limit_is_marked_as_incomplete(stack: GatewayStack) -> None:
     stack.valt.recordings += rows(510)[60:]
     stack.valt.recording("row-510").template = {"Course": "PSY 512"}
     headers = stack.front("eva", "psychology")
-    answer = await told(stack, headers)
+    answer = await listing(stack, headers)
     assert (names(answer), answer["total"], answer["complete"], answer["next"]) == (["Seminar 510"], None, False, None)
     for query in ("", "?page=2"):
-        async with stack.client.get(f"{stack.url}/recordings{query}", headers=NAVIGATION | headers) as shown:
-            assert "Search more narrowly" in await shown.text()
+        async with stack.client.get(f"{stack.url}/recordings{query}", headers=NAVIGATION | headers) as response:
+            assert "Search more narrowly" in await response.text()
 
 
-async def test_a_session_that_a_ticket_narrowed_lists_what_it_is_for_and_nothing_else(stack: GatewayStack) -> None:
+async def test_a_session_from_a_ticket_lists_only_what_the_ticket_allows(stack: GatewayStack) -> None:
     ticket = stack.ticket("anna", recording=INTERVIEW)
     query = f"?q=interview&ticket={ticket}"
     async with stack.client.get(
@@ -170,12 +170,12 @@ async def test_a_session_that_a_ticket_narrowed_lists_what_it_is_for_and_nothing
         assert (exchanged.status, exchanged.headers["Location"]) == (303, "/recordings?q=interview")
         cookie = {"Cookie": exchanged.headers["Set-Cookie"].partition(";")[0]}
     for query in ("", "?q=session", "?q=interview"):
-        answer = await told(stack, cookie, query)
+        answer = await listing(stack, cookie, query)
         assert names(answer) == ([] if "session" in query else ["Interview 12"])
         assert answer["total"] == len(answer["recordings"])
 
 
-async def test_it_is_audited_counted_and_limited_like_every_call(tmp_path: Path) -> None:
+async def test_the_list_is_audited_counted_and_rate_limited(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more="[limits]\nrequests_per_minute = 2") as stack:
         for query, status in (("", 200), ("?q=a&q=b", 400), ("?page=2", 200), ("", 429)):
             async with stack.client.get(f"{stack.url}/recordings{query}", headers=stack.bearer()) as answer:
@@ -189,13 +189,13 @@ async def test_it_is_audited_counted_and_limited_like_every_call(tmp_path: Path)
         assert counted['valt_gateway_requests_total{method="GET",route="/recordings",status="200"}'] == 2
 
 
-async def test_nobody_is_told_anything(stack: GatewayStack) -> None:
+async def test_the_list_needs_credentials(stack: GatewayStack) -> None:
     async with stack.client.get(f"{stack.url}/recordings") as answer:
         assert (answer.status, (await answer.json())["code"]) == (401, "credentials_missing")
     assert not stack.valt.calls
 
 
-async def test_with_valt_down_the_page_says_so_and_scripts_are_told_when_to_come_again(stack: GatewayStack) -> None:
+async def test_with_valt_down_the_list_is_503_with_retry_after(stack: GatewayStack) -> None:
     stack.valt.knobs.fail["search"] = [503] * 20
     async with stack.client.get(f"{stack.url}/recordings", headers=stack.front("anna") | NAVIGATION) as answer:
         assert answer.status == 503
@@ -205,12 +205,12 @@ async def test_with_valt_down_the_page_says_so_and_scripts_are_told_when_to_come
         assert (answer.status, (await answer.json())["code"]) == (503, "valt_unavailable")
 
 
-async def shown(page: Page) -> list[str]:
+async def row_names(page: Page) -> list[str]:
     return await page.get_by_role("rowheader").all_inner_texts()
 
 
 @pytest.mark.promise("watch-9")
-async def test_the_search_box_finds_says_how_many_and_leads_back(stack: GatewayStack, page: Page) -> None:
+async def test_the_search_box_shows_matches_their_number_and_a_way_back(stack: GatewayStack, page: Page) -> None:
     await page.goto("/recordings")
     assert await page.get_by_role("status").inner_text() == "64 recordings, 1 to 25"
     await page.get_by_role("searchbox", name="Search the recordings").fill("seminar")
@@ -218,7 +218,7 @@ async def test_the_search_box_finds_says_how_many_and_leads_back(stack: GatewayS
     await page.get_by_text("30 recordings for “seminar”, 1 to 25").wait_for()
     assert (await page.title()).startswith("30 recordings for “seminar”")
     assert await page.get_by_role("searchbox").input_value() == "seminar"
-    assert (await shown(page))[:2] == ["Seminar 60", "Seminar 58"]
+    assert (await row_names(page))[:2] == ["Seminar 60", "Seminar 58"]
     row = page.get_by_role("row", name="Seminar 2 ")
     await page.get_by_role("link", name="Older").click()
     assert [text.replace("\xa0", " ") for text in await row.get_by_role("cell").all_inner_texts()] == [
@@ -237,28 +237,28 @@ async def test_the_search_box_finds_says_how_many_and_leads_back(stack: GatewayS
 
 
 @pytest.mark.promise("watch-9")
-async def test_pages_lead_on_and_back_and_keep_the_search(stack: GatewayStack, page: Page) -> None:
+async def test_links_between_pages_preserve_the_search(stack: GatewayStack, page: Page) -> None:
     await page.goto("/recordings?q=n")
     total = int((await page.get_by_role("status").inner_text()).split()[0])
-    seen = await shown(page)
+    seen = await row_names(page)
     for number in (2, 3):
         await page.get_by_role("link", name="Older").click()
         await page.wait_for_url(f"**/recordings?q=n&page={number}")
         assert await page.locator("[aria-current=page]").all_inner_texts() == [str(number)]
-        seen += await shown(page)
+        seen += await row_names(page)
     assert len(set(seen)) == len(seen) == total
     assert await page.get_by_role("link", name="Older").count() == 0
     await page.get_by_role("link", name="Newer").click()
     await page.wait_for_url("**/recordings?q=n&page=2")
     await page.get_by_role("link", name="Page 1").click()
-    assert await shown(page) == seen[:25]
+    assert await row_names(page) == seen[:25]
 
 
-async def test_names_full_of_markup_stay_text(stack: GatewayStack, page: Page) -> None:
+async def test_markup_in_names_is_escaped(stack: GatewayStack, page: Page) -> None:
     text = "<img src=x onerror=alert(1)>\"'&amp;</title></td>{{ 7*7 }}"
     stack.valt.recordings[:] = [Recording("row-1", text, room=(1, text), author=(1, text))]
     await page.goto(f"/recordings?q={quote(text, safe='')}")
-    assert await shown(page) == [text]
+    assert await row_names(page) == [text]
     assert (await page.get_by_role("cell").all_inner_texts())[:2] == [text, text]
     assert await page.get_by_role("searchbox").input_value() == text
     assert text in await page.title()
@@ -267,7 +267,7 @@ async def test_names_full_of_markup_stay_text(stack: GatewayStack, page: Page) -
     assert await page.get_by_role("status").inner_text() == f"Nothing was found for “none{text}”."
 
 
-async def test_everything_is_reached_with_the_keyboard_alone_and_seen_to_be(stack: GatewayStack, page: Page) -> None:
+async def test_everything_works_by_keyboard_with_a_visible_focus(stack: GatewayStack, page: Page) -> None:
     await page.goto("/recordings")
     reached = []
     for _ in range(4):
@@ -294,14 +294,14 @@ async def test_everything_is_reached_with_the_keyboard_alone_and_seen_to_be(stac
 
 
 @pytest.mark.promise("watch-13")
-async def test_axe_finds_nothing_on_it_in_any_light(stack: GatewayStack, page: Page) -> None:
+async def test_axe_reports_no_violation_in_any_colour_scheme(stack: GatewayStack, page: Page) -> None:
     for path in ("?page=2", "?q=session", "?q=none", "?page=9"):
         await page.goto(f"/recordings{path}")
         assert await found_in_any_light(page) == [], path
 
 
 @pytest.mark.promise("watch-13")
-async def test_nothing_is_lost_on_any_screen_from_a_phone_to_a_wall(stack: GatewayStack, page: Page) -> None:
+async def test_nothing_overflows_on_small_or_large_screens(stack: GatewayStack, page: Page) -> None:
     stack.valt.recording("row-60").name = "averyveryverylongnamewithoutanyspaceinit" * 4
     await page.goto("/recordings")
     for width in (320, 375, 770, 2560):
@@ -312,7 +312,7 @@ async def test_nothing_is_lost_on_any_screen_from_a_phone_to_a_wall(stack: Gatew
         assert await page.get_by_role("link", name="Older").is_visible()
 
 
-async def test_it_needs_no_script(stack: GatewayStack) -> None:
+async def test_the_page_needs_no_script(stack: GatewayStack) -> None:
     async with browser() as chromium:
         context = await chromium.new_context(
             java_script_enabled=False, extra_http_headers=stack.front("anna"), base_url=stack.url, locale="en-GB"
@@ -331,7 +331,7 @@ async def test_it_needs_no_script(stack: GatewayStack) -> None:
 
 
 @pytest.mark.promise("sign-in-1")
-async def test_who_is_not_signed_in_signs_in_and_lands_on_the_same_search(tmp_path: Path) -> None:
+async def test_sign_in_returns_to_the_same_search(tmp_path: Path) -> None:
     async with site(tmp_path) as here, browser() as chromium:
         page = await (await chromium.new_context(locale="de-DE")).new_page()
         await page.goto(f"{here.url}/recordings?q=S%C3%A9ance+%C3%A0&page=1")

@@ -34,7 +34,7 @@ def sha256(content: bytes) -> str:
         (ACCENTS, ACCENTS_FILM),
     ],
 )
-async def test_a_supervisor_gets_every_film_byte_for_byte(stack: GatewayStack, recording: str, video: str) -> None:
+async def test_a_supervisor_receives_every_video_byte_for_byte(stack: GatewayStack, recording: str, video: str) -> None:
     async with stack.client.get(f"{stack.url}/recordings/{recording}/videos/{video}", headers=stack.bearer()) as answer:
         body = await answer.read()
     film = stack.valt.recording(recording).film(video)
@@ -55,7 +55,7 @@ async def test_a_student_sees_the_first_recording_and_no_other(stack: GatewaySta
         assert (await answer.json())["code"] == "access_denied"
 
 
-async def test_a_stranger_is_refused_and_valt_is_not_asked(stack: GatewayStack) -> None:
+async def test_an_identity_without_a_rule_is_403_without_a_call_to_valt(stack: GatewayStack) -> None:
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer("carla", "nobody")) as answer:
         problem = await answer.json(content_type="application/problem+json")
 
@@ -66,7 +66,7 @@ async def test_a_stranger_is_refused_and_valt_is_not_asked(stack: GatewayStack) 
     assert not stack.valt.calls
 
 
-async def test_nobody_is_asked_for_proof_and_valt_is_not_asked(stack: GatewayStack) -> None:
+async def test_no_credentials_are_401_without_a_call_to_valt(stack: GatewayStack) -> None:
     async with stack.client.get(stack.url + VIDEO_PATH) as answer:
         assert answer.status == 401
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
@@ -75,13 +75,13 @@ async def test_nobody_is_asked_for_proof_and_valt_is_not_asked(stack: GatewaySta
 
 
 @pytest.mark.parametrize("offered", ["Bearer rubbish", "bearer a.b.c", "BEARER  x"])
-async def test_proof_that_nobody_claims_is_invalid(stack: GatewayStack, offered: str) -> None:
+async def test_credentials_that_no_authenticator_accepts_are_invalid(stack: GatewayStack, offered: str) -> None:
     async with stack.client.get(stack.url + VIDEO_PATH, headers={"Authorization": offered}) as answer:
         assert answer.status == 401
         assert (await answer.json(content_type=None))["code"] == "credentials_invalid"
 
 
-async def test_basic_is_nobodys_kind(stack: GatewayStack) -> None:
+async def test_basic_credentials_are_treated_as_missing(stack: GatewayStack) -> None:
     async with stack.client.get(stack.url + VIDEO_PATH, headers={"Authorization": "Basic YTpi"}) as answer:
         assert (await answer.json(content_type=None))["code"] == "credentials_missing"
 
@@ -102,7 +102,7 @@ async def test_a_redirect_is_307_to_valts_url_byte_for_byte(stack: GatewayStack)
         assert await answer.read() == b""
 
 
-async def test_json_tells_how_to_get_the_video_and_valts_url_only_for_redirects(stack: GatewayStack) -> None:
+async def test_json_has_the_videos_url_and_valts_url_only_for_redirects(stack: GatewayStack) -> None:
     wanted = {"Accept": "application/json"}
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer() | wanted) as answer:
         proxied = await answer.json()
@@ -121,7 +121,7 @@ async def test_json_tells_how_to_get_the_video_and_valts_url_only_for_redirects(
     assert redirected["expires_at"].endswith("Z")
 
 
-async def test_the_name_that_valt_meant_is_told_with_its_accents_and_plus(stack: GatewayStack) -> None:
+async def test_the_filename_has_valts_accents_and_plus_sign(stack: GatewayStack) -> None:
     path = f"/recordings/{ACCENTS}/videos/{ACCENTS_FILM}"
     async with stack.client.get(stack.url + path, headers=stack.bearer()) as answer:
         disposition = answer.headers["Content-Disposition"]
@@ -131,7 +131,7 @@ async def test_the_name_that_valt_meant_is_told_with_its_accents_and_plus(stack:
     )
 
 
-async def test_download_asks_for_an_attachment_and_is_refused_where_the_grant_says_so(stack: GatewayStack) -> None:
+async def test_download_returns_an_attachment_unless_the_grant_forbids_it(stack: GatewayStack) -> None:
     async with stack.client.get(stack.url + VIDEO_PATH + "?download", headers=stack.bearer()) as answer:
         assert answer.headers["Content-Disposition"].startswith("attachment;")
     async with stack.client.get(
@@ -156,7 +156,7 @@ async def test_download_asks_for_an_attachment_and_is_refused_where_the_grant_sa
         "/recordings/1/videos/a.b",
     ],
 )
-async def test_a_bad_id_is_404_before_anybody_is_asked(stack: GatewayStack, path: str) -> None:
+async def test_a_malformed_id_is_404_without_a_call_to_valt(stack: GatewayStack, path: str) -> None:
     from yarl import URL
 
     async with stack.client.get(URL(stack.url + path, encoded=True), headers=stack.bearer()) as answer:
@@ -165,7 +165,7 @@ async def test_a_bad_id_is_404_before_anybody_is_asked(stack: GatewayStack, path
     assert not stack.valt.calls
 
 
-async def test_a_video_valt_does_not_know_is_404_and_remembered_for_a_moment(stack: GatewayStack) -> None:
+async def test_a_video_that_valt_does_not_have_is_404_and_cached_briefly(stack: GatewayStack) -> None:
     for _ in range(3):
         async with stack.client.get(f"{stack.url}/recordings/{SESSION}/videos/none", headers=stack.bearer()) as answer:
             assert answer.status == 404
@@ -173,10 +173,10 @@ async def test_a_video_valt_does_not_know_is_404_and_remembered_for_a_moment(sta
     assert stack.valt.calls["download"] == 1
 
 
-async def test_a_recording_is_described_with_the_videos_the_person_may_see(stack: GatewayStack) -> None:
+async def test_a_recordings_json_lists_the_videos_that_the_person_may_see(stack: GatewayStack) -> None:
     async with stack.client.get(f"{stack.url}/recordings/{SESSION}", headers=stack.bearer()) as answer:
-        told = await answer.json()
-    assert told == {
+        body = await answer.json()
+    assert body == {
         "recording": SESSION,
         "name": "Session 1451",
         "room": "Room 1",
@@ -195,7 +195,7 @@ async def test_a_recording_is_described_with_the_videos_the_person_may_see(stack
     }
 
 
-async def test_a_navigation_is_told_why_not_on_a_page(stack: GatewayStack) -> None:
+async def test_a_refused_navigation_gets_an_html_page(stack: GatewayStack) -> None:
     headers = stack.bearer("carla", "nobody") | NAVIGATION
     async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
         page = await answer.text()
@@ -206,21 +206,21 @@ async def test_a_navigation_is_told_why_not_on_a_page(stack: GatewayStack) -> No
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
-async def test_userinfo_tells_who_you_are(stack: GatewayStack) -> None:
+async def test_userinfo_returns_the_identity(stack: GatewayStack) -> None:
     async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=stack.bearer("anna", "b", "a")) as answer:
-        told = await answer.json()
-    assert {key: told[key] for key in ("subject", "issuer", "provider", "groups")} == {
+        body = await answer.json()
+    assert {key: body[key] for key in ("subject", "issuer", "provider", "groups")} == {
         "subject": "anna",
         "issuer": stack.provider.issuer,
         "provider": "campus",
         "groups": ["a", "b"],
     }
-    assert told["expires_at"].endswith("Z")
+    assert body["expires_at"].endswith("Z")
     async with stack.client.get(f"{stack.url}/oauth2/userinfo") as answer:
         assert answer.status == 401
 
 
-async def test_unknown_pages_and_methods_are_told_as_such(stack: GatewayStack) -> None:
+async def test_other_addresses_are_404_and_other_methods_405(stack: GatewayStack) -> None:
     async with stack.client.get(f"{stack.url}/nothing") as answer:
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (404, "not_found")
     async with stack.client.post(stack.url + VIDEO_PATH) as answer:
@@ -232,7 +232,7 @@ async def test_unknown_pages_and_methods_are_told_as_such(stack: GatewayStack) -
         assert await answer.text() == "User-agent: *\nDisallow: /\n"
 
 
-async def test_the_admin_listener_tells_health_readiness_and_version(stack: GatewayStack) -> None:
+async def test_the_admin_listener_serves_health_readiness_and_version(stack: GatewayStack) -> None:
     async with stack.client.get(f"{stack.admin}/healthz") as answer:
         assert answer.status == 200
     async with stack.client.get(f"{stack.admin}/readyz") as answer:
@@ -243,7 +243,7 @@ async def test_the_admin_listener_tells_health_readiness_and_version(stack: Gate
         assert set(await answer.json()) == {"version", "python"}
 
 
-async def test_every_stream_is_audited_whole(stack: GatewayStack) -> None:
+async def test_every_stream_has_an_open_and_a_close_line(stack: GatewayStack) -> None:
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer() | {"Range": "bytes=10-19"}) as answer:
         await answer.read()
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer("carla", "nobody")) as refused:
@@ -292,14 +292,14 @@ async def test_every_stream_is_audited_whole(stack: GatewayStack) -> None:
     assert json.dumps(opened)
 
 
-async def test_one_person_rides_on_nobodys_decision(stack: GatewayStack) -> None:
+async def test_concurrent_requests_of_different_people_are_decided_separately(stack: GatewayStack) -> None:
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer()) as answer:
         assert answer.status == 200
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer("carla", "nobody")) as answer:
         assert answer.status == 403
 
 
-async def test_a_front_proxys_word_counts_from_its_own_address_alone(tmp_path: Path) -> None:
+async def test_identity_headers_are_accepted_only_from_trusted_proxies(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
         async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.front("anna")) as answer:
             assert answer.status == 200
@@ -312,7 +312,7 @@ async def test_a_front_proxys_word_counts_from_its_own_address_alone(tmp_path: P
 
 
 @pytest.mark.promise("rules-7")
-async def test_a_recording_whose_retention_is_over_is_gone(stack: GatewayStack) -> None:
+async def test_a_recording_whose_retention_is_over_is_410(stack: GatewayStack) -> None:
     stack.valt.recordings[0].deleted_at = 1.0
     async with stack.client.get(f"{stack.url}/recordings/{SESSION}", headers=stack.bearer()) as answer:
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (410, "recording_expired")

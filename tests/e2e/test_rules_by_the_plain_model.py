@@ -1,4 +1,4 @@
-"""ValtNames, rules and recordings, each with each, over sockets: what is answered is what the plain model says."""
+"""Every combination of people, rules and recordings over sockets, compared with a simple reference model."""
 
 from itertools import product
 from pathlib import Path
@@ -62,7 +62,7 @@ def recordings(now: float) -> list[Recording]:
     ]
 
 
-def known(one: Recording) -> RecordingDetails:
+def details_of(one: Recording) -> RecordingDetails:
     return RecordingDetails(
         one.recording,
         name=one.name,
@@ -77,7 +77,7 @@ def known(one: Recording) -> RecordingDetails:
 
 
 @pytest.mark.promise("rules-1", "rules-18")
-async def test_everybody_sees_what_the_plain_model_says_by_the_rule_that_it_says(tmp_path: Path) -> None:
+async def test_every_decision_and_its_rule_equal_the_reference_models(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_stack(tmp_path, clock=clock, grants=in_toml(RULES), more=MAPPING) as stack:
         stack.valt.recordings[:] = recordings(clock.now())
@@ -88,7 +88,7 @@ async def test_everybody_sees_what_the_plain_model_says_by_the_rule_that_it_says
                 fits = (
                     rule.name
                     for rule in RULES
-                    if plainly_fits(rule, who, one.recording, known(one), PEOPLE, clock.now())
+                    if plainly_fits(rule, who, one.recording, details_of(one), PEOPLE, clock.now())
                 )
                 expected.append((subject, one.recording, next(fits, None)))
                 url = f"{stack.url}/recordings/{one.recording}/videos/film"

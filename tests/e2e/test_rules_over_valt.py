@@ -1,4 +1,4 @@
-"""Rules that ask for what VALT knows of a recording, over a VALT that tells it."""
+"""Rules with conditions on a recording's details, against the VALT simulator."""
 
 import asyncio
 import json
@@ -69,14 +69,14 @@ async def status(stack: GatewayStack, recording: str, subject: str, *groups: str
     ],
     ids=["room", "author", "template", "created", "mapped author", "author", "nobody", "group", "person", "no", "all"],
 )
-async def test_who_sees_what_by_what_valt_knows_and_lists_and_details_tell_no_more(
+async def test_rules_on_details_decide_alike_for_videos_lists_and_the_api(
     stack: GatewayStack, clock: ManualClock, subject: str, group: str, seen: set[str]
 ) -> None:
     stack.valt.recording(INTERVIEW).created = clock.now() - 10 * DAY
     stack.valt.recording(INTERVIEW).shared_users = (9,)
-    told = await statuses(stack, subject, group)
-    assert {recording for recording, status in told.items() if status == 200} == seen
-    assert set(told.values()) <= {200, 403}
+    answers = await statuses(stack, subject, group)
+    assert {recording for recording, status in answers.items() if status == 200} == seen
+    assert set(answers.values()) <= {200, 403}
 
     headers, api = stack.bearer(subject, group), f"{stack.url}/api/v3/records"
     async with stack.client.post(api, headers=headers) as answer:
@@ -87,7 +87,7 @@ async def test_who_sees_what_by_what_valt_knows_and_lists_and_details_tell_no_mo
 
 
 @pytest.mark.promise("rules-3")
-async def test_the_account_of_the_rule_that_fits_is_the_one_that_asks(stack: GatewayStack) -> None:
+async def test_the_account_of_the_rule_that_matches_is_used(stack: GatewayStack) -> None:
     assert await status(stack, SESSION, "eva", "psychology") == 200
     await stack.ended()
     assert [(line["event"], line["rule"], line["account"]) for line in stack.audit()] == [
@@ -97,9 +97,7 @@ async def test_the_account_of_the_rule_that_fits_is_the_one_that_asks(stack: Gat
 
 
 @pytest.mark.promise("rules-4")
-async def test_details_cost_one_call_a_minute_and_are_believed_no_longer(
-    stack: GatewayStack, clock: ManualClock
-) -> None:
+async def test_details_are_cached_for_a_minute_and_no_longer(stack: GatewayStack, clock: ManualClock) -> None:
     for _ in range(3):
         assert await status(stack, SESSION, "eva", "rooms") == 200
     assert stack.valt.calls["record"] == 1
@@ -111,7 +109,7 @@ async def test_details_cost_one_call_a_minute_and_are_believed_no_longer(
 
 
 @pytest.mark.promise("rules-4")
-async def test_fifty_who_ask_at_once_cost_one_call_for_details(stack: GatewayStack) -> None:
+async def test_fifty_concurrent_requests_cause_one_call_for_details(stack: GatewayStack) -> None:
     gate = stack.valt.knobs.gate["record"] = asyncio.Event()
     asking = [asyncio.create_task(status(stack, SESSION, f"person-{number}", "rooms")) for number in range(50)]
     await stack.valt.wait_for(lambda: stack.valt.calls["record"] > 0)
@@ -121,16 +119,14 @@ async def test_fifty_who_ask_at_once_cost_one_call_for_details(stack: GatewaySta
 
 
 @pytest.mark.promise("rules-10")
-@pytest.mark.parametrize("asked", [{}, NAVIGATION], ids=["JSON", "a page"])
-async def test_the_request_id_of_a_refusal_leads_to_the_reasons_in_the_log(
-    stack: GatewayStack, asked: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("headers", [{}, NAVIGATION], ids=["JSON", "a page"])
+async def test_the_log_line_of_a_refused_request_has_the_reasons(stack: GatewayStack, headers: dict[str, str]) -> None:
     url = f"{stack.url}/recordings/{INTERVIEW}/videos/{INTERVIEW_FILM}"
-    async with stack.client.get(url, headers=asked | stack.bearer("eva", "rooms", "course")) as answer:
-        told = await answer.text()
+    async with stack.client.get(url, headers=headers | stack.bearer("eva", "rooms", "course")) as answer:
+        text = await answer.text()
         assert answer.status == 403
     request_id = answer.headers["X-Request-ID"]
-    assert request_id in told
+    assert request_id in text
     stack.gateway.logs.flush()
     (line,) = (line for line in map(json.loads, stack.log.getvalue().splitlines()) if line.get("reason"))
     assert line["request_id"] == request_id
@@ -142,7 +138,7 @@ async def test_the_request_id_of_a_refusal_leads_to_the_reasons_in_the_log(
 
 
 @pytest.mark.promise("rules-6")
-async def test_a_person_no_rule_is_about_costs_no_call_though_rules_ask_for_details(tmp_path: Path) -> None:
+async def test_a_person_whom_no_rule_names_causes_no_call_for_details(tmp_path: Path) -> None:
     about_some = GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')
     async with running_stack(tmp_path, grants=about_some, more=MAPPING) as stack:
         assert await status(stack, SESSION, "eva", "nobody") == 403
@@ -151,7 +147,7 @@ async def test_a_person_no_rule_is_about_costs_no_call_though_rules_ask_for_deta
 
 @pytest.mark.promise("rules-5")
 @pytest.mark.parametrize("trouble", [500, 502, 503, 429])
-async def test_what_valt_cannot_tell_is_neither_yes_nor_no(stack: GatewayStack, trouble: int) -> None:
+async def test_a_failure_of_valt_neither_allows_nor_denies(stack: GatewayStack, trouble: int) -> None:
     stack.valt.knobs.fail["record"] = [trouble] * 10
     url = f"{stack.url}/recordings/{SESSION}/videos/{CAMERA_A}"
     async with stack.client.get(url, headers=stack.bearer("eva", "rooms", "anything")) as answer:
@@ -161,7 +157,7 @@ async def test_what_valt_cannot_tell_is_neither_yes_nor_no(stack: GatewayStack, 
 
 
 @pytest.mark.promise("rules-7")
-async def test_a_recording_whose_retention_is_over_is_gone(stack: GatewayStack, clock: ManualClock) -> None:
+async def test_a_recording_whose_retention_is_over_is_410(stack: GatewayStack, clock: ManualClock) -> None:
     stack.valt.recording(SESSION).deleted_at = clock.now() + 60
     assert await status(stack, SESSION, "eva", "rooms") == 200
     clock.pass_(60)
@@ -172,9 +168,7 @@ async def test_a_recording_whose_retention_is_over_is_gone(stack: GatewayStack, 
 
 
 @pytest.mark.promise("rules-6")
-async def test_a_rule_that_needs_no_details_asks_for_none_and_leaves_the_end_of_a_recording_to_valt(
-    tmp_path: Path, clock: ManualClock
-) -> None:
+async def test_a_rule_without_conditions_on_details_ignores_retention(tmp_path: Path, clock: ManualClock) -> None:
     about_some = GRANTS.replace('subjects = ["*"]', 'groups = ["all"]')
     async with running_stack(tmp_path, clock=clock, grants=about_some, more=MAPPING) as stack:
         stack.valt.recording(SESSION).deleted_at = clock.now() - 1
@@ -186,7 +180,7 @@ async def test_a_rule_that_needs_no_details_asks_for_none_and_leaves_the_end_of_
 
 
 @pytest.mark.promise("rules-8")
-async def test_a_recording_that_valt_does_not_know_fits_no_rule_that_asks_about_it(stack: GatewayStack) -> None:
+async def test_a_recording_that_valt_does_not_have_matches_no_rule_on_details(stack: GatewayStack) -> None:
     url = f"{stack.url}/recordings/unknown/videos/{CAMERA_B}"
     async with stack.client.get(url, headers=stack.bearer("eva", "rooms")) as answer:
         assert (answer.status, (await answer.json())["code"]) == (403, "access_denied")

@@ -37,13 +37,13 @@ async def test_a_navigation_exchanges_its_ticket_for_a_session_at_the_same_addre
     assert [line["event"] for line in stack.audit()][:1] == ["sign_in"]
 
 
-async def test_a_ticket_is_spent_by_its_first_use(stack: GatewayStack) -> None:
+async def test_a_ticket_is_valid_once(stack: GatewayStack) -> None:
     ticket = stack.ticket()
     assert (await enter(stack, ticket))[0] == 303
     assert await status(stack, f"{VIDEO_PATH}?ticket={ticket}") == 401
 
 
-async def test_two_hundred_at_once_with_one_ticket_are_one_success(stack: GatewayStack) -> None:
+async def test_of_two_hundred_concurrent_uses_of_a_ticket_one_succeeds(stack: GatewayStack) -> None:
     ticket = stack.ticket()
     answers = await asyncio.gather(
         *(status(stack, f"{VIDEO_PATH}?ticket={ticket}", Range="bytes=0-1") for _ in range(200))
@@ -51,7 +51,7 @@ async def test_two_hundred_at_once_with_one_ticket_are_one_success(stack: Gatewa
     assert sorted(answers) == [206] + [401] * 199
 
 
-async def test_a_get_that_is_no_navigation_is_answered_directly_once(stack: GatewayStack) -> None:
+async def test_a_ticket_in_a_get_without_navigation_is_answered_directly_once(stack: GatewayStack) -> None:
     ticket = stack.ticket()
     async with stack.client.get(f"{stack.url}{VIDEO_PATH}?ticket={ticket}") as answer:
         assert answer.status == 200
@@ -59,7 +59,7 @@ async def test_a_get_that_is_no_navigation_is_answered_directly_once(stack: Gate
 
 
 @pytest.mark.promise("findings-10")
-async def test_head_spends_no_ticket(stack: GatewayStack) -> None:
+async def test_head_does_not_consume_a_ticket(stack: GatewayStack) -> None:
     ticket = stack.ticket()
     for _ in range(2):
         async with stack.client.head(f"{stack.url}{VIDEO_PATH}?ticket={ticket}") as answer:
@@ -67,7 +67,7 @@ async def test_head_spends_no_ticket(stack: GatewayStack) -> None:
     assert await status(stack, f"{VIDEO_PATH}?ticket={ticket}") == 200
 
 
-async def test_a_ticket_for_one_video_opens_no_other_and_neither_does_its_session(stack: GatewayStack) -> None:
+async def test_a_ticket_for_one_video_and_its_session_allow_no_other_video(stack: GatewayStack) -> None:
     ticket = stack.ticket("anna", "supervisors", recording=SESSION, video=VIDEO_PATH.rpartition("/")[2])
     _, _, cookie = await enter(stack, ticket)
     assert await status(stack, Cookie=cookie) == 200
@@ -75,20 +75,20 @@ async def test_a_ticket_for_one_video_opens_no_other_and_neither_does_its_sessio
     assert await status(stack, OTHER_RECORDING, Cookie=cookie) == 403
 
 
-async def test_a_ticket_for_one_recording_opens_all_its_videos_and_no_other_recording(stack: GatewayStack) -> None:
+async def test_a_ticket_for_one_recording_allows_all_its_videos_and_no_other(stack: GatewayStack) -> None:
     _, _, cookie = await enter(stack, stack.ticket("anna", "supervisors", recording=SESSION))
     assert await status(stack, OTHER_CAMERA, Cookie=cookie) == 200
     assert await status(stack, OTHER_RECORDING, Cookie=cookie) == 403
 
 
 @pytest.mark.parametrize("age", [61, 600, -120])
-async def test_a_ticket_too_old_or_of_the_future_is_refused(tmp_path: Path, clock: ManualClock, age: int) -> None:
+async def test_an_expired_or_future_ticket_is_refused(tmp_path: Path, clock: ManualClock, age: int) -> None:
     async with running_stack(tmp_path, clock=clock, more='[state]\ndir = "state"\n') as stack:
         ticket = stack.ticket(now=clock.now() - age, ttl=60.0)
         assert await status(stack, f"{VIDEO_PATH}?ticket={ticket}") == 401
 
 
-async def test_a_ticket_made_to_live_longer_than_max_age_is_refused(stack: GatewayStack) -> None:
+async def test_a_ticket_with_a_lifetime_above_max_age_is_refused(stack: GatewayStack) -> None:
     assert await status(stack, f"{VIDEO_PATH}?ticket={stack.ticket(ttl=3600.0)}") == 401
 
 
@@ -97,13 +97,13 @@ async def test_a_ticket_for_another_service_is_refused(stack: GatewayStack, audi
     assert await status(stack, f"{VIDEO_PATH}?ticket={stack.ticket(audience=audience)}") == 401
 
 
-async def test_a_replay_after_a_restart_is_refused_where_state_is_kept(tmp_path: Path, clock: ManualClock) -> None:
+async def test_a_ticket_used_before_a_restart_is_refused_with_durable_state(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock, more='[state]\ndir = "state"\n') as stack:
         ticket = stack.ticket()
         assert await status(stack, f"{VIDEO_PATH}?ticket={ticket}") == 200
         key = (tmp_path / "portal.pub").read_bytes()
     async with running_stack(tmp_path, clock=clock, more='[state]\ndir = "state"\n') as stack:
-        # The portal's key is made anew with the house: put back the one that signed.
+        # The fixture creates a new key for the portal: restore the one that signed the ticket.
         (tmp_path / "portal.pub").write_bytes(key)
         from tests.support.gateway_fixture import settings_of
 
@@ -118,7 +118,7 @@ async def test_without_state_a_ticket_issued_before_the_start_is_refused(tmp_pat
         assert await status(stack, f"{VIDEO_PATH}?ticket={stack.ticket()}") == 200
 
 
-async def test_a_session_ends_with_its_lifetime_and_playing_keeps_it_from_idling_out(
+async def test_playing_prevents_idling_out_and_the_lifetime_ends_the_session(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     async with running_stack(tmp_path, clock=clock) as stack:
@@ -132,7 +132,7 @@ async def test_a_session_ends_with_its_lifetime_and_playing_keeps_it_from_idling
         assert await status(stack, Cookie=cookie) == 401
 
 
-async def test_a_session_that_nobody_uses_idles_out(tmp_path: Path, clock: ManualClock) -> None:
+async def test_an_unused_session_idles_out(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock) as stack:
         _, _, cookie = await enter(stack, stack.ticket())
         clock.pass_(3601)
@@ -168,7 +168,7 @@ async def test_a_person_in_three_hundred_groups_fits_into_the_cookie(stack: Gate
         assert len(answer.headers["Set-Cookie"]) < 4096
 
 
-async def test_two_narrow_tickets_in_two_tabs_both_go_on_playing(stack: GatewayStack) -> None:
+async def test_tickets_for_two_recordings_in_two_tabs_both_stay_valid(stack: GatewayStack) -> None:
     _, _, first = await enter(stack, stack.ticket("anna", "supervisors", recording=SESSION))
     ticket = stack.ticket("anna", "supervisors", recording=INTERVIEW)
     async with stack.client.get(
@@ -180,7 +180,7 @@ async def test_two_narrow_tickets_in_two_tabs_both_go_on_playing(stack: GatewayS
     assert await status(stack, "/recordings/614/videos/9101", Cookie=both) == 403
 
 
-async def test_another_persons_ticket_does_not_join_the_session_that_is_there(stack: GatewayStack) -> None:
+async def test_another_persons_ticket_adds_nothing_to_the_session(stack: GatewayStack) -> None:
     _, _, first = await enter(stack, stack.ticket("anna", "supervisors", recording=SESSION))
     ticket = stack.ticket("ben", "supervisors", recording=INTERVIEW)
     async with stack.client.get(

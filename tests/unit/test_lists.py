@@ -1,4 +1,4 @@
-"""What rules make of a row in a list, against the plain model."""
+"""The policy for rows of lists, compared with the reference model."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from tests.unit.test_policy import DETAILS, GROUPS, NAMES, NOW, RULES, VALT_NAME
 
 @pytest.mark.promise("rules-18")
 @given(given_rules=st.lists(RULES, max_size=3), subject=NAMES, groups=GROUPS, details=DETAILS)
-async def test_a_row_is_listed_if_a_rule_of_its_account_fits_the_recording(
+async def test_a_row_is_listed_if_a_rule_of_its_account_matches_the_recording(
     given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails
 ) -> None:
     who = person(subject, *groups)
@@ -30,7 +30,7 @@ async def test_a_row_is_listed_if_a_rule_of_its_account_fits_the_recording(
         assert not expected or account in policy.accounts(who)
 
 
-def test_a_row_that_another_rule_shows_needs_no_details() -> None:
+def test_a_row_that_another_rule_allows_needs_no_details() -> None:
     asks = Rule("asks", "a", subjects=frozenset({"*"}), template={"course": "PSY*"})
     row = RecordingDetails("r", room="Room 1")
     assert rules(asks).may_list(person(), "a", row) is None
@@ -38,14 +38,14 @@ def test_a_row_that_another_rule_shows_needs_no_details() -> None:
     assert rules(replace(asks, rooms=("Room 2",))).may_list(person(), "a", row) is False
 
 
-def test_a_narrowed_identity_lists_only_what_it_is_for() -> None:
+def test_a_limited_identity_lists_only_its_recording() -> None:
     policy = rules(Rule("all", "a", subjects=frozenset({"*"})))
     assert policy.may_list(person(recording="r"), "a", RecordingDetails("r")) is True
     assert policy.may_list(person(recording="r"), "a", RecordingDetails("q")) is False
 
 
 @pytest.mark.promise("rules-5")
-async def test_details_that_cannot_be_found_out_are_no_quiet_no() -> None:
+async def test_an_error_of_valt_is_raised_for_a_row_that_needs_details() -> None:
     asks = Rule("asks", "a", subjects=frozenset({"*"}), template={"course": "PSY*"})
     with pytest.raises(ValtUnavailableError):
         await rules(asks, recordings=StubRecordings({"r": ValtUnavailableError()})).may_see(person(), "a", "r")
@@ -54,7 +54,7 @@ async def test_details_that_cannot_be_found_out_are_no_quiet_no() -> None:
 
 
 @pytest.mark.promise("rules-20")
-def test_a_room_is_reached_if_a_rule_about_the_person_may_be_about_it() -> None:
+def test_a_room_is_visible_if_a_rule_for_the_person_may_match_it() -> None:
     policy = rules(
         Rule("three", "a", groups=frozenset({"g"}), rooms=("Room 3*",)), Rule("any", "b", groups=frozenset({"h"}))
     )

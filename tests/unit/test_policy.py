@@ -1,4 +1,4 @@
-"""Rules, against a slow plain model over generated rules, people and recordings."""
+"""The policy, compared with a simple reference model for generated rules, people and recordings."""
 
 from collections.abc import Mapping
 
@@ -48,7 +48,7 @@ def rules(*given: Rule, recordings: StubRecordings | None = None) -> Rules:
     return Rules(given, recordings or StubRecordings({}), VALT_NAMES, ManualClock(NOW), Recorder())
 
 
-async def test_the_first_rule_that_fits_decides() -> None:
+async def test_the_first_rule_that_matches_decides() -> None:
     policy = rules(
         Rule("others", "b", groups=frozenset({"others"})),
         Rule("first", "a", groups=frozenset({"g"}), delivery=Delivery.REDIRECT, download=False),
@@ -60,7 +60,7 @@ async def test_the_first_rule_that_fits_decides() -> None:
     assert grant.groups == {"g"}
 
 
-async def test_no_rule_means_no_and_valt_is_not_asked() -> None:
+async def test_without_a_matching_rule_access_is_denied_without_a_call_to_valt() -> None:
     recordings = StubRecordings({})
     policy = rules(Rule("r", "a", groups=frozenset({"g"}), rooms=("*",)), recordings=recordings)
     with pytest.raises(AccessDeniedError) as denied:
@@ -69,12 +69,12 @@ async def test_no_rule_means_no_and_valt_is_not_asked() -> None:
     assert "none of its groups" in str(denied.value)
 
 
-async def test_no_rules_at_all_means_no() -> None:
+async def test_without_rules_access_is_denied() -> None:
     with pytest.raises(AccessDeniedError):
         await rules().decide(person(), "r", "v")
 
 
-async def test_a_star_is_anyone_signed_in_and_a_subject_is_matched_whole_and_by_case() -> None:
+async def test_a_star_is_anyone_and_subjects_match_whole_and_case_sensitively() -> None:
     policy = rules(Rule("named", "a", subjects=frozenset({"anna"})), Rule("anyone", "b", subjects=frozenset({"*"})))
     assert (await policy.decide(person("anna"), "r", "v")).rule == "named"
     for other in ("Anna", "anna ", "ann", "anna\0", "*"):
@@ -88,7 +88,7 @@ async def test_a_rule_that_needs_no_details_costs_no_call() -> None:
     assert recordings.calls == []
 
 
-async def test_a_narrowed_identity_sees_only_what_it_is_for() -> None:
+async def test_a_limited_identity_sees_only_its_recording_and_video() -> None:
     policy = rules(Rule("r", "a", subjects=frozenset({"*"})))
     assert await policy.decide(person(recording="r", video="v"), "r", "v")
     for recording, video in (("r", "w"), ("q", "v")):
@@ -99,7 +99,7 @@ async def test_a_narrowed_identity_sees_only_what_it_is_for() -> None:
 
 
 @pytest.mark.promise("rules-5")
-async def test_what_cannot_be_found_out_is_neither_yes_nor_no() -> None:
+async def test_an_error_of_valt_neither_allows_nor_denies() -> None:
     recordings = StubRecordings({"r": ValtUnavailableError()})
     policy = rules(
         Rule("asks", "a", subjects=frozenset({"*"}), rooms=("Room 1",)),
@@ -111,14 +111,14 @@ async def test_what_cannot_be_found_out_is_neither_yes_nor_no() -> None:
 
 
 @pytest.mark.promise("rules-8")
-async def test_a_recording_valt_does_not_know_fits_no_rule_that_asks_about_it() -> None:
+async def test_a_recording_that_valt_does_not_have_matches_no_rule_on_details() -> None:
     policy = rules(Rule("asks", "a", subjects=frozenset({"*"}), rooms=("*",)))
     with pytest.raises(AccessDeniedError):
         await policy.decide(person(), "r", "v")
 
 
 @pytest.mark.promise("rules-3")
-async def test_details_are_read_as_the_rules_own_account() -> None:
+async def test_details_are_requested_with_the_rules_own_account() -> None:
     recordings = StubRecordings({"r": RecordingDetails("r", room="Room 1")})
     await rules(Rule("asks", "limited", subjects=frozenset({"*"}), rooms=("Room ?",)), recordings=recordings).decide(
         person(), "r", "v"
@@ -127,7 +127,7 @@ async def test_details_are_read_as_the_rules_own_account() -> None:
 
 
 @pytest.mark.promise("rules-7")
-async def test_a_recording_whose_retention_is_over_is_gone() -> None:
+async def test_a_recording_whose_retention_is_over_has_expired() -> None:
     recordings = StubRecordings({"r": RecordingDetails("r", room="Room 1", deleted_at=NOW - 1)})
     with pytest.raises(RecordingExpiredError):
         await rules(Rule("asks", "a", subjects=frozenset({"*"}), rooms=("*",)), recordings=recordings).decide(
@@ -135,7 +135,7 @@ async def test_a_recording_whose_retention_is_over_is_gone() -> None:
         )
 
 
-async def test_an_explanation_says_of_every_rule_why_not() -> None:
+async def test_an_explanation_states_a_reason_for_every_rule() -> None:
     recordings = StubRecordings({"r": RecordingDetails("r", room="Room 2")})
     policy = rules(
         Rule("law", "a", groups=frozenset({"law"})),
@@ -186,7 +186,7 @@ DETAILS = st.builds(
 
 @pytest.mark.promise("rules-1")
 @given(given_rules=st.lists(RULES, max_size=3), subject=NAMES, groups=GROUPS, details=st.none() | DETAILS)
-async def test_the_rules_agree_with_the_plain_model(
+async def test_the_rules_agree_with_the_reference_model(
     given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails | None
 ) -> None:
     who = person(subject, *groups)

@@ -1,4 +1,4 @@
-"""VALT's answers, rebuilt of what is known: whatever else VALT told gets no further."""
+"""Responses in VALT's shape contain only the fields that the gateway reads, whatever else VALT sends."""
 
 import json
 
@@ -8,7 +8,7 @@ from gateway.valt import schema
 from gateway.web.schemas import valt_api
 
 CAMERA = {"id": 63, "name": "Ceiling", "ip": "192.0.2.7", "username": "planted-user", "password": "planted-password"}
-TOLD = {
+VALT_RECORD = {
     "id": "6ecfe37c-a2e9-4f2d-b56e-847a4e730ed0",
     "name": "Session 1451",
     "author": {"id": 7, "name": "jsmith", "card_number": "planted-card", "rights": ["planted-right"]},
@@ -21,9 +21,9 @@ TOLD = {
 
 
 @pytest.mark.promise("rules-22")
-def test_camera_passwords_and_other_peoples_rights_get_no_further() -> None:
-    known = schema.recording_details(json.dumps({"data": TOLD}).encode())
-    whole = json.dumps([valt_api.details(known, known.videos), valt_api.row(known)])
+def test_camera_passwords_and_other_peoples_rights_are_left_out() -> None:
+    details = schema.recording_details(json.dumps({"data": VALT_RECORD}).encode())
+    whole = json.dumps([valt_api.details(details, details.videos), valt_api.row(details)])
     assert "Ceiling" in whole
     assert "jsmith" in whole
     for secret in ("planted", "192.0.2.7", "990001", "990002"):
