@@ -6,7 +6,8 @@ import inspect
 import pkgutil
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -16,6 +17,7 @@ import gateway
 from gateway.errors import GatewayError
 from gateway.web.errors import STATUS
 from gateway.web.http_server import HttpConnection, HttpServer
+from tests.support import measures
 from tests.support.measures import ROOT, modules, private_names_of_others, relative, syntax_tree
 
 PUBLIC_MODULES_OF_AIOHTTP = {"aiohttp", "aiohttp.web", "aiohttp.http", "aiohttp.http_exceptions", "aiohttp.hdrs"}
@@ -39,6 +41,11 @@ MAY_REVEAL_SECRETS = {
     "gateway/web/handlers/valt_api.py",
 }
 """The modules that call ``Secret.reveal``. Review a new one before adding it."""
+
+
+def findings(measure: Callable[[Path], list[tuple[int, str]]], paths: list[Path]) -> list[str]:
+    """Returns what *measure* lists for each of *paths*, one text each: file, line and name."""
+    return [f"{relative(path)}:{line}: {name}" for path in paths for line, name in measure(path)]
 
 
 def subclasses(error: type[GatewayError]) -> set[type[GatewayError]]:
@@ -117,8 +124,7 @@ def private_attributes_of_self(cls: type) -> set[str]:
 
 
 def test_no_private_name_of_a_dependency_is_used() -> None:
-    used = {relative(path): names for path in modules("gateway") if (names := private_names_of_others(path))}
-    assert used == {}
+    assert findings(private_names_of_others, modules("gateway", "tests")) == []
 
 
 def test_only_public_modules_of_aiohttp_are_imported() -> None:
@@ -147,3 +153,30 @@ def test_the_connection_overrides_handle_error_and_nothing_else_of_aiohttps() ->
     assert {name for name in overridden if not name.startswith("__")} == {"handle_error"}
     overridden = vars(HttpServer).keys() & set(dir(web.Server))
     assert {name for name in overridden if not name.startswith("__")} == set()
+
+
+def test_no_module_is_longer_than_260_lines() -> None:
+    assert {relative(path): count for path in modules("gateway") if (count := measures.length(path)) > 260} == {}
+
+
+def test_the_web_package_has_at_most_14_modules_of_its_own() -> None:
+    assert len(list((ROOT / "gateway/web").glob("*.py"))) <= 14
+
+
+def test_every_package_file_holds_one_docstring() -> None:
+    packages = [path for path in modules("gateway", "tests") if path.name == "__init__.py"]
+    assert [relative(path) for path in packages if not measures.is_one_docstring(path)] == []
+
+
+def test_no_test_reads_a_private_attribute() -> None:
+    assert findings(measures.private_attribute_reads, modules("tests")) == []
+
+
+def test_at_most_eight_protocols_are_defined_outside_ports() -> None:
+    others = [path for path in modules("gateway") if relative(path) != "gateway/ports.py"]
+    assert len(lines := findings(measures.protocols, others)) <= 8, lines
+
+
+def test_at_most_six_modules_write_the_request_record() -> None:
+    others = [path for path in modules("gateway") if relative(path) != "gateway/request_record.py"]
+    assert len(writers := {relative(path) for path in others if measures.record_writes(path)}) <= 6, writers
