@@ -11,8 +11,13 @@ from enum import StrEnum
 
 from gateway.errors import InvalidVideoError
 
-# ASCII only, so that no character decoded from a path can change the meaning of the VALT URL that is built from it.
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+"""ASCII only, so that nothing decoded from a path can change the meaning of the VALT URL that is built from it."""
+_OTHER_SPELLING = re.compile(
+    r"0[0-9]+|(?=[0-9a-f-]*[A-F])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII
+)
+"""A number with a leading zero, or a UUID with an upper-case digit. VALT may accept it as another spelling of an id, so
+that a rule for that id would not match."""
 
 
 class IdentityKind(StrEnum):
@@ -82,8 +87,8 @@ class Secret:
 
 
 def parse_id(text: str) -> str:
-    """Returns *text* if it has the form of a VALT id. Raises InvalidVideoError if not."""
-    if _ID.fullmatch(text) is None:
+    """Returns *text* if it is a VALT id in its only accepted spelling. Raises InvalidVideoError if it is not."""
+    if _ID.fullmatch(text) is None or _OTHER_SPELLING.fullmatch(text) is not None:
         raise InvalidVideoError
     return text
 
@@ -114,7 +119,7 @@ class Credentials:
     peer: str | None = None
     """Address of the socket's own peer, never a forwarded one; None on a unix socket."""
     consume_ticket: bool = True
-    """False for HEAD: the ticket is verified and stays valid."""
+    """False for HEAD: the ticket is verified, refused if it was used, and stays valid."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,10 @@ class Store(Protocol):
         Atomic: of concurrent calls with one key exactly one returns True.
         """
 
+    async def is_consumed(self, key: str) -> bool:
+        """Whether *key* is consumed. Raises BusyError if that cannot be read."""
+        ...
+
     async def sign_out(self, session: str, until: float) -> None:
         """Makes the session of that id invalid until *until*."""
 

@@ -75,8 +75,9 @@ def read_ticket(token: str, key: str, expected: TokenRequirements, max_age: floa
 class TicketAuthenticator:
     """Accepts tickets that are at most *max_age* seconds old, once each.
 
-    With a store that does not survive a restart, tickets issued before *started_at* (Unix seconds) are refused, because
-    they may have been used.
+    With a store that does not survive a restart, tickets that may have been issued before *started_at* (Unix seconds)
+    are refused, because they may have been used. The portal's clock may be ahead by the leeway, so that a ticket can
+    state a later time than that at which it was issued.
     """
 
     def __init__(
@@ -99,7 +100,8 @@ class TicketAuthenticator:
         self._started_at = started_at
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
-        """Returns the identity and marks the ticket as used, or returns None without a ticket of this issuer.
+        """Returns the identity, or None without a ticket of this issuer. Marks the ticket as used if the credentials
+        say so.
 
         Raises InvalidCredentialsError if the ticket is not valid or was used, BusyError if the store is full.
         """
@@ -110,14 +112,20 @@ class TicketAuthenticator:
         if unverified is None or unverified[1].get("iss") != self._expected.issuer:
             return None
         claims = read_ticket(token, self._key, self._expected, self._max_age, self._clock.now())
-        if not self._store.durable and claims.issued_at < int(self._started_at):
-            raise InvalidCredentialsError("the ticket was issued before this process started")
+        if not self._store.durable and claims.issued_at - self._expected.leeway < self._started_at:
+            raise InvalidCredentialsError("the ticket may have been issued before this process started")
         identity = self._identity(claims)
-        if credentials.consume_ticket:
-            until = claims.expires_at + self._expected.leeway + self._max_age
-            if not await self._store.consume(f"{claims.all['iss']} {claims.all['jti']}", until):
-                raise InvalidCredentialsError("the ticket was used before")
+        if await self._is_used(claims, consume=credentials.consume_ticket):
+            raise InvalidCredentialsError("the ticket was used before")
         return identity
+
+    async def _is_used(self, claims: Claims, *, consume: bool) -> bool:
+        """Whether the ticket was used before. *consume*: whether it counts as used from now on."""
+        key = f"{claims.all['iss']} {claims.all['jti']}"
+        if not consume:
+            return await self._store.is_consumed(key)
+        until = claims.expires_at + self._expected.leeway + self._max_age
+        return not await self._store.consume(key, until)
 
     def _identity(self, claims: Claims) -> Identity:
         return Identity(

@@ -75,6 +75,10 @@ class MemoryStore:
         """Returns True the first time that *key* is consumed, False until it expires."""
         return self._consumed.add(key, until)
 
+    async def is_consumed(self, key: str) -> bool:
+        """Whether *key* is consumed and has not expired."""
+        return self._consumed.get(key) is not None
+
     async def sign_out(self, session: str, until: float) -> None:
         """Makes the session invalid until *until*."""
         self._sign_outs.put(session, until)

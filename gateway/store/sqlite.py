@@ -109,6 +109,12 @@ class SqliteStore:
 
         return await self._execute(insert)
 
+    async def is_consumed(self, key: str) -> bool:
+        """Whether *key* is consumed, by whichever process."""
+        now = self._clock.now()
+        query = "select 1 from entries where kind = ? and key = ? and until > ?"
+        return await self._execute(lambda connection: bool(connection.execute(query, (_CONSUMED, key, now)).fetchall()))
+
     async def sign_out(self, session: str, until: float) -> None:
         """Makes the session invalid until *until*."""
         await self._put(_SIGN_OUT, session, until, 0.0)

@@ -59,8 +59,9 @@ def ticket(clock: ManualClock) -> Case:
         mint_ticket(SHARED, issuer=expected.issuer, audience=audience, subject="anna", now=clock.now(), ttl=60.0)
         for audience in ("here", "elsewhere")
     )
+    store, started_at = MemoryStore(clock), clock.now() - 60
     return Case(
-        TicketAuthenticator("one", expected, SHARED, clock, MemoryStore(clock), max_age=60.0, started_at=clock.now()),
+        TicketAuthenticator("one", expected, SHARED, clock, store, max_age=60.0, started_at=started_at),
         Credentials(ticket=Secret(good)),
         Credentials(ticket=Secret(bad)),
     )

@@ -31,6 +31,15 @@ async def test_a_key_is_consumed_once(store: Store, clock: ManualClock) -> None:
     assert await store.consume("portal 2", clock.now() + 60)
 
 
+async def test_a_key_is_consumed_until_it_expires(store: Store, clock: ManualClock) -> None:
+    assert not await store.is_consumed("portal 1")
+    await store.consume("portal 1", clock.now() + 60)
+    assert await store.is_consumed("portal 1")
+    assert not await store.is_consumed("portal 2")
+    clock.pass_(60)
+    assert not await store.is_consumed("portal 1")
+
+
 async def test_of_two_hundred_concurrent_calls_one_consumes_the_key(store: Store, clock: ManualClock) -> None:
     consumed = await asyncio.gather(*(store.consume("portal 1", clock.now() + 60) for _ in range(200)))
     assert consumed.count(True) == 1

@@ -154,6 +154,9 @@ async def test_download_returns_an_attachment_unless_the_grant_forbids_it(stack:
         "/recordings/" + "a" * 65 + "/videos/1",
         "/recordings/1/videos/%D9%A1",
         "/recordings/1/videos/a.b",
+        "/recordings/01/videos/1",
+        "/recordings/1/videos/007",
+        "/recordings/6ECFE37C-a2e9-4f2d-b56e-847a4e730ed0/videos/1",
     ],
 )
 async def test_a_malformed_id_is_404_without_a_call_to_valt(stack: GatewayStack, path: str) -> None:

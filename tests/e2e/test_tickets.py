@@ -67,6 +67,14 @@ async def test_head_does_not_consume_a_ticket(stack: GatewayStack) -> None:
     assert await status(stack, f"{VIDEO_PATH}?ticket={ticket}") == 200
 
 
+@pytest.mark.promise("security-S12")
+async def test_head_with_a_used_ticket_is_refused(stack: GatewayStack) -> None:
+    ticket = stack.ticket()
+    assert await status(stack, f"{VIDEO_PATH}?ticket={ticket}") == 200
+    async with stack.client.head(f"{stack.url}{VIDEO_PATH}?ticket={ticket}") as answer:
+        assert answer.status == 401
+
+
 async def test_a_ticket_for_one_video_and_its_session_allow_no_other_video(stack: GatewayStack) -> None:
     ticket = stack.ticket("anna", "supervisors", recording=SESSION, video=VIDEO_PATH.rpartition("/")[2])
     _, _, cookie = await enter(stack, ticket)
@@ -111,10 +119,15 @@ async def test_a_ticket_used_before_a_restart_is_refused_with_durable_state(tmp_
         assert await status(stack, f"{VIDEO_PATH}?ticket={ticket}") == 401
 
 
+@pytest.mark.promise("security-S12")
 async def test_without_state_a_ticket_issued_before_the_start_is_refused(tmp_path: Path, clock: ManualClock) -> None:
-    async with running_stack(tmp_path, clock=clock) as stack:
+    async with running_stack(tmp_path, clock=clock, durable=False) as stack:
         before = stack.ticket(now=clock.now() - 30)
         assert await status(stack, f"{VIDEO_PATH}?ticket={before}") == 401
+        clock.pass_(2)
+        ahead = stack.ticket(now=clock.now() + 2)  # of a portal whose clock may be five seconds ahead
+        assert await status(stack, f"{VIDEO_PATH}?ticket={ahead}") == 401
+        clock.pass_(3)
         assert await status(stack, f"{VIDEO_PATH}?ticket={stack.ticket()}") == 200
 
 

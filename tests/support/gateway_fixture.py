@@ -193,8 +193,11 @@ async def running_stack(
     valt_more: str = "",
     more: str = "",
     public: str = PUBLIC,
+    durable: bool = True,
 ) -> AsyncIterator[GatewayStack]:
-    """Build it, open the doors, and tear it down again."""
+    """Runs a gateway. *durable*: with a state directory, without which tickets are refused in the first seconds."""
+    if durable and "[state]" not in more:
+        more += '\n[state]\ndir = "state"\n'
     async with valt or ValtSimulator(clock=clock) as running, Provider().running() as provider:
         portal_key = make_portal_key(folder)
         front_secret = secrets.token_urlsafe(24)
