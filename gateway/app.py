@@ -29,7 +29,7 @@ from gateway.valt.allowed_hosts import AllowedHosts
 from gateway.valt_backend import ValtBackend, client_session
 from gateway.web.cors import Cors
 from gateway.web.credentials import CredentialsReader, TrustedProxies
-from gateway.web.errors import ErrorAnswers
+from gateway.web.errors import ErrorRenderer
 from gateway.web.handlers.api_docs import ApiDocsHandlers
 from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.listing import ListingHandlers
@@ -209,7 +209,7 @@ def _wire(
             public_url=settings.server.public_url,
         ),
         assets=assets,
-        answers=ErrorAnswers(pages, None if identity.sign_in is None else sign_in_path),
+        errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path),
         request_validator=RequestValidator(identity.header_names),
         forwarded=TrustedProxies(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),

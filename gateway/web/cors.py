@@ -1,6 +1,6 @@
-"""Portals on another site that embed videos: what the browser must be told, and only for those that are listed.
+"""CORS headers (Fetch standard, "CORS protocol") for portals on other sites that embed videos.
 
-Fetch standard, "CORS protocol". A stranger's origin is answered as none is, so that nothing is learnt of it.
+An origin that is not listed gets the same response as a request without one, so that it learns nothing.
 """
 
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ _PREFLIGHT_SECONDS = 600
 
 
 class Cors:
-    """*origins* are ``scheme://host[:port]``, as browsers send them."""
+    """Allows *origins*, ``scheme://host[:port]`` as browsers send them, to read responses with credentials."""
 
     def __init__(self, origins: Iterable[str]) -> None:
         self._origins = frozenset(origins)
 
     def add_headers(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Add what a listed origin's browser needs to *response*."""
+        """Adds the CORS headers to *response* if the request's origin is listed."""
         if not self._origins:
             return
         response.headers.add("Vary", "Origin")
@@ -31,11 +31,14 @@ class Cors:
             response.headers["Access-Control-Allow-Credentials"] = "true"
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         if "Cross-Origin-Resource-Policy" in response.headers:
-            # Same-site would keep the embedded player of another site from the bytes it may have.
+            # The default, same-site, would block the embedded player of a listed site.
             response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
 
     async def preflight(self, request: Request) -> web.StreamResponse:
-        """OPTIONS: a listed origin may GET with a Range and its conditions; everybody else is told 405."""
+        """OPTIONS: allows GET and HEAD with Range headers.
+
+        Raises MethodNotAllowedError for an origin that is not listed.
+        """
         if request.headers.get("Origin") not in self._origins or "Access-Control-Request-Method" not in request.headers:
             raise MethodNotAllowedError
         return web.Response(

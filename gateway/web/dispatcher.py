@@ -15,7 +15,7 @@ from gateway.events import LogEvent
 from gateway.model import Outcome
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
-from gateway.web.errors import where
+from gateway.web.errors import location
 from gateway.web.request import Request, new_request_id
 from gateway.web.routes import Handlers, match
 
@@ -58,7 +58,7 @@ class Dispatcher:
             except Exception as fault:
                 error = self._translate(fault, request, record)
                 record.fail(error)
-                response = active.handlers.answers.answer(error, request, record.request_id)
+                response = active.handlers.errors.render(error, request, record.request_id)
             record.status = response.status
             if not response.prepared:
                 self.add_response_headers(request, response)
@@ -113,7 +113,7 @@ class Dispatcher:
             return BadRequestError("the body is too large")
         if isinstance(fault, ConnectionError):
             raise fault
-        self._observer.on_event(LogEvent("error", "internal error", where(fault, record.request_id)))
+        self._observer.on_event(LogEvent("error", "internal error", location(fault, record.request_id)))
         if request.writer.output_size:
             raise fault
         return GatewayError(type(fault).__name__)

@@ -1,4 +1,4 @@
-"""How an error looks: the one table from class to status, the problem document, and the page."""
+"""Renders errors: the table from class to status, the problem document, and the page."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -44,33 +44,37 @@ STATUS: dict[type[GatewayError], int] = {
 }
 
 
-class ErrorAnswers:
-    """Renders errors. *sign_in* tells, where browser sign-in is configured, the address at which one begins that ends
-    where a request was going."""
+class ErrorRenderer:
+    """Renders errors as responses.
+
+    *sign_in*, None without browser sign-in, returns the path that begins a sign-in and leads back to the request.
+    """
 
     def __init__(self, pages: Pages, sign_in: Callable[[Request], str] | None = None) -> None:
         self._pages = pages
         self._sign_in = sign_in
 
-    def answer(self, error: GatewayError, request: Request | None, request_id: str) -> web.StreamResponse:
-        """The answer to *error*; a problem document (RFC 9457), or a page for a navigation. Never what was sent."""
+    def render(self, error: GatewayError, request: Request, request_id: str) -> web.StreamResponse:
+        """Returns a problem document (RFC 9457), or a page or a redirect to sign-in for a navigation.
+
+        Nothing of what was received is repeated.
+        """
         status = STATUS[type(error)]
-        navigation = request is not None and is_navigation(request)
         sign_in = ""
-        if status == 401 and not isinstance(error, errors.SignInFailedError) and self._sign_in and request is not None:
+        if status == 401 and not isinstance(error, errors.SignInFailedError) and self._sign_in:
             sign_in = self._sign_in(request)
             if is_top_navigation(request):
                 return redirect_response(302, sign_in)
-        if navigation and request is not None:
-            known = request.record.identity if status == 403 else None
-            response = self._pages.error(request, error, status, known.subject if known else "", sign_in)
+        if is_navigation(request):
+            identity = request.record.identity if status == 403 else None
+            response = self._pages.error(request, error, status, identity.subject if identity else "", sign_in)
         else:
             response = problem(error, status, request_id)
         if status == 401:
             invalid = ', error="invalid_token"' if isinstance(error, errors.InvalidCredentialsError) else ""
             response.headers["WWW-Authenticate"] = f'Bearer realm="valt-gateway"{invalid}'
         if isinstance(error, errors.MethodNotAllowedError) and error.allowed:
-            response.headers["Allow"] = ", ".join(error.allowed)  # RFC 9110, 15.5.6
+            response.headers["Allow"] = ", ".join(error.allowed)  # RFC 9110, section 15.5.6
         set_retry_after(response, error.retry_after)
         if status in (400, 405, 431):
             response.force_close()
@@ -78,6 +82,7 @@ class ErrorAnswers:
 
 
 def problem(error: GatewayError, status: int, request_id: str) -> web.Response:
+    """Returns the problem document (RFC 9457) of *error*."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -89,8 +94,8 @@ def problem(error: GatewayError, status: int, request_id: str) -> web.Response:
     return json_response(body, status, content_type="application/problem+json")
 
 
-def where(fault: BaseException, request_id: str) -> tuple[tuple[str, str], ...]:
-    """The fault's kind and place. Not its text, which may hold anything."""
+def location(fault: BaseException, request_id: str) -> tuple[tuple[str, str], ...]:
+    """Returns log fields: the class of *fault* and its last twelve frames. Not its text, which may hold secrets."""
     frames = []
     traceback = fault.__traceback__
     while traceback is not None:

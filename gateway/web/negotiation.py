@@ -1,4 +1,4 @@
-"""What kind of answer a request asks for. Pure."""
+"""Which representation of a resource a request prefers: a page, a page for a frame, or JSON. Pure."""
 
 import functools
 
@@ -6,7 +6,7 @@ from aiohttp import web
 
 
 def is_navigation(request: web.BaseRequest) -> bool:
-    """A person's browser goes to this address: Fetch Metadata says so, or, without it, Accept prefers a page."""
+    """Whether a browser navigates to this URL: by Fetch Metadata, or without it, if Accept prefers HTML."""
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode is not None:
         return mode == "navigate" and request.headers.get("Sec-Fetch-Dest", "document") in ("document", "iframe")
@@ -14,22 +14,26 @@ def is_navigation(request: web.BaseRequest) -> bool:
 
 
 def is_top_navigation(request: web.BaseRequest) -> bool:
-    """A navigation of the whole window: only that may be sent to sign in, a frame or an embedded player may not."""
+    """Whether the whole window navigates: only then may it be redirected to sign-in, unlike a frame or a player."""
     return is_navigation(request) and request.headers.get("Sec-Fetch-Dest", "document") == "document"
 
 
 def is_embedded(request: web.BaseRequest) -> bool:
-    """The page is for a frame: the browser says so, or the address, as ``?embed`` does where browsers are old."""
+    """Whether the page is for a frame: by Fetch Metadata, or by ``?embed`` in the URL for browsers without it."""
     return request.headers.get("Sec-Fetch-Dest") == "iframe" or "embed" in request.query
 
 
 def wants_json(request: web.BaseRequest) -> bool:
+    """Whether Accept prefers JSON."""
     return _preferred(request.headers.get("Accept", "")) == "application/json"
 
 
 @functools.lru_cache(maxsize=256)
 def _preferred(accept: str) -> str | None:
-    """The media type with the highest quality that is named outright (RFC 9110, 12.5.1); the first of equals."""
+    """Returns the media type of highest quality (RFC 9110, section 12.5.1), the first of equals, or None.
+
+    Wildcards are not resolved: only a type that is named in full counts.
+    """
     best, best_quality = None, 0.0
     for part in accept.split(",")[:32]:
         name, *parameters = (piece.strip() for piece in part.split(";"))

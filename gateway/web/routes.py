@@ -1,6 +1,6 @@
-"""The URL map of the public listener, on one screen.
+"""The URL map of the public listener, and the matching of a path to its route.
 
-Handlers are looked up at each request, so that a reload changes them while connections and streams go on.
+A route holds a function that selects its handler from `Handlers`, because each reload builds new handlers.
 """
 
 import re
@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.errors import GatewayError, MethodNotAllowedError, NotFoundError
 from gateway.web.cors import Cors
 from gateway.web.credentials import TrustedProxies
-from gateway.web.errors import ErrorAnswers
+from gateway.web.errors import ErrorRenderer
 from gateway.web.handlers.api_docs import ApiDocsHandlers
 from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.listing import ListingHandlers
@@ -27,7 +27,7 @@ from gateway.web.schemas.openapi import openapi
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """What answers requests, as the configuration in force has it."""
+    """The handlers of one configuration, and what the dispatcher needs beside them."""
 
     recordings: RecordingHandlers
     listing: ListingHandlers
@@ -36,17 +36,17 @@ class Handlers:
     api_docs: ApiDocsHandlers
     sign_in: SignInHandlers
     assets: Assets
-    answers: ErrorAnswers
+    errors: ErrorRenderer
     request_validator: RequestValidator
     forwarded: TrustedProxies
     cors: Cors
 
 
-Choose = Callable[[Handlers], Handler]
+SelectHandler = Callable[[Handlers], Handler]
 
 VIDEO = "/recordings/{recording}/videos/{video}"
 
-ROUTES: tuple[tuple[tuple[str, ...], str, Choose], ...] = (
+ROUTES: tuple[tuple[tuple[str, ...], str, SelectHandler], ...] = (
     (("GET", "HEAD"), VIDEO, lambda h: h.recordings.video),
     (("GET", "HEAD"), "/recordings/{recording}", lambda h: h.recordings.recording),
     (("GET", "HEAD"), "/recordings", lambda h: h.listing.recordings),
@@ -75,22 +75,25 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Choose], ...] = (
 Parts = Mapping[str, str]
 
 
-def match(method: str, path: str) -> tuple[str, Choose, Parts]:
-    """The route's template, what answers *method* there, and its parameters; ``other`` and a refusal where there is
-    none. *path* is decoded but for ``%2F`` and ``%25``, as yarl's ``path_safe`` is."""
-    others: list[str] = []
+def match(method: str, path: str) -> tuple[str, SelectHandler, Parts]:
+    """Returns the template of the route of *path*, the selection of its handler, and its parameters, decoded.
+
+    Without such a route it is the template ``other``, and a handler that raises NotFoundError or MethodNotAllowedError.
+    *path* is percent-decoded except for ``%2F`` and ``%25``, like yarl's ``path_safe``.
+    """
+    allowed: list[str] = []
     for pattern, template, methods in _PATTERNS:
         matched = pattern.fullmatch(path)
         if matched is not None:
-            choose = methods.get(method) or methods.get("*")
-            if choose is not None:
+            select = methods.get(method) or methods.get("*")
+            if select is not None:
                 parts = matched.groupdict()
-                return template, choose, {name: _decoded(parts[name]) for name in parts} if "%" in path else parts
-            others += methods
-    return "other", _refusing(MethodNotAllowedError(allowed=sorted(set(others))) if others else NotFoundError()), {}
+                return template, select, {name: _decoded(parts[name]) for name in parts} if "%" in path else parts
+            allowed += methods
+    return "other", _raising(MethodNotAllowedError(allowed=sorted(set(allowed))) if allowed else NotFoundError()), {}
 
 
-def _refusing(error: GatewayError) -> Choose:
+def _raising(error: GatewayError) -> SelectHandler:
     async def handler(_request: Request) -> web.StreamResponse:
         raise error
 
@@ -102,15 +105,15 @@ def _decoded(part: str) -> str:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """A parameter is one segment; what is left of VALT's API is one route, however many segments a call has."""
+    """Returns the pattern of a template. A parameter is one path segment, except ``{call}``: all that follows."""
     parameters = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/{}]+)", re.escape(path))
     return re.compile(parameters.replace("(?P<call>[^/{}]+)", r"(?P<call>[\s\S]*)"))
 
 
-def _by_path() -> dict[str, dict[str, Choose]]:
-    routes: dict[str, dict[str, Choose]] = {}
-    for methods, path, choose in ROUTES:
-        routes.setdefault(path, {}).update(dict.fromkeys(methods, choose))
+def _by_path() -> dict[str, dict[str, SelectHandler]]:
+    routes: dict[str, dict[str, SelectHandler]] = {}
+    for methods, path, select in ROUTES:
+        routes.setdefault(path, {}).update(dict.fromkeys(methods, select))
     return routes
 
 

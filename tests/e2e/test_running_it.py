@@ -1,4 +1,4 @@
-"""What an operator does while people watch: reload, revoke, drain."""
+"""Reload, revocation and drain while streams are running."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ STATE = '[state]\ndir = "state"\n'
 
 @asynccontextmanager
 async def watching(stack: GatewayStack, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-    """A stream that has begun and cannot end until the media server's gate opens."""
+    """A stream that has started and cannot end until the media server's gate opens."""
     if "big" not in {one.recording for one in stack.valt.recordings}:
         stack.valt.add_video("big", "film", BIG)
     stack.valt.knobs.stall_gate.clear()
@@ -35,7 +35,7 @@ async def watching(stack: GatewayStack, headers: dict[str, str]) -> AsyncIterato
         yield answer
 
 
-async def is_cut(answer: aiohttp.ClientResponse) -> bool:
+async def is_aborted(answer: aiohttp.ClientResponse) -> bool:
     try:
         async with asyncio.timeout(5):
             await answer.read()
@@ -45,12 +45,12 @@ async def is_cut(answer: aiohttp.ClientResponse) -> bool:
 
 
 @pytest.mark.promise("streams-18")
-async def test_reload_takes_the_rules_anew_and_cuts_what_they_no_longer_allow(stack: GatewayStack) -> None:
+async def test_a_reload_ends_streams_that_the_new_rules_deny(stack: GatewayStack) -> None:
     async with watching(stack, stack.bearer("anna")) as answer:
         text = stack.config.read_text().replace('groups = ["supervisors"]', 'groups = ["directors"]')
         stack.config.write_text(text)
         assert await stack.gateway.reload(settings_of(stack.config))
-        assert await is_cut(answer)
+        assert await is_aborted(answer)
     async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer("anna")) as refused:
         assert refused.status == 403
     await stack.ended()
@@ -60,25 +60,25 @@ async def test_reload_takes_the_rules_anew_and_cuts_what_they_no_longer_allow(st
 
 
 @pytest.mark.promise("streams-18")
-async def test_a_stream_that_the_old_rules_granted_and_that_begins_after_the_reload_is_cut_too(
+async def test_a_stream_granted_by_the_old_rules_that_starts_later_is_ended_too(
     stack: GatewayStack,
 ) -> None:
     stack.valt.add_video("big", "film", BIG)
     stack.valt.knobs.stall_after.append(1_000_000)
     gate = stack.valt.knobs.gate["download"] = asyncio.Event()
-    viewer = asyncio.create_task(_status(stack, BIG_PATH, stack.bearer("anna")))
+    response = asyncio.create_task(_status(stack, BIG_PATH, stack.bearer("anna")))
     await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 1)
     stack.config.write_text(stack.config.read_text().replace('groups = ["supervisors"]', 'groups = ["directors"]'))
     assert await stack.gateway.reload(settings_of(stack.config))
     gate.set()
     async with asyncio.timeout(10):
         with pytest.raises(aiohttp.ClientError):
-            await viewer
+            await response
 
 
 @pytest.mark.promise("streams-18")
-@pytest.mark.parametrize("by", ["token", "session", "service_key"])
-async def test_a_provider_that_is_taken_out_ends_what_it_vouched_for(tmp_path: Path, by: str) -> None:
+@pytest.mark.parametrize("credentials", ["token", "session", "service_key"])
+async def test_removing_a_provider_ends_the_streams_of_its_identities(tmp_path: Path, credentials: str) -> None:
     key = "vgk_" + "k" * 43
     sha256 = hashlib.sha256(key.encode()).hexdigest()
     robot = f'[[service_keys]]\nname = "robot"\nsecret_sha256 = "{sha256}"\ngroups = ["supervisors"]\n'
@@ -86,40 +86,40 @@ async def test_a_provider_that_is_taken_out_ends_what_it_vouched_for(tmp_path: P
         stack.valt.add_video("big", "film", BIG)
         async with stack.client.get(
             f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket()}", headers=NAVIGATION, allow_redirects=False
-        ) as entered:
-            cookie = entered.headers["Set-Cookie"].partition(";")[0]
-        headers, taken_out = {
+        ) as exchanged:
+            cookie = exchanged.headers["Set-Cookie"].partition(";")[0]
+        headers, replacement = {
             "token": (stack.bearer("anna"), ('name = "campus"', 'name = "other"')),
             "session": ({"Cookie": cookie}, ('name = "portal"', 'name = "other"')),
             "service_key": ({"Authorization": f"Bearer {key}"}, ('name = "robot"', 'name = "other"')),
-        }[by]
+        }[credentials]
         async with watching(stack, headers) as answer:
-            stack.config.write_text(stack.config.read_text().replace(*taken_out))
+            stack.config.write_text(stack.config.read_text().replace(*replacement))
             assert await stack.gateway.reload(settings_of(stack.config))
-            assert await is_cut(answer)
+            assert await is_aborted(answer)
 
 
-async def test_a_store_that_fails_once_is_told_of_and_asked_again(
+async def test_a_store_that_fails_once_is_logged_and_read_again(
     stack: GatewayStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with watching(stack, stack.bearer("anna")) as answer:
-        asked = asyncio.Event()
+        called = asyncio.Event()
 
         def fails(subject: str) -> float | None:
-            asked.set()
+            called.set()
             raise OSError(subject)
 
         monkeypatch.setattr(stack.gateway.store, "revoked_at", fails)
-        await asked.wait()
+        await called.wait()
         monkeypatch.undo()
         now = stack.gateway.clock.now() + 1
         await stack.gateway.store.revoke("anna", now, now + 3600)
-        assert await is_cut(answer)
-    assert "revocation has to be tried again: OSError" in stack.log.getvalue()
+        assert await is_aborted(answer)
+    assert "checking the running streams failed and will be repeated: OSError" in stack.log.getvalue()
 
 
 @pytest.mark.promise("streams-21")
-async def test_a_stream_that_the_new_rules_allow_goes_on_through_a_reload(stack: GatewayStack) -> None:
+async def test_a_stream_that_the_new_rules_allow_survives_a_reload(stack: GatewayStack) -> None:
     async with watching(stack, stack.bearer("anna")) as answer:
         stack.config.write_text(stack.config.read_text().replace('level = "debug"', 'level = "info"'))
         assert await stack.gateway.reload(settings_of(stack.config))
@@ -128,7 +128,7 @@ async def test_a_stream_that_the_new_rules_allow_goes_on_through_a_reload(stack:
     assert (await stack.metrics())['valt_gateway_config_reloads_total{outcome="ok"}'] == 1
 
 
-async def test_a_stream_goes_on_where_valt_does_not_say_whether_the_new_rules_allow_it(stack: GatewayStack) -> None:
+async def test_a_stream_survives_a_reload_while_valt_cannot_be_read(stack: GatewayStack) -> None:
     async with watching(stack, stack.bearer("anna")) as answer:
         stack.valt.knobs.rubbish.add("record")
         text = stack.config.read_text()
@@ -147,9 +147,7 @@ async def test_a_stream_goes_on_where_valt_does_not_say_whether_the_new_rules_al
         ("[audit]\n", '[recordings]\nttl = "2m"\n[audit]\n'),
     ],
 )
-async def test_what_is_on_its_way_when_valts_settings_change_goes_on_by_the_old_ones(
-    stack: GatewayStack, old: str, new: str
-) -> None:
+async def test_requests_in_progress_keep_the_old_valt_settings(stack: GatewayStack, old: str, new: str) -> None:
     stack.valt.knobs.reset_after.append(6_000_000)
     async with watching(stack, stack.bearer("anna")) as answer:
         stack.valt.knobs.gate["download"] = asyncio.Event()
@@ -165,7 +163,7 @@ async def test_what_is_on_its_way_when_valts_settings_change_goes_on_by_the_old_
     assert await _status(stack, VIDEO_PATH, stack.bearer("ben")) == 200
 
 
-async def test_the_old_settings_connections_to_valt_are_closed_after_the_last_who_needs_them(
+async def test_old_connections_to_valt_are_closed_after_their_last_stream(
     stack: GatewayStack,
 ) -> None:
     async with watching(stack, stack.bearer("anna")) as answer:
@@ -201,9 +199,7 @@ async def test_a_faulty_file_changes_nothing_and_is_counted(stack: GatewayStack)
         ("[server]\n", '[server]\ntls_cert_file = "rubbish.pem"\ntls_key_file = "rubbish.pem"\n'),
     ],
 )
-async def test_settings_that_turn_out_not_to_do_change_nothing_and_are_told_of(
-    stack: GatewayStack, old: str, new: str
-) -> None:
+async def test_settings_that_cannot_be_applied_change_nothing(stack: GatewayStack, old: str, new: str) -> None:
     (stack.folder / "rubbish.pem").write_text("-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n")
     (stack.folder / "rubbish.pem").chmod(0o600)
     before, text = stack.gateway.settings, stack.config.read_text()
@@ -227,7 +223,7 @@ async def test_settings_that_turn_out_not_to_do_change_nothing_and_are_told_of(
         ("log.format", 'level = "debug"', 'level = "debug"\nformat = "console"'),
     ],
 )
-async def test_what_only_a_restart_takes_is_named_at_each_reload(
+async def test_each_reload_logs_the_changed_keys_that_need_a_restart(
     stack: GatewayStack, key: str, old: str, new: str
 ) -> None:
     certificate = trustme.CA().issue_cert("127.0.0.1")
@@ -246,7 +242,7 @@ async def test_what_only_a_restart_takes_is_named_at_each_reload(
 
 
 @pytest.mark.promise("streams-22")
-async def test_a_session_secret_is_rotated_by_a_reload_without_signing_anyone_out(stack: GatewayStack) -> None:
+async def test_rotating_a_session_secret_signs_nobody_out(stack: GatewayStack) -> None:
     async with stack.client.get(
         f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket()}", headers=NAVIGATION, allow_redirects=False
     ) as answer:
@@ -260,13 +256,13 @@ async def test_a_session_secret_is_rotated_by_a_reload_without_signing_anyone_ou
 
 
 @pytest.mark.promise("streams-19")
-async def test_another_process_revokes_a_person_and_their_streams_are_cut(tmp_path: Path) -> None:
+async def test_a_revocation_by_another_process_ends_the_streams(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more=STATE) as stack:
         anna, ben = stack.bearer("anna"), stack.bearer("ben")
         async with watching(stack, anna) as answer:
             now = time.time() + 1
             await asyncio.to_thread(revoke_in_file, tmp_path / "state" / "state.sqlite3", "anna", now, now + 3600)
-            assert await is_cut(answer)
+            assert await is_aborted(answer)
         async with stack.client.get(stack.url + VIDEO_PATH, headers=anna) as refused:
             assert (refused.status, (await refused.json(content_type=None))["code"]) == (401, "credentials_invalid")
         async with stack.client.get(stack.url + VIDEO_PATH, headers=ben) as other:
@@ -274,7 +270,7 @@ async def test_another_process_revokes_a_person_and_their_streams_are_cut(tmp_pa
 
 
 @pytest.mark.promise("streams-19")
-async def test_a_sessions_end_cuts_its_streams_and_a_tokens_own_end_does_not(tmp_path: Path) -> None:
+async def test_streams_end_when_a_session_expires_but_not_a_token(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
         stack.config.write_text(stack.config.read_text().replace("[session]\n", '[session]\nlifetime = "1s"\n'))
         await stack.gateway.reload(settings_of(stack.config))
@@ -284,40 +280,40 @@ async def test_a_sessions_end_cuts_its_streams_and_a_tokens_own_end_does_not(tmp
             cookie = answer.headers["Set-Cookie"].partition(";")[0]
         short = stack.bearer("ben", exp=int(time.time()) + 1)
         async with watching(stack, {"Cookie": cookie}) as session, watching(stack, short) as token:
-            assert await is_cut(session)
+            assert await is_aborted(session)
             stack.valt.knobs.stall_gate.set()
             assert await token.read() == BIG[500_000:]
 
 
 @pytest.mark.promise("streams-19")
-async def test_signing_out_cuts_the_streams_of_that_session_and_of_no_other(stack: GatewayStack) -> None:
+async def test_sign_out_ends_the_streams_of_that_session_only(stack: GatewayStack) -> None:
     cookies = []
     for _ in range(2):
         async with stack.client.get(
             f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket('anna')}", headers=NAVIGATION, allow_redirects=False
         ) as answer:
             cookies.append({"Cookie": answer.headers["Set-Cookie"].partition(";")[0]})
-    async with watching(stack, cookies[0]) as gone, watching(stack, cookies[1]) as stays:
+    async with watching(stack, cookies[0]) as ended, watching(stack, cookies[1]) as other:
         headers = cookies[0] | {"Sec-Fetch-Site": "same-origin"}
         async with stack.client.post(f"{stack.url}/oauth2/sign_out", headers=headers, allow_redirects=False) as answer:
             assert answer.status == 200
-        assert await is_cut(gone)
+        assert await is_aborted(ended)
         stack.valt.knobs.stall_gate.set()
-        assert await stays.read() == BIG[500_000:]
+        assert await other.read() == BIG[500_000:]
 
 
 @pytest.mark.promise("streams-18")
 @pytest.mark.parametrize("new", ['account = "trainee"\n\n', 'account = "reviewer"\ndelivery = "redirect"\n\n'])
-async def test_a_stream_that_the_new_rules_would_grant_in_another_way_is_cut(stack: GatewayStack, new: str) -> None:
+async def test_a_stream_is_ended_if_the_new_rules_grant_it_differently(stack: GatewayStack, new: str) -> None:
     async with watching(stack, stack.bearer("anna")) as answer:
         text = stack.config.read_text()
         stack.config.write_text(text.replace('account = "reviewer"\n\n', new, 1))
         assert await stack.gateway.reload(settings_of(stack.config))
-        assert await is_cut(answer)
+        assert await is_aborted(answer)
 
 
 @pytest.mark.promise("streams-23", "findings-19")
-async def test_a_drain_is_not_ready_at_once_and_lets_streams_finish(stack: GatewayStack) -> None:
+async def test_a_drain_reports_not_ready_at_once_and_lets_streams_end(stack: GatewayStack) -> None:
     async with watching(stack, stack.bearer()) as answer:
         draining = asyncio.create_task(stack.gateway.drain())
         while stack.gateway.readiness.ready:
@@ -333,7 +329,7 @@ async def test_a_drain_is_not_ready_at_once_and_lets_streams_finish(stack: Gatew
 
 
 @pytest.mark.parametrize("path", ["/robots.txt", VIDEO_PATH, "/nothing/here"])
-async def test_a_kept_connection_ends_with_its_next_answer_in_a_drain(stack: GatewayStack, path: str) -> None:
+async def test_during_a_drain_the_next_response_closes_the_connection(stack: GatewayStack, path: str) -> None:
     async with connect(stack.url) as connection:
         await connection.send(request("GET", "/robots.txt", stack.bearer()))
         assert "Connection" not in (await connection.read_response()).headers
@@ -344,28 +340,28 @@ async def test_a_kept_connection_ends_with_its_next_answer_in_a_drain(stack: Gat
 
 
 @pytest.mark.promise("streams-23")
-async def test_a_drain_cuts_what_does_not_end_in_time_and_the_audit_says_so(tmp_path: Path) -> None:
+async def test_a_drain_ends_streams_at_its_timeout_and_audits_it(tmp_path: Path) -> None:
     async with running_stack(tmp_path, server='drain_timeout = "100ms"\n') as stack:
         async with watching(stack, stack.bearer()) as answer:
             await stack.gateway.drain()
-            assert await is_cut(answer)
+            assert await is_aborted(answer)
         await stack.ended()
         assert stack.audit()[-1]["outcome"] == "cut"
 
 
 @pytest.mark.promise("streams-23", "findings-19")
-async def test_a_second_signal_ends_a_drain_now(stack: GatewayStack) -> None:
-    hurry = asyncio.Event()
+async def test_a_second_signal_ends_the_drain_at_once(stack: GatewayStack) -> None:
+    at_once = asyncio.Event()
     async with watching(stack, stack.bearer()) as answer:
-        draining = asyncio.create_task(stack.gateway.drain(hurry))
-        hurry.set()
+        draining = asyncio.create_task(stack.gateway.drain(at_once))
+        at_once.set()
         async with asyncio.timeout(5):
             await draining
-        assert await is_cut(answer)
+        assert await is_aborted(answer)
 
 
 @pytest.mark.parametrize("seconds", ["0s", "50ms"])
-async def test_after_the_delay_no_new_connection_is_taken(tmp_path: Path, seconds: str) -> None:
+async def test_no_connection_is_accepted_after_the_shutdown_delay(tmp_path: Path, seconds: str) -> None:
     async with running_stack(tmp_path, server=f'shutdown_delay = "{seconds}"\n') as stack:
         await stack.gateway.drain()
         with contextlib.suppress(aiohttp.ClientResponseError), pytest.raises(aiohttp.ClientConnectorError):
@@ -374,7 +370,7 @@ async def test_after_the_delay_no_new_connection_is_taken(tmp_path: Path, second
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    ("request_bytes", "status"),
     [
         ("GET /healthz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", 200),
         ("GET /nothing HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", 404),
@@ -382,11 +378,11 @@ async def test_after_the_delay_no_new_connection_is_taken(tmp_path: Path, second
         ("GET /healthz?marked-secret" + "x" * 9000 + " HTTP/1.1\r\nHost: admin\r\n\r\n", 431),
     ],
 )
-async def test_the_admin_listener_tells_no_software_and_repeats_nothing(
-    stack: GatewayStack, sent: str, status: int
+async def test_the_admin_listener_names_no_software_and_repeats_nothing(
+    stack: GatewayStack, request_bytes: str, status: int
 ) -> None:
     async with connect(stack.admin) as connection:
-        await connection.send(sent.encode())
+        await connection.send(request_bytes.encode())
         answer = await connection.read_to_end()
     assert answer.split(b" ", 2)[1] == str(status).encode()
     assert b"\r\nServer: valt-gateway\r\n" in answer

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.server import Gateway
-from tests.e2e.test_running_it import is_cut, watching
+from tests.e2e.test_running_it import is_aborted, watching
 from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 from tests.support.provider import SigningKey, signing_key
@@ -118,7 +118,7 @@ async def test_a_browser_with_an_ended_session_is_redirected_to_sign_in(stack: G
 async def test_a_logout_token_ends_a_running_stream(stack: GatewayStack) -> None:
     async with watching(stack, await stack.sign_in("anna")) as answer:
         assert await log_out(stack, logout_token(stack)) == 200
-        assert await is_cut(answer)
+        assert await is_aborted(answer)
 
 
 async def test_an_access_token_issued_in_the_session_ends_with_it(stack: GatewayStack) -> None:

@@ -1,4 +1,4 @@
-"""``valt-gateway serve`` as an init system sees it: ready once, HUP, TERM, and how it exits."""
+"""``valt-gateway serve`` as a process: its ready line, SIGHUP, SIGTERM, and its exit codes."""
 
 import asyncio
 import json
@@ -47,12 +47,12 @@ async def line_with(stream: asyncio.StreamReader, text: str) -> str:
     async with asyncio.timeout(20):
         while True:
             line = (await stream.readline()).decode()
-            assert line, f"ended before it said {text!r}"
+            assert line, f"ended before it printed {text!r}"
             if text in line:
                 return line
 
 
-async def test_it_says_once_where_it_is_ready_and_ends_well_on_sigterm(config: Path) -> None:
+async def test_it_prints_its_addresses_once_ready_and_exits_0_on_sigterm(config: Path) -> None:
     async with serve(config) as (process, stderr), aiohttp.ClientSession() as client:
         words = (await line_with(stderr, "is ready on")).split()
         async with client.get(f"{words[-1].rstrip(')')}/readyz") as answer:
@@ -63,7 +63,7 @@ async def test_it_says_once_where_it_is_ready_and_ends_well_on_sigterm(config: P
 
 
 @pytest.mark.promise("streams-21")
-async def test_sighup_reads_the_file_anew_and_a_fault_leaves_the_old_one_in_force(config: Path) -> None:
+async def test_sighup_reloads_the_file_and_keeps_the_old_one_on_a_fault(config: Path) -> None:
     example = '[[examples]]\nsubject = "anna"\ngroups = ["supervisors"]\nrecording = "1"\nallowed = true\n'
     async with serve(config) as (process, stderr):
         await line_with(stderr, "is ready on")
@@ -73,11 +73,11 @@ async def test_sighup_reads_the_file_anew_and_a_fault_leaves_the_old_one_in_forc
         await line_with(stderr, "configuration reloaded")
         config.write_text(good + example.replace("true", "false"))
         process.send_signal(signal.SIGHUP)
-        assert "is not to be allowed and is" in await line_with(stderr, "fault:")
+        assert "must be denied and is allowed" in await line_with(stderr, "fault:")
         await line_with(stderr, "the old configuration stays in force")
 
 
-async def test_faults_are_told_and_it_exits_with_78(config: Path) -> None:
+async def test_faults_are_printed_and_the_exit_code_is_78(config: Path) -> None:
     config.write_text(config.read_text().replace("[valt]", "[vallt]"))
     async with serve(config) as (process, stderr):
         await line_with(stderr, "vallt")
@@ -85,17 +85,17 @@ async def test_faults_are_told_and_it_exits_with_78(config: Path) -> None:
             assert await process.wait() == 78
 
 
-async def test_an_address_that_is_taken_is_told_and_it_exits_with_1(config: Path) -> None:
+async def test_an_address_in_use_is_printed_and_the_exit_code_is_1(config: Path) -> None:
     async with ValtSimulator() as valt:
-        taken = valt.base_url.removeprefix("http://")
-        config.write_text(config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "{taken}"', 1))
+        in_use = valt.base_url.removeprefix("http://")
+        config.write_text(config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "{in_use}"', 1))
         async with serve(config) as (process, stderr):
             assert "address already in use" in (await line_with(stderr, "cannot start")).lower()
             async with asyncio.timeout(20):
                 assert await process.wait() == 1
 
 
-async def test_a_crash_in_mid_stream_loses_no_open_line(tmp_path: Path) -> None:
+async def test_a_crash_during_a_stream_loses_no_open_line(tmp_path: Path) -> None:
     key = make_portal_key(tmp_path)
     async with ValtSimulator() as valt:
         valt.add_video("big", "film", bytes(8 * 1024 * 1024))

@@ -1,4 +1,4 @@
-"""TLS on either side: VALT behind a private authority, and the gateway with a certificate of its own."""
+"""TLS on both sides: VALT with a private certificate authority, and the gateway with its own certificate."""
 
 import ssl
 from pathlib import Path
@@ -25,40 +25,40 @@ def server_context(authority: trustme.CA, name: str = "127.0.0.1") -> ssl.SSLCon
     return context
 
 
-def certify(folder: Path, authority: trustme.CA) -> None:
+def write_certificate(folder: Path, authority: trustme.CA) -> None:
     certificate = authority.issue_cert("127.0.0.1")
     (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
     (folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
 
 
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
+def client_context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
 
 
 def film(stack: GatewayStack) -> bytes:
-    found = stack.valt.recording(SESSION).film(CAMERA_A)
-    assert found is not None
-    return found.content
+    entry = stack.valt.recording(SESSION).film(CAMERA_A)
+    assert entry is not None
+    return entry.content
 
 
-async def test_valt_behind_a_private_authority_is_trusted_by_its_ca_file(tmp_path: Path, authority: trustme.CA) -> None:
+async def test_valts_private_authority_is_trusted_by_ca_file(tmp_path: Path, authority: trustme.CA) -> None:
     (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
     valt = ValtSimulator(ssl_context=server_context(authority))
     async with running_stack(tmp_path, valt=valt, valt_more='ca_file = "ca.pem"\n') as stack:
-        for asked, status in ((None, 200), ("bytes=1000-200000", 206)):
-            headers = stack.bearer() | ({} if asked is None else {"Range": asked})
+        for range_header, status in ((None, 200), ("bytes=1000-200000", 206)):
+            headers = stack.bearer() | ({} if range_header is None else {"Range": range_header})
             async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
                 assert answer.status == status
                 body = await answer.read()
-            assert body == (film(stack) if asked is None else film(stack)[1000:200001])
+            assert body == (film(stack) if range_header is None else film(stack)[1000:200001])
         assert stack.valt.calls["media_connection"] == 1
         assert (await stack.metrics())['valt_gateway_relay_total{way="fast"}'] == 2
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "elsewhere.test"])
-async def test_a_certificate_that_is_not_trusted_or_not_valts_is_refused(
+async def test_a_certificate_that_is_untrusted_or_not_valts_is_refused(
     tmp_path: Path, authority: trustme.CA, name: str
 ) -> None:
     more = ""
@@ -72,7 +72,7 @@ async def test_a_certificate_that_is_not_trusted_or_not_valts_is_refused(
 
 
 @pytest.mark.promise("streams-1")
-async def test_a_body_that_breaks_off_over_tls_goes_on(tmp_path: Path, authority: trustme.CA) -> None:
+async def test_a_body_that_breaks_off_over_tls_is_resumed(tmp_path: Path, authority: trustme.CA) -> None:
     (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
     valt = ValtSimulator(ssl_context=server_context(authority))
     async with running_stack(tmp_path, valt=valt, valt_more='ca_file = "ca.pem"\n') as stack:
@@ -82,47 +82,45 @@ async def test_a_body_that_breaks_off_over_tls_goes_on(tmp_path: Path, authority
 
 
 @pytest.mark.promise("streams-22")
-async def test_the_gateway_speaks_https_itself_and_takes_a_new_certificate_on_reload(
-    tmp_path: Path, authority: trustme.CA
-) -> None:
-    certify(tmp_path, authority)
+async def test_the_gateway_serves_https_and_reloads_its_certificate(tmp_path: Path, authority: trustme.CA) -> None:
+    write_certificate(tmp_path, authority)
     async with running_stack(tmp_path, server=CERTIFIED) as stack:
         assert stack.url.startswith("https://")
         stack.valt.knobs.reset_after = [100_000]
-        async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer(), ssl=trusting(authority)) as answer:
+        async with stack.client.get(
+            stack.url + VIDEO_PATH, headers=stack.bearer(), ssl=client_context(authority)
+        ) as answer:
             assert await answer.read() == film(stack)
         assert (await stack.metrics())['valt_gateway_relay_total{way="plain"}'] == 1
         other = trustme.CA()
-        certify(tmp_path, other)
+        write_certificate(tmp_path, other)
         assert await stack.gateway.reload(settings_of(stack.config))
         async with (
             aiohttp.ClientSession() as fresh,
-            fresh.get(f"{stack.url}/robots.txt", ssl=trusting(other)) as answer,
+            fresh.get(f"{stack.url}/robots.txt", ssl=client_context(other)) as answer,
         ):
             assert answer.status == 200
 
 
-async def test_a_key_of_another_certificate_leaves_the_one_in_use_as_it_was(
-    tmp_path: Path, authority: trustme.CA
-) -> None:
-    certify(tmp_path, authority)
+async def test_a_key_of_another_certificate_is_not_loaded(tmp_path: Path, authority: trustme.CA) -> None:
+    write_certificate(tmp_path, authority)
     async with running_stack(tmp_path, server=CERTIFIED) as stack:
         (tmp_path / "key.pem").write_bytes(authority.issue_cert("127.0.0.1").private_key_pem.bytes())
         assert not await stack.gateway.reload(settings_of(stack.config))
         async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting(authority))) as client,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_context(authority))) as client,
             client.get(f"{stack.url}/robots.txt") as answer,
         ):
             assert answer.status == 200
 
 
 @pytest.mark.promise("streams-16")
-async def test_a_viewer_who_leaves_a_tls_stream_frees_the_upstream(tmp_path: Path, authority: trustme.CA) -> None:
-    certify(tmp_path, authority)
+async def test_a_client_that_leaves_a_tls_stream_frees_the_upstream(tmp_path: Path, authority: trustme.CA) -> None:
+    write_certificate(tmp_path, authority)
     async with running_stack(tmp_path, server=CERTIFIED) as stack:
         stack.valt.add_video("big", "film", bytes(64 * 1024 * 1024))
         async with stack.client.get(
-            f"{stack.url}/recordings/big/videos/film", headers=stack.bearer(), ssl=trusting(authority)
+            f"{stack.url}/recordings/big/videos/film", headers=stack.bearer(), ssl=client_context(authority)
         ) as answer:
             await answer.content.readexactly(1000)
             answer.close()

@@ -1,4 +1,4 @@
-"""Portals on another site, as far as they are listed."""
+"""CORS headers for the origins that are listed, and for no other."""
 
 from pathlib import Path
 
@@ -10,48 +10,48 @@ SERVER = f'cors_origins = ["{LISTED}"]\n'
 PREFLIGHT = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range"}
 
 
-async def test_a_listed_origin_may_read_and_is_named(tmp_path: Path) -> None:
+async def test_a_listed_origin_may_read_the_response(tmp_path: Path) -> None:
     async with running_stack(tmp_path, server=SERVER, public=PUBLIC) as stack:
         headers = stack.bearer() | {"Origin": LISTED}
-        async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
-            await answer.read()
-    assert answer.headers["Access-Control-Allow-Origin"] == LISTED
-    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
-    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
-    assert "Origin" in answer.headers["Vary"]
+        async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as response:
+            await response.read()
+    assert response.headers["Access-Control-Allow-Origin"] == LISTED
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert "Origin" in response.headers["Vary"]
 
 
-async def test_a_stranger_is_told_nothing(tmp_path: Path) -> None:
+async def test_an_origin_that_is_not_listed_gets_no_cors_headers(tmp_path: Path) -> None:
     async with running_stack(tmp_path, server=SERVER, public=PUBLIC) as stack:
         headers = stack.bearer() | {"Origin": "https://evil.test"}
-        async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
-            await answer.read()
+        async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as response:
+            await response.read()
         async with stack.client.options(stack.url + VIDEO_PATH, headers=PREFLIGHT | {"Origin": "null"}) as refused:
             assert refused.status == 405
-    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert "Access-Control-Allow-Origin" not in response.headers
 
 
-async def test_without_the_setting_no_origin_is_spoken_of(tmp_path: Path) -> None:
+async def test_without_the_setting_there_are_no_cors_headers(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
         headers = stack.bearer() | {"Origin": LISTED}
-        async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
-            await answer.read()
-    assert "Access-Control-Allow-Origin" not in answer.headers
-    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-site"
+        async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as response:
+            await response.read()
+    assert "Access-Control-Allow-Origin" not in response.headers
+    assert response.headers["Cross-Origin-Resource-Policy"] == "same-site"
 
 
-async def test_a_preflight_allows_a_range_without_asking_who_it_is(tmp_path: Path) -> None:
+async def test_a_preflight_allows_range_without_authentication(tmp_path: Path) -> None:
     async with running_stack(tmp_path, server=SERVER, public=PUBLIC) as stack:
-        async with stack.client.options(stack.url + VIDEO_PATH, headers=PREFLIGHT | {"Origin": LISTED}) as answer:
-            assert answer.status == 204
-        assert "Range" in answer.headers["Access-Control-Allow-Headers"]
-        assert answer.headers["Access-Control-Allow-Origin"] == LISTED
+        async with stack.client.options(stack.url + VIDEO_PATH, headers=PREFLIGHT | {"Origin": LISTED}) as response:
+            assert response.status == 204
+        assert "Range" in response.headers["Access-Control-Allow-Headers"]
+        assert response.headers["Access-Control-Allow-Origin"] == LISTED
         assert not stack.valt.calls
 
 
 async def test_sessions_for_an_embedded_player_are_partitioned(tmp_path: Path) -> None:
     async with running_stack(tmp_path, server=SERVER, public=PUBLIC) as stack:
         path = f"{VIDEO_PATH}?ticket={stack.ticket(audience=PUBLIC)}"
-        async with stack.client.get(stack.url + path, headers=NAVIGATION, allow_redirects=False) as answer:
-            attributes = answer.headers["Set-Cookie"].split("; ")
+        async with stack.client.get(stack.url + path, headers=NAVIGATION, allow_redirects=False) as response:
+            attributes = response.headers["Set-Cookie"].split("; ")
     assert {"SameSite=None", "Partitioned", "Secure"} <= set(attributes)

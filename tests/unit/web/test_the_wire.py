@@ -1,4 +1,4 @@
-"""What the listener does with requests that two parsers could read differently, byte by byte."""
+"""What the listener does with malformed, ambiguous and pipelined requests, byte by byte."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack
 MARK = "c4n4ry-value"
 
 
-async def say(stack: GatewayStack, *lines: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
-    """Send a request as it stands. The answer's status, headers, and everything after its head until the end."""
+async def exchange(stack: GatewayStack, *lines: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+    """Sends a request as it is. Returns status, headers in lower case, and everything after the head until the end."""
     async with connect(stack.url) as connection:
         await connection.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
         response = await connection.read_last_response()
@@ -24,7 +24,7 @@ def get(*lines: str, path: str = VIDEO_PATH, version: str = "1.1") -> tuple[str,
     return (f"GET {path} HTTP/{version}", "Host: x", *lines, "Connection: close")
 
 
-def proof(stack: GatewayStack) -> str:
+def authorization(stack: GatewayStack) -> str:
     return f"Authorization: {stack.bearer()['Authorization']}"
 
 
@@ -47,10 +47,8 @@ def proof(stack: GatewayStack) -> str:
         (f"X({MARK}: a",),
     ],
 )
-async def test_what_can_be_read_two_ways_is_refused_without_a_word_of_it(
-    stack: GatewayStack, lines: tuple[str, ...]
-) -> None:
-    status, headers, body = await say(stack, *get(proof(stack), *lines))
+async def test_an_ambiguous_request_is_refused_and_not_repeated(stack: GatewayStack, lines: tuple[str, ...]) -> None:
+    status, headers, body = await exchange(stack, *get(authorization(stack), *lines))
     assert status == 400
     problem = json.loads(body)
     assert problem["code"] == "bad_request"
@@ -60,22 +58,22 @@ async def test_what_can_be_read_two_ways_is_refused_without_a_word_of_it(
     assert not stack.valt.calls
 
 
-async def test_no_two_answers_have_one_id(stack: GatewayStack) -> None:
-    told = [(await say(stack, *get(proof(stack))))[1]["x-request-id"] for _ in range(20)]
-    assert len(set(told)) == len(told)
-    assert all(re.fullmatch(r"[0-9a-f]{20}", one) for one in told)
+async def test_every_response_has_a_request_id_of_its_own(stack: GatewayStack) -> None:
+    ids = [(await exchange(stack, *get(authorization(stack))))[1]["x-request-id"] for _ in range(20)]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[0-9a-f]{20}", request_id) for request_id in ids)
 
 
 @pytest.mark.parametrize("version", ["0.9", "1.2", "2.0", "3.0"])
-async def test_only_http_1_is_spoken(stack: GatewayStack, version: str) -> None:
-    status, headers, _ = await say(stack, *get(proof(stack), version=version))
+async def test_versions_other_than_http_1_are_refused(stack: GatewayStack, version: str) -> None:
+    status, headers, _ = await exchange(stack, *get(authorization(stack), version=version))
     assert status == 400
     assert "x-request-id" in headers
 
 
 @pytest.mark.promise("findings-5")
 @pytest.mark.parametrize(
-    "doubled",
+    "repeated",
     [
         ("Authorization: Bearer a",),
         ("Range: bytes=0-1", "Range: bytes=2-3"),
@@ -84,8 +82,8 @@ async def test_only_http_1_is_spoken(stack: GatewayStack, version: str) -> None:
         ("If-Range: a", "If-Range: b"),
     ],
 )
-async def test_a_doubled_security_header_is_a_bad_request(stack: GatewayStack, doubled: tuple[str, ...]) -> None:
-    status, _, body = await say(stack, *get(proof(stack), *doubled))
+async def test_a_repeated_security_header_is_a_bad_request(stack: GatewayStack, repeated: tuple[str, ...]) -> None:
+    status, _, body = await exchange(stack, *get(authorization(stack), *repeated))
     assert (status, json.loads(body)["code"]) == (400, "bad_request")
     assert not stack.valt.calls
 
@@ -93,61 +91,63 @@ async def test_a_doubled_security_header_is_a_bad_request(stack: GatewayStack, d
 @pytest.mark.parametrize(
     "target", [f"http://evil.test{VIDEO_PATH}", f"//evil.test{VIDEO_PATH}", f"http://u:p@evil.test{VIDEO_PATH}"]
 )
-async def test_only_the_origin_form_of_a_target_is_answered(stack: GatewayStack, target: str) -> None:
-    status, _, body = await say(stack, *get(proof(stack), path=target))
+async def test_a_request_target_must_be_in_origin_form(stack: GatewayStack, target: str) -> None:
+    status, _, body = await exchange(stack, *get(authorization(stack), path=target))
     assert status in (400, 404)
     assert b"evil" not in body
 
 
 @pytest.mark.promise("findings-2")
 @pytest.mark.parametrize("path", [f"/{VIDEO_PATH}", f"/x/..{VIDEO_PATH}", VIDEO_PATH.upper(), f"{VIDEO_PATH}/"])
-async def test_no_path_is_made_into_another(stack: GatewayStack, path: str) -> None:
-    status, headers, _ = await say(stack, *get(proof(stack), path=path))
+async def test_paths_are_not_normalised(stack: GatewayStack, path: str) -> None:
+    status, headers, _ = await exchange(stack, *get(authorization(stack), path=path))
     assert status in (400, 404)
     assert "location" not in headers
 
 
 @pytest.mark.promise("findings-4")
 @pytest.mark.parametrize("host", ["evil.test", "evil.test/x?y", "a@evil.test", "a b", "x:99999"])
-async def test_host_is_never_believed(stack: GatewayStack, host: str) -> None:
+async def test_the_host_header_is_never_used(stack: GatewayStack, host: str) -> None:
     lines = (
         f"GET {VIDEO_PATH} HTTP/1.1",
         f"Host: {host}",
-        proof(stack),
+        authorization(stack),
         "Accept: application/json",
         "Connection: close",
     )
-    status, headers, body = await say(stack, *lines)
+    status, headers, body = await exchange(stack, *lines)
     assert status in (200, 400)
     assert b"evil" not in body
     assert "evil" not in " ".join(headers.values())
 
 
-async def test_forwarded_headers_of_a_stranger_change_nothing(stack: GatewayStack) -> None:
+async def test_forwarded_headers_of_an_untrusted_client_are_ignored(stack: GatewayStack) -> None:
     forwarded = (
         "X-Forwarded-For: 1.2.3.4",
         "X-Forwarded-Host: evil.test",
         "X-Forwarded-Proto: https",
         "Forwarded: for=1.2.3.4",
     )
-    status, _, _ = await say(stack, *get(proof(stack), *forwarded))
+    status, _, _ = await exchange(stack, *get(authorization(stack), *forwarded))
     assert status == 200
     assert stack.audit()[-1]["peer"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("method", ["TRACE", "DELETE", "PUT", "OPTIONS", "get", "FOO"])
-async def test_other_methods_are_refused_and_the_connection_ends(stack: GatewayStack, method: str) -> None:
-    status, _, _ = await say(stack, f"{method} {VIDEO_PATH} HTTP/1.1", "Host: x", proof(stack))
+async def test_other_methods_are_refused_and_end_the_connection(stack: GatewayStack, method: str) -> None:
+    status, _, _ = await exchange(stack, f"{method} {VIDEO_PATH} HTTP/1.1", "Host: x", authorization(stack))
     assert status in (400, 405)
 
 
 async def test_connect_opens_no_tunnel(stack: GatewayStack) -> None:
-    status, _, _ = await say(stack, "CONNECT x:80 HTTP/1.1", "Host: x", "Connection: close")
+    status, _, _ = await exchange(stack, "CONNECT x:80 HTTP/1.1", "Host: x", "Connection: close")
     assert status in (400, 404, 405)
 
 
-async def test_an_upgrade_is_not_taken_up(stack: GatewayStack) -> None:
-    status, headers, _ = await say(stack, *get(proof(stack), "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"))
+async def test_an_upgrade_is_declined(stack: GatewayStack) -> None:
+    status, headers, _ = await exchange(
+        stack, *get(authorization(stack), "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
+    )
     assert status in (200, 400)
     assert "upgrade" not in headers
 
@@ -155,70 +155,72 @@ async def test_an_upgrade_is_not_taken_up(stack: GatewayStack) -> None:
 @pytest.mark.promise("streams-29", "findings-18")
 @pytest.mark.parametrize("size", [9_000, 200_000])
 async def test_a_header_too_large_is_431(stack: GatewayStack, size: int) -> None:
-    status, _, body = await say(stack, *get(f"X-A: {'a' * size}"))
+    status, _, body = await exchange(stack, *get(f"X-A: {'a' * size}"))
     assert (status, json.loads(body)["code"]) == (431, "headers_too_large")
 
 
 @pytest.mark.promise("streams-29", "findings-18")
 async def test_too_many_headers_are_refused(stack: GatewayStack) -> None:
-    status, _, _ = await say(stack, *get(*(f"X-{n}: a" for n in range(200))))
+    status, _, _ = await exchange(stack, *get(*(f"X-{n}: a" for n in range(200))))
     assert status in (400, 431)
 
 
-async def test_a_request_hidden_in_a_body_is_not_answered(stack: GatewayStack) -> None:
+async def test_a_request_inside_a_body_is_not_answered(stack: GatewayStack) -> None:
     hidden = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
-    status, _, rest = await say(stack, *get(f"Content-Length: {len(hidden)}", path="/robots.txt"), body=hidden)
+    status, _, rest = await exchange(stack, *get(f"Content-Length: {len(hidden)}", path="/robots.txt"), body=hidden)
     assert status == 200
     assert rest.count(b"Disallow") == 1
 
 
 @pytest.mark.promise("findings-17")
-async def test_a_thousand_malformed_requests_make_a_few_lines_of_log(stack: GatewayStack) -> None:
+async def test_a_thousand_malformed_requests_write_few_log_lines(stack: GatewayStack) -> None:
     for _ in range(1000):
-        status, _, _ = await say(stack, "GET / HTTP/1.1", f"Bad Header {MARK}: x", "Host: x")
+        status, _, _ = await exchange(stack, "GET / HTTP/1.1", f"Bad Header {MARK}: x", "Host: x")
         assert status == 400
     stack.gateway.logs.flush()
     log = stack.log.getvalue()
     assert MARK not in log
     assert log.count("\n") < 100
-    told = await stack.metrics()
-    assert told['valt_gateway_requests_total{method="other",route="other",status="400"}'] == 1000
+    metrics = await stack.metrics()
+    assert metrics['valt_gateway_requests_total{method="other",route="other",status="400"}'] == 1000
 
 
 @pytest.mark.parametrize("parameter", ["ticket", "download", "rd", "access_token"])
-async def test_a_repeated_parameter_of_ours_is_a_bad_request(stack: GatewayStack, parameter: str) -> None:
-    status, _, body = await say(stack, *get(proof(stack), path=f"{VIDEO_PATH}?{parameter}=a&{parameter}=b"))
+async def test_a_repeated_query_parameter_is_a_bad_request(stack: GatewayStack, parameter: str) -> None:
+    status, _, body = await exchange(
+        stack, *get(authorization(stack), path=f"{VIDEO_PATH}?{parameter}=a&{parameter}=b")
+    )
     assert (status, json.loads(body)["code"]) == (400, "bad_request")
 
 
-async def test_unknown_parameters_are_ignored_and_never_passed_on(stack: GatewayStack) -> None:
-    status, _, _ = await say(stack, *get(proof(stack), path=f"{VIDEO_PATH}?t=90&utm=x&t=91"))
+async def test_other_query_parameters_are_ignored_and_not_passed_on(stack: GatewayStack) -> None:
+    status, _, _ = await exchange(stack, *get(authorization(stack), path=f"{VIDEO_PATH}?t=90&utm=x&t=91"))
     assert status == 200
     assert "utm" not in stack.valt.media_requests[-1].path
 
 
-async def test_an_expectation_that_is_not_known_is_refused_without_a_word_of_it(stack: GatewayStack) -> None:
+async def test_an_unsupported_expectation_is_refused_and_not_repeated(stack: GatewayStack) -> None:
     for path in (VIDEO_PATH, "/nowhere"):
-        status, headers, body = await say(stack, *get(proof(stack), f"Expect: {MARK}", path=path))
+        status, headers, body = await exchange(stack, *get(authorization(stack), f"Expect: {MARK}", path=path))
         assert (status, json.loads(body)["code"]) == (400, "bad_request")
         assert "x-request-id" in headers
         assert MARK.encode() not in body
 
 
 @pytest.mark.parametrize("line", ['If-None-Match: "\xe2"', "Range: bytes=0-5\xe2", "If-Range: \xff"])
-async def test_bytes_that_no_condition_has_are_not_blamed_on_valt(stack: GatewayStack, line: str) -> None:
-    status, _, _ = await say(stack, *get(proof(stack), line))
+async def test_invalid_bytes_in_a_condition_are_ignored(stack: GatewayStack, line: str) -> None:
+    status, _, _ = await exchange(stack, *get(authorization(stack), line))
     assert status == 200
 
 
-async def test_a_service_key_of_bytes_that_no_key_has_is_refused(stack: GatewayStack) -> None:
-    status, _, body = await say(stack, *get("Authorization: Bearer vgk_\xff"))
+async def test_a_service_key_with_invalid_bytes_is_refused(stack: GatewayStack) -> None:
+    status, _, body = await exchange(stack, *get("Authorization: Bearer vgk_\xff"))
     assert (status, json.loads(body)["code"]) == (401, "credentials_invalid")
 
 
-async def test_a_body_without_a_length_ends_with_the_connection_for_http_1_0(stack: GatewayStack) -> None:
+async def test_a_body_without_length_ends_with_the_connection_in_http_1_0(stack: GatewayStack) -> None:
     stack.valt.knobs.chunked = True
-    status, headers, body = await say(stack, *get(proof(stack), version="1.0"))
+    status, headers, body = await exchange(stack, *get(authorization(stack), version="1.0"))
     film = stack.valt.recordings[0].films[0].content
     assert (status, "transfer-encoding" in headers) == (200, False)
     assert body == film
@@ -279,7 +281,7 @@ async def test_a_request_that_arrives_byte_by_byte_gets_the_same_response(stack:
 
 
 async def test_the_last_response_of_a_connection_announces_its_end(stack: GatewayStack) -> None:
-    status, headers, _ = await say(stack, *redirected(stack, "Connection: close").decode().split("\r\n")[:-2])
+    status, headers, _ = await exchange(stack, *redirected(stack, "Connection: close").decode().split("\r\n")[:-2])
     assert (status, headers["connection"]) == (307, "close")
 
 
