@@ -1,4 +1,4 @@
-"""Headless Chromium, Debian's, driven by playwright."""
+"""Runs Debian's Chromium without a window, driven by playwright."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def _flags(*more: str) -> list[str]:
 
 @asynccontextmanager
 async def browser(*flags: str) -> AsyncIterator[Browser]:
-    """A fresh one, with *flags* besides the usual."""
+    """Runs a new browser with *flags* in addition to the usual ones."""
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=program("chromium"), args=_flags(*flags))
         try:
@@ -38,7 +38,7 @@ async def browser(*flags: str) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def profile(folder: Path, *, without_cookies_of: str) -> AsyncIterator[BrowserContext]:
-    """A person's own Chromium, kept in *folder*, which they told to keep no cookies of that origin."""
+    """Runs a browser with its profile in *folder*, set to store no cookies of the origin *without_cookies_of*."""
     rule = {f"{without_cookies_of},*": {"setting": 2}}
     (folder / "Default").mkdir(parents=True)
     (folder / "Default" / "Preferences").write_text(
@@ -55,23 +55,23 @@ async def profile(folder: Path, *, without_cookies_of: str) -> AsyncIterator[Bro
 
 
 async def is_playing(page: Page | Frame) -> bool:
-    """Whether the page's video moves on: two moments of it differ. A page that waits for another of its cameras may
-    interrupt it meanwhile."""
+    """Whether the page's video advances by 0.2 seconds within eight. A page that waits for another of its cameras may
+    interrupt ``play()``, which is then called again."""
     return bool(
         await page.evaluate(
             """async () => {
                 const video = document.querySelector("video");
-                const late = performance.now() + 8000;
+                const deadline = performance.now() + 8000;
                 const play = () => video.play().catch(error => {
-                    if (error.name !== "AbortError" || performance.now() > late) throw error;
+                    if (error.name !== "AbortError" || performance.now() > deadline) throw error;
                     return new Promise(resolve => setTimeout(resolve, 20)).then(play);
                 });
                 await play();
-                const begun = video.currentTime;
+                const start = video.currentTime;
                 return await new Promise(resolve => {
-                    const seen = () => video.currentTime > begun + 0.2 ? resolve(true) : setTimeout(seen, 20);
+                    const poll = () => video.currentTime > start + 0.2 ? resolve(true) : setTimeout(poll, 20);
                     setTimeout(() => resolve(false), 8000);
-                    seen();
+                    poll();
                 });
             }"""
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass
 class ManualClock:
-    """Wall and monotonic time, apart, so that a step of the one is not a step of the other."""
+    """Wall time and monotonic time, set apart: a step of one is not a step of the other."""
 
     wall: float = 1_800_000_000.0
     steady: float = 1_000.0
@@ -18,14 +18,15 @@ class ManualClock:
         return self.steady
 
     async def sleep(self, seconds: float) -> None:
-        """Nobody waits: so much has passed at once."""
+        """Advances the clock by *seconds* at once, without waiting."""
         self.pass_(seconds)
         await asyncio.sleep(0)
 
     def pass_(self, seconds: float) -> None:
+        """Advances both clocks by *seconds*."""
         self.wall += seconds
         self.steady += seconds
 
     def step(self, seconds: float) -> None:
-        """The wall clock is set anew; no time has passed."""
+        """Sets the wall clock forward or back, as an administrator or NTP would; no time passes."""
         self.wall += seconds

@@ -1,16 +1,16 @@
-"""Tables of a configuration, as text."""
+"""Builds tables of a configuration as TOML text."""
 
 import json
 from typing import Any
 
 
 def grant(name: str, *, account: str = "reviewer", recordings: list[str] | None = None, **more: Any) -> str:
-    """One ``[[grants]]``, for every recording unless told otherwise."""
+    """Returns one ``[[grants]]`` table, for every recording by default."""
     return table("[[grants]]", name=name, account=account, recordings=recordings or ["*"], **more)
 
 
 def table(header: str, **keys: Any) -> str:
-    """The table *header* with *keys*: texts, numbers, booleans, lists of these, or tables of texts."""
+    """Returns the table *header* with *keys*: strings, numbers, booleans, lists of these, or tables of strings."""
     lines = [f"{key} = {_value(value)}" for key, value in keys.items()]
     return "\n".join([header, *lines, "", ""])
 

@@ -1,4 +1,4 @@
-"""Films long enough to play for two minutes and too large for a browser to hold: three cameras of one session."""
+"""Three films of one recording, longer than two minutes each and larger than a browser's media buffer."""
 
 import functools
 import subprocess
@@ -13,7 +13,7 @@ LENGTHS = {"Ceiling": 150, "Door": 142, "Table": 134}
 
 
 def three_cameras() -> Recording:
-    """H.264 and AAC at 25 frames and 1 Mbit a second; the last and shortest camera has its ``moov`` at the end."""
+    """Returns a recording of three films in H.264 and AAC at 1 Mbit/s; the shortest has its ``moov`` at the end."""
     films = [
         Film(f"{number:08d}-0000-4000-8000-000000000000", camera, content)
         for number, (camera, content) in enumerate(zip(LENGTHS, _contents(), strict=True), 1)
@@ -29,7 +29,7 @@ def _contents() -> tuple[bytes, ...]:
             *("-f", "lavfi", "-i", f"testsrc2=size=256x144:rate=25:duration={max(LENGTHS.values())}"),
             *("-f", "lavfi", "-i", f"sine=frequency=330:duration={max(LENGTHS.values())}"),
             *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50"),
-            # Filled up to a constant rate, as a test pattern alone is small enough to be fetched at once.
+            # A constant rate: a browser would fetch the small film of a test pattern in one request.
             *("-b:v", "1M", "-minrate", "1M", "-maxrate", "1M", "-bufsize", "1M"),
             *("-x264-params", "nal-hrd=cbr:force-cfr=1", "-c:a", "aac", "-b:a", "24k", "-ac", "1"),
             str(whole),

@@ -1,4 +1,4 @@
-"""Ports for programs that have to be told one."""
+"""Free ports for programs that need one in their configuration."""
 
 import socket
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def free_port() -> Iterator[int]:
-    """A port of loopback that the system gives to nobody else inside the block.
+    """Yields a port of loopback that the system assigns to nobody else inside the block.
 
-    A server may listen on it all the same: servers set SO_REUSEADDR, and so does the socket that keeps it.
+    A server can still listen on it: servers set SO_REUSEADDR, and so does the socket that reserves the port.
     """
-    with socket.socket() as keeper:
-        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        keeper.bind(("127.0.0.1", 0))
-        yield int(keeper.getsockname()[1])
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield int(reserved.getsockname()[1])

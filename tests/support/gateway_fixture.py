@@ -1,4 +1,4 @@
-"""A whole gateway over real sockets: the simulator, a provider that signs, and the process that ``serve`` runs."""
+"""A whole gateway over real sockets, with a simulated VALT and an OpenID provider."""
 
 import asyncio
 import io
@@ -106,7 +106,7 @@ download = false
 
 @dataclass
 class GatewayStack:
-    """Everything that runs, and a client to knock with."""
+    """A running gateway, what it depends on, and a client. *url* and *admin* are the URLs of its two listeners."""
 
     folder: Path
     config: Path
@@ -121,9 +121,9 @@ class GatewayStack:
     log: io.StringIO = field(repr=False)
 
     def bearer(self, subject: str = "anna", *groups: str, **claims: Any) -> dict[str, str]:
-        """A signed token's header; in the group of supervisors unless told otherwise."""
+        """Returns the Authorization header of a token for *subject*, who is in the group of supervisors by default."""
         now = int(self.gateway.clock.now())
-        told = {
+        payload = {
             "iss": self.provider.issuer,
             "aud": "valt-gateway",
             "sub": subject,
@@ -132,24 +132,25 @@ class GatewayStack:
             "exp": now + 3600,
             **claims,
         }
-        return {"Authorization": f"Bearer {self.provider.sign(told)}"}
+        return {"Authorization": f"Bearer {self.provider.sign(payload)}"}
 
     def front(self, subject: str, groups: str = "supervisors") -> dict[str, str]:
-        """What the fronting proxy says."""
+        """Returns the headers with which a proxy in front of the gateway names the user."""
         return {"X-Forwarded-User": subject, "X-Forwarded-Groups": groups, "X-Front-Secret": self.front_secret}
 
     def ticket(self, subject: str = "anna", *groups: str, **more: Any) -> str:
+        """Returns a ticket of the portal, valid for a minute by default."""
         options: dict[str, Any] = {"issuer": PORTAL, "audience": PUBLIC, "now": self.gateway.clock.now(), "ttl": 60.0}
         return mint_ticket(self.portal_key, subject=subject, groups=groups or ("supervisors",), **options | more)
 
     def audit(self) -> list[Mapping[str, Any]]:
+        """Returns the lines of the audit log so far."""
         return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]
 
     async def sign_in(self, subject: str = "anna", *groups: str, **claims: Any) -> dict[str, str]:
-        """The session's header of a browser that signs in at the provider, where an ``oidc`` one is configured; empty
-        where what the provider says of it, *claims*, is refused."""
-        begun = f"{self.url}/oauth2/start"
-        async with self.client.get(begun, headers=NAVIGATION, allow_redirects=False) as answer:
+        """Signs in at the provider, which must be configured as ``oidc``. Returns the Cookie header of the session, or
+        no header if the gateway refuses the *claims* of the ID token."""
+        async with self.client.get(f"{self.url}/oauth2/start", headers=NAVIGATION, allow_redirects=False) as answer:
             query = URL(answer.headers["Location"]).query
             attempt = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
         now = int(self.gateway.clock.now())
@@ -170,14 +171,14 @@ class GatewayStack:
         return {} if session is None else {"Cookie": session}
 
     async def metrics(self) -> dict[str, float]:
-        """Every sample by its name and labels, as Prometheus would write them."""
+        """Returns every sample by its name and labels, as the exposition writes them."""
         async with self.client.get(f"{self.admin}/metrics") as answer:
             lines = (await answer.text()).splitlines()
         pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in pairs}
 
     async def ended(self) -> None:
-        """Wait until no stream runs any more."""
+        """Waits until no stream is running."""
         while len(self.gateway.streams):
             await asyncio.sleep(0.005)
 
@@ -235,6 +236,7 @@ async def running_stack(
 
 
 def settings_of(config: Path) -> Settings:
+    """Returns the settings of *config*. Raises AssertionError with the faults if it has any."""
     loaded = load(config, {})
     if loaded.settings is None:
         raise AssertionError("\n".join(map(str, loaded.faults)))
@@ -242,5 +244,5 @@ def settings_of(config: Path) -> Settings:
 
 
 def unsigned(claims: Mapping[str, Any]) -> str:
-    """A token under a key that nobody knows."""
+    """Returns a token signed with a new key that no provider publishes."""
     return jwt.encode(dict(claims), Ed25519PrivateKey.generate(), algorithm="EdDSA")

@@ -1,4 +1,4 @@
-"""A certified OpenID provider (oidc-provider from npm) as a process of its own."""
+"""Runs a certified OpenID provider, oidc-provider from npm, in its own process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,8 +14,10 @@ _TESTS = Path(__file__).parents[1]
 async def openid_provider(
     port: int, gateway: str, *, backchannel: str = ""
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Runs on *port* for the client at *gateway*, and tells *backchannel*, an address, of sign-outs; ends with the
-    block, or sooner by *terminate*."""
+    """Runs the provider on *port* for the client at *gateway*, until the end of the block or ``terminate()``.
+
+    It reports sign-outs to the URL *backchannel*.
+    """
     addresses = (f"{gateway}/oauth2/callback", f"{gateway}/", backchannel)
     process = await asyncio.create_subprocess_exec(
         *(program("node"), str(_TESTS / "openid-provider.mjs"), str(port), *addresses),

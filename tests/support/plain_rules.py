@@ -1,4 +1,4 @@
-"""What rules mean, slowly and so plainly that one can see that it is right; and rules as a configuration has them."""
+"""A second implementation of the rules, slow and obviously correct, to compare with; and rules as TOML."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -14,7 +14,7 @@ DAY = 86_400.0
 def plainly_fits(
     rule: Rule, who: Identity, recording: str, details: RecordingDetails | None, people: ValtNames, now: float
 ) -> bool:
-    """Whether *rule* lets *who* see *recording*, of which VALT tells *details*, or that it knows of none."""
+    """Whether *rule* lets *who* see *recording*, whose *details* are None if VALT has no such recording."""
     if "*" not in rule.subjects and who.subject not in rule.subjects and not (who.groups & rule.groups):
         return False
     if not any(fnmatchcase(recording, glob) for glob in rule.recordings):
@@ -31,25 +31,25 @@ def plainly_fits(
             return False
     if rule.created_within is not None and (details.created is None or now - details.created > rule.created_within):
         return False
-    at_valt = people.users.get(who.subject, who.subject)
-    if rule.author_is_me and at_valt != details.author and at_valt != details.author_id:
+    valt_user = people.users.get(who.subject, who.subject)
+    if rule.author_is_me and valt_user != details.author and valt_user != details.author_id:
         return False
     if rule.shared_with_me:
         theirs = {people.groups[group] for group in who.groups if group in people.groups}
-        if at_valt not in details.shared_users and not (theirs & details.shared_groups):
+        if valt_user not in details.shared_users and not (theirs & details.shared_groups):
             return False
     return True
 
 
 def in_toml(rules: Iterable[Rule]) -> str:
-    """The ``[[grants]]`` that say *rules*."""
+    """Returns *rules* as ``[[grants]]`` tables."""
     return "".join(_grant(rule) for rule in rules)
 
 
 def _grant(rule: Rule) -> str:
-    asked: dict[str, Any] = {"template": dict(rule.template)}
-    asked |= {name: sorted(getattr(rule, name)) for name in ("groups", "subjects", "rooms", "authors", "names")}
-    asked |= {name: getattr(rule, name) for name in ("author_is_me", "shared_with_me")}
+    keys: dict[str, Any] = {"template": dict(rule.template)}
+    keys |= {name: sorted(getattr(rule, name)) for name in ("groups", "subjects", "rooms", "authors", "names")}
+    keys |= {name: getattr(rule, name) for name in ("author_is_me", "shared_with_me")}
     if rule.created_within is not None:
-        asked["created_within"] = f"{rule.created_within / DAY:.0f}d"
-    return grant(rule.name, account=rule.account, recordings=list(rule.recordings), **asked)
+        keys["created_within"] = f"{rule.created_within / DAY:.0f}d"
+    return grant(rule.name, account=rule.account, recordings=list(rule.recordings), **keys)

@@ -1,4 +1,4 @@
-"""Programs that tests run for real: found or failed, never skipped."""
+"""Runs programs that tests need; a missing one fails the test instead of skipping it."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ from tests.support.free_ports import free_port
 
 
 def program(name: str) -> str:
-    """The path of *name*. AssertionError where it is not installed: tests/programs.sh installs it."""
+    """Returns the path of *name*. Raises AssertionError if it is not installed: tests/programs.sh installs it."""
     path = shutil.which(name)
     if path is None:
         raise AssertionError(f"{name} is not installed: run tests/programs.sh")
@@ -27,7 +27,7 @@ class Ran:
 
 
 async def run(*command: str, seconds: float = 60.0, stdin: bytes | None = None) -> Ran:
-    """Run *command* to its end."""
+    """Runs *command* to its end, and kills it after *seconds*. Raises TimeoutError then."""
     process = await asyncio.create_subprocess_exec(
         program(command[0]),
         *command[1:],
@@ -60,7 +60,7 @@ async def wait_until_listening(port: int, process: asyncio.subprocess.Process | 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running ``valt-gateway demo``, by the addresses that it printed."""
+    """A running ``valt-gateway demo``, with the URLs that it printed."""
 
     portal: str
     gateway: str
@@ -70,7 +70,7 @@ class Demo:
 
 @asynccontextmanager
 async def demo() -> AsyncIterator[Demo]:
-    """Run the demo as a person would, on ports of its own."""
+    """Runs the demo on free ports, and waits until it is ready."""
     with free_port() as port, free_port() as portal, free_port() as admin:
         ports = ("--port", str(port), "--portal-port", str(portal), "--admin-port", str(admin))
         process = await asyncio.create_subprocess_exec(
@@ -79,16 +79,16 @@ async def demo() -> AsyncIterator[Demo]:
             stderr=asyncio.subprocess.DEVNULL,
         )
         assert process.stdout is not None
-        told: dict[str, str] = {}
+        urls: dict[str, str] = {}
         try:
             async with asyncio.timeout(30):
-                while "audit" not in told:
+                while "audit" not in urls:
                     line = (await process.stdout.readline()).decode()
                     assert line, "the demo ended before it was ready"
                     match = re.match(r"(\w+): +(\S+)", line)
                     if match:
-                        told[match[1]] = match[2]
-            yield Demo(told["portal"], told["gateway"], told["metrics"], process)
+                        urls[match[1]] = match[2]
+            yield Demo(urls["portal"], urls["gateway"], urls["metrics"], process)
         finally:
             if process.returncode is None:
                 process.terminate()

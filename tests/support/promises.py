@@ -1,4 +1,4 @@
-"""The promises of promises.toml and the tests that hold them: a test carries ``@pytest.mark.promise("streams-14")``."""
+"""The promises of promises.toml and their tests, which carry a marker: ``@pytest.mark.promise("streams-14")``."""
 
 import tomllib
 from collections import defaultdict
@@ -11,13 +11,13 @@ _FILE = Path(__file__).parents[1] / "promises.toml"
 
 
 def catalogue() -> dict[str, str]:
-    """Every promise by its id, such as ``streams-14``, in the order of the file."""
+    """Returns every promise by its id, such as ``streams-14``, in the order of the file."""
     sections: Mapping[str, Mapping[str, str]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     return {f"{section}-{key}": text for section, texts in sections.items() for key, text in texts.items()}
 
 
 def tests_by_promise(items: Iterable[pytest.Item]) -> dict[str, list[str]]:
-    """The ids of the tests in *items* that carry each promise's marker, a parametrised test once."""
+    """Returns the ids of the tests in *items* by the promise of their marker; a parametrised test counts once."""
     tests: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for item in items:
         for marker in item.iter_markers("promise"):
@@ -27,7 +27,7 @@ def tests_by_promise(items: Iterable[pytest.Item]) -> dict[str, list[str]]:
 
 
 def report(items: Iterable[pytest.Item]) -> str:
-    """One line a promise, the tests that hold it indented below; a promise without a test says so."""
+    """Returns a line for each promise, and below it its tests, indented, or "NO TEST"."""
     tests = tests_by_promise(items)
     lines = []
     for promise, text in catalogue().items():

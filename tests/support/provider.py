@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt import algorithms
 
 _RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-"""One for the whole run: making another takes longer than most tests."""
+"""One key for all tests: generating an RSA key takes longer than most tests."""
 
 
 @dataclass(slots=True)
 class SigningKey:
-    """A private key and its public row in the key set."""
+    """A private key, with its entry in the key set."""
 
     kid: str
     algorithm: str
@@ -54,13 +54,13 @@ class Provider:
     keys: list[SigningKey] = field(default_factory=lambda: [signing_key("EdDSA")])
     down: bool = False
     rubbish: bytes | None = None
-    """Bytes answered in place of the key set."""
+    """The body of the response in place of the key set."""
     gate: asyncio.Event | None = None
     discovery: dict[str, Any] = field(default_factory=dict)
-    """What the discovery document says otherwise."""
+    """Values that replace those of the discovery document."""
     redirects: bool = False
     id_token: Mapping[str, Any] = field(default_factory=dict)
-    """The claims of whoever signs in next."""
+    """The claims of the next ID token."""
     request_counts: Counter[str] = field(default_factory=Counter)
 
     def sign(
@@ -77,7 +77,7 @@ class Provider:
         )
 
     def rotate(self, algorithm: str = "EdDSA") -> SigningKey:
-        """From now on only a new key is published."""
+        """Replaces the keys by a new one, which is returned."""
         self.keys = [signing_key(algorithm)]
         return self.keys[0]
 
@@ -115,7 +115,7 @@ class Provider:
     async def _keys(self, request: web.Request) -> web.Response:
         await self._misbehave(request)
         if self.redirects and request.path == "/keys":
-            raise web.HTTPFound("/elsewhere")
+            return web.Response(status=302, headers={"Location": "/elsewhere"})
         body = self.rubbish if self.rubbish is not None else json.dumps({"keys": [k.row() for k in self.keys]}).encode()
         return web.Response(body=body, content_type="application/json")
 

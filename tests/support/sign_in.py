@@ -1,4 +1,4 @@
-"""A gateway where people sign in at a certified provider, and the provider's own pages filled in."""
+"""A gateway with sign-in at a certified provider, and the steps of its sign-in pages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -59,7 +59,8 @@ class Site:
 
 @asynccontextmanager
 async def site(folder: Path, *, clock: Clock | None = None, session: str = "", more: str = "") -> AsyncIterator[Site]:
-    """*clock* is the gateway's alone; *session* are more lines of that table, *more* are more tables."""
+    """Runs VALT, the provider and a gateway. *clock* is the gateway's; *session* are more lines of the ``[session]``
+    table, *more* are more tables."""
     with free_port() as port, free_port() as provider_port:
         url = f"http://localhost:{port}"
         async with ValtSimulator() as valt, openid_provider(provider_port, url) as provider:
@@ -85,7 +86,7 @@ async def site(folder: Path, *, clock: Clock | None = None, session: str = "", m
 
 
 async def sign_in_as(page: Page, name: str, *, consents: bool = True) -> None:
-    """The provider's own pages: who, and yes, which it asks once."""
+    """Fills in the provider's login page, and its consent page, which it shows at the first sign-in only."""
     await page.fill("input[name=login]", name)
     await page.fill("input[name=password]", "any")
     await page.click("button[type=submit]")

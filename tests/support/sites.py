@@ -1,4 +1,4 @@
-"""Sites under names of their own, over https, for a browser that is told where they are."""
+"""Sites under their own host names, over https, for a browser that resolves every ``*.test`` name to loopback."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ PUBLIC = "https://recordings.clinic.test"
 
 @asynccontextmanager
 async def elsewhere(authority: trustme.CA | None, name: str) -> AsyncIterator[str]:
-    """Another site, whose one page is empty, over https with a certificate of *authority*; yields its origin."""
+    """Serves another site with one empty page, over https if *authority* is given. Yields its origin."""
 
     async def page(_request: web.Request) -> web.Response:
         return web.Response(text="<!doctype html><title>elsewhere</title>", content_type="text/html")
@@ -39,7 +39,7 @@ async def elsewhere(authority: trustme.CA | None, name: str) -> AsyncIterator[st
 
 @asynccontextmanager
 async def clinic(folder: Path, authority: trustme.CA, portals: list[str]) -> AsyncIterator[tuple[GatewayStack, str]]:
-    """A gateway that speaks https and lists *portals*; with the origin by which browsers reach it."""
+    """Runs a gateway over https that lists *portals*. Yields it and the origin by which browsers reach it."""
     certificate = authority.issue_cert("recordings.clinic.test")
     (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
     (folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
@@ -51,7 +51,7 @@ async def clinic(folder: Path, authority: trustme.CA, portals: list[str]) -> Asy
 
 
 async def embed(page: Page, address: str) -> Frame:
-    """A frame in *page* that has loaded *address*."""
+    """Adds a frame to *page*. Returns it once it has loaded *address*."""
     await page.evaluate(
         """address => new Promise(loaded => {
             const frame = Object.assign(document.createElement("iframe"), { src: address, onload: loaded });
@@ -64,7 +64,7 @@ async def embed(page: Page, address: str) -> Frame:
 
 @asynccontextmanager
 async def visitor() -> AsyncIterator[BrowserContext]:
-    """A browser that finds these sites and takes their certificates."""
+    """Runs a browser that resolves these sites and accepts their certificates."""
     async with browser("--host-resolver-rules=MAP *.test 127.0.0.1") as chromium:
         opened = await chromium.new_context(ignore_https_errors=True, locale="en-GB")
         opened.set_default_timeout(15_000)

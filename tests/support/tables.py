@@ -1,4 +1,4 @@
-"""The README's tables, made from the code. ``python -m tests.support.tables`` writes them into the README."""
+"""Builds the README's tables from the code. ``python -m tests.support.tables`` writes them into the README."""
 
 import re
 from http import HTTPStatus
@@ -13,7 +13,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def settings() -> str:
-    """Every key, section by section."""
+    """Returns every key of the settings, section by section."""
     lines = []
     section = None
     for row in documented_keys():
@@ -26,19 +26,19 @@ def settings() -> str:
 
 
 def metrics() -> str:
-    """Every series with its labels."""
-    made = Metrics(version="x")
-    made.prepare(providers=["x"], accounts=["x"], jwks_providers=["x"])
-    made.watch_breaker("x", lambda: 0)
-    exposition = made.render()[0].decode()
+    """Returns every time series with its labels."""
+    recorded = Metrics(version="x")
+    recorded.prepare(providers=["x"], accounts=["x"], jwks_providers=["x"])
+    recorded.watch_breaker("x", lambda: 0)
+    exposition = recorded.render()[0].decode()
     labels: dict[str, set[str]] = {}
     for name, given in re.findall(r"^(valt_gateway_\w+?)(?:_bucket|_sum|_count)?(?:\{([^}]*)\})? ", exposition, re.M):
         labels.setdefault(name, set()).update(re.findall(r'(\w+)="', given))
     lines = ["| series | kind | labels | |", "|---|---|---|---|"]
     for name, kind in re.findall(r"^# TYPE (\S+) (\w+)$", exposition, re.M):
         help_ = re.search(rf"^# HELP {name} (.*)$", exposition, re.M)
-        shown = ", ".join(f"`{label}`" for label in sorted(labels.get(name, set()) - {"le"}))
-        lines.append(f"| `{name}` | {kind} | {shown} | {help_[1] if help_ else ''} |")
+        label_names = ", ".join(f"`{label}`" for label in sorted(labels.get(name, set()) - {"le"}))
+        lines.append(f"| `{name}` | {kind} | {label_names} | {help_[1] if help_ else ''} |")
     return "\n".join(lines)
 
 

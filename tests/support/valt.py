@@ -1,4 +1,4 @@
-"""A simulated VALT, and somebody who talks to it as VALT's own clients do."""
+"""A simulated VALT, and a client that calls it as VALT's own clients do."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,16 +17,16 @@ from gateway.sim.valt import USERS, ValtSimulator
 
 
 @dataclass(frozen=True)
-class Said:
-    """An answer of the API. *body* is what its JSON says."""
+class ApiResponse:
+    """A response of the API. *body* is its JSON, decoded."""
 
     status: int
     body: Any
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """An answer of the distribution server."""
+class MediaResponse:
+    """A response of the distribution server."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -35,45 +35,45 @@ class Fetched:
 
 @dataclass
 class Caller:
-    """Logs in once, and asks with that token unless another is given; with none if it is empty."""
+    """Calls the API with the token of its login, unless a call names another; an empty one sends none."""
 
     valt: ValtSimulator
     client: aiohttp.ClientSession
     token: str = ""
 
-    async def login(self, username: str = "svc-reviewer", password: str | None = None) -> Said:
+    async def login(self, username: str = "svc-reviewer", password: str | None = None) -> ApiResponse:
         body = {"username": username, "password": USERS["svc-reviewer"] if password is None else password}
-        said = await self.ask("POST", "/api/v3/login", token="", json=body)
-        if said.status == 200:
-            self.token = said.body["data"]["access_token"]
-        return said
+        response = await self.call("POST", "/api/v3/login", token="", json=body)
+        if response.status == 200:
+            self.token = response.body["data"]["access_token"]
+        return response
 
-    async def ask(self, method: str, path: str, *, token: str | None = None, **more: Any) -> Said:
+    async def call(self, method: str, path: str, *, token: str | None = None, **more: Any) -> ApiResponse:
         key = self.token if token is None else token
         params = {"access_token": key} if key else {}
         async with self.client.request(method, self.valt.base_url + path, params=params, **more) as answer:
-            return Said(answer.status, await answer.json(content_type=None))
+            return ApiResponse(answer.status, await answer.json(content_type=None))
 
     async def link(self, recording: str = SESSION, video: str = CAMERA_A) -> str:
         if not self.token:
             await self.login()
-        said = await self.ask("GET", f"/api/v3/records/download/{recording}/{video}")
-        assert said.status == 200, said
-        return str(said.body["url"])
+        response = await self.call("GET", f"/api/v3/records/download/{recording}/{video}")
+        assert response.status == 200, response
+        return str(response.body["url"])
 
-    async def fetch(self, link: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Fetched:
+    async def fetch(self, link: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> MediaResponse:
         async with self.client.request(method, URL(link, encoded=True), headers=headers) as answer:
-            return Fetched(answer.status, answer.headers, await answer.read())
+            return MediaResponse(answer.status, answer.headers, await answer.read())
 
 
 def claims(link: str) -> dict[str, Any]:
-    """What a link's token says, believed unseen."""
+    """Returns the claims of a link's token, without verifying its signature."""
     token = parse_qs(urlsplit(link).query)["access_token"][0]
     return dict(jwt.decode(token, options={"verify_signature": False}))
 
 
 @asynccontextmanager
 async def caller(clock: Clock | None = None, **options: Any) -> AsyncIterator[Caller]:
-    """A simulator that runs, with the demo's recordings unless told otherwise, and a client to talk to it."""
+    """Runs a simulator, with the demo's recordings by default. Yields a client for it."""
     async with ValtSimulator(clock=clock, **options) as valt, aiohttp.ClientSession() as client:
         yield Caller(valt, client)

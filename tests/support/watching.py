@@ -1,4 +1,4 @@
-"""The watch page in Chromium, and what one waits for there."""
+"""Opens the watch page in Chromium, and waits for states of its videos."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,10 +18,10 @@ EVERY = "[...document.querySelectorAll('video')].every"
 async def watching(
     stack: GatewayStack, headers: dict[str, str] | None = None, *, locale: str = "en-GB"
 ) -> AsyncIterator[Page]:
-    """A browser's page for the person that *headers* tell of; it must end without a fault or a breach of its policy."""
+    """Yields a page whose requests carry *headers*. Fails if a script raised an error or broke the page's policy."""
     async with browser() as chromium:
-        told = stack.front("anna") if headers is None else headers
-        context = await chromium.new_context(extra_http_headers=told, base_url=stack.url, locale=locale)
+        request_headers = stack.front("anna") if headers is None else headers
+        context = await chromium.new_context(extra_http_headers=request_headers, base_url=stack.url, locale=locale)
         opened = await context.new_page()
         faults: list[str] = []
         opened.on("pageerror", lambda error: faults.append(str(error)))
@@ -31,27 +31,32 @@ async def watching(
 
 
 async def until(page: Page, condition: str, argument: object = None, *, seconds: float = 20) -> None:
-    """Wait for *condition*. Playwright's own way evaluates text inside the page, which the page's policy forbids."""
+    """Waits until the expression *condition* is true.
+
+    Playwright's ``wait_for_function`` evaluates text inside the page, which the page's policy forbids."""
     async with asyncio.timeout(seconds):
         while not await page.evaluate(condition, argument):
             await asyncio.sleep(0.02)
 
 
 async def ready(page: Page, address: str = WATCH) -> None:
-    """Open the page and wait until each camera can play."""
+    """Opens the page and waits until each camera can play."""
     await page.goto(address)
     await until(page, f"{EVERY}(video => video.readyState >= 3)")
 
 
 async def times(page: Page) -> list[float]:
-    told: list[float] = await page.evaluate("[...document.querySelectorAll('video')].map(video => video.currentTime)")
-    return told
+    positions: list[float] = await page.evaluate(
+        "[...document.querySelectorAll('video')].map(video => video.currentTime)"
+    )
+    return positions
 
 
 async def moved_to(page: Page, seconds: float) -> None:
-    """Wait until every camera is at *seconds* or later, and not far."""
+    """Waits until every camera is at *seconds* or up to three later."""
     await until(page, f"at => {EVERY}(video => video.currentTime >= at - 0.05 && video.currentTime < at + 3)", seconds)
 
 
 async def stands(page: Page) -> None:
+    """Waits until every video is paused, and none is seeking."""
     await until(page, f"{EVERY}(video => video.paused && !video.seeking)")

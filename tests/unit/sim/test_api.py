@@ -10,7 +10,7 @@ import pytest
 
 from gateway.sim.catalogue import ACCENTS, ACCENTS_FILM, CAMERA_A, CAMERA_B, SESSION
 from tests.support.clock import ManualClock
-from tests.support.valt import Caller, Said, caller, claims
+from tests.support.valt import ApiResponse, Caller, caller, claims
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 DOWNLOAD = f"/api/v3/records/download/{SESSION}/{CAMERA_A}"
@@ -26,7 +26,7 @@ async def test_a_login_gives_a_token_of_32_hex_characters(valt: Caller) -> None:
 
 
 async def test_a_login_that_fails_says_so_in_a_string(valt: Caller) -> None:
-    refused = Said(401, {"data": "Invalid username or password"})
+    refused = ApiResponse(401, {"data": "Invalid username or password"})
     assert await valt.login(password="wrong") == refused
     assert await valt.login("nobody") == refused
 
@@ -35,39 +35,39 @@ async def test_a_login_that_fails_says_so_in_a_string(valt: Caller) -> None:
 @pytest.mark.parametrize("path", ["/api/v3/login", "/api/v3/records"])
 async def test_a_body_that_is_no_json_object_is_500(valt: Caller, path: str, body: bytes) -> None:
     await valt.login()
-    said = await valt.ask("POST", path, data=body)
-    assert said == Said(500, {"error": {"code": 500, "message": "Internal Server Error"}})
+    said = await valt.call("POST", path, data=body)
+    assert said == ApiResponse(500, {"error": {"code": 500, "message": "Internal Server Error"}})
 
 
 @pytest.mark.parametrize("asked", [{"limit": "x"}, {"limit": None}, {"offset": [1]}])
 async def test_a_search_that_pages_by_no_number_is_500(valt: Caller, asked: dict[str, Any]) -> None:
     await valt.login()
-    said = await valt.ask("POST", "/api/v3/records", json=asked)
-    assert said == Said(500, {"error": {"code": 500, "message": "Internal Server Error"}})
+    said = await valt.call("POST", "/api/v3/records", json=asked)
+    assert said == ApiResponse(500, {"error": {"code": 500, "message": "Internal Server Error"}})
 
 
 @pytest.mark.parametrize("body", [{}, {"username": ["svc-reviewer"], "password": {}}, {"username": "svc-reviewer"}])
 async def test_a_login_without_a_name_and_a_password_in_text_fails_like_any_other(
     valt: Caller, body: dict[str, Any]
 ) -> None:
-    said = await valt.ask("POST", "/api/v3/login", json=body)
-    assert said == Said(401, {"data": "Invalid username or password"})
+    said = await valt.call("POST", "/api/v3/login", json=body)
+    assert said == ApiResponse(401, {"data": "Invalid username or password"})
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
 async def test_a_call_without_a_token_and_one_with_a_bad_token_are_refused_differently(
     valt: Caller, method: str, path: str
 ) -> None:
-    missing = await valt.ask(method, path)
-    assert missing == Said(401, {"error": {"code": 401, "message": "No API key provided"}})
-    bad = await valt.ask(method, path, token="0" * 32)
-    assert bad == Said(401, {"error": {"code": 401, "message": "Bad credentials."}})
+    missing = await valt.call(method, path)
+    assert missing == ApiResponse(401, {"error": {"code": 401, "message": "No API key provided"}})
+    bad = await valt.call(method, path, token="0" * 32)
+    assert bad == ApiResponse(401, {"error": {"code": 401, "message": "Bad credentials."}})
 
 
 @pytest.mark.parametrize("path", [f"{SESSION}/no-such-video", f"no-such-recording/{CAMERA_A}", f"{ACCENTS}/{CAMERA_A}"])
 async def test_a_download_of_what_is_not_there_is_a_problem_document(valt: Caller, path: str) -> None:
     await valt.login()
-    said = await valt.ask("GET", f"/api/v3/records/download/{path}")
+    said = await valt.call("GET", f"/api/v3/records/download/{path}")
     assert said.status == 404
     assert said.body == {
         "type": "https://tools.ietf.org/html/rfc2616#section-10",
@@ -80,12 +80,12 @@ async def test_a_download_of_what_is_not_there_is_a_problem_document(valt: Calle
 async def test_a_film_that_is_not_ready_is_not_there(valt: Caller) -> None:
     await valt.login()
     valt.valt.recording(SESSION).films[0].ready = False
-    assert (await valt.ask("GET", DOWNLOAD)).status == 404
+    assert (await valt.call("GET", DOWNLOAD)).status == 404
 
 
 async def test_details_of_what_is_not_there_have_a_404_without_a_message(valt: Caller) -> None:
     await valt.login()
-    assert await valt.ask("GET", "/api/v3/records/no-such-recording") == Said(404, {"error": {"code": 404}})
+    assert await valt.call("GET", "/api/v3/records/no-such-recording") == ApiResponse(404, {"error": {"code": 404}})
 
 
 async def test_a_link_is_built_as_in_the_vendors_sample(valt: Caller, clock: ManualClock) -> None:
@@ -119,7 +119,7 @@ async def test_a_links_file_name_is_encoded_twice(valt: Caller) -> None:
 @pytest.mark.promise("rules-25")
 async def test_details_have_every_field_of_valt_6(valt: Caller) -> None:
     await valt.login()
-    assert await valt.ask("GET", RECORD) == Said(
+    assert await valt.call("GET", RECORD) == ApiResponse(
         200,
         {
             "data": {
@@ -155,7 +155,7 @@ def _marker(number: int, event: str, time: float, color: str, hex_color: str) ->
 @pytest.mark.promise("rules-25")
 async def test_valt_5_has_integers_for_ids(valt: Caller) -> None:
     await valt.login()
-    data = (await valt.ask("GET", f"/api/v3/records/{ACCENTS}")).body["data"]
+    data = (await valt.call("GET", f"/api/v3/records/{ACCENTS}")).body["data"]
     assert (data["id"], data["videos"][0]["id"]) == (614, 9101)
     assert await valt.link("614", "9101")
 
@@ -167,14 +167,14 @@ async def test_a_recording_that_will_be_deleted_says_when_and_one_without_films_
     recording = valt.valt.recording(SESSION)
     recording.deleted_at = 1_800_000_000.0
     recording.films.clear()
-    data = (await valt.ask("GET", RECORD)).body["data"]
+    data = (await valt.call("GET", RECORD)).body["data"]
     assert data["retention"] == {"type": "until", "until": 1800000000}
     assert data["cameras"] == data["videos"] == []
 
 
 async def test_a_search_lists_recordings_without_their_videos(valt: Caller) -> None:
     await valt.login()
-    said = await valt.ask("POST", "/api/v3/records", json={})
+    said = await valt.call("POST", "/api/v3/records", json={})
     rows = said.body["data"]["records"]
     assert [row["id"] for row in rows] == [SESSION, *(one.recording for one in valt.valt.recordings[1:3]), 614]
     assert set(rows[0]) == {
@@ -195,14 +195,14 @@ async def test_a_search_lists_recordings_without_their_videos(valt: Caller) -> N
 )
 async def test_a_search_finds_by_name_and_pages(valt: Caller, asked: dict[str, Any], found: list[str]) -> None:
     await valt.login()
-    said = await valt.ask("POST", "/api/v3/records", json=asked)
+    said = await valt.call("POST", "/api/v3/records", json=asked)
     assert [row["name"] for row in said.body["data"]["records"]] == found
 
 
 @pytest.mark.promise("rules-25")
 async def test_rooms_have_ids_and_names(valt: Caller) -> None:
     await valt.login()
-    rooms = (await valt.ask("GET", "/api/v3/rooms/info")).body["data"]["rooms"]
+    rooms = (await valt.call("GET", "/api/v3/rooms/info")).body["data"]["rooms"]
     assert {"id": 37, "name": "Room 1"} in rooms
     assert len(rooms) == 3
 
@@ -214,7 +214,7 @@ async def test_every_call_is_counted_by_what_it_is_and_can_be_waited_for(valt: C
     gate.set()
     await valt.fetch(await link)
     for method, path in CALLS[1:]:
-        await valt.ask(method, path, json={})
+        await valt.call(method, path, json={})
     assert valt.valt.calls == dict.fromkeys(("login", "download", "record", "search", "rooms", "media"), 1) | {
         "media_connection": 1
     }

@@ -184,7 +184,7 @@ async def test_both_servers_speak_https_where_a_certificate_is_given() -> None:
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     async with caller(ssl_context=server) as valt:
-        said = await valt.ask("GET", "/api/v3/rooms/info", ssl=trusting)
+        said = await valt.call("GET", "/api/v3/rooms/info", ssl=trusting)
         assert said.status == 401
         async with valt.client.post(
             f"{valt.valt.base_url}/api/v3/login",
@@ -192,7 +192,7 @@ async def test_both_servers_speak_https_where_a_certificate_is_given() -> None:
             ssl=trusting,
         ) as answer:
             valt.token = (await answer.json())["data"]["access_token"]
-        said = await valt.ask("GET", f"/api/v3/records/download/{SESSION}/{CAMERA_A}", ssl=trusting)
+        said = await valt.call("GET", f"/api/v3/records/download/{SESSION}/{CAMERA_A}", ssl=trusting)
         link = said.body["url"]
         assert link.startswith(f"{valt.valt.media_url}/distribution/")
         assert link.startswith("https://")

@@ -12,7 +12,7 @@ from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.sim.knobs import Knobs
 from tests.support.client import connect, request
 from tests.support.clock import ManualClock
-from tests.support.valt import Caller, Said, claims
+from tests.support.valt import ApiResponse, Caller, claims
 
 BIG = bytes(range(256)) * 4096
 DOWNLOAD = f"/api/v3/records/download/{SESSION}/{CAMERA_A}"
@@ -88,7 +88,7 @@ async def test_a_token_may_be_bound_to_its_film(valt: Caller) -> None:
 async def test_the_link_may_lie_under_data(valt: Caller) -> None:
     await valt.login()
     valt.valt.knobs.url_under_data = True
-    said = await valt.ask("GET", DOWNLOAD)
+    said = await valt.call("GET", DOWNLOAD)
     assert set(said.body) == {"data"}
     assert (await valt.fetch(said.body["data"]["url"])).status == 200
 
@@ -106,22 +106,22 @@ async def test_an_api_token_lives_as_long_as_told(valt: Caller, clock: ManualClo
     valt.valt.knobs.token_life = 100
     await valt.login()
     clock.pass_(99)
-    assert (await valt.ask("GET", DOWNLOAD)).status == 200
+    assert (await valt.call("GET", DOWNLOAD)).status == 200
     clock.pass_(1)
-    assert (await valt.ask("GET", DOWNLOAD)).status == 401
+    assert (await valt.call("GET", DOWNLOAD)).status == 401
 
 
 async def test_tokens_may_be_forgotten_as_by_a_restart(valt: Caller) -> None:
     await valt.login()
     valt.valt.forget_tokens()
-    assert (await valt.ask("GET", DOWNLOAD)).body == {"error": {"code": 401, "message": "Bad credentials."}}
+    assert (await valt.call("GET", DOWNLOAD)).body == {"error": {"code": 401, "message": "Bad credentials."}}
     await valt.login()
-    assert (await valt.ask("GET", DOWNLOAD)).status == 200
+    assert (await valt.call("GET", DOWNLOAD)).status == 200
 
 
 async def test_logins_may_be_refused_though_the_password_is_right(valt: Caller) -> None:
     valt.valt.knobs.refuse_logins = True
-    assert await valt.login() == Said(401, {"data": "Invalid username or password"})
+    assert await valt.login() == ApiResponse(401, {"data": "Invalid username or password"})
     valt.valt.knobs.refuse_logins = False
     assert (await valt.login()).status == 200
 
@@ -151,7 +151,7 @@ async def test_an_operation_may_answer_a_page_instead_of_json(valt: Caller, oper
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_an_operation_waits_for_its_gate(valt: Caller, operation: str) -> None:
     gate = valt.valt.knobs.gate[operation] = asyncio.Event()
-    asked = asyncio.ensure_future(valt.ask(*OPERATIONS[operation], json={}))
+    asked = asyncio.ensure_future(valt.call(*OPERATIONS[operation], json={}))
     await valt.valt.wait_for(lambda: valt.valt.calls[operation] == 1)
     assert not asked.done()
     gate.set()

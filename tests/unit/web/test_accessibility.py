@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from gateway.sim.catalogue import SESSION
-from tests.support.axe import found_in_any_light, violations
+from tests.support.axe import violations, violations_in_every_view
 from tests.support.browser import browser
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
 
@@ -78,7 +78,7 @@ async def test_axe_finds_nothing_on_any_page(here: GatewayStack, chromium: Brows
     found = {}
     for name in PAGES:
         page = await opened(here, chromium, name)
-        found[name] = await found_in_any_light(page)
+        found[name] = await violations_in_every_view(page)
         await page.context.close()
     assert {name: lines for name, lines in found.items() if lines} == {}
 
@@ -88,7 +88,7 @@ async def test_axe_finds_nothing_on_the_page_that_says_one_is_signed_out(here: G
     page = await opened(here, chromium, "sign-out")
     await page.get_by_role("button", name="Sign out").click()
     assert await page.get_by_role("heading", level=1).inner_text() == "You are signed out"
-    assert await found_in_any_light(page) == []
+    assert await violations_in_every_view(page) == []
 
 
 @pytest.mark.promise("watch-13")
@@ -98,12 +98,12 @@ async def test_axe_finds_nothing_on_the_watch_page_in_use_and_in_trouble(here: G
     await page.get_by_role("button", name="Try again").wait_for()
     await page.get_by_role("button", name="Play").click()
     await page.get_by_role("button", name="Pause").wait_for()
-    assert await found_in_any_light(page) == []
+    assert await violations_in_every_view(page) == []
     await page.context.set_offline(True)
     await page.get_by_text("The connection is gone").wait_for()
     await page.keyboard.press("?")
     await page.get_by_role("dialog").wait_for()
-    assert await found_in_any_light(page) == []
+    assert await violations_in_every_view(page) == []
 
 
 @pytest.mark.promise("sign-in-13")
