@@ -19,6 +19,10 @@ from gateway.errors import LinkRefusedError
 from gateway.model import Link, Secret
 
 _MAX_URL = 8192
+_MAX_FILENAME = 255
+"""Bytes in UTF-8, the extension included: the limit of most file systems."""
+_MAX_EXTENSION = 16
+"""Bytes after the last dot that count as an extension."""
 # The characters of RFC 3986 alone, without a fragment: parsers disagree about quotes and backslashes.
 _GRAMMAR = re.compile(
     r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*)", re.ASCII
@@ -93,9 +97,14 @@ def _expiry(token: str) -> float | None:
 
 def _filename(encoded: str | None) -> str | None:
     """The decoded file name, safe on every file system, or None. VALT encodes it twice: spaces to ``+``, then ``+`` to
-    ``%2B`` (valt-api.md, 2.3)."""
+    ``%2B`` (valt-api.md, 2.3). A name that is too long loses the end of its stem, and keeps its extension."""
     if not encoded:
         return None
     name = unquote_plus(unquote(encoded))
-    name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in name).strip(" .")
-    return name[:200] or None
+    name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in name).strip(" ").rstrip(" .")
+    stem, dot, extension = name.rpartition(".")
+    if not dot or len(extension.encode()) > _MAX_EXTENSION:
+        stem, dot, extension = name, "", ""
+    stem = stem.lstrip(" .") or ("video" if dot else "")
+    stem = stem.encode()[: _MAX_FILENAME - len((dot + extension).encode())].decode(errors="ignore").rstrip(" .")
+    return stem + dot + extension or None

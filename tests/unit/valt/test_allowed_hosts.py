@@ -114,6 +114,15 @@ def test_both_parsers_agree_on_every_link_that_is_accepted(tail: str) -> None:
         ("plain.mp4", "plain.mp4"),
         ("a%252Fb%250d%250a.mp4", "a_b__.mp4"),
         ("", None),
+        ("...", None),
+        (".mp4", "video.mp4"),
+        ("%2B.mp4", "video.mp4"),
+        (".hidden.mp4", "hidden.mp4"),
+        ("Room%2B1.%2B", "Room 1"),
+        ("a" * 300 + ".mp4", "a" * 251 + ".mp4"),
+        ("%25C3%25A9" * 200 + ".mp4", "é" * 125 + ".mp4"),
+        ("%25F0%259F%258E%25AC.mp4", "\N{CLAPPER BOARD}.mp4"),
+        ("1.%2B" + "x" * 300, ("1. " + "x" * 300)[:255]),
     ],
 )
 def test_the_file_name_is_decoded_twice_and_sanitized(encoded: str, name: str | None) -> None:
