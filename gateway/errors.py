@@ -203,9 +203,3 @@ class AccessTokenRefusedError(ValtError):
     """VALT answered 401 to an access token. valt.tokens logs in once more; not raised outside valt."""
 
     code = "valt_response"
-
-
-class LinkRejectedError(ValtError):
-    """The media server answered 401 or 403: the link has expired. delivery renews it once."""
-
-    code = "valt_response"

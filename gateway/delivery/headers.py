@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from multidict import MultiMapping
 
-from gateway.delivery.http_fields import RangeSpec, byte_ranges, content_length, media_type, unsatisfied_total
+from gateway.delivery.http_fields import RangeSpec, byte_ranges, content_length, is_media, media_type, unsatisfied_total
 from gateway.delivery.verdicts import MediaRequest, Usable
 
 _CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
@@ -27,6 +27,10 @@ _OWN = {
 
 _UNKNOWN = "application/octet-stream"
 _GENERIC = frozenset({"", _UNKNOWN, "binary/octet-stream"})
+_MAX_FILENAME = 255
+"""Bytes: the folded name can be longer than the real one."""
+_MAX_EXTENSION = 17
+"""Bytes of what counts as an extension, its dot included."""
 _NOT_IN_A_TOKEN = re.compile(r"[^ !#$&+.0-9A-Z^_`a-z|~()\[\]{}=@,;-]")
 
 
@@ -98,9 +102,10 @@ def content_disposition(filename: str, *, attachment: bool) -> str:
     folded = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
     plain = _NOT_IN_A_TOKEN.sub("_", folded)
     stem, dot, extension = plain.rpartition(".")
-    if not dot:
+    extension = dot + extension if extension else ""
+    if not dot or len(extension) > _MAX_EXTENSION:
         stem, extension = plain, ""
-    plain = (stem.lstrip(" .") or "video") + (dot + extension if extension else "")
+    plain = (stem.lstrip(" .")[: _MAX_FILENAME - len(extension)] or "video") + extension
     extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='!#$&+-.^_`|~')}"
     return f'{kind}; filename="{plain}"{extended}'
 
@@ -116,7 +121,7 @@ def _content_type(stated: str) -> str | None:
     name = "" if parsed is None else parsed.name
     if name in _GENERIC and (parsed is not None or not stated.strip(" \t")):
         return None
-    if parsed is None or not (name.startswith(("video/", "audio/")) or name == "application/mp4"):
+    if parsed is None or not is_media(name):
         return _UNKNOWN
     return name if parsed.parameters is None or not stated.isascii() else stated.strip(" \t")
 

@@ -82,6 +82,11 @@ def media_type(text: str) -> MediaType | None:
     return MediaType(name, parameters)
 
 
+def is_media(name: str) -> bool:
+    """Whether a media type is one of film or sound."""
+    return name.startswith(("video/", "audio/")) or name == "application/mp4"
+
+
 def content_range(text: str) -> ContentRange | None:
     """Parses the Content-Range of a 206 (RFC 9110, section 14.4)."""
     matched = _CONTENT_RANGE.fullmatch(text.strip(" \t"))

@@ -110,6 +110,8 @@ class ResumableBody:
                 response.close()
                 await client.wait_writable()
                 reason = "idle"
+            if self._left(client) == 0:
+                return  # the client paused with the last bytes on their way
             response.close()
             failures = await self._resume(reason, failures if client.sent == before else 0, client)
 

@@ -19,6 +19,7 @@ from gateway.delivery.http_fields import (
     content_length,
     content_range,
     is_identity,
+    is_media,
     media_type,
     unsatisfied_total,
 )
@@ -224,13 +225,15 @@ def _continuation(request: MediaRequest, had: Representation, status: int, body:
 
 
 def _is_same_file(had: Representation, body: Representation) -> bool:
-    pairs = (
-        (had.total, body.total),
-        (had.etag, body.etag),
-        (had.last_modified, body.last_modified),
-        (had.media_type, body.media_type),
-    )
+    """Whether nothing that both state differs, and something proves that they are of one file.
+
+    A later response may leave out the media type of a film (RFC 9110, section 15.3.7), but not the type of something
+    else, which may be a page in place of the film, and it must not state one that the first did not.
+    """
+    pairs = ((had.total, body.total), (had.etag, body.etag), (had.last_modified, body.last_modified))
     if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+        return False
+    if body.media_type != had.media_type and not (body.media_type is None and is_media(had.media_type or "")):
         return False
     if strong_etag(had) or strong_etag(body):
         return had.etag == body.etag

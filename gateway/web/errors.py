@@ -35,7 +35,6 @@ STATUS: dict[type[GatewayError], int] = {
     errors.ValtLoginError: 502,
     errors.LinkRefusedError: 502,
     errors.AccessTokenRefusedError: 502,
-    errors.LinkRejectedError: 502,
     errors.IdentityProviderError: 503,
     errors.ValtUnavailableError: 503,
     errors.CircuitOpenError: 503,

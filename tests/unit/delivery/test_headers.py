@@ -1,6 +1,8 @@
 """Which header fields pass, each way."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from gateway.delivery.headers import content_disposition, media_request, response_headers
@@ -191,6 +193,17 @@ def test_m15_validators_pass_byte_for_byte_or_not_at_all() -> None:
 )
 def test_m13_a_name_is_sent_as_rfc_6266_and_8187_have_it(name: str, header: str) -> None:
     assert content_disposition(name, attachment=False) == header
+
+
+@given(st.text(max_size=120), st.sampled_from(["", ".mp4", ".", "..", ".日本", ".m p"]))
+def test_m13_the_ascii_name_is_never_empty_hidden_or_too_long(stem: str, extension: str) -> None:
+    name = stem + extension
+    plain = content_disposition(name, attachment=False).partition('filename="')[2].partition('"')[0]
+    assert 1 <= len(plain) <= 255
+    assert plain.isascii()
+    assert plain.isprintable()
+    assert plain[0] not in ". "
+    assert not extension.isascii() or len(extension) < 3 or plain.endswith(extension)
 
 
 def test_a_download_is_an_attachment() -> None:

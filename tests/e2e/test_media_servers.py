@@ -1,0 +1,310 @@
+"""Media servers as they are in the field, through the whole gateway: a scripted server sends the bytes of each row."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from tests.support.client import RawConnection, connect
+from tests.support.client import request as request_head
+from tests.support.clock import ManualClock
+from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
+from tests.support.programs import run
+from tests.support.scripted_media import (
+    ReceivedRequest,
+    Respond,
+    Script,
+    ScriptedMedia,
+    in_turn,
+    response,
+    scripted_media,
+)
+
+FILM = random.Random(17).randbytes(300_000)
+SIZE = len(FILM)
+DATE = "Tue, 24 Nov 2026 08:00:00 GMT"
+VALIDATORS = ('ETag: "v1"', f"Last-Modified: {DATE}")
+
+
+@asynccontextmanager
+async def media_stack(
+    folder: Path, respond: Respond, *, more: str = "", manual: bool = True
+) -> AsyncIterator[tuple[GatewayStack, ScriptedMedia]]:
+    """A gateway whose links lead to a scripted media server."""
+    clock = ManualClock() if manual else None
+    async with scripted_media(respond) as media, running_stack(folder, clock=clock, more=more) as stack:
+        stack.valt.knobs.link_host = f"127.0.0.1:{media.port}"
+        yield stack, media
+
+
+def whole(*fields: str) -> bytes:
+    return response("200 OK", "Content-Type: video/mp4", *(fields or VALIDATORS), body=FILM)
+
+
+def part(first: int, last: int, *fields: str, total: str = str(SIZE)) -> bytes:
+    stated = f"Content-Range: bytes {first}-{last}/{total}"
+    return response("206 Partial Content", stated, *(fields or VALIDATORS), body=FILM[first : last + 1])
+
+
+async def get(stack: GatewayStack, method: str = "GET", **fields: str) -> tuple[int, Mapping[str, str], bytes]:
+    headers = stack.bearer() | {name.replace("_", "-"): value for name, value in fields.items()}
+    async with stack.client.request(method, stack.url + VIDEO_PATH, headers=headers) as received:
+        return received.status, received.headers, await received.read()
+
+
+async def code(stack: GatewayStack, method: str = "GET", **fields: str) -> tuple[int, str]:
+    headers = stack.bearer() | fields
+    async with stack.client.request(method, stack.url + VIDEO_PATH, headers=headers) as received:
+        return received.status, (await received.json(content_type=None))["code"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Content-Type: video/mp4", *VALIDATORS, "Content-Encoding: gzip"),
+        ("Content-Type: text/html", *VALIDATORS),
+        ("Content-Type: video/mp4", 'ETag: "v1"', "Last-Modified: Tue, 24 Nov 2026 09:00:00 GMT"),
+        ("Content-Type: video/mp4", 'ETag: W/"v1"', f"Last-Modified: {DATE}"),
+    ],
+    ids=["gzip", "page", "date", "weak tag"],
+)
+async def test_m1_m3_a_rest_that_is_not_the_films_is_a_visible_cut(tmp_path: Path, fields: tuple[str, ...]) -> None:
+    cut = Script([whole()[:-100_000]], close=True)
+    async with media_stack(tmp_path, in_turn(cut, part(200_000, SIZE - 1, *fields))) as (stack, media):
+        with pytest.raises(aiohttp.ClientError):
+            await get(stack)
+        await stack.ended()
+        assert len(media.requests) == 2
+        assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["bytes"]) == ("failed", 200_000)
+
+
+@pytest.mark.parametrize(
+    ("reply", "fields"),
+    [
+        (response("200 OK", "Content-Range: bytes 10-19/3000000", body=FILM[10:20]), {}),
+        (response("206 Partial Content", body=FILM[:10]), {"Range": "bytes=0-9"}),
+        (response("206 Partial Content", f"Content-Range: bytes 0-9/{SIZE}", body=FILM[:12]), {"Range": "bytes=0-9"}),
+        (response("304 Not Modified", length=None), {}),
+        (response("412 Precondition Failed"), {}),
+        (response("416 X"), {}),
+        (response("204 No Content", length=None), {}),
+        (response("200 OK", 'ETag: "a"', 'ETag: "b"', body=FILM[:10]), {}),
+    ],
+)
+async def test_m2_a_response_that_contradicts_itself_is_502(
+    tmp_path: Path, reply: bytes, fields: dict[str, str]
+) -> None:
+    async with media_stack(tmp_path, in_turn(reply)) as (stack, _):
+        assert await code(stack, **fields) == (502, "valt_response")
+
+
+async def test_m4_a_range_without_its_if_range_is_not_sent(tmp_path: Path) -> None:
+    async with media_stack(tmp_path, in_turn(whole())) as (stack, media):
+        head = request_head("GET", VIDEO_PATH, {**stack.bearer(), "Range": "bytes=0-9", "If-Range": "TAG"})
+        async with connect(stack.url) as client:
+            await client.send(head.replace(b"TAG", b'"\xe9"'))
+            received = await client.read_response()
+        assert (received.status, received.body) == (200, FILM)
+        assert "Range" not in media.requests[0].headers
+
+
+async def test_m5_a_late_body_reaches_no_other_persons_response(tmp_path: Path) -> None:
+    def respond(request: ReceivedRequest) -> Script | bytes:
+        if request.method == "HEAD" or "If-None-Match" in request.headers:
+            status = "200 OK" if request.method == "HEAD" else "304 Not Modified"
+            return Script([response(status, length=SIZE), response("200 OK", body=b"wrong")], pause=0.05)
+        return part(0, 0) if "Range" in request.headers else whole()
+
+    async with media_stack(tmp_path, respond, manual=False) as (stack, _):
+        assert (await get(stack, If_None_Match='"v1"'))[0] == 304
+        assert (await get(stack))[2] == FILM
+        status, headers, body = await get(stack, "HEAD")
+        assert (status, headers["Content-Length"], body) == (200, str(SIZE), b"")
+        assert (await get(stack))[2] == FILM
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "405 Method Not Allowed", "501 Not Implemented"])
+@pytest.mark.parametrize(
+    "fields", [{}, {"Range": "bytes=5-9"}, {"Range": "bytes=999999999-"}, {"Range": "bytes=0-9", "If-Range": '"other"'}]
+)
+async def test_m6_a_head_is_answered_where_the_media_server_refuses_head(
+    tmp_path: Path, status: str, fields: dict[str, str]
+) -> None:
+    def respond(request: ReceivedRequest) -> bytes:
+        return response(status) if request.method == "HEAD" else part(0, 0)
+
+    async with media_stack(tmp_path, respond) as (stack, _):
+        async with stack.client.head(stack.url + VIDEO_PATH, headers=stack.bearer() | fields) as received:
+            assert (received.status, received.headers["Content-Length"]) == (200, str(SIZE))
+            assert "Content-Range" not in received.headers
+            assert received.headers["ETag"] == '"v1"'
+        assert stack.valt.calls["download"] == 1, "a good link is not thrown away"
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("Content-Type: video/mp4;charset=UTF-8", "video/mp4;charset=UTF-8"),
+        ("Content-Type: application/octet-stream", "video/mp4"),
+        ("X: y", "video/mp4"),
+        ("Content-Type: text/html", "application/octet-stream"),
+    ],
+)
+async def test_m7_the_type_lets_browsers_play_a_film_and_show_no_page(
+    tmp_path: Path, stated: str, expected: str
+) -> None:
+    async with media_stack(tmp_path, in_turn(response("200 OK", stated, body=FILM))) as (stack, _):
+        _, headers, body = await get(stack)
+        assert (headers["Content-Type"], body) == (expected, FILM)
+
+
+async def test_m8_one_chunked_416_leaves_every_other_stream_on_the_spliced_path(tmp_path: Path) -> None:
+    beyond = response("416 X", "Transfer-Encoding: chunked", body=b"0\r\n\r\n", length=None)
+    async with media_stack(tmp_path, in_turn(beyond, whole())) as (stack, _):
+        assert (await get(stack, Range="bytes=999999999-"))[0] == 416
+        assert (await get(stack))[2] == FILM
+        metrics = await stack.metrics()
+        assert metrics['valt_gateway_relay_total{way="fast"}'] == 1
+        assert metrics['valt_gateway_relay_total{way="plain"}'] == 0
+
+
+@pytest.mark.parametrize("player", ["ffmpeg", "mpv"])
+async def test_m9_players_play_from_a_server_that_does_not_answer_ranges(stack: GatewayStack, player: str) -> None:
+    film = stack.valt.recording(SESSION).film(CAMERA_A)
+    assert film is not None
+    content = film.content
+
+    def respond(_request: ReceivedRequest) -> bytes:
+        return response("200 OK", "Content-Type: video/mp4", *VALIDATORS, body=content)
+
+    authorization = f"Authorization: {stack.bearer()['Authorization']}"
+    async with scripted_media(respond) as media:
+        stack.valt.knobs.link_host = f"127.0.0.1:{media.port}"
+        url = stack.url + VIDEO_PATH
+        if player == "ffmpeg":
+            played = await run(
+                "ffmpeg", "-v", "error", "-headers", authorization + "\r\n", "-i", url, "-f", "null", "-"
+            )
+        else:
+            quiet = ("--no-config", "--vo=null", "--ao=null", "--no-terminal", "--untimed", "--no-ytdl")
+            played = await run("mpv", *quiet, f"--http-header-fields={authorization}", url)
+        assert played.code == 0, played.out + played.err
+        async with stack.client.get(url, headers=stack.bearer()) as received:
+            assert "Accept-Ranges" not in received.headers
+
+
+@pytest.mark.parametrize(
+    "fields", [("Accept-Ranges: bytes",), ("Accept-Ranges: bytes", 'ETag: W/"v1"')], ids=["none", "weak"]
+)
+async def test_m10_a_client_may_pause_where_the_rest_could_not_be_joined(
+    tmp_path: Path, fields: tuple[str, ...]
+) -> None:
+    film = FILM * 40
+
+    def respond(_request: ReceivedRequest) -> bytes:
+        return response("200 OK", "Content-Type: video/mp4", *fields, body=film)
+
+    more = '[streams]\nupstream_idle = "50ms"\n'
+    async with media_stack(tmp_path, respond, more=more, manual=False) as (stack, media):
+        async with connect(stack.url, receive_buffer=16 * 1024) as client:
+            await client.send(request_head("GET", VIDEO_PATH, stack.bearer()))
+            assert (await client.read_head()).status == 200
+            await asyncio.sleep(0.3)
+            assert await read_slowly(client, len(film)) == film
+        assert len(media.requests) == 1
+
+
+async def read_slowly(client: RawConnection, length: int) -> bytes:
+    received = bytearray()
+    while len(received) < length:
+        received += await client.read(min(1 << 20, length - len(received)))
+    return bytes(received)
+
+
+async def test_m11_a_408_on_a_reused_connection_is_invisible(tmp_path: Path) -> None:
+    replies = in_turn(part(0, 9), Script([response("408 Request Timeout")], close=True), part(0, 9))
+    async with media_stack(tmp_path, replies) as (stack, media):
+        for _ in range(2):
+            assert (await get(stack, Range="bytes=0-9"))[2] == FILM[:10]
+        assert [request.connection for request in media.requests] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("stated", "requested", "expected"),
+    [
+        ('multipart/byteranges; charset=x;  Boundary="a b"', "bytes=0-1,4-5", 206),
+        ("multipart/byteranges; boundary=X", "bytes=0-1,4-5", 206),
+        ("multipart/byteranges", "bytes=0-1,4-5", 502),
+        ("multipart/byteranges; boundary=X", "bytes=0-5", 502),
+    ],
+)
+async def test_m12_parts_pass_in_lawful_spellings_and_answer_several_ranges(
+    tmp_path: Path, stated: str, requested: str, expected: int
+) -> None:
+    reply = response("206 Partial Content", f"Content-Type: {stated}", body=b"--X--")
+    async with media_stack(tmp_path, in_turn(reply)) as (stack, _):
+        status, headers, body = await get(stack, Range=requested)
+        assert status == expected
+        if expected == 206:
+            assert (headers["Content-Type"], body) == (stated, b"--X--")
+
+
+async def test_m14_heads_with_bare_line_feeds_are_answered_at_once(tmp_path: Path) -> None:
+    reply = f"HTTP/1.1 200 OK\nContent-Length: {SIZE}\n\n".encode() + FILM
+    async with media_stack(tmp_path, lambda _request: reply, manual=False) as (stack, _):
+        async with asyncio.timeout(5):
+            async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer()) as received:
+                assert received.status in (200, 502, 503)
+                assert received.status != 200 or await received.read() == FILM
+
+
+async def test_m15_a_transfer_coding_that_nobody_decodes_is_502(tmp_path: Path) -> None:
+    reply = response("200 OK", "Transfer-Encoding: gzip, chunked", body=b"3\r\nabc\r\n0\r\n\r\n", length=None)
+    async with media_stack(tmp_path, lambda _request: reply) as (stack, _):
+        assert await code(stack) == (502, "valt_response")
+
+
+async def test_m15_validators_above_7f_pass_byte_for_byte(tmp_path: Path) -> None:
+    async with media_stack(tmp_path, in_turn(whole('ETag: "\u00e9"', "Last-Modified: \udce9"))) as (stack, _):
+        async with connect(stack.url) as client:
+            await client.send(request_head("GET", VIDEO_PATH, stack.bearer()))
+            received = await client.read_response()
+        assert b'ETag: "\xc3\xa9"\r\n' in received.raw_head
+        assert b"Last-Modified" not in received.raw_head
+        assert received.body == FILM
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"), [("127.0.0.1", 206), ("localhost", 502), ("other.example", 502)], ids=str
+)
+async def test_m16_a_redirect_of_the_media_server_is_followed_to_an_allowed_host(
+    tmp_path: Path, host: str, expected: int
+) -> None:
+    async with scripted_media(lambda _request: part(0, 9)) as storage:
+        redirect = response("302 Found", f"Location: http://{host}:{storage.port}/store/film.mp4?sig=a%2Fb")
+        async with media_stack(tmp_path, lambda _request: redirect) as (stack, _):
+            status, headers, body = await get(stack, Range="bytes=0-9")
+            assert status == expected
+            assert len(storage.requests) == (expected == 206)
+            if expected == 206:
+                assert body == FILM[:10]
+                assert storage.requests[0].target == "/store/film.mp4?sig=a%2Fb"
+                assert "Location" not in headers
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [(part(0, SIZE - 1), 200), (part(0, SIZE - 2), 502), (part(1, SIZE - 1), 502), (part(0, SIZE - 1, total="*"), 502)],
+)
+async def test_m17_a_server_that_answers_every_get_with_206(tmp_path: Path, reply: bytes, expected: int) -> None:
+    async with media_stack(tmp_path, in_turn(reply)) as (stack, _):
+        status, headers, body = await get(stack)
+        assert status == expected
+        if expected == 200:
+            assert (headers["Content-Length"], body) == (str(SIZE), FILM)
+            assert "Content-Range" not in headers
