@@ -1,4 +1,4 @@
-"""Secrets are planted, everything is walked through, and every byte that a client or a sink received is searched."""
+"""Plants secrets, runs requests of every kind, and searches every byte that a client or a log received for them."""
 
 import contextlib
 import hashlib
@@ -32,12 +32,12 @@ client_secret_file = "client-secret"
 """
 
 _HIDDEN = ("Set-Cookie", "Location")
-"""Headers that hold a secret by right: the session's own cookie, and VALT's URL where a browser is redirected."""
+"""Headers that have to contain a secret: the session's cookie, and VALT's URL in a redirect."""
 
 
 @dataclass
 class Sinks:
-    """What came out, by where."""
+    """The text that was received, by the place where it was."""
 
     received: dict[str, str] = field(default_factory=dict)
 
@@ -45,14 +45,14 @@ class Sinks:
         self.received[where] = self.received.get(where, "") + text
 
     def search(self, secrets: dict[str, str]) -> list[str]:
-        """Which secret was found where."""
+        """Returns a text for each secret that one of the places contains."""
         return [
             f"{name} in {where}" for where, text in self.received.items() for name, s in pieces(secrets) if s in text
         ]
 
 
 def pieces(secrets: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Each secret whole, and each part of a signed one that is a secret by itself."""
+    """Yields each secret, and the signature of each signed token, with a name."""
     for name, secret in secrets.items():
         yield name, secret
         if secret.count(".") == 2:
@@ -61,34 +61,35 @@ def pieces(secrets: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def broken(stack: GatewayStack, secret: str) -> Iterator[None]:
-    """A fault of the gateway's own, whose text holds a secret."""
+    """Makes the gateway fail with an internal error whose text contains *secret*."""
 
     async def opened(_record: RequestRecord) -> None:
         raise RuntimeError(secret)
 
-    stack.gateway.audit.opened = opened  # type: ignore[assignment, method-assign]  # a fault on purpose
+    stack.gateway.audit.opened = opened  # type: ignore[assignment, method-assign]
     yield
     del stack.gateway.audit.opened
 
 
-async def walk(stack: GatewayStack, sinks: Sinks) -> dict[str, str]:
-    """Good, refused, broken, both deliveries, pages and scripts. Returns every secret that took part."""
+async def send_all_requests(stack: GatewayStack, sinks: Sinks) -> dict[str, str]:
+    """Sends requests of every kind: granted, refused and failing, of pages and of scripts. Returns the secrets used."""
     secrets = {
         "VALT password": USERS["svc-reviewer"],
         "front proxy's secret": stack.front_secret,
         "session secret": (stack.folder / "session").read_text(),
     }
 
-    async def ask(name: str, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> str:
+    async def send(name: str, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> str:
         cookie = ""
         with contextlib.suppress(aiohttp.ClientError):
-            async with stack.client.request(method, stack.url + path, headers=headers, allow_redirects=False) as answer:
-                told = "".join(f"{k}: {v}\n" for k, v in answer.headers.items() if k not in _HIDDEN)
-                sinks.take(name, told)
-                cookie = answer.headers.get("Set-Cookie", "").partition(";")[0]
-                if "access_token=" in answer.headers.get("Location", ""):
-                    secrets["link"] = answer.headers["Location"].partition("access_token=")[2]
-                sinks.take(name, (await answer.read()).decode("latin-1"))
+            async with stack.client.request(
+                method, stack.url + path, headers=headers, allow_redirects=False
+            ) as response:
+                sinks.take(name, "".join(f"{k}: {v}\n" for k, v in response.headers.items() if k not in _HIDDEN))
+                cookie = response.headers.get("Set-Cookie", "").partition(";")[0]
+                if "access_token=" in response.headers.get("Location", ""):
+                    secrets["link"] = response.headers["Location"].partition("access_token=")[2]
+                sinks.take(name, (await response.read()).decode("latin-1"))
         return cookie
 
     bearer = stack.bearer()
@@ -98,36 +99,36 @@ async def walk(stack: GatewayStack, sinks: Sinks) -> dict[str, str]:
         ("page", bearer | NAVIGATION),
         ("json", bearer | {"Accept": "application/json"}),
     ):
-        await ask(name, VIDEO_PATH, headers)
-        await ask(name, f"/recordings/{SESSION}", headers)
-        await ask(name, "/recordings?q=session", headers)
-        await ask(name, "/", headers)
-        await ask(name, "/oauth2/userinfo", headers)
+        await send(name, VIDEO_PATH, headers)
+        await send(name, f"/recordings/{SESSION}", headers)
+        await send(name, "/recordings?q=session", headers)
+        await send(name, "/", headers)
+        await send(name, "/oauth2/userinfo", headers)
     secrets["ticket"] = stack.ticket()
-    exchanged = await ask("exchange", f"{VIDEO_PATH}?ticket={secrets['ticket']}", NAVIGATION)
+    exchanged = await send("exchange", f"{VIDEO_PATH}?ticket={secrets['ticket']}", NAVIGATION)
     secrets["cookie"] = exchanged.partition("=")[2]
     cookie = {"Cookie": f"valt_gateway_session={secrets['cookie']}"}
-    await ask("session", VIDEO_PATH, cookie)
-    await ask("spent ticket", f"{VIDEO_PATH}?ticket={secrets['ticket']}")
-    await ask("spent ticket's page", f"{VIDEO_PATH}?ticket={secrets['ticket']}", NAVIGATION)
-    await ask("redirect", VIDEO_PATH, stack.bearer("rita", "redirected"))
-    await ask("front", VIDEO_PATH, stack.front("anna"))
-    await ask("refused", VIDEO_PATH, stack.bearer("carla", "nobody"))
-    await ask("refused page", VIDEO_PATH, stack.bearer("carla", "nobody") | NAVIGATION)
-    await ask("malformed", VIDEO_PATH, bearer | {"Range": "bytes=x" * 500})
-    await ask("too large", VIDEO_PATH, {"Authorization": f"Bearer {secrets['bearer']}{'x' * 9000}"})
-    await ask("tampered", VIDEO_PATH, {"Authorization": f"Bearer {secrets['bearer']}x"})
-    await ask("method", VIDEO_PATH, bearer, "DELETE")
+    await send("session", VIDEO_PATH, cookie)
+    await send("spent ticket", f"{VIDEO_PATH}?ticket={secrets['ticket']}")
+    await send("spent ticket's page", f"{VIDEO_PATH}?ticket={secrets['ticket']}", NAVIGATION)
+    await send("redirect", VIDEO_PATH, stack.bearer("rita", "redirected"))
+    await send("front", VIDEO_PATH, stack.front("anna"))
+    await send("refused", VIDEO_PATH, stack.bearer("carla", "nobody"))
+    await send("refused page", VIDEO_PATH, stack.bearer("carla", "nobody") | NAVIGATION)
+    await send("malformed", VIDEO_PATH, bearer | {"Range": "bytes=x" * 500})
+    await send("too large", VIDEO_PATH, {"Authorization": f"Bearer {secrets['bearer']}{'x' * 9000}"})
+    await send("tampered", VIDEO_PATH, {"Authorization": f"Bearer {secrets['bearer']}x"})
+    await send("method", VIDEO_PATH, bearer, "DELETE")
     secrets["service key"], secrets["client secret"] = SERVICE_KEY, CLIENT_SECRET
     for key in (SERVICE_KEY, SERVICE_KEY + "x"):
-        await ask("API", f"/api/v3/records/{SESSION}?access_token={key}")
-        await ask("API", f"/api/v3/records/{SESSION}", {"Authorization": f"Bearer {key}"})
-        await ask("API", f"/api/v3/nothing?access_token={key}")
-    await ask("sign-in", "/oauth2/start", NAVIGATION)
-    await ask("sign-in", "/oauth2/callback?state=x&code=y", NAVIGATION)
+        await send("API", f"/api/v3/records/{SESSION}?access_token={key}")
+        await send("API", f"/api/v3/records/{SESSION}", {"Authorization": f"Bearer {key}"})
+        await send("API", f"/api/v3/nothing?access_token={key}")
+    await send("sign-in", "/oauth2/start", NAVIGATION)
+    await send("sign-in", "/oauth2/callback?state=x&code=y", NAVIGATION)
     with broken(stack, secrets["bearer"]):
-        await ask("fault", VIDEO_PATH, bearer)
-        await ask("fault", VIDEO_PATH, bearer | NAVIGATION)
+        await send("fault", VIDEO_PATH, bearer)
+        await send("fault", VIDEO_PATH, bearer | NAVIGATION)
     knobs = stack.valt.knobs
     for fault in ("refuse", "gone", "reset", "rubbish", "elsewhere", "down"):
         match fault:
@@ -144,10 +145,10 @@ async def walk(stack: GatewayStack, sinks: Sinks) -> dict[str, str]:
                 knobs.rubbish, knobs.link_host, knobs.refuse_media = set(), "evil.test:1", [403]
             case "down":
                 await stack.valt.stop()
-        await ask(fault, VIDEO_PATH, bearer)
-        await ask(fault, f"/recordings/{SESSION}/videos/other", bearer | NAVIGATION)
-        await ask(fault, f"/recordings/{SESSION}", bearer | NAVIGATION)
-        await ask(fault, "/recordings", bearer | NAVIGATION)
+        await send(fault, VIDEO_PATH, bearer)
+        await send(fault, f"/recordings/{SESSION}/videos/other", bearer | NAVIGATION)
+        await send(fault, f"/recordings/{SESSION}", bearer | NAVIGATION)
+        await send(fault, "/recordings", bearer | NAVIGATION)
     return secrets
 
 
@@ -157,14 +158,14 @@ def sinks() -> Sinks:
 
 
 @pytest.mark.promise("findings-16", "findings-E")
-async def test_no_secret_leaves_anywhere_on_any_way(tmp_path: Path, sinks: Sinks) -> None:
+async def test_no_secret_is_in_a_response_log_audit_or_metric(tmp_path: Path, sinks: Sinks) -> None:
     (tmp_path / "client-secret").write_text(CLIENT_SECRET)
     async with running_stack(tmp_path, more=MORE) as stack:
-        secrets = await walk(stack, sinks)
-        async with stack.client.get(f"{stack.admin}/metrics") as answer:
-            sinks.take("metrics", await answer.text())
-        async with stack.client.get(f"{stack.admin}/readyz?verbose") as answer:
-            sinks.take("readyz", await answer.text())
+        secrets = await send_all_requests(stack, sinks)
+        async with stack.client.get(f"{stack.admin}/metrics") as response:
+            sinks.take("metrics", await response.text())
+        async with stack.client.get(f"{stack.admin}/readyz?verbose") as response:
+            sinks.take("readyz", await response.text())
     secrets |= {f"VALT's token {number}": token for number, token in enumerate(stack.valt.secrets)}
     sinks.take("log", stack.log.getvalue())
     sinks.take("audit", (tmp_path / "audit.jsonl").read_text())
@@ -180,7 +181,7 @@ async def test_no_secret_leaves_anywhere_on_any_way(tmp_path: Path, sinks: Sinks
 
 
 @pytest.mark.parametrize("where", ["log", "audit", "metrics", "good"])
-async def test_the_search_finds_a_secret_that_is_planted_in_a_sink(sinks: Sinks, where: str) -> None:
+async def test_the_search_detects_a_planted_secret(sinks: Sinks, where: str) -> None:
     sinks.take(where, "all is well")
     assert sinks.search({"bearer": "eyJa.eyJb.c2lnbmF0dXJl"}) == []
     sinks.take(where, "…c2lnbmF0dXJl…")

@@ -1,4 +1,4 @@
-"""A film plays in Chromium from its first second to its last, whatever becomes of links and connections meanwhile."""
+"""Chromium plays a film to its end while links expire and connections to the media server break."""
 
 import asyncio
 from pathlib import Path
@@ -14,16 +14,16 @@ PIECE = 30_000
 PIECE_SECONDS = 24.0 * PIECE / 389_632
 EXPIRIES, CUTS = 10, 2
 SPEED, AHEAD = 4, 4.0
-"""The film is played so fast, and goes on when the player has so many of its seconds left: one by the clock."""
+"""The playback rate, and the seconds of film that are buffered when a connection breaks: one second of real time."""
 
 PLAY = """([path, speed]) => {
     const video = document.createElement("video");
     document.body.append(video);
     Object.assign(video, {src: path, muted: true, playbackRate: speed});
     window.longestStandstill = 0;
-    let place = 0, since = 0;
+    let position = 0, since = 0;
     const look = now => {
-        if (video.paused || video.currentTime !== place) { place = video.currentTime; since = now; }
+        if (video.paused || video.currentTime !== position) { position = video.currentTime; since = now; }
         window.longestStandstill = Math.max(window.longestStandstill, (now - since) / 1000);
         requestAnimationFrame(look);
     };
@@ -38,8 +38,7 @@ PLAY = """([path, speed]) => {
 
 
 async def interrupt(stack: GatewayStack, clock: ManualClock, page: Page) -> None:
-    """Each piece that the media server sends is the last of its connection, and most are the last of their link too.
-    A connection breaks when the player will soon need what comes after it."""
+    """Breaks each connection after one piece, shortly before the player needs the next; most links expire too."""
     knobs = stack.valt.knobs
     for number in range(1, EXPIRIES + CUTS + 1):
         await stack.valt.wait_for(lambda: any(r.sent == PIECE and not r.over for r in stack.valt.media_requests))
@@ -54,9 +53,7 @@ async def interrupt(stack: GatewayStack, clock: ManualClock, page: Page) -> None
 
 
 @pytest.mark.promise("streams-35")
-async def test_chromium_plays_across_dead_links_and_cuts_without_standing_still(
-    tmp_path: Path, clock: ManualClock
-) -> None:
+async def test_chromium_plays_through_expired_links_and_broken_connections(tmp_path: Path, clock: ManualClock) -> None:
     async with running_stack(tmp_path, clock=clock) as stack, browser() as chromium:
         knobs = stack.valt.knobs
         knobs.link_life = 3.0
@@ -70,10 +67,10 @@ async def test_chromium_plays_across_dead_links_and_cuts_without_standing_still(
         await interrupting
         standstill = await page.evaluate("window.longestStandstill")
         assert standstill <= 2.0
-        told = await stack.metrics()
+        metrics = await stack.metrics()
         await page.close()
         await stack.ended()
-        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="link_refused"}'] == EXPIRIES
-        assert told['valt_gateway_stream_resumes_total{outcome="ok",reason="dropped"}'] == CUTS
+        assert metrics['valt_gateway_stream_resumes_total{outcome="ok",reason="link_refused"}'] == EXPIRIES
+        assert metrics['valt_gateway_stream_resumes_total{outcome="ok",reason="dropped"}'] == CUTS
         assert stack.valt.calls["download"] == 1 + EXPIRIES
         assert sum(line["resumes"] for line in stack.audit() if line["event"] == "close") == EXPIRIES + CUTS

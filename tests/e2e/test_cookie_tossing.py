@@ -1,4 +1,4 @@
-"""A neighbour under the same domain lays cookies over ours, in Chromium: nobody is ever taken for somebody else."""
+"""A site of the same domain sets cookies that collide with the session cookie, in Chromium."""
 
 from pathlib import Path
 
@@ -27,37 +27,37 @@ TOSSED = [
 
 
 async def session_of(stack: GatewayStack, subject: str) -> str:
-    """The value of a good session cookie of *subject*."""
+    """Returns the value of a valid session cookie of *subject*."""
     address = f"{stack.url}{WATCH}?ticket={stack.ticket(subject, audience=PUBLIC)}"
-    async with stack.client.get(address, headers=NAVIGATION, allow_redirects=False, ssl=False) as answer:
-        return answer.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
+    async with stack.client.get(address, headers=NAVIGATION, allow_redirects=False, ssl=False) as response:
+        return response.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
 
 
 @pytest.mark.promise("sign-in-16")
 @pytest.mark.parametrize("person", ["anna", None])
-async def test_nobody_is_taken_for_whom_a_neighbour_wants_them_to_be(tmp_path: Path, person: str | None) -> None:
+async def test_a_cookie_of_a_sibling_site_never_changes_the_identity(tmp_path: Path, person: str | None) -> None:
     authority = trustme.CA()
     async with (
         clinic(tmp_path, authority, []) as (stack, gateway),
-        elsewhere(authority, "www.clinic.test") as neighbour,
+        elsewhere(authority, "www.clinic.test") as sibling,
         visitor() as context,
     ):
-        evil = await session_of(stack, "mallory")
+        foreign_session = await session_of(stack, "mallory")
         page = await context.new_page()
         if person is not None:
             await page.goto(f"{gateway}{WATCH}?ticket={stack.ticket(person, audience=PUBLIC)}")
-        taken = 0
+        sent = 0
         for name in TOSSED:
-            await page.goto(neighbour)
+            await page.goto(sibling)
             for path in ("/", "/oauth2"):
-                cookie = f"{name}={evil}; Domain=clinic.test; Path={path}; Secure"
+                cookie = f"{name}={foreign_session}; Domain=clinic.test; Path={path}; Secure"
                 await page.evaluate("cookie => { document.cookie = cookie }", cookie)
-            taken += len(await context.cookies(f"{gateway}/oauth2/userinfo")) - (person is not None)
-            answer = await page.goto(f"{gateway}/oauth2/userinfo")
-            assert answer is not None
-            assert answer.status == 401 or (await answer.json())["subject"] == person, name
+            sent += len(await context.cookies(f"{gateway}/oauth2/userinfo")) - (person is not None)
+            response = await page.goto(f"{gateway}/oauth2/userinfo")
+            assert response is not None
+            assert response.status == 401 or (await response.json())["subject"] == person, name
             await context.clear_cookies(domain=".clinic.test")
-        assert taken > 10  # most of them do reach us
-        answer = await page.goto(f"{gateway}/oauth2/userinfo")
-        assert answer is not None
-        assert answer.status == (401 if person is None else 200)
+        assert sent > 10  # most of them are sent to the gateway
+        response = await page.goto(f"{gateway}/oauth2/userinfo")
+        assert response is not None
+        assert response.status == (401 if person is None else 200)

@@ -1,4 +1,4 @@
-"""The soak, shortened: nothing is left over after thousands of faults."""
+"""A short soak: no resource is leaked after thousands of faults."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.soak.run import soak
 
 
 @pytest.mark.promise("streams-34")
-async def test_under_faults_no_body_is_wrong_and_no_task_connection_or_descriptor_is_left(
+async def test_faults_cause_no_wrong_body_and_leak_no_resource(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures = await soak(tmp_path, seconds=30.0, mebibytes=8)

@@ -1,7 +1,7 @@
-"""``python -m tests.soak [MINUTES]``: the figures on standard output; exit code 1 if something is wrong.
+"""``python -m tests.soak [MINUTES]``: prints the figures; exits with 1 if one of them is wrong.
 
-Half a minute with a small film unless told otherwise; for longer the film is 200 MiB. The environment may say
-MEBIBYTES, and how many VIEWERS there are at a time.
+By default half a minute with a film of 8 MiB; runs longer than a minute use 200 MiB. The environment variables
+MEBIBYTES and VIEWERS set the size of the film and the number of viewers at a time.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a soak has seen, and what of it is wrong."""
+"""The figures of a soak, and the check that they are those of a steady gateway."""
 
 import asyncio
 import gc
@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_KEPT_PIPES = 2 * (32 + 64)
-"""Descriptors of the pipes that the gateway keeps to use again."""
+_POOLED_PIPES = 2 * (32 + 64)
+"""Descriptors of the pipes that the gateway's pool may hold at the end."""
 _FLAT = 24 * 1024 * 1024
-"""Bytes by which memory may differ between two moments of a steady state: sockets' and allocators' breathing."""
+"""Bytes by which memory may grow in a steady state, because of socket buffers and the allocator."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """What the process holds at a moment. *memory* is resident bytes."""
+class Resources:
+    """The resources of this process at one time. *memory* is the resident set in bytes."""
 
     memory: int
     tasks: int
@@ -25,7 +25,7 @@ class Held:
     others: int
 
     @classmethod
-    def now(cls) -> "Held":
+    def now(cls) -> "Resources":
         gc.collect()
         kinds: Counter[str] = Counter()
         for descriptor in Path("/proc/self/fd").iterdir():
@@ -40,57 +40,57 @@ class Held:
 
 @dataclass
 class Figures:
-    """*before* and *after* are without a gateway, *settled* and *ended* with one: a third of the way, and when the last
-    viewer has gone."""
+    """*before* and *after* are measured without a gateway; *settled* after a third of the time; *ended* when the last
+    viewer has left."""
 
     seconds: float = 0.0
     bytes: int = 0
     bodies: Counter[str] = field(default_factory=Counter)
-    """whole, left (by the viewer), failed (and shown to be) or wrong."""
+    """Responses by result: whole, left (by the viewer), failed (with an error for the viewer) or wrong."""
     faults: Counter[str] = field(default_factory=Counter)
-    """Of the media server and of VALT, by kind."""
+    """Injected faults of the media server and of VALT, by kind."""
     resumes: dict[str, float] = field(default_factory=dict)
     running_at_end: int = 0
-    before: Held | None = None
-    settled: Held | None = None
-    ended: Held | None = None
-    after: Held | None = None
+    before: Resources | None = None
+    settled: Resources | None = None
+    ended: Resources | None = None
+    after: Resources | None = None
 
     def wrong(self) -> list[str]:
-        """What a gateway that is steady would not have shown."""
-        told = []
+        """Returns a text for each figure that a steady gateway would not have."""
+        failures = []
         if self.bodies["wrong"]:
-            told.append(f"{self.bodies['wrong']} bodies were neither the same bytes nor shown to have failed")
+            failures.append(f"{self.bodies['wrong']} bodies had wrong bytes, or ended early without an error")
         if self.bodies["whole"] < 9 * self.bodies["failed"]:
-            told.append(f"{self.bodies['failed']} bodies failed where {self.bodies['whole']} came whole")
+            failures.append(f"{self.bodies['failed']} bodies failed, and only {self.bodies['whole']} came whole")
         if self.running_at_end:
-            told.append(f"{self.running_at_end} streams run though nobody is there")
+            failures.append(f"{self.running_at_end} streams are running after the last viewer has left")
         if self.before is None or self.settled is None or self.ended is None or self.after is None:
-            return [*told, "it did not come to its end"]
+            return [*failures, "the soak did not end"]
         if self.ended.memory - self.settled.memory > _FLAT:
-            told.append(f"memory grew by {mebibytes(self.ended.memory - self.settled.memory)}")
-        for kind, allowed in (("tasks", 0), ("sockets", 0), ("pipes", _KEPT_PIPES), ("others", 0)):
+            failures.append(f"memory grew by {mebibytes(self.ended.memory - self.settled.memory)}")
+        for kind, allowed in (("tasks", 0), ("sockets", 0), ("pipes", _POOLED_PIPES), ("others", 0)):
             more = getattr(self.after, kind) - getattr(self.before, kind)
             if more > allowed:
-                told.append(f"{more} {kind} are left over")
-        return told
+                failures.append(f"{more} {kind} are left over")
+        return failures
 
     def lines(self) -> list[str]:
-        """For a person to read."""
-        told = [
+        """Returns the figures as text, for people."""
+        lines = [
             f"{self.seconds:.0f} s, {mebibytes(self.bytes)} delivered",
             f"bodies:  {_listed(self.bodies)}",
             f"faults:  {_listed(self.faults)}",
             f"resumes: {_listed(self.resumes)}",
         ]
         for name in ("before", "settled", "ended", "after"):
-            held: Held | None = getattr(self, name)
-            if held is not None:
-                told.append(
-                    f"{name + ':':<9}{mebibytes(held.memory)}, {held.tasks} tasks, "
-                    f"{held.sockets} sockets, {held.pipes} pipes, {held.others} other descriptors"
+            resources: Resources | None = getattr(self, name)
+            if resources is not None:
+                lines.append(
+                    f"{name + ':':<9}{mebibytes(resources.memory)}, {resources.tasks} tasks, "
+                    f"{resources.sockets} sockets, {resources.pipes} pipes, {resources.others} other descriptors"
                 )
-        return told
+        return lines
 
 
 def mebibytes(count: int) -> str:

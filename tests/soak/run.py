@@ -1,4 +1,4 @@
-"""The soak itself: viewers of every kind, and a media server that has every fault at a byte of its own choosing."""
+"""Runs a soak: viewers that read, pause and leave, and a media server that fails at random bytes."""
 
 import asyncio
 import random
@@ -10,36 +10,36 @@ from pathlib import Path
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
 
-from tests.soak.figures import Figures, Held
+from tests.soak.figures import Figures, Resources
 from tests.support.gateway_fixture import GatewayStack, running_stack
 
 _PATH = "/recordings/soak/videos/film"
 _MORE = '[limits]\nstreams_per_person = 0\n[streams]\nupstream_idle = "50ms"\n'
 _OFTEN = 50 * 1024 * 1024
-"""Bytes of the film for each of which it meets one trouble more."""
+"""Bytes of the film for each of which one more fault is injected."""
 _RESUMES = re.compile(r'valt_gateway_stream_resumes_total\{outcome="(\w+)",reason="(\w+)"\}')
 
 
 async def soak(folder: Path, *, seconds: float, mebibytes: int = 8, viewers: int = 12, seed: int = 1) -> Figures:
-    """Run for *seconds* with *viewers* at a time on a film of so many *mebibytes*; then see what is left over."""
+    """Runs for *seconds* with *viewers* at a time and a film of *mebibytes*. Returns the figures, leaks included."""
     figures, film = Figures(), random.Random(seed).randbytes(mebibytes * 1024 * 1024)
-    figures.before = Held.now()
+    figures.before = Resources.now()
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    started = loop.time()
     async with (
         running_stack(folder, valt_more='read_timeout = "1s"\n', more=_MORE) as stack,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as slow,
     ):
         stack.valt.add_video("soak", "film", film)
         stack.valt.knobs.link_life = 3.0
-        # As in life a person's token stays the same: each new one would be remembered as verified for as long as it is.
+        # A person uses one token, as in practice: the gateway caches each verified token until it expires.
         until = int(stack.gateway.clock.now() + seconds + 3600)
-        proofs = [stack.bearer(f"viewer{number}", exp=until) for number in range(50)]
+        tokens = [stack.bearer(f"viewer{number}", exp=until) for number in range(50)]
         people = [
             asyncio.create_task(
                 _Viewer(
-                    stack, slow if n % 4 == 0 else stack.client, proofs, film, figures, random.Random(seed + n)
-                ).watch(began + seconds)
+                    stack, slow if n % 4 == 0 else stack.client, tokens, film, figures, random.Random(seed + n)
+                ).watch(started + seconds)
             )
             for n in range(viewers)
         ]
@@ -51,14 +51,14 @@ async def soak(folder: Path, *, seconds: float, mebibytes: int = 8, viewers: int
             matched = _RESUMES.fullmatch(name)
             if matched is not None and count:
                 figures.resumes[f"{matched[2]} {matched[1]}"] = count
-        figures.ended = Held.now()
-    figures.seconds = loop.time() - began
-    figures.after = Held.now()
+        figures.ended = Resources.now()
+    figures.seconds = loop.time() - started
+    figures.after = Resources.now()
     return figures
 
 
 def _narrow(address: AddrInfoType) -> socket.socket:
-    """For who takes no more than he reads: without this his kernel would take megabytes for him."""
+    """Returns a socket with a small receive buffer; the usual one takes megabytes ahead of the viewer."""
     sock = socket.socket(address[0], address[1], address[2])
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
     return sock
@@ -66,85 +66,85 @@ def _narrow(address: AddrInfoType) -> socket.socket:
 
 async def _settle(figures: Figures, seconds: float) -> None:
     await asyncio.sleep(seconds)
-    figures.settled = Held.now()
+    figures.settled = Resources.now()
 
 
 class _Viewer:
-    """One person: opens the film, or a part of it, again and again; reads, rests, or leaves."""
+    """A viewer that requests the film, or a part of it, again and again; reads, pauses, or leaves."""
 
     def __init__(
         self,
         stack: GatewayStack,
         client: aiohttp.ClientSession,
-        proofs: list[dict[str, str]],
+        tokens: list[dict[str, str]],
         film: bytes,
         figures: Figures,
-        chance: random.Random,
+        random_source: random.Random,
     ) -> None:
-        self._home = stack
-        self._proofs = proofs
+        self._stack = stack
+        self._tokens = tokens
         self._client = client
         self._film = film
         self._figures = figures
-        self._chance = chance
+        self._random = random_source
 
     async def watch(self, until: float) -> None:
         loop = asyncio.get_running_loop()
         while loop.time() < until:
             for _ in range(1 + len(self._film) // _OFTEN):
-                self._trouble()
-            first = self._chance.choice([0, 0, self._chance.randrange(len(self._film))])
+                self._inject_fault()
+            first = self._random.choice([0, 0, self._random.randrange(len(self._film))])
             self._figures.bodies[await self._read(first)] += 1
-            self._forget_the_past()
+            self._clear_logs()
 
     async def _read(self, first: int) -> str:
-        leaves_at = self._chance.randrange(len(self._film)) if self._chance.random() < 0.2 else None
-        rests_at = self._chance.randrange(len(self._film)) if self._chance.random() < 0.5 else None
-        headers = self._chance.choice(self._proofs) | {"Range": f"bytes={first}-"}
+        leaves_at = self._random.randrange(len(self._film)) if self._random.random() < 0.2 else None
+        pauses_at = self._random.randrange(len(self._film)) if self._random.random() < 0.5 else None
+        headers = self._random.choice(self._tokens) | {"Range": f"bytes={first}-"}
         at = first
         try:
-            async with self._client.get(self._home.url + _PATH, headers=headers) as answer:
-                if answer.status != 206:
+            async with self._client.get(self._stack.url + _PATH, headers=headers) as response:
+                if response.status != 206:
                     return "failed"
-                async for piece in answer.content.iter_any():
+                async for piece in response.content.iter_any():
                     if not self._film.startswith(piece, at):
                         return "wrong"
                     at += len(piece)
                     self._figures.bytes += len(piece)
                     if leaves_at is not None and at - first > leaves_at:
                         return "left"
-                    if rests_at is not None and at - first > rests_at:
-                        rests_at = None
+                    if pauses_at is not None and at - first > pauses_at:
+                        pauses_at = None
                         await asyncio.sleep(0.09)
         except aiohttp.ClientError:
             return "failed"
         return "whole" if at == len(self._film) else "wrong"
 
-    def _trouble(self) -> None:
-        """One fault more for some request to come, at a random byte."""
-        knobs, at = self._home.valt.knobs, self._chance.randrange(len(self._film))
+    def _inject_fault(self) -> None:
+        """Sets one more fault, at a random byte, for a later request."""
+        knobs, at = self._stack.valt.knobs, self._random.randrange(len(self._film))
         faults: dict[str, Callable[[], None]] = {
             "reset": lambda: knobs.reset_after.append(at),
             "reset in the head": lambda: knobs.reset_after.append(-1),
             "end": lambda: knobs.end_after.append(at),
             "stall": lambda: knobs.stall_after.append(at),
             "link refused": self._refuse_one_link,
-            "tokens forgotten": self._home.valt.forget_tokens,
+            "tokens forgotten": self._stack.valt.forget_tokens,
             "api failed": lambda: knobs.fail.setdefault("download", []).append(503),
             "none": lambda: None,
         }
         weights = (30, 1, 30, 6, 6, 2, 2, 20)
-        kind = self._chance.choices(list(faults), weights)[0]
+        kind = self._random.choices(list(faults), weights)[0]
         faults[kind]()
         if kind != "none":
             self._figures.faults[kind] += 1
 
     def _refuse_one_link(self) -> None:
-        """Never two: whoever has a fresh link refused as well is told so, as it should be."""
-        self._home.valt.knobs.refuse_media = [403]
+        """One only: if the new link is refused as well, the gateway rightly ends the body with an error."""
+        self._stack.valt.knobs.refuse_media = [403]
 
-    def _forget_the_past(self) -> None:
-        """What the tests' own servers and log remember would look like a leak of the gateway's."""
-        del self._home.valt.media_requests[:]
-        self._home.log.seek(0)
-        self._home.log.truncate()
+    def _clear_logs(self) -> None:
+        """Clears what the simulator and the log have recorded, which would look like a leak of the gateway."""
+        del self._stack.valt.media_requests[:]
+        self._stack.log.seek(0)
+        self._stack.log.truncate()
