@@ -51,7 +51,9 @@ class Gateway:
         self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock)
         self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
         self.audit = AuditFile(settings.audit.file, self.clock, Observers(self.metrics, self.logs))
-        self.observer = Observers(self.metrics, self.audit, self.logs)
+        self.observer = Observers(
+            self.metrics, self.audit, self.logs, event_types={self.audit: (), self.logs: (LogEvent,)}
+        )
         self.store = store_of(settings, self.clock)
         limits = settings.limits
         self.streams = Streams(

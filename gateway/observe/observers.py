@@ -1,6 +1,8 @@
 """Several observers as one, and the measurement of the event loop's lag."""
 
 import asyncio
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from gateway.events import Event, LoopLagMeasured
 from gateway.ports import Observer
@@ -8,19 +10,38 @@ from gateway.request_record import RequestRecord
 
 
 class Observers:
-    """Implements ports.Observer: passes every call on to each of *observers*, in order."""
+    """Implements ports.Observer: passes every call on to each of *observers*, in order.
 
-    def __init__(self, *observers: Observer) -> None:
-        self._on_event = tuple(observer.on_event for observer in observers)
+    *event_types* lists the types of events that an observer uses; one that is not in it gets every event. Most events
+    concern the metrics alone, and every request has several.
+    """
+
+    def __init__(
+        self, *observers: Observer, event_types: Mapping[Observer, tuple[type[Event], ...]] = MappingProxyType({})
+    ) -> None:
+        self._observers = observers
+        self._event_types = dict(event_types)
+        self._on_event: dict[type[Event], tuple[Callable[[Event], None], ...]] = {}
+        """For each type of event that has occurred, the methods to call."""
         self._on_request_end = tuple(observer.on_request_end for observer in observers)
 
     def on_event(self, event: Event) -> None:
-        for on_event in self._on_event:
+        kind = type(event)
+        if kind not in self._on_event:
+            self._on_event[kind] = self._methods_for(kind)
+        for on_event in self._on_event[kind]:
             on_event(event)
 
     def on_request_end(self, request_record: RequestRecord) -> None:
         for on_request_end in self._on_request_end:
             on_request_end(request_record)
+
+    def _methods_for(self, kind: type[Event]) -> tuple[Callable[[Event], None], ...]:
+        return tuple(
+            observer.on_event
+            for observer in self._observers
+            if observer not in self._event_types or kind in self._event_types[observer]
+        )
 
 
 class LoopLagMonitor:

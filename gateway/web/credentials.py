@@ -46,10 +46,11 @@ class TrustedProxies:
 
     def __init__(self, trusted: Collection[str]) -> None:
         self._trusted = TrustedNetworks(trusted)
+        self._trusts_any = bool(self._trusted)
 
     def client(self, peer: str | None, headers: CIMultiDictProxy[str]) -> str | None:
         """Returns the right-most address of X-Forwarded-For that is not a trusted proxy's, or *peer*, the socket's."""
-        if not self._trusted:
+        if not self._trusts_any:
             return peer
         hops = [peer or ""]
         if peer in self._trusted:

@@ -6,7 +6,7 @@ from gateway.events import Event
 from gateway.request_record import RequestRecord
 
 
-@dataclass
+@dataclass(eq=False)
 class Recorder:
     """Implements ports.Observer: collects every event and finished request record, in order."""
 

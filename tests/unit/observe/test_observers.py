@@ -61,3 +61,12 @@ def test_observers_passes_events_and_request_records_to_each_observer() -> None:
     both.on_event(event)
     both.on_request_end(record)
     assert [(one.events, one.records) for one in (first, second)] == [([event], [record])] * 2
+
+
+def test_an_observer_with_event_types_gets_no_other_event() -> None:
+    all_events, log_events, no_events = Recorder(), Recorder(), Recorder()
+    both = Observers(all_events, log_events, no_events, event_types={log_events: (LogEvent,), no_events: ()})
+    events: list[Event] = [LogEvent("info", "hello"), LoopLagMeasured(0.1), LoopLagMeasured(0.2)]
+    for event in events:
+        both.on_event(event)
+    assert (all_events.events, log_events.events, no_events.events) == (events, events[:1], [])
