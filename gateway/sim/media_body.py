@@ -98,12 +98,12 @@ def pieces(parts: Iterable[bytes | memoryview], stops: Sequence[int], size: int 
     before = 0
     for part in parts:
         view = memoryview(part)
-        begun = 0
-        while begun < len(view):
-            ahead = [stop - before for stop in stops if stop - before > begun]
-            end = min(begun + size, len(view), *ahead)
-            yield view[begun:end]
-            begun = end
+        start = 0
+        while start < len(view):
+            ahead = [stop - before for stop in stops if stop - before > start]
+            end = min(start + size, len(view), *ahead)
+            yield view[start:end]
+            start = end
         before += len(view)
 
 

@@ -75,10 +75,10 @@ class Distribution:
             if self._knobs.delay.get("media"):
                 await wait_with(reader, asyncio.sleep(self._knobs.delay["media"]))
             token = parse_qs(query).get("access_token", [""])[0]
-            status, told, parts, film = self._answer(seen, token)
+            status, headers_sent, parts, film = self._answer(seen, token)
             life = self._signer.left(token) if self._knobs.expiry_cuts and film is not None else None
             async with asyncio.timeout(life):
-                await self._send(seen, status, told, parts, film, reader, writer)
+                await self._send(seen, status, headers_sent, parts, film, reader, writer)
         except TimeoutError:
             reset(writer)
         except ConnectionError:
@@ -110,10 +110,10 @@ class Distribution:
         knobs, content = self._knobs, memoryview(film.content)
         etag = {"strong": film.etag, "weak": f"W/{film.etag}", "none": None}[knobs.validators]
         modified = None if knobs.validators == "none" else film.modified
-        asked = CIMultiDict(seen.headers)
+        request_headers = CIMultiDict(seen.headers)
         if seen.method == "HEAD" or knobs.ignore_range:
-            asked.pop("Range", None)
-        told = ranges.answer(asked, len(content), etag, modified)
+            request_headers.pop("Range", None)
+        answer = ranges.answer(request_headers, len(content), etag, modified)
         headers = CIMultiDict(
             {"Accept-Ranges": "bytes", "Server": "WowzaStreamingEngine/4.8", "Set-Cookie": "JSESSION=1"}
         )
@@ -121,21 +121,21 @@ class Distribution:
             headers["ETag"] = etag
         if modified is not None:
             headers["Last-Modified"] = ranges.http_date(modified)
-        if told.status == 416:
+        if answer.status == 416:
             headers["Content-Range"] = f"bytes */{len(content)}"
-        if told.status not in (200, 206):
-            return told.status, headers, ()
-        spans = told.spans or ()
+        if answer.status not in (200, 206):
+            return answer.status, headers, ()
+        spans = answer.spans or ()
         if len(spans) > 1:
             headers["Content-Type"] = f"multipart/byteranges; boundary={_BOUNDARY}"
-            return told.status, headers, _multipart(content, spans)
+            return answer.status, headers, _multipart(content, spans)
         headers["Content-Type"] = "video/mp4"
         if not spans:
-            return told.status, headers, (content,)
+            return answer.status, headers, (content,)
         first, last = spans[0]
         shift = 1 if knobs.wrong_content_range else 0
         headers["Content-Range"] = f"bytes {first + shift}-{last + shift}/{len(content)}"
-        return told.status, headers, (content[first : last + 1],)
+        return answer.status, headers, (content[first : last + 1],)
 
     async def _send(
         self,

@@ -83,8 +83,8 @@ class Portal:
     async def _open(self, request: web.Request) -> web.Response:
         """Only what the page lists is opened: nothing else gets into the address."""
         recording, video = request.match_info["recording"], request.match_info.get("video")
-        known = next((one for one in self._recordings if one.recording == recording), None)
-        if known is None or (video is not None and known.film(video) is None):
+        listed = next((one for one in self._recordings if one.recording == recording), None)
+        if listed is None or (video is not None and listed.film(video) is None):
             raise web.HTTPNotFound(text="The portal lists no such recording.")
         path = f"/recordings/{recording}" + ("" if video is None else f"/videos/{video}")
         return self._hand_over(path, _person(request))

@@ -47,11 +47,11 @@ def parse(value: str, length: int) -> tuple[tuple[int, int], ...] | None:
     unit, separator, specs = value.partition("=")
     if not separator or unit.strip().lower() != "bytes":
         return None
-    told = [spec for spec in specs.split(",") if spec.strip()]
-    if not told:
+    listed = [spec for spec in specs.split(",") if spec.strip()]
+    if not listed:
         return None
     spans = []
-    for spec in told:
+    for spec in listed:
         match = _SPEC.fullmatch(spec)
         if match is None or match[1] == match[2] == "":
             return None
@@ -77,15 +77,15 @@ def _matches(value: str, etag: str | None, *, strong: bool) -> bool:
 
 
 def _compared(modified: int | None, value: str | None) -> str | None:
-    """Whether the file was modified before, at the same second as, or after the date told; None if either is
+    """Whether the file was modified before, at the same second as, or after the date *value*; None if either is
     unknown, and then the condition is as if it were not there (RFC 9110, 13.1.3 and 13.1.4)."""
     if modified is None or value is None:
         return None
     try:
-        told = parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value).timestamp()
     except (ValueError, TypeError):
         return None
-    return "same" if modified == told else "before" if modified < told else "after"
+    return "same" if modified == date else "before" if modified < date else "after"
 
 
 def _if_range(value: str | None, etag: str | None, modified: int | None) -> bool:

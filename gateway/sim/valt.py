@@ -125,20 +125,21 @@ class ValtSimulator:
         await self.start()
 
     def recording(self, recording: str) -> Recording:
-        found = self._api.recording(recording)
-        if found is None:
+        """Returns the recording of that id. Raises KeyError if there is none."""
+        match = self._api.recording(recording)
+        if match is None:
             raise KeyError(recording)
-        return found
+        return match
 
     def add_video(self, recording: str, video: str, content: bytes | Path, *, name: str = "Added") -> Film:
-        """Another film; its recording is made where there is none, and called *name*."""
-        found = self._api.recording(recording)
-        if found is None:
-            found = Recording(recording, name)
-            self.recordings.append(found)
+        """Adds a film to *recording*, which is created with *name* if it does not exist. Returns the film."""
+        target = self._api.recording(recording)
+        if target is None:
+            target = Recording(recording, name)
+            self.recordings.append(target)
         whole = content.read_bytes() if isinstance(content, Path) else content
-        film = Film(video, f"Camera {len(found.films) + 1}", whole)
-        found.films.append(film)
+        film = Film(video, f"Camera {len(target.films) + 1}", whole)
+        target.films.append(film)
         return film
 
     async def wait_for(self, predicate: Callable[[], bool], *, seconds: float = 20.0) -> None:
@@ -164,8 +165,8 @@ class ValtSimulator:
                 future.set_result(None)
 
     def _find(self, recording: str, number: int) -> Film | None:
-        found = self._api.recording(recording)
-        return found.films[number - 1] if found is not None and 0 < number <= len(found.films) else None
+        match = self._api.recording(recording)
+        return match.films[number - 1] if match is not None and 0 < number <= len(match.films) else None
 
     async def _media(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._called("media_connection")

@@ -48,7 +48,7 @@ async def test_a_supervisor_clicks_a_recording_watches_and_seeks_to_the_middle(r
     assert await page.evaluate("document.querySelector('video').error") is None
 
 
-async def test_a_student_watches_the_first_recording_and_is_told_why_not_another(running: Demo, page: Page) -> None:
+async def test_a_student_sees_one_recording_and_why_another_is_refused(running: Demo, page: Page) -> None:
     await page.goto(f"{running.portal}/?as=ben")
     await page.get_by_role("link", name="Ceiling").first.click()
     await page.wait_for_selector("video")
@@ -89,7 +89,7 @@ async def test_the_list_shows_each_person_what_is_theirs(running: Demo, page: Pa
         assert await page.get_by_role("rowheader").count() == names
 
 
-async def test_the_demo_ends_well_when_it_is_told_to(running: Demo) -> None:
+async def test_the_demo_ends_cleanly_on_a_signal(running: Demo) -> None:
     running.process.terminate()
     async with asyncio.timeout(20):
         assert await running.process.wait() == 0

@@ -75,8 +75,8 @@ async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by
         frame = await embed(page, f"{gateway}{WATCH}?ticket={stack.ticket(audience=PUBLIC)}")
         await frame.wait_for_selector("video")
         assert await is_playing(frame)
-        for asked in ("bytes=0-9", "bytes=-10"):  # the second is asked for by a preflight
-            assert await page.evaluate(READS, [gateway + VIDEO_PATH, asked]) == [206, 10]
+        for spec in ("bytes=0-9", "bytes=-10"):  # the second needs a preflight request
+            assert await page.evaluate(READS, [gateway + VIDEO_PATH, spec]) == [206, 10]
         assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, True]) == "plays and can be read"
         assert await page.evaluate(EMBEDS, [gateway + VIDEO_PATH, False]) == "plays"
         (cookie,) = await context.cookies(gateway)
@@ -115,7 +115,7 @@ async def test_a_listed_portal_reads_once_by_a_ticket_in_the_address(
 
 
 @pytest.mark.promise("sign-in-14")
-async def test_with_no_portal_listed_another_site_neither_plays_nor_reads_whoever_is_signed_in(
+async def test_without_listed_portals_no_other_site_can_play_or_read(
     tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
 ) -> None:
     async with clinic(tmp_path, authority, []) as (stack, gateway):

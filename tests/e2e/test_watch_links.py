@@ -56,7 +56,7 @@ async def plays_on(stack: GatewayStack, page: Page) -> None:
 
 
 @pytest.mark.promise("watch-10")
-async def test_redirected_links_that_die_every_three_seconds_are_renewed_without_a_visible_stop(
+async def test_links_that_expire_every_three_seconds_are_renewed_unnoticed(
     stack: GatewayStack,
 ) -> None:
     async with watching(stack, stack.front("dora", "redirected")) as page:

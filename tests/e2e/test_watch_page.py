@@ -35,7 +35,7 @@ async def test_play_pause_seek_and_speed_move_every_camera(stack: GatewayStack, 
 
 
 @pytest.mark.promise("watch-5")
-async def test_it_says_what_is_shown_in_the_persons_language(stack: GatewayStack) -> None:
+async def test_the_page_is_in_the_language_of_the_viewer(stack: GatewayStack) -> None:
     async with watching(stack, locale="de-AT") as page:
         await ready(page)
         facts = await page.locator(".facts").inner_text()
@@ -176,7 +176,7 @@ async def test_nothing_moves_for_who_wants_less_motion(stack: GatewayStack, page
 
 
 @pytest.mark.promise("watch-8")
-async def test_the_large_camera_is_shown_in_a_window_of_its_own(stack: GatewayStack, page: Page) -> None:
+async def test_the_large_camera_can_open_in_picture_in_picture(stack: GatewayStack, page: Page) -> None:
     await ready(page)
     await page.keyboard.press("2")
     await page.get_by_role("button", name="Picture in picture").click()
@@ -287,7 +287,7 @@ async def test_nothing_is_lost_on_a_phone(stack: GatewayStack, page: Page) -> No
 
 
 @pytest.mark.promise("watch-14")
-async def test_the_whole_page_is_small_strict_without_a_word_of_valts_and_kept_by_its_hashed_names(
+async def test_the_page_is_small_has_a_strict_policy_and_cacheable_assets(
     stack: GatewayStack,
 ) -> None:
     async with stack.client.get(stack.url + WATCH, headers=stack.front("anna") | NAVIGATION) as answer:

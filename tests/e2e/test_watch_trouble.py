@@ -38,8 +38,8 @@ async def test_a_camera_that_is_not_ready_yet_says_so_and_the_rest_plays(tmp_pat
         film = stack.valt.recording(SESSION).films[1]
         film.ready = False
         await page.goto(WATCH)
-        told = page.get_by_role("status").filter(has_text=f"{film.camera}: This camera is not ready yet")
-        await told.wait_for()
+        message = page.get_by_role("status").filter(has_text=f"{film.camera}: This camera is not ready yet")
+        await message.wait_for()
         await page.get_by_role("button", name="Play").click()
         await until(page, "document.querySelector('video').currentTime > 0.3")
         film.ready = True
@@ -83,7 +83,7 @@ async def test_who_signs_in_again_elsewhere_goes_on_where_they_were(stack: Gatew
 
 
 @pytest.mark.promise("watch-10")
-async def test_a_redirect_whose_link_has_died_is_asked_for_anew(stack: GatewayStack, page: Page) -> None:
+async def test_an_expired_link_of_a_redirect_is_requested_again(stack: GatewayStack, page: Page) -> None:
     stack.valt.knobs.refuse_media = [403, 403]
     await page.context.set_extra_http_headers(stack.front("dora", "redirected"))
     await ready(page, f"{WATCH}?t=8")
@@ -127,17 +127,17 @@ async def test_while_valt_is_down_it_says_so_and_goes_on_at_the_same_place(tmp_p
 @pytest.mark.promise("watch-10")
 async def test_a_film_that_no_browser_plays_is_given_up_after_five_tries(stack: GatewayStack, page: Page) -> None:
     stack.valt.recording(SESSION).films[1].content = b"no film"
-    asked: list[str] = []
+    urls: list[str] = []
 
     def note(request: Request) -> None:
         if CAMERA_B in request.url and request.resource_type == "media":
-            asked.append(request.url)
+            urls.append(request.url)
 
     page.on("request", note)
     await page.clock.install()
     await page.goto(WATCH)
     while not await page.get_by_role("button", name="Try again").is_visible():
         await page.clock.run_for(1000)
-    assert len(set(asked)) == 5
+    assert len(set(urls)) == 5
     await page.clock.run_for(60_000)
-    assert len(set(asked)) == 5
+    assert len(set(urls)) == 5

@@ -71,24 +71,24 @@ class Pages:
         """The page for *error*: what is wrong and what to do next. A portal that embeds the watch page may show it.
         *subject* is who is signed in, *sign_in* the address at which one may."""
         texts = self._texts(request)["error"].get(error.page or error.code, {})
-        known = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail)}
-        known |= {"subject": subject, "sign_in": sign_in}
-        return self._page(request, "error.html", known, status=status, policy=self._policy + self._portals)
+        values = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail)}
+        values |= {"subject": subject, "sign_in": sign_in}
+        return self._page(request, "error.html", values, status=status, policy=self._policy + self._portals)
 
     def home(self, request: Request, identity: Identity | None) -> web.Response:
         """Who you are and since when."""
-        known = {
+        values = {
             "subject": identity and identity.subject,
             "since": timestamp(identity.issued_at) if identity and identity.issued_at else None,
             "session": identity and identity.session,
         }
-        return self._page(request, "home.html", known)
+        return self._page(request, "home.html", values)
 
     def sign_in(self, request: Request, providers: Sequence[str], rd: str) -> web.Response:
         """Leads on to a sign-in that ends at *rd*, by itself where there is one of *providers*, else as the person
         chooses, and takes along what the address says behind ``#``."""
-        known = {"providers": providers, "rd": rd if "#" in rd else f"{rd}#", "asset": self._assets.address}
-        return self._page(request, "sign_in.html", known, policy=_SCRIPTS + self._policy + "'none'")
+        values = {"providers": providers, "rd": rd if "#" in rd else f"{rd}#", "asset": self._assets.address}
+        return self._page(request, "sign_in.html", values, policy=_SCRIPTS + self._policy + "'none'")
 
     def sign_out(self, request: Request) -> web.Response:
         """One button."""
@@ -98,9 +98,9 @@ class Pages:
         """That it is done."""
         return self._page(request, "signed_out.html", {})
 
-    def reference(self, request: Request, told: Mapping[str, Any]) -> web.Response:
-        """What the public listener answers. What is *told* of it is in English; the page around it is not."""
-        return self._page(request, "reference.html", {"told": told, "docs": self._texts(request)["docs"]})
+    def reference(self, request: Request, contents: Mapping[str, Any]) -> web.Response:
+        """Returns the page of the API's description. *contents* are in English; the page around them is not."""
+        return self._page(request, "reference.html", {"contents": contents, "docs": self._texts(request)["docs"]})
 
     def recordings(self, request: Request, listed: Mapping[str, Any]) -> web.Response:
         """One page of the recordings that the person may see, with a box to search them."""
@@ -110,18 +110,18 @@ class Pages:
         """The watch page: every video of the recording that the person may see."""
         texts = self._languages["en"]["watch"] | self._texts(request).get("watch", {})
         asset, modules = self._assets.address, self._assets.modules()
-        known = {"recording": recording, "watch": texts, "modules": modules, "asset": asset}
+        values = {"recording": recording, "watch": texts, "modules": modules, "asset": asset}
         # A redirect is followed only where the policy lets it lead.
         media = " ".join(["'self'", *(self._media if recording["delivery"] == "redirect" else ())])
         policy = self._policy.replace("media-src 'self'", f"media-src {media}").replace("style-src", "style-src 'self'")
         policy = f"{_SCRIPTS}connect-src 'self'; {policy}{self._frame_ancestors}"
-        return self._page(request, "recording.html", known, policy=policy)
+        return self._page(request, "recording.html", values, policy=policy)
 
     def _page(
         self,
         request: Request,
         template: str,
-        known: Mapping[str, Any],
+        values: Mapping[str, Any],
         *,
         status: int = 200,
         policy: str = "",
@@ -129,7 +129,7 @@ class Pages:
         language = self._language(request)
         text = self._templates.get_template(template).render(
             self._constants,
-            **known,
+            **values,
             language=language,
             page=self._languages[language]["page"],
             embedded=is_embedded(request),

@@ -19,20 +19,20 @@ def pinned() -> dict[str, Version]:
     return {match[1]: Version(match[2]) for match in exact if match is not None}
 
 
-def asked() -> list[Requirement]:
+def direct_requirements() -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return [Requirement(line) for line in (*project["dependencies"], *project["optional-dependencies"]["test"])]
 
 
 def needed() -> set[str]:
     """What the project asks for, and what that asks for in turn, on this machine."""
-    waiting, seen = asked(), set[tuple[str, str]]()
+    waiting, seen = direct_requirements(), set[tuple[str, str]]()
     while waiting:
         requirement = waiting.pop()
         for extra in requirement.extras or {""}:
-            found = (canonicalize_name(requirement.name), extra)
-            if found not in seen:
-                seen.add(found)
+            package = (canonicalize_name(requirement.name), extra)
+            if package not in seen:
+                seen.add(package)
                 further = [Requirement(line) for line in distribution(requirement.name).requires or []]
                 waiting += [one for one in further if one.marker is None or one.marker.evaluate({"extra": extra})]
     return {name for name, _ in seen}
@@ -40,7 +40,7 @@ def needed() -> set[str]:
 
 def test_every_floor_is_below_the_version_that_is_installed() -> None:
     versions = pinned()
-    short = [str(one) for one in asked() if versions[canonicalize_name(one.name)] not in one.specifier]
+    short = [str(one) for one in direct_requirements() if versions[canonicalize_name(one.name)] not in one.specifier]
     assert short == []
 
 

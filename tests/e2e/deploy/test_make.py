@@ -14,20 +14,20 @@ def make(*arguments: str) -> str:
     return subprocess.run(["make", *arguments], cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
 
 
-def test_make_alone_says_what_can_be_made() -> None:
-    told = {line.split()[1] for line in make().splitlines()}
-    assert told >= {"demo", "test", "lint", "bench", "soak", "help"}
+def test_make_without_a_target_lists_the_targets() -> None:
+    targets = {line.split()[1] for line in make().splitlines()}
+    assert targets >= {"demo", "test", "lint", "bench", "soak", "help"}
 
 
 def test_make_soak_takes_its_minutes() -> None:
     assert make("--dry-run", "soak", "MINUTES=7").splitlines()[-1].endswith("-m tests.soak 7")
 
 
-def test_make_test_looks_for_programs_first_then_at_style_types_and_imports_then_runs_the_tests() -> None:
+def test_make_test_checks_programs_then_lints_then_runs_the_tests() -> None:
     plan = make("--dry-run", "test")
     steps = ["programs.sh", "ruff check", "ruff format --check", "mypy", "lint-imports", "pytest"]
-    found = [plan.rindex(step) for step in steps]
-    assert found == sorted(found)
+    positions = [plan.rindex(step) for step in steps]
+    assert positions == sorted(positions)
 
 
 def test_what_runs_elsewhere_is_what_runs_at_a_desk() -> None:
@@ -36,11 +36,11 @@ def test_what_runs_elsewhere_is_what_runs_at_a_desk() -> None:
     assert run.read_text().splitlines()[-1] == "exec make test"
 
 
-def test_a_machine_that_cannot_install_is_told_what_is_missing(tmp_path: Path) -> None:
+def test_missing_programs_are_named_where_none_can_be_installed(tmp_path: Path) -> None:
     for tool in ("sed", "sort", "grep", "tr"):
-        found = shutil.which(tool)
-        assert found is not None
-        (tmp_path / tool).symlink_to(found)
+        path = shutil.which(tool)
+        assert path is not None
+        (tmp_path / tool).symlink_to(path)
     done = subprocess.run(
         ["/bin/bash", str(PROGRAMS)], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )

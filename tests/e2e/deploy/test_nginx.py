@@ -132,9 +132,9 @@ async def listening(port: int, process: asyncio.subprocess.Process) -> None:
 async def test_nginx_accepts_the_configuration(tmp_path: Path, port: int) -> None:
     configuration(tmp_path, port, behind=9)
     process = await nginx(tmp_path, "-t")
-    _, said = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    assert b"warn" not in said
+    _, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert b"warn" not in errors
 
 
 async def test_what_a_client_says_about_itself_does_not_pass(front: Dispatcher, behind: Behind) -> None:
@@ -153,8 +153,8 @@ async def test_what_a_client_says_about_itself_does_not_pass(front: Dispatcher, 
     async with front.get("/recordings/a/videos/b?download", **forged) as response:
         assert await response.read() == b"first-rest"
     request = behind.heads[0]
-    told = {name: request.headers.get(name) for name in forged}
-    assert told == dict.fromkeys(forged) | {
+    received = {name: request.headers.get(name) for name in forged}
+    assert received == dict.fromkeys(forged) | {
         "X-Forwarded-For": "127.0.0.1",
         "X-Forwarded-Proto": "https",
         "Authorization": "Bearer genuine",

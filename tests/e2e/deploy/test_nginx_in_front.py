@@ -58,9 +58,9 @@ async def site(tmp_path: Path, port: int) -> AsyncIterator[Site]:
 
 
 def film(site: Site) -> bytes:
-    found = site.stack.valt.recording(SESSION).film(CAMERA_A)
-    assert found is not None
-    return found.content
+    film = site.stack.valt.recording(SESSION).film(CAMERA_A)
+    assert film is not None
+    return film.content
 
 
 async def test_a_person_follows_the_portals_link_and_watches_and_stands_in_the_audit(site: Site) -> None:
@@ -75,8 +75,8 @@ async def test_a_person_follows_the_portals_link_and_watches_and_stands_in_the_a
         assert answer.status == 200
         assert await answer.read() == film(site)
     await site.stack.ended()
-    told = [(line["event"], line["subject"], line["peer"], line["outcome"]) for line in site.stack.audit()]
-    assert told == [
+    lines = [(line["event"], line["subject"], line["peer"], line["outcome"]) for line in site.stack.audit()]
+    assert lines == [
         ("sign_in", "anna", VIEWER, None),
         ("open", "anna", VIEWER, None),
         ("close", "anna", VIEWER, "whole"),
@@ -117,7 +117,7 @@ async def test_a_body_that_is_cut_never_looks_whole(site: Site) -> None:
     assert [line["outcome"] for line in site.stack.audit() if line["event"] == "close"] == ["failed"]
 
 
-async def test_what_the_gateway_refuses_is_told_in_its_own_words(site: Site) -> None:
+async def test_refusals_reach_the_client_in_the_words_of_the_gateway(site: Site) -> None:
     async with site.get("/recordings/a%3Fb%23c/videos/1", **site.stack.bearer()) as answer:
         problem = await answer.json()
         assert (answer.status, problem["code"]) == (404, "video_invalid")

@@ -34,16 +34,16 @@ class Prometheus:
 
     async def ask(self, path: str, **query: str) -> Any:
         async with self.client.get(f"{self.url}/api/v1/{path}", params=query) as answer:
-            told = await answer.json()
-        assert told["status"] == "success", told
-        return told["data"]
+            body = await answer.json()
+        assert body["status"] == "success", body
+        return body["data"]
 
     async def value(self, query: str) -> float:
         """The one sample that *query* finds, once it finds one that is not zero."""
         async with asyncio.timeout(30):
             while True:
-                found = (await self.ask("query", query=query))["result"]
-                if found and (value := float(found[0]["value"][1])):
+                result = (await self.ask("query", query=query))["result"]
+                if result and (value := float(result[0]["value"][1])):
                     return value
                 await asyncio.sleep(0.05)
 
@@ -93,7 +93,7 @@ async def is_ready(prometheus: Prometheus) -> bool:
         return False
 
 
-async def test_every_promised_series_is_found_with_its_kind_and_its_labels(prometheus: Prometheus) -> None:
+async def test_every_documented_series_has_its_kind_and_labels(prometheus: Prometheus) -> None:
     assert await prometheus.value('up{job="valt-gateway"}') == 1
     described = await prometheus.ask("targets/metadata", match_target='{job="valt-gateway"}')
     kinds = {one["metric"].removeprefix(PREFIX): one["type"] for one in described if one["metric"].startswith(PREFIX)}
@@ -116,10 +116,10 @@ async def test_every_alert_is_evaluated_and_a_gateway_that_is_well_fires_none(pr
     async with asyncio.timeout(30):
         while any(rule["health"] == "unknown" for rule in await rules(prometheus)):
             await asyncio.sleep(0.05)
-    told = await rules(prometheus)
-    assert len(told) > 10
-    assert [rule for rule in told if rule["health"] != "ok"] == []
-    assert [rule["name"] for rule in told if rule["state"] == "firing"] == []
+    all_rules = await rules(prometheus)
+    assert len(all_rules) > 10
+    assert [rule for rule in all_rules if rule["health"] != "ok"] == []
+    assert [rule["name"] for rule in all_rules if rule["state"] == "firing"] == []
 
 
 async def rules(prometheus: Prometheus) -> list[Mapping[str, Any]]:
@@ -129,10 +129,10 @@ async def rules(prometheus: Prometheus) -> list[Mapping[str, Any]]:
 
 def labels_of(series: list[Mapping[str, str]]) -> dict[str, set[str]]:
     """Each series by its promised name, and the labels that are the gateway's own."""
-    found: dict[str, set[str]] = {}
+    labels_by_series: dict[str, set[str]] = {}
     for labels in series:
         name = labels["__name__"].removeprefix(PREFIX)
         if name not in PROMISED:
             name = name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
-        found.setdefault(name, set()).update(labels.keys() - {"__name__", "instance", "job", "le"})
-    return found
+        labels_by_series.setdefault(name, set()).update(labels.keys() - {"__name__", "instance", "job", "le"})
+    return labels_by_series

@@ -75,7 +75,7 @@ def test_the_container_runs_a_python_that_the_project_supports() -> None:
     assert (int(version[1]), int(version[2])) >= floor
 
 
-def test_the_container_is_not_root_and_is_asked_for_its_health() -> None:
+def test_the_container_is_not_root_and_has_a_health_check() -> None:
     last = dict(instructions())
     assert last["USER"].split(":")[0] not in {"root", "0"}
     command = json.loads(last["HEALTHCHECK"].partition("CMD")[2])

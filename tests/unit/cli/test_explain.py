@@ -56,7 +56,7 @@ async def explain(config: Path, *arguments: str) -> tuple[int | None, Any]:
 
 
 @pytest.mark.promise("rules-9")
-async def test_online_valt_is_asked_and_its_details_are_printed(config: Path) -> None:
+async def test_online_mode_prints_the_details_from_valt(config: Path) -> None:
     async with ValtSimulator() as valt:
         text = config.read_text().replace("https://valt.example.edu", valt.base_url)
         config.write_text(text.replace(PASSWORD, USERS["svc-reviewer"]).replace("Room 3*", "Room 1*"))

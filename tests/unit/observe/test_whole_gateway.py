@@ -29,14 +29,14 @@ async def test_audit_metrics_and_log_tell_the_same_of_one_stream(stack: GatewayS
     assert (opened["event"], closed["event"]) == ("open", "close")
     assert {opened["request_id"], closed["request_id"], access["request_id"]} == {request_id}
     for one in (closed, access):
-        told = [one[name] for name in ("subject", "rule", "status", "bytes", "outcome")]
-        assert told == ["anna", "supervisors", 206, 1000, "whole"]
+        values = [one[name] for name in ("subject", "rule", "status", "bytes", "outcome")]
+        assert values == ["anna", "supervisors", 206, 1000, "whole"]
     assert (opened["bytes"], opened["range"], opened["groups"]) == (None, "bytes=100-1099", ["supervisors"])
-    shown = await stack.metrics()
-    assert shown["valt_gateway_stream_bytes_total"] == 1000
-    assert shown['valt_gateway_deliveries_total{delivery="proxy",outcome="whole"}'] == 1
-    assert shown['valt_gateway_grants_total{outcome="allowed",rule="supervisors"}'] == 1
-    assert shown['valt_gateway_audit_events_total{event="close"}'] == 1
+    metrics = await stack.metrics()
+    assert metrics["valt_gateway_stream_bytes_total"] == 1000
+    assert metrics['valt_gateway_deliveries_total{delivery="proxy",outcome="whole"}'] == 1
+    assert metrics['valt_gateway_grants_total{outcome="allowed",rule="supervisors"}'] == 1
+    assert metrics['valt_gateway_audit_events_total{event="close"}'] == 1
 
 
 async def test_no_stream_is_opened_while_the_audit_cannot_be_written_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ async def test_no_stream_is_opened_while_the_audit_cannot_be_written_and_nothing
             assert answer.status == 200
             await answer.read()
         await stack.ended()
-        told = [(line["event"], line["subject"], line["code"]) for line in stack.audit()]
-        assert told == [("deny", "anna", "busy"), ("open", "ben", None), ("close", "ben", None)]
+        lines = [(line["event"], line["subject"], line["code"]) for line in stack.audit()]
+        assert lines == [("deny", "anna", "busy"), ("open", "ben", None), ("close", "ben", None)]
         assert "the audit cannot be written" in stack.log.getvalue()
 
 
@@ -80,20 +80,20 @@ secret_sha256 = "000000000000000000000000000000000000000000000000000000000000000
 """
 
 
-def told_by(shown: dict[str, float], provider: str) -> dict[str, float]:
+def outcomes_of(metrics: dict[str, float], provider: str) -> dict[str, float]:
     series = 'valt_gateway_identity_total{{outcome="{}",provider="{}"}}'
     return {
-        outcome: shown[name]
+        outcome: metrics[name]
         for outcome in ("accepted", "refused", "unavailable")
-        if (name := series.format(outcome, provider)) in shown
+        if (name := series.format(outcome, provider)) in metrics
     }
 
 
 async def test_whoever_may_tell_who_somebody_is_stands_at_zero_from_the_start(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more=MORE) as stack:
-        shown = await stack.metrics()
+        metrics = await stack.metrics()
     for provider in ("campus", "front", "portal", "campus-login", "session", "service_key"):
-        assert told_by(shown, provider) == {"accepted": 0, "refused": 0, "unavailable": 0}, provider
+        assert outcomes_of(metrics, provider) == {"accepted": 0, "refused": 0, "unavailable": 0}, provider
 
 
 async def test_sign_ins_are_counted_as_answers_of_their_provider(tmp_path: Path) -> None:
@@ -105,5 +105,5 @@ async def test_sign_ins_are_counted_as_answers_of_their_provider(tmp_path: Path)
         clock.pass_(31)
         async with stack.client.get(f"{stack.url}/oauth2/start") as answer:
             assert answer.status == 503
-        shown = await stack.metrics()
-    assert told_by(shown, "campus-login") == {"accepted": 1, "refused": 1, "unavailable": 1}
+        metrics = await stack.metrics()
+    assert outcomes_of(metrics, "campus-login") == {"accepted": 1, "refused": 1, "unavailable": 1}

@@ -19,10 +19,10 @@ CALLS = [("GET", DOWNLOAD), ("GET", RECORD), ("POST", "/api/v3/records"), ("GET"
 
 
 async def test_a_login_gives_a_token_of_32_hex_characters(valt: Caller) -> None:
-    said = await valt.login()
-    assert said.status == 200
-    assert re.fullmatch(r"[0-9a-f]{32}", said.body["data"]["access_token"])
-    assert said.body == {"data": {"access_token": valt.token}}
+    response = await valt.login()
+    assert response.status == 200
+    assert re.fullmatch(r"[0-9a-f]{32}", response.body["data"]["access_token"])
+    assert response.body == {"data": {"access_token": valt.token}}
 
 
 async def test_a_login_that_fails_says_so_in_a_string(valt: Caller) -> None:
@@ -35,23 +35,23 @@ async def test_a_login_that_fails_says_so_in_a_string(valt: Caller) -> None:
 @pytest.mark.parametrize("path", ["/api/v3/login", "/api/v3/records"])
 async def test_a_body_that_is_no_json_object_is_500(valt: Caller, path: str, body: bytes) -> None:
     await valt.login()
-    said = await valt.call("POST", path, data=body)
-    assert said == ApiResponse(500, {"error": {"code": 500, "message": "Internal Server Error"}})
+    response = await valt.call("POST", path, data=body)
+    assert response == ApiResponse(500, {"error": {"code": 500, "message": "Internal Server Error"}})
 
 
-@pytest.mark.parametrize("asked", [{"limit": "x"}, {"limit": None}, {"offset": [1]}])
-async def test_a_search_that_pages_by_no_number_is_500(valt: Caller, asked: dict[str, Any]) -> None:
+@pytest.mark.parametrize("search", [{"limit": "x"}, {"limit": None}, {"offset": [1]}])
+async def test_a_search_with_a_page_that_is_not_a_number_is_500(valt: Caller, search: dict[str, Any]) -> None:
     await valt.login()
-    said = await valt.call("POST", "/api/v3/records", json=asked)
-    assert said == ApiResponse(500, {"error": {"code": 500, "message": "Internal Server Error"}})
+    response = await valt.call("POST", "/api/v3/records", json=search)
+    assert response == ApiResponse(500, {"error": {"code": 500, "message": "Internal Server Error"}})
 
 
 @pytest.mark.parametrize("body", [{}, {"username": ["svc-reviewer"], "password": {}}, {"username": "svc-reviewer"}])
 async def test_a_login_without_a_name_and_a_password_in_text_fails_like_any_other(
     valt: Caller, body: dict[str, Any]
 ) -> None:
-    said = await valt.call("POST", "/api/v3/login", json=body)
-    assert said == ApiResponse(401, {"data": "Invalid username or password"})
+    response = await valt.call("POST", "/api/v3/login", json=body)
+    assert response == ApiResponse(401, {"data": "Invalid username or password"})
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
@@ -67,9 +67,9 @@ async def test_a_call_without_a_token_and_one_with_a_bad_token_are_refused_diffe
 @pytest.mark.parametrize("path", [f"{SESSION}/no-such-video", f"no-such-recording/{CAMERA_A}", f"{ACCENTS}/{CAMERA_A}"])
 async def test_a_download_of_what_is_not_there_is_a_problem_document(valt: Caller, path: str) -> None:
     await valt.login()
-    said = await valt.call("GET", f"/api/v3/records/download/{path}")
-    assert said.status == 404
-    assert said.body == {
+    response = await valt.call("GET", f"/api/v3/records/download/{path}")
+    assert response.status == 404
+    assert response.body == {
         "type": "https://tools.ietf.org/html/rfc2616#section-10",
         "title": "An error occurred",
         "status": 404,
@@ -103,9 +103,9 @@ async def test_a_link_is_built_as_in_the_vendors_sample(valt: Caller, clock: Man
     assert head == {"typ": "JWT", "alg": "PS512"}
     issued = int(clock.now())
     host = urlsplit(valt.valt.media_url).hostname
-    told = {"iat": issued, "nbf": issued, "exp": issued + 1800, "iss": host, "sub": host, "aud": host}
-    assert claims(link) == told
-    assert list(claims(link)) == list(told)
+    expected = {"iat": issued, "nbf": issued, "exp": issued + 1800, "iss": host, "sub": host, "aud": host}
+    assert claims(link) == expected
+    assert list(claims(link)) == list(expected)
 
 
 async def test_a_links_file_name_is_encoded_twice(valt: Caller) -> None:
@@ -160,7 +160,7 @@ async def test_valt_5_has_integers_for_ids(valt: Caller) -> None:
     assert await valt.link("614", "9101")
 
 
-async def test_a_recording_that_will_be_deleted_says_when_and_one_without_films_has_an_array_of_cameras(
+async def test_a_recording_has_its_deletion_date_and_without_films_a_camera_array(
     valt: Caller,
 ) -> None:
     await valt.login()
@@ -174,8 +174,8 @@ async def test_a_recording_that_will_be_deleted_says_when_and_one_without_films_
 
 async def test_a_search_lists_recordings_without_their_videos(valt: Caller) -> None:
     await valt.login()
-    said = await valt.call("POST", "/api/v3/records", json={})
-    rows = said.body["data"]["records"]
+    response = await valt.call("POST", "/api/v3/records", json={})
+    rows = response.body["data"]["records"]
     assert [row["id"] for row in rows] == [SESSION, *(one.recording for one in valt.valt.recordings[1:3]), 614]
     assert set(rows[0]) == {
         *("id", "name", "created", "author", "type", "duration", "room", "cameras", "sharing"),
@@ -184,7 +184,7 @@ async def test_a_search_lists_recordings_without_their_videos(valt: Caller) -> N
 
 @pytest.mark.promise("rules-25")
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("search", "names"),
     [
         ({"search": "session"}, ["Session 1451"]),
         ({"search": "nothing of the kind"}, []),
@@ -193,10 +193,10 @@ async def test_a_search_lists_recordings_without_their_videos(valt: Caller) -> N
         ({"offset": 9}, []),
     ],
 )
-async def test_a_search_finds_by_name_and_pages(valt: Caller, asked: dict[str, Any], found: list[str]) -> None:
+async def test_a_search_finds_by_name_and_pages(valt: Caller, search: dict[str, Any], names: list[str]) -> None:
     await valt.login()
-    said = await valt.call("POST", "/api/v3/records", json=asked)
-    assert [row["name"] for row in said.body["data"]["records"]] == found
+    response = await valt.call("POST", "/api/v3/records", json=search)
+    assert [row["name"] for row in response.body["data"]["records"]] == names
 
 
 @pytest.mark.promise("rules-25")
@@ -220,7 +220,7 @@ async def test_every_call_is_counted_by_what_it_is_and_can_be_waited_for(valt: C
     }
 
 
-async def test_both_servers_listen_where_they_are_told() -> None:
+async def test_both_servers_listen_on_the_configured_ports() -> None:
     async with caller() as first:
         api, media = urlsplit(first.valt.base_url).port, urlsplit(first.valt.media_url).port
     async with caller(api_port=api, media_port=media) as second:

@@ -21,9 +21,9 @@ BIG = bytes(range(256)) * 4096 * 64
 
 
 def film(valt: Caller, recording: str = SESSION, video: str = CAMERA_A) -> bytes:
-    found = valt.valt.recording(recording).film(video)
-    assert found is not None
-    return found.content
+    recorded_film = valt.valt.recording(recording).film(video)
+    assert recorded_film is not None
+    return recorded_film.content
 
 
 async def test_a_link_plays_for_half_an_hour_and_then_no_more(valt: Caller, clock: ManualClock) -> None:
@@ -59,35 +59,35 @@ async def test_each_camera_of_a_recording_has_its_own_file(valt: Caller) -> None
 
 
 async def test_a_whole_film_comes_with_its_length_type_and_validators(valt: Caller) -> None:
-    told = await valt.fetch(await valt.link())
-    assert (told.status, told.body) == (200, film(valt))
-    assert told.headers["Content-Length"] == str(len(told.body))
-    assert told.headers["Content-Type"] == "video/mp4"
-    assert told.headers["Accept-Ranges"] == "bytes"
-    assert re.fullmatch(r'"[0-9a-f]{24}"', told.headers["ETag"])
-    assert told.headers["Last-Modified"] == "Tue, 06 May 2025 15:20:00 GMT"
+    response = await valt.fetch(await valt.link())
+    assert (response.status, response.body) == (200, film(valt))
+    assert response.headers["Content-Length"] == str(len(response.body))
+    assert response.headers["Content-Type"] == "video/mp4"
+    assert response.headers["Accept-Ranges"] == "bytes"
+    assert re.fullmatch(r'"[0-9a-f]{24}"', response.headers["ETag"])
+    assert response.headers["Last-Modified"] == "Tue, 06 May 2025 15:20:00 GMT"
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
+    ("spec", "first", "last"),
     [("bytes=0-", 0, None), ("bytes=100-199", 100, 199), ("bytes=-500", -500, None), ("bytes=5-5, 999999999-", 5, 5)],
 )
-async def test_one_range_is_206_with_the_bytes_it_names(valt: Caller, asked: str, first: int, last: int | None) -> None:
+async def test_one_range_is_206_with_the_bytes_it_names(valt: Caller, spec: str, first: int, last: int | None) -> None:
     whole = film(valt)
-    told = await valt.fetch(await valt.link(), {"Range": asked})
+    response = await valt.fetch(await valt.link(), {"Range": spec})
     expected = whole[first : None if last is None else last + 1]
     start = first % len(whole)
-    assert (told.status, told.body) == (206, expected)
-    assert told.headers["Content-Range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"
+    assert (response.status, response.body) == (206, expected)
+    assert response.headers["Content-Range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"
 
 
 async def test_several_ranges_are_the_parts_of_a_multipart_body(valt: Caller) -> None:
     whole = film(valt)
-    told = await valt.fetch(await valt.link(), {"Range": "bytes=0-9, 500-599, -7"})
-    assert told.status == 206
-    assert "Content-Range" not in told.headers
-    head = f"Content-Type: {told.headers['Content-Type']}\r\n\r\n".encode()
-    parts = email.message_from_bytes(head + told.body).get_payload()
+    response = await valt.fetch(await valt.link(), {"Range": "bytes=0-9, 500-599, -7"})
+    assert response.status == 206
+    assert "Content-Range" not in response.headers
+    head = f"Content-Type: {response.headers['Content-Type']}\r\n\r\n".encode()
+    parts = email.message_from_bytes(head + response.body).get_payload()
     assert isinstance(parts, list)
     spans = [(0, 9), (500, 599), (len(whole) - 7, len(whole) - 1)]
     assert [_part(part) for part in parts] == [
@@ -103,9 +103,9 @@ def _part(part: "Message | str") -> tuple[str, bytes]:
 
 
 async def test_a_range_past_the_end_is_416_and_tells_the_length(valt: Caller) -> None:
-    told = await valt.fetch(await valt.link(), {"Range": "bytes=999999999-"})
-    assert (told.status, told.body) == (416, b"")
-    assert told.headers["Content-Range"] == f"bytes */{len(film(valt))}"
+    response = await valt.fetch(await valt.link(), {"Range": "bytes=999999999-"})
+    assert (response.status, response.body) == (416, b"")
+    assert response.headers["Content-Range"] == f"bytes */{len(film(valt))}"
 
 
 async def test_what_is_fresh_is_304_with_its_tag_and_what_changed_is_412(valt: Caller) -> None:
@@ -121,13 +121,13 @@ async def test_what_is_fresh_is_304_with_its_tag_and_what_changed_is_412(valt: C
 
 async def test_a_head_is_what_a_get_would_say_without_the_body(valt: Caller) -> None:
     link = await valt.link()
-    told, whole = await valt.fetch(link, method="HEAD"), await valt.fetch(link)
-    assert (told.status, told.body) == (200, b"")
-    assert dict(told.headers) == dict(whole.headers)
+    response, whole = await valt.fetch(link, method="HEAD"), await valt.fetch(link)
+    assert (response.status, response.body) == (200, b"")
+    assert dict(response.headers) == dict(whole.headers)
     assert (await valt.fetch(link, {"Range": "bytes=0-9"}, method="HEAD")).status == 200
 
 
-async def test_connections_are_kept_and_every_request_is_remembered(valt: Caller) -> None:
+async def test_connections_are_reused_and_requests_are_recorded(valt: Caller) -> None:
     link = await valt.link()
     await valt.fetch(link)
     await valt.fetch(link, {"Range": "bytes=0-9"})
@@ -141,9 +141,9 @@ async def test_connections_are_kept_and_every_request_is_remembered(valt: Caller
 async def test_a_request_remembered_shows_no_token(valt: Caller) -> None:
     link = await valt.link()
     await valt.fetch(link, {"Authorization": "Bearer planted"})
-    shown = repr(valt.valt.media_requests)
-    assert "planted" not in shown
-    assert link.rpartition("=")[2] not in shown
+    text = repr(valt.valt.media_requests)
+    assert "planted" not in text
+    assert link.rpartition("=")[2] not in text
 
 
 async def test_a_viewer_who_leaves_is_noticed_while_bytes_flow(valt: Caller) -> None:
@@ -184,16 +184,16 @@ async def test_both_servers_speak_https_where_a_certificate_is_given() -> None:
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     async with caller(ssl_context=server) as valt:
-        said = await valt.call("GET", "/api/v3/rooms/info", ssl=trusting)
-        assert said.status == 401
+        response = await valt.call("GET", "/api/v3/rooms/info", ssl=trusting)
+        assert response.status == 401
         async with valt.client.post(
             f"{valt.valt.base_url}/api/v3/login",
             json={"username": "svc-reviewer", "password": "reviewer-password"},
             ssl=trusting,
         ) as answer:
             valt.token = (await answer.json())["data"]["access_token"]
-        said = await valt.call("GET", f"/api/v3/records/download/{SESSION}/{CAMERA_A}", ssl=trusting)
-        link = said.body["url"]
+        response = await valt.call("GET", f"/api/v3/records/download/{SESSION}/{CAMERA_A}", ssl=trusting)
+        link = response.body["url"]
         assert link.startswith(f"{valt.valt.media_url}/distribution/")
         assert link.startswith("https://")
         async with valt.client.get(link, ssl=trusting) as answer:
@@ -201,7 +201,7 @@ async def test_both_servers_speak_https_where_a_certificate_is_given() -> None:
 
 
 @pytest.mark.parametrize("knob", ["gate", "delay"])
-async def test_it_stops_though_somebody_is_kept_waiting(knob: str) -> None:
+async def test_it_stops_while_a_client_is_waiting(knob: str) -> None:
     async with AsyncExitStack() as exits:
         async with caller() as valt:
             link = await valt.link()

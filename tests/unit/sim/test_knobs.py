@@ -41,7 +41,7 @@ async def read_until_it_breaks(valt: Caller, link: str) -> tuple[bytes, Exceptio
         return got, None
 
 
-async def test_a_links_life_is_as_told(valt: Caller, clock: ManualClock) -> None:
+async def test_link_life_sets_the_life_of_links(valt: Caller, clock: ManualClock) -> None:
     valt.valt.knobs.link_life = 60
     link = await valt.link()
     assert claims(link)["exp"] == claims(link)["iat"] + 60
@@ -88,9 +88,9 @@ async def test_a_token_may_be_bound_to_its_film(valt: Caller) -> None:
 async def test_the_link_may_lie_under_data(valt: Caller) -> None:
     await valt.login()
     valt.valt.knobs.url_under_data = True
-    said = await valt.call("GET", DOWNLOAD)
-    assert set(said.body) == {"data"}
-    assert (await valt.fetch(said.body["data"]["url"])).status == 200
+    response = await valt.call("GET", DOWNLOAD)
+    assert set(response.body) == {"data"}
+    assert (await valt.fetch(response.body["data"]["url"])).status == 200
 
 
 async def test_valts_clock_may_be_ahead_and_its_links_are_good_by_it(valt: Caller, clock: ManualClock) -> None:
@@ -102,7 +102,7 @@ async def test_valts_clock_may_be_ahead_and_its_links_are_good_by_it(valt: Calle
     assert (await valt.fetch(link)).status == 403
 
 
-async def test_an_api_token_lives_as_long_as_told(valt: Caller, clock: ManualClock) -> None:
+async def test_the_life_of_api_tokens_can_be_set(valt: Caller, clock: ManualClock) -> None:
     valt.valt.knobs.token_life = 100
     await valt.login()
     clock.pass_(99)
@@ -127,7 +127,7 @@ async def test_logins_may_be_refused_though_the_password_is_right(valt: Caller) 
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-async def test_the_next_calls_of_an_operation_fail_as_told_and_then_no_more(valt: Caller, operation: str) -> None:
+async def test_the_given_number_of_calls_fails_and_then_no_more(valt: Caller, operation: str) -> None:
     await valt.login()
     valt.valt.knobs.fail[operation] = [503, 400]
     url = URL(valt.valt.base_url + OPERATIONS[operation][1]).with_query(access_token=valt.token)
@@ -151,11 +151,11 @@ async def test_an_operation_may_answer_a_page_instead_of_json(valt: Caller, oper
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_an_operation_waits_for_its_gate(valt: Caller, operation: str) -> None:
     gate = valt.valt.knobs.gate[operation] = asyncio.Event()
-    asked = asyncio.ensure_future(valt.call(*OPERATIONS[operation], json={}))
+    waiting = asyncio.ensure_future(valt.call(*OPERATIONS[operation], json={}))
     await valt.valt.wait_for(lambda: valt.valt.calls[operation] == 1)
-    assert not asked.done()
+    assert not waiting.done()
     gate.set()
-    assert (await asked).status == 401
+    assert (await waiting).status == 401
 
 
 async def test_media_waits_for_its_gate_and_notices_who_leaves_meanwhile(valt: Caller) -> None:
@@ -178,7 +178,7 @@ async def test_an_operation_may_take_a_while(valt: Caller) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
-async def test_the_next_media_requests_are_refused_as_told(valt: Caller, status: int) -> None:
+async def test_the_next_media_requests_are_refused_with_the_given_status(valt: Caller, status: int) -> None:
     link = await valt.link()
     valt.valt.knobs.refuse_media = [status]
     assert [(await valt.fetch(link)).status for _ in range(2)] == [status, 200]
@@ -186,9 +186,7 @@ async def test_the_next_media_requests_are_refused_as_told(valt: Caller, status:
 
 @pytest.mark.parametrize("knob", ["reset_after", "end_after"])
 @pytest.mark.parametrize("at", [0, 1, 500_000])
-async def test_a_body_breaks_off_after_as_many_bytes_as_told_and_the_next_is_whole(
-    valt: Caller, knob: str, at: int
-) -> None:
+async def test_a_body_breaks_off_at_the_given_byte_and_the_next_is_whole(valt: Caller, knob: str, at: int) -> None:
     link = await big(valt)
     getattr(valt.valt.knobs, knob).append(at)
     got, error = await read_until_it_breaks(valt, link)
@@ -218,7 +216,7 @@ async def test_a_body_without_a_length_that_ends_early_has_no_last_chunk(valt: C
     assert (len(got), type(error)) == (300_000, aiohttp.ClientPayloadError)
 
 
-async def test_a_body_stands_still_where_it_is_told_until_it_is_let_go(valt: Caller) -> None:
+async def test_a_body_stalls_at_the_given_byte_until_it_is_released(valt: Caller) -> None:
     link = await big(valt)
     valt.valt.knobs.stall_after = [300_000]
     async with valt.client.get(URL(link, encoded=True)) as answer:
@@ -254,23 +252,23 @@ async def test_a_file_may_become_another_in_the_middle(valt: Caller) -> None:
 
 async def test_a_range_may_be_ignored(valt: Caller) -> None:
     valt.valt.knobs.ignore_range = True
-    told = await valt.fetch(await big(valt), {"Range": "bytes=5-9"})
-    assert (told.status, told.body) == (200, BIG)
+    response = await valt.fetch(await big(valt), {"Range": "bytes=5-9"})
+    assert (response.status, response.body) == (200, BIG)
 
 
 async def test_a_content_range_may_be_wrong(valt: Caller) -> None:
     valt.valt.knobs.wrong_content_range = True
-    told = await valt.fetch(await big(valt), {"Range": "bytes=5-9"})
-    assert (told.status, told.body) == (206, BIG[5:10])
-    assert told.headers["Content-Range"] == f"bytes 6-10/{len(BIG)}"
+    response = await valt.fetch(await big(valt), {"Range": "bytes=5-9"})
+    assert (response.status, response.body) == (206, BIG[5:10])
+    assert response.headers["Content-Range"] == f"bytes 6-10/{len(BIG)}"
 
 
 async def test_a_length_may_be_unknown(valt: Caller) -> None:
     valt.valt.knobs.chunked = True
     link = await big(valt)
-    told = await valt.fetch(link)
-    assert "Content-Length" not in told.headers
-    assert told.body == BIG
+    response = await valt.fetch(link)
+    assert "Content-Length" not in response.headers
+    assert response.body == BIG
     assert (await valt.fetch(link, {"Range": "bytes=5-9"})).body == BIG[5:10]
 
 
@@ -279,9 +277,9 @@ async def test_validators_may_be_weak_or_missing(valt: Caller) -> None:
     valt.valt.knobs.validators = "weak"
     assert (await valt.fetch(link)).headers["ETag"].startswith('W/"')
     valt.valt.knobs.validators = "none"
-    told = await valt.fetch(link)
-    assert "ETag" not in told.headers
-    assert "Last-Modified" not in told.headers
+    response = await valt.fetch(link)
+    assert "ETag" not in response.headers
+    assert "Last-Modified" not in response.headers
 
 
 async def test_more_may_follow_a_body_than_was_promised(valt: Caller) -> None:

@@ -34,11 +34,11 @@ async def probed(tmp_path: Path, content: bytes) -> Any:
 async def test_each_film_is_h264_that_browsers_play_and_as_long_as_its_recording_says(
     tmp_path: Path, recording: Recording, film: Film
 ) -> None:
-    told = await probed(tmp_path, film.content)
-    picture, sound = sorted(told["streams"], key=lambda stream: stream["codec_type"], reverse=True)
+    probe = await probed(tmp_path, film.content)
+    picture, sound = sorted(probe["streams"], key=lambda stream: stream["codec_type"], reverse=True)
     assert (picture["codec_name"], picture["pix_fmt"], picture["profile"]) == ("h264", "yuv420p", "Main")
     assert sound["codec_name"] == "aac"
-    assert float(told["format"]["duration"]) == pytest.approx(recording.duration, abs=0.1)
+    assert float(probe["format"]["duration"]) == pytest.approx(recording.duration, abs=0.1)
 
 
 @each_film
@@ -68,7 +68,7 @@ def test_the_films_differ_and_are_small() -> None:
     assert sum(len(film.content) for _, film in FILMS) < 1_500_000
 
 
-def test_a_catalogue_is_made_anew_each_time() -> None:
+def test_each_catalogue_is_a_new_one() -> None:
     one = demo_recordings()
     one[0].films[0].change()
     assert one[0].films[0].etag != demo_recordings()[0].films[0].etag

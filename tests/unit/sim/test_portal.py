@@ -55,18 +55,18 @@ async def desk(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Desk]:
 class Links(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.links: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if tag == "a" and name == "href" and value is not None]
+        self.links += [value for name, value in attrs if tag == "a" and name == "href" and value is not None]
 
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.name)
 async def test_a_page_links_every_person_every_recording_every_film_and_the_list(desk: Desk, person: Any) -> None:
     status, page = await desk.go(f"/?as={person.name}")
     assert status == 200
-    assert Links(page).found == [
+    assert Links(page).links == [
         *(f"/?as={one.name}" for one in PEOPLE),
         *(
             f"/open/{recording.recording}{video}?as={person.name}"
@@ -109,8 +109,8 @@ async def test_no_two_tickets_are_the_same(desk: Desk) -> None:
     "path", ["nothing", f"{SESSION}/nothing", f"{ACCENTS}/{CAMERA_A}", "..%2F..%2Fadmin", "a%0d%0aX-Planted:%201"]
 )
 async def test_what_it_does_not_list_it_does_not_open(desk: Desk, path: str) -> None:
-    status, said = await desk.go(f"/open/{path}?as=anna")
-    assert (status, said) == (404, "The portal lists no such recording.")
+    status, text = await desk.go(f"/open/{path}?as=anna")
+    assert (status, text) == (404, "The portal lists no such recording.")
 
 
 @pytest.mark.parametrize("path", ["/", "/open", f"/open/{SESSION}"])

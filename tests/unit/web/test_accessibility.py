@@ -75,12 +75,12 @@ async def opened(here: GatewayStack, chromium: Browser, name: str) -> Page:
 
 @pytest.mark.promise("sign-in-13")
 async def test_axe_finds_nothing_on_any_page(here: GatewayStack, chromium: Browser) -> None:
-    found = {}
+    violations_by_page = {}
     for name in PAGES:
         page = await opened(here, chromium, name)
-        found[name] = await violations_in_every_view(page)
+        violations_by_page[name] = await violations_in_every_view(page)
         await page.context.close()
-    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert {name: lines for name, lines in violations_by_page.items() if lines} == {}
 
 
 @pytest.mark.promise("sign-in-13")

@@ -12,7 +12,7 @@ from tests.unit.web.test_languages import LANGUAGES
 
 
 @pytest.mark.parametrize(
-    ("page", "last", "told"),
+    ("page", "last", "expected"),
     [
         (1, 0, []),
         (1, 1, [1]),
@@ -24,8 +24,8 @@ from tests.unit.web.test_languages import LANGUAGES
         (999_999, 2, [1, 2]),
     ],
 )
-def test_the_pages_offered_are_the_first_the_last_and_the_near_ones(page: int, last: int, told: list[Any]) -> None:
-    assert steps(page, last) == told
+def test_page_links_are_the_first_the_last_and_the_near_ones(page: int, last: int, expected: list[Any]) -> None:
+    assert steps(page, last) == expected
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "x", "1.5", "²", "٣", "9999999", " 2"])
@@ -46,7 +46,7 @@ def test_an_address_says_no_more_than_it_must() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [
         (0, "0 s"),
         (23.6, "24 s"),
@@ -57,20 +57,20 @@ def test_an_address_says_no_more_than_it_must() -> None:
         (90_000, "25 h"),
     ],
 )
-def test_a_span_is_said_in_two_units_at_most(seconds: float, said: str) -> None:
-    assert span(seconds).replace("\N{NO-BREAK SPACE}", " ") == said
+def test_a_duration_has_two_units_at_most(seconds: float, expected: str) -> None:
+    assert span(seconds).replace("\N{NO-BREAK SPACE}", " ") == expected
 
 
 @pytest.mark.parametrize(
-    ("language", "said"),
+    ("language", "expected"),
     [
         ("en", "6 March 2025, 15:18 UTC"),
         ("de", "6. März 2025, 15:18 UTC"),
         ("es", "6 de marzo de 2025, 15:18 UTC"),
     ],
 )
-def test_a_moment_is_said_in_each_language_and_names_its_zone(language: str, said: str) -> None:
-    assert moment("2025-03-06T15:18:00Z", LANGUAGES[language]["page"], UTC) == said
+def test_a_time_is_written_in_each_language_with_its_zone(language: str, expected: str) -> None:
+    assert moment("2025-03-06T15:18:00Z", LANGUAGES[language]["page"], UTC) == expected
     summer = timezone(timedelta(hours=2), "CEST")
     assert moment("2025-03-06T15:18:00Z", LANGUAGES[language]["page"], summer).endswith(" 17:18 CEST")
 

@@ -40,9 +40,7 @@ async def page(here: GatewayStack, name: str, **headers: str) -> tuple[str, dict
 
 @pytest.mark.promise("sign-in-13", "rules-24")
 @pytest.mark.parametrize("name", PAGES)
-async def test_a_page_runs_no_script_takes_only_its_own_style_and_is_kept_by_nobody(
-    here: GatewayStack, name: str
-) -> None:
+async def test_a_page_has_a_strict_policy_and_is_not_cached(here: GatewayStack, name: str) -> None:
     text, headers = await page(here, name)
     style = re.search(r"<style>(.*?)</style>", text, re.S)
     assert style is not None
@@ -83,7 +81,7 @@ async def test_an_error_page_has_a_button_that_leads_on(here: GatewayStack, name
     assert '<a class="button" href="/">Start page</a>' in text
 
 
-async def test_who_may_not_see_it_is_told_who_they_are_as_text_and_nothing_else(here: GatewayStack) -> None:
+async def test_a_refusal_names_the_signed_in_person_as_text_only(here: GatewayStack) -> None:
     who = here.front("<img src=x onerror=alert(1)>", "others")
     async with here.client.get(here.url + VIDEO_PATH, headers={**NAVIGATION, **who}) as answer:
         text = await answer.text()
@@ -92,13 +90,13 @@ async def test_who_may_not_see_it_is_told_who_they_are_as_text_and_nothing_else(
     assert "<img" not in text
 
 
-async def test_what_was_asked_for_is_never_repeated_on_a_page(here: GatewayStack) -> None:
+async def test_no_page_repeats_the_requested_path(here: GatewayStack) -> None:
     async with here.client.get(here.url + "/nowhere/canary?x=<b>canary</b>", headers=NAVIGATION) as answer:
         assert "canary" not in await answer.text()
 
 
 @pytest.mark.promise("sign-in-13")
-async def test_who_is_signed_in_is_told_since_when_in_their_own_language(here: GatewayStack) -> None:
+async def test_the_home_page_says_since_when_in_the_language_of_the_viewer(here: GatewayStack) -> None:
     address = f"{here.url}{VIDEO_PATH}?ticket={here.ticket()}"
     async with here.client.get(address, headers=NAVIGATION, allow_redirects=False) as answer:
         cookie = answer.headers["Set-Cookie"].partition(";")[0]
