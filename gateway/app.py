@@ -210,7 +210,7 @@ def _wire(
         ),
         assets=assets,
         errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path),
-        request_validator=RequestValidator(identity.header_names),
+        request_validator=RequestValidator(identity.header_names, settings.server.public_url),
         forwarded=TrustedProxies(settings.server.trusted_proxies),
         cors=Cors(settings.server.cors_origins),
     )

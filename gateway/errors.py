@@ -38,6 +38,20 @@ class HeadersTooLargeError(GatewayError):
     detail = "The request's headers are too large."
 
 
+class RequestTimeoutError(GatewayError):
+    """The head or the body of the request did not arrive within ``limits.request_timeout``."""
+
+    code = "request_timeout"
+    detail = "The request did not arrive in time."
+
+
+class MisdirectedRequestError(GatewayError):
+    """The request is for an authority that this listener does not serve (RFC 9110, section 15.5.20)."""
+
+    code = "misdirected_request"
+    detail = "The request is for another server."
+
+
 class MethodNotAllowedError(GatewayError):
     """The address exists and does not support the method."""
 

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, TextIO
 
 from gateway.app import VERSION, App, build_app, store_of
@@ -20,6 +19,7 @@ from gateway.delivery.revocation import Revocation
 from gateway.delivery.streams import Streams
 from gateway.events import ConfigReloaded, LogEvent
 from gateway.identity_factory import identity_still_valid
+from gateway.listeners import admin_listener, allowed_connections, certificate_of, public_listener
 from gateway.observe.audit import AuditFile
 from gateway.observe.library_logs import redirect_library_logs
 from gateway.observe.logs import LogObserver
@@ -30,7 +30,8 @@ from gateway.rate_limit import RateLimiter
 from gateway.settings.model import Settings, keys_needing_restart
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import Readiness, admin
-from gateway.web.http_server import HttpServer, Listener, has_c_parser, parser_errors
+from gateway.web.http_server import has_c_parser
+from gateway.web.listener import Listener
 from gateway.web.routes import ROUTES
 
 _CLOSE_TIMEOUT = 2.0
@@ -88,8 +89,10 @@ class Gateway:
         app = self._app = build_app(self.settings, self._context)
         self._prepare_metrics(app)
         self.metrics.watch_streams(lambda: len(self.streams))
-        self._dispatcher = Dispatcher(app.handlers, self.clock, self.observer)
+        tls = certificate_of(self.settings) is not None
+        self._dispatcher = Dispatcher(app.handlers, self.clock, self.observer, tls=tls)
         self._listeners = self._create_listeners(self._dispatcher)
+        self.metrics.watch_connections(lambda: self._listeners[0].connections)
         for listener in self._listeners:
             await listener.start()
         self.logs.start()
@@ -169,17 +172,12 @@ class Gateway:
 
     def _create_listeners(self, dispatcher: Dispatcher) -> list[Listener]:
         """Returns the public and the admin listener."""
-        public = HttpServer(
-            dispatcher.handle, parser_errors(self.clock, self.observer), request_factory=dispatcher.create_request
-        )
         version = {"version": VERSION, "python": platform.python_version()}
-        internal = HttpServer(
-            admin(self.readiness, self.metrics.render, version),
-            parser_errors(self.clock, Observers()),  # requests to the admin listener are not counted
-        )
+        hosts, token = self.settings.admin.hosts, self.settings.admin.token
+        handler = admin(self.readiness, self.metrics.render, version, hosts, token)
         return [
-            Listener(public, self.settings.server.listen, _certificate(self.settings)),
-            Listener(internal, self.settings.admin.listen),
+            public_listener(self.settings, dispatcher, self.clock, self.observer),
+            admin_listener(self.settings, handler, self.clock, Observers(self.logs)),
         ]
 
     def _prepare_metrics(self, app: App) -> None:
@@ -196,7 +194,7 @@ class Gateway:
             self.observer.on_event(LogEvent("error", f"the configuration cannot be applied: {type(error).__name__}"))
             return None
         try:
-            self._listeners[0].reload_certificate(_certificate(settings))
+            self._listeners[0].reload_certificate(certificate_of(settings))
         except OSError as error:
             self.observer.on_event(LogEvent("error", f"the certificate cannot be read: {type(error).__name__}"))
             await app.close()
@@ -223,6 +221,7 @@ class Gateway:
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.set_limit(limits.requests_per_minute)
+        self._listeners[0].set_limits(allowed_connections(settings, self.observer), limits.request_timeout)
         self.app.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
 
     async def _revoke_by_new_rules(self, old: App, new: App) -> None:
@@ -246,8 +245,3 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-
-
-def _certificate(settings: Settings) -> tuple[Path, Path] | None:
-    certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
-    return None if certificate is None or key is None else (certificate, key)

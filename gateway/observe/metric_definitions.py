@@ -106,6 +106,7 @@ class MetricDefinitions:
         self.deliveries.prepare(Delivery, Outcome)
         self.streams_active = self._gauge("streams_active", "Streams that are running", "livesum", "delivery")
         self.streams_active.prepare(Delivery)
+        self.connections_active = self._gauge("connections_active", "Connections to the public listener", "livesum")
         self.stream_bytes = self._counter("stream_bytes_total", "Bytes of media sent to clients")
         self.stream_first_byte_seconds = self._histogram(
             "stream_first_byte_seconds", "Time from request to first byte of media in seconds", _STEP_SECONDS

@@ -37,6 +37,7 @@ class Metrics:
         self._registry = CollectorRegistry() if registry is None else registry
         self._metrics = metrics = MetricDefinitions(self._registry, version, commit)
         self._active_streams: Callable[[], int] = int
+        self._active_connections: Callable[[], int] = int
         self._breaker: tuple[str, Callable[[], float]] | None = None
         self._records: list[RequestRecord] = []
         self._counters: dict[type[events.Event], Children[Counter]] = {
@@ -78,6 +79,10 @@ class Metrics:
         """Take the number of running proxied streams from *count* at the end of each batch."""
         self._active_streams = count
 
+    def watch_connections(self, count: Callable[[], int]) -> None:
+        """Take the number of connections to the public listener from *count* at the end of each batch."""
+        self._active_connections = count
+
     def watch_breaker(self, server: str, state: Callable[[], float]) -> None:
         """Take the circuit breaker's state from *state* at the end of each batch, in place of an earlier server's."""
         if self._breaker is not None and self._breaker[0] != server:
@@ -114,6 +119,7 @@ class Metrics:
         records, self._records = self._records, []
         self._count_records(records)
         metrics.streams_active["proxy",].set(self._active_streams())
+        metrics.connections_active[()].set(self._active_connections())
         if self._breaker is not None:
             server, state = self._breaker
             metrics.breaker_state[server,].set(state())

@@ -42,6 +42,8 @@ class ServerSettings(Table):
 
 class AdminSettings(Table):
     listen: Listen = Field("127.0.0.1:9464", description="address of metrics, health and readiness; never public")
+    hosts: tuple[Text, ...] = Field((), description="names that Host may have, besides localhost and any IP address")
+    token: SecretText | None = Field(None, description="bearer token for all but `/healthz` and `/readyz`")
 
 
 class AccountSettings(Table):
@@ -86,6 +88,10 @@ class LimitsSettings(Table):
         200, description="requests waiting for VALT's API at once; one person may have half"
     )
     requests_per_minute: Count = Field(0, description="requests of a person; 0 is no limit")
+    connections: PositiveCount = Field(
+        20_000, description="connections to the public listener at once, at most half of the descriptors"
+    )
+    request_timeout: Duration = duration_field("30s", "time in which a request's head and body must have arrived")
 
 
 class SessionSettings(Table):

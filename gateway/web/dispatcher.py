@@ -20,6 +20,8 @@ from gateway.web.request import Request, new_request_id
 from gateway.web.routes import Handlers, match
 
 _MAX_BODY = 16 * 1024
+_HSTS = "max-age=31536000"
+"""A year (RFC 6797). Other names below the same domain are not ours to decide about."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -27,11 +29,12 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Dispatcher:
     """Calls *handlers* until `replace_handlers`: a reload changes them while connections and streams go on.
 
-    While *draining* is True every response ends its connection.
+    While *draining* is True every response ends its connection. With *tls* browsers are told to use https alone.
     """
 
-    def __init__(self, handlers: Handlers, clock: Clock, observer: Observer) -> None:
+    def __init__(self, handlers: Handlers, clock: Clock, observer: Observer, *, tls: bool = False) -> None:
         self.draining = False
+        self._tls = tls
         self._active = _ActiveHandlers(handlers)
         self._clock = clock.monotonic
         self._observer = observer
@@ -39,7 +42,9 @@ class Dispatcher:
 
     def create_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
         """Returns the request of a connection; the request factory of `HttpServer`."""
-        return Request(message, payload, protocol, writer, task, self._event_loop, client_max_size=_MAX_BODY)
+        request = Request(message, payload, protocol, writer, task, self._event_loop, client_max_size=_MAX_BODY)
+        request.deadline = protocol.deadline
+        return request
 
     def replace_handlers(self, handlers: Handlers) -> Callable[[], Awaitable[None]]:
         """Uses *handlers* from now on. The result waits until the requests in the previous ones have ended."""
@@ -78,10 +83,12 @@ class Dispatcher:
         headers = response.headers
         headers["X-Request-ID"] = request.record.request_id
         headers["Server"] = "valt-gateway"
+        if self._tls:
+            headers["Strict-Transport-Security"] = _HSTS
         if request.set_cookie is not None:
             headers.add("Set-Cookie", request.set_cookie)
         self._active.handlers.cors.add_headers(request, response)
-        if self.draining:
+        if self.draining or not request.is_complete:
             response.force_close()
 
     def _new_record(self, request: Request, handlers: Handlers) -> RequestRecord:

@@ -27,7 +27,9 @@ STATUS: dict[type[GatewayError], int] = {
     errors.InvalidVideoError: 404,
     errors.VideoNotFoundError: 404,
     errors.MethodNotAllowedError: 405,
+    errors.RequestTimeoutError: 408,
     errors.RecordingExpiredError: 410,
+    errors.MisdirectedRequestError: 421,
     errors.TooManyRequestsError: 429,
     errors.HeadersTooLargeError: 431,
     errors.ValtError: 502,
@@ -75,7 +77,7 @@ class ErrorRenderer:
         if isinstance(error, errors.MethodNotAllowedError) and error.allowed:
             response.headers["Allow"] = ", ".join(error.allowed)  # RFC 9110, section 15.5.6
         set_retry_after(response, error.retry_after)
-        if status in (400, 405, 431):
+        if status in (400, 405, 408, 421, 431):
             response.force_close()
         return response
 

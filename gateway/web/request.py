@@ -1,10 +1,12 @@
 """A request as the handlers see it: aiohttp's, with what the dispatcher adds to it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from random import getrandbits
 
 from aiohttp import web
 
+from gateway.errors import RequestTimeoutError
 from gateway.request_record import RequestRecord
 
 
@@ -16,6 +18,8 @@ class Request(web.BaseRequest):
     """The parameters of its route, percent-decoded."""
     peer: str | None
     """The address at the other end of the socket, never a forwarded one; None on a unix socket."""
+    deadline: float | None = None
+    """By when the body must have arrived, in seconds of the event loop's clock."""
     set_cookie: str | None = None
     """The Set-Cookie header of its response, for a session that is due for a newer cookie."""
     common_headers: "Callable[[Request, web.StreamResponse], None]"
@@ -24,6 +28,25 @@ class Request(web.BaseRequest):
     @property
     def has_query(self) -> bool:
         return "?" in self.raw_path
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the connection may go on after the response.
+
+        False for a body that has not been read to its end, for chunked ones (after which the end of the next head is
+        not looked for), CONNECT and Upgrade: what follows could be taken for another request.
+        """
+        if not self.body_exists and self.method != "CONNECT":
+            return "Upgrade" not in self.headers
+        return self.method != "CONNECT" and self.content.at_eof() and "Transfer-Encoding" not in self.headers
+
+    async def read_body(self) -> bytes:
+        """Returns the body. Raises RequestTimeoutError if it has not arrived by the request's deadline."""
+        try:
+            async with asyncio.timeout_at(self.deadline):
+                return await self.read()
+        except TimeoutError:
+            raise RequestTimeoutError("the body did not arrive in time") from None
 
     def add_response_headers(self, response: web.StreamResponse) -> None:
         """Adds what every response carries; for a *response* that is prepared before the handler returns."""

@@ -1,13 +1,16 @@
 """Rejects, before authentication, requests that two HTTP parsers could read differently. Pure."""
 
+import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from aiohttp import HttpVersion10, HttpVersion11
 from multidict import istr
 
-from gateway.errors import BadRequestError
+from gateway.errors import BadRequestError, MisdirectedRequestError
 from gateway.web.request import Request
 
+_ABSOLUTE = re.compile(r"https?://[^/?]", re.IGNORECASE)
 _SINGLE_HEADERS = ("Authorization", "Range", "If-Range", "Host", "Content-Length", "Transfer-Encoding")
 SINGLE_PARAMETERS = (
     "ticket",
@@ -26,21 +29,25 @@ SINGLE_PARAMETERS = (
 
 
 class RequestValidator:
-    """*identity_headers* are the headers that identity providers read; none may be repeated."""
+    """*identity_headers* are the headers that identity providers read; none may be repeated.
 
-    def __init__(self, identity_headers: Iterable[str]) -> None:
+    *public_url* is the only address for which a request target in absolute form is accepted.
+    """
+
+    def __init__(self, identity_headers: Iterable[str], public_url: str) -> None:
+        self._origin = origin_of(public_url)
         self._single_headers = tuple(map(istr, dict.fromkeys([*_SINGLE_HEADERS, *identity_headers])))
 
     def check(self, request: Request) -> None:
-        """Raises BadRequestError unless *request* is unambiguous HTTP/1.0 or 1.1 in origin form.
+        """Raises BadRequestError unless *request* is unambiguous HTTP/1.0 or 1.1 (RFC 9112, sections 3.2, 5 and 6).
 
-        RFC 9112, sections 3.2.1, 5 and 6.
+        Raises MisdirectedRequestError if its target names another authority than ours.
         """
         if request.version not in (HttpVersion11, HttpVersion10):
             raise BadRequestError("the HTTP version is not 1.0 or 1.1")
         target = request.raw_path
-        if not target.startswith("/") or target.startswith("//"):
-            raise BadRequestError("the request target is not in origin form")
+        if not target.startswith("/") or target.startswith("//") or "#" in target:
+            self._check_absolute(target)
         headers = request.headers
         for name in self._single_headers:
             if name in headers and len(headers.getall(name)) > 1:
@@ -51,3 +58,25 @@ class RequestValidator:
         query = request.query if request.has_query else None
         if query and any(len(query.getall(name, ())) > 1 for name in SINGLE_PARAMETERS):
             raise BadRequestError("a query parameter is repeated")
+
+    def _check_absolute(self, target: str) -> None:
+        """Raises an error unless *target* is in absolute form (RFC 9112, section 3.2.2) and its authority is ours."""
+        if "#" in target or _ABSOLUTE.match(target) is None:
+            raise BadRequestError("the request target is neither in origin nor in absolute form")
+        if origin_of(target) != self._origin:
+            raise MisdirectedRequestError("the authority of the request target is not public_url's")
+
+
+def origin_of(url: str) -> tuple[str, int | None] | None:
+    """Returns host and port of an http or https *url*; None if it has none that can be read.
+
+    The scheme is left out: a proxy in front may speak https where the gateway speaks http.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.hostname is None or "@" in parts.netloc:
+        return None
+    return parts.hostname, None if port in (80, 443) else port

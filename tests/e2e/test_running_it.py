@@ -217,7 +217,7 @@ async def test_settings_that_cannot_be_applied_change_nothing(stack: GatewayStac
         ("server.listen", '[server]\nlisten = "127.0.0.1:0"', '[server]\nlisten = "127.0.0.1:1"'),
         ("admin.listen", '[admin]\nlisten = "127.0.0.1:0"', '[admin]\nlisten = "127.0.0.1:1"'),
         ("server.tls_cert_file", "[server]\n", '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'),
-        ("state.dir", "[audit]\n", '[state]\ndir = "state"\n[audit]\n'),
+        ("state.dir", 'dir = "state"', 'dir = "other"'),
         ("audit.file", '"audit.jsonl"', '"other.jsonl"'),
         ("log.level", 'level = "debug"', 'level = "info"'),
         ("log.format", 'level = "debug"', 'level = "debug"\nformat = "console"'),
@@ -372,10 +372,10 @@ async def test_no_connection_is_accepted_after_the_shutdown_delay(tmp_path: Path
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
-        ("GET /healthz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", 200),
-        ("GET /nothing HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", 404),
-        ("GET /healthz HTTP/1.1\r\nHost: admin\r\nAuthorization Bearer marked-secret\r\n\r\n", 400),
-        ("GET /healthz?marked-secret" + "x" * 9000 + " HTTP/1.1\r\nHost: admin\r\n\r\n", 431),
+        ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 200),
+        ("GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
+        ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nAuthorization Bearer marked-secret\r\n\r\n", 400),
+        ("GET /healthz?marked-secret" + "x" * 9000 + " HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
     ],
 )
 async def test_the_admin_listener_names_no_software_and_repeats_nothing(

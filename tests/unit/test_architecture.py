@@ -36,6 +36,7 @@ MAY_REVEAL_SECRETS = {
     "gateway/settings/identity.py",
     "gateway/settings/secrets.py",
     "gateway/valt/client.py",
+    "gateway/web/handlers/admin.py",
     "gateway/web/handlers/recordings.py",
     "gateway/app.py",
     "gateway/web/handlers/valt_api.py",

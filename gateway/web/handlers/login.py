@@ -143,7 +143,7 @@ class SignInHandlers:
         """POST /oauth2/backchannel_logout, from the provider (OpenID Connect Back-Channel Logout 1.0, 2.5 and 2.8)."""
         if self._sign_in is None:
             raise NotFoundError
-        form = parse_qs((await request.read()).decode("ascii", "replace"))
+        form = parse_qs((await request.read_body()).decode("ascii", "replace"))
         tokens = form.get("logout_token", [])
         if len(tokens) != 1:
             raise BadRequestError("the form has no logout token, or more than one")

@@ -162,7 +162,7 @@ class ValtApiHandlers:
 async def _read_body(request: Request) -> Mapping[str, Any]:
     """Returns the JSON object in the body; an empty body is an empty object. Raises BadRequestError."""
     try:
-        body = json.loads(await request.read() or b"{}")
+        body = json.loads(await request.read_body() or b"{}")
     except (ValueError, RecursionError, web.HTTPRequestEntityTooLarge):
         body = None
     if not isinstance(body, dict):

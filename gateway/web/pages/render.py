@@ -143,6 +143,7 @@ class Pages:
                 "Cache-Control": "no-store",
                 "Content-Language": language,
                 "Content-Security-Policy": policy or self._policy + "'none'",
+                "Cross-Origin-Opener-Policy": "same-origin",
                 "Referrer-Policy": "no-referrer",
                 "X-Content-Type-Options": "nosniff",
                 "Vary": "Accept, Accept-Language, Sec-Fetch-Mode",

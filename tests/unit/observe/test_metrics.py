@@ -32,6 +32,7 @@ PROMISED = {
     "link_remaining_seconds": ("histogram", set()),
     "deliveries_total": ("counter", {"delivery", "outcome"}),
     "streams_active": ("gauge", {"delivery"}),
+    "connections_active": ("gauge", set()),
     "stream_bytes_total": ("counter", set()),
     "stream_first_byte_seconds": ("histogram", set()),
     "stream_resumes_total": ("counter", {"reason", "outcome"}),

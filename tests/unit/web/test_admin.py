@@ -1,52 +1,66 @@
-"""The admin listener: health, readiness, metrics, version, and nothing else."""
+"""Who may read the admin listener: which Host a request may have, and which paths need the token."""
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient
-from pytest_aiohttp.plugin import AiohttpClient, AiohttpRawServer
 
+from gateway.model import Secret
 from gateway.web.handlers.admin import Readiness, admin
+from gateway.web.http_server import HttpServer
+from tests.support.client import Response, connect
+from tests.support.listener import listening
 
-Client = TestClient[web.BaseRequest, None]
-
-
-@pytest.fixture
-def readiness() -> Readiness:
-    return Readiness(lambda: {"valt": "up"})
+TOKEN = "correct-horse-battery-staple"
 
 
-@pytest.fixture
-async def client(readiness: Readiness, aiohttp_raw_server: AiohttpRawServer, aiohttp_client: AiohttpClient) -> Client:
-    handler = admin(readiness, lambda: (b"a_metric 1\n", "text/plain"), {"version": "1.2.3"})
-    return await aiohttp_client(await aiohttp_raw_server(handler))
+async def get(path: str = "/metrics", host: str = "localhost", *headers: str) -> Response:
+    handler = admin(Readiness(dict), lambda: (b"metrics", "text/plain"), {}, ("metrics.example.edu",), Secret(TOKEN))
+    server = HttpServer(handler, lambda _exc: web.Response(status=400))
+    async with listening(server) as listener, connect(listener.address) as client:
+        await client.send("\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode())
+        return await client.read_response()
 
 
-async def test_readiness_follows_the_gateway_and_health_does_not(client: Client, readiness: Readiness) -> None:
-    statuses = []
-    for readiness.ready in (False, True, False):
-        statuses.append(((await client.get("/readyz")).status, (await client.get("/healthz")).status))
-    assert statuses == [(503, 200), (200, 200), (503, 200)]
+@pytest.mark.promise("security-S17")
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:9464", 200),
+        ("127.0.0.1:9464", 200),
+        ("10.0.0.7", 200),
+        ("[::1]:9464", 200),
+        ("[::1]", 200),
+        ("metrics.example.edu:9464", 200),
+        ("attacker.example", 421),
+        ("attacker.example:9464", 421),
+        ("localhost.attacker.example", 421),
+        ("127.0.0.1.attacker.example", 421),
+        ("[attacker.example]", 421),
+        ("", 421),
+    ],
+)
+async def test_a_host_that_another_site_can_have_is_misdirected(host: str, status: int) -> None:
+    response = await get("/metrics", host, f"Authorization: Bearer {TOKEN}")
+    assert response.status == status
+    assert (response.body == b"metrics") == (status == 200)
 
 
-async def test_verbose_readiness_lists_the_dependencies(client: Client, readiness: Readiness) -> None:
-    readiness.ready = True
-    response = await client.get("/readyz?verbose")
-    assert await response.json() == {"ready": True, "valt": "up"}
-
-
-async def test_metrics_are_served_with_their_own_content_type(client: Client) -> None:
-    response = await client.get("/metrics")
-    assert response.headers["Content-Type"] == "text/plain"
-    assert await response.read() == b"a_metric 1\n"
-
-
-@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/version"])
-async def test_only_get_and_head_are_allowed(client: Client, path: str) -> None:
-    response = await client.post(path)
-    assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD")
-    assert (await client.head(path)).status in (200, 503)
-
-
-async def test_any_other_path_is_not_found_and_names_no_software(client: Client) -> None:
-    response = await client.get("/recordings")
-    assert (response.status, response.headers["Server"]) == (404, "valt-gateway")
+@pytest.mark.promise("security-S17")
+@pytest.mark.parametrize(
+    ("path", "offered", "status"),
+    [
+        ("/metrics", f"Bearer {TOKEN}", 200),
+        ("/metrics", "", 401),
+        ("/metrics", "Bearer wrong", 401),
+        ("/metrics", f"Basic {TOKEN}", 401),
+        ("/version", "", 401),
+        ("/nothing", "", 401),
+        ("/healthz", "", 200),
+        ("/readyz", "", 503),
+        ("/readyz?verbose", "", 401),
+    ],
+)
+async def test_with_a_token_only_health_and_readiness_are_open(path: str, offered: str, status: int) -> None:
+    response = await get(path, "localhost", *([f"Authorization: {offered}"] if offered else []))
+    assert response.status == status
+    assert TOKEN.encode() not in response.body

@@ -8,8 +8,9 @@ from typing import cast
 import pytest
 from aiohttp import web
 
-from gateway.web.http_server import KEEPALIVE_TIMEOUT, Handler, HttpServer, Listener
+from gateway.web.http_server import KEEPALIVE_TIMEOUT, Handler, HttpServer
 from tests.support.client import connect
+from tests.support.listener import listening
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 SHORT_KEEPALIVE = 0.05
@@ -24,12 +25,8 @@ async def see_other(_request: web.BaseRequest) -> web.Response:
 async def running_server(handler: Handler, keepalive_timeout: float = KEEPALIVE_TIMEOUT) -> AsyncIterator[str]:
     """A server of *handler* on loopback: its URL."""
     server = HttpServer(handler, lambda _exc: web.Response(status=400), keepalive_timeout=keepalive_timeout)
-    listener = Listener(server, "127.0.0.1:0")
-    await listener.start()
-    try:
+    async with listening(server) as listener:
         yield listener.address
-    finally:
-        await listener.close()
 
 
 async def exchange(url: str, request: bytes = REQUEST) -> bytes:
@@ -90,11 +87,3 @@ async def test_a_slow_request_delays_no_other_connection() -> None:
         assert (await exchange(url, closing)).startswith(b"HTTP/1.1 303 ")
         released.set()
         assert (await slow).startswith(b"HTTP/1.1 303 ")
-
-
-async def test_an_address_in_use_is_reported_with_the_address() -> None:
-    async with running_server(see_other) as url:
-        address = url.removeprefix("http://")
-        server = HttpServer(see_other, lambda _exc: web.Response(status=400))
-        with pytest.raises(OSError, match=address.partition(":")[2]):
-            await Listener(server, address).start()

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.support.client import connect
-from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack
+from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
 
 MARK = "c4n4ry-value"
 
@@ -89,12 +90,30 @@ async def test_a_repeated_security_header_is_a_bad_request(stack: GatewayStack, 
 
 
 @pytest.mark.parametrize(
-    "target", [f"http://evil.test{VIDEO_PATH}", f"//evil.test{VIDEO_PATH}", f"http://u:p@evil.test{VIDEO_PATH}"]
+    ("target", "expected"),
+    [
+        (f"http://evil.test{VIDEO_PATH}", 421),
+        (f"http://localhost:8081{VIDEO_PATH}", 421),
+        (f"http://localhost:8080@evil.test{VIDEO_PATH}", 421),
+        (f"http://u:p@evil.test{VIDEO_PATH}", 421),
+        (f"http://localhost:port{VIDEO_PATH}", 400),
+        (f"//evil.test{VIDEO_PATH}", 400),
+        (f"ftp://localhost:8080{VIDEO_PATH}", 400),
+        (f"{VIDEO_PATH}#t=90", 400),
+        ("http:///robots.txt", 400),
+        ("*", 400),
+    ],
 )
-async def test_a_request_target_must_be_in_origin_form(stack: GatewayStack, target: str) -> None:
+async def test_a_target_for_another_authority_is_not_answered(stack: GatewayStack, target: str, expected: int) -> None:
     status, _, body = await exchange(stack, *get(authorization(stack), path=target))
-    assert status in (400, 404)
+    assert status == expected
     assert b"evil" not in body
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8080", "HTTP://LOCALHOST:8080", "https://localhost:8080"])
+async def test_a_target_in_absolute_form_is_answered_for_our_own_authority(stack: GatewayStack, origin: str) -> None:
+    status, _, body = await exchange(stack, *get(path=f"{origin}/robots.txt"))
+    assert (status, b"Disallow" in body) == (200, True)
 
 
 @pytest.mark.promise("findings-2")
@@ -266,11 +285,65 @@ async def test_responses_come_in_the_order_of_their_requests(stack: GatewayStack
     assert [head[0].split(" ")[1] for head in heads] == ["307", "401", "307", "307"]
 
 
-async def test_a_connection_goes_on_in_http_after_a_declined_upgrade(stack: GatewayStack) -> None:
+FOLLOWING = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.promise("security-S11")
+@pytest.mark.parametrize(
+    "first",
+    [
+        ("GET / HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: eA=="),
+        ("GET / HTTP/1.1", "Connection: Upgrade", "Upgrade: h2c"),
+        ("GET / HTTP/1.1", "Upgrade: websocket"),
+        ("CONNECT /robots.txt HTTP/1.1",),
+        ("CONNECT localhost:8080 HTTP/1.1",),
+    ],
+)
+async def test_connect_and_upgrade_end_the_connection(stack: GatewayStack, first: tuple[str, ...]) -> None:
     async with connect(stack.url) as connection:
-        for lines in (("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: eA=="), (), ()):
-            await connection.send(redirected(stack, *lines))
-            assert (await connection.read_head()).status == 307
+        await connection.send("\r\n".join([*first, "Host: x", "", ""]).encode() + FOLLOWING)
+        received = await connection.read_to_end()
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nConnection: close\r\n" in received
+
+
+@pytest.mark.promise("security-S11")
+@pytest.mark.parametrize(
+    "first",
+    [
+        ("GET /robots.txt HTTP/1.1", "Content-Length: 1000"),
+        ("GET /robots.txt HTTP/1.1", "Transfer-Encoding: chunked"),
+        ("POST /oauth2/sign_out HTTP/1.1", "Content-Length: 1000"),
+    ],
+)
+async def test_an_unread_body_ends_the_connection(stack: GatewayStack, first: tuple[str, ...]) -> None:
+    async with connect(stack.url) as connection:
+        await connection.send("\r\n".join([*first, "Host: x", "", ""]).encode())
+        response = await connection.read_response()
+        await connection.send(FOLLOWING)
+        assert await connection.read_to_end() == b""
+    assert response.headers["Connection"] == "close"
+
+
+@pytest.mark.promise("security-S3")
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        ("Content-Length: 10", b""),
+        ("Content-Length: 10", b"{"),
+        ("Transfer-Encoding: chunked", b""),
+        ("Transfer-Encoding: chunked", b"5;extension=" + b"x" * 1000),
+        ("Transfer-Encoding: chunked", b"5\r\n{"),
+    ],
+    ids=["length, nothing", "length, one byte", "chunked, nothing", "chunked, endless extension", "chunked, one byte"],
+)
+async def test_a_body_that_does_not_arrive_in_time_is_408(tmp_path: Path, framing: str, body: bytes) -> None:
+    limits = '[limits]\nrequest_timeout = "50ms"'
+    async with running_stack(tmp_path, more=limits) as stack, connect(stack.url) as connection:
+        head = ("POST /api/v3/login HTTP/1.1", "Host: x", "Content-Type: application/json", framing, "", "")
+        await connection.send("\r\n".join(head).encode() + body)
+        response = await connection.read_response()
+    assert response.status == 408
 
 
 async def test_a_request_that_arrives_byte_by_byte_gets_the_same_response(stack: GatewayStack) -> None:

@@ -1,0 +1,55 @@
+"""The public and the admin listener, as the settings have them."""
+
+from pathlib import Path
+
+from gateway.events import LogEvent
+from gateway.ports import Clock, Observer
+from gateway.settings.model import Settings
+from gateway.web.dispatcher import Dispatcher
+from gateway.web.handlers.admin import AdminHandler
+from gateway.web.http_server import HttpServer, parser_errors
+from gateway.web.listener import Certificate, Listener, connection_limit
+
+_ADMIN_CONNECTIONS = 32
+"""At once; further clients wait."""
+
+
+def public_listener(settings: Settings, dispatcher: Dispatcher, clock: Clock, observer: Observer) -> Listener:
+    """Returns the listener of *dispatcher*, not started. Raises OSError if its certificate cannot be used."""
+    return Listener(
+        HttpServer(dispatcher.handle, parser_errors(clock, observer), request_factory=dispatcher.create_request),
+        settings.server.listen,
+        certificate_of(settings),
+        clock=clock,
+        observer=observer,
+        connections=allowed_connections(settings, observer),
+        request_timeout=settings.limits.request_timeout,
+    )
+
+
+def admin_listener(settings: Settings, handler: AdminHandler, clock: Clock, observer: Observer) -> Listener:
+    """Returns the listener of *handler*, not started. *observer* counts no requests, it only logs."""
+    return Listener(
+        HttpServer(handler, parser_errors(clock, observer)),
+        settings.admin.listen,
+        clock=clock,
+        observer=observer,
+        connections=_ADMIN_CONNECTIONS,
+        request_timeout=settings.limits.request_timeout,
+    )
+
+
+def allowed_connections(settings: Settings, observer: Observer) -> int:
+    """Returns ``limits.connections``, or less where the descriptors do not suffice, which is logged."""
+    configured = settings.limits.connections
+    limit = connection_limit(configured)
+    if limit < configured:
+        message = "fewer connections than limits.connections: raise the limit of open files"
+        observer.on_event(LogEvent("warning", message, (("connections", str(limit)),)))
+    return limit
+
+
+def certificate_of(settings: Settings) -> Certificate | None:
+    """Returns the files of certificate and key, or None if the public listener speaks plain http."""
+    certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
+    return None if certificate is None or key is None else (Path(certificate), Path(key))

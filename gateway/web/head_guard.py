@@ -1,0 +1,200 @@
+"""Bounds on what a client may leave unfinished: the size of a request head, and the time that head and body take.
+
+How it works. aiohttp bounds each line of a head and how many there are, but neither the head as a whole nor the time
+that it takes. A `HeadGuard` therefore stands between the socket and aiohttp's protocol. It passes every byte on
+unchanged, and follows them only far enough to know since when a request has been unfinished and how large its head is.
+
+A head that is too large or too late is answered with 431 or 408. While an earlier request of the connection is still
+being answered, another response would be mixed into that one: the connection is then closed after it instead. A body
+that is too late is answered by whoever reads it (`Request.read_body`), by the same deadline.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+from gateway.errors import GatewayError, HeadersTooLargeError, RequestTimeoutError
+from gateway.web.http_server import HttpConnection
+
+MAX_HEAD = 32 * 1024
+"""Bytes of a request head, from the request line to the empty line."""
+
+_LINGER = 2.0
+"""Seconds for which input is still read, and ignored, after a rejection (RFC 9112, section 9.6)."""
+
+RenderRejection = Callable[[GatewayError], bytes]
+"""Returns a complete response that ends the connection, and reports it as a finished request."""
+
+_END = b"\r\n\r\n"
+_BODY_FIELD = re.compile(rb"\r\n(?:content-length[ \t]*:[ \t]*(\d{1,18})|transfer-encoding[ \t]*:)[^\r\n]*\r", re.I)
+_TAIL = 128
+"""Bytes of the previous segment that are looked at again, for a field that the boundary between segments divides."""
+
+
+class HeadScanner:
+    """Follows the bytes of a connection from one request head to the next; no I/O and no time.
+
+    A head ends at the first empty line. Its body is ``Content-Length`` bytes long and is skipped; the head after a
+    chunked body is not looked for. This decides about no request, it only bounds what a client may leave unfinished.
+    """
+
+    __slots__ = ("_body_left", "_chunked", "_length", "_tail", "completed", "head_size", "is_last")
+
+    def __init__(self) -> None:
+        self.head_size = 0
+        """Bytes of the unfinished head; 0 between a request and the next one."""
+        self.completed = 0
+        """Heads that have ended."""
+        self.is_last = False
+        """Whether a chunked body has begun, after which nothing is counted."""
+        self._length = 0
+        self._chunked = False
+        self._body_left = 0
+        self._tail = b""
+
+    def __repr__(self) -> str:
+        return f"<HeadScanner head_size={self.head_size} completed={self.completed} body_left={self._body_left}>"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether neither a head nor a body is unfinished."""
+        return not self.head_size and not self._body_left
+
+    def feed(self, data: bytes, limit: int) -> bool:
+        """Follows *data*; False as soon as a head is larger than *limit* bytes."""
+        position = 0
+        while position < len(data) and not self.is_last:
+            if self._body_left:
+                skipped = min(self._body_left, len(data) - position)
+                self._body_left -= skipped
+                position += skipped
+                continue
+            window = self._tail + data[position:] if position or self._tail else data
+            repeated = len(self._tail)
+            end = window.find(_END, max(0, repeated - 3))
+            used = len(window) if end < 0 else end + len(_END)
+            self.head_size += used - repeated
+            position += used - repeated
+            if self.head_size > limit:
+                return False
+            field = _BODY_FIELD.search(window, 0, used)
+            if field is not None:
+                self._chunked = self._chunked or field[1] is None
+                self._length = int(field[1] or 0)
+            if end < 0:
+                self._tail = window[-_TAIL:]
+            else:
+                self._end_head()
+        return True
+
+    def _end_head(self) -> None:
+        self.completed += 1
+        self.is_last = self._chunked
+        self._body_left = self._length
+        self.head_size = self._length = 0
+        self._tail = b""
+
+
+class HeadGuard(asyncio.Protocol):
+    """The protocol of one accepted socket, in front of aiohttp's *connection*.
+
+    *timeout*, in seconds, runs from the start of the connection for its first request, and from the first byte of each
+    later one. *on_lost* is called once if the connection had been established.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_loop",
+        "_on_lost",
+        "_rejected",
+        "_render",
+        "_scanner",
+        "_timeout",
+        "_timer",
+        "_transport",
+    )
+
+    def __init__(
+        self, connection: HttpConnection, render: RenderRejection, *, timeout: float, on_lost: Callable[[], None]
+    ) -> None:
+        self._connection = connection
+        self._render = render
+        self._timeout = timeout
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._scanner = HeadScanner()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._rejected = False
+
+    def __repr__(self) -> str:
+        return f"<HeadGuard {self._scanner!r} waiting={self._timer is not None}>"
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection has been established; over TLS, whether the handshake has succeeded."""
+        return self._transport is not None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+        self._connection.connection_made(transport)
+        self._connection.deadline = self._loop.time() + self._timeout
+        self._timer = self._loop.call_at(self._connection.deadline, self._expire)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_timer()
+        self._connection.connection_lost(exc)
+        self._on_lost()
+
+    def data_received(self, data: bytes) -> None:
+        if self._rejected:
+            return
+        scanner = self._scanner
+        if scanner.is_idle and self._timer is None:
+            self._connection.deadline = self._loop.time() + self._timeout
+        completed = scanner.completed
+        if not scanner.feed(data, MAX_HEAD):
+            self._reject(HeadersTooLargeError("the head is larger than 32 KiB"))
+            return
+        if self._timer is not None and scanner.completed > completed:
+            self._cancel_timer()
+        if scanner.head_size and self._timer is None:
+            if scanner.completed > completed:
+                self._connection.deadline = self._loop.time() + self._timeout
+            self._timer = self._loop.call_at(self._connection.deadline, self._expire)
+        self._connection.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        if self._rejected and self._transport is not None:
+            self._transport.close()
+        self._connection.eof_received()
+        return None
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._reject(RequestTimeoutError("the head did not arrive in time"))
+
+    def _reject(self, error: GatewayError) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._connection.answered < self._scanner.completed:
+            self._connection.close()
+            return
+        self._rejected = True
+        self._cancel_timer()
+        transport.write(self._render(error))
+        # With input unread, closing would reset the connection before the client has read the response.
+        self._timer = self._loop.call_later(_LINGER, transport.close)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

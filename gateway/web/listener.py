@@ -1,0 +1,234 @@
+"""A listening address: its sockets, TLS, and how many connections it has at most.
+
+Connections are accepted one at a time, so that accepting can pause: while the limit is reached, further clients wait in
+the kernel's queue, and the process keeps the descriptors that running streams, VALT and the admin listener need.
+"""
+
+import asyncio
+import errno
+import resource
+import socket
+import ssl
+from contextlib import suppress
+from pathlib import Path
+
+from gateway.errors import GatewayError
+from gateway.events import LogEvent
+from gateway.ports import Clock, Observer
+from gateway.web.head_guard import HeadGuard
+from gateway.web.http_server import HttpServer, render_rejection, serialize
+
+Certificate = tuple[Path, Path]
+"""PEM files of a certificate chain and of its private key."""
+
+_BACKLOG = 1024
+_KEEPALIVE_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3))
+"""TCP keep-alive: probes after a minute of silence, three of them, twenty seconds apart. Linux hands these options of a
+listening socket on to each connection that it accepts."""
+
+_RESERVED_DESCRIPTORS = 64
+"""For the admin listener, VALT's API, the audit, the state and the libraries."""
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_RETRY_INTERVAL = 0.5
+"""Seconds until the next attempt to accept after the system has refused one."""
+
+
+def connection_limit(configured: int) -> int:
+    """Returns *configured*, or as many connections as half of the descriptors allow if that is less.
+
+    The other half is for what the connections cause: a stream needs up to four more descriptors.
+    """
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(1, min(configured, (descriptors - _RESERVED_DESCRIPTORS) // 2))
+
+
+class Listener:
+    """One listening address of *server*: ``host:port``, ``[::1]:port`` or ``unix:/path``.
+
+    With a *certificate* it speaks TLS. *request_timeout*, in seconds, bounds a TLS handshake, and a request's head and
+    body. Raises OSError if the certificate cannot be used.
+    """
+
+    def __init__(
+        self,
+        server: HttpServer,
+        listen: str,
+        certificate: Certificate | None = None,
+        *,
+        clock: Clock,
+        observer: Observer,
+        connections: int,
+        request_timeout: float,
+    ) -> None:
+        self._server = server
+        self._listen = listen
+        self._tls = None if certificate is None else _tls_context(certificate)
+        self._clock = clock
+        self._observer = observer
+        self._maximum = connections
+        self._request_timeout = request_timeout
+        self._sockets: list[socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []
+        self._establishing: set[asyncio.Task[None]] = set()
+        self._has_room = asyncio.Event()
+        self.connections = 0
+        """Open now, those in their TLS handshake included."""
+
+    def __repr__(self) -> str:
+        return f"<Listener {self._listen} connections={self.connections} maximum={self._maximum}>"
+
+    async def start(self) -> None:
+        """Starts to accept connections. Raises OSError if the address cannot be used."""
+        if self._listen.startswith("unix:"):
+            self._sockets = [_unix_socket(Path(self._listen.removeprefix("unix:")))]
+        else:
+            self._sockets = await _tcp_sockets(self._listen)
+        self._count(0)
+        for sock in self._sockets:
+            sock.setblocking(False)
+            self._accepting.append(asyncio.create_task(self._accept(sock), name=f"accept {self._listen}"))
+
+    def set_limits(self, connections: int, request_timeout: float) -> None:
+        """Applies new limits; connections beyond the limit stay open."""
+        self._maximum, self._request_timeout = connections, request_timeout
+        self._count(0)
+
+    async def stop_accepting(self) -> None:
+        """Closes the listening sockets; connections go on."""
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        self._accepting.clear()
+        for sock in self._sockets:
+            _close_socket(sock)
+
+    async def close(self) -> None:
+        """Ends every connection, after one second for requests in progress."""
+        await self.stop_accepting()
+        for task in self._establishing:
+            task.cancel()
+        await asyncio.gather(*self._establishing, return_exceptions=True)
+        self._server.pre_shutdown()
+        await self._server.shutdown(1.0)
+
+    def reload_certificate(self, certificate: Certificate | None) -> None:
+        """Uses *certificate* for new connections. Raises OSError, and keeps the old one, if it cannot be used.
+
+        Whether the listener speaks TLS at all does not change.
+        """
+        if certificate is None:
+            return
+        # Into another context first: a key that does not match its certificate would break the one in use.
+        _tls_context(certificate)
+        if self._tls is not None:
+            self._tls.load_cert_chain(*certificate)
+
+    @property
+    def address(self) -> str:
+        """The URL it can be reached at, with the port that the system chose where the settings say 0."""
+        address = self._sockets[0].getsockname()
+        if isinstance(address, str):
+            return f"unix:{address}"
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        return f"{'http' if self._tls is None else 'https'}://{host}:{address[1]}"
+
+    async def _accept(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        refused = False
+        while True:
+            await self._has_room.wait()
+            try:
+                client, _ = await loop.sock_accept(sock)
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTOR:
+                    if not refused:
+                        cause = errno.errorcode.get(error.errno or 0, "")
+                        self._observer.on_event(LogEvent("error", "cannot accept connections", (("cause", cause),)))
+                    refused = True
+                    await asyncio.sleep(_RETRY_INTERVAL)
+                continue  # otherwise the client has left before it was accepted
+            refused = False
+            self._count(1)
+            task = asyncio.create_task(self._establish(client))
+            self._establishing.add(task)
+            task.add_done_callback(self._establishing.discard)
+
+    async def _establish(self, client: socket.socket) -> None:
+        """Hands *client* to aiohttp, over TLS once the handshake has succeeded."""
+        guard = HeadGuard(
+            self._server(), self._render_rejection, timeout=self._request_timeout, on_lost=lambda: self._count(-1)
+        )
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: guard,
+                client,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else self._request_timeout,
+            )
+        except OSError:
+            pass  # no TLS client, or none that this certificate suits; ssl.SSLError and TimeoutError are OSErrors
+        finally:
+            if not guard.is_connected:
+                client.close()
+                self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self.connections += change
+        if self.connections < self._maximum:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
+
+    def _render_rejection(self, error: GatewayError) -> bytes:
+        return serialize(render_rejection(error, self._clock, self._observer))
+
+
+def _tls_context(certificate: Certificate) -> ssl.SSLContext:
+    """Raises OSError (of which ssl.SSLError is one) if *certificate* cannot be read or does not match its key."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+async def _tcp_sockets(listen: str) -> list[socket.socket]:
+    """Returns a listening TCP socket for each address that *listen* resolves to."""
+    host, _, port = listen.rpartition(":")
+    addresses = await asyncio.get_running_loop().getaddrinfo(
+        host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(addresses):
+            sock = socket.create_server(address, family=family, backlog=_BACKLOG)
+            sockets.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _KEEPALIVE_PROBES:
+                if hasattr(socket, name):
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _close_socket(sock: socket.socket) -> None:
+    """Closes *sock*; a unix socket's path is removed."""
+    if sock.family == socket.AF_UNIX and sock.fileno() >= 0:
+        Path(sock.getsockname()).unlink(missing_ok=True)
+    sock.close()
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """Returns a listening socket at *path*; one that a previous process has left there is replaced."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(FileNotFoundError):
+            if path.is_socket():
+                path.unlink()
+        sock.bind(str(path))
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,76 @@
+"""Where heads end: the scanner against a plain model of whole pipelines, cut at any byte."""
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gateway.web.head_guard import HeadScanner
+from tests.support.generated import sequences
+
+LIMIT = 300
+"""Bytes; small, so that generated heads are on both sides of it."""
+
+filler = st.text(alphabet="ab:\r\n", max_size=60).map(lambda text: text.replace("\r", "").replace("\n", "").encode())
+names = st.sampled_from([b"Content-Length", b"content-length", b"CONTENT-LENGTH"])
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """One request: a head with fields of any size, and the body that it announces."""
+    lines = [
+        b"GET / HTTP/1.1",
+        *(b"X-%d: %s" % (n, value) for n, value in enumerate(draw(st.lists(filler, max_size=6)))),
+    ]
+    body = b""
+    match draw(st.sampled_from(["none", "length", "chunked"])):
+        case "length":
+            body = draw(st.binary(max_size=80)).replace(b"\r\n\r\n", b"")
+            lines.insert(
+                draw(st.integers(1, len(lines))), b"%s:%s%d" % (draw(names), b" " * draw(st.integers(0, 3)), len(body))
+            )
+        case "chunked":
+            lines.insert(draw(st.integers(1, len(lines))), b"Transfer-Encoding: chunked")
+            body = b"5;x=y\r\nhello\r\n0\r\n\r\n"
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def model(received: bytes) -> tuple[int, int, bool, bool]:
+    """Complete heads, bytes of the unfinished head, whether the last was chunked, whether all were within the limit."""
+    completed = 0
+    while received:
+        head, end, rest = received.partition(b"\r\n\r\n")
+        size = len(head) + len(end)
+        if size > LIMIT:
+            return completed, size, False, False
+        if not end:
+            return completed, size, False, True
+        completed += 1
+        fields = dict(line.lower().partition(b":")[::2] for line in head.split(b"\r\n")[1:])
+        if b"transfer-encoding" in fields:
+            return completed, 0, True, True
+        received = rest[int(fields.get(b"content-length", b"0")) :]
+    return completed, 0, False, True
+
+
+@settings(max_examples=sequences(500), deadline=None)
+@given(
+    st.lists(requests(), min_size=1, max_size=4).map(b"".join),
+    st.lists(st.integers(1, 50), max_size=20),
+    st.integers(0),
+)
+@example(b"GET / HTTP/1.1\r\nContent-Length: 12\r\n\r\nhello, world", [1] * 60, 0)
+def test_the_scanner_agrees_with_the_plain_model_wherever_input_is_cut(
+    stream: bytes, cuts: list[int], end: int
+) -> None:
+    received = stream[: end % (len(stream) + 1)]
+    scanner = HeadScanner()
+    position, within = 0, True
+    for cut in [*cuts, len(received)]:
+        segment = received[position : position + cut]
+        within = scanner.feed(segment, LIMIT)
+        position += len(segment)
+        if not within or position == len(received):
+            break
+    completed, unfinished, chunked, allowed = model(received[:position])
+    assert within == allowed
+    if within:
+        assert (scanner.completed, scanner.head_size, scanner.is_last) == (completed, unfinished, chunked)

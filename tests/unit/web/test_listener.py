@@ -1,0 +1,132 @@
+"""Bounds on what clients without credentials can hold: time, memory and connections."""
+
+import asyncio
+import json
+import resource
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from gateway.web.head_guard import MAX_HEAD
+from gateway.web.http_server import Handler, HttpServer
+from gateway.web.listener import connection_limit
+from tests.support.client import connect, parse_response
+from tests.support.listener import listener_of, listening, running
+from tests.support.recorder import Recorder
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+SHORT = 0.05
+"""Seconds."""
+
+
+async def answer(_request: web.BaseRequest) -> web.Response:
+    return web.Response(text="answer")
+
+
+def server(handler: Handler = answer) -> HttpServer:
+    return HttpServer(handler, lambda _exc: web.Response(status=400))
+
+
+@pytest.mark.promise("security-S3", "security-S5")
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", REQUEST[:-1]],
+    ids=["nothing", "a word", "a field", "all"],
+)
+async def test_a_head_that_does_not_end_in_time_is_408(head: bytes) -> None:
+    recorder = Recorder()
+    listener = listener_of(server(), observer=recorder, request_timeout=SHORT)
+    async with running(listener), connect(listener.address) as client:
+        await client.send(head)
+        response = await client.read_response()
+    assert (response.status, json.loads(response.body)["code"]) == (408, "request_timeout")
+    assert response.headers["Connection"] == "close"
+    assert [(record.status, record.code) for record in recorder.records] == [(408, "request_timeout")]
+
+
+@pytest.mark.promise("security-S3")
+async def test_a_later_head_has_its_own_deadline() -> None:
+    async with listening(server(), request_timeout=SHORT) as listener, connect(listener.address) as client:
+        for _ in range(2):
+            await client.send(REQUEST)
+            assert (await client.read_response()).status == 200
+            await asyncio.sleep(2 * SHORT)  # an idle connection is not a late head
+        await client.send(REQUEST[:-2])
+        assert (await client.read_response()).status == 408
+
+
+@pytest.mark.promise("security-S3")
+async def test_a_late_head_after_a_running_response_is_never_answered_inside_it() -> None:
+    first, released = asyncio.Event(), asyncio.Event()
+
+    async def stream(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "10"})
+        await response.prepare(request)
+        await response.write(b"first")
+        first.set()
+        await released.wait()
+        await response.write(b"later")
+        return response
+
+    async with listening(server(stream), request_timeout=SHORT) as listener, connect(listener.address) as client:
+        await client.send(REQUEST + REQUEST[:-2])
+        await first.wait()
+        await asyncio.sleep(2 * SHORT)
+        released.set()
+        assert (await client.read_last_response()).body == b"firstlater"
+
+
+@pytest.mark.promise("security-S5")
+async def test_a_head_of_more_than_32_kib_is_431() -> None:
+    field = b"X-Large: " + b"a" * 8000 + b"\r\n"
+    async with listening(server()) as listener, connect(listener.address) as client:
+        await client.send(REQUEST[:-2] + field * (MAX_HEAD // len(field)) + b"\r\n")
+        assert (await client.read_response()).status == 200
+        await client.send(REQUEST[:-2] + field * (MAX_HEAD // len(field) + 1))
+        assert (await client.read_response()).status == 431
+
+
+@pytest.mark.promise("security-S4")
+async def test_further_clients_wait_until_a_connection_ends() -> None:
+    async with listening(server(), connections=2) as listener:
+        async with connect(listener.address) as one, connect(listener.address) as two:
+            for client in (one, two):
+                await client.send(REQUEST)
+                await client.read_response()
+            async with connect(listener.address) as third:
+                await third.send(REQUEST)
+                waiting = asyncio.ensure_future(third.read_response())
+                await one.send(REQUEST)
+                await one.read_response()
+                assert (listener.connections, waiting.done()) == (2, False)
+                one.abort()
+                assert (await waiting).status == 200
+        while listener.connections:
+            await asyncio.sleep(0)
+
+
+@pytest.mark.promise("security-S4")
+def test_half_of_the_descriptors_are_kept_for_what_connections_cause() -> None:
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert connection_limit(10**9) == (soft - 64) // 2
+    assert connection_limit(10) == 10
+
+
+async def test_a_unix_socket_is_removed_when_the_listener_closes(tmp_path: Path) -> None:
+    path = tmp_path / "public.sock"
+    async with listening(server(), f"unix:{path}") as listener:
+        assert path.is_socket()
+        assert listener.address == f"unix:{path}"
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert parse_response(await reader.read()).status == 200
+        writer.close()
+    assert not path.exists()
+
+
+async def test_an_address_in_use_is_reported_with_the_address() -> None:
+    async with listening(server()) as listener:
+        address = listener.address.removeprefix("http://")
+        with pytest.raises(OSError, match=address.partition(":")[2]):
+            await listener_of(server(), address).start()
