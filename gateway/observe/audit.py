@@ -139,7 +139,7 @@ class AuditFile:
             self._flush(left)
         except OSError as error:
             self._fail(error, len(left))
-            self._keep(left, begun=len(left[0][1]) < len(lines[-len(left)][1]))
+            self._keep(left, truncated=len(left[0][1]) < len(lines[-len(left)][1]))
             return [True] * (len(lines) - len(left)) + [False] * len(left)
         if self._failing:
             self._failing = False
@@ -158,12 +158,12 @@ class AuditFile:
             if written:
                 queue[0] = (queue[0][0], queue[0][1][written:])
 
-    def _keep(self, left: Iterable[Line], *, begun: bool) -> None:
-        """Keep of *left* what happened whether it is written or not, and of a line that is *begun* its end."""
+    def _keep(self, left: Iterable[Line], *, truncated: bool) -> None:
+        """Holds the lines of *left* that must be written later, and the rest of a *truncated* line."""
         for event, line in left:
-            if begun or (event == "deny" and len(self._pending) < _MOST_DENIALS) or event not in ("open", "deny"):
+            if truncated or (event == "deny" and len(self._pending) < _MOST_DENIALS) or event not in ("open", "deny"):
                 self._pending.append((event, line))
-            begun = False
+            truncated = False
 
     def _fail(self, error: OSError, lines: int) -> None:
         for _ in range(lines):
@@ -171,8 +171,8 @@ class AuditFile:
         if not self._failing:
             self._failing = True
             cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
-            told = "the audit cannot be written: no new stream is opened until it can"
-            self._observer.on_event(LogEvent("error", told, (("cause", cause),)))
+            message = "the audit cannot be written: no new stream is opened until it can"
+            self._observer.on_event(LogEvent("error", message, (("cause", cause),)))
 
 
 def _at_once(lines: Sequence[Line]) -> bytes:

@@ -16,10 +16,11 @@ ROOT = Path(__file__).parents[2]
 BANNED_WORDS = frozenset(
     ("told", "kept", "begun", "asked", "found", "known", "said", "made", "shown", "visit", "road", "cohort")
 )
-"""Words that say too little as a part of an identifier; ``not_found`` is the name of a status and allowed."""
+"""Words that say too little as a part of an identifier."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_NOT_FOUND = re.compile(r"not_?found", re.IGNORECASE)
+_STANDARD_NAMES = re.compile(r"not_?found|connection_made", re.IGNORECASE)
+"""The name of a status, and a method of asyncio.Protocol."""
 _RECORD_NAMES = ("record", "request_record")
 
 
@@ -144,7 +145,7 @@ def _identifiers(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _words(name: str) -> set[str]:
-    return {word.lower() for word in _WORD.findall(_NOT_FOUND.sub("", name))}
+    return {word.lower() for word in _WORD.findall(_STANDARD_NAMES.sub("", name))}
 
 
 def _is_private(name: str) -> bool:

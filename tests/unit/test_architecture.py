@@ -181,3 +181,11 @@ def test_at_most_eight_protocols_are_defined_outside_ports() -> None:
 def test_at_most_six_modules_write_the_request_record() -> None:
     others = [path for path in modules("gateway") if relative(path) != "gateway/request_record.py"]
     assert len(writers := {relative(path) for path in others if measures.record_writes(path)}) <= 6, writers
+
+
+def test_identifiers_contain_no_banned_word() -> None:
+    assert findings(measures.banned_identifiers, modules("gateway", "tests")) == []
+
+
+def test_test_names_have_fewer_than_80_characters() -> None:
+    assert findings(measures.long_test_names, modules("tests")) == []

@@ -52,7 +52,7 @@ async def test_the_second_request_uses_the_first_ones_connection() -> None:
         assert len(server.connections) == 1
 
 
-async def test_a_body_that_came_with_the_head_and_is_not_wanted_leaves_the_connection_usable() -> None:
+async def test_an_unread_body_that_came_with_the_head_is_discarded() -> None:
     async with media_server(in_turn(PLAIN, PLAIN)) as (server, client, link):
         for _ in range(2):
             (await client.get(link, {})).close()
@@ -77,7 +77,7 @@ async def test_m11_a_408_on_a_reused_connection_is_no_response_to_the_request() 
         assert [request.connection for request in server.requests] == [0, 0, 1]
 
 
-async def test_an_unsupported_response_is_requested_again_by_the_buffered_path_for_a_minute() -> None:
+async def test_an_unsupported_response_selects_the_buffered_path_for_a_minute() -> None:
     async with media_server(in_turn(CHUNKED, CHUNKED, CHUNKED)) as (server, client, link):
         (await client.get(link, {})).close()
         media = await client.get(link, {})

@@ -168,9 +168,7 @@ def test_m1_a_206_may_leave_out_the_type_that_the_client_already_has() -> None:
         (405, {}, {}),
     ],
 )
-def test_m2_fields_that_contradict_the_status_the_request_or_each_other_are_unusable(
-    status: int, fields: Fields, client: Fields
-) -> None:
+def test_m2_contradicting_fields_make_a_response_unusable(status: int, fields: Fields, client: Fields) -> None:
     assert isinstance(first(status, fields, client=client), Unusable)
 
 

@@ -29,7 +29,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def told() -> Recorder:
+def observer() -> Recorder:
     return Recorder()
 
 
@@ -39,8 +39,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def audit(path: Path, clock: ManualClock, told: Recorder) -> Iterator[AuditFile]:
-    audit = AuditFile(str(path), clock, told)
+def audit(path: Path, clock: ManualClock, observer: Recorder) -> Iterator[AuditFile]:
+    audit = AuditFile(str(path), clock, observer)
     audit.open()
     yield audit
     audit.close()
@@ -56,8 +56,8 @@ def record_of(clock: ManualClock, **more: Any) -> RequestRecord:
 
 
 def playing(clock: ManualClock, **more: Any) -> RequestRecord:
-    known = {"identity": ANNA, "video": "vid-1", "recording": "rec-1", "grant": GRANT, "delivery": Delivery.PROXY}
-    return record_of(clock, **known, range="bytes=0-", status=206, **more)
+    fields = {"identity": ANNA, "video": "vid-1", "recording": "rec-1", "grant": GRANT, "delivery": Delivery.PROXY}
+    return record_of(clock, **fields, range="bytes=0-", status=206, **more)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ OPEN = {
 
 
 async def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_the_last(
-    audit: AuditFile, path: Path, clock: ManualClock, told: Recorder
+    audit: AuditFile, path: Path, clock: ManualClock, observer: Recorder
 ) -> None:
     record = playing(clock)
     await audit.opened(record)
@@ -107,7 +107,7 @@ async def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_
     audit.on_request_end(record)
     ended = {"time": "2027-01-15T08:00:12.750Z", "event": "close"}
     assert lines(path) == [OPEN, OPEN | ended | {"bytes": 4096, "resumes": 2, "outcome": "left", "seconds": 12.5}]
-    assert told.events == [AuditWritten("open"), AuditWritten("close")]
+    assert observer.events == [AuditWritten("open"), AuditWritten("close")]
 
 
 def test_a_refusal_is_one_line_with_its_code(audit: AuditFile, path: Path, clock: ManualClock) -> None:
@@ -120,8 +120,8 @@ def test_a_refusal_is_one_line_with_its_code(audit: AuditFile, path: Path, clock
 def test_a_refused_watch_page_is_a_denial_without_a_video(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     audit.on_request_end(record_of(clock, identity=ANNA, recording="rec-1", status=403, code="access_denied"))
     line = lines(path)[0]
-    told = {name: line[name] for name in ("event", "subject", "recording", "video", "code")}
-    assert told == {
+    fields = {name: line[name] for name in ("event", "subject", "recording", "video", "code")}
+    assert fields == {
         "event": "deny",
         "subject": "anna",
         "recording": "rec-1",
@@ -153,8 +153,8 @@ def test_a_call_of_the_api_is_one_line(audit: AuditFile, path: Path, clock: Manu
 def test_signing_in_and_out_names_the_person(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     audit.signed("sign_in", ANNA, record_of(clock))
     audit.signed("sign_out", ANNA, record_of(clock))
-    told = [(line["event"], line["subject"], line["provider"]) for line in lines(path)]
-    assert told == [("sign_in", "anna", "campus"), ("sign_out", "anna", "campus")]
+    fields = [(line["event"], line["subject"], line["provider"]) for line in lines(path)]
+    assert fields == [("sign_in", "anna", "campus"), ("sign_out", "anna", "campus")]
 
 
 def test_a_name_with_line_breaks_stays_on_its_line(audit: AuditFile, path: Path, clock: ManualClock) -> None:
@@ -187,8 +187,8 @@ async def test_where_the_new_file_cannot_be_opened_the_old_one_goes_on(
     assert events(moved) == ["open"]
 
 
-async def test_on_a_full_disk_no_stream_is_opened_and_it_is_told_once(clock: ManualClock, told: Recorder) -> None:
-    audit = AuditFile("/dev/full", clock, told)
+async def test_a_full_disk_opens_no_stream_and_is_logged_once(clock: ManualClock, observer: Recorder) -> None:
+    audit = AuditFile("/dev/full", clock, observer)
     audit.open()
     record = playing(clock)
     for _ in range(2):
@@ -197,15 +197,15 @@ async def test_on_a_full_disk_no_stream_is_opened_and_it_is_told_once(clock: Man
     audit.close()
     assert not record.opened
     remedy = "the audit cannot be written: no new stream is opened until it can"
-    assert told.events == [AuditFailed(), LogEvent("error", remedy, (("cause", "ENOSPC"),)), AuditFailed()]
+    assert observer.events == [AuditFailed(), LogEvent("error", remedy, (("cause", "ENOSPC"),)), AuditFailed()]
 
 
 async def test_what_could_not_be_written_is_written_before_the_next_line(
-    path: Path, clock: ManualClock, told: Recorder
+    path: Path, clock: ManualClock, observer: Recorder
 ) -> None:
     disk = path.with_name("disk")
     disk.symlink_to(path)
-    audit = AuditFile(str(disk), clock, told)
+    audit = AuditFile(str(disk), clock, observer)
     audit.open()
     first, second = playing(clock), playing(clock)
     await audit.opened(first)
@@ -221,13 +221,13 @@ async def test_what_could_not_be_written_is_written_before_the_next_line(
     await audit.opened(playing(clock))
     audit.close()
     assert events(path) == ["open", "close", "deny", "open"]
-    assert told.events[-1] == LogEvent("info", "the audit is written again")
+    assert observer.events[-1] == LogEvent("info", "the audit is written again")
 
 
-def test_at_the_end_what_is_kept_is_tried_once_more(path: Path, clock: ManualClock, told: Recorder) -> None:
+def test_pending_lines_are_written_at_the_end(path: Path, clock: ManualClock, observer: Recorder) -> None:
     disk = path.with_name("disk")
     disk.symlink_to("/dev/full")
-    audit = AuditFile(str(disk), clock, told)
+    audit = AuditFile(str(disk), clock, observer)
     audit.open()
     audit.signed("sign_out", ANNA, record_of(clock))
     _point(disk, str(path))
@@ -250,13 +250,13 @@ async def test_a_line_written_in_part_gets_its_end(audit: AuditFile, path: Path,
     assert events(path) == ["open", "open", "sign_out"]
 
 
-async def test_refusals_beyond_all_bounds_are_counted_and_the_ends_of_streams_are_kept(
-    path: Path, clock: ManualClock, told: Recorder, monkeypatch: pytest.MonkeyPatch
+async def test_excess_refusals_are_counted_and_ends_of_streams_are_written(
+    path: Path, clock: ManualClock, observer: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.observe.audit._MOST_DENIALS", 2)
     disk = path.with_name("disk")
     disk.symlink_to(path)
-    audit = AuditFile(str(disk), clock, told)
+    audit = AuditFile(str(disk), clock, observer)
     audit.open()
     stream = playing(clock)
     await audit.opened(stream)
@@ -269,12 +269,12 @@ async def test_refusals_beyond_all_bounds_are_counted_and_the_ends_of_streams_ar
     audit.reopen()
     audit.close()
     assert events(path) == ["open", "deny", "deny", "close"]
-    assert told.events.count(AuditFailed()) == 6
+    assert observer.events.count(AuditFailed()) == 6
 
 
-async def test_what_was_never_opened_refuses_streams(path: Path, clock: ManualClock, told: Recorder) -> None:
+async def test_what_was_never_opened_refuses_streams(path: Path, clock: ManualClock, observer: Recorder) -> None:
     with pytest.raises(BusyError):
-        await AuditFile(str(path), clock, told).opened(playing(clock))
+        await AuditFile(str(path), clock, observer).opened(playing(clock))
 
 
 def _point(link: Path, target: str) -> None:

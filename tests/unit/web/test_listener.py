@@ -107,7 +107,7 @@ async def test_further_clients_wait_until_a_connection_ends() -> None:
 
 
 @pytest.mark.promise("security-S4")
-def test_half_of_the_descriptors_are_kept_for_what_connections_cause() -> None:
+def test_half_of_the_descriptors_are_reserved_for_upstream_connections() -> None:
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert connection_limit(10**9) == (soft - 64) // 2
     assert connection_limit(10) == 10
