@@ -14,6 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pytest_aiohttp.plugin import AiohttpServer
 
+from tests.support.programs import wait_until_listening
+
 SNIPPET = Path(__file__).parents[3] / "deploy/nginx.conf"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 HOST = "recordings.example.edu"
@@ -108,25 +110,13 @@ async def front(tmp_path: Path, upstream: TestServer, port: int) -> AsyncIterato
     try:
         async with aiohttp.ClientSession(connector=connector) as client:
             async with asyncio.timeout(10):
-                await listening(port, process)
+                await wait_until_listening(port, process)
             logs = tuple(tmp_path / f"valt-gateway.{name}" for name in ("log", "error.log"))
             yield Dispatcher(f"https://127.0.0.1:{port}", client, (*logs, tmp_path / "main.log"))
     finally:
         if process.returncode is None:
             process.terminate()
         await process.communicate()
-
-
-async def listening(port: int, process: asyncio.subprocess.Process) -> None:
-    while process.returncode is None:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
-            await asyncio.sleep(0.01)
-        else:
-            writer.close()
-            return
-    raise AssertionError("nginx did not start")
 
 
 async def test_nginx_accepts_the_configuration(tmp_path: Path, port: int) -> None:

@@ -11,8 +11,9 @@ import aiohttp
 import pytest
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
-from tests.e2e.deploy.test_nginx import HOST, configuration, listening, nginx
+from tests.e2e.deploy.test_nginx import HOST, configuration, nginx
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
+from tests.support.programs import wait_until_listening
 
 PUBLIC = f"https://{HOST}"
 VIEWER = "127.0.0.9"
@@ -49,7 +50,7 @@ async def site(tmp_path: Path, port: int) -> AsyncIterator[Site]:
         try:
             async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as viewer:
                 async with asyncio.timeout(10):
-                    await listening(port, process)
+                    await wait_until_listening(port, process)
                 yield Site(stack, f"https://127.0.0.1:{port}", viewer)
         finally:
             if process.returncode is None:
