@@ -1,59 +1,62 @@
-"""The audit: one JSON line when a stream opens or is refused, one when it closes. Never dropped.
+"""Writes the audit: one JSON line when a stream opens or is refused, one when it closes. No line is ever dropped.
 
-A line that cannot be written is kept and written before the next one; until then no new stream is opened. Lines are
-written whole to a file opened for appending, so that several processes and a log rotation do not mix them.
+How it works: the file is opened for appending and lines are written whole, so that several processes and a log
+rotation do not mix them. If an ``open`` line cannot be written, its stream is refused. Every other line then waits in
+memory, and is written before the next one.
+
+The ``open`` lines of redirects are written together, those of one iteration of the event loop in as few writes as
+PIPE_BUF allows, and each redirect waits until its own line is in the file. That takes 0.9 times the processor time of a
+redirect at 32 connections. The lines of proxied streams are written at once: they are few, and to wait costs more.
 """
 
+import asyncio
 import errno
 import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from select import PIPE_BUF
-from typing import Any
+from typing import NamedTuple
 
 from gateway.errors import BusyError
 from gateway.events import AuditFailed, AuditWritten, Event, LogEvent
 from gateway.model import Delivery, Identity
-from gateway.observe.json_lines import json_line, rfc3339
+from gateway.observe.audit_fields import audit_fields
+from gateway.observe.json_lines import json_line
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
 
-VERSION = 1
-
-_KEYS = (
-    *("v", "time", "event", "request_id", "subject", "issuer", "provider", "groups", "rule", "account", "recording"),
-    *("video", "delivery", "method", "range", "status", "code", "bytes", "resumes", "outcome", "seconds", "peer"),
-)
-_BLANK: dict[str, Any] = dict.fromkeys(_KEYS) | {"v": VERSION}
-"""A line that says nothing yet; the order is the file's."""
-
 _WRITTEN = {event: AuditWritten(event) for event in ("open", "close", "deny", "api", "sign_in", "sign_out")}
 _CLOSED = -1
-"""A descriptor that every system refuses to write to."""
-
-_MOST_DENIALS = 100_000
-"""Refusals kept while the audit cannot be written: about 50 MB. Anybody can cause them, so they must have an end, past
-which they are counted as failures; the ends of streams, which the streams themselves bound, are always kept."""
+"""A file descriptor that no system accepts."""
 
 
-Line = tuple[str, bytes]
-"""An event, and what is written of it."""
+class _Line(NamedTuple):
+    event: str
+    data: bytes
 
 
 class AuditFile:
-    """Implements ports.Audit, and listeners.Hearer for what ends. *path* "-" is standard output."""
+    """Implements ports.Audit and ports.Observer. *path* "-" is standard output.
 
-    def __init__(self, path: str, clock: Clock, observer: Observer) -> None:
+    While the file cannot be written, at most *max_waiting_denials* ``deny`` lines wait (100,000 are about 50 MB),
+    because anybody can cause them. The number of other lines is bounded by that of the running streams.
+    """
+
+    def __init__(self, path: str, clock: Clock, observer: Observer, *, max_waiting_denials: int = 100_000) -> None:
         self._path = path
         self._clock = clock
         self._observer = observer
+        self._max_waiting_denials = max_waiting_denials
         self._descriptor = _CLOSED
-        self._pending: deque[Line] = deque()
+        self._waiting: deque[_Line] = deque()
+        """Lines that could not be written, oldest first; the first may be the rest of a line."""
+        self._group: list[tuple[_Line, asyncio.Future[bool]]] = []
+        """The ``open`` lines of redirects that are about to be written; each future tells whether it was."""
         self._failing = False
 
     def open(self) -> None:
-        """OSError where it cannot be opened."""
+        """Raises OSError if the file cannot be opened."""
         if self._path == "-":
             self._descriptor = 1
         else:
@@ -61,128 +64,127 @@ class AuditFile:
             self._descriptor = os.open(self._path, flags, 0o600)
 
     def reopen(self) -> None:
-        """After a log rotation has moved the file away. The old one goes on being written where that fails."""
+        """Open the path anew, after a log rotation has renamed the file. Raises OSError and keeps the old file if it
+        cannot be opened."""
         old = self._descriptor
         self.open()
         if old != _CLOSED and self._path != "-":
             os.close(old)
 
     def close(self) -> None:
+        """Write what waits, if that is possible, and close the file."""
+        self._write_group()
         with suppress(OSError):
-            self._flush(self._pending)
+            self._write_queue(self._waiting)
         if self._descriptor != _CLOSED and self._path != "-":
             os.close(self._descriptor)
         self._descriptor = _CLOSED
 
     async def opened(self, record: RequestRecord) -> None:
-        """The ``open`` line, before the first byte. BusyError where it cannot be written."""
-        line = "open", self._line("open", record)
-        if not self._write([line])[0]:
+        """Return when the ``open`` line is in the file. Raises BusyError if it cannot be written."""
+        line = self._line("open", record)
+        if record.delivery == Delivery.REDIRECT:
+            written = await self._written_in_group(line)
+        else:
+            written = self._write([line]) == 1
+        if not written:
             raise BusyError("the audit cannot be written")
         record.opened = True
 
     def signed(self, event: str, identity: Identity, record: RequestRecord) -> None:
-        """A ``sign_in`` or ``sign_out`` line."""
-        self._add(event, self._line(event, record, identity))
+        """Write a ``sign_in`` or ``sign_out`` line for *identity*."""
+        self._write([self._line(event, record, identity)])
 
     def on_event(self, event: Event) -> None:
-        """Nothing: only requests are audited."""
+        """Does nothing: only requests are audited."""
 
     def on_request_end(self, record: RequestRecord) -> None:
         if record.opened:
             if record.delivery == Delivery.PROXY:
-                self._add("close", self._line("close", record, closing=True))
+                self._write([self._line("close", record)])
         elif record.api:
-            self._add("api", self._line("api", record, closing=True))
+            self._write([self._line("api", record)])
         elif record.code is not None and record.recording is not None:
-            self._add("deny", self._line("deny", record, closing=True))
+            self._write([self._line("deny", record)])
 
-    def _line(
-        self, event: str, record: RequestRecord, identity: Identity | None = None, *, closing: bool = False
-    ) -> bytes:
-        line, who, grant = _BLANK.copy(), identity or record.identity, record.grant
-        line["time"] = rfc3339(self._clock.now())
-        line["event"] = event
-        line["request_id"] = record.request_id
-        if who is not None:
-            line["subject"] = who.subject or None
-            line["issuer"] = who.issuer
-            line["provider"] = who.provider
-        if grant is not None:
-            line["groups"] = sorted(grant.groups)
-            line["rule"] = grant.rule
-            line["account"] = grant.account
-        line["recording"] = record.recording
-        line["video"] = record.video
-        line["delivery"] = record.delivery
-        line["method"] = record.method
-        line["range"] = record.range
-        line["status"] = record.status
-        line["code"] = record.code
-        if closing:
-            line["bytes"] = record.bytes
-            line["resumes"] = record.resumes
-            line["outcome"] = record.outcome
-            line["seconds"] = round(record.seconds, 3)
-        line["peer"] = record.peer
-        return json_line(line)
+    def _line(self, event: str, record: RequestRecord, identity: Identity | None = None) -> _Line:
+        return _Line(event, json_line(audit_fields(event, record, self._clock.now(), identity)))
 
-    def _add(self, event: str, line: bytes) -> None:
-        self._write([(event, line)])
+    async def _written_in_group(self, line: _Line) -> bool:
+        """Whether *line* is in the file, after the next write of the group. Each line has a future of its own, so that
+        a client that disconnects cancels its own wait only; its line is written nevertheless."""
+        loop = asyncio.get_running_loop()
+        if not self._group:
+            loop.call_soon(self._write_group)
+        written: asyncio.Future[bool] = loop.create_future()
+        self._group.append((line, written))
+        return await written
 
-    def _write(self, lines: Sequence[Line]) -> list[bool]:
-        """Of each of *lines*, whether it stands in the file. What is kept of the others is written before the next."""
-        left = deque(lines)
+    def _write_group(self) -> None:
+        group, self._group = self._group, []
+        if not group:
+            return
+        count = self._write([line for line, _ in group])
+        for index, (_, written) in enumerate(group):
+            if not written.done():
+                written.set_result(index < count)
+
+    def _write(self, lines: Sequence[_Line]) -> int:
+        """Write what waits, then *lines*; returns how many of *lines*, from the first on, are in the file."""
+        queue = deque(lines)
         try:
-            if self._pending:
-                self._flush(self._pending)
-            self._flush(left)
+            if self._waiting:
+                self._write_queue(self._waiting)
+            self._write_queue(queue)
         except OSError as error:
-            self._fail(error, len(left))
-            self._keep(left, truncated=len(left[0][1]) < len(lines[-len(left)][1]))
-            return [True] * (len(lines) - len(left)) + [False] * len(left)
+            self._report_failure(error, len(queue))
+            self._let_wait(queue, partly_written=len(queue[0].data) < len(lines[-len(queue)].data))
+            return len(lines) - len(queue)
         if self._failing:
             self._failing = False
-            self._observer.on_event(LogEvent("info", "the audit is written again"))
-        return [True] * len(lines)
+            self._observer.on_event(LogEvent("info", "the audit can be written again"))
+        return len(lines)
 
-    def _flush(self, queue: deque[Line]) -> None:
-        """Write what is in *queue*, oldest first. OSError where that is impossible: it stays there, a line that is
-        written in part with its rest."""
+    def _write_queue(self, queue: deque[_Line]) -> None:
+        """Write and remove the lines of *queue*, oldest first. Raises OSError if that is impossible; what was not
+        written, also the rest of a line, stays in the queue."""
         while queue:
-            written = os.write(self._descriptor, _at_once(queue))
-            while queue and written >= len(queue[0][1]):
-                event, line = queue.popleft()
-                written -= len(line)
-                self._observer.on_event(_WRITTEN[event])
+            written = os.write(self._descriptor, _chunk(queue))
+            while queue and written >= len(queue[0].data):
+                line = queue.popleft()
+                written -= len(line.data)
+                self._observer.on_event(_WRITTEN[line.event])
             if written:
-                queue[0] = (queue[0][0], queue[0][1][written:])
+                queue[0] = _Line(queue[0].event, queue[0].data[written:])
 
-    def _keep(self, left: Iterable[Line], *, truncated: bool) -> None:
-        """Holds the lines of *left* that must be written later, and the rest of a *truncated* line."""
-        for event, line in left:
-            if truncated or (event == "deny" and len(self._pending) < _MOST_DENIALS) or event not in ("open", "deny"):
-                self._pending.append((event, line))
-            truncated = False
+    def _let_wait(self, lines: Iterable[_Line], *, partly_written: bool) -> None:
+        """Let those of *lines* wait that must not be lost: all but ``open`` lines, whose streams are refused, and
+        ``deny`` lines beyond the limit. The rest of a line that was *partly_written*, the first, waits in any case."""
+        for line in lines:
+            may_wait = line.event != "open" and (line.event != "deny" or len(self._waiting) < self._max_waiting_denials)
+            if partly_written or may_wait:
+                self._waiting.append(line)
+            partly_written = False
 
-    def _fail(self, error: OSError, lines: int) -> None:
+    def _report_failure(self, error: OSError, lines: int) -> None:
+        """Count *lines* as failures; log the first failure since the last success."""
         for _ in range(lines):
             self._observer.on_event(AuditFailed())
         if not self._failing:
             self._failing = True
             cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
-            message = "the audit cannot be written: no new stream is opened until it can"
+            message = "the audit cannot be written: new streams are refused until it can"
             self._observer.on_event(LogEvent("error", message, (("cause", cause),)))
 
 
-def _at_once(lines: Sequence[Line]) -> bytes:
-    """As many of *lines* as a pipe takes without mixing them with what others write to it (pipe(7)); one at least."""
+def _chunk(lines: Sequence[_Line]) -> bytes:
+    """The first of *lines*, and as many more as fit in what a pipe writes without interleaving (PIPE_BUF, pipe(7))."""
     if len(lines) == 1:
-        return lines[0][1]
-    size, taken = 0, list[bytes]()
-    for _, line in lines:
-        size += len(line)
-        if taken and size > PIPE_BUF:
+        return lines[0].data
+    size, chunk = 0, list[bytes]()
+    for line in lines:
+        size += len(line.data)
+        if chunk and size > PIPE_BUF:
             break
-        taken.append(line)
-    return b"".join(taken)
+        chunk.append(line.data)
+    return b"".join(chunk)

@@ -1,9 +1,12 @@
-"""The audit: whole records, in order, and none lost."""
+"""The audit: complete lines, in order, and none lost."""
 
+import asyncio
 import json
+import os
 import resource
+import select
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +58,9 @@ def record_of(clock: ManualClock, **more: Any) -> RequestRecord:
     return record
 
 
-def playing(clock: ManualClock, **more: Any) -> RequestRecord:
-    fields = {"identity": ANNA, "video": "vid-1", "recording": "rec-1", "grant": GRANT, "delivery": Delivery.PROXY}
-    return record_of(clock, **fields, range="bytes=0-", status=206, **more)
+def stream_of(clock: ManualClock, **more: Any) -> RequestRecord:
+    values = {"identity": ANNA, "video": "vid-1", "recording": "rec-1", "grant": GRANT, "delivery": Delivery.PROXY}
+    return record_of(clock, **values, range="bytes=0-", status=206, **more)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -94,10 +97,10 @@ OPEN = {
 }
 
 
-async def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_the_last(
+async def test_a_stream_has_an_open_line_and_after_its_end_a_close_line(
     audit: AuditFile, path: Path, clock: ManualClock, observer: Recorder
 ) -> None:
-    record = playing(clock)
+    record = stream_of(clock)
     await audit.opened(record)
     assert lines(path) == [OPEN]
     assert record.opened
@@ -110,14 +113,14 @@ async def test_an_open_line_stands_before_the_first_byte_and_a_close_line_after_
     assert observer.events == [AuditWritten("open"), AuditWritten("close")]
 
 
-def test_a_refusal_is_one_line_with_its_code(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+def test_a_refused_video_is_one_deny_line_with_its_code(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     audit.on_request_end(record_of(clock, recording="rec-1", video="vid-1", status=401, code="credentials_missing"))
     unknown = dict.fromkeys(("subject", "issuer", "provider", "groups", "rule", "account", "delivery", "range"))
     refused = {"event": "deny", "status": 401, "code": "credentials_missing", "bytes": 0, "resumes": 0, "seconds": 0.0}
     assert lines(path) == [OPEN | unknown | refused]
 
 
-def test_a_refused_watch_page_is_a_denial_without_a_video(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+def test_a_refused_recording_is_one_deny_line_without_a_video(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     audit.on_request_end(record_of(clock, identity=ANNA, recording="rec-1", status=403, code="access_denied"))
     line = lines(path)[0]
     fields = {name: line[name] for name in ("event", "subject", "recording", "video", "code")}
@@ -130,45 +133,45 @@ def test_a_refused_watch_page_is_a_denial_without_a_video(audit: AuditFile, path
     }
 
 
-def test_what_concerns_no_recording_is_not_audited(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+def test_requests_for_no_recording_and_pages_are_not_audited(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     audit.on_request_end(record_of(clock, status=404, code="not_found"))
     audit.on_request_end(record_of(clock, status=200))
     audit.on_request_end(record_of(clock, identity=ANNA, recording="rec-1", status=200))
     assert lines(path) == []
 
 
-async def test_a_redirect_opens_and_never_closes(audit: AuditFile, path: Path, clock: ManualClock) -> None:
-    record = playing(clock)
+async def test_a_redirect_has_an_open_line_and_no_close_line(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    record = stream_of(clock)
     record.delivery, record.status = Delivery.REDIRECT, 307
     await audit.opened(record)
     audit.on_request_end(record)
     assert events(path) == ["open"]
 
 
-def test_a_call_of_the_api_is_one_line(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+def test_an_api_call_is_one_line(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     audit.on_request_end(record_of(clock, identity=ANNA, api=True, recording="rec-1", status=200))
     assert events(path) == ["api"]
 
 
-def test_signing_in_and_out_names_the_person(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+def test_sign_in_and_sign_out_lines_name_the_person(audit: AuditFile, path: Path, clock: ManualClock) -> None:
     audit.signed("sign_in", ANNA, record_of(clock))
     audit.signed("sign_out", ANNA, record_of(clock))
-    fields = [(line["event"], line["subject"], line["provider"]) for line in lines(path)]
-    assert fields == [("sign_in", "anna", "campus"), ("sign_out", "anna", "campus")]
+    signed = [(line["event"], line["subject"], line["provider"]) for line in lines(path)]
+    assert signed == [("sign_in", "anna", "campus"), ("sign_out", "anna", "campus")]
 
 
 def test_a_name_with_line_breaks_stays_on_its_line(audit: AuditFile, path: Path, clock: ManualClock) -> None:
-    sly = Identity('anna\n{"v":1}\u2028', "https://sso.example.edu", "campus", IdentityKind.JWT)
-    audit.signed("sign_in", sly, record_of(clock))
-    assert [line["subject"] for line in lines(path)] == [sly.subject]
+    forged = Identity('anna\n{"v":1}\u2028', "https://sso.example.edu", "campus", IdentityKind.JWT)
+    audit.signed("sign_in", forged, record_of(clock))
+    assert [line["subject"] for line in lines(path)] == [forged.subject]
 
 
-def test_the_file_is_for_its_owner_alone(audit: AuditFile, path: Path) -> None:
+def test_only_the_owner_may_read_the_file(audit: AuditFile, path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_after_a_rotation_the_new_file_is_written(audit: AuditFile, path: Path, clock: ManualClock) -> None:
-    record = playing(clock)
+async def test_after_a_rotation_lines_go_to_the_new_file(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    record = stream_of(clock)
     await audit.opened(record)
     moved = path.rename(path.with_suffix(".1"))
     audit.reopen()
@@ -176,73 +179,77 @@ async def test_after_a_rotation_the_new_file_is_written(audit: AuditFile, path: 
     assert (events(moved), events(path)) == (["open"], ["close"])
 
 
-async def test_where_the_new_file_cannot_be_opened_the_old_one_goes_on(
+async def test_the_old_file_is_written_if_the_new_one_cannot_be_opened(
     audit: AuditFile, path: Path, clock: ManualClock
 ) -> None:
     moved = path.rename(path.with_suffix(".1"))
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
         audit.reopen()
-    await audit.opened(playing(clock))
+    await audit.opened(stream_of(clock))
     assert events(moved) == ["open"]
 
 
-async def test_a_full_disk_opens_no_stream_and_is_logged_once(clock: ManualClock, observer: Recorder) -> None:
+async def test_on_a_full_disk_no_stream_is_opened_and_one_error_is_logged(
+    clock: ManualClock, observer: Recorder
+) -> None:
     audit = AuditFile("/dev/full", clock, observer)
     audit.open()
-    record = playing(clock)
+    record = stream_of(clock)
     for _ in range(2):
         with pytest.raises(BusyError):
             await audit.opened(record)
     audit.close()
     assert not record.opened
-    remedy = "the audit cannot be written: no new stream is opened until it can"
-    assert observer.events == [AuditFailed(), LogEvent("error", remedy, (("cause", "ENOSPC"),)), AuditFailed()]
+    message = "the audit cannot be written: new streams are refused until it can"
+    assert observer.events == [AuditFailed(), LogEvent("error", message, (("cause", "ENOSPC"),)), AuditFailed()]
 
 
-async def test_what_could_not_be_written_is_written_before_the_next_line(
+async def test_lines_that_could_not_be_written_come_before_the_next_line(
     path: Path, clock: ManualClock, observer: Recorder
 ) -> None:
     disk = path.with_name("disk")
     disk.symlink_to(path)
     audit = AuditFile(str(disk), clock, observer)
     audit.open()
-    first, second = playing(clock), playing(clock)
+    first, second = stream_of(clock), stream_of(clock)
     await audit.opened(first)
-    _point(disk, "/dev/full")
+    point(disk, "/dev/full")
     audit.reopen()
     audit.on_request_end(first)
     with pytest.raises(BusyError):
         await audit.opened(second)
     second.code, second.status = "busy", 503
     audit.on_request_end(second)
-    _point(disk, str(path))
+    point(disk, str(path))
     audit.reopen()
-    await audit.opened(playing(clock))
+    await audit.opened(stream_of(clock))
     audit.close()
     assert events(path) == ["open", "close", "deny", "open"]
-    assert observer.events[-1] == LogEvent("info", "the audit is written again")
+    assert observer.events[-1] == LogEvent("info", "the audit can be written again")
 
 
-def test_pending_lines_are_written_at_the_end(path: Path, clock: ManualClock, observer: Recorder) -> None:
+def test_close_writes_the_lines_that_wait(path: Path, clock: ManualClock, observer: Recorder) -> None:
     disk = path.with_name("disk")
     disk.symlink_to("/dev/full")
     audit = AuditFile(str(disk), clock, observer)
     audit.open()
     audit.signed("sign_out", ANNA, record_of(clock))
-    _point(disk, str(path))
+    point(disk, str(path))
     audit.reopen()
     audit.close()
     assert events(path) == ["sign_out"]
 
 
-async def test_a_line_written_in_part_gets_its_end(audit: AuditFile, path: Path, clock: ManualClock) -> None:
-    await audit.opened(playing(clock))
+async def test_a_partly_written_line_is_completed_by_the_next_write(
+    audit: AuditFile, path: Path, clock: ManualClock
+) -> None:
+    await audit.opened(stream_of(clock))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, hard))
     try:
         with pytest.raises(BusyError):
-            await audit.opened(playing(clock))
+            await audit.opened(stream_of(clock))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not path.read_bytes().endswith(b"\n")
@@ -250,33 +257,94 @@ async def test_a_line_written_in_part_gets_its_end(audit: AuditFile, path: Path,
     assert events(path) == ["open", "open", "sign_out"]
 
 
-async def test_excess_refusals_are_counted_and_ends_of_streams_are_written(
-    path: Path, clock: ManualClock, observer: Recorder, monkeypatch: pytest.MonkeyPatch
+async def test_deny_lines_beyond_the_limit_are_counted_and_close_lines_still_wait(
+    path: Path, clock: ManualClock, observer: Recorder
 ) -> None:
-    monkeypatch.setattr("gateway.observe.audit._MOST_DENIALS", 2)
     disk = path.with_name("disk")
     disk.symlink_to(path)
-    audit = AuditFile(str(disk), clock, observer)
+    audit = AuditFile(str(disk), clock, observer, max_waiting_denials=2)
     audit.open()
-    stream = playing(clock)
+    stream = stream_of(clock)
     await audit.opened(stream)
-    _point(disk, "/dev/full")
+    point(disk, "/dev/full")
     audit.reopen()
     for _ in range(5):
         audit.on_request_end(record_of(clock, recording="rec-1", status=403, code="access_denied"))
     audit.on_request_end(stream)
-    _point(disk, str(path))
+    point(disk, str(path))
     audit.reopen()
     audit.close()
     assert events(path) == ["open", "deny", "deny", "close"]
     assert observer.events.count(AuditFailed()) == 6
 
 
-async def test_what_was_never_opened_refuses_streams(path: Path, clock: ManualClock, observer: Recorder) -> None:
+async def test_a_file_that_is_not_open_refuses_streams(path: Path, clock: ManualClock, observer: Recorder) -> None:
     with pytest.raises(BusyError):
-        await AuditFile(str(path), clock, observer).opened(playing(clock))
+        await AuditFile(str(path), clock, observer).opened(stream_of(clock))
 
 
-def _point(link: Path, target: str) -> None:
+def redirect_of(clock: ManualClock) -> RequestRecord:
+    record = stream_of(clock)
+    record.delivery, record.status = Delivery.REDIRECT, 307
+    return record
+
+
+async def test_open_lines_of_simultaneous_redirects_are_written_together(
+    audit: AuditFile, path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def write(descriptor: int, data: bytes, write: Callable[[int, bytes], int] = os.write) -> int:
+        sizes.append(len(data))
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write)
+    records = [redirect_of(clock) for _ in range(20)]
+    await asyncio.gather(*map(audit.opened, records))
+    assert all(record.opened for record in records)
+    assert events(path) == ["open"] * 20
+    assert len(sizes) < 5
+    assert max(sizes) <= select.PIPE_BUF
+
+
+async def test_each_of_simultaneous_redirects_depends_on_its_own_line(
+    audit: AuditFile, path: Path, clock: ManualClock
+) -> None:
+    await audit.opened(redirect_of(clock))
+    length = path.stat().st_size
+    records = [redirect_of(clock) for _ in range(4)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * length + 100, hard))
+    try:
+        results = await asyncio.gather(*map(audit.opened, records), return_exceptions=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [type(result) for result in results] == [type(None), type(None), BusyError, BusyError]
+    assert [record.opened for record in records] == [True, True, False, False]
+    await audit.opened(redirect_of(clock))
+    assert events(path) == ["open"] * 5  # the third of the four was partly written, and is completed
+
+
+async def test_a_redirect_that_is_cancelled_delays_no_other_and_its_line_is_written(
+    audit: AuditFile, path: Path, clock: ManualClock
+) -> None:
+    records = [redirect_of(clock) for _ in range(2)]
+    first, second = (asyncio.create_task(audit.opened(record)) for record in records)
+    await asyncio.sleep(0)
+    first.cancel()
+    await second
+    assert [record.opened for record in records] == [False, True]
+    assert events(path) == ["open", "open"]
+
+
+async def test_close_writes_the_open_lines_of_redirects(audit: AuditFile, path: Path, clock: ManualClock) -> None:
+    redirect = asyncio.create_task(audit.opened(redirect_of(clock)))
+    await asyncio.sleep(0)
+    audit.close()
+    assert events(path) == ["open"]
+    await redirect
+
+
+def point(link: Path, target: str) -> None:
     link.unlink()
     link.symlink_to(target)

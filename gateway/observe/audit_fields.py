@@ -1,0 +1,50 @@
+"""The content of an audit line: a pure function of a request record. The fields and their order are product.md's."""
+
+from typing import Any
+
+from gateway.model import Identity
+from gateway.observe.json_lines import rfc3339
+from gateway.request_record import RequestRecord
+
+VERSION = 1
+
+_NAMES = (
+    *("v", "time", "event", "request_id", "subject", "issuer", "provider", "groups", "rule", "account", "recording"),
+    *("video", "delivery", "method", "range", "status", "code", "bytes", "resumes", "outcome", "seconds", "peer"),
+)
+_EMPTY: dict[str, Any] = dict.fromkeys(_NAMES) | {"v": VERSION}
+"""Every field in the order of the line; to copy it costs half of building it."""
+
+
+def audit_fields(event: str, record: RequestRecord, time: float, identity: Identity | None = None) -> dict[str, Any]:
+    """The line for *event* at Unix *time*; None where a field does not apply.
+
+    *event* is open, close, deny, api, sign_in or sign_out. *identity* is the person where it is not the record's. How
+    the request ended (bytes, resumes, outcome, seconds) is part of close, deny and api only.
+    """
+    fields, identity, grant = _EMPTY.copy(), identity or record.identity, record.grant
+    fields["time"] = rfc3339(time)
+    fields["event"] = event
+    fields["request_id"] = record.request_id
+    if identity is not None:
+        fields["subject"] = identity.subject or None
+        fields["issuer"] = identity.issuer
+        fields["provider"] = identity.provider
+    if grant is not None:
+        fields["groups"] = sorted(grant.groups)
+        fields["rule"] = grant.rule
+        fields["account"] = grant.account
+    fields["recording"] = record.recording
+    fields["video"] = record.video
+    fields["delivery"] = record.delivery
+    fields["method"] = record.method
+    fields["range"] = record.range
+    fields["status"] = record.status
+    fields["code"] = record.code
+    if event in ("close", "deny", "api"):
+        fields["bytes"] = record.bytes
+        fields["resumes"] = record.resumes
+        fields["outcome"] = record.outcome
+        fields["seconds"] = round(record.seconds, 3)
+    fields["peer"] = record.peer
+    return fields
