@@ -1,12 +1,16 @@
-"""What happened, as typed facts. Rooms tell them to a Listener; observe reads them. Each class says exactly
-what counts once; one that is only counted is the tuple of its labels. Labels hold no person, recording or URL."""
+"""Events: facts, with the labels that they count under. A ports.Observer receives them; `observe` counts and logs.
+
+Each class states what one event stands for. An event that is only counted is a tuple of its label values, in the order
+of the metric's labels. No label holds a person, a recording or a URL.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 
 class CacheLookup(NamedTuple):
-    """One look into a cache: *result* is hit, loaded, joined, negative or short."""
+    """One cache lookup. *cache* is token, link, jwks, recording or verified; *result* is hit, loaded, joined (a load
+    that ran already), negative (a cached failure) or short (the entry's remaining lifetime did not suffice)."""
 
     cache: str
     result: str
@@ -14,8 +18,8 @@ class CacheLookup(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ValtCall:
-    """One call to VALT's API ended, its retries with it. *operation* login|download|record|search|rooms;
-    *outcome* ok|refused|not_found|error|timeout."""
+    """One VALT API call ended, with its retries. *operation* is login, download, record, search or rooms; *outcome* is
+    ok, refused, not_found, error or timeout."""
 
     operation: str
     outcome: str
@@ -23,7 +27,7 @@ class ValtCall:
 
 
 class ValtLogin(NamedTuple):
-    """One login ended: *outcome* ok, refused, error or timeout."""
+    """One login at VALT ended: *outcome* is ok, refused, error or timeout."""
 
     account: str
     outcome: str
@@ -37,66 +41,68 @@ class JwksRefresh(NamedTuple):
 
 
 class IdentityDecided(NamedTuple):
-    """A provider gave its answer on a request: *outcome* accepted, refused or unavailable."""
+    """An identity provider decided about one request: *outcome* is accepted, refused or unavailable."""
 
     provider: str
     outcome: str
 
 
 class GrantDecided(NamedTuple):
-    """A decision: *rule* is the rule's name, or "" where none fits; *outcome* allowed|denied|unknown."""
+    """One rule was decisive: *rule* is its name, or "" if no rule matches; *outcome* is allowed, denied or unknown."""
 
     rule: str
     outcome: str
 
 
 class LinkUsed(NamedTuple):
-    """A link was used, with so many seconds of life left (0 where unknown)."""
+    """A link was used; *remaining* is its remaining lifetime in seconds, 0 if that is unknown."""
 
     remaining: float
 
 
 class StreamResumed(NamedTuple):
-    """A body was asked for again: *reason* dropped|stalled|short|link_refused|idle; *outcome* ok|failed."""
+    """One attempt to resume a body ended: *reason* is dropped, stalled, short, link_refused or idle; *outcome* is ok or
+    failed."""
 
     reason: str
     outcome: str
 
 
 class StreamAborted(NamedTuple):
-    """A stream ended before its end: *side* viewer|upstream|gateway, *reason* a short fixed word."""
+    """A stream ended early: *side* is viewer, upstream or gateway; *reason* is left, idle, changed, gone, revoked,
+    drain or internal."""
 
     side: str
     reason: str
 
 
 class RelayStarted(NamedTuple):
-    """A body began to move: *way* fast or plain."""
+    """The relay of a body started: *way* is fast (splice) or plain (copying)."""
 
     way: str
 
 
 class ConfigReloaded(NamedTuple):
-    """*outcome* ok or failed."""
+    """One reload of the configuration ended: *outcome* is ok or failed."""
 
     outcome: str
 
 
 class LimitReached(NamedTuple):
-    """A request was turned away by the limit of that name (a key of [limits])."""
+    """One request was refused by *limit*, a key of ``[limits]``."""
 
     limit: str
 
 
 class LoopLagMeasured(NamedTuple):
-    """One measurement of how late the event loop ran, in seconds."""
+    """One measurement of the event loop's lag in seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """Something an operator should read in the log. *level* is info, warning or error; *fields* hold no secret."""
+    """A message for the operator's log. *level* is info, warning or error; *fields* must not contain secrets."""
 
     level: str
     message: str
@@ -104,13 +110,13 @@ class LogEvent:
 
 
 class AuditWritten(NamedTuple):
-    """A line stands in the audit: *event* is open, close, deny, api, sign_in or sign_out."""
+    """One audit line was written: *event* is open, close, deny, api, sign_in or sign_out."""
 
     event: str
 
 
 class AuditFailed(NamedTuple):
-    """A line could not be written."""
+    """One audit line could not be written at once."""
 
 
 Event = (

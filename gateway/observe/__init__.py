@@ -1,1 +1,1 @@
-"""Listeners that read what happened: metrics, audit, logs."""
+"""Observers of events and finished requests: metrics, audit and log."""

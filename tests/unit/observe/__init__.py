@@ -1,1 +1,1 @@
-"""Tests of the listeners: metrics, audit, logs."""
+"""Tests of the observers: metrics, audit and log."""

@@ -1,4 +1,4 @@
-"""One request, seen alike by the audit, the metrics and the log; and what they do when it is dark."""
+"""A whole gateway's audit, metrics and log: they agree about a request, and lose and disclose nothing."""
 
 import json
 from pathlib import Path
@@ -11,21 +11,21 @@ from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
 
 
-def accesses(stack: GatewayStack) -> list[dict[str, Any]]:
+def access_records(stack: GatewayStack) -> list[dict[str, Any]]:
     stack.gateway.logs.flush()
     records = [json.loads(line) for line in stack.log.getvalue().splitlines()]
     return [record for record in records if record["event"] == "request"]
 
 
 @pytest.mark.promise("streams-36")
-async def test_audit_metrics_and_log_tell_the_same_of_one_stream(stack: GatewayStack) -> None:
+async def test_audit_metrics_and_log_agree_about_one_stream(stack: GatewayStack) -> None:
     headers = stack.bearer("anna") | {"Range": "bytes=100-1099"}
     async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
         assert len(await answer.read()) == 1000
         request_id = answer.headers["X-Request-ID"]
     await stack.ended()
     opened, closed = stack.audit()
-    (access,) = accesses(stack)
+    (access,) = access_records(stack)
     assert (opened["event"], closed["event"]) == ("open", "close")
     assert {opened["request_id"], closed["request_id"], access["request_id"]} == {request_id}
     for one in (closed, access):
@@ -39,7 +39,7 @@ async def test_audit_metrics_and_log_tell_the_same_of_one_stream(stack: GatewayS
     assert metrics['valt_gateway_audit_events_total{event="close"}'] == 1
 
 
-async def test_no_stream_is_opened_while_the_audit_cannot_be_written_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_streams_are_refused_while_the_audit_cannot_be_written(tmp_path: Path) -> None:
     audit = tmp_path / "audit.jsonl"
     audit.symlink_to("/dev/full")
     async with running_stack(tmp_path) as stack:
@@ -89,14 +89,14 @@ def outcomes_of(metrics: dict[str, float], provider: str) -> dict[str, float]:
     }
 
 
-async def test_whoever_may_tell_who_somebody_is_stands_at_zero_from_the_start(tmp_path: Path) -> None:
+async def test_every_identity_provider_is_present_at_zero_from_the_start(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more=MORE) as stack:
         metrics = await stack.metrics()
     for provider in ("campus", "front", "portal", "campus-login", "session", "service_key"):
         assert outcomes_of(metrics, provider) == {"accepted": 0, "refused": 0, "unavailable": 0}, provider
 
 
-async def test_sign_ins_are_counted_as_answers_of_their_provider(tmp_path: Path) -> None:
+async def test_sign_ins_are_counted_under_their_provider(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_stack(tmp_path, clock=clock, more=MORE) as stack:
         assert await stack.sign_in()
