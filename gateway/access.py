@@ -48,11 +48,9 @@ class Access:
         *download*: whether the client asks for an attachment. Raises the GatewayError of the step that fails;
         AccessDeniedError if no rule matches, or if the rule that matches does not allow a download.
         """
-        identity = await self._identify(credentials, record)
+        identities = await self._identify(credentials, record)
         record.enter(Stage.GRANT)
-        grant = record.grant = await self._policy.decide(identity, recording, video)
-        if download and not grant.download:
-            raise AccessDeniedError(f"rule {grant.rule!r} allows no download")
+        grant = await self._decide(identities, recording, video, record, download=download)
         if video is None:
             record.leave()
             return grant, None
@@ -66,15 +64,47 @@ class Access:
         return grant, link
 
     async def authenticate(self, credentials: Credentials, record: RequestRecord) -> Identity:
-        """Returns the identity, for requests that need no grant. Raises what IdentityResolver.identify raises, and
+        """Returns the identity, for requests that need no grant: of several sessions the newest that is not limited to
+        a recording or video, or else the newest. Raises what IdentityResolver.identify raises, and
         TooManyRequestsError."""
-        identity = await self._identify(credentials, record)
+        identities = await self._identify(credentials, record)
+        identity = next((identity for identity in identities if not identity.is_narrowed), identities[0])
+        record.set_identity(identity)
         record.leave()
         return identity
 
-    async def _identify(self, credentials: Credentials, record: RequestRecord) -> Identity:
+    async def _identify(self, credentials: Credentials, record: RequestRecord) -> tuple[Identity, ...]:
         record.enter(Stage.IDENTITY)
-        identity = await self._identities.identify(credentials)
-        record.set_identity(identity)
-        self._rates.count(identity)
-        return identity
+        identities = await self._identities.identify(credentials)
+        record.set_identity(identities[0])
+        self._rates.count(identities[0])
+        return identities
+
+    async def _decide(
+        self,
+        identities: tuple[Identity, ...],
+        recording: str,
+        video: str | None,
+        record: RequestRecord,
+        *,
+        download: bool,
+    ) -> Grant:
+        """Returns the grant of the first identity that has one, each considered by itself: those that cover the target,
+        in their order. Raises AccessDeniedError of the first if none has."""
+        covering = identities
+        if len(identities) > 1:
+            covering = tuple(one for one in identities if one.covers(recording, video)) or identities[:1]
+        refusals: list[tuple[AccessDeniedError, Grant | None]] = []
+        for identity in covering:
+            record.set_identity(identity)
+            try:
+                grant = record.grant = await self._policy.decide(identity, recording, video)
+            except AccessDeniedError as error:
+                refusals.append((error, None))
+                continue
+            if grant.download or not download:
+                return grant
+            refusals.append((AccessDeniedError(f"rule {grant.rule!r} allows no download"), grant))
+        record.set_identity(covering[0])
+        refusal, record.grant = refusals[0]
+        raise refusal

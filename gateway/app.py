@@ -35,6 +35,7 @@ from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers, sign_in_path
 from gateway.web.handlers.recordings import MediaDelivery, RecordingHandlers
+from gateway.web.handlers.switch import SwitchHandlers
 from gateway.web.handlers.userinfo import UserinfoHandlers
 from gateway.web.handlers.valt_api import ValtApiHandlers
 from gateway.web.pages.render import Pages
@@ -153,9 +154,9 @@ def _wire(
         signs_in=identity.sign_in is not None,
     )
     reader = CredentialsReader(
-        identity.header_names, lambda headers: None if sessions is None else sessions.read(headers)
+        identity.header_names, lambda headers: {} if sessions is None else sessions.read(headers)
     )
-    session_cookies = SessionCookies(access, sessions, context.audit)
+    session_cookies = SessionCookies(access, sessions, identity.person_switch, pages, context.audit)
     search = RecordingSearch(policy, valt.search)
     deliveries: dict[Delivery, MediaDelivery] = {
         Delivery.REDIRECT: RedirectDelivery(context.audit),
@@ -201,12 +202,13 @@ def _wire(
             access,
             identity.sign_in,
             sessions,
-            context.store,
             reader,
             pages,
             context.audit,
-            clock,
             public_url=settings.server.public_url,
+        ),
+        switch=SwitchHandlers(
+            sessions, identity.person_switch, reader, context.audit, public_url=settings.server.public_url
         ),
         assets=assets,
         errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path),

@@ -19,14 +19,15 @@ from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.login_state import LoginStateCookie
 from gateway.identity.oidc import Client, OidcProvider
-from gateway.identity.service_key import ISSUER, ServiceKey, ServiceKeys
+from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
 from gateway.identity.sign_in import SignIn
+from gateway.identity.switch import PersonSwitch
 from gateway.identity.ticket import TicketAuthenticator
-from gateway.model import Identity, IdentityKind
 from gateway.ports import Authenticator
 from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, TicketSettings
 from gateway.settings.model import Settings
+from gateway.validity import Validity
 
 _TICKET_LEEWAY = 5.0
 """Seconds by which a portal's clock may be ahead of this server's."""
@@ -37,7 +38,9 @@ class IdentityServices:
     """Everything of one configuration that identifies people."""
 
     chain: Chain
+    validity: Validity
     sessions: Sessions | None
+    person_switch: PersonSwitch | None
     sign_in: SignIn | None
     service_keys: ServiceKeys
     header_names: tuple[str, ...]
@@ -78,14 +81,14 @@ def build_identity_services(
     """Returns the services of *settings*. *session* is used for requests to identity providers."""
     resources = _Resources(context, session, settings.server.public_url)
     providers = {table.name: _BUILDERS[type(table)](table, resources) for table in settings.identity}
-    sessions, service_keys = _build_sessions(settings, context), _build_service_keys(settings, context)
+    validity = _build_validity(settings, context)
+    sessions, service_keys = _build_sessions(settings, context, validity), _build_service_keys(settings, context)
     authenticators = [provider.authenticator for provider in providers.values() if provider.authenticator is not None]
-    if sessions is not None:
-        authenticators.append(sessions)
-    authenticators.append(service_keys)
     return IdentityServices(
-        chain=Chain(authenticators, context.store, context.observer),
+        chain=Chain(authenticators, sessions, service_keys, validity, context.observer),
+        validity=validity,
         sessions=sessions,
+        person_switch=_build_person_switch(settings, context),
         sign_in=_build_sign_in(settings, context, [p.oidc for p in providers.values() if p.oidc is not None]),
         service_keys=service_keys,
         header_names=tuple(name for provider in providers.values() for name in provider.header_names if name),
@@ -99,13 +102,14 @@ def provider_names(settings: Settings) -> list[str]:
     return [provider.name for provider in settings.identity] + [name for name, configured in own if configured]
 
 
-def identity_still_valid(settings: Settings, identity: Identity) -> bool:
-    """Whether *settings* still contain the provider or service key that proved *identity*."""
-    if (identity.issuer, identity.provider) == (ISSUER, ServiceKeys.name):
-        return any(key.name == identity.subject for key in settings.service_keys)
-    if identity.kind is IdentityKind.SESSION and settings.session is None:
-        return False
-    return any(provider.name == identity.provider for provider in settings.identity)
+def _build_validity(settings: Settings, context: ProcessContext) -> Validity:
+    return Validity(
+        [(getattr(table, "issuer", table.name), table.name) for table in settings.identity],
+        [(key.name, key.secret_sha256) for key in settings.service_keys],
+        context.store,
+        context.clock,
+        has_sessions=settings.session is not None,
+    )
 
 
 def _build_jwt(table: JwtSettings, resources: _Resources) -> _Provider:
@@ -175,7 +179,7 @@ def _token_requirements(
     return TokenRequirements(table.issuer, audience, algorithms, leeway, table.subject_claim, table.groups_claim)
 
 
-def _build_sessions(settings: Settings, context: ProcessContext) -> Sessions | None:
+def _build_sessions(settings: Settings, context: ProcessContext, validity: Validity) -> Sessions | None:
     if settings.session is None:
         return None
     return Sessions(
@@ -184,11 +188,19 @@ def _build_sessions(settings: Settings, context: ProcessContext) -> Sessions | N
         settings.session.idle,
         context.clock,
         context.store,
+        validity,
         secure=settings.server.public_url.startswith("https://"),
         keep_groups=_configured_groups(settings),
         cross_site=bool(settings.server.cors_origins),
         used_at=context.streams.used_at,
     )
+
+
+def _build_person_switch(settings: Settings, context: ProcessContext) -> PersonSwitch | None:
+    if settings.session is None:
+        return None
+    groups = _configured_groups(settings)
+    return PersonSwitch(settings.session.secrets, context.clock, context.store, keep_groups=groups)
 
 
 def _build_sign_in(settings: Settings, context: ProcessContext, providers: list[OidcProvider]) -> SignIn | None:
@@ -205,7 +217,7 @@ def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceK
     ]
     secrets = (context.seal,) if settings.session is None else tuple(settings.session.secrets)
     access_tokens = AccessTokens(secrets, keep_groups=_configured_groups(settings))
-    return ServiceKeys(keys, access_tokens, context.clock, context.store)
+    return ServiceKeys(keys, access_tokens, context.clock)
 
 
 def _configured_groups(settings: Settings) -> frozenset[str]:

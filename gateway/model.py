@@ -112,7 +112,8 @@ class Credentials:
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ticket: Secret | None = None
-    session: Secret | None = None
+    sessions: Mapping[str, Secret] = field(default_factory=dict)
+    """The session cookies, by name."""
     access_token: Secret | None = None
     video_token_only: bool = False
     """Whether an access token must be limited to one video: addresses that browsers open are stored in histories."""
@@ -135,27 +136,40 @@ class Identity:
     groups: frozenset[str] = frozenset()
     issued_at: float | None = None
     """When the credential was issued (a token's iat, a session's start). A revocation voids what was issued before."""
+    leeway: float = 0.0
+    """Seconds by which the clock that *issued_at* was read from may be ahead of this server's."""
     expires_at: float | None = None
     recording: str | None = None
     """If set, the identity is limited to this recording, and to *video* if that is set."""
     video: str | None = None
-    scopes: tuple[tuple[str, str | None], ...] = ()
-    """Further recordings that a session's tickets allow, each with one video or None for all of them."""
+    """If set without *recording*, the identity is limited to the address of this video in whichever recording holds it:
+    it allows no recording as a whole."""
     session: str | None = None
     """The session's id, if the identity comes from a session or a token made in one."""
     used_at: float | None = None
     """When the session was last used, as far as its cookie tells."""
     revocation_keys: tuple[str, ...] = ()
     """Further names, besides the subject, that a revocation may use: the provider's ids of its session."""
+    service_key: str | None = None
+    """SHA-256 of the service key that the identity comes from, in hex."""
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether the identity is limited to one recording or one video."""
+        return self.recording is not None or self.video is not None
+
+    @property
+    def person(self) -> tuple[str, str]:
+        """Issuer and subject: names of different issuers may be different people's."""
+        return self.issuer, self.subject
 
     def covers(self, recording: str, video: str | None = None) -> bool:
         """Whether the identity's limits allow *recording*, and *video* if given. Says nothing about the rules."""
-        if self.recording is None and self.video is None:
+        if not self.is_narrowed:
             return True
-        return any(
-            allowed in (None, recording) and (video is None or allowed_video in (None, video))
-            for allowed, allowed_video in ((self.recording, self.video), *self.scopes)
-        )
+        if video is None:
+            return self.recording == recording
+        return self.recording in (None, recording) and self.video in (None, video)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,47 +224,3 @@ class Link:
     filename: str | None
     fetched_at: float = 0.0
     """Monotonic seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class VideoDetails:
-    """One entry of a recording's videos. Only its link shows whether the file is ready."""
-
-    video: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """A marked position in a recording. *time* is seconds from its start, *color* ``#rrggbb``."""
-
-    time: float
-    event: str
-    color: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingDetails:
-    """VALT's details of a recording (VALT API, 3.2). Times are Unix seconds, durations seconds."""
-
-    recording: str
-    name: str | None = None
-    room: str | None = None
-    author: str | None = None
-    author_id: int | None = None
-    created: float | None = None
-    duration: float | None = None
-    template: Mapping[str, str] = field(default_factory=dict)
-    shared_users: frozenset[int] = frozenset()
-    shared_groups: frozenset[int] = frozenset()
-    deleted_at: float | None = None
-    """``retention.until``: when VALT deletes the recording."""
-    videos: tuple[VideoDetails, ...] = ()
-    markers: tuple[Marker, ...] = ()
-    room_id: int | None = None
-    cameras: Mapping[str, str] = field(default_factory=dict)
-    """Camera names by id."""
-
-    def is_over(self, now: float) -> bool:
-        """Whether its retention has ended at *now*, Unix seconds, even if VALT has not deleted it yet."""
-        return self.deleted_at is not None and self.deleted_at <= now

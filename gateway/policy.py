@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from gateway.errors import AccessDeniedError, RecordingExpiredError, ValtError, VideoNotFoundError
 from gateway.events import GrantDecided
-from gateway.model import Delivery, Grant, Identity, RecordingDetails
+from gateway.model import Delivery, Grant, Identity
 from gateway.ports import Clock, Observer, Recordings
+from gateway.recording_details import RecordingDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +138,25 @@ class Rules:
                     raise verdict.error
                 reason = None if verdict.matches else verdict.reason
             if reason is None:
+                if identity.recording is None and identity.video is not None:
+                    await self._confirm_video(rule, recording, identity.video)
                 self._observer.on_event(self._decisions[rule.name, "allowed"])
                 groups = identity.groups & rule.groups
                 return Grant(identity, recording, video, rule.account, rule.delivery, rule.name, rule.download, groups)
             reasons.append(f"{rule.name}: {reason}")
         raise self._denied("; ".join(reasons) or "there is no rule")
+
+    async def _confirm_video(self, rule: Rule, recording: str, video: str) -> None:
+        """Raises AccessDeniedError unless VALT says that *recording* holds *video*: an identity that is limited to a
+        video names no recording, so that its id proves nothing about it. Raises RecordingExpiredError and ValtError."""
+        try:
+            details = await self._recordings.get(rule.account, recording)
+        except VideoNotFoundError:
+            raise self._denied("VALT has no such recording, or does not show it to the rule's account") from None
+        if all(entry.video != video for entry in details.videos):
+            raise self._denied("the recording does not hold the video that the ticket or session is for")
+        if details.is_over(self._clock.now()):
+            raise RecordingExpiredError("retention.until has passed")
 
     def _denied(self, reason: str) -> AccessDeniedError:
         self._observer.on_event(self._decisions["", "denied"])
@@ -154,7 +169,7 @@ class Rules:
     def may_see_room(self, identity: Identity, account: str, room: str) -> bool:
         """Whether a rule of *account* may allow this person a recording of *room*. Always False for identities limited
         to single recordings (tickets)."""
-        rules = self._rules_for(identity, account) if identity.recording is None else ()
+        rules = () if identity.is_narrowed else self._rules_for(identity, account)
         return any(not rule.rooms or _any_glob(rule.rooms, room) for rule in rules)
 
     def may_list(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from gateway.events import Event
-from gateway.model import AccessToken, Credentials, Grant, Identity, Link, RecordingDetails, Secret, Video
+from gateway.model import AccessToken, Credentials, Grant, Identity, Link, Secret, Video
+from gateway.recording_details import RecordingDetails
 from gateway.request_record import RequestRecord
 
 
@@ -35,9 +36,12 @@ class Authenticator(Protocol):
 class IdentityResolver(Protocol):
     """All authenticators, as one step of access.authorize."""
 
-    async def identify(self, credentials: Credentials) -> Identity:
-        """Returns the identity. Raises MissingCredentialsError if there are no credentials, InvalidCredentialsError if
-        they are not valid, and IdentityProviderError if that could not be verified."""
+    async def identify(self, credentials: Credentials) -> tuple[Identity, ...]:
+        """Returns the identities, at least one. A browser with several sessions has one for each, the newest first; the
+        rights of two are never combined.
+
+        Raises MissingCredentialsError if there are no credentials, InvalidCredentialsError if they are not valid, and
+        IdentityProviderError if that could not be verified."""
 
 
 class RateLimit(Protocol):
@@ -114,17 +118,34 @@ class Valt(Protocol):
 class Sessions(Protocol):
     """Browser sessions in cookies."""
 
-    def issue_header(self, identity: Identity) -> str:
-        """Returns a Set-Cookie header for a new session of *identity*. Raises GatewayError if it does not fit."""
+    name: str
 
-    async def add_session_scopes(self, credentials: Credentials, identity: Identity) -> Identity:
-        """Returns *identity* with the scopes of this browser's session added, if it is the same person's."""
+    def identities(self, credentials: Credentials) -> tuple[Identity, ...]:
+        """Returns the identities of the valid sessions, the newest first. Never raises."""
+
+    def find_other_person(self, credentials: Credentials, identity: Identity) -> Identity | None:
+        """Returns a valid session that is another person's than *identity*, or None."""
+
+    async def begin(self, credentials: Credentials, identity: Identity) -> list[str]:
+        """Returns the Set-Cookie headers for a new session of *identity*; makes the sessions of *credentials* void if
+        one is another person's. Raises InvalidCredentialsError, BusyError, and GatewayError if it does not fit."""
+
+    async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
+        """Makes all sessions of *credentials* void. Returns those that were valid, and the Set-Cookie headers that
+        delete the cookies. Raises BusyError."""
 
     def refresh_header(self, identity: Identity) -> str | None:
         """Returns a Set-Cookie header that keeps a session in use from idling out, or None if it is not yet due."""
 
-    def clear_header(self) -> str:
-        """Returns a Set-Cookie header that deletes the session cookie."""
+
+class PersonSwitch(Protocol):
+    """Changes of the person that a browser is signed in as, which the person has to confirm."""
+
+    def seal(self, identity: Identity, path: str) -> str:
+        """Returns a text that proves, for five minutes and once, that *identity* came to this *path*."""
+
+    async def open(self, text: str) -> tuple[Identity, str]:
+        """Returns what was sealed. Raises InvalidCredentialsError or BusyError."""
 
 
 class SignIn(Protocol):
@@ -181,7 +202,6 @@ class Store(Protocol):
 
     async def is_consumed(self, key: str) -> bool:
         """Whether *key* is consumed. Raises BusyError if that cannot be read."""
-        ...
 
     async def sign_out(self, session: str, until: float) -> None:
         """Makes the session of that id invalid until *until*."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import BusyError
-from gateway.model import Identity, RecordingDetails
+from gateway.model import Identity
 from gateway.ports import ListPolicy, ValtSearch
+from gateway.recording_details import RecordingDetails
 
 _ROWS_PER_TURN = 250
 """Rows judged before other tasks of the event loop get a turn."""

@@ -9,7 +9,6 @@ import platform
 import sys
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any, TextIO
 
 from gateway.app import VERSION, App, build_app, store_of
@@ -18,7 +17,6 @@ from gateway.context import ProcessContext
 from gateway.delivery.revocation import Revocation
 from gateway.delivery.streams import Streams
 from gateway.events import ConfigReloaded, LogEvent
-from gateway.identity_factory import identity_still_valid
 from gateway.listeners import admin_listener, allowed_connections, certificate_of, public_listener
 from gateway.observe.audit import AuditFile
 from gateway.observe.library_logs import redirect_library_logs
@@ -64,7 +62,7 @@ class Gateway:
             per_person=limits.streams_per_person,
             per_address=limits.streams_per_address,
         )
-        self.revocation = Revocation(self.streams, self.store, self.clock, self.observer)
+        self.revocation = Revocation(self.streams, lambda: self.app.identity.validity, self.clock, self.observer)
         self.readiness = Readiness(self.dependencies)
         self.loop_lag = LoopLagMonitor(self.observer)
         self.rates = RateLimiter(self.clock, self.observer, per_minute=limits.requests_per_minute)
@@ -229,10 +227,10 @@ class Gateway:
 
         A request waits for VALT no longer than for a connection and two reads.
         """
-        still_valid, valt = partial(identity_still_valid, new.settings), old.settings.valt
-        await self.revocation.decide_again(new.policy, still_valid, set())
+        valt = old.settings.valt
+        await self.revocation.decide_again(new.policy, set())
         longest = 2 * valt.read_timeout + valt.connect_timeout
-        settle = self.revocation.settle(new.policy, still_valid, longest, lambda: new is self._app)
+        settle = self.revocation.settle(new.policy, longest, lambda: new is self._app)
         self._run_in_background(settle, "revocation after a reload")
 
     def _run_in_background(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:

@@ -7,8 +7,9 @@ from gateway.app import rules_of, valt_names_of
 from gateway.clock import SystemClock
 from gateway.errors import AccessDeniedError
 from gateway.events import Event
-from gateway.model import Identity, IdentityKind, RecordingDetails
+from gateway.model import Identity, IdentityKind
 from gateway.policy import Rules
+from gateway.recording_details import RecordingDetails
 from gateway.request_record import RequestRecord
 from gateway.settings.faults import Fault
 from gateway.settings.grants import ExampleSettings

@@ -63,8 +63,9 @@ async def _explain(
     from gateway.cli.examples import NullObserver
     from gateway.clock import SystemClock
     from gateway.errors import ValtUnavailableError
-    from gateway.model import Identity, IdentityKind, RecordingDetails
+    from gateway.model import Identity, IdentityKind
     from gateway.policy import Rules
+    from gateway.recording_details import RecordingDetails
     from gateway.valt_backend import ValtBackend
 
     class Offline:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gateway.errors import GatewayError
-from gateway.model import Identity, IdentityKind, Secret, Video
+from gateway.model import Identity, Secret, Video
 from gateway.sealed import SealedTokens
 
 LIFETIME = 3600.0
@@ -34,19 +34,16 @@ class AccessTokens:
         """Returns a token that has the rights of the service key with that hash."""
         return self._seal({"key": key_sha256, "iat": now, "exp": now + LIFETIME})
 
-    def issue_for_video(self, identity: Identity, video: Video, key_sha256: str | None, now: float) -> Secret:
+    def issue_for_video(self, identity: Identity, video: Video, now: float) -> Secret:
         """Returns a token with which *identity* may see *video* and nothing else.
 
-        *key_sha256* is the hash of the service key that *identity* is, or None. A token issued to the holder of an
-        access token or a session expires no later than that. Raises GatewayError if the person's groups do not fit
-        into a URL.
+        It expires no later than what proved *identity*, and a revocation counts its issue as that of the proof. Raises
+        GatewayError if the person's groups do not fit into a URL.
         """
         expires_at = now + LIFETIME
-        if identity.kind in (IdentityKind.ACCESS_TOKEN, IdentityKind.SESSION) and identity.expires_at is not None:
-            expires_at = min(expires_at, identity.expires_at)
         return self._seal(
             {
-                "key": key_sha256,
+                "key": identity.service_key,
                 "sub": identity.subject,
                 "iss": identity.issuer,
                 "prv": identity.provider,
@@ -55,8 +52,9 @@ class AccessTokens:
                 "out": identity.revocation_keys,
                 "rec": video.recording,
                 "vid": video.video,
-                "iat": now,
-                "exp": expires_at,
+                "iat": now if identity.issued_at is None else identity.issued_at,
+                "lee": identity.leeway,
+                "exp": expires_at if identity.expires_at is None else min(expires_at, identity.expires_at),
             }
         )
 

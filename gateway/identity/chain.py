@@ -5,50 +5,76 @@ from collections.abc import Sequence
 from gateway.errors import IdentityProviderError, InvalidCredentialsError, MissingCredentialsError
 from gateway.events import IdentityDecided
 from gateway.model import Credentials, Identity
-from gateway.ports import Authenticator, Observer, Store
+from gateway.ports import Authenticator, Observer, Sessions
+from gateway.validity import Validity
 
 
 class Chain:
-    """Tries *authenticators* in order, and refuses credentials that were issued before a revocation in *store*."""
+    """Implements ports.IdentityResolver: tries *providers* in order, then the *sessions*, if there are any, then
+    *service_keys*, and refuses what is not valid any more."""
 
-    def __init__(self, authenticators: Sequence[Authenticator], store: Store, observer: Observer) -> None:
-        self._authenticators = tuple(authenticators)
-        self._store = store
+    def __init__(
+        self,
+        providers: Sequence[Authenticator],
+        sessions: Sessions | None,
+        service_keys: Authenticator | None,
+        validity: Validity,
+        observer: Observer,
+    ) -> None:
+        self._providers = tuple(providers)
+        self._sessions = sessions
+        self._service_keys = service_keys
+        self._validity = validity
         self._observer = observer
+        names = [one.name for one in (*providers, sessions, service_keys) if one is not None]
         self._events = {
-            (authenticator.name, outcome): IdentityDecided(authenticator.name, outcome)
-            for authenticator in authenticators
+            (name, outcome): IdentityDecided(name, outcome)
+            for name in names
             for outcome in ("accepted", "refused", "unavailable")
         }
 
-    async def identify(self, credentials: Credentials) -> Identity:
-        """Returns the identity that the credentials prove.
+    async def identify(self, credentials: Credentials) -> tuple[Identity, ...]:
+        """Returns the identities that the credentials prove: one, or one for each of a browser's valid sessions, the
+        newest first.
 
         Raises InvalidCredentialsError if they are not valid or no authenticator recognises them,
         MissingCredentialsError if there are none, and IdentityProviderError if they could not be verified.
         """
-        for authenticator in self._authenticators:
-            try:
-                identity = await authenticator.authenticate(credentials)
-                if identity is None:
-                    continue
-                self._refuse_revoked(identity)
-            except InvalidCredentialsError:
-                self._observer.on_event(self._events[authenticator.name, "refused"])
-                raise
-            except IdentityProviderError:
-                self._observer.on_event(self._events[authenticator.name, "unavailable"])
-                raise
-            self._observer.on_event(self._events[authenticator.name, "accepted"])
-            return identity
+        for provider in self._providers:
+            identity = await self._authenticate(provider, credentials)
+            if identity is not None:
+                return (identity,)
+        if self._sessions is not None and credentials.sessions:
+            identities = self._sessions.identities(credentials)
+            if identities:
+                self._observer.on_event(self._events[self._sessions.name, "accepted"])
+                return identities
+        if self._service_keys is not None:
+            identity = await self._authenticate(self._service_keys, credentials)
+            if identity is not None:
+                return (identity,)
         if _has_credentials(credentials):
             raise InvalidCredentialsError("no authenticator recognises the credentials")
         raise MissingCredentialsError
 
-    def _refuse_revoked(self, identity: Identity) -> None:
-        revoked_at = self._store.revoked_at(identity.subject, *identity.revocation_keys)
-        if revoked_at is not None and identity.issued_at is not None and identity.issued_at <= revoked_at:
-            raise InvalidCredentialsError("the credentials were issued before this person's revocation")
+    async def _authenticate(self, authenticator: Authenticator, credentials: Credentials) -> Identity | None:
+        """Returns the identity by one authenticator, if it is still valid, and counts the outcome."""
+        try:
+            identity = await authenticator.authenticate(credentials)
+        except InvalidCredentialsError:
+            self._observer.on_event(self._events[authenticator.name, "refused"])
+            raise
+        except IdentityProviderError:
+            self._observer.on_event(self._events[authenticator.name, "unavailable"])
+            raise
+        if identity is None:
+            return None
+        refusal = self._validity.refusal(identity)
+        if refusal is not None:
+            self._observer.on_event(self._events[authenticator.name, "refused"])
+            raise InvalidCredentialsError(refusal)
+        self._observer.on_event(self._events[authenticator.name, "accepted"])
+        return identity
 
 
 def _has_credentials(credentials: Credentials) -> bool:

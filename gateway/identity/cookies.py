@@ -15,14 +15,24 @@ _OTHER = re.compile(r"[^a-z0-9_-]", re.ASCII)
 
 def read_cookie(headers: Iterable[str], name: str) -> str | None:
     """Returns the value of the cookie *name*, or None if it is absent, malformed or ambiguous."""
-    values = []
+    return read_cookies(headers, re.compile(re.escape(name))).get(name)
+
+
+def read_cookies(headers: Iterable[str], names: re.Pattern[str]) -> dict[str, str]:
+    """Returns the values of the cookies whose names match *names*, without those that are malformed or ambiguous."""
+    values: dict[str, list[str]] = {}
+    lookalikes: set[str] = set()
     for part in ";".join(headers).split(";"):
         key, separator, value = part.strip(" ").partition("=")
-        if separator and key == name:
-            values.append(value)
-        elif _resembles(key, name) or _resembles(value.partition("=")[0], name):
-            return None
-    return values[0] if len(values) == 1 and _VALUE.fullmatch(values[0]) else None
+        if separator and names.fullmatch(key):
+            values.setdefault(key, []).append(value)
+        else:
+            lookalikes.update((_normalize(key), _normalize(value.partition("=")[0])))
+    return {
+        name: matching[0]
+        for name, matching in values.items()
+        if len(matching) == 1 and _VALUE.fullmatch(matching[0]) and name.lower() not in lookalikes
+    }
 
 
 class Cookie:
@@ -43,6 +53,6 @@ class Cookie:
         return f"{self.name}={value}; Max-Age={max_age}{self._attributes}"
 
 
-def _resembles(key: str, name: str) -> bool:
-    """Whether a less strict parser would read *key* as *name*."""
-    return _OTHER.sub("", unicodedata.normalize("NFKC", key).lower()) == name.lower()
+def _normalize(key: str) -> str:
+    """Returns the name as which a less strict parser would read *key*, in lower case."""
+    return _OTHER.sub("", unicodedata.normalize("NFKC", key).lower())

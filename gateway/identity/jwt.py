@@ -99,5 +99,6 @@ class JwtAuthenticator:
             kind=IdentityKind.JWT,
             groups=claims.groups,
             issued_at=claims.issued_at,
+            leeway=self._expected.leeway,
             expires_at=claims.expires_at,
         )

@@ -13,10 +13,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.access_token import AccessTokens
 from gateway.model import Credentials, Identity, IdentityKind, Secret, Video
-from gateway.ports import Clock, Store
+from gateway.ports import Clock
+from gateway.validity import SERVICE_KEY_ISSUER, SERVICE_KEY_PROVIDER
 
 PREFIX = "vgk_"
-ISSUER = "valt-gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,12 @@ class ServiceKeys:
     """Implements ports.Authenticator for ``Authorization: Bearer vgk_…`` and for VALT's ``access_token`` parameter,
     whose value is a service key or one of *access_tokens*."""
 
-    name = "service_key"
+    name = SERVICE_KEY_PROVIDER
 
-    def __init__(self, keys: Iterable[ServiceKey], access_tokens: AccessTokens, clock: Clock, store: Store) -> None:
+    def __init__(self, keys: Iterable[ServiceKey], access_tokens: AccessTokens, clock: Clock) -> None:
         self._keys = tuple(keys)
         self._access_tokens = access_tokens
         self._clock = clock
-        self._store = store
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
         """Returns the identity, or None if there is neither a bearer service key nor an access token.
@@ -80,11 +79,8 @@ class ServiceKeys:
         return self._key_identity(key), self._access_tokens.issue_for_key(key.secret_sha256, self._clock.now())
 
     def issue_video_token(self, identity: Identity, video: Video) -> Secret:
-        """Returns an access token with which *identity* may see *video*, any number of times, for an hour."""
-        is_key = (identity.issuer, identity.provider) == (ISSUER, self.name)
-        key = next((key for key in self._keys if is_key and key.name == identity.subject), None)
-        key_sha256 = None if key is None else key.secret_sha256
-        return self._access_tokens.issue_for_video(identity, video, key_sha256, self._clock.now())
+        """Returns an access token with which *identity* may see *video*, any number of times, for an hour at most."""
+        return self._access_tokens.issue_for_video(identity, video, self._clock.now())
 
     def _find_by_secret(self, secret: str) -> ServiceKey:
         return self._find_by_hash(hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest())
@@ -99,10 +95,18 @@ class ServiceKeys:
         return matching[0]
 
     def _key_identity(self, key: ServiceKey) -> Identity:
-        return Identity(key.name, ISSUER, self.name, IdentityKind.SERVICE_KEY, key.groups, expires_at=key.expires_at)
+        return Identity(
+            subject=key.name,
+            issuer=SERVICE_KEY_ISSUER,
+            provider=self.name,
+            kind=IdentityKind.SERVICE_KEY,
+            groups=key.groups,
+            expires_at=key.expires_at,
+            service_key=key.secret_sha256,
+        )
 
     def _token_identity(self, token: Secret) -> Identity:
-        """Raises InvalidCredentialsError if the token, its service key or its session is no longer valid."""
+        """Raises InvalidCredentialsError if the token has expired or its service key is no longer valid."""
         claims = self._access_tokens.read(token, self._clock.now())
         if claims is None:
             raise InvalidCredentialsError("the access token was not issued here or has expired")
@@ -111,9 +115,8 @@ class ServiceKeys:
         else:
             groups = frozenset(claims["grp"])
             identity = Identity(claims["sub"], claims["iss"], claims["prv"], IdentityKind.ACCESS_TOKEN, groups)
-        identity = replace(identity, issued_at=claims["iat"], expires_at=claims["exp"])
-        if claims.get("ses") is not None and self._store.is_signed_out(claims["ses"]):
-            raise InvalidCredentialsError("the session that the access token was issued in was signed out")
+        # Members with a default are absent from tokens of earlier releases.
+        identity = replace(identity, issued_at=claims["iat"], leeway=claims.get("lee", 0.0), expires_at=claims["exp"])
         if "vid" not in claims:
             return identity
         return replace(
@@ -122,5 +125,5 @@ class ServiceKeys:
             recording=claims["rec"],
             video=claims["vid"],
             session=claims["ses"],
-            revocation_keys=tuple(claims.get("out", ())),  # absent from tokens of earlier releases
+            revocation_keys=tuple(claims.get("out", ())),
         )

@@ -1,28 +1,43 @@
-"""Sessions: each is a sealed cookie and is stored nowhere else, so that a restart ends none."""
+"""Browser sessions: each is a sealed cookie and is stored nowhere else, so that a restart ends none.
 
+How it works: each ticket that is exchanged and each sign-in makes one session with the rights of that proof alone, in a
+cookie whose name depends on what the session is limited to. A cookie is never made from another one, except that a
+session in use is sealed again with the time of that use. So tickets that are exchanged at the same moment do not
+overwrite each other's cookies, and no session has the rights of two proofs. A session's id is what a sign-out ends:
+sessions of one person with the same limits share it, and so every copy of their cookies ends with it.
+"""
+
+import hashlib
+import re
 import secrets as random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from gateway.errors import GatewayError
-from gateway.identity.cookies import Cookie
+from gateway.errors import GatewayError, InvalidCredentialsError
+from gateway.identity.cookies import Cookie, read_cookies
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
+from gateway.validity import Validity
 
 _NAME = "valt_gateway_session"
-_VERSION = 2
+_VERSION = 3
 _MAX_VALUE = 3900
 """Characters. With its name and attributes the cookie stays below 4096 bytes, above which browsers drop it (RFC 6265,
-section 6.1). A renewed cookie, whose times may compress less well, stays below the limit of cookies.read_cookie."""
-_MAX_SCOPES = 16
-"""Single recordings that one session may hold. The oldest is dropped."""
+section 6.1). A renewed cookie, whose times may compress less well, stays below the limit of cookies.read_cookies."""
+_MAX_NARROWED = 8
+"""Narrowed sessions that a browser keeps."""
+_MAX_TOTAL = 6000
+"""Characters of all session cookies, beyond which the oldest narrowed ones are cleared: web.http_server refuses a
+Cookie header of more than 8190 bytes."""
 _RENEW_AFTER = 0.1
 """The fraction of the idle limit after which a session in use is given a renewed cookie."""
+_CLOCK_MARGIN = 24 * 3600.0
+"""Seconds for which a sign-out is stored longer than the session could last: the clock may be set back meanwhile."""
 
 
 class Sessions:
-    """Implements ports.Authenticator for session cookies, and issues them.
+    """Reads session cookies, and begins and ends sessions. Implements ports.Sessions.
 
     The first of *secrets* seals and all of them unseal, so that secrets can be rotated without ending sessions.
     *lifetime* and *idle* are seconds. Of a person's groups, only those in *keep_groups*, which some rule names, are
@@ -39,56 +54,91 @@ class Sessions:
         idle: float,
         clock: Clock,
         store: Store,
+        validity: Validity,
         *,
         secure: bool,
         keep_groups: frozenset[str],
         cross_site: bool = False,
         used_at: Callable[[str], float | None] = lambda _session: None,
     ) -> None:
-        self._cookie = Cookie(_NAME, secure=secure, cross_site=cross_site)
+        self._secure = secure
+        self._cross_site = cross_site
+        self._names = re.compile(f"{self._cookie(_NAME).name}(_[0-9a-f]{{8}})?")
         self._sealed = SealedTokens(secrets, "session", _VERSION)
         self._lifetime = lifetime
         self._idle = idle
         self._clock = clock
         self._store = store
+        self._validity = validity
         self._keep_groups = keep_groups
         self._used_at = used_at
 
-    async def authenticate(self, credentials: Credentials) -> Identity | None:
-        """Returns None (never raises) for a cookie that cannot be decrypted, has expired, has been idle longer than
-        *idle*, was signed out, or was issued before a revocation."""
-        if credentials.session is None:
-            return None
-        identity = self._unseal(credentials.session.reveal())
-        return None if identity is None or self._is_revoked(identity) else identity
+    def read(self, headers: Iterable[str]) -> Mapping[str, Secret]:
+        """Returns the session cookies in raw ``Cookie`` headers, by name."""
+        return {name: Secret(value) for name, value in read_cookies(headers, self._names).items()}
 
-    def read(self, headers: Iterable[str]) -> str | None:
-        """Returns the value of the session cookie in raw ``Cookie`` headers."""
-        return self._cookie.read(headers)
+    def identities(self, credentials: Credentials) -> tuple[Identity, ...]:
+        """Returns the identities of the valid sessions, the newest first. Never raises: a cookie that cannot be
+        decrypted, or whose session has expired, was idle for longer than *idle* or is void, is ignored."""
+        valid = [
+            session
+            for session in self._unseal_all(credentials).values()
+            if not self._is_idle(session) and self._validity.refusal(session) is None
+        ]
+        return tuple(sorted(valid, key=_issued_at, reverse=True))
 
-    def issue_header(self, identity: Identity) -> str:
-        """Returns a Set-Cookie header for a new session of *identity*, with a new session id.
+    def find_other_person(self, credentials: Credentials, identity: Identity) -> Identity | None:
+        """Returns the newest valid session that is another person's than *identity*, or None."""
+        others = (session for session in self.identities(credentials) if session.person != identity.person)
+        return next(others, None)
+
+    async def begin(self, credentials: Credentials, identity: Identity) -> list[str]:
+        """Returns the Set-Cookie headers for a new session with the rights of *identity*.
+
+        If *credentials* have a valid session of the same limits, its id is continued. If they have a valid session of
+        another person, all their sessions are made void. Raises InvalidCredentialsError if *identity* is not valid any
+        more, GatewayError if its groups do not fit into a cookie, and BusyError if the store fails.
+        """
+        refusal = self._validity.refusal(identity)
+        if refusal is not None:
+            raise InvalidCredentialsError(refusal)
+        present = self.identities(credentials)
+        now = self._clock.now()
+        if any(session.person != identity.person for session in present):
+            header = self.issue_header(identity, now=now)
+            _, cleared = await self.end(credentials)
+            return [*(cookie for cookie in cleared if _name(cookie) != _name(header)), header]
+        continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
+        header = self.issue_header(identity, continued, now=now)
+        return [*self._clear_oldest(credentials, header), header]
+
+    async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
+        """Makes every session of *credentials* void, with all copies of its cookies.
+
+        Returns those that were valid, the newest first, and the Set-Cookie headers that delete all the cookies. Raises
+        BusyError if the store fails.
+        """
+        valid, now = self.identities(credentials), self._clock.now()
+        for session in self._unseal_all(credentials).values():
+            # A newer copy of a cookie that has expired may be valid.
+            until = max(now + self._lifetime, session.expires_at or 0.0) + _CLOCK_MARGIN
+            await self._store.sign_out(session.session or "", until)
+        names = dict.fromkeys([self._cookie(_NAME).name, *credentials.sessions])
+        return valid, [self._clear_header(name) for name in names]
+
+    def issue_header(self, identity: Identity, session: str | None = None, *, now: float | None = None) -> str:
+        """Returns a Set-Cookie header for a session of *identity* that begins *now*, by default at once, with the id
+        *session*, by default a new one.
 
         Raises GatewayError if the person's groups do not fit into a cookie.
         """
-        now = self._clock.now()
-        session = replace(identity, session=random.token_urlsafe(16), issued_at=now, used_at=now)
-        value = self._seal(session)
+        now = self._clock.now() if now is None else now
+        session = random.token_urlsafe(16) if session is None else session
+        started = replace(identity, session=session, issued_at=now, used_at=now, expires_at=now + self._lifetime)
+        value = self._seal(started)
         if len(value) > _MAX_VALUE:
             raise GatewayError("the groups of this person that rules name do not fit into a session cookie")
-        return self._set_cookie(session, value)
-
-    async def add_session_scopes(self, credentials: Credentials, identity: Identity) -> Identity:
-        """Returns *identity*, of a ticket, with the recordings that the same person's present session allows as well,
-        so that a recording in another tab keeps playing."""
-        session = await self.authenticate(credentials)
-        if session is None or (session.subject, session.provider) != (identity.subject, identity.provider):
-            return identity
-        scopes = dict.fromkeys(((session.recording, session.video), *session.scopes))
-        if any(recording is None for recording, _ in scopes):
-            return replace(identity, recording=None, video=None)
-        limited = [(recording, video) for recording, video in scopes if recording is not None]
-        return replace(identity, scopes=tuple(limited[:_MAX_SCOPES]))
+        return self._set_cookie(started, value)
 
     def refresh_header(self, identity: Identity) -> str | None:
         """Returns a Set-Cookie header that restarts the idle limit, or None if less than a tenth of it has passed."""
@@ -98,58 +148,94 @@ class Sessions:
         renewed = replace(identity, used_at=now)
         return self._set_cookie(renewed, self._seal(renewed))
 
-    def clear_header(self) -> str:
-        """Returns a Set-Cookie header that deletes the session cookie."""
-        return self._cookie.set_header("", 0)
+    def _clear_oldest(self, credentials: Credentials, header: str) -> list[str]:
+        """Returns the Set-Cookie headers that clear narrowed sessions, the oldest first, until with the new session of
+        *header* there are few enough, and they are short enough. Cookies that cannot be decrypted are cleared first."""
+        sessions = self._unseal_all(credentials)
+        own, base = _name(header), self._cookie(_NAME).name
+        narrowed = sorted(
+            (name for name in credentials.sessions if name not in (own, base)),
+            key=lambda name: _issued_at(sessions[name]) if name in sessions else 0.0,
+        )
+        most = _MAX_NARROWED - (own != base)
+        lengths = {name: len(name) + len(value.reveal()) + 3 for name, value in credentials.sessions.items()}
+        lengths[own] = len(header.partition(";")[0]) + 2
+        cleared = []
+        while narrowed and (len(narrowed) > most or sum(lengths.values()) > _MAX_TOTAL):
+            name = narrowed.pop(0)
+            del lengths[name]
+            cleared.append(self._clear_header(name))
+        return cleared
 
-    def _is_revoked(self, identity: Identity) -> bool:
-        """Whether the session was signed out here or at its provider, or began before the person's revocation."""
-        revoked_at = self._store.revoked_at(identity.subject, *identity.revocation_keys)
-        if revoked_at is not None and (identity.issued_at is None or identity.issued_at <= revoked_at):
-            return True
-        return identity.session is None or self._store.is_signed_out(identity.session)
+    def _cookie(self, name: str) -> Cookie:
+        return Cookie(name, secure=self._secure, cross_site=self._cross_site)
 
-    def _set_cookie(self, identity: Identity, value: str) -> str:
-        remaining = int((identity.issued_at or 0.0) + self._lifetime - self._clock.now())
-        return self._cookie.set_header(value, max(0, remaining))
+    def _clear_header(self, name: str) -> str:
+        return self._cookie(name.removeprefix("__Host-")).set_header("", 0)
 
-    def _seal(self, identity: Identity) -> str:
+    def _set_cookie(self, session: Identity, value: str) -> str:
+        remaining = int((session.expires_at or 0.0) - self._clock.now())
+        return self._cookie(_cookie_name(session)).set_header(value, max(0, remaining))
+
+    def _is_idle(self, session: Identity) -> bool:
+        last_used_at = max(session.used_at or 0.0, self._used_at(session.session or "") or 0.0)
+        return self._clock.now() >= last_used_at + self._idle
+
+    def _seal(self, session: Identity) -> str:
         return self._sealed.seal(
             {
-                "id": identity.session,
-                "sub": identity.subject,
-                "iss": identity.issuer,
-                "prv": identity.provider,
-                "grp": sorted(identity.groups & self._keep_groups),
-                "iat": identity.issued_at,
-                "use": identity.used_at,
-                "rec": identity.recording,
-                "vid": identity.video,
-                "also": identity.scopes,
-                "out": identity.revocation_keys,
+                "id": session.session,
+                "sub": session.subject,
+                "iss": session.issuer,
+                "prv": session.provider,
+                "grp": sorted(session.groups & self._keep_groups),
+                "iat": session.issued_at,
+                "exp": session.expires_at,
+                "use": session.used_at,
+                "rec": session.recording,
+                "vid": session.video,
+                "out": session.revocation_keys,
             }
         )
 
-    def _unseal(self, value: str) -> Identity | None:
-        claims = self._sealed.unseal(value)
-        if claims is None:
-            return None
-        now, issued_at, used_at = self._clock.now(), claims["iat"], claims["use"]
-        last_used_at = max(used_at, self._used_at(claims["id"]) or 0.0)
-        if now >= issued_at + self._lifetime or now >= last_used_at + self._idle:
-            return None
-        return Identity(
-            subject=claims["sub"],
-            issuer=claims["iss"],
-            provider=claims["prv"],
-            kind=IdentityKind.SESSION,
-            groups=frozenset(claims["grp"]),
-            issued_at=issued_at,
-            expires_at=issued_at + self._lifetime,
-            recording=claims["rec"],
-            video=claims["vid"],
-            scopes=tuple((recording, video) for recording, video in claims["also"]),
-            session=claims["id"],
-            used_at=used_at,
-            revocation_keys=tuple(claims.get("out", ())),  # absent from cookies of earlier releases
-        )
+    def _unseal_all(self, credentials: Credentials) -> dict[str, Identity]:
+        """Returns what the session cookies contain, valid or not, by the cookie's name."""
+        contents = {name: self._sealed.unseal(value.reveal()) for name, value in credentials.sessions.items()}
+        return {
+            name: Identity(
+                subject=claims["sub"],
+                issuer=claims["iss"],
+                provider=claims["prv"],
+                kind=IdentityKind.SESSION,
+                groups=frozenset(claims["grp"]),
+                issued_at=claims["iat"],
+                expires_at=min(claims["exp"], claims["iat"] + self._lifetime),
+                recording=claims["rec"],
+                video=claims["vid"],
+                session=claims["id"],
+                used_at=claims["use"],
+                revocation_keys=tuple(claims["out"]),
+            )
+            for name, claims in contents.items()
+            if claims is not None
+        }
+
+
+def _limits(identity: Identity) -> tuple[str | None, str | None]:
+    return identity.recording, identity.video
+
+
+def _cookie_name(session: Identity) -> str:
+    """Returns the cookie's name without a prefix: for a narrowed session with a digest of its recording and video."""
+    if not session.is_narrowed:
+        return _NAME
+    limits = f"{session.recording or ''}/{session.video or ''}"
+    return f"{_NAME}_{hashlib.sha256(limits.encode()).hexdigest()[:8]}"
+
+
+def _name(header: str) -> str:
+    return header.partition("=")[0]
+
+
+def _issued_at(session: Identity) -> float:
+    return session.issued_at or 0.0

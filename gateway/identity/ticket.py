@@ -135,6 +135,7 @@ class TicketAuthenticator:
             kind=IdentityKind.TICKET,
             groups=claims.groups,
             issued_at=claims.issued_at,
+            leeway=self._expected.leeway,
             expires_at=claims.expires_at,
             recording=_parse_scope(claims, "recording"),
             video=_parse_scope(claims, "video"),

@@ -18,8 +18,9 @@ from gateway.errors import (
     VideoNotFoundError,
 )
 from gateway.events import ValtCall, ValtLogin
-from gateway.model import AccessToken, Account, Link, RecordingDetails, Video
+from gateway.model import AccessToken, Account, Link, Video
 from gateway.ports import Clock, Observer
+from gateway.recording_details import RecordingDetails
 from gateway.valt import schema
 from gateway.valt.allowed_hosts import AllowedHosts, parse_link
 from gateway.valt.transport import Response, Transport

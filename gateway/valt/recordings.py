@@ -6,8 +6,8 @@ from typing import Any
 
 from gateway.cache import CacheEntry, LoadingCache, SingleFlight
 from gateway.errors import VideoNotFoundError
-from gateway.model import RecordingDetails
 from gateway.ports import Clock, Observer, Valt
+from gateway.recording_details import RecordingDetails
 from gateway.valt.client import ValtClient
 from gateway.valt.tokens import ValtTokens
 

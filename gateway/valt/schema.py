@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import InvalidVideoError, ValtResponseError, VideoNotFoundError
-from gateway.model import Marker, RecordingDetails, Secret, VideoDetails, parse_id
+from gateway.model import Secret, parse_id
+from gateway.recording_details import Marker, RecordingDetails, VideoDetails
 
 # The token is sent in a query string: a text with any other character is not a token.
 _TOKEN = re.compile(r"[0-9A-Za-z._~+/=-]{1,4096}", re.ASCII)

@@ -1,6 +1,6 @@
 """Reads the credentials of a request, and the client's address behind trusted proxies."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from multidict import CIMultiDictProxy
 
@@ -10,27 +10,30 @@ from gateway.web.request import Request
 
 
 class CredentialsReader:
-    """*header_names* are the headers that identity providers read; *read_session* finds the session cookie.
+    """*header_names* are the headers that identity providers read; *read_sessions* returns the session cookies in raw
+    ``Cookie`` headers, by name.
 
     Header names are compared as a whole, so that an alias with ``_`` instead of ``-`` is never read.
     """
 
-    def __init__(self, header_names: Iterable[str], read_session: Callable[[Sequence[str]], str | None]) -> None:
+    def __init__(
+        self, header_names: Iterable[str], read_sessions: Callable[[Sequence[str]], Mapping[str, Secret]]
+    ) -> None:
         self._names = tuple(dict.fromkeys(name.lower() for name in ["authorization", *header_names]))
-        self._read_session = read_session
+        self._read_sessions = read_sessions
 
     def read(self, request: Request, *, access_token: bool = False, video_token_only: bool = False) -> Credentials:
         """Returns the credentials. *access_token*: whether this address accepts VALT's query parameter of that name;
         *video_token_only*: whether it must then be a token for a single video."""
         headers = request.headers
         values = {name: headers[name] for name in self._names if name in headers}
-        session = self._read_session(headers.getall("Cookie")) if "Cookie" in headers else None
+        sessions = self._read_sessions(headers.getall("Cookie")) if "Cookie" in headers else {}
         query = request.query if request.has_query else {}
         ticket, token = query.get("ticket"), query.get("access_token") if access_token else None
         return Credentials(
             headers=values,
             ticket=None if ticket is None else Secret(ticket),
-            session=None if session is None else Secret(session),
+            sessions=sessions,
             access_token=None if token is None else Secret(token),
             video_token_only=video_token_only,
             peer=request.peer,

@@ -85,8 +85,8 @@ class Dispatcher:
         headers["Server"] = "valt-gateway"
         if self._tls:
             headers["Strict-Transport-Security"] = _HSTS
-        if request.set_cookie is not None:
-            headers.add("Set-Cookie", request.set_cookie)
+        for cookie in request.set_cookies:
+            headers.add("Set-Cookie", cookie)
         self._active.handlers.cors.add_headers(request, response)
         if self.draining or not request.is_complete:
             response.force_close()

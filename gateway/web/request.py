@@ -1,7 +1,7 @@
 """A request as the handlers see it: aiohttp's, with what the dispatcher adds to it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import getrandbits
 
 from aiohttp import web
@@ -20,8 +20,8 @@ class Request(web.BaseRequest):
     """The address at the other end of the socket, never a forwarded one; None on a unix socket."""
     deadline: float | None = None
     """By when the body must have arrived, in seconds of the event loop's clock."""
-    set_cookie: str | None = None
-    """The Set-Cookie header of its response, for a session that is due for a newer cookie."""
+    set_cookies: Sequence[str] = ()
+    """The Set-Cookie headers of its response."""
     common_headers: "Callable[[Request, web.StreamResponse], None]"
     """Adds the headers that every response carries."""
 

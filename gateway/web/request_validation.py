@@ -80,3 +80,11 @@ def origin_of(url: str) -> tuple[str, int | None] | None:
     if parts.hostname is None or "@" in parts.netloc:
         return None
     return parts.hostname, None if port in (80, 443) else port
+
+
+def is_same_origin(request: Request, public_url: str) -> bool:
+    """Whether a page of this gateway sent the request, by Fetch Metadata, or without it by its Origin."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    return request.headers.get("Origin") == public_url

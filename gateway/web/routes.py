@@ -18,6 +18,7 @@ from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers
 from gateway.web.handlers.recordings import RecordingHandlers
+from gateway.web.handlers.switch import SwitchHandlers
 from gateway.web.handlers.userinfo import UserinfoHandlers
 from gateway.web.handlers.valt_api import ValtApiHandlers
 from gateway.web.request import Handler, Request
@@ -35,6 +36,7 @@ class Handlers:
     valt_api: ValtApiHandlers
     api_docs: ApiDocsHandlers
     sign_in: SignInHandlers
+    switch: SwitchHandlers
     assets: Assets
     errors: ErrorRenderer
     request_validator: RequestValidator
@@ -56,6 +58,7 @@ ROUTES: tuple[tuple[tuple[str, ...], str, SelectHandler], ...] = (
     (("GET",), "/oauth2/callback", lambda h: h.sign_in.callback),
     (("GET",), "/oauth2/sign_out", lambda h: h.sign_in.confirm_sign_out),
     (("POST",), "/oauth2/sign_out", lambda h: h.sign_in.sign_out),
+    (("POST",), "/oauth2/switch", lambda h: h.switch.switch),
     (("POST",), "/oauth2/backchannel_logout", lambda h: h.sign_in.backchannel_logout),
     (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.userinfo.userinfo),
     (("GET", "HEAD"), "/assets/{edition}/{name}", lambda h: h.assets.asset),

@@ -4,42 +4,56 @@ from aiohttp import web
 
 from gateway.access import Access
 from gateway.model import Credentials, Identity, IdentityKind
-from gateway.ports import Audit, Sessions
+from gateway.ports import Audit, PersonSwitch, Sessions
 from gateway.web.negotiation import is_navigation
+from gateway.web.pages.render import Pages
 from gateway.web.request import Request
 from gateway.web.responses import redirect_response
 
 
 class SessionCookies:
-    """*sessions* is None if no sessions are configured; then nothing is exchanged or refreshed."""
+    """*sessions* and *person_switch* are None if no sessions are configured; then nothing is exchanged or refreshed."""
 
-    def __init__(self, access: Access, sessions: Sessions | None, audit: Audit) -> None:
+    def __init__(
+        self,
+        access: Access,
+        sessions: Sessions | None,
+        person_switch: PersonSwitch | None,
+        pages: Pages,
+        audit: Audit,
+    ) -> None:
         self._access = access
         self._sessions = sessions
+        self._person_switch = person_switch
+        self._pages = pages
         self._audit = audit
 
     async def exchange_ticket(self, request: Request, credentials: Credentials) -> web.StreamResponse | None:
         """Exchanges the ticket of a browser navigation for a session that is limited to what the ticket allows.
 
-        Returns a 303 response to the same address without the ticket, or None for every other request. Raises what
-        `Access.authenticate` raises.
+        Returns a 303 response to the same address without the ticket, or, if the browser has a session of another
+        person, a page that asks which of the two to be. Returns None for every other request. Raises what
+        `Access.authenticate` and `Sessions.begin` raise.
         """
-        if credentials.ticket is None or self._sessions is None:
+        if credentials.ticket is None or self._sessions is None or self._person_switch is None:
             return None
         if request.method != "GET" or not is_navigation(request):
             return None
         record = request.record
         identity = await self._access.authenticate(credentials, record)
-        if identity.kind is IdentityKind.TICKET:
-            scoped = await self._sessions.add_session_scopes(credentials, identity)
-            request.set_cookie = self._sessions.issue_header(scoped)
-            self._audit.signed("sign_in", identity, record)
         query = [(name, value) for name, value in request.query.items() if name != "ticket"]
-        return redirect_response(303, request.rel_url.with_query(query).raw_path_qs)
+        path = request.rel_url.with_query(query).raw_path_qs
+        if identity.kind is IdentityKind.TICKET:
+            present = self._sessions.find_other_person(credentials, identity)
+            if present is not None:
+                return self._pages.switch(request, present, identity, self._person_switch.seal(identity, path), path)
+            request.set_cookies = await self._sessions.begin(credentials, identity)
+            self._audit.signed("sign_in", identity, record)
+        return redirect_response(303, path)
 
     def refresh(self, request: Request, identity: Identity) -> None:
         """Sets a newer cookie on the response if *identity* is a session in use and the cookie is due."""
         if identity.kind is IdentityKind.SESSION and self._sessions is not None:
             cookie = self._sessions.refresh_header(identity)
             if cookie is not None:
-                request.set_cookie = cookie
+                request.set_cookies = [cookie]

@@ -14,9 +14,8 @@ from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.service_key import ServiceKey, ServiceKeys
-from gateway.identity.session import Sessions
 from gateway.identity.ticket import TicketAuthenticator, mint_ticket
-from gateway.model import Credentials, Identity, IdentityKind, Secret
+from gateway.model import Credentials, Secret
 from gateway.ports import Authenticator
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
@@ -28,15 +27,12 @@ SHARED = "a secret that is shared with the portal"
 
 @dataclass
 class Case:
-    """An authenticator with valid credentials *good* of the provider *provider*, and invalid ones *bad* and *also_bad*.
-
-    *ignores_bad*: whether invalid credentials of this kind count as none.
-    """
+    """An authenticator with valid credentials *good* of the provider *provider*, and invalid ones *bad* and
+    *also_bad*."""
 
     authenticator: Authenticator
     good: Credentials
     bad: Credentials
-    ignores_bad: bool = False
     provider: str = "one"
     also_bad: Credentials | None = None
 
@@ -75,20 +71,12 @@ def header() -> Case:
     )
 
 
-def session(clock: ManualClock) -> Case:
-    sessions = Sessions([Secret(SHARED)], 100.0, 50.0, clock, MemoryStore(clock), secure=True, keep_groups=frozenset())
-    issued = sessions.issue_header(Identity(subject="anna", issuer="i", provider="one", kind=IdentityKind.OIDC))
-    value = sessions.read([issued.partition(";")[0]])
-    assert value is not None
-    return Case(sessions, Credentials(session=Secret(value)), Credentials(session=Secret(value[:-8])), True)
-
-
 def service_key(clock: ManualClock) -> Case:
     good = "vgk_" + "k" * 43
     keys = [ServiceKey("anna", hashlib.sha256(good.encode()).hexdigest())]
     access_tokens = AccessTokens([Secret(SHARED)], keep_groups=frozenset())
     return Case(
-        ServiceKeys(keys, access_tokens, clock, MemoryStore(clock)),
+        ServiceKeys(keys, access_tokens, clock),
         Credentials(headers={"authorization": f"Bearer {good}"}),
         Credentials(headers={"authorization": f"Bearer {good}k"}),
         provider="service_key",
@@ -96,7 +84,7 @@ def service_key(clock: ManualClock) -> Case:
     )
 
 
-@pytest.fixture(params=["jwt", "ticket", "header", "session", "service_key"])
+@pytest.fixture(params=["jwt", "ticket", "header", "service_key"])
 async def case(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) -> Case:
     clock = ManualClock()
     match request.param:
@@ -109,10 +97,8 @@ async def case(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) ->
             return ticket(clock)
         case "header":
             return header()
-        case "service_key":
-            return service_key(clock)
         case _:
-            return session(clock)
+            return service_key(clock)
 
 
 async def test_valid_credentials_identify_a_person_of_the_provider(case: Case) -> None:
@@ -121,10 +107,7 @@ async def test_valid_credentials_identify_a_person_of_the_provider(case: Case) -
     assert (identity.subject, identity.provider) == ("anna", case.provider)
 
 
-async def test_invalid_credentials_of_its_kind_are_refused_or_ignored(case: Case) -> None:
-    if case.ignores_bad:
-        assert await case.authenticator.authenticate(case.bad) is None
-        return
+async def test_invalid_credentials_of_its_kind_are_refused(case: Case) -> None:
     with pytest.raises(InvalidCredentialsError):
         await case.authenticator.authenticate(case.bad)
 
@@ -137,7 +120,7 @@ async def test_invalid_credentials_of_its_kind_are_refused_or_ignored(case: Case
         Credentials(headers={"authorization": "Bearer rubbish"}),
         Credentials(headers={"x-forwarded-user": "anna"}, peer="192.0.2.1"),
         Credentials(ticket=Secret("rubbish")),
-        Credentials(session=Secret("rubbish")),
+        Credentials(sessions={"valt_gateway_session": Secret("rubbish")}),
         Credentials(access_token=Secret("rubbish")),
     ],
     ids=["nothing", "basic", "bearer", "stranger", "ticket", "session", "access token"],

@@ -105,9 +105,9 @@ async def test_a_store_that_fails_once_is_logged_and_read_again(
     async with watching(stack, stack.bearer("anna")) as answer:
         called = asyncio.Event()
 
-        def fails(subject: str) -> float | None:
+        def fails(*names: str) -> float | None:
             called.set()
-            raise OSError(subject)
+            raise OSError(names)
 
         monkeypatch.setattr(stack.gateway.store, "revoked_at", fails)
         await called.wait()

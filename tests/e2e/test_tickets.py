@@ -1,12 +1,14 @@
 """A portal hands a person over with a ticket: good once, exchanged for a session narrowed to what it allows."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
 from gateway.sim.catalogue import CAMERA_B, INTERVIEW, INTERVIEW_FILM, SESSION
 from tests.support.clock import ManualClock
+from tests.support.cookie_jar import CookieJar
 from tests.support.gateway_fixture import NAVIGATION, PORTAL, VIDEO_PATH, GatewayStack, running_stack
 
 OTHER_CAMERA = f"/recordings/{SESSION}/videos/{CAMERA_B}"
@@ -181,26 +183,154 @@ async def test_a_person_in_three_hundred_groups_fits_into_the_cookie(stack: Gate
         assert len(answer.headers["Set-Cookie"]) < 4096
 
 
+async def exchange(stack: GatewayStack, jar: CookieJar, ticket: str, path: str = VIDEO_PATH) -> int:
+    """Follows a portal's link with the cookies of *jar*, and stores those of the answer. Returns its status."""
+    async with stack.client.get(
+        f"{stack.url}{path}?ticket={ticket}", headers=NAVIGATION | {"Cookie": jar.header}, allow_redirects=False
+    ) as answer:
+        jar.store(answer.headers.getall("Set-Cookie", []))
+        return answer.status
+
+
 async def test_tickets_for_two_recordings_in_two_tabs_both_stay_valid(stack: GatewayStack) -> None:
-    _, _, first = await enter(stack, stack.ticket("anna", "supervisors", recording=SESSION))
-    ticket = stack.ticket("anna", "supervisors", recording=INTERVIEW)
-    async with stack.client.get(
-        f"{stack.url}{OTHER_RECORDING}?ticket={ticket}", headers=NAVIGATION | {"Cookie": first}, allow_redirects=False
-    ) as answer:
-        both = answer.headers["Set-Cookie"].partition(";")[0]
-    assert await status(stack, Cookie=both) == 200
-    assert await status(stack, OTHER_RECORDING, Cookie=both) == 200
-    assert await status(stack, "/recordings/614/videos/9101", Cookie=both) == 403
+    jar = CookieJar()
+    assert await exchange(stack, jar, stack.ticket("anna", "supervisors", recording=SESSION)) == 303
+    other = stack.ticket("anna", "supervisors", recording=INTERVIEW)
+    assert await exchange(stack, jar, other, OTHER_RECORDING) == 303
+    assert len(jar.cookies) == 2
+    assert await status(stack, Cookie=jar.header) == 200
+    assert await status(stack, OTHER_RECORDING, Cookie=jar.header) == 200
+    assert await status(stack, "/recordings/614/videos/9101", Cookie=jar.header) == 403
 
 
-async def test_another_persons_ticket_adds_nothing_to_the_session(stack: GatewayStack) -> None:
-    _, _, first = await enter(stack, stack.ticket("anna", "supervisors", recording=SESSION))
-    ticket = stack.ticket("ben", "supervisors", recording=INTERVIEW)
+@pytest.mark.promise("security-S1")
+async def test_tickets_exchanged_at_the_same_moment_all_stay_valid(stack: GatewayStack) -> None:
+    jar, paths = CookieJar(), {SESSION: VIDEO_PATH, INTERVIEW: OTHER_RECORDING}
+    answers = await asyncio.gather(
+        *(exchange(stack, jar, stack.ticket("anna", recording=name), path) for name, path in paths.items())
+    )
+    assert answers == [303, 303]
+    assert [await status(stack, path, Cookie=jar.header) for path in paths.values()] == [200, 200]
+
+
+@pytest.mark.promise("security-S1")
+async def test_a_narrowed_ticket_with_more_groups_widens_no_other_session(stack: GatewayStack) -> None:
+    jar = CookieJar()
+    assert await exchange(stack, jar, stack.ticket("anna", "students")) == 303
+    assert await exchange(stack, jar, stack.ticket("anna", "supervisors", recording=SESSION)) == 303
+    assert await status(stack, Cookie=jar.header) == 200
+    assert await status(stack, OTHER_RECORDING, Cookie=jar.header) == 403
+
+
+@pytest.mark.promise("security-S1")
+async def test_a_session_that_the_rules_refuse_hides_no_older_one(stack: GatewayStack) -> None:
+    jar = CookieJar()
+    assert await exchange(stack, jar, stack.ticket("anna", "supervisors")) == 303
+    assert await exchange(stack, jar, stack.ticket("anna", "students", recording=SESSION)) == 303
+    assert await status(stack, VIDEO_PATH + "?download", Cookie=jar.header) == 200
+    assert stack.audit()[-1]["rule"] == "supervisors"
+
+
+@pytest.mark.promise("security-S2")
+async def test_a_ticket_with_a_video_alone_allows_that_videos_address_alone(stack: GatewayStack) -> None:
+    jar, video = CookieJar(), VIDEO_PATH.rpartition("/")[2]
+    assert await exchange(stack, jar, stack.ticket("anna", "supervisors", video=video)) == 303
+    assert await status(stack, Cookie=jar.header) == 200
+    for path in (OTHER_CAMERA, OTHER_RECORDING, f"/recordings/{INTERVIEW}/videos/{video}", f"/recordings/{SESSION}"):
+        assert await status(stack, path, Cookie=jar.header) == 403
+    assert await status(stack, f"/api/v3/records/{SESSION}", Cookie=jar.header) == 404
+    async with stack.client.get(f"{stack.url}/recordings", headers={"Cookie": jar.header}) as answer:
+        assert (await answer.json())["recordings"] == []
+    async with stack.client.get(f"{stack.url}/api/v3/rooms/info", headers={"Cookie": jar.header}) as answer:
+        assert (await answer.json())["data"]["rooms"] == []
+    assert await exchange(stack, jar, stack.ticket("anna", "supervisors", recording=SESSION)) == 303
+    assert await status(stack, OTHER_RECORDING, Cookie=jar.header) == 403
+
+
+async def ask(stack: GatewayStack, jar: CookieJar, ticket: str) -> str:
+    """Follows a link with another person's ticket. Returns the page that asks."""
     async with stack.client.get(
-        f"{stack.url}{OTHER_RECORDING}?ticket={ticket}", headers=NAVIGATION | {"Cookie": first}, allow_redirects=False
+        f"{stack.url}{VIDEO_PATH}?t=90&ticket={ticket}",
+        headers=NAVIGATION | {"Cookie": jar.header},
+        allow_redirects=False,
     ) as answer:
-        cookie = answer.headers["Set-Cookie"].partition(";")[0]
-    assert await status(stack, Cookie=cookie) == 403
+        assert answer.status == 200
+        assert "Set-Cookie" not in answer.headers
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        return await answer.text()
+
+
+async def confirm(stack: GatewayStack, jar: CookieJar, page: str, **headers: str) -> tuple[int, str]:
+    """Presses the button of the page. Returns the status and the Location."""
+    (sealed,) = re.findall(r'name="switch" value="([^"]+)"', page)
+    async with stack.client.post(
+        f"{stack.url}/oauth2/switch",
+        data={"switch": sealed},
+        headers={"Sec-Fetch-Site": "same-origin", "Cookie": jar.header} | headers,
+        allow_redirects=False,
+    ) as answer:
+        jar.store(answer.headers.getall("Set-Cookie", []))
+        return answer.status, answer.headers.get("Location", "")
+
+
+@pytest.mark.promise("security-S9")
+async def test_another_persons_ticket_is_used_and_changes_the_person_only_when_confirmed(stack: GatewayStack) -> None:
+    jar = CookieJar()
+    await exchange(stack, jar, stack.ticket("anna", "supervisors"))
+    await exchange(stack, jar, stack.ticket("anna", "supervisors", recording=SESSION))
+    annas, ticket = jar.header, stack.ticket("mallory", "supervisors", recording=INTERVIEW)
+    page = await ask(stack, jar, ticket)
+    assert page.count("anna") >= 1
+    assert page.count("mallory") >= 1
+    assert f'href="{VIDEO_PATH}?t=90"' in page
+    assert await exchange(stack, CookieJar(), ticket) == 401
+    assert await status(stack, Cookie=jar.header) == 200
+    assert (await confirm(stack, jar, page, **{"Sec-Fetch-Site": "cross-site"}))[0] == 403
+    assert await status(stack, Cookie=jar.header) == 200
+    assert await confirm(stack, jar, page) == (303, VIDEO_PATH + "?t=90")
+    assert len(jar.cookies) == 1
+    assert await status(stack, OTHER_RECORDING, Cookie=jar.header) == 200
+    assert await status(stack, Cookie=jar.header) == 403
+    assert await status(stack, Cookie=annas) == 401
+    assert (await confirm(stack, CookieJar(), page))[0] == 401
+    events = [(line["event"], line["subject"]) for line in stack.audit() if line["event"].startswith("sign_")]
+    assert events[-3:] == [("sign_out", "anna"), ("sign_out", "anna"), ("sign_in", "mallory")]
+
+
+@pytest.mark.promise("security-S9")
+@pytest.mark.parametrize("meanwhile", ["five minutes pass", "revoked", "altered"])
+async def test_a_change_of_person_that_is_no_longer_valid_is_refused(
+    tmp_path: Path, clock: ManualClock, meanwhile: str
+) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack:
+        jar = CookieJar()
+        await exchange(stack, jar, stack.ticket("anna", "supervisors"))
+        page = await ask(stack, jar, stack.ticket("mallory", "supervisors"))
+        match meanwhile:
+            case "revoked":
+                await stack.gateway.store.revoke("mallory", clock.now(), clock.now() + 3600)
+            case "altered":
+                page = page.replace('name="switch" value="gAAAAAB', 'name="switch" value="gAAAAAC')
+        clock.pass_(300 if meanwhile == "five minutes pass" else 60)
+        assert (await confirm(stack, jar, page))[0] == 401
+        assert await status(stack, Cookie=jar.header) == 200
+
+
+@pytest.mark.promise("security-S10")
+async def test_a_sign_out_ends_the_sessions_of_all_tickets_and_their_copies(stack: GatewayStack) -> None:
+    jar = CookieJar()
+    await exchange(stack, jar, stack.ticket("anna", "supervisors"))
+    first = jar.header
+    await exchange(stack, jar, stack.ticket("anna", "supervisors"))
+    await exchange(stack, jar, stack.ticket("anna", "supervisors", recording=SESSION))
+    narrowed = jar.header
+    assert [await status(stack, Cookie=cookies) for cookies in (first, narrowed)] == [200, 200]
+    headers = {"Cookie": jar.header, "Sec-Fetch-Site": "same-origin"}
+    async with stack.client.get(f"{stack.url}/oauth2/sign_out", headers=headers) as answer:
+        assert answer.status == 200
+        jar.store(answer.headers.getall("Set-Cookie"))
+    assert jar.cookies == {}
+    assert [await status(stack, Cookie=cookies) for cookies in (first, narrowed)] == [401, 401]
 
 
 async def test_an_hour_of_playing_without_a_request_keeps_the_session(tmp_path: Path, clock: ManualClock) -> None:

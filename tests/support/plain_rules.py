@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from gateway.model import Identity, RecordingDetails
+from gateway.model import Identity
 from gateway.policy import Rule, ValtNames
+from gateway.recording_details import RecordingDetails
 from tests.support.configuration import grant
 
 DAY = 86_400.0

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ValtUnavailableError
-from gateway.model import RecordingDetails
 from gateway.policy import Rule
+from gateway.recording_details import RecordingDetails
 from tests.support.plain_rules import plainly_fits
 from tests.unit.test_policy import DETAILS, GROUPS, NAMES, NOW, RULES, VALT_NAMES, StubRecordings, person, rules
 

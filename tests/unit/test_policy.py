@@ -13,8 +13,9 @@ from gateway.errors import (
     ValtUnavailableError,
     VideoNotFoundError,
 )
-from gateway.model import Delivery, Identity, IdentityKind, RecordingDetails
+from gateway.model import Delivery, Identity, IdentityKind
 from gateway.policy import Rule, Rules, ValtNames
+from gateway.recording_details import RecordingDetails
 from tests.support.clock import ManualClock
 from tests.support.plain_rules import DAY, plainly_fits
 from tests.support.recorder import Recorder

@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.access import Access
-from gateway.model import Identity, RecordingDetails
+from gateway.model import Identity
+from gateway.recording_details import RecordingDetails
 from gateway.recording_search import Candidate, RecordingSearch
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_navigation

@@ -15,11 +15,12 @@ from gateway.errors import (
     SignInForgottenError,
 )
 from gateway.model import Identity
-from gateway.ports import Audit, Clock, Sessions, SignIn, Store
+from gateway.ports import Audit, Sessions, SignIn
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_top_navigation
 from gateway.web.pages.render import Pages
 from gateway.web.request import Request
+from gateway.web.request_validation import is_same_origin
 from gateway.web.responses import NO_STORE, redirect_response
 
 _ID = r"[0-9A-Za-z-]{1,64}"
@@ -52,22 +53,18 @@ class SignInHandlers:
         access: Access,
         sign_in: SignIn | None,
         sessions: Sessions | None,
-        store: Store,
         reader: CredentialsReader,
         pages: Pages,
         audit: Audit,
-        clock: Clock,
         *,
         public_url: str,
     ) -> None:
         self._access = access
         self._sign_in = sign_in
         self._sessions = sessions
-        self._store = store
         self._reader = reader
         self._pages = pages
         self._audit = audit
-        self._clock = clock
         self._public_url = public_url
 
     async def start(self, request: Request) -> web.StreamResponse:
@@ -107,36 +104,38 @@ class SignInHandlers:
                 raise
             return redirect_response(303, "/")
         record.set_identity(identity)
+        credentials = self._reader.read(request)
         response = redirect_response(303, rd)
         response.headers.add("Set-Cookie", cookie)
-        response.headers.add("Set-Cookie", self._sessions.issue_header(identity))
+        request.set_cookies = await self._sessions.begin(credentials, identity)
         self._audit.signed("sign_in", identity, record)
         return response
 
     async def confirm_sign_out(self, request: Request) -> web.StreamResponse:
-        """GET /oauth2/sign_out: a page with one button, so that a link on another site signs nobody out."""
+        """GET /oauth2/sign_out: signs out if one of our own pages leads here; else shows a page with one button, so
+        that a link on another site signs nobody out."""
+        if request.headers.get("Sec-Fetch-Site") == "same-origin":
+            return await self.sign_out(request)
         return self._pages.sign_out(request)
 
     async def sign_out(self, request: Request) -> web.StreamResponse:
-        """POST /oauth2/sign_out, only from our own pages."""
-        if not self._is_same_origin(request):
+        """POST /oauth2/sign_out, only from our own pages. Ends every session that the browser presents."""
+        if not is_same_origin(request, self._public_url):
             raise AccessDeniedError("the sign-out was requested by another site")
-        record = request.record
-        identity = await self._identity(request)
-        if identity is not None and identity.session is not None:
-            until = identity.expires_at or self._clock.now()
-            await self._store.sign_out(identity.session, until)
-            self._audit.signed("sign_out", identity, record)
+        provider = None
+        if self._sessions is not None:
+            ended, request.set_cookies = await self._sessions.end(self._reader.read(request))
+            for identity in ended:
+                request.record.set_identity(identity)
+                self._audit.signed("sign_out", identity, request.record)
+                provider = provider or identity.provider
         back = None
         if self._sign_in is not None:
-            provider = None if identity is None else identity.provider
             back = await self._sign_in.sign_out_url(provider, self._public_url + "/")
         response = self._pages.signed_out(request)
         if back is not None:
             # Not a redirect: the form-action policy of our page would block it, or one of the provider's own redirects.
             response.headers["Refresh"] = f"0; url={back}"
-        if self._sessions is not None:
-            response.headers.add("Set-Cookie", self._sessions.clear_header())
         return response
 
     async def backchannel_logout(self, request: Request) -> web.StreamResponse:
@@ -159,9 +158,3 @@ class SignInHandlers:
             return await self._access.authenticate(self._reader.read(request), request.record)
         except (MissingCredentialsError, InvalidCredentialsError):
             return None
-
-    def _is_same_origin(self, request: Request) -> bool:
-        site = request.headers.get("Sec-Fetch-Site")
-        if site is not None:
-            return site == "same-origin"
-        return request.headers.get("Origin") == self._public_url

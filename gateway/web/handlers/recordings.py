@@ -7,8 +7,9 @@ from aiohttp import web
 
 from gateway.access import Access
 from gateway.errors import RecordingExpiredError
-from gateway.model import Delivery, Grant, Link, RecordingDetails, Video, VideoDetails, parse_id
+from gateway.model import Delivery, Grant, Link, Video, parse_id
 from gateway.ports import Audit, Clock, Recordings
+from gateway.recording_details import RecordingDetails, VideoDetails
 from gateway.request_record import RequestRecord
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_navigation, wants_json

@@ -98,6 +98,18 @@ class Pages:
         """That it is done."""
         return self._page(request, "signed_out.html", {})
 
+    def switch(self, request: Request, present: Identity, other: Identity, sealed: str, path: str) -> web.Response:
+        """Returns the page that asks whether the browser, signed in as *present*, becomes *other*. *sealed* is sent
+        back if so; *path* is where to go if not. A portal that embeds the watch page may show it."""
+        names = [present.subject, other.subject]
+        if present.subject == other.subject:
+            names = [f"{one.subject} ({one.provider})" for one in (present, other)]
+        values = {"present": names[0], "other": names[1], "sealed": sealed, "path": path}
+        response = self._page(request, "switch.html", values, policy=self._policy + self._portals)
+        # With no-referrer, browsers send "Origin: null" with the form, which is no proof of the same origin.
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
     def reference(self, request: Request, contents: Mapping[str, Any]) -> web.Response:
         """Returns the page of the API's description. *contents* are in English; the page around them is not."""
         return self._page(request, "reference.html", {"contents": contents, "docs": self._texts(request)["docs"]})

@@ -98,15 +98,27 @@ PATHS: dict[str, Any] = {
         parameters=("code", "state"),
     ),
     "/oauth2/sign_out": {
-        **page("The sign-out page, with one button", {"200": body("The page", {"type": "string"}, "text/html")}),
+        **page(
+            "Signs out if one of this gateway's pages leads here; else the sign-out page, with one button",
+            {"200": body("The page", {"type": "string"}, "text/html")},
+        ),
         "post": operation(
             "Sign out; only from this gateway's own pages",
             {
-                "200": body("Signed out", {"type": "string"}, "text/html"),
-                "303": empty("To the provider, to sign out there"),
+                "200": body(
+                    "Signed out, with a Refresh header to the provider's sign-out", {"type": "string"}, "text/html"
+                )
             },
             credentials=False,
         ),
+    },
+    "/oauth2/switch": {
+        "post": operation(
+            "Confirms that the browser becomes the person of a ticket; only from the page that asked",
+            {"303": empty("Signed in as that person; to the requested page")},
+            credentials=False,
+            request_body=("Switch", "application/x-www-form-urlencoded"),
+        )
     },
     "/oauth2/backchannel_logout": {
         "post": operation(

@@ -68,6 +68,7 @@ SCHEMAS: dict[str, Any] = {
     ),
     "Person": _object(subject=_TEXT, issuer=_TEXT, provider=_TEXT, groups=_list(_TEXT), expires_at=_TIME_OR_NULL),
     "LogoutToken": _object(logout_token=_TEXT),
+    "Switch": _object(switch={"type": "string", "description": "the hidden field of the page that asked"}),
     "ValtCredentials": _object(username=_TEXT, password=_TEXT),
     "ValtLogin": _object(data=_object(access_token=_TEXT)),
     "ValtLoginFailed": _object(data=_TEXT),

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway import errors
 from gateway.errors import GatewayError
-from gateway.model import RecordingDetails, VideoDetails
+from gateway.recording_details import RecordingDetails, VideoDetails
 
 LOGIN_FAILED = {"data": "Invalid username or password"}
 NO_KEY = {"error": {"code": 401, "message": "No API key provided"}}

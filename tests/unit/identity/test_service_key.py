@@ -8,10 +8,13 @@ import pytest
 
 from gateway.errors import GatewayError, InvalidCredentialsError
 from gateway.identity.access_token import LIFETIME, AccessTokens
+from gateway.identity.chain import Chain
 from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.model import Credentials, Identity, IdentityKind, Secret, Video
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
+from tests.support.recorder import Recorder
+from tests.support.validity import validity_of
 
 KEY, OTHER = "vgk_planted-archive", "vgk_planted-other"
 SEAL = (Secret("a seal that is long enough for anybody"),)
@@ -19,9 +22,9 @@ VIDEO = Video("r", "v")
 ANNA = Identity("anna", "https://sso", "campus", IdentityKind.SESSION, frozenset({"staff", "chess"}), session="s1")
 
 
-def service_keys(clock: ManualClock, *keys: ServiceKey, store: MemoryStore | None = None) -> ServiceKeys:
+def service_keys(clock: ManualClock, *keys: ServiceKey) -> ServiceKeys:
     tokens = AccessTokens(SEAL, keep_groups=frozenset({"staff"}))
-    return ServiceKeys(keys or (archive(),), tokens, clock, store or MemoryStore(clock))
+    return ServiceKeys(keys or (archive(),), tokens, clock)
 
 
 def archive(secret: str = KEY, *, name: str = "archive", expires: float | None = None) -> ServiceKey:
@@ -147,13 +150,38 @@ async def test_a_video_token_issued_for_another_expires_no_later(clock: ManualCl
     assert second.expires_at == first.expires_at
 
 
-async def test_a_video_token_is_void_after_its_session_signed_out(clock: ManualClock) -> None:
-    store = MemoryStore(clock)
-    keys = service_keys(clock, store=store)
-    video_token = keys.issue_video_token(ANNA, VIDEO)
-    await store.sign_out("s1", clock.now() + 1000)
+@pytest.mark.promise("security-S13")
+async def test_a_video_token_of_a_bearer_token_expires_with_it(clock: ManualClock) -> None:
+    keys = service_keys(clock)
+    bearer_token = replace(ANNA, kind=IdentityKind.JWT, session=None, expires_at=clock.now() + 60)
+    video_token = token(keys.issue_video_token(bearer_token, VIDEO))
+    assert await keys.authenticate(video_token) is not None
+    clock.pass_(60)
     with pytest.raises(InvalidCredentialsError):
-        await keys.authenticate(token(video_token))
+        await keys.authenticate(video_token)
+
+
+@pytest.mark.promise("security-S13")
+@pytest.mark.parametrize("end", ["sign-out", "revocation", "provider removed", "sessions removed", "revocation key"])
+async def test_a_video_token_ends_with_its_source(clock: ManualClock, end: str) -> None:
+    store, keys = MemoryStore(clock), service_keys(clock)
+    anna = replace(ANNA, issued_at=clock.now(), revocation_keys=("a key",))
+    video_token = token(keys.issue_video_token(anna, VIDEO))
+    clock.pass_(10)
+    chain = Chain([], None, keys, validity_of(store, clock, [anna]), Recorder())
+    assert await chain.identify(video_token)
+    match end:
+        case "sign-out":
+            await store.sign_out("s1", clock.now() + 1000)
+        case "revocation" | "revocation key":
+            await store.revoke("anna" if end == "revocation" else "a key", clock.now() - 10, clock.now() + 1000)
+        case "provider removed":
+            chain = Chain([], None, keys, validity_of(store, clock, []), Recorder())
+        case _:
+            validity = validity_of(store, clock, [anna], has_sessions=False)
+            chain = Chain([], None, keys, validity, Recorder())
+    with pytest.raises(InvalidCredentialsError):
+        await chain.identify(video_token)
 
 
 async def test_a_video_token_expires_with_its_session(clock: ManualClock) -> None:
@@ -167,6 +195,6 @@ async def test_a_video_token_expires_with_its_session(clock: ManualClock) -> Non
 
 async def test_groups_that_do_not_fit_into_a_url_are_an_error(clock: ManualClock) -> None:
     many = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(256))
-    keys = ServiceKeys((), AccessTokens(SEAL, keep_groups=many), clock, MemoryStore(clock))
+    keys = ServiceKeys((), AccessTokens(SEAL, keep_groups=many), clock)
     with pytest.raises(GatewayError):
         keys.issue_video_token(replace(ANNA, groups=many), VIDEO)
