@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from yarl import URL
 
@@ -83,7 +84,7 @@ class Connection:
         self._callback: Callable[[], None] | None = None
         self._registered = False
         self._unwanted_event = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[Any] | None = None
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN | select.POLLHUP | select.POLLERR)
 
@@ -105,10 +106,13 @@ class Connection:
         time, timer = self.loop.time, self.timer
         timer.set(time() + read_timeout, self.fail_waiter)
         await self._send((text + "\r\n").encode("utf-8", "surrogateescape"))
-        self.early, received = b"", b""
-        if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
-            # The response cannot be there yet: a read now would fail and cost a system call.
-            await self.wait_ready(BlockingIOError())
+        self.early = b""
+        received = b""
+        if not self.encrypted:
+            # The response cannot be there yet: to try to read it now would cost a system call.
+            received = await self._read_when_ready(_HEAD_READ_SIZE)
+            if not received:
+                raise EOFError
         while True:
             end = received.find(b"\r\n\r\n") + 4
             if end > _MAX_HEAD or (end == 3 and len(received) > _MAX_HEAD):
@@ -122,10 +126,10 @@ class Connection:
                 continue
             if received.count(b"\n") != received.count(b"\r\n"):
                 raise unsupported(received, "a line of the head ends with a bare LF")
+            timer.set(time() + read_timeout, self.fail_waiter)
             piece = await self.read(_HEAD_READ_SIZE)
             if not piece:
                 raise UnsupportedResponseError("the head is incomplete", lasting=False) if received else EOFError
-            timer.set(time() + read_timeout, self.fail_waiter)
             received += piece
 
     async def read(self, size: int) -> bytes:
@@ -170,6 +174,32 @@ class Connection:
             # By number: asyncio formats an error that it then discards, and a socket's repr is two system calls.
             self.loop.add_reader(self.sock.fileno(), self._on_readable)
             self._registered = True
+
+    async def _read_when_ready(self, size: int) -> bytes:
+        """Wait for the first bytes of a response and return up to *size* of them, or none at the connection's end.
+
+        Reads in the event loop's callback: a task that is woken up to read comes an iteration later, in which the event
+        loop would report the socket once more.
+        """
+        future: asyncio.Future[bytes] = self.loop.create_future()
+
+        def receive() -> None:
+            if future.done():
+                return
+            try:
+                future.set_result(self.sock.recv(size))
+            except BlockingIOError:
+                return
+            except OSError as error:
+                future.set_exception(error)
+
+        self._waiter = future
+        self.watch(receive)
+        try:
+            return await future
+        finally:
+            self._waiter = None
+            self.watch(None)
 
     def fail_waiter(self) -> None:
         """Make a running *wait_ready* raise TimeoutError."""

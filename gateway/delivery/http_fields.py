@@ -4,6 +4,7 @@ Each follows the grammar of RFC 9110, and accepts what servers are known to send
 white space around separators, empty parameters.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class MediaType:
         return boundary if _BOUNDARY.fullmatch(boundary) else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ContentRange:
     """Bytes *first* up to but not including *end* of a file of *total* bytes; None is an unknown total."""
 
@@ -43,7 +44,7 @@ class ContentRange:
     total: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RangeSpec:
     """One range of a Range field: from *first* to *last*, or to the end; without *first*, the last *last* bytes."""
 
@@ -63,6 +64,7 @@ class RangeSpec:
         return (self.first, end) if self.first < end else None
 
 
+@functools.lru_cache(maxsize=256)
 def media_type(text: str) -> MediaType | None:
     """Parses a Content-Type (RFC 9110, section 8.3.1)."""
     matched = _TYPE.match(text)

@@ -119,7 +119,8 @@ def _contradiction(status: int, headers: MultiMapping[str], stated: MediaType | 
     if status not in (200, 206, 304, 412, 416):
         return f"the media server responded with HTTP {status}"
     for name in _SINGLE_VALUED:
-        if len(set(headers.getall(name, ()))) > 1:
+        values = headers.getall(name, ())
+        if len(values) > 1 and len(set(values)) > 1:
             return f"the response has two values of {name}"
     for coding in headers.getall("Content-Encoding", ()):
         if not is_identity(coding):
