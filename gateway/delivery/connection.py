@@ -113,12 +113,13 @@ class Connection:
             received = await self._read_when_ready(_HEAD_READ_SIZE)
             if not received:
                 raise EOFError
+        limit = _MAX_HEAD  # of all heads, so that interim ones come to an end
         while True:
             end = received.find(b"\r\n\r\n") + 4
-            if end > _MAX_HEAD or (end == 3 and len(received) > _MAX_HEAD):
+            if end > limit or (end == 3 and len(received) > limit):
                 raise unsupported(received, "the head is too large")
             if end > 3:
-                head, received = parse(received[:end]), received[end:]
+                head, received, limit = parse(received[:end]), received[end:], limit - end
                 if head is not None:
                     timer.clear()
                     self.early = received

@@ -33,6 +33,8 @@ class MediaResponse(Protocol):
     headers: MultiMapping[str]
     spliced: bool
     """Whether the body can be moved from socket to socket."""
+    ends_with_connection: bool
+    """Whether the body has no other end than the connection's, which may as well have been lost."""
 
     async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
         """Discard *skip* bytes of the body, then write *count* bytes of it to *client*, or all there are.
@@ -51,6 +53,7 @@ class SplicedResponse:
     """A response on a connection of the pool, which gets the connection back if the body has been read to its end."""
 
     spliced = True
+    ends_with_connection = False
 
     def __init__(self, pool: ConnectionPool, connection: Connection, head: Head, read_timeout: float) -> None:
         self.status = head.status
@@ -140,6 +143,9 @@ class BufferedResponse:
         self._response = response
         self.status = response.status
         self.headers: MultiMapping[str] = response.headers
+        self.ends_with_connection = not (
+            "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+        )
 
     async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
         """See MediaResponse.relay."""

@@ -102,8 +102,9 @@ class ResumableBody:
             before, reason = client.sent, "short"
             try:
                 await response.relay(client, self._skip, self._left(client))
-                if not self._left(client):  # a body of unknown length, or of several parts, ends with the response
-                    return
+                left = self._left(client)
+                if left == 0 or (left is None and not self._may_be_incomplete(response)):
+                    return  # a body of unknown length, or of several parts, ends with the response
             except BodyInterruptedError as error:
                 reason = error.reason
             except ClientStalledError:
@@ -124,6 +125,10 @@ class ResumableBody:
         """Stop reading from the media server."""
         if self._response is not None:
             self._response.close()
+
+    def _may_be_incomplete(self, response: MediaResponse) -> bool:
+        """Whether to ask for the rest of a body of unknown length whose end may have been a lost connection."""
+        return response.ends_with_connection and self._body is not None and can_continue(self._body)
 
     async def _first(self, request: MediaRequest) -> tuple[Verdict, MediaResponse]:
         try:

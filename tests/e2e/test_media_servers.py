@@ -308,3 +308,26 @@ async def test_m17_a_server_that_answers_every_get_with_206(tmp_path: Path, repl
         if expected == 200:
             assert (headers["Content-Length"], body) == (str(SIZE), FILM)
             assert "Content-Range" not in headers
+
+
+@pytest.mark.parametrize("size", [0, 100_000, SIZE])
+async def test_a_body_without_a_length_is_complete_only_if_nothing_is_left_of_it(tmp_path: Path, size: int) -> None:
+    head = response("200 OK", "Content-Type: video/mp4", "Accept-Ranges: bytes", *VALIDATORS, length=None)
+
+    def respond(request: ReceivedRequest) -> Script | bytes:
+        if "Range" not in request.headers:
+            return Script([head + FILM[:size]], close=True)
+        first = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        return part(first, SIZE - 1) if first < SIZE else response("416 X", f"Content-Range: bytes */{SIZE}")
+
+    async with media_stack(tmp_path, respond) as (stack, _):
+        assert (await get(stack))[2] == FILM
+        await stack.ended()
+        assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["resumes"]) == ("whole", int(size < SIZE))
+
+
+async def test_a_body_without_length_and_validators_ends_with_its_connection(tmp_path: Path) -> None:
+    head = response("200 OK", "Content-Type: video/mp4", length=None)
+    async with media_stack(tmp_path, lambda _request: Script([head + FILM], close=True)) as (stack, media):
+        assert (await get(stack))[2] == FILM
+        assert len(media.requests) == 2, "by the spliced path, then by the buffered one"

@@ -87,6 +87,15 @@ async def test_interim_responses_are_skipped() -> None:
         connection.close()
 
 
+async def test_interim_responses_without_end_are_not_supported() -> None:
+    endless = Script([b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100] * 100)
+    async with media(endless) as (server, pool):
+        connection = await pool.connect(server.origin)
+        with pytest.raises(UnsupportedResponseError):
+            await get(connection)
+        connection.close()
+
+
 async def test_a_head_that_arrives_in_pieces_is_one_head() -> None:
     pieces = [PLAIN[at : at + 7] for at in range(0, len(PLAIN), 7)]
     async with media(Script(pieces)) as (server, pool):

@@ -91,6 +91,7 @@ class MemoryResponse:
     server: "MemoryServer"
     reusable: bool = False
     spliced: bool = True
+    ends_with_connection: bool = False
     position: int = 0
 
     async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
