@@ -78,6 +78,7 @@ class SplicedResponse:
         client_socket = client.direct_socket()
         if client_socket is not None:
             await client.start_direct(early)
+            del early  # it would stay in memory for as long as the client takes
             if count:
                 await self._splice(connection, client, client_socket, count)
         else:
