@@ -1,0 +1,164 @@
+"""What proofs allow, as product.md says it, in the most obvious way: nothing is sealed, every proof is an object.
+
+It stands apart from gateway.identity, gateway.validity and gateway.access, to compare them with.
+"""
+
+from dataclasses import dataclass, field
+
+LIFETIME, IDLE = 8 * 3600.0, 3600.0
+LINK_LIFETIME, SWITCH_LIFETIME, TICKET_AGE = 3600.0, 300.0, 60.0
+RECORDINGS = {"A": ("1", "2"), "B": ("3",)}
+"""The videos that VALT has."""
+
+
+@dataclass(eq=False)
+class Login:
+    """Sessions of one person with the same limits, which a sign-out ends together."""
+
+    ended: bool = False
+    streams: int = 0
+    """Running now: playing counts as use."""
+    played_at: float = 0.0
+    """When the last stream ended."""
+
+
+@dataclass(eq=False)
+class Proof:
+    """One proof, or what was made from it, with its own rights and times (Unix seconds)."""
+
+    issuer: str
+    subject: str
+    provider: str
+    groups: frozenset[str]
+    recording: str | None = None
+    video: str | None = None
+    issued_at: float | None = None
+    """By the clock of the issuer, which may be ahead by *leeway*."""
+    leeway: float = 0.0
+    expires_at: float | None = None
+    login: Login | None = None
+    """Where it is a session, or was made in one."""
+    is_session: bool = False
+    is_used: bool = False
+    """For tickets and confirmed changes of person, which are good once."""
+
+    @property
+    def person(self) -> tuple[str, str]:
+        return self.issuer, self.subject
+
+    @property
+    def limits(self) -> tuple[str | None, str | None]:
+        return self.recording, self.video
+
+    def allows(self, recording: str, video: str | None, *, download: bool = False) -> bool:
+        """Whether the proof, if it is valid, allows the target by its limits and by the rules."""
+        if self.recording is not None and self.recording != recording:
+            return False
+        if self.video is not None:
+            if self.recording is None and (video is None or self.video not in RECORDINGS[recording]):
+                return False
+            if video is not None and video != self.video:
+                return False
+        if "supervisors" in self.groups:
+            return True
+        return "students" in self.groups and recording == "A" and not download
+
+    def lists(self) -> set[str]:
+        """The recordings in the person's list."""
+        if self.recording is None and self.video is not None:
+            return set()
+        return {recording for recording in RECORDINGS if self.allows(recording, None)}
+
+
+@dataclass(eq=False)
+class Cookie:
+    """One copy of a session's cookie."""
+
+    proof: Proof
+    used_at: float
+
+
+@dataclass
+class PlainSessions:
+    """The state that decides which proofs are valid. *now* is the server's clock."""
+
+    now: float
+    providers: set[tuple[str, str]]
+    has_sessions: bool = True
+    revoked_at: dict[str, float] = field(default_factory=dict)
+
+    def revoke(self, name: str) -> None:
+        self.revoked_at[name] = max(self.now, self.revoked_at.get(name, self.now))
+
+    def is_valid(self, proof: Proof, *, first_used_at: float | None = None) -> bool:
+        """Whether *proof* still counts, apart from the expiry of what is no session."""
+        if (proof.issuer, proof.provider) not in self.providers:
+            return False
+        if proof.login is not None and (proof.login.ended or not self.has_sessions):
+            return False
+        if proof.is_session and proof.expires_at is not None and self.now >= proof.expires_at:
+            return False
+        issued_at = first_used_at if proof.issued_at is None else proof.issued_at - proof.leeway
+        names = (proof.subject, f"{proof.provider}#{proof.subject}")
+        return issued_at is None or all(issued_at > self.revoked_at.get(name, -1.0) for name in names)
+
+    def is_good(self, proof: Proof) -> bool:
+        """Whether a new request with *proof* is accepted."""
+        return self.is_valid(proof) and (proof.expires_at is None or self.now < proof.expires_at)
+
+    def is_good_cookie(self, cookie: Cookie) -> bool:
+        """Whether a new request with *cookie* is accepted."""
+        login = cookie.proof.login
+        assert login is not None
+        used_at = self.now if login.streams else max(cookie.used_at, login.played_at)
+        return self.is_good(cookie.proof) and self.now < used_at + IDLE
+
+    def is_good_ticket(self, ticket: Proof) -> bool:
+        """Whether a ticket is accepted, if it was not used."""
+        assert ticket.issued_at is not None
+        assert ticket.expires_at is not None
+        timely = self.now < ticket.expires_at + ticket.leeway and ticket.issued_at <= self.now + ticket.leeway
+        return timely and self.now - ticket.issued_at <= TICKET_AGE and self.is_valid(ticket)
+
+    def begin(self, ticket: Proof, presented: list[Cookie]) -> Cookie:
+        """Returns the cookie of the session that a ticket or a sign-in makes."""
+        good = [cookie for cookie in presented if self.is_good_cookie(cookie)]
+        login = None
+        if any(cookie.proof.person != ticket.person for cookie in good):
+            self.end(presented)
+        else:
+            login = next((cookie.proof.login for cookie in good if cookie.proof.limits == ticket.limits), None)
+        session = Proof(
+            ticket.issuer,
+            ticket.subject,
+            ticket.provider,
+            ticket.groups,
+            ticket.recording,
+            ticket.video,
+            issued_at=self.now,
+            expires_at=self.now + LIFETIME,
+            login=login or Login(),
+            is_session=True,
+        )
+        return Cookie(session, self.now)
+
+    def end(self, presented: list[Cookie]) -> None:
+        """A sign-out with these cookies."""
+        for cookie in presented:
+            assert cookie.proof.login is not None
+            cookie.proof.login.ended = True
+
+    def link(self, proof: Proof, recording: str, video: str) -> Proof:
+        """What a link for one video, made with *proof*, is good for."""
+        return Proof(
+            proof.issuer,
+            proof.subject,
+            proof.provider,
+            proof.groups,
+            recording,
+            video,
+            issued_at=self.now if proof.issued_at is None else proof.issued_at,
+            leeway=proof.leeway,
+            expires_at=min(self.now + LINK_LIFETIME, proof.expires_at or self.now + LINK_LIFETIME),
+            login=proof.login,
+        )
