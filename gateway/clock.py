@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import suppress
 
 
 class SystemClock:
@@ -13,3 +15,17 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Returns after *seconds*."""
         await asyncio.sleep(seconds)
+
+
+async def repeat(seconds: float, action: Callable[[], None]) -> None:
+    """Calls *action* every so many *seconds*, until it is cancelled."""
+    while True:
+        await asyncio.sleep(seconds)
+        action()
+
+
+async def wait_at_most(seconds: float, event: asyncio.Event) -> None:
+    """Waits until *event* is set, or for so many *seconds*."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -119,6 +119,14 @@ class AuditFailed(NamedTuple):
     """One audit line could not be written at once."""
 
 
+class LogLineDropped(NamedTuple):
+    """A line of the log was dropped, because the log is not read or too many lines waited."""
+
+
+class RefusalSuppressed(NamedTuple):
+    """A refusal has no lines of its own in audit and log, because its address has caused too many."""
+
+
 Event = (
     CacheLookup
     | ValtCall
@@ -136,4 +144,6 @@ Event = (
     | LogEvent
     | AuditWritten
     | AuditFailed
+    | LogLineDropped
+    | RefusalSuppressed
 )

@@ -8,11 +8,10 @@ import os
 import platform
 import sys
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from typing import Any, TextIO
 
 from gateway.app import VERSION, App, build_app, store_of
-from gateway.clock import SystemClock
+from gateway.clock import SystemClock, repeat, wait_at_most
 from gateway.context import ProcessContext
 from gateway.delivery.revocation import Revocation
 from gateway.delivery.streams import Streams
@@ -23,6 +22,7 @@ from gateway.observe.library_logs import redirect_library_logs
 from gateway.observe.logs import LogObserver
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import LoopLagMonitor, Observers
+from gateway.observe.refusals import WINDOW, RefusalFilter
 from gateway.ports import Clock
 from gateway.rate_limit import RateLimiter
 from gateway.settings.model import Settings, keys_needing_restart
@@ -34,6 +34,8 @@ from gateway.web.routes import ROUTES
 
 _CLOSE_TIMEOUT = 2.0
 """Seconds that `stop` waits for the requests of replaced configurations, which have been cancelled by then."""
+_RETRY_INTERVAL = 1.0
+"""Seconds between two attempts to write an audit that cannot be written."""
 _POLL_INTERVAL = 0.1
 """Seconds between two looks at the streams that a drain waits for."""
 
@@ -47,14 +49,15 @@ class Gateway:
     def __init__(self, settings: Settings, *, clock: Clock | None = None, log: TextIO | None = None) -> None:
         self.settings = self._started_with = settings
         self.clock = clock or SystemClock()
-        self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock)
         self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
+        self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock, self.metrics)
         self.audit = AuditFile(settings.audit.file, self.clock, Observers(self.metrics, self.logs))
-        self.observer = Observers(
-            self.metrics, self.audit, self.logs, event_types={self.audit: (), self.logs: (LogEvent,)}
-        )
-        self.store = store_of(settings, self.clock)
         limits = settings.limits
+        self.refusals = RefusalFilter(
+            self.audit, self.logs, self.metrics, self.clock, per_minute=limits.refusals_per_minute
+        )
+        self.observer = Observers(self.metrics, self.refusals, event_types={self.refusals: (LogEvent,)})
+        self.store = store_of(settings, self.clock)
         self.streams = Streams(
             self.clock,
             self.observer,
@@ -63,7 +66,7 @@ class Gateway:
             per_address=limits.streams_per_address,
         )
         self.revocation = Revocation(self.streams, lambda: self.app.identity.validity, self.clock, self.observer)
-        self.readiness = Readiness(self.dependencies)
+        self.readiness = Readiness(self.dependencies, self.local_faults)
         self.loop_lag = LoopLagMonitor(self.observer)
         self.rates = RateLimiter(self.clock, self.observer, per_minute=limits.requests_per_minute)
         self._context = ProcessContext(
@@ -90,12 +93,15 @@ class Gateway:
         tls = certificate_of(self.settings) is not None
         self._dispatcher = Dispatcher(app.handlers, self.clock, self.observer, tls=tls)
         self._listeners = self._create_listeners(self._dispatcher)
+        self.metrics.watch_audit(lambda: self.audit.is_writable)
         self.metrics.watch_connections(lambda: self._listeners[0].connections)
         for listener in self._listeners:
             await listener.start()
         self.logs.start()
         self.loop_lag.start()
         self._run_in_background(self.revocation.run(), "revocation")
+        self._run_in_background(repeat(_RETRY_INTERVAL, self.audit.recover), "audit")
+        self._run_in_background(repeat(WINDOW, self.refusals.end_window), "refusals")
         self.readiness.ready = True
 
     @property
@@ -115,8 +121,7 @@ class Gateway:
 
         None means that the configuration file has faults. The audit file is reopened in any case.
         """
-        with suppress(OSError):
-            self.audit.reopen()
+        self.audit.reopen()
         old, new = self.app, None if settings is None else await self._build_replacement(settings)
         if settings is None or new is None:
             self.observer.on_event(ConfigReloaded("failed"))
@@ -138,16 +143,19 @@ class Gateway:
         self.readiness.ready = False
         if self._dispatcher is not None:
             self._dispatcher.draining = True
-        await _wait(at_once, self.settings.server.shutdown_delay)
+        await wait_at_most(self.settings.server.shutdown_delay, at_once)
         await self._listeners[0].stop_accepting()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.settings.server.drain_timeout
         while len(self.streams) and not at_once.is_set() and loop.time() < deadline:
-            await _wait(at_once, min(_POLL_INTERVAL, max(0.0, deadline - loop.time())))
+            await wait_at_most(min(_POLL_INTERVAL, max(0.0, deadline - loop.time())), at_once)
         self.streams.end("drain", lambda _stream: True)
 
-    async def stop(self) -> None:
-        """Ends every request and releases everything. Also to be called if `start` has raised."""
+    async def stop(self) -> bool:
+        """Ends every request and releases everything. Also to be called if `start` has raised.
+
+        False if audit lines could not be written; they are in the log then.
+        """
         self.readiness.ready = False
         self.loop_lag.stop()
         for task in self._background_tasks:
@@ -160,13 +168,22 @@ class Gateway:
         if self._app is not None:
             await self._app.close()
         await self.store.close()
+        self.refusals.end_window()
+        unwritten = self.audit.close()
+        for line in unwritten:
+            self.logs.on_event(LogEvent("error", "audit line not written", (("line", line.decode().strip()),)))
         self.logs.stop()
-        self.audit.close()
+        return not unwritten
 
     def dependencies(self) -> Mapping[str, Any]:
         """The state of VALT, of the identity providers and of this process, for ``/readyz?verbose``."""
         lag = round(self.loop_lag.lag, 6)
-        return {**self.app.dependencies(), "streams": len(self.streams), "event_loop_lag_seconds": lag}
+        audit = {"writable": self.audit.is_writable, "waiting": self.audit.waiting}
+        return {**self.app.dependencies(), "audit": audit, "streams": len(self.streams), "event_loop_lag_seconds": lag}
+
+    def local_faults(self) -> list[str]:
+        """The faults of this process alone, because of which it is not ready."""
+        return [] if self.audit.is_writable else ["the audit cannot be written"]
 
     def _create_listeners(self, dispatcher: Dispatcher) -> list[Listener]:
         """Returns the public and the admin listener."""
@@ -219,6 +236,7 @@ class Gateway:
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.set_limit(limits.requests_per_minute)
+        self.refusals.set_limit(limits.refusals_per_minute)
         self._listeners[0].set_limits(allowed_connections(settings, self.observer), limits.request_timeout)
         self.app.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
 
@@ -237,9 +255,3 @@ class Gateway:
         task = asyncio.create_task(coroutine, name=name)
         self._background_tasks.add(task)
         task.add_done_callback(self._background_tasks.discard)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

@@ -46,7 +46,7 @@ def _raise_descriptor_limit() -> None:
 
 async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[[str, str], None]) -> int:
     """Start the gateway and serve until SIGTERM or SIGINT, then drain and stop. A second signal ends the drain. SIGHUP
-    reloads *config*. Returns 0, or 1 if the gateway cannot start.
+    reloads *config*. Returns 0, or 1 if the gateway cannot start or audit lines could not be written.
 
     *announce* is called with the public and the admin address after the signal handlers are installed, so that whoever
     waits for its output may send a signal at once.
@@ -68,9 +68,11 @@ async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[
 
     async def reload(path: Path) -> None:
         loaded = await asyncio.to_thread(read, path)
-        print_faults("fault", loaded.faults)
         done = await gateway.reload(loaded.settings)
-        click.echo("configuration reloaded" if done else "the old configuration stays in force", err=True)
+        # In a thread: whoever reads standard error may have stalled.
+        await asyncio.to_thread(print_faults, "fault", loaded.faults)
+        outcome = "configuration reloaded" if done else "the old configuration stays in force"
+        await asyncio.to_thread(click.echo, outcome, err=True)
 
     def on_hangup() -> None:
         task = loop.create_task(reload(config))
@@ -83,5 +85,4 @@ async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[
     announce(*gateway.addresses)
     await stopping.wait()
     await gateway.drain(drain_now)
-    await gateway.stop()
-    return 0
+    return 0 if await gateway.stop() else 1

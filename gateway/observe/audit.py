@@ -14,21 +14,24 @@ import errno
 import os
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from select import PIPE_BUF
 from typing import NamedTuple
 
 from gateway.errors import BusyError
 from gateway.events import AuditFailed, AuditWritten, Event, LogEvent
 from gateway.model import Delivery, Identity
-from gateway.observe.audit_fields import audit_fields
+from gateway.observe.audit_fields import audit_fields, denial_summary_fields
 from gateway.observe.json_lines import json_line
+from gateway.observe.output import OutputThread
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
 
-_WRITTEN = {event: AuditWritten(event) for event in ("open", "close", "deny", "api", "sign_in", "sign_out")}
+_WRITTEN = {
+    event: AuditWritten(event) for event in ("open", "close", "deny", "deny_summary", "api", "sign_in", "sign_out")
+}
 _CLOSED = -1
 """A file descriptor that no system accepts."""
+_STDOUT = 1
 
 
 class _Line(NamedTuple):
@@ -53,32 +56,63 @@ class AuditFile:
         """Lines that could not be written, oldest first; the first may be the rest of a line."""
         self._group: list[tuple[_Line, asyncio.Future[bool]]] = []
         """The ``open`` lines of redirects that are about to be written; each future tells whether it was."""
+        self._stdout = OutputThread(_STDOUT)
         self._failing = False
+
+    def __repr__(self) -> str:
+        return f"<AuditFile {self._path} writable={self.is_writable} waiting={len(self._waiting)}>"
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the last attempt to open or to write the file succeeded; otherwise new streams are refused."""
+        return not self._failing
+
+    @property
+    def waiting(self) -> int:
+        """Lines that could not be written yet."""
+        return len(self._waiting)
 
     def open(self) -> None:
         """Raises OSError if the file cannot be opened."""
         if self._path == "-":
-            self._descriptor = 1
+            self._descriptor = _STDOUT
         else:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
 
     def reopen(self) -> None:
-        """Open the path anew, after a log rotation has renamed the file. Raises OSError and keeps the old file if it
-        cannot be opened."""
-        old = self._descriptor
-        self.open()
-        if old != _CLOSED and self._path != "-":
-            os.close(old)
+        """Opens the path anew, after a log rotation has renamed the file.
 
-    def close(self) -> None:
-        """Write what waits, if that is possible, and close the file."""
+        If that fails, no line is written into the renamed file, which may be deleted: all wait for `recover`.
+        """
+        self._close_file()
+        self.recover()
+
+    def recover(self) -> None:
+        """Opens the file if it is closed, and writes the lines that wait; does nothing while it can be written.
+
+        A failure is counted and logged.
+        """
+        if self._descriptor != _CLOSED and not self._failing:
+            return
+        try:
+            if self._descriptor == _CLOSED:
+                self.open()
+        except OSError as error:
+            self._report_failure(error, 1)
+            return
+        self._write([])
+
+    def close(self) -> list[bytes]:
+        """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
         self._write_group()
-        with suppress(OSError):
-            self._write_queue(self._waiting)
-        if self._descriptor != _CLOSED and self._path != "-":
-            os.close(self._descriptor)
-        self._descriptor = _CLOSED
+        if self._waiting:
+            self._write([])
+        if self._descriptor == _STDOUT and not self._stdout.close():
+            message = "the audit's last lines are lost: standard output is not read"
+            self._observer.on_event(LogEvent("error", message, (("bytes", str(self._stdout.waiting)),)))
+        self._close_file()
+        return [line.data for line in self._waiting]
 
     async def opened(self, record: RequestRecord) -> None:
         """Return when the ``open`` line is in the file. Raises BusyError if it cannot be written."""
@@ -90,6 +124,11 @@ class AuditFile:
         if not written:
             raise BusyError("the audit cannot be written")
         record.opened = True
+
+    def summarise_denials(self, peer: str | None, count: int, since: float) -> None:
+        """Writes one ``deny_summary`` line instead of the *count* ``deny`` lines of *peer* since Unix time *since*."""
+        fields = denial_summary_fields(peer, count, since, self._clock.now())
+        self._write([_Line("deny_summary", json_line(fields))])
 
     def signed(self, event: str, identity: Identity, record: RequestRecord) -> None:
         """Write a ``sign_in`` or ``sign_out`` line for *identity*."""
@@ -138,18 +177,17 @@ class AuditFile:
             self._write_queue(queue)
         except OSError as error:
             self._report_failure(error, len(queue))
-            self._let_wait(queue, partly_written=len(queue[0].data) < len(lines[-len(queue)].data))
+            if queue:
+                self._let_wait(queue, partly_written=len(queue[0].data) < len(lines[-len(queue)].data))
             return len(lines) - len(queue)
-        if self._failing:
-            self._failing = False
-            self._observer.on_event(LogEvent("info", "the audit can be written again"))
+        self._report_success()
         return len(lines)
 
     def _write_queue(self, queue: deque[_Line]) -> None:
         """Write and remove the lines of *queue*, oldest first. Raises OSError if that is impossible; what was not
         written, also the rest of a line, stays in the queue."""
         while queue:
-            written = os.write(self._descriptor, _chunk(queue))
+            written = self._write_chunk(_chunk(queue))
             while queue and written >= len(queue[0].data):
                 line = queue.popleft()
                 written -= len(line.data)
@@ -157,14 +195,32 @@ class AuditFile:
             if written:
                 queue[0] = _Line(queue[0].event, queue[0].data[written:])
 
+    def _write_chunk(self, chunk: bytes) -> int:
+        if self._descriptor == _STDOUT:
+            return self._stdout.write(chunk)
+        return os.write(self._descriptor, chunk)
+
+    def _close_file(self) -> None:
+        if self._descriptor not in (_CLOSED, _STDOUT):
+            os.close(self._descriptor)
+        self._descriptor = _CLOSED
+
     def _let_wait(self, lines: Iterable[_Line], *, partly_written: bool) -> None:
         """Let those of *lines* wait that must not be lost: all but ``open`` lines, whose streams are refused, and
         ``deny`` lines beyond the limit. The rest of a line that was *partly_written*, the first, waits in any case."""
         for line in lines:
-            may_wait = line.event != "open" and (line.event != "deny" or len(self._waiting) < self._max_waiting_denials)
+            may_wait = line.event != "open" and (
+                not line.event.startswith("deny") or len(self._waiting) < self._max_waiting_denials
+            )
             if partly_written or may_wait:
                 self._waiting.append(line)
             partly_written = False
+
+    def _report_success(self) -> None:
+        """Logs the first success after a failure."""
+        if self._failing:
+            self._failing = False
+            self._observer.on_event(LogEvent("info", "the audit can be written again"))
 
     def _report_failure(self, error: OSError, lines: int) -> None:
         """Count *lines* as failures; log the first failure since the last success."""
@@ -174,7 +230,7 @@ class AuditFile:
             self._failing = True
             cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
             message = "the audit cannot be written: new streams are refused until it can"
-            self._observer.on_event(LogEvent("error", message, (("cause", cause),)))
+            self._observer.on_event(LogEvent("error", message, (("cause", cause), ("file", self._path))))
 
 
 def _chunk(lines: Sequence[_Line]) -> bytes:

@@ -12,6 +12,8 @@ _NAMES = (
     *("v", "time", "event", "request_id", "subject", "issuer", "provider", "groups", "rule", "account", "recording"),
     *("video", "delivery", "method", "range", "status", "code", "bytes", "resumes", "outcome", "seconds", "peer"),
 )
+_MAX_RANGE = 200
+"""Characters of a Range header; the rest is what only an attacker sends."""
 _EMPTY: dict[str, Any] = dict.fromkeys(_NAMES) | {"v": VERSION}
 """Every field in the order of the line; to copy it costs half of building it."""
 
@@ -38,7 +40,7 @@ def audit_fields(event: str, record: RequestRecord, time: float, identity: Ident
     fields["video"] = record.video
     fields["delivery"] = record.delivery
     fields["method"] = record.method
-    fields["range"] = record.range
+    fields["range"] = record.range and record.range[:_MAX_RANGE]
     fields["status"] = record.status
     fields["code"] = record.code
     if event in ("close", "deny", "api"):
@@ -48,3 +50,15 @@ def audit_fields(event: str, record: RequestRecord, time: float, identity: Ident
         fields["seconds"] = round(record.seconds, 3)
     fields["peer"] = record.peer
     return fields
+
+
+def denial_summary_fields(peer: str | None, count: int, since: float, time: float) -> dict[str, Any]:
+    """The line for *count* refusals of *peer* between the Unix times *since* and *time*, which have no line each."""
+    return {
+        "v": VERSION,
+        "time": rfc3339(time),
+        "event": "deny_summary",
+        "peer": peer,
+        "count": count,
+        "since": rfc3339(since),
+    }

@@ -7,13 +7,15 @@ At most 4096 wait; further ones are dropped and counted. (The audit never drops 
 import asyncio
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from gateway.events import Event, LogEvent
+from gateway.events import Event, LogEvent, LogLineDropped
 from gateway.observe.json_lines import json_line, rfc3339
-from gateway.ports import Clock
+from gateway.observe.output import OutputThread
+from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
 
 _FLUSH_SECONDS = 0.2
@@ -32,12 +34,17 @@ Fields = Mapping[str, Any]
 class LogObserver:
     """Implements ports.Observer: writes to *stream* from *level* (debug, info, warning, error) on.
 
-    *format_* is json or console. Between `start` and `stop` access records are collected; otherwise they are written
+    *format_* is json or console. Standard error is written by a thread. *observer* counts the lines that are dropped.
+    Between `start` and `stop` access records are collected; otherwise they are written
     at once.
     """
 
-    def __init__(self, stream: TextIO, format_: str, level: str, clock: Clock) -> None:
+    def __init__(
+        self, stream: TextIO, format_: str, level: str, clock: Clock, observer: Observer | None = None
+    ) -> None:
         self._stream = stream
+        self._observer = observer
+        self._thread = OutputThread(stream.fileno()) if stream is sys.stderr else None
         self._format = _formatter(format_, colors=stream.isatty() and not os.environ.get("NO_COLOR"))
         self._level = logging.getLevelNamesMapping()[level.upper()]
         self._clock = clock
@@ -58,6 +65,8 @@ class LogObserver:
             self._timer.cancel()
         self._loop = None
         self.flush()
+        if self._thread is not None:
+            self._thread.close()
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, LogEvent) and logging.getLevelNamesMapping()[event.level.upper()] >= self._level:
@@ -69,7 +78,7 @@ class LogObserver:
         if len(self._waiting) >= _MAX_WAITING or (
             request_record.route == "other" and self._too_many_unrouted(int(request_record.started))
         ):
-            self._dropped += 1
+            self._drop(1)
             return
         self._waiting.append((request_record, self._clock.now()))
         if self._loop is None:
@@ -82,7 +91,9 @@ class LogObserver:
 
     def flush(self) -> None:
         """Write everything that waits."""
-        while self._waiting or self._dropped:
+        while self._waiting:
+            self._write_batch()
+        if self._dropped:
             self._write_batch()
 
     def _too_many_unrouted(self, second: int) -> bool:
@@ -110,10 +121,20 @@ class LogObserver:
     def _write(self, records: list[Fields]) -> None:
         text = "".join(map(self._format, records))
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            if self._thread is not None:
+                self._thread.write(text.encode("utf-8", "replace"))
+            else:
+                self._stream.write(text)
+                self._stream.flush()
         except (OSError, ValueError):
-            return  # a log that cannot be written must not fail a request
+            self._drop(len(records))  # a log that cannot be written must not fail a request
+
+    def _drop(self, lines: int) -> None:
+        """Counts dropped *lines*; the log has a line with their number as soon as it can be written."""
+        self._dropped += lines
+        if self._observer is not None:
+            for _ in range(lines):
+                self._observer.on_event(LogLineDropped())
 
 
 def _formatter(format_: str, *, colors: bool) -> Callable[[Fields], str]:

@@ -126,6 +126,12 @@ class MetricDefinitions:
         )
         self.config_reloads = self._counter("config_reloads_total", "Reloads of the configuration", "outcome")
         self.config_reloads.prepare(("ok", "failed"))
+        self.config_last_reload_successful = self._gauge(
+            "config_last_reload_successful", "Whether the last configuration could be applied, 1 or 0", "mostrecent"
+        )
+        self.config_last_reload_timestamp_seconds = self._gauge(
+            "config_last_reload_timestamp_seconds", "Unix time of the last start or reload", "mostrecent"
+        )
         self.jwks_refreshes = self._counter(
             "jwks_refreshes_total", "Fetches of an identity provider's keys (JWKS)", "provider", "outcome"
         )
@@ -134,8 +140,13 @@ class MetricDefinitions:
             ("streams", "streams_per_person", "streams_per_address", "waiting_for_valt", "requests_per_minute")
         )
         self.audit_events = self._counter("audit_events_total", "Audit lines written", "event")
-        self.audit_events.prepare(("open", "close", "deny", "api", "sign_in", "sign_out"))
+        self.audit_events.prepare(("open", "close", "deny", "deny_summary", "api", "sign_in", "sign_out"))
         self.audit_failures = self._counter("audit_failures_total", "Audit lines that could not be written at once")
+        self.audit_writable = self._gauge("audit_writable", "Whether the audit can be written, 1 or 0", "min")
+        self.log_lines_dropped = self._counter("log_lines_dropped_total", "Log lines that were dropped")
+        self.refusals_suppressed = self._counter(
+            "refusals_suppressed_total", "Refusals that have a summary line instead of lines of their own"
+        )
         self.event_loop_lag_seconds = self._histogram(
             "event_loop_lag_seconds", "Delay of the event loop's timers in seconds", _STEP_SECONDS
         )

@@ -36,8 +36,10 @@ class Metrics:
     def __init__(self, *, version: str, commit: str = "unknown", registry: CollectorRegistry | None = None) -> None:
         self._registry = CollectorRegistry() if registry is None else registry
         self._metrics = metrics = MetricDefinitions(self._registry, version, commit)
+        self._set_last_reload(successful=True)
         self._active_streams: Callable[[], int] = int
         self._active_connections: Callable[[], int] = int
+        self._audit_is_writable: Callable[[], bool] = lambda: True
         self._breaker: tuple[str, Callable[[], float]] | None = None
         self._records: list[RequestRecord] = []
         self._counters: dict[type[events.Event], Children[Counter]] = {
@@ -53,6 +55,8 @@ class Metrics:
             events.LimitReached: metrics.limits,
             events.AuditWritten: metrics.audit_events,
             events.AuditFailed: metrics.audit_failures,
+            events.LogLineDropped: metrics.log_lines_dropped,
+            events.RefusalSuppressed: metrics.refusals_suppressed,
         }
         measured = (events.ValtCall, events.LinkUsed, events.LoopLagMeasured)
         self._events: dict[type[events.Event], list[Any]] = {kind: [] for kind in (*self._counters, *measured)}
@@ -83,6 +87,10 @@ class Metrics:
         """Take the number of connections to the public listener from *count* at the end of each batch."""
         self._active_connections = count
 
+    def watch_audit(self, is_writable: Callable[[], bool]) -> None:
+        """Take whether the audit can be written from *is_writable* at the end of each batch."""
+        self._audit_is_writable = is_writable
+
     def watch_breaker(self, server: str, state: Callable[[], float]) -> None:
         """Take the circuit breaker's state from *state* at the end of each batch, in place of an earlier server's."""
         if self._breaker is not None and self._breaker[0] != server:
@@ -96,6 +104,8 @@ class Metrics:
 
     def on_event(self, event: events.Event) -> None:
         kind = type(event)
+        if isinstance(event, events.ConfigReloaded):
+            self._set_last_reload(successful=event.outcome == "ok")
         batch = self._events.get(kind)
         if batch is not None:
             batch.append(event)
@@ -106,6 +116,10 @@ class Metrics:
         self._records.append(record)
         if len(self._records) >= _BATCH:
             self.flush()
+
+    def _set_last_reload(self, *, successful: bool) -> None:
+        self._metrics.config_last_reload_successful[()].set(successful)
+        self._metrics.config_last_reload_timestamp_seconds[()].set_to_current_time()
 
     def flush(self) -> None:
         """End the batch: count what was collected, and set the gauges."""
@@ -120,6 +134,7 @@ class Metrics:
         self._count_records(records)
         metrics.streams_active["proxy",].set(self._active_streams())
         metrics.connections_active[()].set(self._active_connections())
+        metrics.audit_writable[()].set(self._audit_is_writable())
         if self._breaker is not None:
             server, state = self._breaker
             metrics.breaker_state[server,].set(state())

@@ -88,6 +88,9 @@ class LimitsSettings(Table):
         200, description="requests waiting for VALT's API at once; one person may have half"
     )
     requests_per_minute: Count = Field(0, description="requests of a person; 0 is no limit")
+    refusals_per_minute: PositiveCount = Field(
+        60, description="lines in audit and log that an address without a proven identity may cause"
+    )
     connections: PositiveCount = Field(
         20_000, description="connections to the public listener at once, at most half of the descriptors"
     )

@@ -12,7 +12,7 @@ README = tables.README.read_text(encoding="utf-8")
 
 def test_every_promise_has_a_test() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in modules("tests") if path.name.startswith("test_"))
-    markers = re.findall(r"@pytest\.mark\.promise\(([^)]*)\)", tests)
+    markers = re.findall(r"pytest\.mark\.promise\(([^)]*)\)", tests)
     tested = {promise for marker in markers for promise in re.findall(r'"([^"]+)"', marker)}
     assert set(promises.catalogue()) - tested == set()
 

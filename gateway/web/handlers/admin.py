@@ -1,7 +1,7 @@
 """The admin listener, never the public one: metrics, health, readiness, version."""
 
 import hmac
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -15,8 +15,12 @@ AdminHandler = Callable[[web.BaseRequest], Coroutine[Any, Any, web.Response]]
 class Readiness:
     """Whether this process may receive traffic. A drain changes it; VALT being unreachable does not."""
 
-    def __init__(self, dependencies: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self, dependencies: Callable[[], Mapping[str, Any]], local_faults: Callable[[], Sequence[str]] = list
+    ) -> None:
         self.ready = False
+        self.local_faults = local_faults
+        """Returns the faults that another replica would not have, each in words; with any of them it is not ready."""
         self.dependencies = dependencies
         """Returns the state of each dependency, for ``/readyz?verbose``."""
 
@@ -47,10 +51,13 @@ def admin(
         return web.Response(text="alive\n")
 
     def readyz(request: web.BaseRequest) -> web.Response:
-        status = 200 if readiness.ready else 503
+        faults = readiness.local_faults()
+        ready = readiness.ready and not faults
+        status = 200 if ready else 503
         if "verbose" in request.query:
-            return web.json_response({"ready": readiness.ready, **readiness.dependencies()}, status=status)
-        return web.Response(status=status, text="ready\n" if readiness.ready else "not ready\n")
+            verbose = {"ready": ready, "faults": list(faults), **readiness.dependencies()}
+            return web.json_response(verbose, status=status)
+        return web.Response(status=status, text="ready\n" if ready else "\n".join(["not ready", *faults, ""]))
 
     def version_info(_request: web.BaseRequest) -> web.Response:
         return web.json_response(dict(version))

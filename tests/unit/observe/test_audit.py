@@ -179,15 +179,37 @@ async def test_after_a_rotation_lines_go_to_the_new_file(audit: AuditFile, path:
     assert (events(moved), events(path)) == (["open"], ["close"])
 
 
-async def test_the_old_file_is_written_if_the_new_one_cannot_be_opened(
-    audit: AuditFile, path: Path, clock: ManualClock
+@pytest.mark.promise("operation-O1")
+async def test_if_the_file_cannot_be_reopened_lines_wait_and_streams_are_refused(
+    audit: AuditFile, path: Path, clock: ManualClock, observer: Recorder
 ) -> None:
+    running = stream_of(clock)
+    await audit.opened(running)
     moved = path.rename(path.with_suffix(".1"))
     path.mkdir()
-    with pytest.raises(OSError, match="directory"):
+    for _ in range(3):
         audit.reopen()
+    assert not audit.is_writable
+    with pytest.raises(BusyError):
+        await audit.opened(stream_of(clock))
+    audit.on_request_end(running)
+    assert (events(moved), audit.waiting) == (["open"], 1)
+    message = "the audit cannot be written: new streams are refused until it can"
+    logged = [event for event in observer.events if isinstance(event, LogEvent)]
+    assert logged == [LogEvent("error", message, (("cause", "EISDIR"), ("file", str(path))))]
+    path.rmdir()
+    audit.recover()
+    assert audit.is_writable
     await audit.opened(stream_of(clock))
-    assert events(moved) == ["open"]
+    assert events(path) == ["close", "open"]
+
+
+def test_lines_that_cannot_be_written_at_the_end_are_returned(clock: ManualClock, observer: Recorder) -> None:
+    audit = AuditFile("/dev/full", clock, observer)
+    audit.open()
+    audit.signed("sign_in", ANNA, record_of(clock))
+    [line] = audit.close()
+    assert json.loads(line)["event"] == "sign_in"
 
 
 async def test_on_a_full_disk_no_stream_is_opened_and_one_error_is_logged(
@@ -202,7 +224,11 @@ async def test_on_a_full_disk_no_stream_is_opened_and_one_error_is_logged(
     audit.close()
     assert not record.opened
     message = "the audit cannot be written: new streams are refused until it can"
-    assert observer.events == [AuditFailed(), LogEvent("error", message, (("cause", "ENOSPC"),)), AuditFailed()]
+    assert observer.events == [
+        AuditFailed(),
+        LogEvent("error", message, (("cause", "ENOSPC"), ("file", "/dev/full"))),
+        AuditFailed(),
+    ]
 
 
 async def test_lines_that_could_not_be_written_come_before_the_next_line(
@@ -226,7 +252,7 @@ async def test_lines_that_could_not_be_written_come_before_the_next_line(
     await audit.opened(stream_of(clock))
     audit.close()
     assert events(path) == ["open", "close", "deny", "open"]
-    assert observer.events[-1] == LogEvent("info", "the audit can be written again")
+    assert LogEvent("info", "the audit can be written again") in observer.events
 
 
 def test_close_writes_the_lines_that_wait(path: Path, clock: ManualClock, observer: Recorder) -> None:

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -44,6 +45,11 @@ PROMISED = {
     "limits_total": ("counter", {"limit"}),
     "audit_events_total": ("counter", {"event"}),
     "audit_failures_total": ("counter", set()),
+    "audit_writable": ("gauge", set()),
+    "config_last_reload_successful": ("gauge", set()),
+    "config_last_reload_timestamp_seconds": ("gauge", set()),
+    "log_lines_dropped_total": ("counter", set()),
+    "refusals_suppressed_total": ("counter", set()),
     "event_loop_lag_seconds": ("histogram", set()),
 }
 
@@ -166,11 +172,20 @@ def test_build_info_has_version_commit_and_python(metrics: Metrics) -> None:
         (events.StreamResumed("stalled", "ok"), {"stream_resumes_total{outcome=ok,reason=stalled}": 1}),
         (events.StreamAborted("upstream", "gone"), {"stream_aborts_total{reason=gone,side=upstream}": 1}),
         (events.RelayStarted("fast"), {"relay_total{way=fast}": 1}),
-        (events.ConfigReloaded("failed"), {"config_reloads_total{outcome=failed}": 1}),
+        (
+            events.ConfigReloaded("failed"),
+            {
+                "config_reloads_total{outcome=failed}": 1,
+                "config_last_reload_successful": 0,
+                "config_last_reload_timestamp_seconds": pytest.approx(time.time(), abs=600),
+            },
+        ),
         (events.LimitReached("streams"), {"limits_total{limit=streams}": 1}),
         (events.LoopLagMeasured(0.5), {"event_loop_lag_seconds_count": 1, "event_loop_lag_seconds_sum": 0.5}),
         (events.AuditWritten("open"), {"audit_events_total{event=open}": 1}),
         (events.AuditFailed(), {"audit_failures_total": 1}),
+        (events.LogLineDropped(), {"log_lines_dropped_total": 1}),
+        (events.RefusalSuppressed(), {"refusals_suppressed_total": 1}),
         (events.LogEvent("error", "something"), {}),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, dict) else "",

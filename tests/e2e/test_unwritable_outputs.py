@@ -1,0 +1,107 @@
+"""An audit that cannot be reopened, and outputs that nobody reads: what viewers and operators see."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
+from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, settings_of
+from tests.support.pipes import fill
+
+
+async def readiness(stack: GatewayStack) -> tuple[int, str]:
+    async with stack.client.get(f"{stack.admin}/readyz") as answer:
+        return answer.status, await answer.text()
+
+
+async def video(stack: GatewayStack) -> int:
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer()) as answer:
+        await answer.read()
+        return answer.status
+
+
+@pytest.mark.promise("operation-O1")
+async def test_after_a_failed_reopen_streams_are_refused_until_it_succeeds(stack: GatewayStack) -> None:
+    path = stack.folder / "audit.jsonl"
+    path.rename(path.with_suffix(".1"))
+    path.mkdir()
+    await stack.gateway.reload(settings_of(stack.config))
+    assert await video(stack) == 503
+    assert await readiness(stack) == (503, "not ready\nthe audit cannot be written\n")
+    metrics = await stack.metrics()
+    assert metrics["valt_gateway_audit_writable"] == 0
+    assert metrics["valt_gateway_audit_failures_total"] > 0
+    async with stack.client.get(f"{stack.admin}/readyz?verbose") as answer:
+        verbose = await answer.json()
+    assert verbose["audit"] == {"writable": False, "waiting": 1}
+    path.rmdir()
+    async with asyncio.timeout(10):
+        while (await readiness(stack))[0] != 200:
+            await asyncio.sleep(0.05)
+    assert await video(stack) == 200
+    await stack.ended()
+    assert [line["event"] for line in stack.audit()] == ["deny", "open", "close"]
+    assert (await stack.metrics())["valt_gateway_audit_writable"] == 1
+
+
+@asynccontextmanager
+async def served(folder: Path, stderr: int, stdout: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    make_portal_key(folder)
+    config = write_demo_configuration(
+        folder,
+        port=0,
+        public_url="http://localhost:8080",
+        valt_url="http://127.0.0.1:9",
+        portal_url="http://127.0.0.1:8090",
+    )
+    command = (sys.executable, "-m", "gateway", "serve", "--config", str(config))
+    process = await asyncio.create_subprocess_exec(*command, stderr=stderr, stdout=stdout)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.promise("operation-O2")
+async def test_a_log_that_nobody_reads_stops_neither_requests_nor_signals(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    async with served(tmp_path, writer, writer) as process, aiohttp.ClientSession() as client:
+        words = (await asyncio.to_thread(_read_until, reader, b"(admin on")).decode().split("is ready ")[1].split()
+        public, admin = words[words.index("on") + 1], words[-1].rstrip(")")
+        fill(writer)
+        for _ in range(3):
+            for _ in range(100):
+                async with client.get(f"{public}/recordings/1/videos/1") as answer:
+                    assert answer.status == 401
+            async with client.get(f"{admin}/healthz") as answer:
+                assert answer.status == 200
+            process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        drained = asyncio.create_task(asyncio.to_thread(_drain, reader))
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+        os.close(writer)
+        await drained
+    os.close(reader)
+
+
+def _read_until(reader: int, text: bytes) -> bytes:
+    """Reads to the end of the line that has *text*."""
+    received = b""
+    while text not in received or not received.endswith(b"\n"):
+        received += os.read(reader, 4096)
+    return received
+
+
+def _drain(reader: int) -> None:
+    while os.read(reader, 65_536):
+        pass

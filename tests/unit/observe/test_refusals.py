@@ -1,0 +1,119 @@
+"""Clients without a proven identity cause a bounded number of lines."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.events import LogEvent, RefusalSuppressed
+from gateway.model import Identity, IdentityKind
+from gateway.observe.audit import AuditFile
+from gateway.observe.refusals import RefusalFilter
+from gateway.request_record import RequestRecord
+from tests.support.clock import ManualClock
+from tests.support.recorder import Recorder
+
+ANNA = Identity("anna", "https://sso.example.edu", "campus", IdentityKind.JWT)
+LIMIT = 3
+
+pytestmark = pytest.mark.promise("bounds-S6")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
+def log() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def metrics() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def refusals(path: Path, log: Recorder, metrics: Recorder, clock: ManualClock) -> Iterator[RefusalFilter]:
+    audit = AuditFile(str(path), clock, Recorder())
+    audit.open()
+    yield RefusalFilter(audit, log, metrics, clock, per_minute=LIMIT)
+    audit.close()
+
+
+def refused(clock: ManualClock, peer: str | None = "192.0.2.7", identity: Identity | None = None) -> RequestRecord:
+    record = RequestRecord("id-1", "GET", "/recordings/{recording}", peer, clock.monotonic, clock.steady)
+    record.recording, record.code, record.status, record.identity = "rec-1", "credentials_missing", 401, identity
+    return record
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_lines_beyond_the_limit_are_counted_in_one_summary_line(
+    refusals: RefusalFilter, path: Path, log: Recorder, metrics: Recorder, clock: ManualClock
+) -> None:
+    for _ in range(LIMIT + 40):
+        refusals.on_request_end(refused(clock))
+    clock.pass_(60)
+    refusals.end_window()
+    *denials, summary = lines(path)
+    assert [line["event"] for line in denials] == ["deny"] * LIMIT
+    assert summary == {
+        "v": 1,
+        "time": "2027-01-15T08:01:00.000Z",
+        "event": "deny_summary",
+        "peer": "192.0.2.7",
+        "count": 40,
+        "since": "2027-01-15T08:00:00.000Z",
+    }
+    assert len(log.records) == LIMIT
+    fields = (("count", "40"), ("addresses", "1"))
+    assert log.events == [LogEvent("warning", "refusals were counted instead of written", fields)]
+    assert metrics.events == [RefusalSuppressed()] * 40
+
+
+def test_a_new_window_begins_anew(refusals: RefusalFilter, path: Path, clock: ManualClock) -> None:
+    for _ in range(2):
+        for _ in range(LIMIT):
+            refusals.on_request_end(refused(clock))
+        refusals.end_window()
+    assert [line["event"] for line in lines(path)] == ["deny"] * (2 * LIMIT)
+
+
+def test_one_address_takes_nothing_from_another(refusals: RefusalFilter, path: Path, clock: ManualClock) -> None:
+    for number in range(50):
+        for _ in range(LIMIT):
+            refusals.on_request_end(refused(clock, f"192.0.2.{number}"))
+    assert len(lines(path)) == 50 * LIMIT
+
+
+def test_all_addresses_of_an_ipv6_network_are_one(refusals: RefusalFilter, path: Path, clock: ManualClock) -> None:
+    for number in range(20):
+        refusals.on_request_end(refused(clock, f"2001:db8:1:2::{number:x}"))
+    refusals.end_window()
+    assert [line["peer"] for line in lines(path)][LIMIT:] == ["2001:0db8:0001:0002::/64"]
+
+
+def test_refusals_of_a_proven_identity_are_always_written(
+    refusals: RefusalFilter, path: Path, clock: ManualClock
+) -> None:
+    for _ in range(10 * LIMIT):
+        refusals.on_request_end(refused(clock, identity=ANNA))
+    assert len(lines(path)) == 10 * LIMIT
+
+
+def test_beyond_ten_thousand_addresses_all_others_are_counted_as_one(
+    refusals: RefusalFilter, path: Path, clock: ManualClock
+) -> None:
+    for number in range(10_000):
+        refusals.on_request_end(refused(clock, f"10.0.{number // 256}.{number % 256}"))
+    for number in range(50):
+        refusals.on_request_end(refused(clock, f"10.9.0.{number}"))
+    refusals.end_window()
+    summaries = [line for line in lines(path) if line["event"] == "deny_summary"]
+    assert [(line["peer"], line["count"]) for line in summaries] == [(None, 50 - LIMIT)]
