@@ -165,7 +165,7 @@ class Identity:
 
     def covers(self, recording: str, video: str | None = None) -> bool:
         """Whether the identity's limits allow *recording*, and *video* if given. Says nothing about the rules."""
-        if not self.is_narrowed:
+        if self.recording is None and self.video is None:
             return True
         if video is None:
             return self.recording == recording

@@ -44,8 +44,13 @@ class Validity:
         (Unix seconds) replaces the issue time of an identity that has none, that of a header or a service key: without
         it such an identity cannot have been issued before a revocation.
         """
-        if not self._is_configured(identity):
-            return "its provider or service key is no longer configured"
+        if identity.service_key is not None:
+            if (identity.subject, identity.service_key) not in self._service_keys:
+                return "its service key is no longer configured"
+        elif (identity.issuer, identity.provider) not in self._providers:
+            return "its provider is no longer configured"
+        if identity.session is not None and not self._has_sessions:
+            return "sessions are no longer configured"
         if identity.session is not None and self._store.is_signed_out(identity.session):
             return "the session was signed out"
         if identity.kind is IdentityKind.SESSION and (identity.expires_at or 0.0) <= self._clock.now():
@@ -57,10 +62,3 @@ class Validity:
         if revoked_at is not None and issued_at is not None and issued_at <= revoked_at:
             return "it was issued before this person's revocation"
         return None
-
-    def _is_configured(self, identity: Identity) -> bool:
-        if identity.session is not None and not self._has_sessions:
-            return False
-        if identity.service_key is not None:
-            return (identity.subject, identity.service_key) in self._service_keys
-        return (identity.issuer, identity.provider) in self._providers
