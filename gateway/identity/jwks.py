@@ -2,7 +2,7 @@
 
 The keys are refreshed in the background when they are ten minutes old, and at once for an unknown ``kid``. Refreshes
 start at least a minute apart, however many tokens with unknown keys arrive. While the provider is down the last keys
-stay in use.
+stay in use, for at most 24 hours: a provider withdraws a key that was stolen.
 """
 
 import json
@@ -23,6 +23,8 @@ from gateway.ports import Clock, Observer
 _MAX_KEYS = 64
 _MAX_AGE = 600.0
 _COOLDOWN = 60.0
+_MAX_STALE = 24 * 3600.0
+"""Seconds after the last successful request in which the keys are used."""
 _ALGORITHM_PREFIXES = {"RSA": ("RS", "PS"), "EC": ("ES",), "OKP": ("Ed",)}
 
 
@@ -102,7 +104,7 @@ class JwksClient:
         await self._keys.close()
 
     def _cached(self, kid: str | None) -> _Key | None:
-        keys = self._keys.value or {}
+        keys = {} if self._keys.value is None or self._keys.age > _MAX_STALE else self._keys.value
         if kid is None:
             # Without a kid the key is unambiguous only if there is one.
             return next(iter(keys.values())) if len(keys) == 1 else None

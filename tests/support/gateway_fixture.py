@@ -23,6 +23,7 @@ from gateway.settings.model import Settings
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.sim.demo_configuration import make_portal_key
 from gateway.sim.valt import USERS, ValtSimulator
+from tests.support.cookie_jar import CookieJar
 from tests.support.provider import Provider
 
 PORTAL = "https://portal.example.edu"
@@ -147,9 +148,12 @@ class GatewayStack:
         """Returns the lines of the audit log so far."""
         return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]
 
-    async def sign_in(self, subject: str = "anna", *groups: str, **claims: Any) -> dict[str, str]:
+    async def sign_in(
+        self, subject: str = "anna", *groups: str, jar: CookieJar | None = None, **claims: Any
+    ) -> dict[str, str]:
         """Signs in at the provider, which must be configured as ``oidc``. Returns the Cookie header of the session, or
-        no header if the gateway refuses the *claims* of the ID token."""
+        no header if the gateway refuses the *claims* of the ID token. *jar* holds the browser's session cookies."""
+        jar = jar or CookieJar()
         async with self.client.get(f"{self.url}/oauth2/start", headers=NAVIGATION, allow_redirects=False) as answer:
             query = URL(answer.headers["Location"]).query
             attempt = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
@@ -165,8 +169,11 @@ class GatewayStack:
             **claims,
         }
         finished = f"{self.url}/oauth2/callback?code=the-code&state={query['state']}"
-        async with self.client.get(finished, headers=attempt, allow_redirects=False) as answer:
-            cookies = [one.partition(";")[0] for one in answer.headers.getall("Set-Cookie", [])]
+        headers = {"Cookie": "; ".join(filter(None, [attempt["Cookie"], jar.header]))}
+        async with self.client.get(finished, headers=headers, allow_redirects=False) as answer:
+            received = answer.headers.getall("Set-Cookie", [])
+            jar.store([header for header in received if header.startswith("valt_gateway_session")])
+            cookies = [one.partition(";")[0] for one in received]
         session = next((one for one in cookies if one.startswith("valt_gateway_session=")), None)
         return {} if session is None else {"Cookie": session}
 

@@ -112,6 +112,24 @@ async def test_keys_stay_in_use_while_the_provider_is_down_for_a_day(
     assert keys.state == "stale"
 
 
+@pytest.mark.promise("security-S13")
+async def test_keys_are_used_for_at_most_a_day_after_the_last_fetch(
+    provider: Provider, keys: JwksClient, clock: ManualClock
+) -> None:
+    kid = provider.keys[0].kid
+    await keys.find(kid, "EdDSA")
+    provider.down = True
+    clock.pass_(24 * 3600)
+    await keys.find(kid, "EdDSA")
+    clock.pass_(1)
+    for _ in range(2):
+        with pytest.raises(IdentityProviderError):
+            await keys.find(kid, "EdDSA")
+    provider.down = False
+    clock.pass_(60)
+    assert await keys.find(kid, "EdDSA") is not None
+
+
 async def test_old_keys_are_used_while_new_ones_are_fetched(
     provider: Provider,
     campus: JwtAuthenticator,

@@ -91,6 +91,20 @@ async def test_axe_finds_nothing_on_the_page_that_says_one_is_signed_out(here: G
     assert await violations_in_every_view(page) == []
 
 
+@pytest.mark.promise("security-S9")
+async def test_axe_finds_nothing_on_the_page_that_asks_for_a_change_of_person(
+    here: GatewayStack, chromium: Browser
+) -> None:
+    page = await (await chromium.new_context(locale="en-GB")).new_page()
+    for person in ("anna", "ben"):
+        await page.goto(f"{here.url}/recordings?ticket={here.ticket(person)}")
+    assert "anna. The link that you followed was made for ben." in await page.get_by_role("main").inner_text()
+    assert await violations_in_every_view(page) == []
+    await page.get_by_role("link", name="Stay signed in as anna").click()
+    await page.goto(f"{here.url}/")
+    assert await page.get_by_role("heading", level=1).inner_text() == "You are signed in as anna"
+
+
 @pytest.mark.promise("watch-13")
 async def test_axe_finds_nothing_on_the_watch_page_in_use_and_in_trouble(here: GatewayStack, chromium: Browser) -> None:
     here.valt.recording(SESSION).films[1].ready = False

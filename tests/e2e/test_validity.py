@@ -1,0 +1,111 @@
+"""What ends a proof ends everything made from it: running streams, sessions and links, and new requests with them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_running_it import is_aborted, watching
+from tests.e2e.test_sign_out_at_the_provider import OIDC
+from tests.support.clock import ManualClock
+from tests.support.cookie_jar import CookieJar
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
+
+LINK_PATH = VIDEO_PATH.replace("/recordings/", "/api/v3/records/download/").replace("/videos/", "/")
+
+
+async def status(stack: GatewayStack, url: str = VIDEO_PATH, **headers: str) -> int:
+    async with stack.client.get(url if "://" in url else stack.url + url, headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def exchange(stack: GatewayStack, ticket: str) -> CookieJar:
+    """Returns the cookies of a browser that followed a link with *ticket*."""
+    jar, url = CookieJar(), f"{stack.url}{VIDEO_PATH}?ticket={ticket}"
+    async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
+        assert answer.status == 303
+        jar.store(answer.headers.getall("Set-Cookie"))
+    return jar
+
+
+async def link(stack: GatewayStack, **headers: str) -> str:
+    """Returns the path and query of a link for one video, made with the credentials in *headers*."""
+    async with stack.client.get(stack.url + LINK_PATH, headers=headers) as answer:
+        url: str = (await answer.json())["url"]
+        return VIDEO_PATH + url.partition(VIDEO_PATH)[2]
+
+
+@pytest.mark.promise("security-S7")
+async def test_a_removed_provider_ends_streams_sessions_and_links_until_it_returns(
+    stack: GatewayStack,
+) -> None:
+    cookie = (await exchange(stack, stack.ticket())).header
+    by_session, by_token = await link(stack, Cookie=cookie), await link(stack, **stack.bearer())
+    text = stack.config.read_text()
+    async with watching(stack, {"Cookie": cookie}) as answer:
+        stack.config.write_text(text.replace('name = "portal"', 'name = "other"'))
+        assert await stack.gateway.reload(settings_of(stack.config))
+        assert await is_aborted(answer)
+    stack.valt.knobs.stall_gate.set()
+    assert await status(stack, Cookie=cookie) == 401
+    assert await status(stack, by_session) == 401
+    assert await status(stack, by_token) == 200
+    stack.config.write_text(text.replace('name = "campus"', 'name = "other"'))
+    assert await stack.gateway.reload(settings_of(stack.config))
+    assert await status(stack, Cookie=cookie) == 200
+    assert await status(stack, by_session) == 200
+    assert await status(stack, by_token) == 401
+
+
+@pytest.mark.promise("security-S8")
+async def test_a_revocation_ends_a_token_whose_clock_is_ahead_and_its_stream_and_link(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack:
+        ahead = stack.bearer(iat=int(clock.now()) + 20)
+        path = await link(stack, **ahead)
+        async with watching(stack, ahead) as answer:
+            await stack.gateway.store.revoke("anna", clock.now(), clock.now() + 3600)
+            assert await is_aborted(answer)
+        stack.valt.knobs.stall_gate.set()
+        for _ in range(2):
+            assert await status(stack, **ahead) == 401
+            assert await status(stack, path) == 401
+            clock.pass_(120)
+        assert await status(stack, **stack.bearer()) == 200
+
+
+@pytest.mark.promise("security-S13")
+async def test_a_link_from_a_bearer_token_ends_with_its_exp(tmp_path: Path, clock: ManualClock) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack:
+        path = await link(stack, **stack.bearer(exp=int(clock.now()) + 60))
+        clock.pass_(59)
+        assert await status(stack, path) == 200
+        clock.pass_(1)
+        assert await status(stack, path) == 401
+
+
+@pytest.mark.promise("security-S9")
+async def test_a_sign_in_as_another_person_ends_every_session_that_is_presented(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, more=OIDC) as stack:
+        jar = await exchange(stack, stack.ticket("anna"))
+        narrowed = await exchange(stack, stack.ticket("anna", recording=VIDEO_PATH.split("/")[2]))
+        jar.cookies |= narrowed.cookies
+        copies = jar.header
+        await stack.sign_in("ben", jar=jar)
+        assert len(jar.cookies) == 1
+        assert await status(stack, Cookie=jar.header) == 200
+        assert await status(stack, Cookie=copies) == 401
+
+
+async def test_a_sign_in_as_the_same_person_continues_the_session(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, more=OIDC) as stack:
+        jar = CookieJar()
+        await stack.sign_in("anna", jar=jar)
+        first = jar.header
+        await stack.sign_in("anna", jar=jar)
+        assert [await status(stack, Cookie=cookies) for cookies in (first, jar.header)] == [200, 200]
+        headers = {"Sec-Fetch-Site": "same-origin", "Cookie": jar.header}
+        async with stack.client.post(f"{stack.url}/oauth2/sign_out", headers=headers) as answer:
+            assert answer.status == 200
+        assert [await status(stack, Cookie=cookies) for cookies in (first, jar.header)] == [401, 401]
