@@ -96,12 +96,12 @@ class LoadingCache(Generic[K, V]):
     ) -> None:
         self.name = name
         self._monotonic = clock.monotonic
-        self._observer = observer
         self._values: TLRUCache[K, tuple[V, float]] = TLRUCache(max_entries, _deadline, timer=clock.monotonic)
         """Each value with its deadline in monotonic seconds."""
         self._errors: TTLCache[K, Exception] = TTLCache(max_entries, negative_ttl, timer=clock.monotonic)
         self._negative = negative
         self._loads = SingleFlight[K, V](f"{name} load")
+        self._report = observer.reporter(CacheLookup)
         self._hit = CacheLookup(name, "hit")
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class LoadingCache(Generic[K, V]):
             return None
         if min_life > 0 and deadline - self._monotonic() < min_life:
             return None
-        self._observer.on_event(self._hit)
+        self._report(self._hit)
         return value
 
     async def get(self, key: K, load: Callable[[], Awaitable[CacheEntry[V]]], *, min_life: float = 0.0) -> V:
@@ -129,13 +129,13 @@ class LoadingCache(Generic[K, V]):
         if value is not None:
             return value
         if too_short := key in self._values:
-            self._report("short")
+            self._report(CacheLookup(self.name, "short"))
         error = self._cached_error(key)
         if error is not None:
-            self._report("negative")
+            self._report(CacheLookup(self.name, "negative"))
             raise error.with_traceback(None)
         if not too_short:
-            self._report("joined" if key in self._loads else "loaded")
+            self._report(CacheLookup(self.name, "joined" if key in self._loads else "loaded"))
         return await self._loads.run(key, lambda: self._load(key, load))
 
     def forget(self, key: K, value: V) -> None:
@@ -171,9 +171,6 @@ class LoadingCache(Generic[K, V]):
         # A deadline that has passed removes the previous entry.
         self._values[key] = (entry.value, self._monotonic() + min(entry.ttl, MAX_TTL))
         return entry.value
-
-    def _report(self, result: str) -> None:
-        self._observer.on_event(CacheLookup(self.name, result))
 
 
 def _deadline(_key: object, entry: tuple[object, float], _now: float) -> float:

@@ -112,7 +112,7 @@ class Rules:
         self._recordings = recordings
         self._valt_names = valt_names
         self._clock = clock
-        self._observer = observer
+        self._report = observer.reporter(GrantDecided)
         self._decisions = {
             (rule, outcome): GrantDecided(rule, outcome)
             for rule in ["", *(rule.name for rule in rules)]
@@ -134,13 +134,13 @@ class Rules:
                 verdict = await self._evaluate_details(rule, identity, recording)
                 if verdict.error is not None:
                     outcome = "denied" if verdict.matches else "unknown"
-                    self._observer.on_event(self._decisions[rule.name, outcome])
+                    self._report(self._decisions[rule.name, outcome])
                     raise verdict.error
                 reason = None if verdict.matches else verdict.reason
             if reason is None:
                 if identity.recording is None and identity.video is not None:
                     await self._confirm_video(rule, recording, identity.video)
-                self._observer.on_event(self._decisions[rule.name, "allowed"])
+                self._report(self._decisions[rule.name, "allowed"])
                 groups = identity.groups & rule.groups
                 return Grant(identity, recording, video, rule.account, rule.delivery, rule.name, rule.download, groups)
             reasons.append(f"{rule.name}: {reason}")
@@ -159,7 +159,7 @@ class Rules:
             raise RecordingExpiredError("retention.until has passed")
 
     def _denied(self, reason: str) -> AccessDeniedError:
-        self._observer.on_event(self._decisions["", "denied"])
+        self._report(self._decisions["", "denied"])
         return AccessDeniedError(reason)
 
     def accounts(self, identity: Identity) -> list[str]:

@@ -1,12 +1,14 @@
 """The Protocols between the packages. Their docstrings are the contract for every implementer."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from gateway.events import Event
 from gateway.model import AccessToken, Credentials, Grant, Identity, Link, Secret, Video
 from gateway.recording_details import RecordingDetails
 from gateway.request_record import RequestRecord
+
+E = TypeVar("E", bound=Event)
 
 
 class Clock(Protocol):
@@ -230,6 +232,11 @@ class Observer(Protocol):
     """Receives events and finished requests. Must not raise and must not block."""
 
     def on_event(self, event: Event) -> None: ...
+
+    def reporter(self, kind: type[E]) -> Callable[[E], None]:
+        """Returns the function to call with events of one type: `on_event`, or one that need not look at the type. For
+        events that occur in every request."""
+        return self.on_event
 
     def on_request_end(self, request_record: RequestRecord) -> None:
         """Called once for every request, when it has ended."""

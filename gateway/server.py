@@ -23,7 +23,7 @@ from gateway.observe.logs import LogObserver
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import LoopLagMonitor, Observers
 from gateway.observe.refusals import WINDOW, RefusalFilter
-from gateway.ports import Clock
+from gateway.ports import Clock, Observer
 from gateway.rate_limit import RateLimiter
 from gateway.settings.model import Settings, keys_needing_restart
 from gateway.web.dispatcher import Dispatcher
@@ -51,12 +51,14 @@ class Gateway:
         self.clock = clock or SystemClock()
         self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
         self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock, self.metrics)
-        self.audit = AuditFile(settings.audit.file, self.clock, Observers(self.metrics, self.logs))
+        self.audit = AuditFile(
+            settings.audit.file, self.clock, Observers(self.metrics, self.logs, event_types={self.logs: (LogEvent,)})
+        )
         limits = settings.limits
         self.refusals = RefusalFilter(
             self.audit, self.logs, self.metrics, self.clock, per_minute=limits.refusals_per_minute
         )
-        self.observer = Observers(self.metrics, self.refusals, event_types={self.refusals: (LogEvent,)})
+        self.observer: Observer = self.refusals
         self.store = store_of(settings, self.clock)
         self.streams = Streams(
             self.clock,

@@ -9,6 +9,7 @@ from gateway.errors import AccessDeniedError
 from gateway.events import Event
 from gateway.model import Identity, IdentityKind
 from gateway.policy import Rules
+from gateway.ports import Observer
 from gateway.recording_details import RecordingDetails
 from gateway.request_record import RequestRecord
 from gateway.settings.faults import Fault
@@ -16,7 +17,7 @@ from gateway.settings.grants import ExampleSettings
 from gateway.settings.model import Settings
 
 
-class NullObserver:
+class NullObserver(Observer):
     """An observer that ignores everything."""
 
     def on_event(self, event: Event) -> None: ...

@@ -25,7 +25,7 @@ class Chain:
         self._sessions = sessions
         self._service_keys = service_keys
         self._validity = validity
-        self._observer = observer
+        self._report = observer.reporter(IdentityDecided)
         names = [one.name for one in (*providers, sessions, service_keys) if one is not None]
         self._events = {
             (name, outcome): IdentityDecided(name, outcome)
@@ -47,7 +47,7 @@ class Chain:
         if self._sessions is not None and credentials.sessions:
             identities = self._sessions.identities(credentials)
             if identities:
-                self._observer.on_event(self._events[self._sessions.name, "accepted"])
+                self._report(self._events[self._sessions.name, "accepted"])
                 return identities
         if self._service_keys is not None:
             identity = await self._authenticate(self._service_keys, credentials)
@@ -62,18 +62,18 @@ class Chain:
         try:
             identity = await authenticator.authenticate(credentials)
         except InvalidCredentialsError:
-            self._observer.on_event(self._events[authenticator.name, "refused"])
+            self._report(self._events[authenticator.name, "refused"])
             raise
         except IdentityProviderError:
-            self._observer.on_event(self._events[authenticator.name, "unavailable"])
+            self._report(self._events[authenticator.name, "unavailable"])
             raise
         if identity is None:
             return None
         refusal = self._validity.refusal(identity)
         if refusal is not None:
-            self._observer.on_event(self._events[authenticator.name, "refused"])
+            self._report(self._events[authenticator.name, "refused"])
             raise InvalidCredentialsError(refusal)
-        self._observer.on_event(self._events[authenticator.name, "accepted"])
+        self._report(self._events[authenticator.name, "accepted"])
         return identity
 
 

@@ -39,7 +39,7 @@ class JwtAuthenticator:
         self._expected = expected
         self._keys = keys
         self._clock = clock
-        self._observer = observer
+        self._report = observer.reporter(CacheLookup)
         self._cache_ttl = cache_ttl
         self._verified: TLRUCache[tuple[bytes, int], tuple[Identity, float]] = TLRUCache(
             _MAX_ENTRIES, lambda _key, entry, _now: entry[1], timer=clock.monotonic
@@ -59,7 +59,7 @@ class JwtAuthenticator:
             identity, _ = self._verified[digest, self._keys.generation]
         except KeyError:
             return await self._verify(value, digest)
-        self._observer.on_event(_HIT)
+        self._report(_HIT)
         return identity
 
     def forget(self) -> None:
@@ -77,7 +77,7 @@ class JwtAuthenticator:
         key = await self._keys.find(header.get("kid"), header["alg"])
         now = self._clock.now()
         claims = verify(token, header, key, self._expected, now)
-        self._observer.on_event(_LOADED)
+        self._report(_LOADED)
         identity = self._identity(claims)
         deadline = self._clock.monotonic() + min(self._cache_ttl, claims.expires_at - now)
         # A token within the leeway after its exp has a deadline that has passed, and is not cached.

@@ -39,7 +39,7 @@ class _Line(NamedTuple):
     data: bytes
 
 
-class AuditFile:
+class AuditFile(Observer):
     """Implements ports.Audit and ports.Observer. *path* "-" is standard output.
 
     While the file cannot be written, at most *max_waiting_denials* ``deny`` lines wait (100,000 are about 50 MB),
@@ -50,6 +50,7 @@ class AuditFile:
         self._path = path
         self._clock = clock
         self._observer = observer
+        self._report_written = observer.reporter(AuditWritten)
         self._max_waiting_denials = max_waiting_denials
         self._descriptor = _CLOSED
         self._waiting: deque[_Line] = deque()
@@ -191,7 +192,7 @@ class AuditFile:
             while queue and written >= len(queue[0].data):
                 line = queue.popleft()
                 written -= len(line.data)
-                self._observer.on_event(_WRITTEN[line.event])
+                self._report_written(_WRITTEN[line.event])
             if written:
                 queue[0] = _Line(queue[0].event, queue[0].data[written:])
 

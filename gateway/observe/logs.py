@@ -31,7 +31,7 @@ Fields = Mapping[str, Any]
 """``timestamp``, ``level``, ``event``, and what else there is to say. Empty fields are omitted."""
 
 
-class LogObserver:
+class LogObserver(Observer):
     """Implements ports.Observer: writes to *stream* from *level* (debug, info, warning, error) on.
 
     *format_* is json or console. Standard error is written by a thread. *observer* counts the lines that are dropped.

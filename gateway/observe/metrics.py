@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from gateway import events
 from gateway.model import Delivery, Outcome
 from gateway.observe.metric_definitions import Children, Labels, MetricDefinitions
+from gateway.ports import E, Observer
 from gateway.request_record import RequestRecord
 
 _BATCH = 256
@@ -30,7 +31,7 @@ _STATUSES = (
 """The statuses of product.md."""
 
 
-class Metrics:
+class Metrics(Observer):
     """Implements ports.Observer. *commit* is the source's; *registry* is a new one unless given."""
 
     def __init__(self, *, version: str, commit: str = "unknown", registry: CollectorRegistry | None = None) -> None:
@@ -59,7 +60,7 @@ class Metrics:
             events.RefusalSuppressed: metrics.refusals_suppressed,
         }
         measured = (events.ValtCall, events.LinkUsed, events.LoopLagMeasured)
-        self._events: dict[type[events.Event], list[Any]] = {kind: [] for kind in (*self._counters, *measured)}
+        self._events: dict[type[Any], list[Any]] = {kind: [] for kind in (*self._counters, *measured)}
 
     def prepare(
         self,
@@ -111,6 +112,11 @@ class Metrics:
             batch.append(event)
             if kind is events.LoopLagMeasured:
                 self.flush()
+
+    def reporter(self, kind: type[E]) -> Callable[[E], None]:
+        if kind in (events.ConfigReloaded, events.LoopLagMeasured) or kind not in self._events:
+            return self.on_event
+        return self._events[kind].append
 
     def on_request_end(self, record: RequestRecord) -> None:
         self._records.append(record)

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from gateway.events import Event, LoopLagMeasured
-from gateway.ports import Observer
+from gateway.ports import E, Observer
 from gateway.request_record import RequestRecord
 
 
-class Observers:
+class Observers(Observer):
     """Implements ports.Observer: passes every call on to each of *observers*, in order.
 
     *event_types* lists the types of events that an observer uses; one that is not in it gets every event. Most events
@@ -32,16 +33,19 @@ class Observers:
         for on_event in self._on_event[kind]:
             on_event(event)
 
+    def reporter(self, kind: type[E]) -> Callable[[E], None]:
+        reporters = [observer.reporter(kind) for observer in self._observers if self._uses(observer, kind)]
+        return reporters[0] if len(reporters) == 1 else self.on_event
+
     def on_request_end(self, request_record: RequestRecord) -> None:
         for on_request_end in self._on_request_end:
             on_request_end(request_record)
 
     def _methods_for(self, kind: type[Event]) -> tuple[Callable[[Event], None], ...]:
-        return tuple(
-            observer.on_event
-            for observer in self._observers
-            if observer not in self._event_types or kind in self._event_types[observer]
-        )
+        return tuple(observer.on_event for observer in self._observers if self._uses(observer, kind))
+
+    def _uses(self, observer: Observer, kind: type[Any]) -> bool:
+        return observer not in self._event_types or kind in self._event_types[observer]
 
 
 class LoopLagMonitor:

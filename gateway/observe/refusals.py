@@ -4,12 +4,13 @@ How it works. Refusals are counted for each address in windows of a minute. Up t
 counted, and at the end of the window each address has one summary line instead.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gateway.events import Event, LogEvent, RefusalSuppressed
 from gateway.network import parse_address
 from gateway.observe.audit import AuditFile
-from gateway.ports import Clock, Observer
+from gateway.ports import Clock, E, Observer
 from gateway.request_record import RequestRecord
 
 WINDOW = 60.0
@@ -25,10 +26,11 @@ class _Count(NamedTuple):
     suppressed: int
 
 
-class RefusalFilter:
-    """Implements ports.Observer in front of *audit* and *log*. *per_minute* is ``limits.refusals_per_minute``.
+class RefusalFilter(Observer):
+    """Passes finished requests and events on to *metrics*, and to *audit* and *log* what is not suppressed.
 
-    A refusal is a request that ended with an error before its client had proven an identity.
+    *per_minute* is ``limits.refusals_per_minute``. A refusal is a request that ended with an error before its client
+    had proven an identity.
     """
 
     def __init__(self, audit: AuditFile, log: Observer, metrics: Observer, clock: Clock, *, per_minute: int) -> None:
@@ -44,9 +46,16 @@ class RefusalFilter:
         self._per_minute = per_minute
 
     def on_event(self, event: Event) -> None:
-        self._log.on_event(event)
+        if isinstance(event, LogEvent):
+            self._log.on_event(event)
+        else:
+            self._metrics.on_event(event)
+
+    def reporter(self, kind: type[E]) -> Callable[[E], None]:
+        return self.on_event if kind is LogEvent else self._metrics.reporter(kind)
 
     def on_request_end(self, record: RequestRecord) -> None:
+        self._metrics.on_request_end(record)
         if record.identity is None and record.code is not None and not self._may_pass(record.peer):
             self._metrics.on_event(RefusalSuppressed())
             return

@@ -35,7 +35,7 @@ class ValtLinks:
         self._valt = valt
         self._tokens = tokens
         self._clock = clock
-        self._observer = observer
+        self._report = observer.reporter(LinkUsed)
         self._margin = margin
         self._cache: LoadingCache[_Key, Link] = LoadingCache(
             "link",
@@ -71,7 +71,7 @@ class ValtLinks:
 
     def _report_use(self, link: Link) -> Link:
         remaining = 0.0 if link.expires_at is None else max(0.0, link.expires_at - self._clock.now())
-        self._observer.on_event(LinkUsed(remaining))
+        self._report(LinkUsed(remaining))
         return link
 
     async def _load(self, account: str, video: Video) -> CacheEntry[Link]:

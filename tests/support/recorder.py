@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 
 from gateway.events import Event
+from gateway.ports import Observer
 from gateway.request_record import RequestRecord
 
 
 @dataclass(eq=False)
-class Recorder:
+class Recorder(Observer):
     """Implements ports.Observer: collects every event and finished request record, in order."""
 
     events: list[Event] = field(default_factory=list)
