@@ -50,7 +50,12 @@ class Access:
         """
         identities = await self._identify(credentials, record)
         record.enter(Stage.GRANT)
-        grant = await self._decide(identities, recording, video, record, download=download)
+        if len(identities) == 1:
+            grant = record.grant = await self._policy.decide(identities[0], recording, video)
+        else:
+            grant = record.grant = await self._decide_by_one(identities, recording, video, record, download=download)
+        if download and not grant.download:
+            raise AccessDeniedError(f"rule {grant.rule!r} allows no download")
         if video is None:
             record.leave()
             return grant, None
@@ -80,7 +85,7 @@ class Access:
         self._rates.count(identities[0])
         return identities
 
-    async def _decide(
+    async def _decide_by_one(
         self,
         identities: tuple[Identity, ...],
         recording: str,
@@ -89,22 +94,22 @@ class Access:
         *,
         download: bool,
     ) -> Grant:
-        """Returns the grant of the first identity that has one, each considered by itself: those that cover the target,
-        in their order. Raises AccessDeniedError of the first if none has."""
-        covering = identities
-        if len(identities) > 1:
-            covering = tuple(one for one in identities if one.covers(recording, video)) or identities[:1]
-        refusals: list[tuple[AccessDeniedError, Grant | None]] = []
+        """Returns the grant of the first identity that has one, which allows a *download* if possible. Each is
+        considered by itself: those that cover the target, in their order. Raises AccessDeniedError of the first if none
+        has a grant."""
+        covering = tuple(one for one in identities if one.covers(recording, video)) or identities[:1]
+        grants, refusals = [], []
         for identity in covering:
             record.set_identity(identity)
             try:
-                grant = record.grant = await self._policy.decide(identity, recording, video)
+                grant = await self._policy.decide(identity, recording, video)
             except AccessDeniedError as error:
-                refusals.append((error, None))
+                refusals.append(error)
                 continue
             if grant.download or not download:
                 return grant
-            refusals.append((AccessDeniedError(f"rule {grant.rule!r} allows no download"), grant))
-        record.set_identity(covering[0])
-        refusal, record.grant = refusals[0]
-        raise refusal
+            grants.append(grant)
+        record.set_identity(grants[0].identity if grants else covering[0])
+        if grants:
+            return grants[0]
+        raise refusals[0]

@@ -24,7 +24,9 @@ from gateway.identity.session import Sessions
 from gateway.identity.sign_in import SignIn
 from gateway.identity.switch import PersonSwitch
 from gateway.identity.ticket import TicketAuthenticator
+from gateway.model import Secret
 from gateway.ports import Authenticator
+from gateway.sealed import secret_id
 from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, TicketSettings
 from gateway.settings.model import Settings
 from gateway.validity import Validity
@@ -109,6 +111,7 @@ def _build_validity(settings: Settings, context: ProcessContext) -> Validity:
         context.store,
         context.clock,
         has_sessions=settings.session is not None,
+        secrets=[secret_id(secret) for secret in _access_token_secrets(settings, context)],
     )
 
 
@@ -211,13 +214,16 @@ def _build_sign_in(settings: Settings, context: ProcessContext, providers: list[
 
 
 def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceKeys:
-    """Access tokens are sealed by the session secrets, if configured, so that they survive a restart."""
     keys = [
         ServiceKey.with_last_day(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys
     ]
-    secrets = (context.seal,) if settings.session is None else tuple(settings.session.secrets)
-    access_tokens = AccessTokens(secrets, keep_groups=_configured_groups(settings))
+    access_tokens = AccessTokens(_access_token_secrets(settings, context), keep_groups=_configured_groups(settings))
     return ServiceKeys(keys, access_tokens, context.clock)
+
+
+def _access_token_secrets(settings: Settings, context: ProcessContext) -> tuple[Secret, ...]:
+    """Returns the session secrets, if configured, so that access tokens survive a restart."""
+    return (context.seal,) if settings.session is None else tuple(settings.session.secrets)
 
 
 def _configured_groups(settings: Settings) -> frozenset[str]:

@@ -150,6 +150,8 @@ class Identity:
     """When the session was last used, as far as its cookie tells."""
     revocation_keys: tuple[str, ...] = ()
     """Further names, besides the subject, that a revocation may use: the provider's ids of its session."""
+    sealed_by: str | None = None
+    """Id of the secret that sealed the session's cookie or the access token."""
     service_key: str | None = None
     """SHA-256 of the service key that the identity comes from, in hex."""
 

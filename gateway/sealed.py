@@ -6,12 +6,14 @@ accepted for another.
 """
 
 import base64
+import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -25,22 +27,39 @@ class SealedTokens:
     """
 
     def __init__(self, secrets: Iterable[Secret], purpose: str, version: int) -> None:
-        self._fernet = MultiFernet([Fernet(_derive_key(secret, purpose)) for secret in secrets])
+        self._fernets = [(secret_id(secret), Fernet(_derive_key(secret, purpose))) for secret in secrets]
         self._version = version
 
     def seal(self, content: Mapping[str, Any]) -> str:
         """Returns *content* as a token of URL-safe characters."""
         text = json.dumps({"v": self._version, **content}, separators=(",", ":"), ensure_ascii=False)
-        return self._fernet.encrypt(zlib.compress(text.encode())).decode()
+        return self._fernets[0][1].encrypt(zlib.compress(text.encode())).decode()
 
     def unseal(self, token: str) -> dict[str, Any] | None:
         """Returns the content, or None if the token was altered, sealed by another secret or for another purpose, or
         has another version. Expiry is for the caller to check."""
+        content, _ = self.unseal_with_id(token)
+        return content
+
+    def unseal_with_id(self, token: str) -> tuple[dict[str, Any] | None, str]:
+        """Returns what `unseal` returns, and the id of the secret that sealed the token."""
+        if token.isascii():
+            for identifier, fernet in self._fernets:
+                with suppress(InvalidToken):
+                    return self._read(fernet.decrypt(token.encode())), identifier
+        return None, ""
+
+    def _read(self, decrypted: bytes) -> dict[str, Any] | None:
         try:
-            content = json.loads(zlib.decompress(self._fernet.decrypt(token.encode())))
-        except (InvalidToken, ValueError, zlib.error):
+            content = json.loads(zlib.decompress(decrypted))
+        except (ValueError, zlib.error):
             return None
         return content if isinstance(content, dict) and content.get("v") == self._version else None
+
+
+def secret_id(secret: Secret) -> str:
+    """Returns a digest that tells secrets apart. It stays in memory: a weak secret could be guessed from it."""
+    return hashlib.sha256(b"valt-gateway secret id\0" + secret.reveal().encode()).hexdigest()
 
 
 def _derive_key(secret: Secret, purpose: str) -> bytes:

@@ -18,7 +18,8 @@ class Validity:
 
     *providers* are the issuer and the name of each ``[[identity]]``, *service_keys* the name and the
     SHA-256 hash of each key.
-    *has_sessions*: whether ``[session]`` is configured.
+    *has_sessions*: whether ``[session]`` is configured. *secrets* are the ids of the secrets that unseal
+    sessions and access tokens.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class Validity:
         clock: Clock,
         *,
         has_sessions: bool,
+        secrets: Collection[str] = (),
     ) -> None:
         self._providers = frozenset(providers)
         self._service_keys = frozenset(service_keys)
         self._store = store
         self._clock = clock
         self._has_sessions = has_sessions
+        self._secrets = frozenset(secrets)
 
     def refusal(self, identity: Identity, *, first_used_at: float | None = None) -> str | None:
         """Returns why *identity* is no longer valid, or None if it is.
@@ -51,6 +54,8 @@ class Validity:
             return "its provider is no longer configured"
         if identity.session is not None and not self._has_sessions:
             return "sessions are no longer configured"
+        if identity.sealed_by is not None and identity.sealed_by not in self._secrets:
+            return "the secret that sealed it is no longer configured"
         if identity.session is not None and self._store.is_signed_out(identity.session):
             return "the session was signed out"
         if identity.kind is IdentityKind.SESSION and (identity.expires_at or 0.0) <= self._clock.now():

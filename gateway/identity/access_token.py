@@ -59,9 +59,10 @@ class AccessTokens:
         )
 
     def read(self, token: Secret, now: float) -> dict[str, Any] | None:
-        """Returns the token's claims, or None if it was not issued here or has expired."""
-        claims = self._sealed.unseal(token.reveal())
-        return claims if claims is not None and now < claims["exp"] else None
+        """Returns the token's claims, with the id of the secret that sealed it as ``sealed_by``, or None if it was not
+        issued here or has expired."""
+        claims, secret = self._sealed.unseal_with_id(token.reveal())
+        return {**claims, "sealed_by": secret} if claims is not None and now < claims["exp"] else None
 
     def _seal(self, claims: dict[str, Any]) -> Secret:
         token = self._sealed.seal(claims)

@@ -116,7 +116,13 @@ class ServiceKeys:
             groups = frozenset(claims["grp"])
             identity = Identity(claims["sub"], claims["iss"], claims["prv"], IdentityKind.ACCESS_TOKEN, groups)
         # Members with a default are absent from tokens of earlier releases.
-        identity = replace(identity, issued_at=claims["iat"], leeway=claims.get("lee", 0.0), expires_at=claims["exp"])
+        identity = replace(
+            identity,
+            issued_at=claims["iat"],
+            leeway=claims.get("lee", 0.0),
+            expires_at=claims["exp"],
+            sealed_by=claims["sealed_by"],
+        )
         if "vid" not in claims:
             return identity
         return replace(

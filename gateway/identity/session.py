@@ -12,6 +12,7 @@ import re
 import secrets as random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from gateway.errors import GatewayError, InvalidCredentialsError
 from gateway.identity.cookies import Cookie, read_cookies
@@ -200,25 +201,29 @@ class Sessions:
 
     def _unseal_all(self, credentials: Credentials) -> dict[str, Identity]:
         """Returns what the session cookies contain, valid or not, by the cookie's name."""
-        contents = {name: self._sealed.unseal(value.reveal()) for name, value in credentials.sessions.items()}
-        return {
-            name: Identity(
-                subject=claims["sub"],
-                issuer=claims["iss"],
-                provider=claims["prv"],
-                kind=IdentityKind.SESSION,
-                groups=frozenset(claims["grp"]),
-                issued_at=claims["iat"],
-                expires_at=min(claims["exp"], claims["iat"] + self._lifetime),
-                recording=claims["rec"],
-                video=claims["vid"],
-                session=claims["id"],
-                used_at=claims["use"],
-                revocation_keys=tuple(claims["out"]),
-            )
-            for name, claims in contents.items()
-            if claims is not None
-        }
+        sessions = {}
+        for name, value in credentials.sessions.items():
+            claims, secret = self._sealed.unseal_with_id(value.reveal())
+            if claims is not None:
+                sessions[name] = self._session(claims, secret)
+        return sessions
+
+    def _session(self, claims: Mapping[str, Any], secret: str) -> Identity:
+        return Identity(
+            subject=claims["sub"],
+            issuer=claims["iss"],
+            provider=claims["prv"],
+            kind=IdentityKind.SESSION,
+            groups=frozenset(claims["grp"]),
+            issued_at=claims["iat"],
+            expires_at=min(claims["exp"], claims["iat"] + self._lifetime),
+            recording=claims["rec"],
+            video=claims["vid"],
+            session=claims["id"],
+            used_at=claims["use"],
+            revocation_keys=tuple(claims["out"]),
+            sealed_by=secret,
+        )
 
 
 def _limits(identity: Identity) -> tuple[str | None, str | None]:

@@ -143,9 +143,15 @@ class TicketAuthenticator:
 
 
 def _parse_scope(claims: Claims, name: str) -> str | None:
-    """Returns the recording or video that limits the ticket, or None. Raises InvalidCredentialsError."""
-    value = claims.all.get(name)
+    """Returns the recording or video that limits the ticket, or None if it has no such claim. Raises
+    InvalidCredentialsError for any value that is not an id, null included: a portal that has lost the id must not issue
+    a ticket for everything."""
+    if name not in claims.all:
+        return None
+    value = claims.all[name]
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     try:
-        return None if value is None else parse_id(str(value))
+        return parse_id(value if isinstance(value, str) else "")
     except InvalidVideoError:
         raise InvalidCredentialsError(f"the ticket's {name} is not an id") from None

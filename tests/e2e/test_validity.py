@@ -57,6 +57,19 @@ async def test_a_removed_provider_ends_streams_sessions_and_links_until_it_retur
     assert await status(stack, by_token) == 401
 
 
+@pytest.mark.promise("security-S7")
+async def test_a_replaced_session_secret_ends_the_streams_of_its_sessions_and_links(stack: GatewayStack) -> None:
+    cookie = (await exchange(stack, stack.ticket())).header
+    path = await link(stack, **stack.bearer())
+    async with watching(stack, {"Cookie": cookie}) as by_session:
+        (stack.folder / "session").write_text("another secret of more than thirty-two bytes")
+        assert await stack.gateway.reload(settings_of(stack.config))
+        assert await is_aborted(by_session)
+    stack.valt.knobs.stall_gate.set()
+    assert await status(stack, Cookie=cookie) == 401
+    assert await status(stack, path) == 401
+
+
 @pytest.mark.promise("security-S8")
 async def test_a_revocation_ends_a_token_whose_clock_is_ahead_and_its_stream_and_link(
     tmp_path: Path, clock: ManualClock

@@ -22,6 +22,7 @@ from gateway.policy import Rule, Rules, ValtNames
 from gateway.rate_limit import RateLimiter
 from gateway.recording_details import RecordingDetails, VideoDetails
 from gateway.request_record import RequestRecord
+from gateway.sealed import secret_id
 from gateway.store.memory import MemoryStore
 from gateway.validity import Validity
 from tests.support.clock import ManualClock
@@ -159,7 +160,14 @@ class World:
         """Builds what a reload replaces, from the model's configuration."""
         clock, store, recorder, keep = self.clock, self.store, Recorder(), GROUPS
         names = {name for _, name in self.model.providers}
-        self.validity = Validity(self.model.providers, (), store, clock, has_sessions=self.model.has_sessions)
+        self.validity = Validity(
+            self.model.providers,
+            (),
+            store,
+            clock,
+            has_sessions=self.model.has_sessions,
+            secrets=[secret_id(SECRET)],
+        )
         self.sessions = Sessions(
             [SECRET], LIFETIME, IDLE, clock, store, self.validity, secure=True, keep_groups=keep, used_at=self.used_at
         )

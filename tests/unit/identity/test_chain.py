@@ -25,9 +25,11 @@ from tests.unit.identity.conftest import bearer
 ANNA = Identity(subject="anna", issuer="i", provider="one", kind=IdentityKind.JWT, issued_at=100.0)
 
 
+SECRET = Secret("s" * 32)
+
+
 def sessions_of(store: MemoryStore, clock: ManualClock, validity: Validity) -> Sessions:
-    secrets = [Secret("s" * 32)]
-    return Sessions(secrets, 100.0, 50.0, clock, store, validity, secure=True, keep_groups=frozenset())
+    return Sessions([SECRET], 100.0, 50.0, clock, store, validity, secure=True, keep_groups=frozenset())
 
 
 @dataclass
@@ -193,7 +195,8 @@ async def test_proofs_are_tried_in_the_order_of_the_file_then_sessions_then_serv
     front = HeaderAuthenticator("front", "X-Forwarded-User", "X-Forwarded-Groups", ",", ("10.0.0.5/32",))
     cookie = replace(ANNA, subject="cookie")
     identities = [cookie, replace(ANNA, issuer=provider.issuer, provider="campus")]
-    validity = validity_of(store, clock, [*identities, replace(ANNA, issuer="front", provider="front")])
+    everybody = [*identities, replace(ANNA, issuer="front", provider="front")]
+    validity = validity_of(store, clock, everybody, secrets=[SECRET])
     sessions = sessions_of(store, clock, validity)
     jar = CookieJar()
     jar.store([sessions.issue_header(cookie)])
@@ -215,7 +218,7 @@ async def test_sessions_work_while_the_key_provider_is_down(
     provider: Provider, campus: JwtAuthenticator, store: MemoryStore, recorder: Recorder, clock: ManualClock
 ) -> None:
     provider.down = True
-    validity = validity_of(store, clock, [ANNA])
+    validity = validity_of(store, clock, [ANNA], secrets=[SECRET])
     sessions, jar = sessions_of(store, clock, validity), CookieJar()
     jar.store([sessions.issue_header(ANNA)])
     (identity,) = await Chain([campus], sessions, None, validity, recorder).identify(jar.credentials(sessions))

@@ -168,7 +168,7 @@ async def test_a_video_token_ends_with_its_source(clock: ManualClock, end: str) 
     anna = replace(ANNA, issued_at=clock.now(), revocation_keys=("a key",))
     video_token = token(keys.issue_video_token(anna, VIDEO))
     clock.pass_(10)
-    chain = Chain([], None, keys, validity_of(store, clock, [anna]), Recorder())
+    chain = Chain([], None, keys, validity_of(store, clock, [anna], secrets=SEAL), Recorder())
     assert await chain.identify(video_token)
     match end:
         case "sign-out":
@@ -176,9 +176,9 @@ async def test_a_video_token_ends_with_its_source(clock: ManualClock, end: str) 
         case "revocation" | "revocation key":
             await store.revoke("anna" if end == "revocation" else "a key", clock.now() - 10, clock.now() + 1000)
         case "provider removed":
-            chain = Chain([], None, keys, validity_of(store, clock, []), Recorder())
+            chain = Chain([], None, keys, validity_of(store, clock, [], secrets=SEAL), Recorder())
         case _:
-            validity = validity_of(store, clock, [anna], has_sessions=False)
+            validity = validity_of(store, clock, [anna], has_sessions=False, secrets=SEAL)
             chain = Chain([], None, keys, validity, Recorder())
     with pytest.raises(InvalidCredentialsError):
         await chain.identify(video_token)

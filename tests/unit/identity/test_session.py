@@ -46,7 +46,7 @@ class SessionsFixture:
         self, *secrets: Secret, secure: bool = True, validity: Validity | None = None, **changes: Any
     ) -> Sessions:
         usual: dict[str, Any] = {"secure": secure, "keep_groups": frozenset({"supervisors"}), **changes}
-        valid = validity or validity_of(self.store, self.clock, [ANNA])
+        valid = validity or validity_of(self.store, self.clock, [ANNA], secrets=(ONE, TWO, *secrets))
         return Sessions(secrets or (ONE,), 8 * HOUR, HOUR, self.clock, self.store, valid, **usual)
 
 
@@ -376,7 +376,7 @@ async def test_a_session_of_a_provider_that_is_removed_is_ignored(fixture: Sessi
     before = fixture.sessions()
     present = credentials_of(before, before.issue_header(ANNA))
     for provider in (replace(ANNA, provider="other"), replace(ANNA, issuer="https://other.example.edu")):
-        after = fixture.sessions(validity=validity_of(fixture.store, fixture.clock, [provider]))
+        after = fixture.sessions(validity=validity_of(fixture.store, fixture.clock, [provider], secrets=(ONE,)))
         assert only(after, present) is None
     assert only(fixture.sessions(), present) is not None
 
@@ -392,7 +392,7 @@ async def test_no_session_begins_from_a_ticket_that_was_revoked_meanwhile(fixtur
 async def test_a_shorter_lifetime_holds_for_running_sessions(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
     present = credentials_of(sessions, sessions.issue_header(ANNA))
-    valid = validity_of(fixture.store, fixture.clock, [ANNA])
+    valid = validity_of(fixture.store, fixture.clock, [ANNA], secrets=(ONE,))
     options: dict[str, Any] = {"secure": True, "keep_groups": frozenset({"supervisors"})}
     shorter = Sessions((ONE,), 1800.0, HOUR, fixture.clock, fixture.store, valid, **options)
     fixture.clock.pass_(1799)

@@ -1,6 +1,7 @@
 """Tickets of a portal: valid once, for a short time, and limited to the recording they name."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,19 @@ async def test_a_recording_may_be_named_by_a_number(fixture: TicketFixture) -> N
     identity = await fixture.portal.authenticate(offered(fixture.sign(recording=4711)))
     assert identity is not None
     assert identity.recording == "4711"
+
+
+@pytest.mark.promise("security-S2")
+@pytest.mark.parametrize("value", ["null", "true", '""', "[]", '"a b"', "-1.5", '"007"'])
+async def test_a_limit_that_is_no_id_is_refused_and_does_not_count_as_absent(
+    fixture: TicketFixture, value: str
+) -> None:
+    now = int(fixture.clock.now())
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "iat": now, "exp": now + 60, "jti": "1"}
+    for name in ("recording", "video"):
+        ticket = jwt.encode({**claims, name: json.loads(value)}, PORTAL, "EdDSA")
+        with pytest.raises(InvalidCredentialsError):
+            await fixture.portal.authenticate(offered(ticket))
 
 
 @pytest.mark.parametrize("claim", ["aud", "sub", "iat", "exp", "jti"])
