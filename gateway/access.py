@@ -102,7 +102,7 @@ class Access:
         for identity in covering:
             record.set_identity(identity)
             try:
-                grant = await self._policy.decide(identity, recording, video)
+                grant = await self._policy.decide(identity, recording, video, record.peer)
             except AccessDeniedError as error:
                 refusals.append(error)
                 continue

@@ -6,6 +6,7 @@ The one module that imports every package. A reload replaces the `App`; `Process
 
 import ssl
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from gateway.delivery.proxy import ProxyDelivery
 from gateway.delivery.redirect import RedirectDelivery
 from gateway.identity_factory import IdentityServices, build_identity_services, provider_names
 from gateway.model import Delivery
-from gateway.policy import Rule, Rules, ValtNames
+from gateway.network import TrustedNetworks
+from gateway.policy import Rules
 from gateway.ports import Clock
 from gateway.recording_search import RecordingSearch
-from gateway.settings.grants import GrantSettings
+from gateway.rules import Rule, ValtNames
 from gateway.settings.model import Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
@@ -46,14 +48,24 @@ from gateway.web.session_cookies import SessionCookies
 VERSION = version("valt-gateway")
 
 
-def rules_of(grants: "tuple[GrantSettings, ...]") -> tuple[Rule, ...]:
-    """Returns the rules of ``[[grants]]``, in their order."""
+def rules_of(settings: Settings) -> tuple[Rule, ...]:
+    """Returns the rules of ``[[grants]]``, in their order. Their days begin and end in ``server.timezone``."""
+    providers, zone = set(provider_names(settings)), settings.server.zone
     return tuple(
         Rule(
             name=grant.name,
             account=grant.account,
             groups=frozenset(grant.groups),
             subjects=frozenset(grant.subjects),
+            provider_subjects=frozenset(
+                (provider, subject)
+                for provider, separator, subject in (text.partition("#") for text in grant.subjects)
+                if separator and provider in providers
+            ),
+            allow=grant.allow,
+            networks=TrustedNetworks(grant.networks) if grant.networks else None,
+            valid_from=None if grant.valid_from is None else midnight(grant.valid_from, zone),
+            valid_until=None if grant.valid_until is None else midnight(grant.valid_until + timedelta(days=1), zone),
             recordings=tuple(grant.recordings),
             delivery=Delivery(grant.delivery),
             download=grant.download,
@@ -65,8 +77,13 @@ def rules_of(grants: "tuple[GrantSettings, ...]") -> tuple[Rule, ...]:
             author_is_me=grant.author_is_me,
             shared_with_me=grant.shared_with_me,
         )
-        for grant in grants
+        for grant in settings.grants
     )
+
+
+def midnight(day: date, zone: tzinfo | None) -> float:
+    """Returns the Unix time at which *day* begins in *zone*; None is the machine's time zone."""
+    return datetime.combine(day, time(), zone).timestamp()
 
 
 def valt_names_of(settings: Settings) -> ValtNames:
@@ -142,7 +159,7 @@ def _wire(
     clock, observer = context.clock, context.observer
     identity = build_identity_services(settings, context, identity_session)
     sessions = identity.sessions
-    policy = Rules(rules_of(settings.grants), valt.recordings, valt_names_of(settings), clock, observer)
+    policy = Rules(rules_of(settings), valt.recordings, valt_names_of(settings), clock, observer)
     access = Access(identity.chain, context.rates, policy, valt.links, min_life=settings.links.min_life)
     assets = Assets(settings.branding.logo_file)
     pages = Pages(

@@ -198,6 +198,8 @@ class Grant:
     download: bool = True
     groups: frozenset[str] = frozenset()
     """The identity's groups that the rule names."""
+    client: str | None = None
+    """The client's address, by which the rule was chosen; None on a unix socket."""
 
     @property
     def target(self) -> Video:

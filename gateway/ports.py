@@ -52,10 +52,14 @@ class RateLimit(Protocol):
 
 
 class Policy(Protocol):
-    async def decide(self, identity: Identity, recording: str, video: str | None = None) -> Grant:
+    async def decide(
+        self, identity: Identity, recording: str, video: str | None = None, client: str | None = None
+    ) -> Grant:
         """Returns the grant of the first rule that matches, for one video or (*video* is None) the whole recording.
-        Raises AccessDeniedError if no rule matches, RecordingExpiredError if the recording's retention is over, and
-        ValtError if VALT could not be asked for a condition of a rule."""
+        *client* is the client's address, None on a unix socket.
+
+        Raises AccessDeniedError if no rule matches or the first that does refuses, RecordingExpiredError if the
+        recording's retention is over, and ValtError if VALT could not be asked for a condition of a rule."""
 
 
 class Links(Protocol):
@@ -91,16 +95,16 @@ class ValtSearch(Protocol):
 class ListPolicy(Protocol):
     """The policy, for lists of recordings and rooms."""
 
-    def accounts(self, identity: Identity) -> list[str]:
+    def accounts(self, identity: Identity, client: str | None) -> list[str]:
         """Returns the VALT accounts to ask for this person."""
 
-    def may_list(self, identity: Identity, account: str, row: RecordingDetails) -> bool | None:
+    def may_list(self, identity: Identity, account: str, row: RecordingDetails, client: str | None) -> bool | None:
         """Whether the person may see *row*, as VALT listed it for *account*; None if that needs its details."""
 
-    async def may_see(self, identity: Identity, account: str, recording: str) -> bool:
+    async def may_see(self, identity: Identity, account: str, recording: str, client: str | None) -> bool:
         """Whether the person may see *recording* by its details. Raises ValtError if VALT could not be asked."""
 
-    def may_see_room(self, identity: Identity, account: str, room: str) -> bool:
+    def may_see_room(self, identity: Identity, account: str, room: str, client: str | None) -> bool:
         """Whether the person may see some recording of *room*."""
 
 

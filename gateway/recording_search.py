@@ -32,9 +32,10 @@ class Candidate:
 class DetailLookups:
     """The lookups of recordings' details that one search may still make."""
 
-    def __init__(self, policy: ListPolicy, identity: Identity) -> None:
+    def __init__(self, policy: ListPolicy, identity: Identity, client: str | None) -> None:
         self._policy = policy
         self._identity = identity
+        self._client = client
         self._remaining = _MAX_LOOKUPS
 
     @property
@@ -50,7 +51,7 @@ class DetailLookups:
         if self.is_exhausted:
             raise BusyError("the search needs the details of too many recordings")
         self._remaining -= 1
-        return await self._policy.may_see(self._identity, candidate.account, candidate.row.recording)
+        return await self._policy.may_see(self._identity, candidate.account, candidate.row.recording, self._client)
 
 
 class RecordingSearch:
@@ -60,20 +61,23 @@ class RecordingSearch:
         self._policy = policy
         self._valt = valt
 
-    async def candidates(self, identity: Identity, query: Mapping[str, Any]) -> AsyncGenerator[Candidate]:
-        """Yields the rows that VALT lists for its own *query*, in VALT's order, account after account.
+    async def candidates(
+        self, identity: Identity, query: Mapping[str, Any], client: str | None
+    ) -> AsyncGenerator[Candidate]:
+        """Yields the rows that VALT lists for its own *query*, in VALT's order, account after account. *client* is the
+        client's address.
 
         An account is searched only when the caller iterates that far. A recording that several accounts list is yielded
         once for each. Raises ValtError.
         """
-        for account in self._policy.accounts(identity):
+        for account in self._policy.accounts(identity, client):
             for number, row in enumerate(await self._valt.search(account, query)):
                 if number % _ROWS_PER_TURN == 0:
                     await asyncio.sleep(0)
-                may_list = self._policy.may_list(identity, account, row)
+                may_list = self._policy.may_list(identity, account, row, client)
                 if may_list is not False:
                     yield Candidate(account, row, may_list is True)
 
-    def detail_lookups(self, identity: Identity) -> DetailLookups:
-        """Returns the lookups for one search by *identity*."""
-        return DetailLookups(self._policy, identity)
+    def detail_lookups(self, identity: Identity, client: str | None) -> DetailLookups:
+        """Returns the lookups for one search by *identity* from the address *client*."""
+        return DetailLookups(self._policy, identity, client)

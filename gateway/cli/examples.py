@@ -1,12 +1,14 @@
 """Tries ``[[examples]]``: decisions that the rules must make, with the facts about the recording that each states."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime, time
 
 from gateway.app import rules_of, valt_names_of
 from gateway.clock import SystemClock
 from gateway.errors import AccessDeniedError
 from gateway.events import Event
+from gateway.identity_factory import provider_names
 from gateway.model import Identity, IdentityKind
 from gateway.policy import Rules
 from gateway.ports import Observer
@@ -26,10 +28,11 @@ class NullObserver(Observer):
 
 
 class FrozenClock(SystemClock):
-    """A clock whose wall time stays at the moment of its creation, so that an example's age is exact."""
+    """A clock whose wall time stays at *now*, by default the moment of its creation, so that an example's age is
+    exact."""
 
-    def __init__(self) -> None:
-        self._now = super().now()
+    def __init__(self, now: float | None = None) -> None:
+        self._now = super().now() if now is None else now
 
     def now(self) -> float:
         return self._now
@@ -49,12 +52,12 @@ class StatedDetails:
 def try_examples(settings: Settings) -> Iterator[Fault]:
     """Yields a fault for each example that the rules decide otherwise."""
     for number, example in enumerate(settings.examples):
-        clock = FrozenClock()
+        clock = FrozenClock(_noon(settings, example))
         details = StatedDetails(_details(example, clock.now()))
-        policy = Rules(rules_of(settings.grants), details, valt_names_of(settings), clock, NullObserver())
-        identity = Identity(example.subject, "example", "example", IdentityKind.JWT, frozenset(example.groups))
+        policy = Rules(rules_of(settings), details, valt_names_of(settings), clock, NullObserver())
+        identity = stated_identity(settings, example.subject, example.groups)
         try:
-            grant = asyncio.run(policy.decide(identity, example.recording))
+            grant = asyncio.run(policy.decide(identity, example.recording, client=example.client))
         except AccessDeniedError as denied:
             allowed, why = False, str(denied)
         else:
@@ -62,6 +65,22 @@ def try_examples(settings: Settings) -> Iterator[Fault]:
         if allowed != example.allowed:
             reason = "must be allowed and is denied" if example.allowed else "must be denied and is allowed"
             yield Fault(f"examples.{number}", None, f"{reason}: {why}", "correct the rules or the example")
+
+
+def stated_identity(settings: Settings, subject: str, groups: Iterable[str]) -> Identity:
+    """Returns the identity of *subject*, as any provider would state it, or as the one that ``PROVIDER#SUBJECT``
+    names."""
+    provider, separator, name = subject.partition("#")
+    if not separator or provider not in provider_names(settings):
+        provider, name = "", subject
+    return Identity(name, "", provider, IdentityKind.JWT, frozenset(groups))
+
+
+def _noon(settings: Settings, example: ExampleSettings) -> float | None:
+    """Returns noon of the day that *example* states, in Unix seconds; None is now."""
+    if example.day is None:
+        return None
+    return datetime.combine(example.day, time(12), settings.server.zone).timestamp()
 
 
 def _details(example: ExampleSettings, now: float) -> RecordingDetails:

@@ -22,19 +22,28 @@ _MARKS = {True: ("yes", "bold green"), False: ("no", "red"), None: ("?", "bold y
 
 @click.command()
 @config_option
-@click.option("--subject", required=True, help="The person.")
+@click.option("--subject", required=True, help="The person, or PROVIDER#SUBJECT.")
 @click.option("--group", "groups", multiple=True, help="A group of the person; may be given several times.")
+@click.option("--address", "client", help="The client's address, for rules with networks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--offline", is_flag=True, help="Do not ask VALT.")
 @click.argument("recording", type=identifier)
 @click.argument("video", type=identifier, required=False, expose_value=False)
-def command(config: Path, subject: str, groups: tuple[str, ...], as_json: bool, offline: bool, recording: str) -> None:
+def command(
+    config: Path,
+    subject: str,
+    groups: tuple[str, ...],
+    client: str | None,
+    as_json: bool,
+    offline: bool,
+    recording: str,
+) -> None:
     """Show why SUBJECT may or may not see RECORDING; exit status 0 if they may, 1 if not.
 
     A rule is about a whole recording, so the answer is the same for each VIDEO of it.
     """
     settings = read_or_exit(config)
-    explanation = asyncio.run(_explain(settings, subject, groups, recording, offline=offline))
+    explanation = asyncio.run(_explain(settings, subject, groups, recording, client, offline=offline))
     if as_json:
         click.echo(json.dumps(explanation))
     else:
@@ -57,13 +66,12 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
 
 
 async def _explain(
-    settings: Settings, subject: str, groups: tuple[str, ...], recording: str, *, offline: bool
+    settings: Settings, subject: str, groups: tuple[str, ...], recording: str, client: str | None, *, offline: bool
 ) -> dict[str, Any]:
     from gateway.app import rules_of, valt_names_of
-    from gateway.cli.examples import NullObserver
+    from gateway.cli.examples import NullObserver, stated_identity
     from gateway.clock import SystemClock
     from gateway.errors import ValtUnavailableError
-    from gateway.model import Identity, IdentityKind
     from gateway.policy import Rules
     from gateway.recording_details import RecordingDetails
     from gateway.valt_backend import ValtBackend
@@ -75,16 +83,16 @@ async def _explain(
     clock, observer = SystemClock(), NullObserver()
     valt = None if offline else ValtBackend(settings, clock, observer)
     recordings = Offline() if valt is None else valt.recordings
-    policy = Rules(rules_of(settings.grants), recordings, valt_names_of(settings), clock, observer)
-    identity = Identity(subject, "explain", "explain", IdentityKind.JWT, frozenset(groups))
+    policy = Rules(rules_of(settings), recordings, valt_names_of(settings), clock, observer)
+    identity = stated_identity(settings, subject, groups)
     try:
-        verdicts = await policy.explain(identity, recording)
+        verdicts = await policy.explain(identity, recording, client)
     finally:
         if valt is not None:
             await valt.close()
     decided = next((verdict for verdict in verdicts if verdict.matches), None)
     return {
-        "allowed": decided is not None and decided.error is None,
+        "allowed": decided is not None and decided.error is None and decided.rule.allow,
         "rule": None if decided is None else decided.rule.name,
         "rules": [{"name": v.rule.name, "fits": v.matches, "why": _reason(v)} for v in verdicts],
     }

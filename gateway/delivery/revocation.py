@@ -63,7 +63,7 @@ class Revocation:
             return True
         old = stream.grant
         try:
-            new = await policy.decide(old.identity, old.recording, old.video)
+            new = await policy.decide(old.identity, old.recording, old.video, old.client)
         except (ValtError, BusyError):
             return False
         except GatewayError:

@@ -63,6 +63,9 @@ def _grants(settings: Settings) -> Iterator[Fault]:
         if grant.shared_with_me and not _has_valt_ids(settings):
             reason = "can never match: VALT shares with user and group ids, and none is configured"
             yield Fault(f"{key}.shared_with_me", None, reason, "give them in [valt.groups] or [valt.people]")
+        if grant.valid_from and grant.valid_until and grant.valid_from > grant.valid_until:
+            reason = "is before valid_from: the rule never counts"
+            yield Fault(f"{key}.valid_until", None, reason, "correct one of the two days")
         for earlier_number, earlier in enumerate(settings.grants[:number]):
             if _shadows(earlier, grant):
                 reason = f"can never decide: grants.{earlier_number} ({earlier.name}) matches whenever it does"
@@ -84,10 +87,12 @@ def _shadows(earlier: GrantSettings, later: GrantSettings) -> bool:
     within = earlier.created_within is None or (
         later.created_within is not None and later.created_within <= earlier.created_within
     )
+    everywhere = not earlier.networks or set(later.networks) == set(earlier.networks)
+    always = earlier.valid_from is None and earlier.valid_until is None
     # A recording that one account may not see, another account may.
     same_details = not given or earlier.account == later.account
     can_match = bool(later.recordings) and bool(later.subjects or later.groups)
-    return people and recordings and conditions and within and same_details and can_match
+    return people and recordings and conditions and within and same_details and can_match and everywhere and always
 
 
 def _is_covered(glob: str, globs: Iterable[str]) -> bool:

@@ -1,9 +1,11 @@
 """``[[grants]]``, the rules, and ``[[examples]]``, which check-config tries against them."""
 
+from datetime import date
 from typing import Literal
 
 from pydantic import Field
 
+from gateway.settings.addresses import Network
 from gateway.settings.values import Duration, Name, Table
 
 
@@ -12,7 +14,9 @@ class GrantSettings(Table):
 
     name: Name = Field(description="name of the rule in metrics, audit and log")
     groups: tuple[str, ...] = Field((), description="any of these groups,")
-    subjects: tuple[str, ...] = Field((), description='or any of these people; "*" is anyone signed in')
+    subjects: tuple[str, ...] = Field(
+        (), description='or any of these people; "*" is anyone signed in, `PROVIDER#SUBJECT` that provider\'s alone'
+    )
     recordings: tuple[str, ...] = Field(description="ids or globs")
     account: str = Field(description="account of `[valt.accounts]` that VALT is asked as")
     delivery: Literal["proxy", "redirect"] = Field("proxy", description="how the bytes reach the client")
@@ -24,6 +28,10 @@ class GrantSettings(Table):
     created_within: Duration | None = Field(None, description="recorded no longer ago than this")
     author_is_me: bool = Field(False, description="the person recorded it")
     shared_with_me: bool = Field(False, description="VALT shares it with the person or a group of theirs")
+    allow: bool = Field(True, description="`false`: the rule refuses, and no later rule is considered")
+    networks: tuple[Network, ...] = Field((), description="the client's address must be in one of these")
+    valid_from: date | None = Field(None, description="first day on which the rule counts, in `server.timezone`")
+    valid_until: date | None = Field(None, description="last day on which the rule counts")
 
 
 class ExampleSettings(Table):
@@ -40,3 +48,5 @@ class ExampleSettings(Table):
     age: Duration | None = Field(None, description="time since it was recorded")
     shared_users: tuple[int, ...] = Field((), description="VALT user ids it is shared with")
     shared_groups: tuple[int, ...] = Field((), description="VALT user group ids it is shared with")
+    client: str | None = Field(None, description="the client's address, for rules with `networks`")
+    day: date | None = Field(None, description="the day, for rules with `valid_from` or `valid_until`")

@@ -3,9 +3,10 @@
 A key without a default is required. No secret, trusted proxy or rule has a default.
 """
 
-from datetime import date
+from datetime import date, tzinfo
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -21,6 +22,7 @@ from gateway.settings.values import (
     SecretText,
     Table,
     Text,
+    TimeZone,
     ValtUser,
     duration_field,
 )
@@ -38,6 +40,12 @@ class ServerSettings(Table):
     workers: PositiveCount = Field(1, description="processes that share the port")
     drain_timeout: Duration = duration_field("60s", "time that running streams have to finish after SIGTERM")
     shutdown_delay: Duration = duration_field("0s", "time after SIGTERM in which requests are still accepted")
+    timezone: TimeZone = Field("", description="of the days in rules, as in `Europe/Berlin`; empty is the machine's")
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The time zone; None is the machine's."""
+        return ZoneInfo(self.timezone) if self.timezone else None
 
 
 class AdminSettings(Table):

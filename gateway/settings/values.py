@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -35,6 +36,12 @@ class Table(BaseModel):
 def fault(reason: str, remedy: str) -> PydanticCustomError:
     """Returns the error that a validator raises; faults.py makes a Fault of it. *reason* continues the key's name."""
     return PydanticCustomError("fault", "{reason}", {"reason": reason, "remedy": remedy})
+
+
+def _time_zone(value: str) -> str:
+    if value and value not in available_timezones():
+        raise fault("is not a time zone of this system", 'write its IANA name, as "Europe/Berlin", or leave it out')
+    return value
 
 
 def seconds(value: Any) -> float:
@@ -102,3 +109,6 @@ Image = Annotated[Path, AfterValidator(_image)]
 ValtUser = Annotated[
     str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
 ]
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+"""IANA name, or empty for the machine's."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.model import Identity, IdentityKind
-from gateway.policy import Rule, ValtNames
 from gateway.recording_details import RecordingDetails
+from gateway.rules import Rule, ValtNames
 from gateway.sim.catalogue import Film, Recording
 from tests.support.clock import ManualClock
 from tests.support.configuration import table

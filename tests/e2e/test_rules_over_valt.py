@@ -184,3 +184,64 @@ async def test_a_recording_that_valt_does_not_have_matches_no_rule_on_details(st
     url = f"{stack.url}/recordings/unknown/videos/{CAMERA_B}"
     async with stack.client.get(url, headers=stack.bearer("eva", "rooms")) as answer:
         assert (answer.status, (await answer.json())["code"]) == (403, "access_denied")
+
+
+REFUSING = """\
+[[grants]]
+name = "never"
+subjects = ["*"]
+recordings = ["*"]
+rooms = ["Interview room"]
+account = "reviewer"
+allow = false
+
+[[grants]]
+name = "elsewhere"
+groups = ["campus-only"]
+recordings = ["*"]
+account = "reviewer"
+networks = ["192.0.2.0/24"]
+
+[[grants]]
+name = "here"
+groups = ["here"]
+recordings = ["*"]
+account = "reviewer"
+networks = ["127.0.0.0/8"]
+
+[[grants]]
+name = "over"
+groups = ["over"]
+recordings = ["*"]
+account = "reviewer"
+valid_until = 2020-12-31
+
+[[grants]]
+name = "one-provider"
+subjects = ["campus#anna", "front#berta"]
+recordings = ["*"]
+account = "reviewer"
+"""
+
+
+async def test_refusing_rules_networks_days_and_providers_decide_over_http(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, grants=REFUSING) as stack:
+        for one in stack.valt.recordings:
+            one.room = (38, "Interview room") if one.recording == INTERVIEW else (37, "Room 1")
+        expected = {
+            ("zoe", "campus-only"): (403, 403),
+            ("zoe", "here"): (200, 403),
+            ("zoe", "over"): (403, 403),
+            ("anna", "none"): (200, 403),
+            ("berta", "none"): (403, 403),
+        }
+        for (subject, group), statuses in expected.items():
+            assert (
+                await status(stack, SESSION, subject, group),
+                await status(stack, INTERVIEW, subject, group),
+            ) == statuses, (subject, group)
+        url = f"{stack.url}/recordings"
+        async with stack.client.get(url, headers=stack.bearer("zoe", "here")) as answer:
+            listed = {row["recording"] for row in (await answer.json())["recordings"]}
+        assert SESSION in listed
+        assert INTERVIEW not in listed

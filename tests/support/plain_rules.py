@@ -5,18 +5,33 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gateway.model import Identity
-from gateway.policy import Rule, ValtNames
 from gateway.recording_details import RecordingDetails
+from gateway.rules import Rule, ValtNames
 from tests.support.configuration import grant
 
 DAY = 86_400.0
 
 
 def plainly_fits(
-    rule: Rule, who: Identity, recording: str, details: RecordingDetails | None, people: ValtNames, now: float
+    rule: Rule,
+    who: Identity,
+    recording: str,
+    details: RecordingDetails | None,
+    people: ValtNames,
+    now: float,
+    client: str | None = None,
 ) -> bool:
-    """Whether *rule* lets *who* see *recording*, whose *details* are None if VALT has no such recording."""
-    if "*" not in rule.subjects and who.subject not in rule.subjects and not (who.groups & rule.groups):
+    """Whether *rule* is about *who* and *recording*, whose *details* are None if VALT has no such recording."""
+    named = (
+        "*" in rule.subjects or who.subject in rule.subjects or (who.provider, who.subject) in rule.provider_subjects
+    )
+    if not named and not (who.groups & rule.groups):
+        return False
+    if rule.networks is not None and client not in rule.networks:
+        return False
+    if rule.valid_from is not None and now < rule.valid_from:
+        return False
+    if rule.valid_until is not None and now >= rule.valid_until:
         return False
     if not any(fnmatchcase(recording, glob) for glob in rule.recordings):
         return False

@@ -1,9 +1,10 @@
 """The policy, compared with a simple reference model for generated rules, people and recordings."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import (
@@ -14,9 +15,12 @@ from gateway.errors import (
     VideoNotFoundError,
 )
 from gateway.model import Delivery, Identity, IdentityKind
-from gateway.policy import Rule, Rules, ValtNames
+from gateway.network import TrustedNetworks
+from gateway.policy import Rules
 from gateway.recording_details import RecordingDetails
+from gateway.rules import Rule, ValtNames
 from tests.support.clock import ManualClock
+from tests.support.generated import sequences
 from tests.support.plain_rules import DAY, plainly_fits
 from tests.support.recorder import Recorder
 
@@ -153,6 +157,36 @@ async def test_an_explanation_states_a_reason_for_every_rule() -> None:
     ]
 
 
+async def test_a_rule_that_refuses_ends_the_search_for_a_rule() -> None:
+    policy = rules(
+        Rule("staff", "a", groups=frozenset({"staff"})),
+        Rule("never", "a", subjects=frozenset({"*"}), recordings=("secret-*",), allow=False),
+        Rule("anyone", "a", subjects=frozenset({"*"})),
+    )
+    assert (await policy.decide(person("anna", "staff"), "secret-1")).rule == "staff"
+    assert (await policy.decide(person("anna"), "open-1")).rule == "anyone"
+    with pytest.raises(AccessDeniedError, match="never: the rule matches and refuses"):
+        await policy.decide(person("anna"), "secret-1")
+
+
+async def test_a_refusal_that_cannot_be_determined_neither_allows_nor_denies() -> None:
+    policy = rules(
+        Rule("never", "a", subjects=frozenset({"*"}), rooms=("Room 1",), allow=False),
+        Rule("anyone", "b", subjects=frozenset({"*"})),
+        recordings=StubRecordings({"r": ValtUnavailableError()}),
+    )
+    with pytest.raises(ValtUnavailableError):
+        await policy.decide(person(), "r")
+
+
+async def test_a_person_of_one_provider_is_not_the_same_persons_name_at_another() -> None:
+    policy = rules(Rule("campus", "a", provider_subjects=frozenset({("campus", "anna")})))
+    anna = person("anna")
+    assert (await policy.decide(anna, "r")).rule == "campus"
+    with pytest.raises(AccessDeniedError):
+        await policy.decide(replace(anna, provider="clinic"), "r")
+
+
 NAMES = st.sampled_from(["anna", "berta", "carl"])
 GROUPS = st.frozensets(st.sampled_from(["psychology", "law", "staff"]), max_size=2)
 GLOBS = st.lists(st.sampled_from(["*", "Room 1", "Room ?", "r*", "r1", "asmith", "[ab]*"]), max_size=2).map(tuple)
@@ -170,7 +204,13 @@ RULES = st.builds(
     created_within=st.none() | st.sampled_from([DAY, 90 * DAY]),
     author_is_me=st.booleans(),
     shared_with_me=st.booleans(),
+    allow=st.booleans(),
+    provider_subjects=st.frozensets(st.sampled_from([("campus", "anna"), ("clinic", "anna")]), max_size=2),
+    networks=st.none() | st.sampled_from([TrustedNetworks(["10.0.0.0/8"]), TrustedNetworks(["unix"])]),
+    valid_from=st.none() | st.sampled_from([NOW - DAY, NOW, NOW + 1]),
+    valid_until=st.none() | st.sampled_from([NOW - 1, NOW, NOW + DAY]),
 )
+CLIENTS = st.sampled_from([None, "10.1.2.3", "::ffff:10.1.2.3", "192.0.2.1", "nonsense"])
 DETAILS = st.builds(
     RecordingDetails,
     recording=st.sampled_from(["r1"]),
@@ -186,17 +226,29 @@ DETAILS = st.builds(
 
 
 @pytest.mark.promise("rules-1")
-@given(given_rules=st.lists(RULES, max_size=3), subject=NAMES, groups=GROUPS, details=st.none() | DETAILS)
+@settings(max_examples=sequences(500), deadline=None)
+@given(
+    given_rules=st.lists(RULES, max_size=4),
+    subject=NAMES,
+    groups=GROUPS,
+    details=st.none() | DETAILS,
+    client=CLIENTS,
+)
 async def test_the_rules_agree_with_the_reference_model(
-    given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails | None
+    given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails | None, client: str | None
 ) -> None:
     who = person(subject, *groups)
-    expected = next((rule for rule in given_rules if plainly_fits(rule, who, "r1", details, VALT_NAMES, NOW)), None)
+    matching = (rule for rule in given_rules if plainly_fits(rule, who, "r1", details, VALT_NAMES, NOW, client))
+    first = next(matching, None)
+    expected = first if first is not None and first.allow else None
     policy = rules(*given_rules, recordings=StubRecordings({} if details is None else {"r1": details}))
     try:
-        grant = await policy.decide(who, "r1", "v")
+        grant = await policy.decide(who, "r1", "v", client)
     except AccessDeniedError:
         assert expected is None
     else:
         assert expected is not None
-        assert (grant.rule, grant.account) == (expected.name, expected.account)
+        assert (grant.rule, grant.account, grant.client) == (expected.name, expected.account, client)
+    verdicts = await policy.explain(who, "r1", client)
+    decided = next((verdict.rule for verdict in verdicts if verdict.matches), None)
+    assert decided == first

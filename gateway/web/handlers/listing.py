@@ -72,17 +72,17 @@ class ListingHandlers:
         self._session_cookies.refresh(request, identity)
         text = request.query.get("q", "").strip()[:_MAX_SEARCH_LENGTH]
         page = page_number(request.query.get("page", ""))
-        listing = await self._search_page(identity, text, page)
+        listing = await self._search_page(identity, text, page, request.record.peer)
         if is_navigation(request):
             return self._pages.recordings(request, _describe(listing) | _describe_navigation(listing))
         return json_response(_describe(listing, self._public_url))
 
-    async def _search_page(self, identity: Identity, text: str, page: int) -> ListingPage:
+    async def _search_page(self, identity: Identity, text: str, page: int, client: str | None) -> ListingPage:
         """Returns a page of the results for *text*, newest first. Details are looked up only where it needs them."""
         query = {"search": text} if text else {}
-        candidates = [candidate async for candidate in self._search.candidates(identity, query)]
+        candidates = [candidate async for candidate in self._search.candidates(identity, query, client)]
         candidates.sort(key=_sort_key)
-        budget = self._search.detail_lookups(identity)
+        budget = self._search.detail_lookups(identity, client)
         begin, end = (page - 1) * _PAGE_SIZE, page * _PAGE_SIZE
         visible: dict[str, RecordingDetails] = {}
         total, complete = None, True

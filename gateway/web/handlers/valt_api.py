@@ -103,8 +103,9 @@ class ValtApiHandlers:
         end = None if limit is None else offset + limit
         query = {key: body[key] for key in _VALT_QUERY if isinstance(body.get(key), str | int)}
         rows: dict[str, dict[str, Any]] = {}
-        budget = self._search.detail_lookups(identity)
-        async with aclosing(self._search.candidates(identity, query)) as candidates:
+        client = request.record.peer
+        budget = self._search.detail_lookups(identity, client)
+        async with aclosing(self._search.candidates(identity, query, client)) as candidates:
             async for candidate in candidates:
                 recording = candidate.row.recording
                 if recording not in rows and await budget.can_see(candidate):
@@ -144,9 +145,10 @@ class ValtApiHandlers:
         """GET /api/v3/rooms/info: the rooms of which the caller may see a recording."""
         identity = await self._authenticate(request)
         rooms: dict[int, str] = {}
-        for account in self._policy.accounts(identity):
+        client = request.record.peer
+        for account in self._policy.accounts(identity, client):
             for room_id, name in await self._valt_search.rooms(account):
-                if self._policy.may_see_room(identity, account, name):
+                if self._policy.may_see_room(identity, account, name, client):
                     rooms.setdefault(room_id, name)
         return {"data": {"rooms": [{"id": room_id, "name": name} for room_id, name in rooms.items()]}}
 
