@@ -31,9 +31,14 @@ _VIDEO = read(
     "A video: its bytes, or a redirect to them, as the grant says",
     {
         "200": {
-            **body("The video, or with Accept: application/json its address", "Address"),
+            **body(
+                "The video, or with Accept: application/json its address. For a browser that follows a ticket of "
+                "another person than it is signed in as: a page that asks which of the two to be",
+                "Address",
+            ),
             "content": {
                 "video/*": {"schema": schemas.BYTES},
+                "text/html": {"schema": {"type": "string"}},
                 "application/json": {"schema": ref("schemas", "Address")},
             },
         },
