@@ -171,10 +171,11 @@ class Gateway:
             await self._app.close()
         await self.store.close()
         self.refusals.end_window()
-        unwritten = self.audit.close()
+        unwritten = await asyncio.to_thread(self.audit.close)
         for line in unwritten:
             self.logs.on_event(LogEvent("error", "audit line not written", (("line", line.decode().strip()),)))
         self.logs.stop()
+        await asyncio.to_thread(self.logs.close)
         return not unwritten
 
     def dependencies(self) -> Mapping[str, Any]:

@@ -65,6 +65,9 @@ class LogObserver(Observer):
             self._timer.cancel()
         self._loop = None
         self.flush()
+
+    def close(self) -> None:
+        """Wait at most a second until everything is on standard error. Blocks: not to be called in the event loop."""
         if self._thread is not None:
             self._thread.close()
 
