@@ -51,7 +51,7 @@ class Access:
         identities = await self._identify(credentials, record)
         record.enter(Stage.GRANT)
         if len(identities) == 1:
-            grant = record.grant = await self._policy.decide(identities[0], recording, video)
+            grant = record.grant = await self._policy.decide(identities[0], recording, video, record.peer)
         else:
             grant = record.grant = await self._decide_by_one(identities, recording, video, record, download=download)
         if download and not grant.download:

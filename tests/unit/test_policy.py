@@ -17,7 +17,7 @@ from gateway.errors import (
 from gateway.model import Delivery, Identity, IdentityKind
 from gateway.network import TrustedNetworks
 from gateway.policy import Rules
-from gateway.recording_details import RecordingDetails
+from gateway.recording_details import RecordingDetails, VideoDetails
 from gateway.rules import Rule, ValtNames
 from tests.support.clock import ManualClock
 from tests.support.generated import sequences
@@ -252,3 +252,27 @@ async def test_the_rules_agree_with_the_reference_model(
     verdicts = await policy.explain(who, "r1", client)
     decided = next((verdict.rule for verdict in verdicts if verdict.matches), None)
     assert decided == first
+
+
+@pytest.mark.promise("security-S2")
+async def test_a_video_without_a_recording_needs_valt_to_confirm_that_it_is_there() -> None:
+    holds = RecordingDetails("r", videos=(VideoDetails("v", "Camera"),))
+    over = replace(holds, recording="over", deleted_at=NOW)
+    recordings = StubRecordings({"r": holds, "over": over, "down": ValtUnavailableError()})
+    policy = rules(Rule("all", "a", subjects=frozenset({"*"})), recordings=recordings)
+    who = person(video="v")
+    assert (await policy.decide(who, "r", "v")).rule == "all"
+    for recording, video, error in (
+        ("r", "w", AccessDeniedError),
+        ("r", None, AccessDeniedError),
+        ("q", "v", AccessDeniedError),
+        ("over", "v", RecordingExpiredError),
+        ("down", "v", ValtUnavailableError),
+    ):
+        with pytest.raises(error):
+            await policy.decide(who, recording, video)
+    assert policy.may_list(who, "a", holds, None) is False
+    assert not policy.may_see_room(who, "a", "Room 1", None)
+    calls = len(recordings.calls)
+    await policy.decide(person(recording="r", video="v"), "r", "v")
+    assert len(recordings.calls) == calls
