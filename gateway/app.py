@@ -230,7 +230,7 @@ def _wire(
         assets=assets,
         errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path),
         request_validator=RequestValidator(identity.header_names, settings.server.public_url),
-        forwarded=TrustedProxies(settings.server.trusted_proxies),
+        proxies=TrustedProxies(settings.server.trusted_proxies) if settings.server.trusted_proxies else None,
         cors=Cors(settings.server.cors_origins),
     )
     return App(settings, handlers, policy, valt, identity, identity_session)

@@ -7,7 +7,7 @@ from gateway.ports import Clock, Observer
 from gateway.settings.model import Settings
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import AdminHandler
-from gateway.web.http_server import HttpServer, parser_errors
+from gateway.web.http_server import HttpServer, counted, parser_errors
 from gateway.web.listener import Certificate, Listener, connection_limit
 
 _ADMIN_CONNECTIONS = 32
@@ -30,7 +30,7 @@ def public_listener(settings: Settings, dispatcher: Dispatcher, clock: Clock, ob
 def admin_listener(settings: Settings, handler: AdminHandler, clock: Clock, observer: Observer) -> Listener:
     """Returns the listener of *handler*, not started. *observer* counts no requests, it only logs."""
     return Listener(
-        HttpServer(handler, parser_errors(clock, observer)),
+        HttpServer(counted(handler), parser_errors(clock, observer)),
         settings.admin.listen,
         clock=clock,
         observer=observer,

@@ -6,12 +6,18 @@ It is written by the dispatcher, access.authorize, the handlers, the deliveries 
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from random import getrandbits
 
 from gateway.errors import GatewayError
 from gateway.model import Delivery, Grant, Identity, Outcome, Stage
 
 current_identity: ContextVar[Identity | None] = ContextVar("current_identity", default=None)
 """On whose behalf a task runs. A task that it starts inherits the value, even if other requests wait for its result."""
+
+
+def new_request_id() -> str:
+    """Returns 80 random bits in hex. Not a secret, so `random` rather than `os.urandom`, which is a system call."""
+    return f"{getrandbits(80):020x}"
 
 
 @dataclass(slots=True)

@@ -18,15 +18,13 @@ class Cors:
     """Allows *origins*, ``scheme://host[:port]`` as browsers send them, to read responses with credentials."""
 
     def __init__(self, origins: Iterable[str]) -> None:
-        self._origins = frozenset(origins)
+        self.origins = frozenset(origins)
 
     def add_headers(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Adds the CORS headers to *response* if the request's origin is listed."""
-        if not self._origins:
-            return
         response.headers.add("Vary", "Origin")
         origin = request.headers.get("Origin")
-        if origin in self._origins and origin is not None:
+        if origin in self.origins and origin is not None:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Credentials"] = "true"
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
@@ -39,7 +37,7 @@ class Cors:
 
         Raises MethodNotAllowedError for an origin that is not listed.
         """
-        if request.headers.get("Origin") not in self._origins or "Access-Control-Request-Method" not in request.headers:
+        if request.headers.get("Origin") not in self.origins or "Access-Control-Request-Method" not in request.headers:
             raise MethodNotAllowedError
         return web.Response(
             status=204,

@@ -26,7 +26,10 @@ class CredentialsReader:
         """Returns the credentials. *access_token*: whether this address accepts VALT's query parameter of that name;
         *video_token_only*: whether it must then be a token for a single video."""
         headers = request.headers
-        values = {name: headers[name] for name in self._names if name in headers}
+        values: dict[str, str] = {}
+        for name in self._names:
+            if name in headers:
+                values[name] = headers[name]
         sessions = self._read_sessions(headers.getall("Cookie")) if "Cookie" in headers else {}
         query = request.query if request.has_query else {}
         ticket, token = query.get("ticket"), query.get("access_token") if access_token else None
@@ -49,12 +52,9 @@ class TrustedProxies:
 
     def __init__(self, trusted: Collection[str]) -> None:
         self._trusted = TrustedNetworks(trusted)
-        self._trusts_any = bool(self._trusted)
 
     def client(self, peer: str | None, headers: CIMultiDictProxy[str]) -> str | None:
         """Returns the right-most address of X-Forwarded-For that is not a trusted proxy's, or *peer*, the socket's."""
-        if not self._trusts_any:
-            return peer
         hops = [peer or ""]
         if peer in self._trusted:
             for value in reversed(headers.getall("X-Forwarded-For", [])):

@@ -14,9 +14,9 @@ from gateway.errors import BadRequestError, GatewayError
 from gateway.events import LogEvent
 from gateway.model import Outcome
 from gateway.ports import Clock, Observer
-from gateway.request_record import RequestRecord
+from gateway.request_record import RequestRecord, new_request_id
 from gateway.web.errors import location
-from gateway.web.request import Request, new_request_id
+from gateway.web.request import Request
 from gateway.web.routes import Handlers, match
 
 _MAX_BODY = 16 * 1024
@@ -43,7 +43,8 @@ class Dispatcher:
     def create_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
         """Returns the request of a connection; the request factory of `HttpServer`."""
         request = Request(message, payload, protocol, writer, task, self._event_loop, client_max_size=_MAX_BODY)
-        request.deadline = protocol.deadline
+        request.connection, request.deadline = protocol, protocol.deadline
+        request.has_query = "?" in message.path
         return request
 
     def replace_handlers(self, handlers: Handlers) -> Callable[[], Awaitable[None]]:
@@ -54,16 +55,26 @@ class Dispatcher:
     async def handle(self, request: Request) -> web.StreamResponse:
         """Returns the response to *request*; raises only if its connection or its response head has gone."""
         active = self._active
-        record = request.record = self._new_record(request, active.handlers)
+        handlers = active.handlers
+        method, peer = request.method, request.remote or None
+        request.peer = peer
+        record = request.record = RequestRecord(
+            request_id=new_request_id(),
+            method=method if method in _METHODS else "other",
+            route="other",
+            peer=peer if handlers.proxies is None else handlers.proxies.client(peer, request.headers),
+            clock=self._clock,
+            started=self._clock(),
+        )
         request.common_headers = self.add_response_headers
         active.requests += 1
         try:
             try:
-                response = await self._call_handler(request, active.handlers, record)
+                response = await self._call_handler(request, handlers, record)
             except Exception as fault:
                 error = self._translate(fault, request, record)
                 record.fail(error)
-                response = active.handlers.errors.render(error, request, record.request_id)
+                response = handlers.errors.render(error, request, record.request_id)
             record.status = response.status
             if not response.prepared:
                 self.add_response_headers(request, response)
@@ -74,7 +85,10 @@ class Dispatcher:
             record.outcome = record.outcome or Outcome.LEFT
             raise
         finally:
-            active.release()
+            active.requests -= 1
+            if active.idle is not None and not active.requests:
+                active.idle.set()
+            request.connection.answered += 1
             record.end()
             self._observer.on_request_end(record)
 
@@ -87,30 +101,22 @@ class Dispatcher:
             headers["Strict-Transport-Security"] = _HSTS
         for cookie in request.set_cookies:
             headers.add("Set-Cookie", cookie)
-        self._active.handlers.cors.add_headers(request, response)
-        if self.draining or not request.is_complete:
+        cors = self._active.handlers.cors
+        if cors.origins:
+            cors.add_headers(request, response)
+        unusual = request.body_exists or request.method == "CONNECT" or "Upgrade" in request.headers
+        if self.draining or (unusual and not _is_delimited(request)):
             response.force_close()
-
-    def _new_record(self, request: Request, handlers: Handlers) -> RequestRecord:
-        peer = request.peer = request.remote or None
-        method = request.method
-        return RequestRecord(
-            request_id=new_request_id(),
-            method=method if method in _METHODS else "other",
-            route="other",
-            peer=handlers.forwarded.client(peer, request.headers),
-            clock=self._clock,
-            started=self._clock(),
-        )
 
     async def _call_handler(self, request: Request, handlers: Handlers, record: RequestRecord) -> web.StreamResponse:
         url = request.rel_url
         path = url.raw_path
-        record.route, choose, request.parts = match(request.method, url.path_safe if "%" in path else path)
+        record.route, select, request.parts = match(request.method, url.path_safe if "%" in path else path)
+        handler = select(handlers)
         handlers.request_validator.check(request)
         if "Expect" in request.headers:
             await _continue(request)
-        return await choose(handlers)(request)
+        return await handler(request)
 
     def _translate(self, fault: Exception, request: Request, record: RequestRecord) -> GatewayError:
         """Returns the error to render for *fault*. Raises *fault* if the connection or the response head has gone."""
@@ -129,24 +135,30 @@ class Dispatcher:
 class _ActiveHandlers:
     """One configuration's handlers, and how many requests are in them."""
 
-    __slots__ = ("_idle", "handlers", "requests")
+    __slots__ = ("handlers", "idle", "requests")
 
     def __init__(self, handlers: Handlers) -> None:
         self.handlers = handlers
         self.requests = 0
-        self._idle: asyncio.Event | None = None
-
-    def release(self) -> None:
-        """One request has left."""
-        self.requests -= 1
-        if not self.requests and self._idle is not None:
-            self._idle.set()
+        self.idle: asyncio.Event | None = None
+        """To be set when no request is left, if somebody waits for that."""
 
     async def wait_idle(self) -> None:
         """Waits until no request is left. The caller sees to it that no more come."""
         if self.requests:
-            self._idle = self._idle or asyncio.Event()
-            await self._idle.wait()
+            self.idle = self.idle or asyncio.Event()
+            await self.idle.wait()
+
+
+def _is_delimited(request: Request) -> bool:
+    """Whether what follows on the connection is certainly the next request.
+
+    False after a body that has not been read to its end, a chunked one (after which the end of the next head is not
+    looked for), CONNECT, or Upgrade.
+    """
+    if request.method == "CONNECT" or not request.body_exists:
+        return False
+    return request.content.at_eof() and "Transfer-Encoding" not in request.headers
 
 
 async def _continue(request: Request) -> None:

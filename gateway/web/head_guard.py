@@ -38,7 +38,7 @@ class HeadScanner:
     chunked body is not looked for. This decides about no request, it only bounds what a client may leave unfinished.
     """
 
-    __slots__ = ("_body_left", "_chunked", "_length", "_tail", "completed", "head_size", "is_last")
+    __slots__ = ("_chunked", "_length", "_tail", "body_left", "completed", "head_size", "is_last")
 
     def __init__(self) -> None:
         self.head_size = 0
@@ -47,26 +47,22 @@ class HeadScanner:
         """Heads that have ended."""
         self.is_last = False
         """Whether a chunked body has begun, after which nothing is counted."""
+        self.body_left = 0
+        """Bytes of the unfinished body."""
         self._length = 0
         self._chunked = False
-        self._body_left = 0
         self._tail = b""
 
     def __repr__(self) -> str:
-        return f"<HeadScanner head_size={self.head_size} completed={self.completed} body_left={self._body_left}>"
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether neither a head nor a body is unfinished."""
-        return not self.head_size and not self._body_left
+        return f"<HeadScanner head_size={self.head_size} completed={self.completed} body_left={self.body_left}>"
 
     def feed(self, data: bytes, limit: int) -> bool:
         """Follows *data*; False as soon as a head is larger than *limit* bytes."""
         position = 0
         while position < len(data) and not self.is_last:
-            if self._body_left:
-                skipped = min(self._body_left, len(data) - position)
-                self._body_left -= skipped
+            if self.body_left:
+                skipped = min(self.body_left, len(data) - position)
+                self.body_left -= skipped
                 position += skipped
                 continue
             window = self._tail + data[position:] if position or self._tail else data
@@ -84,15 +80,12 @@ class HeadScanner:
             if end < 0:
                 self._tail = window[-_TAIL:]
             else:
-                self._end_head()
+                self.completed += 1
+                self.is_last = self._chunked
+                self.body_left = self._length
+                self.head_size = self._length = 0
+                self._tail = b""
         return True
-
-    def _end_head(self) -> None:
-        self.completed += 1
-        self.is_last = self._chunked
-        self._body_left = self._length
-        self.head_size = self._length = 0
-        self._tail = b""
 
 
 class HeadGuard(asyncio.Protocol):
@@ -151,7 +144,7 @@ class HeadGuard(asyncio.Protocol):
         if self._rejected:
             return
         scanner = self._scanner
-        if scanner.is_idle and self._timer is None:
+        if self._timer is None and not scanner.body_left:
             self._connection.deadline = self._loop.time() + self._timeout
         completed = scanner.completed
         if not scanner.feed(data, MAX_HEAD):

@@ -15,9 +15,8 @@ from aiohttp import http, http_exceptions, web
 
 from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError
 from gateway.ports import Clock, Observer
-from gateway.request_record import RequestRecord
+from gateway.request_record import RequestRecord, new_request_id
 from gateway.web.errors import STATUS, problem
-from gateway.web.request import new_request_id
 
 MAX_LINE = 8190
 MAX_FIELD = 8190
@@ -34,6 +33,7 @@ RenderParserError = Callable[[BaseException | None], web.Response]
 class HttpServer(web.Server):
     """Creates one `HttpConnection` for each accepted connection.
 
+    *handler* must add one to the connection's *answered* when it ends; `counted` does so for one that does not.
     *keepalive_timeout*, in seconds, bounds both an idle connection and a request head that is never completed. A client
     that leaves cancels the handler of its request.
     """
@@ -46,8 +46,7 @@ class HttpServer(web.Server):
         request_factory: Any = None,
         keepalive_timeout: float = KEEPALIVE_TIMEOUT,
     ) -> None:
-        super().__init__(self._handle, request_factory=request_factory, handler_cancellation=True)
-        self._handler = handler
+        super().__init__(handler, request_factory=request_factory, handler_cancellation=True)
         self.render_parser_error = render_parser_error
         self.connection_options: dict[str, Any] = {
             "loop": asyncio.get_running_loop(),
@@ -62,11 +61,17 @@ class HttpServer(web.Server):
     def __call__(self) -> "HttpConnection":
         return HttpConnection(self)
 
-    async def _handle(self, request: Any) -> web.StreamResponse:
+
+def counted(handler: Handler) -> Handler:
+    """Returns *handler*, made to count its requests on `HttpConnection.answered`."""
+
+    async def handle(request: Any) -> web.StreamResponse:
         try:
-            return await self._handler(request)
+            return await handler(request)
         finally:
             request.protocol.answered += 1
+
+    return handle
 
 
 class HttpConnection(web.RequestHandler):
@@ -78,7 +83,7 @@ class HttpConnection(web.RequestHandler):
         super().__init__(server, **server.connection_options)
         self.render_parser_error = server.render_parser_error
         self.answered = 0
-        """Requests whose handler has returned."""
+        """Requests whose handler has ended."""
         self.deadline = math.inf
         """By when the current request's head and body must have arrived, in seconds of the event loop's clock."""
 

@@ -23,9 +23,10 @@ def is_embedded(request: web.BaseRequest) -> bool:
     return request.headers.get("Sec-Fetch-Dest") == "iframe" or "embed" in request.query
 
 
-def wants_json(request: web.BaseRequest) -> bool:
-    """Whether Accept prefers JSON."""
-    return _preferred(request.headers.get("Accept", "")) == "application/json"
+@functools.lru_cache(maxsize=256)
+def prefers_json(accept: str) -> bool:
+    """Whether the header Accept prefers JSON."""
+    return _preferred(accept) == "application/json"
 
 
 @functools.lru_cache(maxsize=256)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from random import getrandbits
+from typing import Any
 
 from aiohttp import web
 
@@ -16,6 +16,9 @@ class Request(web.BaseRequest):
     record: RequestRecord
     parts: Mapping[str, str]
     """The parameters of its route, percent-decoded."""
+    has_query: bool
+    connection: Any
+    """The `http_server.HttpConnection` on which it arrived."""
     peer: str | None
     """The address at the other end of the socket, never a forwarded one; None on a unix socket."""
     deadline: float | None = None
@@ -23,22 +26,7 @@ class Request(web.BaseRequest):
     set_cookies: Sequence[str] = ()
     """The Set-Cookie headers of its response."""
     common_headers: "Callable[[Request, web.StreamResponse], None]"
-    """Adds the headers that every response carries."""
-
-    @property
-    def has_query(self) -> bool:
-        return "?" in self.raw_path
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the connection may go on after the response.
-
-        False for a body that has not been read to its end, for chunked ones (after which the end of the next head is
-        not looked for), CONNECT and Upgrade: what follows could be taken for another request.
-        """
-        if not self.body_exists and self.method != "CONNECT":
-            return "Upgrade" not in self.headers
-        return self.method != "CONNECT" and self.content.at_eof() and "Transfer-Encoding" not in self.headers
+    """Adds the headers that every response carries, to a response that has not been prepared."""
 
     async def read_body(self) -> bytes:
         """Returns the body. Raises RequestTimeoutError if it has not arrived by the request's deadline."""
@@ -48,14 +36,5 @@ class Request(web.BaseRequest):
         except TimeoutError:
             raise RequestTimeoutError("the body did not arrive in time") from None
 
-    def add_response_headers(self, response: web.StreamResponse) -> None:
-        """Adds what every response carries; for a *response* that is prepared before the handler returns."""
-        self.common_headers(self, response)
-
 
 Handler = Callable[[Request], Awaitable[web.StreamResponse]]
-
-
-def new_request_id() -> str:
-    """Returns 80 random bits in hex. Not a secret, so `random` rather than `os.urandom`, which is a system call."""
-    return f"{getrandbits(80):020x}"

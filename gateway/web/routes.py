@@ -40,7 +40,7 @@ class Handlers:
     assets: Assets
     errors: ErrorRenderer
     request_validator: RequestValidator
-    forwarded: TrustedProxies
+    proxies: TrustedProxies | None
     cors: Cors
 
 

@@ -1,18 +1,19 @@
 """The addresses of recordings: a video, delivered as its grant says, and a recording as a whole."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from gateway.access import Access
 from gateway.errors import RecordingExpiredError
-from gateway.model import Delivery, Grant, Link, Video, parse_id
+from gateway.model import Delivery, Grant, IdentityKind, Link, Video, parse_id
 from gateway.ports import Audit, Clock, Recordings
 from gateway.recording_details import RecordingDetails, VideoDetails
 from gateway.request_record import RequestRecord
 from gateway.web.credentials import CredentialsReader
-from gateway.web.negotiation import is_navigation, wants_json
+from gateway.web.negotiation import is_navigation, prefers_json
 from gateway.web.pages.render import Pages, timestamp
 from gateway.web.request import Request
 from gateway.web.responses import json_response
@@ -74,23 +75,30 @@ class RecordingHandlers:
         target = Video.parse(request.parts["recording"], request.parts["video"])
         record.set_target(target.recording, target.video)
         credentials = self._reader.read(request, access_token=True, video_token_only=True)
-        exchanged = await self._session_cookies.exchange_ticket(request, credentials)
-        if exchanged is not None:
-            return exchanged
+        if credentials.ticket is not None:
+            exchanged = await self._session_cookies.exchange_ticket(request, credentials)
+            if exchanged is not None:
+                return exchanged
         attachment = request.has_query and "download" in request.query
         grant, link = await self._access.authorize(
             credentials, target.recording, target.video, record, download=attachment
         )
         record.delivery = grant.delivery
-        self._session_cookies.refresh(request, grant.identity)
-        if wants_json(request):
+        if grant.identity.kind is IdentityKind.SESSION:
+            self._session_cookies.refresh(request, grant.identity)
+        if prefers_json(request.headers.get("Accept", "")):
             if grant.delivery is Delivery.REDIRECT:
                 # Whoever has the link has the video, so that the audit must have its line first.
                 record.status = 200
                 await self._audit.opened(record)
             return self._describe_address(grant, link)
         return await self._deliveries[grant.delivery].deliver(
-            request, grant, link, record, attachment=attachment, add_response_headers=request.add_response_headers
+            request,
+            grant,
+            link,
+            record,
+            attachment=attachment,
+            add_response_headers=partial(request.common_headers, request),
         )
 
     async def recording(self, request: Request) -> web.StreamResponse:
@@ -99,11 +107,13 @@ class RecordingHandlers:
         recording = parse_id(request.parts["recording"])
         record.set_target(recording)
         credentials = self._reader.read(request)
-        exchanged = await self._session_cookies.exchange_ticket(request, credentials)
-        if exchanged is not None:
-            return exchanged
+        if credentials.ticket is not None:
+            exchanged = await self._session_cookies.exchange_ticket(request, credentials)
+            if exchanged is not None:
+                return exchanged
         grant, _ = await self._access.authorize(credentials, recording, None, record)
-        self._session_cookies.refresh(request, grant.identity)
+        if grant.identity.kind is IdentityKind.SESSION:
+            self._session_cookies.refresh(request, grant.identity)
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")

@@ -5,7 +5,7 @@ from aiohttp import web
 
 from gateway.model import Secret
 from gateway.web.handlers.admin import Readiness, admin
-from gateway.web.http_server import HttpServer
+from gateway.web.http_server import HttpServer, counted
 from tests.support.client import Response, connect
 from tests.support.listener import listening
 
@@ -14,7 +14,7 @@ TOKEN = "correct-horse-battery-staple"
 
 async def get(path: str = "/metrics", host: str = "localhost", *headers: str) -> Response:
     handler = admin(Readiness(dict), lambda: (b"metrics", "text/plain"), {}, ("metrics.example.edu",), Secret(TOKEN))
-    server = HttpServer(handler, lambda _exc: web.Response(status=400))
+    server = HttpServer(counted(handler), lambda _exc: web.Response(status=400))
     async with listening(server) as listener, connect(listener.address) as client:
         await client.send("\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode())
         return await client.read_response()

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from aiohttp import web
 
-from gateway.web.http_server import KEEPALIVE_TIMEOUT, Handler, HttpServer
+from gateway.web.http_server import KEEPALIVE_TIMEOUT, Handler, HttpServer, counted
 from tests.support.client import connect
 from tests.support.listener import listening
 
@@ -24,7 +24,7 @@ async def see_other(_request: web.BaseRequest) -> web.Response:
 @asynccontextmanager
 async def running_server(handler: Handler, keepalive_timeout: float = KEEPALIVE_TIMEOUT) -> AsyncIterator[str]:
     """A server of *handler* on loopback: its URL."""
-    server = HttpServer(handler, lambda _exc: web.Response(status=400), keepalive_timeout=keepalive_timeout)
+    server = HttpServer(counted(handler), lambda _exc: web.Response(status=400), keepalive_timeout=keepalive_timeout)
     async with listening(server) as listener:
         yield listener.address
 

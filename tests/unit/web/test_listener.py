@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from gateway.web.head_guard import MAX_HEAD
-from gateway.web.http_server import Handler, HttpServer
+from gateway.web.http_server import Handler, HttpServer, counted
 from gateway.web.listener import connection_limit
 from tests.support.client import connect, parse_response
 from tests.support.listener import listener_of, listening, running
@@ -25,7 +25,7 @@ async def answer(_request: web.BaseRequest) -> web.Response:
 
 
 def server(handler: Handler = answer) -> HttpServer:
-    return HttpServer(handler, lambda _exc: web.Response(status=400))
+    return HttpServer(counted(handler), lambda _exc: web.Response(status=400))
 
 
 @pytest.mark.promise("security-S3", "security-S5")
