@@ -82,7 +82,8 @@ class Access:
         record.enter(Stage.IDENTITY)
         identities = await self._identities.identify(credentials)
         record.set_identity(identities[0])
-        self._rates.count(identities[0])
+        if self._rates.per_minute:
+            self._rates.count(identities[0])
         return identities
 
     async def _decide_by_one(
@@ -100,7 +101,8 @@ class Access:
         covering = tuple(one for one in identities if one.covers(recording, video)) or identities[:1]
         grants, refusals = [], []
         for identity in covering:
-            record.set_identity(identity)
+            if identity is not record.identity:
+                record.set_identity(identity)
             try:
                 grant = await self._policy.decide(identity, recording, video, record.peer)
             except AccessDeniedError as error:

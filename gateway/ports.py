@@ -47,6 +47,9 @@ class IdentityResolver(Protocol):
 
 
 class RateLimit(Protocol):
+    per_minute: int
+    """Requests that one person may make; 0 is no limit, and then nothing is to be counted."""
+
     def count(self, identity: Identity) -> None:
         """Counts one more request of that person. Raises TooManyRequestsError if it exceeds the limit."""
 

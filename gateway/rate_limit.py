@@ -25,18 +25,18 @@ class RateLimiter:
     def __init__(self, clock: Clock, observer: Observer, *, per_minute: int) -> None:
         self._monotonic = clock.monotonic
         self._observer = observer
-        self._per_minute = per_minute
+        self.per_minute = per_minute
         self._arrival_times: TLRUCache[tuple[str, str], float] = TLRUCache(
             _MAX_PERSONS, lambda _person, arrival_time, _now: arrival_time, timer=clock.monotonic
         )
         """Theoretical arrival times by issuer and subject."""
 
     def __repr__(self) -> str:
-        return f"<RateLimiter per_minute={self._per_minute} persons={len(self._arrival_times)}>"
+        return f"<RateLimiter per_minute={self.per_minute} persons={len(self._arrival_times)}>"
 
     def set_limit(self, per_minute: int) -> None:
         """Changes the limit from the next request on."""
-        self._per_minute = per_minute
+        self.per_minute = per_minute
 
     def count(self, identity: Identity) -> None:
         """Counts one more request of that person.
@@ -44,7 +44,7 @@ class RateLimiter:
         Raises TooManyRequestsError, with the seconds after which the next request is allowed, if it exceeds the limit;
         a refused request does not count.
         """
-        if not self._per_minute:
+        if not self.per_minute:
             return
         person = (identity.issuer, identity.subject)
         now = self._monotonic()
@@ -52,7 +52,7 @@ class RateLimiter:
             previous = self._arrival_times[person]
         except KeyError:
             previous = now
-        arrival_time = max(now, previous) + _MINUTE / self._per_minute
+        arrival_time = max(now, previous) + _MINUTE / self.per_minute
         excess = arrival_time - now - _MINUTE
         if excess > _TOLERANCE:
             self._observer.on_event(LimitReached("requests_per_minute"))

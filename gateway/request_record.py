@@ -95,5 +95,5 @@ class RequestRecord:
 
     def end(self) -> None:
         """Ends the request and its running stage."""
-        self.leave()
+        self.enter(None)
         self.seconds = self.entered - self.started

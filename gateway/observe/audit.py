@@ -55,8 +55,10 @@ class AuditFile(Observer):
         self._descriptor = _CLOSED
         self._waiting: deque[_Line] = deque()
         """Lines that could not be written, oldest first; the first may be the rest of a line."""
-        self._group: list[tuple[_Line, asyncio.Future[bool]]] = []
-        """The ``open`` lines of redirects that are about to be written; each future tells whether it was."""
+        self._group: list[_Line] = []
+        """The ``open`` lines of redirects that are about to be written."""
+        self._group_written: list[asyncio.Future[bool]] = []
+        """For each line of the group, the future result: whether it is in the file."""
         self._stdout = OutputThread(_STDOUT)
         self._failing = False
 
@@ -119,7 +121,7 @@ class AuditFile(Observer):
         """Return when the ``open`` line is in the file. Raises BusyError if it cannot be written."""
         line = self._line("open", record)
         if record.delivery == Delivery.REDIRECT:
-            written = await self._written_in_group(line)
+            written = await self._add_to_group(line)
         else:
             written = self._write([line]) == 1
         if not written:
@@ -150,22 +152,22 @@ class AuditFile(Observer):
     def _line(self, event: str, record: RequestRecord, identity: Identity | None = None) -> _Line:
         return _Line(event, json_line(audit_fields(event, record, self._clock.now(), identity)))
 
-    async def _written_in_group(self, line: _Line) -> bool:
-        """Whether *line* is in the file, after the next write of the group. Each line has a future of its own, so that
-        a client that disconnects cancels its own wait only; its line is written nevertheless."""
+    def _add_to_group(self, line: _Line) -> "asyncio.Future[bool]":
+        """Returns the future result of the next write of the group: whether *line* is in the file. Each line has a
+        future of its own, so that a client that disconnects cancels its own wait only; its line is still written."""
         loop = asyncio.get_running_loop()
         if not self._group:
             loop.call_soon(self._write_group)
         written: asyncio.Future[bool] = loop.create_future()
-        self._group.append((line, written))
-        return await written
+        self._group.append(line)
+        self._group_written.append(written)
+        return written
 
     def _write_group(self) -> None:
-        group, self._group = self._group, []
-        if not group:
-            return
-        count = self._write([line for line, _ in group])
-        for index, (_, written) in enumerate(group):
+        lines, self._group = self._group, []
+        futures, self._group_written = self._group_written, []
+        count = self._write(lines) if lines else 0
+        for index, written in enumerate(futures):
             if not written.done():
                 written.set_result(index < count)
 
@@ -181,25 +183,22 @@ class AuditFile(Observer):
             if queue:
                 self._let_wait(queue, partly_written=len(queue[0].data) < len(lines[-len(queue)].data))
             return len(lines) - len(queue)
-        self._report_success()
+        if self._failing:
+            self._report_success()
         return len(lines)
 
     def _write_queue(self, queue: deque[_Line]) -> None:
         """Write and remove the lines of *queue*, oldest first. Raises OSError if that is impossible; what was not
         written, also the rest of a line, stays in the queue."""
         while queue:
-            written = self._write_chunk(_chunk(queue))
+            chunk = queue[0].data if len(queue) == 1 else _chunk(queue)
+            written = self._stdout.write(chunk) if self._descriptor == _STDOUT else os.write(self._descriptor, chunk)
             while queue and written >= len(queue[0].data):
                 line = queue.popleft()
                 written -= len(line.data)
                 self._report_written(_WRITTEN[line.event])
             if written:
                 queue[0] = _Line(queue[0].event, queue[0].data[written:])
-
-    def _write_chunk(self, chunk: bytes) -> int:
-        if self._descriptor == _STDOUT:
-            return self._stdout.write(chunk)
-        return os.write(self._descriptor, chunk)
 
     def _close_file(self) -> None:
         if self._descriptor not in (_CLOSED, _STDOUT):
@@ -219,9 +218,8 @@ class AuditFile(Observer):
 
     def _report_success(self) -> None:
         """Logs the first success after a failure."""
-        if self._failing:
-            self._failing = False
-            self._observer.on_event(LogEvent("info", "the audit can be written again"))
+        self._failing = False
+        self._observer.on_event(LogEvent("info", "the audit can be written again"))
 
     def _report_failure(self, error: OSError, lines: int) -> None:
         """Count *lines* as failures; log the first failure since the last success."""
@@ -236,8 +234,6 @@ class AuditFile(Observer):
 
 def _chunk(lines: Sequence[_Line]) -> bytes:
     """The first of *lines*, and as many more as fit in what a pipe writes without interleaving (PIPE_BUF, pipe(7))."""
-    if len(lines) == 1:
-        return lines[0].data
     size, chunk = 0, list[bytes]()
     for line in lines:
         size += len(line.data)

@@ -83,6 +83,8 @@ class SqliteStore:
         self._data_version: int | None = None
         self._cleaned_up_at = float("-inf")
         self._entries = {kind: ExpiringEntries(clock) for kind in (_SIGN_OUT, _REVOCATION)}
+        self.revoked_at: Callable[..., float | None] = self._entries[_REVOCATION].get
+        """See ports.Store."""
         self._poll_task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -126,10 +128,6 @@ class SqliteStore:
     def is_signed_out(self, session: str) -> bool:
         """Whether the session was signed out."""
         return self._entries[_SIGN_OUT].get(session) is not None
-
-    def revoked_at(self, *names: str) -> float | None:
-        """Returns the latest time at which one of *names* was revoked, or None."""
-        return self._entries[_REVOCATION].get(*names)
 
     async def refresh(self) -> None:
         """Loads the entries if another process has written, and deletes expired ones once an hour. Raises BusyError."""
