@@ -113,7 +113,8 @@ class Rules:
     def may_list(self, identity: Identity, account: str, row: RecordingDetails, client: str | None) -> bool | None:
         """Whether the rules let this person see, through *account*, the recording that VALT listed for it as *row*.
 
-        None if that depends on details: on the template, which VALT's lists omit (VALT API, 4.1), or on what VALT shows
+        None if that depends on details: on the template, which VALT's lists omit (VALT: API Search Recordings), or on
+        what VALT shows
         to the account of a rule that refuses.
         """
         result: bool | None = False

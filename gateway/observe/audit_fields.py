@@ -1,4 +1,4 @@
-"""The content of an audit line: a pure function of a request record. The fields and their order are product.md's."""
+"""The content of an audit line: a pure function of a request record. Fields and their order are public."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every metric with the name and the labels that product.md promises, on prometheus_client's own types.
+"""Every metric with the name and the labels that the README lists, on prometheus_client's own types.
 
 Base units; no label holds a person, a recording or a URL.
 """

@@ -28,7 +28,7 @@ _STATUSES = (
     *(400, 401, 403, 404, 405, 410, 412, 416, 429, 431, 500, 502, 503, 504),
     _NO_STATUS,
 )
-"""The statuses of product.md."""
+"""The statuses that the README lists."""
 
 
 class Metrics(Observer):

@@ -1,4 +1,4 @@
-"""VALT's answers, shape by shape, as valt-api.md and the seed document have them. Pure."""
+"""VALT's answers, shape by shape, as VALT documents them. Pure."""
 
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -57,7 +57,7 @@ def details(recording: Recording) -> dict[str, Any]:
 
 
 def filename(recording: Recording, film: Film) -> str:
-    """The name in a link: encoded twice (valt-api.md, 2.3)."""
+    """The name in a link: encoded twice (VALT: API Download Recording Video)."""
     plain = f"{recording.name}  {film.camera} 05-06-2025 10-18-AM.mp4"
     return quote(quote_plus(plain), safe="")
 

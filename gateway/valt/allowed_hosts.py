@@ -97,7 +97,8 @@ def _expiry(token: str) -> float | None:
 
 def _filename(encoded: str | None) -> str | None:
     """The decoded file name, safe on every file system, or None. VALT encodes it twice: spaces to ``+``, then ``+`` to
-    ``%2B`` (valt-api.md, 2.3). A name that is too long loses the end of its stem, and keeps its extension."""
+    ``%2B`` (VALT: API Download Recording Video). A name that is too long loses the end of its stem, and keeps its
+    extension."""
     if not encoded:
         return None
     name = unquote_plus(unquote(encoded))

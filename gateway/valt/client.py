@@ -138,7 +138,8 @@ class ValtClient:
 
 
 def _check_status(status: int) -> None:
-    """Raises the error that *status* stands for, if it is not 200. The body does not count (valt-api.md, 1.5)."""
+    """Raises the error that *status* stands for, if it is not 200. The body does not count (VALT: API
+    Authentication)."""
     if status == 200:
         return
     if status == 401:

@@ -50,7 +50,8 @@ class ValtRecordings:
 class ValtSearch:
     """Searches recordings and lists rooms as one account sees them.
 
-    A search returns VALT's whole result, because the meaning of VALT's *offset* is not documented (valt-api.md, 4.1):
+    A search returns VALT's whole result, because the meaning of VALT's *offset* is not documented (VALT: API Search
+    Recordings):
     paging is the caller's. Callers that search for the same thing at the same time share one request.
     """
 

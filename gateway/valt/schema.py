@@ -1,6 +1,7 @@
 """Converts VALT's JSON into the types of `gateway.model`. Pure.
 
-A tolerant reader of the shapes in valt-api.md: unknown fields are ignored and both spellings of a field accepted.
+A tolerant reader of VALT's shapes, as documented and as observed: unknown fields are ignored and both spellings of a
+field accepted.
 Raises ValtResponseError for everything else. No error message repeats the input.
 """
 
@@ -43,7 +44,9 @@ def download_url(body: bytes) -> str:
     """Returns the URL of ``{"url": "…"}``, or of the same object under *data*: the sample and the table of VALT's page
     (API Download Recording Video) differ.
 
-    Raises VideoNotFoundError for an empty URL, which the vendor's client treats as such (valt-api.md, 2.2).
+
+    Raises VideoNotFoundError for an empty URL, which the vendor's client treats as such (VALT: API Download
+    Recording Video).
     """
     response = _mapping(parse(body))
     url = response["url"] if "url" in response else _mapping(response.get("data")).get("url")
@@ -56,7 +59,7 @@ def download_url(body: bytes) -> str:
 
 def recording_details(body: bytes) -> RecordingDetails:
     """Returns the recording of ``{"data": {…}}`` (VALT: API Recording Details). Raises VideoNotFoundError for
-    ``"data": null``, as the vendor's client does (valt-api.md, 1.5)."""
+    ``"data": null``, as the vendor's client does (VALT: API Authentication)."""
     response = _mapping(parse(body))
     data = response.get("data")
     if "data" in response and data is None:
@@ -117,7 +120,7 @@ def _details(data: Mapping[str, Any]) -> RecordingDetails:
 
 def _videos(value: Any, cameras: Mapping[str, Any]) -> tuple[VideoDetails, ...]:
     """Returns the videos: objects with an id, or bare ids (create-upload). The name is the video's own, its camera's,
-    or its number (valt-api.md, 3.3)."""
+    or its number (VALT: API Recording Details)."""
     rows = value if isinstance(value, list) else []
     camera_names = [name for name in cameras.values() if isinstance(name, str)]
     videos = []
@@ -135,7 +138,7 @@ def _videos(value: Any, cameras: Mapping[str, Any]) -> tuple[VideoDetails, ...]:
 
 
 def _markers(*lists: Any) -> tuple[Marker, ...]:
-    """Returns VALT 5's markers, and VALT 6's comments if the details contain them (valt-api.md, 4.2). VALT also has a
+    """Returns VALT 5's markers, and VALT 6's comments if the details contain them (VALT: API Comments). VALT also has a
     request for the comments alone, which is not made: it would be one more call for each recording."""
     markers = []
     for row in (_mapping(row) for rows in lists if isinstance(rows, list) for row in rows):
@@ -150,7 +153,7 @@ def _markers(*lists: Any) -> tuple[Marker, ...]:
 
 def _template(value: Any) -> Mapping[str, str]:
     """Returns the template's values by label. VALT sends an object, an array of objects with one key, an array of
-    ``{name, value}``, or null (valt-api.md, 3.2)."""
+    ``{name, value}``, or null (VALT: API Recording Details)."""
     fields: dict[str, str] = {}
     for row in [value] if isinstance(value, dict) else value if isinstance(value, list) else []:
         entry = _mapping(row)

@@ -1,7 +1,8 @@
 """VALT's access tokens, one per account.
 
 A refused *token* is replaced once: the cached one is forgotten, another login is made and the call repeated. A refused
-*password* is cached as an error for minutes, because VALT locks an account after ten failed logins (valt-api.md, 1.7).
+*password* is cached as an error for minutes, because VALT locks an account after ten failed logins (VALT: API
+Authentication).
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Proxy delivery: ranges, conditions, backpressure, and what a failure looks like (RFC 9110, product.md)."""
+"""Proxy delivery: ranges, conditions, backpressure, and what a failure looks like (RFC 9110)."""
 
 import asyncio
 import hashlib

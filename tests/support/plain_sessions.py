@@ -1,4 +1,4 @@
-"""What proofs allow, as product.md says it, in the most obvious way: nothing is sealed, every proof is an object.
+"""What proofs allow, in the most obvious way: nothing is sealed, every proof is an object.
 
 It stands apart from gateway.identity, gateway.validity and gateway.access, to compare them with.
 """

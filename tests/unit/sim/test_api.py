@@ -1,4 +1,4 @@
-"""The simulated API is VALT's, shape by shape: the seed document and the vendor's pages are written out here."""
+"""The simulated API is VALT's, shape by shape: the vendor's pages are written out here."""
 
 import asyncio
 import re
