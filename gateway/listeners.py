@@ -24,6 +24,7 @@ def public_listener(settings: Settings, dispatcher: Dispatcher, clock: Clock, ob
         observer=observer,
         connections=allowed_connections(settings, observer),
         request_timeout=settings.limits.request_timeout,
+        socket_mode=int(settings.server.socket_mode, 8),
     )
 
 
@@ -36,6 +37,7 @@ def admin_listener(settings: Settings, handler: AdminHandler, clock: Clock, obse
         observer=observer,
         connections=_ADMIN_CONNECTIONS,
         request_timeout=settings.limits.request_timeout,
+        socket_mode=int(settings.server.socket_mode, 8),
     )
 
 

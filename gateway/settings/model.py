@@ -20,6 +20,7 @@ from gateway.settings.values import (
     Name,
     PositiveCount,
     SecretText,
+    SocketMode,
     Table,
     Text,
     TimeZone,
@@ -30,6 +31,7 @@ from gateway.settings.values import (
 
 class ServerSettings(Table):
     listen: Listen = Field("127.0.0.1:8080", description="address of the public listener, or `unix:/path`")
+    socket_mode: SocketMode = Field("0660", description="permissions of a unix socket, the admin listener's too")
     public_url: Origin = Field(description="the address that browsers use; every link and cookie is made from it")
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="proxies whose X-Forwarded-For and X-Request-ID are used, by the socket's own peer address"
@@ -68,6 +70,9 @@ class ValtSettings(Table):
     connect_timeout: Duration = duration_field("5s", "time limit of a connection attempt, TLS included")
     read_timeout: Duration = duration_field("30s", "API: limit of a whole call; media: limit of a silence")
     token_ttl: Duration = duration_field("6h", "access tokens are renewed before this age")
+    version: str = Field(
+        "", description="VALT's version as reported to clients written for VALT, where VALT does not disclose it"
+    )
     accounts: dict[Name, AccountSettings] = Field({}, description="VALT users that the gateway acts as")
     people: dict[str, ValtUser] = Field({}, description="SSO subject = VALT user name or user id, where they differ")
     groups: dict[str, int] = Field({}, description="SSO group = VALT user group id")
@@ -171,6 +176,7 @@ def keys_needing_restart(running: Settings, new: Settings) -> list[str]:
     def fixed_values(settings: Settings) -> dict[str, object]:
         return {
             "server.listen": settings.server.listen,
+            "server.socket_mode": settings.server.socket_mode,
             "server.workers": settings.server.workers,
             "server.tls_cert_file": settings.server.tls_cert_file is None,
             "admin.listen": settings.admin.listen,

@@ -44,6 +44,12 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _socket_mode(value: str) -> str:
+    if re.fullmatch(r"0[0-7]{3}", value, re.ASCII) is None:
+        raise fault("is not a file mode", 'write it in octal, as "0660"')
+    return value
+
+
 def seconds(value: Any) -> float:
     """Returns the seconds of a duration such as "30s". Raises the fault of a value that is not one."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
@@ -110,5 +116,7 @@ ValtUser = Annotated[
     str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
 ]
 
+SocketMode = Annotated[str, AfterValidator(_socket_mode)]
+"""Permissions of a unix socket, in octal."""
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 """IANA name, or empty for the machine's."""

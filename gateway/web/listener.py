@@ -46,7 +46,7 @@ class Listener:
     """One listening address of *server*: ``host:port``, ``[::1]:port`` or ``unix:/path``.
 
     With a *certificate* it speaks TLS. *request_timeout*, in seconds, bounds a TLS handshake, and a request's head and
-    body. Raises OSError if the certificate cannot be used.
+    body. A unix socket gets the permissions *socket_mode*. Raises OSError if the certificate cannot be used.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Listener:
         observer: Observer,
         connections: int,
         request_timeout: float,
+        socket_mode: int,
     ) -> None:
         self._server = server
         self._listen = listen
@@ -67,6 +68,7 @@ class Listener:
         self._observer = observer
         self._maximum = connections
         self._request_timeout = request_timeout
+        self._socket_mode = socket_mode
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._establishing: set[asyncio.Task[None]] = set()
@@ -80,7 +82,7 @@ class Listener:
     async def start(self) -> None:
         """Starts to accept connections. Raises OSError if the address cannot be used."""
         if self._listen.startswith("unix:"):
-            self._sockets = [_unix_socket(Path(self._listen.removeprefix("unix:")))]
+            self._sockets = [_unix_socket(Path(self._listen.removeprefix("unix:")), self._socket_mode)]
         else:
             self._sockets = await _tcp_sockets(self._listen)
         self._count(0)
@@ -219,14 +221,16 @@ def _close_socket(sock: socket.socket) -> None:
     sock.close()
 
 
-def _unix_socket(path: Path) -> socket.socket:
-    """Returns a listening socket at *path*; one that a previous process has left there is replaced."""
+def _unix_socket(path: Path, mode: int) -> socket.socket:
+    """Returns a listening socket at *path*, with the permissions *mode*; one that a previous process has left there is
+    replaced."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):
             if path.is_socket():
                 path.unlink()
         sock.bind(str(path))
+        path.chmod(mode)  # before listen(): until then nobody can connect
         sock.listen(_BACKLOG)
     except BaseException:
         sock.close()

@@ -17,6 +17,7 @@ def listener_of(server: HttpServer, listen: str = "127.0.0.1:0", **options: Any)
         "observer": Recorder(),
         "connections": 100,
         "request_timeout": 30.0,
+        "socket_mode": 0o660,
     }
     return Listener(server, listen, **(defaults | options))
 

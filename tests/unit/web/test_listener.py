@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import stat
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,7 @@ def test_half_of_the_descriptors_are_reserved_for_upstream_connections() -> None
     assert connection_limit(10) == 10
 
 
+@pytest.mark.promise("operation-O10")
 async def test_a_unix_socket_is_removed_when_the_listener_closes(tmp_path: Path) -> None:
     path = tmp_path / "public.sock"
     async with listening(server(), f"unix:{path}") as listener:
@@ -123,6 +125,13 @@ async def test_a_unix_socket_is_removed_when_the_listener_closes(tmp_path: Path)
         assert parse_response(await reader.read()).status == 200
         writer.close()
     assert not path.exists()
+
+
+@pytest.mark.promise("operation-O10")
+async def test_a_unix_socket_has_the_configured_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "public.sock"
+    async with listening(server(), f"unix:{path}", socket_mode=0o606):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o606
 
 
 async def test_an_address_in_use_is_reported_with_the_address() -> None:
