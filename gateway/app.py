@@ -16,7 +16,6 @@ import aiohttp
 from gateway.access import Access
 from gateway.context import ProcessContext
 from gateway.delivery.proxy import ProxyDelivery
-from gateway.delivery.redirect import RedirectDelivery
 from gateway.identity_factory import IdentityServices, build_identity_services, provider_names
 from gateway.model import Delivery
 from gateway.network import TrustedNetworks
@@ -36,7 +35,7 @@ from gateway.web.handlers.api_docs import ApiDocsHandlers
 from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers, sign_in_path
-from gateway.web.handlers.recordings import MediaDelivery, RecordingHandlers
+from gateway.web.handlers.recordings import RecordingHandlers
 from gateway.web.handlers.switch import SwitchHandlers
 from gateway.web.handlers.userinfo import UserinfoHandlers
 from gateway.web.handlers.valt_api import ValtApiHandlers
@@ -175,24 +174,21 @@ def _wire(
     )
     session_cookies = SessionCookies(access, sessions, identity.person_switch, pages, context.audit)
     search = RecordingSearch(policy, valt.search)
-    deliveries: dict[Delivery, MediaDelivery] = {
-        Delivery.REDIRECT: RedirectDelivery(context.audit),
-        Delivery.PROXY: ProxyDelivery(
-            valt.media,
-            valt.links,
-            context.audit,
-            context.streams,
-            clock,
-            observer,
-            resume_tries=settings.streams.resume_tries,
-            upstream_idle=settings.streams.upstream_idle,
-            viewer_idle=settings.streams.viewer_idle,
-        ),
-    }
+    proxy = ProxyDelivery(
+        valt.media,
+        valt.links,
+        context.audit,
+        context.streams,
+        clock,
+        observer,
+        resume_tries=settings.streams.resume_tries,
+        upstream_idle=settings.streams.upstream_idle,
+        viewer_idle=settings.streams.viewer_idle,
+    )
     handlers = Handlers(
         recordings=RecordingHandlers(
             access,
-            deliveries,
+            proxy,
             valt.recordings,
             reader,
             session_cookies,

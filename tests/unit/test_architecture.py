@@ -25,7 +25,6 @@ PUBLIC_MODULES_OF_AIOHTTP = {"aiohttp", "aiohttp.web", "aiohttp.http", "aiohttp.
 
 MAY_REVEAL_SECRETS = {
     "gateway/delivery/media_server.py",
-    "gateway/delivery/redirect.py",
     "gateway/identity/header.py",
     "gateway/identity/oidc.py",
     "gateway/identity/access_token.py",

@@ -1,6 +1,11 @@
-"""The addresses of recordings: a video, delivered as its grant says, and a recording as a whole."""
+"""The addresses of recordings: a video, delivered as its grant says, and a recording as a whole.
 
-from collections.abc import Callable, Mapping
+A video is delivered by proxy or by redirect. The redirect is made here: the browser then gets the film from VALT's
+media server itself. It costs the gateway nothing more, and the gateway has no more say: the link is valid for its whole
+lifetime, for anyone who has it, and cannot be revoked.
+"""
+
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,10 +24,13 @@ from gateway.web.request import Request
 from gateway.web.responses import json_response
 from gateway.web.session_cookies import SessionCookies
 
+_REDIRECT_STATUS = 307
+"""Never 301 or 308, which browsers store."""
+
 
 class MediaDelivery(Protocol):
-    """Brings the bytes to the client. Implemented by delivery.redirect and delivery.proxy; it is declared here because
-    ports.py imports no framework."""
+    """Brings the bytes to the client. Implemented by delivery.proxy; declared here because ports.py imports no
+    framework."""
 
     async def deliver(
         self,
@@ -48,7 +56,7 @@ class RecordingHandlers:
     def __init__(
         self,
         access: Access,
-        deliveries: Mapping[Delivery, MediaDelivery],
+        proxy: MediaDelivery,
         recordings: Recordings,
         reader: CredentialsReader,
         session_cookies: SessionCookies,
@@ -59,7 +67,7 @@ class RecordingHandlers:
         public_url: str,
     ) -> None:
         self._access = access
-        self._deliveries = deliveries
+        self._proxy = proxy
         self._recordings = recordings
         self._reader = reader
         self._session_cookies = session_cookies
@@ -86,13 +94,16 @@ class RecordingHandlers:
         record.delivery = grant.delivery
         if grant.identity.kind is IdentityKind.SESSION:
             self._session_cookies.refresh(request, grant.identity)
-        if prefers_json(request.headers.get("Accept", "")):
-            if grant.delivery is Delivery.REDIRECT:
-                # Whoever has the link has the video, so that the audit must have its line first.
-                record.status = 200
-                await self._audit.opened(record)
+        as_json = prefers_json(request.headers.get("Accept", ""))
+        if grant.delivery is Delivery.REDIRECT:
+            # Whoever has the link has the video, so that the audit must have its line first.
+            record.status = 200 if as_json else _REDIRECT_STATUS
+            await self._audit.opened(record)
+            if not as_json:
+                return _redirect(link.url.reveal())
+        if as_json:
             return self._describe_address(grant, link)
-        return await self._deliveries[grant.delivery].deliver(
+        return await self._proxy.deliver(
             request,
             grant,
             link,
@@ -172,6 +183,19 @@ def _visible_videos(grant: Grant, details: RecordingDetails) -> list[tuple[Video
         for entry in details.videos
         if grant.identity.covers(grant.recording, entry.video)
     ]
+
+
+def _redirect(url: str) -> web.Response:
+    """Returns the redirect to VALT's *url*, byte for byte: a URL type would rewrite its escapes."""
+    return web.Response(
+        status=_REDIRECT_STATUS,
+        headers={
+            "Location": url,
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Valt-Gateway-Delivery": "redirect",
+        },
+    )
 
 
 def _path(video: Video) -> str:
