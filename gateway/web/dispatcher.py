@@ -5,19 +5,19 @@ One layer between the listener and the handlers. The headers that every response
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import HttpVersion11, web
 
-from gateway.errors import BadRequestError, GatewayError
+from gateway.errors import BadRequestError, GatewayError, MethodNotAllowedError, NotFoundError
 from gateway.events import LogEvent
 from gateway.model import Outcome
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord, new_request_id
 from gateway.web.errors import location
-from gateway.web.request import Request
-from gateway.web.routes import Handlers, match
+from gateway.web.request import Handler, Request
+from gateway.web.routes import Handlers, bind
 
 _MAX_BODY = 16 * 1024
 _HSTS = "max-age=31536000"
@@ -70,7 +70,7 @@ class Dispatcher:
         active.requests += 1
         try:
             try:
-                response = await self._call_handler(request, handlers, record)
+                response = await self._call_handler(request, active)
             except Exception as fault:
                 error = self._translate(fault, request, record)
                 record.fail(error)
@@ -108,12 +108,13 @@ class Dispatcher:
         if self.draining or (unusual and not _is_delimited(request)):
             response.force_close()
 
-    async def _call_handler(self, request: Request, handlers: Handlers, record: RequestRecord) -> web.StreamResponse:
+    async def _call_handler(self, request: Request, active: "_ActiveHandlers") -> web.StreamResponse:
         url = request.rel_url
         path = url.raw_path
-        record.route, select, request.parts = match(request.method, url.path_safe if "%" in path else path)
-        handler = select(handlers)
-        handlers.request_validator.check(request)
+        if "%" in path:
+            path = url.path_safe
+        request.record.route, handler, request.parts = active.match(request.method, path)
+        active.handlers.request_validator.check(request)
         if "Expect" in request.headers:
             await _continue(request)
         return await handler(request)
@@ -135,19 +136,48 @@ class Dispatcher:
 class _ActiveHandlers:
     """One configuration's handlers, and how many requests are in them."""
 
-    __slots__ = ("handlers", "idle", "requests")
+    __slots__ = ("_routes", "handlers", "idle", "requests")
 
     def __init__(self, handlers: Handlers) -> None:
         self.handlers = handlers
+        self._routes = bind(handlers)
         self.requests = 0
         self.idle: asyncio.Event | None = None
         """To be set when no request is left, if somebody waits for that."""
+
+    def match(self, method: str, path: str) -> tuple[str, Handler, Mapping[str, str]]:
+        """Returns the template of the route of *path*, its handler of *method*, and its parameters, decoded.
+
+        Without such a route it is the template ``other``, and a handler that raises NotFoundError or
+        MethodNotAllowedError. *path* is percent-decoded except for ``%2F`` and ``%25``, like yarl's ``path_safe``.
+        """
+        allowed: set[str] = set()
+        for pattern, template, by_method in self._routes:
+            matched = pattern.fullmatch(path)
+            if matched is not None:
+                handler = by_method.get(method) or by_method.get("*")
+                if handler is not None:
+                    parts = matched.groupdict()
+                    return template, handler, {name: _decoded(parts[name]) for name in parts} if "%" in path else parts
+                allowed |= by_method.keys()
+        return "other", _raising(MethodNotAllowedError(allowed=sorted(allowed)) if allowed else NotFoundError()), {}
 
     async def wait_idle(self) -> None:
         """Waits until no request is left. The caller sees to it that no more come."""
         if self.requests:
             self.idle = self.idle or asyncio.Event()
             await self.idle.wait()
+
+
+def _raising(error: GatewayError) -> Handler:
+    async def handler(_request: Request) -> web.StreamResponse:
+        raise error
+
+    return handler
+
+
+def _decoded(part: str) -> str:
+    return part.replace("%2F", "/").replace("%25", "%")
 
 
 def _is_delimited(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""The URL map of the public listener, and the matching of a path to its route.
+"""The URL map of the public listener.
 
 A route holds a function that selects its handler from `Handlers`, because each reload builds new handlers.
 """
@@ -7,9 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from aiohttp import web
-
-from gateway.errors import GatewayError, MethodNotAllowedError, NotFoundError
 from gateway.web.cors import Cors
 from gateway.web.credentials import TrustedProxies
 from gateway.web.errors import ErrorRenderer
@@ -21,7 +18,7 @@ from gateway.web.handlers.recordings import RecordingHandlers
 from gateway.web.handlers.switch import SwitchHandlers
 from gateway.web.handlers.userinfo import UserinfoHandlers
 from gateway.web.handlers.valt_api import ValtApiHandlers
-from gateway.web.request import Handler, Request
+from gateway.web.request import Handler
 from gateway.web.request_validation import RequestValidator
 from gateway.web.schemas.openapi import openapi
 
@@ -75,49 +72,19 @@ ROUTES: tuple[tuple[tuple[str, ...], str, SelectHandler], ...] = (
 )
 
 
-Parts = Mapping[str, str]
+Route = tuple[re.Pattern[str], str, Mapping[str, Handler]]
+"""The pattern of a path, its template, and its handlers by method; ``*`` is every other method."""
 
 
-def match(method: str, path: str) -> tuple[str, SelectHandler, Parts]:
-    """Returns the template of the route of *path*, the selection of its handler, and its parameters, decoded.
-
-    Without such a route it is the template ``other``, and a handler that raises NotFoundError or MethodNotAllowedError.
-    *path* is percent-decoded except for ``%2F`` and ``%25``, like yarl's ``path_safe``.
-    """
-    allowed: list[str] = []
-    for pattern, template, methods in _PATTERNS:
-        matched = pattern.fullmatch(path)
-        if matched is not None:
-            select = methods.get(method) or methods.get("*")
-            if select is not None:
-                parts = matched.groupdict()
-                return template, select, {name: _decoded(parts[name]) for name in parts} if "%" in path else parts
-            allowed += methods
-    return "other", _raising(MethodNotAllowedError(allowed=sorted(set(allowed))) if allowed else NotFoundError()), {}
-
-
-def _raising(error: GatewayError) -> SelectHandler:
-    async def handler(_request: Request) -> web.StreamResponse:
-        raise error
-
-    return lambda _handlers: handler
-
-
-def _decoded(part: str) -> str:
-    return part.replace("%2F", "/").replace("%25", "%")
+def bind(handlers: Handlers) -> tuple[Route, ...]:
+    """Returns the routes with the handlers of one configuration."""
+    by_path: dict[str, dict[str, Handler]] = {}
+    for methods, path, select in ROUTES:
+        by_path.setdefault(path, {}).update(dict.fromkeys(methods, select(handlers)))
+    return tuple((_pattern(path), path, by_method) for path, by_method in by_path.items())
 
 
 def _pattern(path: str) -> re.Pattern[str]:
     """Returns the pattern of a template. A parameter is one path segment, except ``{call}``: all that follows."""
     parameters = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/{}]+)", re.escape(path))
     return re.compile(parameters.replace("(?P<call>[^/{}]+)", r"(?P<call>[\s\S]*)"))
-
-
-def _by_path() -> dict[str, dict[str, SelectHandler]]:
-    routes: dict[str, dict[str, SelectHandler]] = {}
-    for methods, path, select in ROUTES:
-        routes.setdefault(path, {}).update(dict.fromkeys(methods, select))
-    return routes
-
-
-_PATTERNS = tuple((_pattern(path), path, methods) for path, methods in _by_path().items())

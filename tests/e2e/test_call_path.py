@@ -1,9 +1,20 @@
 """How much code one request runs through: what an engineer reads to follow it."""
 
 from tests.support.gateway_fixture import GatewayStack
-from tests.support.trace_calls import trace_range
+from tests.support.trace_calls import trace_range, trace_redirect
 
 
-async def test_a_warm_range_of_64_kib_runs_at_most_125_functions(stack: GatewayStack) -> None:
+async def test_a_warm_redirect_runs_few_functions(stack: GatewayStack) -> None:
+    trace = await trace_redirect(stack)
+    functions, files, file_changes = trace.counts
+    assert functions <= 50, trace.counts
+    assert files <= 22, trace.files
+    assert file_changes <= 40, trace.counts
+
+
+async def test_a_warm_range_of_64_kib_runs_few_functions(stack: GatewayStack) -> None:
     trace = await trace_range(stack)
-    assert trace.functions <= 125
+    functions, files, file_changes = trace.counts
+    assert functions <= 125, trace.counts
+    assert files <= 34, trace.files
+    assert file_changes <= 100, trace.counts
