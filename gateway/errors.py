@@ -17,6 +17,8 @@ class GatewayError(Exception):
     """The key of the page's texts, if it differs from the code."""
     retry_after: float | None = None
     """Seconds after which the client may try again, or None."""
+    sign_in_rd: str = ""
+    """After a sign-in that failed: the path to which it was to lead. The page links to it and to a new sign-in."""
 
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -115,6 +117,13 @@ class SignInFailedError(InvalidCredentialsError):
 
     detail = "Signing in did not work. Open the recording's link again."
     page = "sign_in_failed"
+
+
+class SignInDeclinedError(SignInFailedError):
+    """The provider's response is an error that the person caused or can repair by another sign-in."""
+
+    detail = "The sign-in service did not sign you in. Sign in again."
+    page = "sign_in_declined"
 
 
 class SignInForgottenError(SignInFailedError):

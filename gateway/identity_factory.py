@@ -17,7 +17,7 @@ from gateway.identity.discovery import EndpointsClient
 from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
-from gateway.identity.login_state import LoginStateCookie
+from gateway.identity.login_state import LoginStates
 from gateway.identity.oidc import Client, OidcProvider
 from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
@@ -164,7 +164,9 @@ def _build_oidc(table: OidcSettings, resources: _Resources) -> _Provider:
     jwks = JwksClient(table.name, table.issuer, "", session, clock, observer)
     requirements = _token_requirements(table, table.client_id, table.leeway)
     endpoints = EndpointsClient(table.issuer, session, clock)
-    return _Provider(oidc=OidcProvider(table.name, requirements, client, endpoints, jwks, session, clock), jwks=jwks)
+    return _Provider(
+        oidc=OidcProvider(table.name, requirements, client, endpoints, jwks, session, clock, observer), jwks=jwks
+    )
 
 
 _BUILDERS: Mapping[type, Callable[[Any, _Resources], _Provider]] = {
@@ -209,8 +211,8 @@ def _build_person_switch(settings: Settings, context: ProcessContext) -> PersonS
 def _build_sign_in(settings: Settings, context: ProcessContext, providers: list[OidcProvider]) -> SignIn | None:
     if not providers or settings.session is None:
         return None
-    cookie = LoginStateCookie(settings.session.secrets, secure=settings.server.public_url.startswith("https://"))
-    return SignIn(providers, cookie, context.clock, context.observer, context.store, settings.session.lifetime)
+    states = LoginStates(settings.session.secrets, secure=settings.server.public_url.startswith("https://"))
+    return SignIn(providers, states, context.clock, context.observer, context.store, settings.session.lifetime)
 
 
 def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceKeys:

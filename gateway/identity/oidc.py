@@ -8,17 +8,19 @@ issuer on loopback http.
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import aiohttp
 import jwt
 from yarl import URL
 
-from gateway.errors import IdentityProviderError, InvalidCredentialsError
+from gateway.errors import IdentityProviderError, InvalidCredentialsError, SignInDeclinedError
+from gateway.events import LogEvent
 from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_groups, parse_name, verify
 from gateway.identity.discovery import Endpoints, EndpointsClient, read_json
 from gateway.identity.jwks import JwksClient
@@ -26,7 +28,9 @@ from gateway.identity.login_state import Attempt
 from gateway.identity.logout import Logout, read_logout, session_revocation_keys
 from gateway.identity.ticket import algorithm_of
 from gateway.model import Identity, IdentityKind, Secret
-from gateway.ports import Clock
+from gateway.ports import Clock, Observer
+
+_NOT_IN_CODE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,10 @@ class OidcProvider:
         keys: JwksClient,
         session: aiohttp.ClientSession,
         clock: Clock,
+        observer: Observer,
     ) -> None:
         self.name = name
+        self._observer = observer
         self._expected = expected
         self._client = client
         self._endpoints = endpoints
@@ -104,11 +110,14 @@ class OidcProvider:
         """
         endpoints = await self._endpoints.get()
         issuer = response.get("iss")
-        # RFC 9207, section 2.4: a response of another issuer, or without an announced iss, may be a mix-up attack.
-        if issuer != self._expected.issuer and (issuer is not None or endpoints.announces_iss):
+        # RFC 9207, section 2.4: a response of another issuer, or without an announced iss, may be a mix-up attack. An
+        # error without iss does no harm: no code is sent.
+        if issuer != self._expected.issuer and (issuer is not None or (endpoints.announces_iss and "code" in response)):
             raise InvalidCredentialsError("the authorization response has another issuer")
-        if "error" in response or not response.get("code"):
-            raise InvalidCredentialsError("the provider did not sign the person in")
+        if "error" in response:
+            self._raise_authorization_error(response)
+        if not response.get("code"):
+            raise InvalidCredentialsError("the authorization response has no code")
         tokens = await self._exchange_code(endpoints, attempt, response["code"])
         claims = await self._verify_id_token(tokens.get("id_token"), attempt, tokens.get("access_token"))
         merged = await self._add_userinfo(claims, endpoints, tokens.get("access_token"))
@@ -148,11 +157,28 @@ class OidcProvider:
         }
         headers = self._authenticate_client(form, endpoints.token)
         status, tokens = await self._request("POST", endpoints.token, headers=headers, data=form)
-        if status >= 500:
-            raise IdentityProviderError(f"the provider's token endpoint returned status {status}")
-        if status != 200 or str(tokens.get("token_type", "")).lower() != "bearer":
-            raise InvalidCredentialsError("the provider returned no tokens for the code")
+        if tokens.get("error") == "invalid_grant":
+            raise InvalidCredentialsError("the provider's token endpoint refused the code: invalid_grant")
+        if status != 200 or "error" in tokens or str(tokens.get("token_type", "")).lower() != "bearer":
+            code = printable_code(tokens.get("error"))
+            raise self._unusable("token endpoint", f"status {status}", code or "no tokens")
         return tokens
+
+    def _raise_authorization_error(self, response: Mapping[str, str]) -> NoReturn:
+        """Raises SignInDeclinedError for an error that another sign-in can repair, else IdentityProviderError (RFC
+        6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6)."""
+        code = printable_code(response["error"])
+        # Keycloak's form that was open for too long
+        expired = code == "temporarily_unavailable" and response.get("error_description") == "authentication_expired"
+        if expired or code in ("access_denied", "login_required"):
+            raise SignInDeclinedError(f"the provider did not sign the person in: {code}")
+        raise self._unusable("authorization endpoint", "an error", code)
+
+    def _unusable(self, endpoint: str, result: str, code: str) -> IdentityProviderError:
+        """Returns the error for a response that is the operator's to repair, after a warning with its error code."""
+        fields = (("provider", self.name), ("endpoint", endpoint), ("result", result), ("error", code))
+        self._observer.on_event(LogEvent("warning", "an identity provider refused the gateway's request", fields))
+        return IdentityProviderError(f"the provider's {endpoint} returned {result}: {code}")
 
     def _authenticate_client(self, form: dict[str, str], audience: str) -> dict[str, str]:
         """Adds the client's authentication to *form*, or returns it as headers."""
@@ -224,6 +250,11 @@ class OidcProvider:
             raise IdentityProviderError(f"the provider did not respond: {type(error).__name__}") from None
         except (ValueError, RecursionError):
             raise IdentityProviderError("the provider's response is not JSON") from None
+
+
+def printable_code(error: Any) -> str:
+    """Returns an OAuth error code, at most 64 characters, without those that RFC 6749, section 5.2, does not allow."""
+    return _NOT_IN_CODE.sub("", error)[:64] if isinstance(error, str) else ""
 
 
 def _access_token_hash(access_token: str, algorithm: str) -> str:

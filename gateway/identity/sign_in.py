@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from gateway.cache import SingleFlight
 from gateway.errors import (
     IdentityProviderError,
     InvalidCredentialsError,
@@ -12,10 +13,13 @@ from gateway.errors import (
     SignInForgottenError,
 )
 from gateway.events import IdentityDecided
-from gateway.identity.login_state import Attempt, LoginState, LoginStateCookie
+from gateway.identity.login_state import Attempt, LoginStates
 from gateway.identity.oidc import OidcProvider
 from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Observer, Store
+
+_USED_FOR = 1200.0
+"""Seconds after the start of an attempt for which its code counts as used: twice as long as the attempt is valid."""
 
 
 class SignIn:
@@ -27,77 +31,88 @@ class SignIn:
     def __init__(
         self,
         providers: Sequence[OidcProvider],
-        cookie: LoginStateCookie,
+        states: LoginStates,
         clock: Clock,
         observer: Observer,
         store: Store,
         lifetime: float,
     ) -> None:
         self._providers = {provider.name: provider for provider in providers}
-        self._cookie = cookie
+        self._states = states
         self._clock = clock
         self._observer = observer
         self._store = store
         self._lifetime = lifetime
+        self._exchanges = SingleFlight[str, Identity]("exchange of an authorization code")
 
     @property
     def providers(self) -> tuple[str, ...]:
         """The names of the providers, in the order of the configuration."""
         return tuple(self._providers)
 
-    async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, str]:
-        """Returns the URL of the provider's authorization endpoint, and a Set-Cookie header.
+    async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, list[str]]:
+        """Returns the URL of the provider's authorization endpoint, and Set-Cookie headers.
 
         Raises SignInCirclesError if the browser is in a redirect loop, IdentityProviderError if the provider is down.
         """
         now = self._clock.now()
-        state = self._cookie.read(cookies, now)
-        if state.is_redirect_loop(now):
+        if self._states.is_redirect_loop(cookies, now):
             raise SignInCirclesError(
                 "three sign-ins within a minute: cookies are blocked, or a clock or public_url is wrong"
             )
-        attempt = Attempt.begin(provider, rd, now)
+        attempt, headers = self._states.begin(cookies, provider, rd, now)
         try:
             url = await self._providers[provider].authorization_url(attempt)
         except IdentityProviderError:
             self._observer.on_event(IdentityDecided(provider, "unavailable"))
             raise
-        return url, self._cookie.header(state.with_pending(attempt), now)
+        return url, headers
 
-    def completed(self, cookies: Iterable[str], state: str) -> str | None:
-        """Returns the path that this browser's sign-in with that *state* parameter led to, if it has completed.
+    def destination(self, state: str) -> str | None:
+        """Returns the path to which the sign-in with that *state* parameter was to lead, whatever became of it; None if
+        the state is not one of this gateway's."""
+        attempt = self._states.read(state)
+        return None if attempt is None else attempt.rd
 
-        The provider may redirect to the callback a second time if the person goes back in the browser's history.
-        """
-        return dict(self._cookie.read(cookies, self._clock.now()).completed).get(state)
+    def reset_headers(self, cookies: Iterable[str]) -> list[str]:
+        """Returns the Set-Cookie headers after which no earlier sign-in counts towards the redirect-loop limit."""
+        return self._states.reset_headers(cookies)
 
-    async def finish(self, cookies: Iterable[str], response: Mapping[str, str]) -> tuple[Identity, str, str]:
-        """Returns the identity, the path that was requested, and a Set-Cookie header for the login state.
+    async def finish(self, cookies: Iterable[str], response: Mapping[str, str]) -> tuple[Identity, str, list[str]]:
+        """Returns the identity, the path that was requested, and Set-Cookie headers.
 
-        *response* is the query of the authorization response. Raises SignInFailedError or one of its subclasses, and
-        IdentityProviderError.
+        *response* is the query of the authorization response. A response that arrives again while its code is being
+        exchanged has the result of that exchange; a code is never sent twice. Raises SignInFailedError or one of its
+        subclasses, IdentityProviderError, and BusyError if the store is full.
         """
         now = self._clock.now()
-        state = self._cookie.read(cookies, now)
-        if state == LoginState():
+        if not self._states.has_binding(cookies):
             raise SignInForgottenError("no login state: cookies are blocked, it expired, or the host name differs")
-        attempt = state.find(response.get("state", ""), now)
+        attempt = self._states.read(response.get("state", ""))
         # The attempt names its provider, so that one provider's code is never sent to another (RFC 9207).
         provider = None if attempt is None else self._providers.get(attempt.provider)
-        if attempt is None or provider is None:
+        if attempt is None or provider is None or not self._states.is_bound(cookies, attempt):
             raise SignInFailedError("the response belongs to no pending sign-in of this browser")
+        if attempt.has_expired(now):
+            raise SignInFailedError("the sign-in took more than ten minutes")
         try:
-            identity = await self._request_identity(provider, attempt, response)
+            identity = await self._exchanges.run(
+                attempt.key, lambda: self._request_identity(provider, attempt, response)
+            )
+        except SignInFailedError:
+            raise
         except OutOfTimeError as error:
             raise SignInClockError(f"{error} by this server's clock, which differs from the provider's") from None
         except InvalidCredentialsError as error:
             raise SignInFailedError(str(error)) from None
-        return identity, attempt.rd, self._cookie.header(state.with_completed(attempt, now), now)
+        return identity, attempt.rd, [self._states.count_header(cookies, now)]
 
     async def _request_identity(
         self, provider: OidcProvider, attempt: Attempt, response: Mapping[str, str]
     ) -> Identity:
         """Returns the identity that *provider* confirms, and counts the outcome."""
+        if "code" in response and not await self._store.consume(attempt.key, attempt.started_at + _USED_FOR):
+            raise SignInFailedError("the code of the response was used before")
         try:
             identity = await provider.finish(attempt, response)
         except (IdentityProviderError, InvalidCredentialsError) as error:
@@ -135,5 +150,6 @@ class SignIn:
 
     async def close(self) -> None:
         """Cancels pending requests to the providers."""
+        await self._exchanges.close()
         for provider in self._providers.values():
             await provider.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -19,6 +20,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.InvalidCredentialsError: 401,
     errors.OutOfTimeError: 401,
     errors.SignInFailedError: 401,
+    errors.SignInDeclinedError: 401,
     errors.SignInForgottenError: 401,
     errors.SignInClockError: 401,
     errors.SignInCirclesError: 401,
@@ -61,14 +63,15 @@ class ErrorRenderer:
         Nothing of what was received is repeated.
         """
         status = STATUS[type(error)]
-        sign_in = ""
+        sign_in = f"/oauth2/start?rd={quote(error.sign_in_rd, safe='/')}" if error.sign_in_rd else ""
         if status == 401 and not isinstance(error, errors.SignInFailedError) and self._sign_in:
             sign_in = self._sign_in(request)
             if is_top_navigation(request):
                 return redirect_response(302, sign_in)
         if is_navigation(request):
             identity = request.record.identity if status == 403 else None
-            response = self._pages.error(request, error, status, identity.subject if identity else "", sign_in)
+            subject = identity.subject if identity else ""
+            response = self._pages.error(request, error, status, subject, sign_in, error.sign_in_rd)
         else:
             response = problem(error, status, request_id)
         if status == 401:

@@ -9,12 +9,12 @@ from gateway.access import Access
 from gateway.errors import (
     AccessDeniedError,
     BadRequestError,
+    GatewayError,
+    IdentityProviderError,
     InvalidCredentialsError,
     MissingCredentialsError,
     NotFoundError,
-    SignInForgottenError,
 )
-from gateway.model import Identity
 from gateway.ports import Audit, Sessions, SignIn
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_top_navigation
@@ -73,43 +73,42 @@ class SignInHandlers:
         if self._sign_in is None:
             raise NotFoundError
         rd, providers = own_path(request.query.get("rd")), self._sign_in.providers
+        cookies = request.headers.getall("Cookie", [])
+        if await self._has_session(request):
+            request.set_cookies = self._sign_in.reset_headers(cookies)
+            return redirect_response(303, rd.removesuffix("#"))
         if "provider" not in request.query and len(providers) > 1:
             return self._pages.sign_in(request, providers, rd)
         provider = request.query.get("provider", providers[0])
         if provider not in providers:
             raise NotFoundError
-        cookies = request.headers.getall("Cookie", [])
-        location, cookie = await self._sign_in.begin(cookies, provider, rd.removesuffix("#"))
+        location, set_cookies = await self._sign_in.begin(cookies, provider, rd.removesuffix("#"))
         if rd.startswith("/recordings/") and "#" not in rd and is_top_navigation(request):
             # The browser may hold a fragment, "#t=90", that only a script can read.
             return self._pages.sign_in(request, [provider], rd)
-        response = redirect_response(302, location)
-        response.headers["Set-Cookie"] = cookie
-        return response
+        request.set_cookies = set_cookies
+        return redirect_response(302, location)
 
     async def callback(self, request: Request) -> web.StreamResponse:
-        """GET /oauth2/callback"""
+        """GET /oauth2/callback. Whoever has a good session goes on to the link whatever became of the sign-in; nothing
+        begins again without a click."""
         if self._sign_in is None or self._sessions is None:
             raise NotFoundError
-        record = request.record
         cookies = request.headers.getall("Cookie", [])
-        completed = self._sign_in.completed(cookies, request.query.get("state", ""))
-        if completed is not None:
-            return redirect_response(303, completed)
+        destination = self._sign_in.destination(request.query.get("state", ""))
+        if await self._has_session(request):
+            request.set_cookies = self._sign_in.reset_headers(cookies)
+            return redirect_response(303, destination or "/")
         try:
-            identity, rd, cookie = await self._sign_in.finish(cookies, dict(request.query))
-        except SignInForgottenError:
-            # The browser's back button repeats an old callback: whoever is signed in already needs no error.
-            if await self._identity(request) is None:
-                raise
-            return redirect_response(303, "/")
-        record.set_identity(identity)
-        credentials = self._reader.read(request)
-        response = redirect_response(303, rd)
-        response.headers.add("Set-Cookie", cookie)
-        request.set_cookies = await self._sessions.begin(credentials, identity)
-        self._audit.signed("sign_in", identity, record)
-        return response
+            identity, rd, set_cookies = await self._sign_in.finish(cookies, dict(request.query))
+        except GatewayError as error:
+            error.sign_in_rd = destination or ""
+            raise
+        request.record.set_identity(identity)
+        session_cookies = await self._sessions.begin(self._reader.read(request), identity)
+        request.set_cookies = [*set_cookies, *session_cookies]
+        self._audit.signed("sign_in", identity, request.record)
+        return redirect_response(303, rd)
 
     async def confirm_sign_out(self, request: Request) -> web.StreamResponse:
         """GET /oauth2/sign_out: signs out if one of our own pages leads here; else shows a page with one button, so
@@ -131,6 +130,8 @@ class SignInHandlers:
                 provider = provider or identity.provider
         back = None
         if self._sign_in is not None:
+            cookies = request.headers.getall("Cookie", [])
+            request.set_cookies = [*request.set_cookies, *self._sign_in.reset_headers(cookies)]
             back = await self._sign_in.sign_out_url(provider, self._public_url + "/")
         response = self._pages.signed_out(request)
         if back is not None:
@@ -153,8 +154,10 @@ class SignInHandlers:
         self._audit.signed("sign_out", identity, request.record)
         return web.Response(headers=NO_STORE)
 
-    async def _identity(self, request: Request) -> Identity | None:
+    async def _has_session(self, request: Request) -> bool:
+        """Whether the request proves an identity that is not limited to single recordings."""
         try:
-            return await self._access.authenticate(self._reader.read(request), request.record)
-        except (MissingCredentialsError, InvalidCredentialsError):
-            return None
+            identity = await self._access.authenticate(self._reader.read(request), request.record)
+        except (MissingCredentialsError, InvalidCredentialsError, IdentityProviderError):
+            return False
+        return not identity.is_narrowed

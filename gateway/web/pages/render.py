@@ -66,13 +66,13 @@ class Pages:
         }
 
     def error(
-        self, request: Request, error: GatewayError, status: int, subject: str = "", sign_in: str = ""
+        self, request: Request, error: GatewayError, status: int, subject: str = "", sign_in: str = "", link: str = ""
     ) -> web.Response:
         """The page for *error*: what is wrong and what to do next. A portal that embeds the watch page may show it.
-        *subject* is who is signed in, *sign_in* the address at which one may."""
+        *subject* is who is signed in, *sign_in* the address at which one may, *link* the page that was requested."""
         texts = self._texts(request)["error"].get(error.page or error.code, {})
         values = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail)}
-        values |= {"subject": subject, "sign_in": sign_in}
+        values |= {"subject": subject, "sign_in": sign_in, "link": link}
         return self._page(request, "error.html", values, status=status, policy=self._policy + self._portals)
 
     def home(self, request: Request, identity: Identity | None) -> web.Response:
