@@ -18,12 +18,13 @@ from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.login_state import LoginStates
-from gateway.identity.oidc import Client, OidcProvider
+from gateway.identity.oidc import OidcProvider
 from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
 from gateway.identity.sign_in import SignIn
 from gateway.identity.switch import PersonSwitch
 from gateway.identity.ticket import TicketAuthenticator
+from gateway.identity.token_endpoint import Client, TokenEndpoint
 from gateway.model import Secret
 from gateway.ports import Authenticator
 from gateway.sealed import secret_id
@@ -164,9 +165,8 @@ def _build_oidc(table: OidcSettings, resources: _Resources) -> _Provider:
     jwks = JwksClient(table.name, table.issuer, "", session, clock, observer)
     requirements = _token_requirements(table, table.client_id, table.leeway)
     endpoints = EndpointsClient(table.issuer, session, clock)
-    return _Provider(
-        oidc=OidcProvider(table.name, requirements, client, endpoints, jwks, session, clock, observer), jwks=jwks
-    )
+    tokens = TokenEndpoint(table.name, client, session, clock, observer)
+    return _Provider(oidc=OidcProvider(table.name, requirements, tokens, endpoints, jwks, clock), jwks=jwks)
 
 
 _BUILDERS: Mapping[type, Callable[[Any, _Resources], _Provider]] = {

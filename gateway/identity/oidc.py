@@ -1,49 +1,26 @@
 """Client of one OpenID provider: OpenID Connect Core 1.0, authorization code flow with PKCE.
 
-Builds authorization URLs, exchanges codes and verifies ID tokens; the HTTP of the browser is in web.handlers.login. A
-code is never sent twice (RFC 6749, section 4.1.2). The requests are a few form fields, built here: oauthlib refuses an
-issuer on loopback http.
+Builds authorization URLs and verifies ID tokens; the HTTP of the browser is in web.handlers.login.
 """
 
 import base64
 import hashlib
 import hmac
-import re
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NoReturn
-from urllib.parse import quote
 
-import aiohttp
-import jwt
 from yarl import URL
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError, SignInDeclinedError
-from gateway.events import LogEvent
 from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_groups, parse_name, verify
-from gateway.identity.discovery import Endpoints, EndpointsClient, read_json
+from gateway.identity.discovery import Endpoints, EndpointsClient
 from gateway.identity.jwks import JwksClient
 from gateway.identity.login_state import Attempt
 from gateway.identity.logout import Logout, read_logout, session_revocation_keys
-from gateway.identity.ticket import algorithm_of
-from gateway.model import Identity, IdentityKind, Secret
-from gateway.ports import Clock, Observer
-
-_NOT_IN_CODE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """This gateway's registration at the provider."""
-
-    client_id: str
-    auth: str
-    """client_secret_basic, client_secret_post, private_key_jwt or none."""
-    secret: Secret | None
-    private_key: Secret | None
-    scopes: tuple[str, ...]
-    redirect_uri: str
+from gateway.identity.token_endpoint import TokenEndpoint, printable_code
+from gateway.model import Identity, IdentityKind
+from gateway.ports import Clock
 
 
 class OidcProvider:
@@ -56,20 +33,17 @@ class OidcProvider:
         self,
         name: str,
         expected: TokenRequirements,
-        client: Client,
+        tokens: TokenEndpoint,
         endpoints: EndpointsClient,
         keys: JwksClient,
-        session: aiohttp.ClientSession,
         clock: Clock,
-        observer: Observer,
     ) -> None:
         self.name = name
-        self._observer = observer
         self._expected = expected
-        self._client = client
+        self._tokens = tokens
+        self._client = tokens.client
         self._endpoints = endpoints
         self._keys = keys
-        self._session = session
         self._clock = clock
 
     async def authorization_url(self, attempt: Attempt) -> str:
@@ -118,7 +92,7 @@ class OidcProvider:
             self._raise_authorization_error(response)
         if not response.get("code"):
             raise InvalidCredentialsError("the authorization response has no code")
-        tokens = await self._exchange_code(endpoints, attempt, response["code"])
+        tokens = await self._tokens.exchange(endpoints.token, attempt, response["code"])
         claims = await self._verify_id_token(tokens.get("id_token"), attempt, tokens.get("access_token"))
         merged = await self._add_userinfo(claims, endpoints, tokens.get("access_token"))
         return Identity(
@@ -148,22 +122,6 @@ class OidcProvider:
         key = await self._keys.find(header.get("kid"), str(header.get("alg")))
         return read_logout(token, header, key, self._expected, self._clock.now())
 
-    async def _exchange_code(self, endpoints: Endpoints, attempt: Attempt, code: str) -> Mapping[str, Any]:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self._client.redirect_uri,
-            "code_verifier": attempt.verifier,
-        }
-        headers = self._authenticate_client(form, endpoints.token)
-        status, tokens = await self._request("POST", endpoints.token, headers=headers, data=form)
-        if tokens.get("error") == "invalid_grant":
-            raise InvalidCredentialsError("the provider's token endpoint refused the code: invalid_grant")
-        if status != 200 or "error" in tokens or str(tokens.get("token_type", "")).lower() != "bearer":
-            code = printable_code(tokens.get("error"))
-            raise self._unusable("token endpoint", f"status {status}", code or "no tokens")
-        return tokens
-
     def _raise_authorization_error(self, response: Mapping[str, str]) -> NoReturn:
         """Raises SignInDeclinedError for an error that another sign-in can repair, else IdentityProviderError (RFC
         6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6)."""
@@ -172,35 +130,7 @@ class OidcProvider:
         expired = code == "temporarily_unavailable" and response.get("error_description") == "authentication_expired"
         if expired or code in ("access_denied", "login_required"):
             raise SignInDeclinedError(f"the provider did not sign the person in: {code}")
-        raise self._unusable("authorization endpoint", "an error", code)
-
-    def _unusable(self, endpoint: str, result: str, code: str) -> IdentityProviderError:
-        """Returns the error for a response that is the operator's to repair, after a warning with its error code."""
-        fields = (("provider", self.name), ("endpoint", endpoint), ("result", result), ("error", code))
-        self._observer.on_event(LogEvent("warning", "an identity provider refused the gateway's request", fields))
-        return IdentityProviderError(f"the provider's {endpoint} returned {result}: {code}")
-
-    def _authenticate_client(self, form: dict[str, str], audience: str) -> dict[str, str]:
-        """Adds the client's authentication to *form*, or returns it as headers."""
-        client = self._client
-        if client.auth == "client_secret_basic" and client.secret is not None:
-            # Both are form-encoded before they are concatenated (RFC 6749, section 2.3.1).
-            pair = f"{quote(client.client_id, safe='')}:{quote(client.secret.reveal(), safe='')}"
-            return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-        form["client_id"] = client.client_id
-        if client.auth == "client_secret_post" and client.secret is not None:
-            form["client_secret"] = client.secret.reveal()
-        elif client.auth == "private_key_jwt" and client.private_key is not None:
-            form["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-            form["client_assertion"] = self._sign_assertion(client.private_key.reveal(), audience)
-        return {}
-
-    def _sign_assertion(self, key: str, audience: str) -> str:
-        """Returns a client assertion (RFC 7523, section 3), valid for one minute."""
-        now = int(self._clock.now())
-        claims = {"iss": self._client.client_id, "sub": self._client.client_id, "aud": audience}
-        claims |= {"jti": secrets.token_urlsafe(16)}
-        return jwt.encode({**claims, "iat": now, "exp": now + 60}, key, algorithm_of(key))
+        raise self._tokens.unusable("authorization endpoint", "an error", code)
 
     async def _verify_id_token(self, token: Any, attempt: Attempt, access_token: Any) -> Claims:
         """Returns the claims of the ID token (OpenID Connect Core 1.0, section 3.1.3.7). Raises
@@ -230,31 +160,11 @@ class OidcProvider:
         if all(claim in claims.all for claim in wanted) or endpoints.userinfo is None or access_token is None:
             return claims.all
         headers = {"Authorization": f"Bearer {access_token}"}
-        status, userinfo = await self._request("GET", endpoints.userinfo, headers=headers)
+        status, userinfo = await self._tokens.request("GET", endpoints.userinfo, headers=headers)
         # Core 1.0, section 5.3.2: the userinfo of another subject must not be used.
         if status != 200 or userinfo.get("sub") != claims.subject:
             raise InvalidCredentialsError("the userinfo endpoint did not return this person")
         return {**userinfo, **claims.all}
-
-    async def _request(
-        self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None
-    ) -> tuple[int, Mapping[str, Any]]:
-        """Returns the status and the JSON object of the response. Raises IdentityProviderError."""
-        try:
-            async with self._session.request(
-                method, url, headers=headers, data=data, allow_redirects=False
-            ) as response:
-                content = await read_json(response)
-                return response.status, content if isinstance(content, dict) else {}
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise IdentityProviderError(f"the provider did not respond: {type(error).__name__}") from None
-        except (ValueError, RecursionError):
-            raise IdentityProviderError("the provider's response is not JSON") from None
-
-
-def printable_code(error: Any) -> str:
-    """Returns an OAuth error code, at most 64 characters, without those that RFC 6749, section 5.2, does not allow."""
-    return _NOT_IN_CODE.sub("", error)[:64] if isinstance(error, str) else ""
 
 
 def _access_token_hash(access_token: str, algorithm: str) -> str:

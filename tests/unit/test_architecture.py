@@ -26,7 +26,7 @@ PUBLIC_MODULES_OF_AIOHTTP = {"aiohttp", "aiohttp.web", "aiohttp.http", "aiohttp.
 MAY_REVEAL_SECRETS = {
     "gateway/delivery/media_server.py",
     "gateway/identity/header.py",
-    "gateway/identity/oidc.py",
+    "gateway/identity/token_endpoint.py",
     "gateway/identity/access_token.py",
     "gateway/identity/service_key.py",
     "gateway/identity/session.py",

@@ -23,8 +23,9 @@ from gateway.identity.claims import TokenRequirements
 from gateway.identity.discovery import EndpointsClient
 from gateway.identity.jwks import JwksClient
 from gateway.identity.login_state import LoginStates
-from gateway.identity.oidc import Client, OidcProvider
+from gateway.identity.oidc import OidcProvider
 from gateway.identity.sign_in import SignIn
+from gateway.identity.token_endpoint import Client, TokenEndpoint
 from gateway.model import Identity, Secret
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
@@ -153,7 +154,14 @@ def make_browser(
         )
         expected = TokenRequirements(provider.issuer, "valt-gateway", ("EdDSA", "RS256"), 30.0)
         endpoints = EndpointsClient(provider.issuer, client, clock)
-        flow = OidcProvider("campus-login", expected, registration, endpoints, keys, client, clock, recorder)
+        flow = OidcProvider(
+            "campus-login",
+            expected,
+            TokenEndpoint("campus-login", registration, client, clock, recorder),
+            endpoints,
+            keys,
+            clock,
+        )
         states, store = LoginStates(SECRETS, secure=True), MemoryStore(clock)
         return Browser(SignIn([flow], states, clock, Recorder(), store, 3600.0), provider, tokens, clock)
 
