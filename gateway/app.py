@@ -140,7 +140,7 @@ def build_app(settings: Settings, context: ProcessContext, valt: ValtBackend | N
     Whatever is raised, for an invalid key or CA file, leaves nothing open and *valt* as it was.
     """
     backend = valt or ValtBackend(settings, context.clock, context.observer)
-    identity_session = client_session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0)
+    identity_session = client_session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0, force_close=True)
     try:
         app = _wire(settings, context, backend, identity_session)
     except BaseException:

@@ -415,7 +415,7 @@ async def test_an_invalid_discovery_document_is_refused(browser: Browser, change
         await browser.begin()
 
 
-@pytest.mark.promise("sign-in-2")
+@pytest.mark.promise("sign-in-2", "identity-I3")
 async def test_any_number_of_tabs_sign_in_and_each_ends_at_its_own_link(browser: Browser) -> None:
     url = [await browser.begin(f"/?tab={number}") for number in range(50)]
     for number in (49, 2, 0):
@@ -451,6 +451,7 @@ async def test_tabs_that_begin_in_parallel_bind_by_small_cookies_of_a_bounded_nu
     assert browser.cookie.count("sign_in_") <= 33
 
 
+@pytest.mark.promise("identity-I6")
 async def test_a_response_that_arrives_twice_at_once_sends_its_code_once(browser: Browser) -> None:
     url = await browser.begin()
     browser.set_claims(url)
@@ -459,6 +460,7 @@ async def test_a_response_that_arrives_twice_at_once_sends_its_code_once(browser
     assert len(browser.tokens.forms) == 1
 
 
+@pytest.mark.promise("identity-I4")
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
 @pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client", "server_error", "odd\n\u20accode"])
 async def test_another_error_of_the_token_endpoint_is_the_operators(
@@ -478,6 +480,7 @@ DECLINED = [("access_denied", None), ("login_required", None), ("temporarily_una
 UNAVAILABLE = [("temporarily_unavailable", None), ("server_error", None), ("invalid_scope", "authentication_expired")]
 
 
+@pytest.mark.promise("identity-I5")
 @pytest.mark.parametrize(("code", "description"), DECLINED)
 async def test_an_error_that_another_sign_in_repairs_is_declined(
     browser: Browser, code: str, description: str | None
