@@ -164,18 +164,16 @@ class SignIn(Protocol):
     def providers(self) -> tuple[str, ...]: ...
 
     async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, list[str]]:
-        """Returns the provider's URL and Set-Cookie headers. *rd* is the path to go to afterwards. Raises
-        SignInCirclesError or IdentityProviderError."""
+        """Returns a URL and Set-Cookie headers. Raises SignInCirclesError or IdentityProviderError."""
 
     def destination(self, state: str) -> str | None:
         """Returns the path to which the sign-in with that *state* was to lead, or None if the state is not ours."""
 
     def reset_headers(self, cookies: Iterable[str]) -> list[str]:
-        """Returns the Set-Cookie headers after which no earlier sign-in counts towards the redirect-loop limit."""
+        """Returns Set-Cookie headers after which no earlier sign-in counts towards the redirect-loop limit."""
 
     async def finish(self, cookies: Iterable[str], response: Mapping[str, str]) -> tuple[Identity, str, list[str]]:
-        """Returns the identity, the path to go to, and Set-Cookie headers. *response* is the callback's query. Raises
-        SignInFailedError, IdentityProviderError or BusyError."""
+        """Returns identity, path and Set-Cookie headers. Raises SignInFailedError, IdentityProviderError, BusyError."""
 
     async def sign_out_url(self, provider: str | None, back: str) -> str | None:
         """Returns the URL at which *provider* signs people out and redirects to *back*, or None."""
