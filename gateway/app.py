@@ -16,14 +16,18 @@ import aiohttp
 from gateway.access import Access
 from gateway.context import ProcessContext
 from gateway.delivery.proxy import ProxyDelivery
+from gateway.events import LogEvent
 from gateway.identity_factory import IdentityServices, build_identity_services, provider_names
 from gateway.model import Delivery
 from gateway.network import TrustedNetworks
+from gateway.observe.audit import AuditLog
+from gateway.observe.audit_chain import read_chain_key
+from gateway.observe.observers import Observers
 from gateway.policy import Rules
-from gateway.ports import Clock
+from gateway.ports import Clock, Observer
 from gateway.recording_search import RecordingSearch
 from gateway.rules import Rule, ValtNames
-from gateway.settings.model import Settings
+from gateway.settings.model import AuditSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
 from gateway.valt.allowed_hosts import AllowedHosts
@@ -95,6 +99,15 @@ def store_of(settings: Settings, clock: Clock) -> MemoryStore | SqliteStore:
     if settings.state.dir is None:
         return MemoryStore(clock)
     return SqliteStore(Path(settings.state.dir) / "state.sqlite3", clock)
+
+
+def audit_log_of(settings: AuditSettings, clock: Clock, metrics: Observer, logs: Observer) -> AuditLog:
+    """Returns the audit. Raises OSError if the key of its chain cannot be read."""
+    observer = Observers(metrics, logs, event_types={logs: (LogEvent,)})
+    key = None if settings.chain_key_file is None else read_chain_key(settings.chain_key_file)
+    return AuditLog(
+        settings.file, clock, observer, key=key, fsync=settings.fsync, head_interval=settings.chain_head_log
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -109,8 +109,11 @@ class LogEvent:
     fields: tuple[tuple[str, str], ...] = ()
 
 
+AUDIT_EVENTS = ("open", "close", "deny", "deny_summary", "api", "sign_in", "sign_out", "admin", "chain")
+
+
 class AuditWritten(NamedTuple):
-    """One audit line was written: *event* is open, close, deny, api, sign_in or sign_out."""
+    """One audit line was written: *event* is one of AUDIT_EVENTS."""
 
     event: str
 

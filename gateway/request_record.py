@@ -40,6 +40,10 @@ class RequestRecord:
     """Seconds that each stage took."""
     delivery: Delivery | None = None
     range: str | None = None
+    front_request_id: str | None = None
+    """The X-Request-ID of a trusted proxy."""
+    first_byte: int | None = None
+    """Position in the file of the first byte of a proxied body; None if the body is not one part of the file."""
     status: int | None = None
     code: str | None = None
     """The error's code, if the request ended with one."""

@@ -10,14 +10,13 @@ import sys
 from collections.abc import Coroutine, Mapping
 from typing import Any, TextIO
 
-from gateway.app import VERSION, App, build_app, store_of
+from gateway.app import VERSION, App, audit_log_of, build_app, store_of
 from gateway.clock import SystemClock, repeat, wait_at_most
 from gateway.context import ProcessContext
 from gateway.delivery.revocation import Revocation
 from gateway.delivery.streams import Streams
 from gateway.events import ConfigReloaded, LogEvent
 from gateway.listeners import admin_listener, allowed_connections, certificate_of, public_listener
-from gateway.observe.audit import AuditFile
 from gateway.observe.library_logs import redirect_library_logs
 from gateway.observe.logs import LogObserver
 from gateway.observe.metrics import Metrics
@@ -34,8 +33,6 @@ from gateway.web.routes import ROUTES
 
 _CLOSE_TIMEOUT = 2.0
 """Seconds that `stop` waits for the requests of replaced configurations, which have been cancelled by then."""
-_RETRY_INTERVAL = 1.0
-"""Seconds between two attempts to write an audit that cannot be written."""
 _POLL_INTERVAL = 0.1
 """Seconds between two looks at the streams that a drain waits for."""
 
@@ -51,9 +48,7 @@ class Gateway:
         self.clock = clock or SystemClock()
         self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
         self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock, self.metrics)
-        self.audit = AuditFile(
-            settings.audit.file, self.clock, Observers(self.metrics, self.logs, event_types={self.logs: (LogEvent,)})
-        )
+        self.audit = audit_log_of(settings.audit, self.clock, self.metrics, self.logs)
         limits = settings.limits
         self.refusals = RefusalFilter(
             self.audit, self.logs, self.metrics, self.clock, per_minute=limits.refusals_per_minute
@@ -88,6 +83,7 @@ class Gateway:
             raise RuntimeError("aiohttp's C parser is not loaded: unset AIOHTTP_NO_EXTENSIONS or reinstall aiohttp")
         redirect_library_logs(self.logs, self.clock, self.settings.log.level)
         self.audit.open()
+        self.audit.record_admin("start", {"version": VERSION})
         await self.store.start()
         app = self._app = build_app(self.settings, self._context)
         self._prepare_metrics(app)
@@ -102,7 +98,7 @@ class Gateway:
         self.logs.start()
         self.loop_lag.start()
         self._run_in_background(self.revocation.run(), "revocation")
-        self._run_in_background(repeat(_RETRY_INTERVAL, self.audit.recover), "audit")
+        self._run_in_background(self.audit.run(), "audit")
         self._run_in_background(repeat(WINDOW, self.refusals.end_window), "refusals")
         self.readiness.ready = True
 
@@ -125,12 +121,13 @@ class Gateway:
         """
         self.audit.reopen()
         old, new = self.app, None if settings is None else await self._build_replacement(settings)
+        outcome = "failed" if new is None else "ok"
+        self.audit.record_admin("reload", {"outcome": outcome})
+        self.observer.on_event(ConfigReloaded(outcome))
         if settings is None or new is None:
-            self.observer.on_event(ConfigReloaded("failed"))
             return False
         self._replace_app(old, new)
         self._apply_limits(settings)
-        self.observer.on_event(ConfigReloaded("ok"))
         for key in keys_needing_restart(self._started_with, settings):
             self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
         await self._revoke_by_new_rules(old, new)
@@ -171,6 +168,8 @@ class Gateway:
             await self._app.close()
         await self.store.close()
         self.refusals.end_window()
+        if self._app is not None:
+            self.audit.record_admin("stop")
         unwritten = await asyncio.to_thread(self.audit.close)
         for line in unwritten:
             self.logs.on_event(LogEvent("error", "audit line not written", (("line", line.decode().strip()),)))

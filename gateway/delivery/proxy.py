@@ -94,6 +94,7 @@ class ProxyDelivery:
                     is_mp4=partial(names_mp4, link),
                 )
                 record.status = usable.status
+                record.first_byte = None if usable.body is None else usable.body.first
                 await self._audit.opened(record)
                 if request.method == "HEAD" or usable.status not in (200, 206):
                     record.outcome = Outcome.WHOLE

@@ -1,16 +1,19 @@
 """The content of an audit line: a pure function of a request record. Fields and their order are public."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.model import Identity
+from gateway.observe.audit_chain import Head
 from gateway.observe.json_lines import rfc3339
 from gateway.request_record import RequestRecord
 
-VERSION = 1
+VERSION = 2
 
 _NAMES = (
     *("v", "time", "event", "request_id", "subject", "issuer", "provider", "groups", "rule", "account", "recording"),
     *("video", "delivery", "method", "range", "status", "code", "bytes", "resumes", "outcome", "seconds", "peer"),
+    *("front_request_id", "first_byte", "last_byte", "film_from", "film_to"),
 )
 _MAX_RANGE = 200
 """Characters of a Range header; the rest is what only an attacker sends."""
@@ -48,7 +51,11 @@ def audit_fields(event: str, record: RequestRecord, time: float, identity: Ident
         fields["resumes"] = record.resumes
         fields["outcome"] = record.outcome
         fields["seconds"] = round(record.seconds, 3)
+    if event == "close" and record.first_byte is not None and record.bytes:
+        fields["first_byte"] = record.first_byte
+        fields["last_byte"] = record.first_byte + record.bytes - 1
     fields["peer"] = record.peer
+    fields["front_request_id"] = record.front_request_id
     return fields
 
 
@@ -62,3 +69,14 @@ def denial_summary_fields(peer: str | None, count: int, since: float, time: floa
         "count": count,
         "since": rfc3339(since),
     }
+
+
+def admin_fields(action: str, time: float, details: Mapping[str, Any]) -> dict[str, Any]:
+    """The line for an *action* of an operator: start, stop, reload, revoke or expire. *details* are added to it."""
+    return {"v": VERSION, "time": rfc3339(time), "event": "admin", "action": action, **details}
+
+
+def chain_fields(previous: Head | None, time: float) -> dict[str, Any]:
+    """The line that opens a file or a run, after the line *previous*, which may be in another file."""
+    head = None if previous is None else {"chain": previous.chain, "seq": previous.seq, "hash": previous.digest}
+    return {"v": VERSION, "time": rfc3339(time), "event": "chain", "previous": head}

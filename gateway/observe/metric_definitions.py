@@ -19,6 +19,7 @@ from prometheus_client import (
 )
 from prometheus_client.metrics import MetricWrapperBase
 
+from gateway.events import AUDIT_EVENTS
 from gateway.model import Delivery, Outcome, Stage
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the _created series are not promised, and would double the size of a scrape
@@ -140,7 +141,7 @@ class MetricDefinitions:
             ("streams", "streams_per_person", "streams_per_address", "waiting_for_valt", "requests_per_minute")
         )
         self.audit_events = self._counter("audit_events_total", "Audit lines written", "event")
-        self.audit_events.prepare(("open", "close", "deny", "deny_summary", "api", "sign_in", "sign_out"))
+        self.audit_events.prepare(AUDIT_EVENTS)
         self.audit_failures = self._counter("audit_failures_total", "Audit lines that could not be written at once")
         self.audit_writable = self._gauge("audit_writable", "Whether the audit can be written, 1 or 0", "min")
         self.log_lines_dropped = self._counter("log_lines_dropped_total", "Log lines that were dropped")

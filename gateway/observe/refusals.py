@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gateway.events import Event, LogEvent, RefusalSuppressed
 from gateway.network import parse_address
-from gateway.observe.audit import AuditFile
+from gateway.observe.audit import AuditLog
 from gateway.ports import Clock, E, Observer
 from gateway.request_record import RequestRecord
 
@@ -33,7 +33,7 @@ class RefusalFilter(Observer):
     had proven an identity.
     """
 
-    def __init__(self, audit: AuditFile, log: Observer, metrics: Observer, clock: Clock, *, per_minute: int) -> None:
+    def __init__(self, audit: AuditLog, log: Observer, metrics: Observer, clock: Clock, *, per_minute: int) -> None:
         self._audit = audit
         self._log = log
         self._metrics = metrics

@@ -20,6 +20,7 @@ _PATHS = (
     ("valt", "ca_file"),
     ("state", "dir"),
     ("branding", "logo_file"),
+    ("audit", "chain_key_file"),
 )
 
 

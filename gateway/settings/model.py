@@ -17,6 +17,7 @@ from gateway.settings.values import (
     Count,
     Duration,
     Image,
+    KeyFile,
     Name,
     PositiveCount,
     SecretText,
@@ -142,6 +143,13 @@ class BrandingSettings(Table):
 
 class AuditSettings(Table):
     file: Text = Field("-", description='`"-"` is standard output; mode 0600; reopened on SIGHUP')
+    chain_key_file: KeyFile | None = Field(
+        None, description="keys the hash chain (HMAC-SHA-256); without it the chain is plain SHA-256"
+    )
+    fsync: Literal["close", "always", "never"] = Field(
+        "close", description="when the file is written to the disk: `close` is after each stream, `always` each line"
+    )
+    chain_head_log: Duration = duration_field("1h", "how often the hash chain's last line is logged; `0s` is never")
 
 
 class LogSettings(Table):
@@ -182,6 +190,9 @@ def keys_needing_restart(running: Settings, new: Settings) -> list[str]:
             "admin.listen": settings.admin.listen,
             "state.dir": settings.state.dir,
             "audit.file": settings.audit.file,
+            "audit.chain_key_file": settings.audit.chain_key_file,
+            "audit.fsync": settings.audit.fsync,
+            "audit.chain_head_log": settings.audit.chain_head_log,
             "log.format": settings.log.format,
             "log.level": settings.log.level,
         }

@@ -24,6 +24,8 @@ _RESERVED_HEADERS = frozenset(
 )
 """Headers with another meaning, which any client may send: they cannot prove who a person is."""
 _IMAGE_SUFFIXES = frozenset({".svg", ".png", ".webp", ".jpg", ".jpeg"})
+_MINIMUM_KEY = 32
+"""Bytes."""
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
@@ -94,6 +96,14 @@ def _image(value: Path) -> Path:
     return value
 
 
+def _key_file(value: Path) -> Path:
+    if not os.access(value, os.R_OK) or not value.is_file():
+        raise fault("does not exist or cannot be read", "create it, readable for the gateway")
+    if value.stat().st_size < _MINIMUM_KEY:
+        raise fault(f"has less than {_MINIMUM_KEY} bytes", "make one with: openssl rand -base64 48")
+    return value
+
+
 def _valt_user(value: Any) -> str | int:
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
         raise fault("is not a VALT user", "give a user name in quotes, or a user id")
@@ -111,6 +121,7 @@ Duration = Annotated[
 SecretText = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema({"type": "string"})]
 HeaderName = Annotated[str, AfterValidator(_header)]
 OptionalHeaderName = Annotated[str, AfterValidator(_header_or_empty)]
+KeyFile = Annotated[Path, AfterValidator(_key_file)]
 Image = Annotated[Path, AfterValidator(_image)]
 ValtUser = Annotated[
     str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})

@@ -8,6 +8,9 @@ from gateway.model import Credentials, Secret
 from gateway.network import TrustedNetworks, parse_address
 from gateway.web.request import Request
 
+_MAX_REQUEST_ID = 200
+"""Characters of a proxy's X-Request-ID."""
+
 
 class CredentialsReader:
     """*header_names* are the headers that identity providers read; *read_sessions* returns the session cookies in raw
@@ -52,6 +55,13 @@ class TrustedProxies:
 
     def __init__(self, trusted: Collection[str]) -> None:
         self._trusted = TrustedNetworks(trusted)
+
+    def request_id(self, peer: str | None, headers: CIMultiDictProxy[str]) -> str | None:
+        """Returns the X-Request-ID if *peer* is a trusted proxy, else None; at most 200 characters of it."""
+        if peer not in self._trusted:
+            return None
+        value = headers.get("X-Request-ID")
+        return value and value[:_MAX_REQUEST_ID]
 
     def client(self, peer: str | None, headers: CIMultiDictProxy[str]) -> str | None:
         """Returns the right-most address of X-Forwarded-For that is not a trusted proxy's, or *peer*, the socket's."""

@@ -66,6 +66,8 @@ class Dispatcher:
             clock=self._clock,
             started=self._clock(),
         )
+        if handlers.proxies is not None:
+            record.front_request_id = handlers.proxies.request_id(peer, request.headers)
         request.common_headers = self.add_response_headers
         active.requests += 1
         try:

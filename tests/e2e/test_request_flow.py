@@ -254,7 +254,7 @@ async def test_every_stream_has_an_open_and_a_close_line(stack: GatewayStack) ->
     opened, closed, denied = stack.audit()
 
     shared = {
-        "v": 1,
+        "v": 2,
         "request_id": answer.headers["X-Request-ID"],
         "subject": "anna",
         "issuer": stack.provider.issuer,
@@ -270,16 +270,26 @@ async def test_every_stream_has_an_open_and_a_close_line(stack: GatewayStack) ->
         "status": 206,
         "code": None,
         "peer": "127.0.0.1",
+        "front_request_id": None,
+        "film_from": None,
+        "film_to": None,
+        "chain": closed["chain"],
     }
-    assert {k: v for k, v in opened.items() if k != "time"} == shared | {
+    assert {k: v for k, v in opened.items() if k not in ("time", "hash")} == shared | {
         "event": "open",
+        "first_byte": None,
+        "last_byte": None,
+        "seq": 3,
         "bytes": None,
         "resumes": None,
         "outcome": None,
         "seconds": None,
     }
-    assert {k: v for k, v in closed.items() if k not in ("time", "seconds")} == shared | {
+    assert {k: v for k, v in closed.items() if k not in ("time", "seconds", "hash")} == shared | {
         "event": "close",
+        "first_byte": 10,
+        "last_byte": 19,
+        "seq": 4,
         "bytes": 10,
         "resumes": 0,
         "outcome": "whole",

@@ -1,6 +1,5 @@
 """Each file of config/ is walked through once: only the addresses are the test's own, the rules are the file's."""
 
-import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ from gateway.server import Gateway
 from gateway.sim.catalogue import SESSION
 from gateway.sim.demo_configuration import make_portal_key
 from gateway.sim.valt import USERS, ValtSimulator
-from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, settings_of
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, audit_lines, settings_of
 from tests.support.provider import Provider
 from tests.unit.settings.configurations import SHIPPED, with_secrets
 
@@ -116,5 +115,5 @@ async def test_a_shipped_configuration_lets_in_whom_it_says_and_nobody_else(tmp_
         async with client.get(url + query, headers=headers) as answer:
             assert answer.status == 200
             await answer.read()
-        lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+        lines = audit_lines(tmp_path / "audit.jsonl")
         assert lines[-1]["event"] == "close"

@@ -1,7 +1,6 @@
 """``valt-gateway serve`` as a process: its ready line, SIGHUP, SIGTERM, and its exit codes."""
 
 import asyncio
-import json
 import signal
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 from gateway.identity.ticket import mint_ticket
 from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
 from gateway.sim.valt import ValtSimulator
+from tests.support.gateway_fixture import audit_lines
 
 
 @pytest.fixture
@@ -123,5 +123,4 @@ async def test_a_crash_during_a_stream_loses_no_open_line(tmp_path: Path) -> Non
                 await answer.content.readexactly(1000)
                 process.kill()
                 await process.wait()
-    (line,) = (tmp_path / "audit.jsonl").read_text().splitlines()
-    assert json.loads(line)["event"] == "open"
+    assert [line["event"] for line in audit_lines(tmp_path / "audit.jsonl")] == ["open"]

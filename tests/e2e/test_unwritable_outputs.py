@@ -40,7 +40,7 @@ async def test_after_a_failed_reopen_streams_are_refused_until_it_succeeds(stack
     assert metrics["valt_gateway_audit_failures_total"] > 0
     async with stack.client.get(f"{stack.admin}/readyz?verbose") as answer:
         verbose = await answer.json()
-    assert verbose["audit"] == {"writable": False, "waiting": 1}
+    assert verbose["audit"] == {"writable": False, "waiting": 2}  # deny and reload
     path.rmdir()
     async with asyncio.timeout(10):
         while (await readiness(stack))[0] != 200:

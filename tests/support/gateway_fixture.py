@@ -105,6 +105,12 @@ download = false
 """
 
 
+def audit_lines(path: Path) -> list[Mapping[str, Any]]:
+    """Returns the lines of an audit file, except ``chain`` and ``admin`` lines, which concern no request."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [line for line in lines if line["event"] not in ("chain", "admin")]
+
+
 @dataclass
 class GatewayStack:
     """A running gateway, what it depends on, and a client. *url* and *admin* are the URLs of its two listeners."""
@@ -145,8 +151,8 @@ class GatewayStack:
         return mint_ticket(self.portal_key, subject=subject, groups=groups or ("supervisors",), **options | more)
 
     def audit(self) -> list[Mapping[str, Any]]:
-        """Returns the lines of the audit log so far."""
-        return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]
+        """Returns the lines of the audit so far, without those that concern no request."""
+        return audit_lines(self.folder / "audit.jsonl")
 
     async def sign_in(
         self, subject: str = "anna", *groups: str, jar: CookieJar | None = None, **claims: Any
