@@ -81,7 +81,7 @@ class ValtClient:
         Raises VideoNotFoundError, AccessTokenRefusedError, LinkRefusedError or another ValtError.
         """
         with self._measure("download"):
-            body = await self._get(f"/records/download/{video.recording}/{video.video}", token)
+            body = await self._get(f"/records/download/{video.recording}/{video.video}", token, of_recording=True)
             return parse_link(schema.download_url(body), self._allowed_hosts, self._clock.monotonic())
 
     async def record(self, token: AccessToken, recording: str) -> RecordingDetails:
@@ -90,7 +90,7 @@ class ValtClient:
         Raises VideoNotFoundError, AccessTokenRefusedError or another ValtError.
         """
         with self._measure("record"):
-            return schema.recording_details(await self._get(f"/records/{recording}", token))
+            return schema.recording_details(await self._get(f"/records/{recording}", token, of_recording=True))
 
     async def search(self, token: AccessToken, query: Mapping[str, Any]) -> list[RecordingDetails]:
         """Returns the recordings that match *query*, the body of VALT's own request (VALT: API List Recordings).
@@ -111,9 +111,9 @@ class ValtClient:
         with self._measure("rooms"):
             return schema.rooms(await self._get("/rooms/info", token))
 
-    async def _get(self, path: str, token: AccessToken) -> bytes:
+    async def _get(self, path: str, token: AccessToken, *, of_recording: bool = False) -> bytes:
         response = await self._request("GET", path, token)
-        _check_status(response.status)
+        _check_status(response.status, of_recording=of_recording)
         return response.body
 
     async def _request(
@@ -137,15 +137,20 @@ class ValtClient:
             self._observer.on_event(ValtCall(operation, outcome, self._clock.monotonic() - started))
 
 
-def _check_status(status: int) -> None:
+def _check_status(status: int, *, of_recording: bool = False) -> None:
     """Raises the error that *status* stands for, if it is not 200. The body does not count (VALT: API
-    Authentication)."""
+    Authentication).
+
+    *of_recording*: whether the path names a recording. Any other path always exists, so that 404 is not VALT's answer.
+    """
     if status == 200:
         return
     if status == 401:
         raise AccessTokenRefusedError("VALT refused an access token")
-    if status == 404:
+    if status == 404 and of_recording:
         raise VideoNotFoundError("VALT answered HTTP 404")
+    if status == 404:
+        raise ValtResponseError("VALT answered HTTP 404 to a call that always exists: check valt.base_url")
     if status == 429 or status >= 500:
         raise ValtUnavailableError(f"VALT answered HTTP {status}")
     raise ValtResponseError(f"VALT answered HTTP {status}")

@@ -175,6 +175,7 @@ async def test_a_link_to_a_listed_media_host_is_accepted(tmp_path: Path) -> None
         ("download", 400, (502, "valt_response")),
         ("login", 500, (503, "valt_unavailable")),
         ("login", 403, (502, "valt_login")),
+        ("login", 404, (502, "valt_response")),
         ("login", 429, (503, "valt_unavailable")),
     ],
 )
