@@ -20,9 +20,10 @@ Severity = Literal["fault", "warning"]
 STYLES: dict[Severity, str] = {"fault": "bold red", "warning": "bold yellow"}
 
 
-def read(config: Path) -> Loaded:
-    """Returns what is in *config* and the environment, with the faults of ``[[examples]]``."""
-    return load(config, os.environ, try_examples=_try_examples)
+def read(config: Path, *, check_files: bool = True) -> Loaded:
+    """Returns what is in *config* and the environment, with the faults of ``[[examples]]`` and, with *check_files*, of
+    the files that a running gateway needs."""
+    return load(config, os.environ, try_examples=_try_examples, check_files=check_files)
 
 
 def _try_examples(settings: Settings) -> Iterable[Fault]:
@@ -34,9 +35,9 @@ def _try_examples(settings: Settings) -> Iterable[Fault]:
     return try_examples(settings)
 
 
-def read_or_exit(config: Path) -> Settings:
+def read_or_exit(config: Path, *, check_files: bool = False) -> Settings:
     """Returns the settings and prints warnings; prints the faults and exits with 78 if there are any."""
-    loaded = read(config)
+    loaded = read(config, check_files=check_files)
     print_faults("warning", loaded.warnings)
     if loaded.settings is None:
         print_faults("fault", loaded.faults)

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import resource
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.configuration import print_faults, read, read_or_exit
+from gateway.cli.configuration import BAD_CONFIGURATION, print_faults, read, read_or_exit
 from gateway.cli.options import config_option
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def command(config: Path) -> None:
 
     SIGHUP reads the configuration again, SIGTERM drains and ends, a second SIGTERM ends at once.
     """
-    settings = read_or_exit(config)
+    settings = read_or_exit(config, check_files=True)
     _raise_descriptor_limit()
     from gateway.server import Gateway
 
@@ -44,19 +45,26 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _start_error(error: Exception, gateway: "Gateway") -> str:
+    return f"state.dir: {gateway.settings.state.dir}: {error}" if isinstance(error, sqlite3.Error) else str(error)
+
+
 async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[[str, str], None]) -> int:
     """Start the gateway and serve until SIGTERM or SIGINT, then drain and stop. A second signal ends the drain. SIGHUP
-    reloads *config*. Returns 0, or 1 if the gateway cannot start or audit lines could not be written.
+    reloads *config*. Returns 0, 78 if a file cannot be used, or 1 if the gateway cannot start for another reason or
+    audit lines could not be written.
 
     *announce* is called with the public and the admin address after the signal handlers are installed, so that whoever
     waits for its output may send a signal at once.
     """
     try:
         await gateway.start()
-    except (OSError, RuntimeError) as error:
-        click.echo(f"cannot start: {error}", err=True)
+    except (OSError, RuntimeError, sqlite3.Error) as error:
+        click.echo(f"cannot start: {_start_error(error, gateway)}", err=True)
         await gateway.stop()
-        return 1
+        # A file or directory that the configuration names does not come back by starting again; an address may.
+        is_named = isinstance(error, sqlite3.Error) or getattr(error, "filename", None) is not None
+        return BAD_CONFIGURATION if is_named else 1
     gc.collect()
     gc.freeze()  # objects that live as long as the process are not scanned again by every collection
     loop = asyncio.get_running_loop()

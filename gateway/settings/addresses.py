@@ -1,31 +1,99 @@
-"""The types of addresses: URLs, origins, networks, listeners, host and port. Each fault has a reason and a remedy."""
+"""The types of addresses: URLs, origins, networks, listeners, host and port. Each fault has a reason and a remedy.
+
+A value reaches response headers (frame_ancestors, media_hosts) and links (help_url), so that the characters of each are
+limited to those of RFC 3986, and wildcards are refused.
+"""
 
 import ipaddress
+import re
+from collections.abc import Iterable
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from gateway.settings.values import fault
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
+_MAX_UNIX_PATH = 107
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 def is_loopback(url: str) -> bool:
     """Whether *url*'s host is this machine."""
-    return (urlsplit(url).hostname or "") in _LOOPBACK
+    return is_loopback_host(urlsplit(url).hostname or "")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether *host*, an IPv6 address without brackets, is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() in _LOOPBACK
+
+
+def contains_everybody(networks: Iterable[str]) -> bool:
+    """Whether *networks* together contain every IPv4 or every IPv6 address."""
+    parsed = [ipaddress.ip_network(network) for network in networks if network != "unix"]
+    v4 = [network for network in parsed if isinstance(network, ipaddress.IPv4Network)]
+    v6 = [network for network in parsed if isinstance(network, ipaddress.IPv6Network)]
+    everybody_v4 = any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v4))
+    return everybody_v4 or any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v6))
+
+
+def is_wide(network: str) -> bool:
+    """Whether *network* has more addresses than an IPv4 /24 or an IPv6 /64."""
+    if network == "unix":
+        return False
+    parsed = ipaddress.ip_network(network)
+    return parsed.prefixlen < (24 if parsed.version == 4 else 64)
+
+
+def split_listen(listen: str) -> tuple[str, int] | None:
+    """Returns host and port of an address to listen on, None for a unix socket."""
+    if listen.startswith("unix:"):
+        return None
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _is_host(host: str, *, bracketed: bool = True) -> bool:
+    """Whether *host* is a host name, an IPv4 address, or an IPv6 address, in brackets if *bracketed*."""
+    if bracketed and host.startswith("[") and host.endswith("]"):
+        host, bracketed = host[1:-1], False
+    if ":" in host and not bracketed:
+        try:
+            return ipaddress.ip_address(host).version == 6
+        except ValueError:
+            return False
+    return _HOST_NAME.fullmatch(host) is not None
+
+
+def _split(value: str) -> SplitResult | None:
+    """Returns the parts of an http(s) URL without user information, None if *value* is not one."""
+    try:
+        split = urlsplit(value)
+        if _URL_CHARACTERS.fullmatch(value) is None or split.scheme not in _DEFAULT_PORTS or split.port == 0:
+            return None
+    except ValueError:
+        return None
+    return split if _is_host(split.hostname or "", bracketed=False) and "@" not in split.netloc else None
 
 
 def _url(value: str) -> str:
-    try:
-        split = urlsplit(value)
-        valid = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
-    except ValueError:
-        valid = False
-    else:
-        valid = valid and not (split.username or split.query or split.fragment) and value.isascii()
-    if not valid:
+    split = _split(value)
+    if split is None or split.query or split.fragment:
         raise fault("is not a plain http(s) URL", 'write it as "https://host.example.edu"')
+    return value
+
+
+def _valt_url(value: str) -> str:
+    path = urlsplit(_url(value)).path
+    if "api" in path.lower().split("/"):
+        raise fault("contains VALT's API path, which the gateway appends itself", "leave out /api and what follows it")
     return value
 
 
@@ -33,7 +101,11 @@ def _origin(value: str) -> str:
     split = urlsplit(_url(value))
     if split.path not in ("", "/"):
         raise fault("has a path", "give only scheme, host and port: the gateway answers at the root")
-    return _https_url(value.rstrip("/"))
+    _https_url(value)
+    # As browsers write an origin (RFC 6454, section 6.2): it is compared with their Origin header.
+    host = f"[{split.hostname}]" if ":" in (split.hostname or "") else split.hostname
+    port = "" if split.port in (None, _DEFAULT_PORTS[split.scheme]) else f":{split.port}"
+    return f"{split.scheme}://{host}{port}"
 
 
 def _https_url(value: str) -> str:
@@ -46,6 +118,15 @@ def _https_url_or_empty(value: str) -> str:
     return _https_url(value) if value else value
 
 
+def _page_url_or_empty(value: str) -> str:
+    if not value:
+        return value
+    split = _split(value)
+    if split is None or (split.scheme == "http" and not is_loopback(value)):
+        raise fault("is not an https URL", 'write it as "https://host.example.edu/page"')
+    return value
+
+
 def _network(value: Any) -> str:
     if value == "unix":
         return "unix"
@@ -53,16 +134,25 @@ def _network(value: Any) -> str:
         network = ipaddress.ip_network(value)
     except ValueError:
         raise fault("is not an address or network", 'write it as "10.0.0.5/32" (no host bits), or "unix"') from None
-    if network.prefixlen == 0:
-        raise fault("contains every address", "list only the addresses of your own proxies")
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        raise fault("is an IPv4-mapped network, which no address is compared with", "write it as an IPv4 network")
     return str(network)
+
+
+def _proxy_network(value: Any) -> str:
+    network = _network(value)
+    if contains_everybody([network]):
+        raise fault("contains every address", "list only the addresses of your own proxies")
+    return network
 
 
 def _listen(value: str) -> str:
     if value.startswith("unix:") and len(value) > 5:
+        if len(value[5:].encode()) > _MAX_UNIX_PATH:
+            raise fault(f"has a path of more than {_MAX_UNIX_PATH} bytes", "use a shorter path")
         return value
     host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+    if not _is_host(host) or not _is_port(port, least=0):
         raise fault(
             "is not an address to listen on", 'write it as "127.0.0.1:8080", "[::1]:8080" or "unix:/run/x.sock"'
         )
@@ -71,16 +161,34 @@ def _listen(value: str) -> str:
 
 def _host_port(value: str) -> str:
     host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) <= 65535 or "/" in value:
+    if "*" in value:
+        raise fault("has a wildcard", "list each host and port: links with a token may lead to every one of them")
+    if not _is_host(host) or not _is_port(port, least=1):
         raise fault("is not host:port", 'write it as "media.example.edu:8000"')
     return value.lower()
 
 
+def _host_name(value: str) -> str:
+    if not _is_host(value, bracketed=False):
+        raise fault("is not a host name", 'write it without scheme and port: "gateway.example.edu"')
+    return value.lower()
+
+
+def _is_port(text: str, *, least: int) -> bool:
+    return text.isascii() and text.isdigit() and least <= int(text[:6]) <= 65535
+
+
 Url = Annotated[str, AfterValidator(_url)]
+ValtUrl = Annotated[str, AfterValidator(_valt_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 """https, or http of loopback."""
 OptionalHttpsUrl = Annotated[str, AfterValidator(_https_url_or_empty)]
+OptionalPageUrl = Annotated[str, AfterValidator(_page_url_or_empty)]
+"""A page that people are sent to, with query and fragment."""
 Network = Annotated[str, BeforeValidator(_network), WithJsonSchema({"type": "string"})]
+ProxyNetwork = Annotated[str, BeforeValidator(_proxy_network), WithJsonSchema({"type": "string"})]
+"""A network that does not contain every address."""
 Listen = Annotated[str, AfterValidator(_listen)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
+HostName = Annotated[str, AfterValidator(_host_name)]

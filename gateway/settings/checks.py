@@ -3,16 +3,20 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import date
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
-from gateway.settings.addresses import is_loopback
+from gateway.settings.addresses import contains_everybody, is_loopback, is_loopback_host, is_wide, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.identity import TicketSettings
-from gateway.settings.identity_checks import identity_faults
-from gateway.settings.model import Settings
+from gateway.settings.identity_checks import identity_faults, identity_warnings
+from gateway.settings.model import ServerSettings, Settings
 
+_LONGEST_STOP = 80.0
+"""Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")
 
@@ -22,9 +26,9 @@ def faults_of(settings: Settings) -> list[Fault]:
     return [*_grants(settings), *identity_faults(settings), *_server(settings), *_names(settings)]
 
 
-def warnings_of(settings: Settings) -> list[Fault]:
-    """Returns what is allowed and risky, without lines."""
-    warnings = []
+def warnings_of(settings: Settings, today: date) -> list[Fault]:
+    """Returns what is allowed and risky, or has expired before *today*, without lines."""
+    warnings = [*_server_warnings(settings), *identity_warnings(settings), *_expired(settings, today)]
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))
@@ -114,11 +118,49 @@ def _server(settings: Settings) -> Iterator[Fault]:
         yield Fault("server.workers", None, "is more than 1, which is not supported yet", "run one process a listener")
     if (server.tls_cert_file is None) != (server.tls_key_file is None):
         yield Fault("server.tls_cert_file", None, "needs tls_key_file, and the reverse", "give both or neither")
-    if settings.admin.listen == server.listen and not server.listen.endswith(":0"):
+    if contains_everybody(server.trusted_proxies):
+        remedy = "list only the addresses of your own proxies"
+        yield Fault("server.trusted_proxies", None, "contains every address", remedy)
+    if _is_same_listener(server.listen, settings.admin.listen):
         yield Fault("admin.listen", None, "is the public listener's address", "give it another port, on loopback")
     if server.cors_origins and not server.public_url.startswith("https://"):
         reason = "needs an https public_url: browsers require Secure cookies"
         yield Fault("server.cors_origins", None, reason, "use https")
+
+
+def _is_same_listener(one: str, other: str) -> bool:
+    """Whether two listeners cannot be open at the same time. Port 0 is a free port of the system's choice."""
+    first, second = split_listen(one), split_listen(other)
+    if first is None or second is None:
+        return one == other
+    overlap = first[0] == second[0] or first[0] in _EVERY_ADDRESS or second[0] in _EVERY_ADDRESS
+    return first[1] == second[1] != 0 and overlap
+
+
+def _server_warnings(settings: Settings) -> Iterator[Fault]:
+    listen = split_listen(settings.admin.listen)
+    if listen is not None and not is_loopback_host(listen[0]) and settings.admin.token is None:
+        reason = "is reachable from other machines, which may read metrics and readiness without a token"
+        yield Fault("admin.listen", None, reason, "listen on loopback, or give token_file")
+    for number, network in enumerate(settings.server.trusted_proxies):
+        if is_wide(network):
+            reason = f"contains many addresses ({network}), each of which may state any client address"
+            yield Fault(f"server.trusted_proxies.{number}", None, reason, "list the addresses of your own proxies")
+    server: ServerSettings = settings.server
+    if server.drain_timeout + server.shutdown_delay > _LONGEST_STOP:
+        reason = "and shutdown_delay are together longer than 80s; the shipped systemd unit ends the process after 90s"
+        yield Fault("server.drain_timeout", None, reason, "shorten them, or raise TimeoutStopSec of the unit")
+
+
+def _expired(settings: Settings, today: date) -> Iterator[Fault]:
+    for number, key in enumerate(settings.service_keys):
+        if key.expires is not None and key.expires < today:
+            reason = f"was {key.expires}: the key {key.name} is refused"
+            yield Fault(f"service_keys.{number}.expires", None, reason, "mint a new key, or remove this one")
+    for number, grant in enumerate(settings.grants):
+        if grant.valid_until is not None and grant.valid_until < today:
+            reason = f"was {grant.valid_until}: the rule {grant.name} never matches"
+            yield Fault(f"grants.{number}.valid_until", None, reason, "move it, or remove the rule")
 
 
 def _names(settings: Settings) -> Iterator[Fault]:
@@ -132,3 +174,8 @@ def _names(settings: Settings) -> Iterator[Fault]:
             if counts[entry.name] > 1:
                 remedy = "choose another: metrics and audit distinguish entries by name"
                 yield Fault(f"{table}.{number}.name", None, "is used more than once", remedy)
+    hashes = Counter(key.secret_sha256 for key in settings.service_keys)
+    for number, service_key in enumerate(settings.service_keys):
+        if hashes[service_key.secret_sha256] > 1:
+            remedy = "mint a key for each: the first entry decides whose groups count"
+            yield Fault(f"service_keys.{number}.secret_sha256", None, "is the hash of more than one key", remedy)

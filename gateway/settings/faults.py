@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.settings.identity import PROVIDER_TYPES
 from gateway.settings.schema import json_schema
+from gateway.settings.values import duration_text
 
 _TABLE_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.-]+|\"[^\"]+\")\s*=")
@@ -111,6 +112,11 @@ def _reason_and_remedy(detail: ErrorDetails) -> tuple[str, str]:
             return "has characters that are not allowed", f"it must match {context['pattern']}"
         case "greater_than_equal":
             return "is too small", f"write {context['ge']} or more"
+        case "greater_than":
+            return "is zero", "write a longer time"
+        case "less_than_equal":
+            longest = duration_text(context["le"])
+            return f"is longer than {longest}", f"write {longest} or less"
         case "too_short" | "string_too_short":
             return "is empty", "give at least one"
         case kind:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.settings.addresses import Network
-from gateway.settings.values import Duration, Name, Table
+from gateway.settings.values import Duration, Name, Table, duration_field
 
 
 class GrantSettings(Table):
@@ -25,7 +25,7 @@ class GrantSettings(Table):
     authors: tuple[str, ...] = Field((), description="globs of the author's VALT user name")
     names: tuple[str, ...] = Field((), description="globs of the recording's name")
     template: dict[str, str] = Field({}, description="template field = glob of its value")
-    created_within: Duration | None = Field(None, description="recorded no longer ago than this")
+    created_within: Duration | None = duration_field(None, "recorded no longer ago than this", positive=True)
     author_is_me: bool = Field(False, description="the person recorded it")
     shared_with_me: bool = Field(False, description="VALT shares it with the person or a group of theirs")
     allow: bool = Field(True, description="`false`: the rule refuses, and no later rule is considered")

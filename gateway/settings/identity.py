@@ -18,6 +18,7 @@ from gateway.settings.values import (
     duration_field,
 )
 
+_VERIFIED_EMAIL = 'with `subject_claim = "email"`: `email_verified` must be true'
 _DEFAULT_ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "ES256", "EdDSA", "PS256")
 
 
@@ -33,9 +34,13 @@ class JwtSettings(Table):
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = Field(
         _DEFAULT_ALGORITHMS, description="accepted signature algorithms"
     )
-    leeway: Duration = duration_field("30s", "allowed difference between the clocks")
+    leeway: Duration = duration_field("30s", "allowed difference between the clocks", at_most="5m")
     subject_claim: str = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups")
+    require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
+    max_lifetime: Duration = duration_field(
+        "24h", "a token whose `exp` is further away is refused", at_most="3650d", positive=True
+    )
 
 
 class HeaderSettings(Table):
@@ -65,9 +70,12 @@ class TicketSettings(Table):
     )
     public_key: SecretText | None = Field(None, description="the portal's public key, PEM")
     secret: SecretText | None = Field(None, description="the shared secret for HS256, 32 bytes or more")
-    max_age: Duration = duration_field("60s", "a ticket that is older, or valid for longer, is refused")
+    max_age: Duration = duration_field(
+        "60s", "a ticket that is older, or valid for longer, is refused", at_most="10m", positive=True
+    )
     subject_claim: str = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups")
+    require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
 
     @property
     def key(self) -> str:
@@ -92,9 +100,10 @@ class OidcSettings(Table):
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = Field(
         _DEFAULT_ALGORITHMS, description="accepted signature algorithms of ID tokens"
     )
-    leeway: Duration = duration_field("30s", "allowed difference between the clocks")
+    leeway: Duration = duration_field("30s", "allowed difference between the clocks", at_most="5m")
     subject_claim: str = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups")
+    require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
 
 
 IdentitySettings = Annotated[JwtSettings | HeaderSettings | TicketSettings | OidcSettings, Field(discriminator="type")]

@@ -1,7 +1,9 @@
-"""Checks of ``[[identity]]``: what a kind of provider needs besides, and whether a portal's key can verify tickets."""
+"""Checks of ``[[identity]]`` and ``[session]``: what each kind of provider needs, and whether a portal's key can verify
+tickets."""
 
 from collections.abc import Iterable, Iterator
 
+from gateway.settings.addresses import contains_everybody, is_wide
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, OidcSettings, TicketSettings
 from gateway.settings.model import Settings
@@ -9,6 +11,9 @@ from gateway.settings.secrets import UNREAD
 
 _HMAC_BYTES = 32
 _RSA_BITS = 2048
+_LONG_SESSION = 30 * 86_400.0
+RESERVED_NAMES = frozenset({"session", "service_key"})
+"""Names of the built-in authenticators in metrics and audit."""
 _CLIENT_AUTH_KEYS = {
     "client_secret_basic": "client_secret",
     "client_secret_post": "client_secret",
@@ -31,11 +36,35 @@ def identity_faults(settings: Settings) -> Iterator[Fault]:
             yield from _oidc_faults(key, provider)
         elif isinstance(provider, HeaderSettings):
             yield from _header_faults(key, provider)
+        if provider.name.lower() in RESERVED_NAMES:
+            reason = "is the name that metrics and audit use for the gateway's own sessions or service keys"
+            yield Fault(f"{key}.name", None, reason, "choose another")
+    session = settings.session
+    if session is not None and "idle" in session.model_fields_set and session.idle > session.lifetime:
+        yield Fault("session.idle", None, "is longer than lifetime, so that it has no effect", "shorten it")
+
+
+def identity_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields what is allowed and risky about the providers and sessions, without lines."""
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, HeaderSettings) and not provider.secret_header:
+            for place, network in enumerate(provider.from_):
+                if is_wide(network):
+                    reason = f"contains many addresses ({network}), each of which may name any person"
+                    yield Fault(
+                        f"identity.{number}.from.{place}", None, reason, "list single addresses, or use secret_header"
+                    )
+    if settings.session is not None and settings.session.lifetime > _LONG_SESSION:
+        reason = "is longer than 30d: a stolen cookie is valid for so long"
+        yield Fault("session.lifetime", None, reason, "shorten it")
 
 
 def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
     if bool(provider.secret_header) != (provider.secret is not None):
         yield Fault(f"{key}.secret_header", None, "needs a secret, and the reverse", "give both or neither")
+    if not provider.secret_header and contains_everybody(provider.from_):
+        remedy = "list only the addresses of your own proxies, or use secret_header"
+        yield Fault(f"{key}.from", None, "contains every address, so that anybody may name any person", remedy)
     names = [provider.subject_header, provider.groups_header, provider.secret_header]
     for number, name in enumerate(("groups_header", "secret_header"), 1):
         if names[number].lower() in (earlier.lower() for earlier in names[:number]):

@@ -1,19 +1,25 @@
 """Reads the configuration file and the environment, and reports every fault at once."""
 
+import re
+import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 from pydantic import ValidationError
 
-from gateway.settings import checks, secrets
+from gateway.settings import checks, files, secrets
 from gateway.settings.environment import apply_environment
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
 
+_POSIX_TZ = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*|:?/.+", re.ASCII)
+"""A time zone as a POSIX rule, or as a file's path (tzset(3))."""
 _PATHS = (
     ("server", "tls_cert_file"),
     ("server", "tls_key_file"),
@@ -34,13 +40,23 @@ class Loaded:
 
 
 def load(
-    path: Path, environ: Mapping[str, str], *, try_examples: Callable[[Settings], Iterable[Fault]] | None = None
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    try_examples: Callable[[Settings], Iterable[Fault]] | None = None,
+    check_files: bool = False,
+    now: datetime | None = None,
 ) -> Loaded:
-    """Read the file *path* and the variables of *environ* that set its keys. *try_examples* returns a fault for each of
-    ``[[examples]]`` that the rules decide otherwise; it is called only if there is no other fault."""
+    """Read the file *path* and the variables of *environ* that set its keys.
+
+    *try_examples* returns a fault for each of ``[[examples]]`` that the rules decide otherwise; it is called only if
+    there is no other fault. *check_files*: whether the files and directories that a running gateway needs are checked
+    too. *now* is the time of the warnings about what has expired, by default the present.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         raw = tomllib.loads(text)
+        mode = path.stat().st_mode
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8"
         return _failed(Fault(path.name, None, f"cannot be read: {why}", "name a file with --config"))
@@ -48,18 +64,30 @@ def load(
         return _failed(_syntax_fault(path.name, str(error)))
     lines = line_numbers(text)
     faults, variables = apply_environment(raw, environ)
-    secret_faults, warnings = secrets.resolve(raw, path.parent, environ)
+    faults += _time_zone_faults(environ)
+    secret_faults, warnings = secrets.resolve(
+        raw, path.parent, environ, world_readable=bool(mode & stat.S_IROTH), from_environment=variables
+    )
     faults += secret_faults
+    if mode & stat.S_IWOTH:
+        warnings.append(Fault(path.name, None, "may be changed by every user", "chmod o-w it"))
     _resolve_paths(raw, path.parent)
+
+    def check(settings: Settings) -> list[Fault]:
+        return [*checks.faults_of(settings), *(files.faults_of(settings) if check_files else ())]
+
     settings = None
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         faults += faults_of_validation(error, lines)
-        faults += PartialSettings(raw, error).contradictions()
+        faults += PartialSettings(raw, error).contradictions(check)
     else:
-        faults += checks.faults_of(settings)
-        warnings += checks.warnings_of(settings)
+        faults += check(settings)
+        now = (now or datetime.now(UTC)).astimezone(settings.server.zone)
+        warnings += checks.warnings_of(settings, now.date())
+        if check_files and not faults:
+            warnings += files.warnings_of(settings, now)
         if not faults and try_examples is not None:
             faults += try_examples(settings)
     located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)
@@ -72,6 +100,14 @@ def load(
 
 def _failed(fault: Fault) -> Loaded:
     return Loaded(None, (fault,), ())
+
+
+def _time_zone_faults(environ: Mapping[str, str]) -> list[Fault]:
+    """Returns a fault if TZ is set to a time zone that this system does not have: the C library would use UTC."""
+    zone = environ.get("TZ", "")
+    if not zone or _POSIX_TZ.fullmatch(zone) or zone.removeprefix(":") in available_timezones():
+        return []
+    return [Fault("TZ", None, "names no time zone of this system", "set it to an IANA name, or unset it")]
 
 
 def _syntax_fault(name: str, message: str) -> Fault:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from gateway.settings.addresses import HostPort, Listen, Network, Origin, Url
+from gateway.settings.addresses import HostName, HostPort, Listen, OptionalPageUrl, Origin, ProxyNetwork, ValtUrl
 from gateway.settings.grants import ExampleSettings, GrantSettings
 from gateway.settings.identity import IdentitySettings
 from gateway.settings.values import (
@@ -34,15 +34,19 @@ class ServerSettings(Table):
     listen: Listen = Field("127.0.0.1:8080", description="address of the public listener, or `unix:/path`")
     socket_mode: SocketMode = Field("0660", description="permissions of a unix socket, the admin listener's too")
     public_url: Origin = Field(description="the address that browsers use; every link and cookie is made from it")
-    trusted_proxies: tuple[Network, ...] = Field(
+    trusted_proxies: tuple[ProxyNetwork, ...] = Field(
         (), description="proxies whose X-Forwarded-For and X-Request-ID are used, by the socket's own peer address"
     )
     tls_cert_file: Path | None = Field(None, description="certificate chain for https; read again on SIGHUP")
     tls_key_file: Path | None = Field(None, description="private key of the certificate; read again on SIGHUP")
     cors_origins: tuple[Origin, ...] = Field((), description="portals on another site that embed videos")
     workers: PositiveCount = Field(1, description="processes that share the port")
-    drain_timeout: Duration = duration_field("60s", "time that running streams have to finish after SIGTERM")
-    shutdown_delay: Duration = duration_field("0s", "time after SIGTERM in which requests are still accepted")
+    drain_timeout: Duration = duration_field(
+        "60s", "time that running streams have to finish after SIGTERM", at_most="1d"
+    )
+    shutdown_delay: Duration = duration_field(
+        "0s", "time after SIGTERM in which requests are still accepted", at_most="1d"
+    )
     timezone: TimeZone = Field("", description="of the days in rules, as in `Europe/Berlin`; empty is the machine's")
 
     @property
@@ -53,7 +57,7 @@ class ServerSettings(Table):
 
 class AdminSettings(Table):
     listen: Listen = Field("127.0.0.1:9464", description="address of metrics, health and readiness; never public")
-    hosts: tuple[Text, ...] = Field((), description="names that Host may have, besides localhost and any IP address")
+    hosts: tuple[HostName, ...] = Field((), description="names that Host may have besides localhost and IP addresses")
     token: SecretText | None = Field(None, description="bearer token for all but `/healthz` and `/readyz`")
 
 
@@ -63,14 +67,20 @@ class AccountSettings(Table):
 
 
 class ValtSettings(Table):
-    base_url: Url = Field(description="VALT's address, without /api")
+    base_url: ValtUrl = Field(description="VALT's address, without /api")
     media_hosts: tuple[HostPort, ...] = Field(
         (), description="host:port that links may name besides the API's own host"
     )
     ca_file: Path | None = Field(None, description="private CA for API and media servers")
-    connect_timeout: Duration = duration_field("5s", "time limit of a connection attempt, TLS included")
-    read_timeout: Duration = duration_field("30s", "API: limit of a whole call; media: limit of a silence")
-    token_ttl: Duration = duration_field("6h", "access tokens are renewed before this age")
+    connect_timeout: Duration = duration_field(
+        "5s", "time limit of a connection attempt, TLS included", at_most="5m", positive=True
+    )
+    read_timeout: Duration = duration_field(
+        "30s", "API: limit of a whole call; media: limit of a silence", at_most="1h", positive=True
+    )
+    token_ttl: Duration = duration_field(
+        "6h", "access tokens are renewed before this age", at_most="30d", positive=True
+    )
     version: str = Field(
         "", description="VALT's version as reported to clients written for VALT, where VALT does not disclose it"
     )
@@ -80,18 +90,25 @@ class ValtSettings(Table):
 
 
 class LinksSettings(Table):
-    margin: Duration = duration_field("30s", "a cached link is not used again in its last seconds")
-    min_life: Duration = duration_field("5m", "minimum remaining lifetime of a link given out by redirect")
-    negative_ttl: Duration = duration_field("5s", 'how long "not found" is cached')
+    margin: Duration = duration_field("30s", "a cached link is not used again in its last seconds", at_most="1h")
+    min_life: Duration = duration_field(
+        "5m", "minimum remaining lifetime of a link given out by redirect", at_most="1d"
+    )
+    negative_ttl: Duration = duration_field("5s", 'how long "not found" is cached', at_most="1h")
     max_entries: PositiveCount = Field(100_000, description="maximum number of cached links")
 
 
 class StreamsSettings(Table):
     resume_tries: Count = Field(5, description="attempts to resume a stream without any progress")
     upstream_idle: Duration = duration_field(
-        "30s", "if the client reads nothing for this long, the connection to the media server is closed"
+        "30s",
+        "if the client reads nothing for this long, the connection to the media server is closed",
+        at_most="1d",
+        positive=True,
     )
-    viewer_idle: Duration = duration_field("4h", "if the client reads nothing for this long, its stream is cut")
+    viewer_idle: Duration = duration_field(
+        "4h", "if the client reads nothing for this long, its stream is cut", at_most="7d", positive=True
+    )
 
 
 class LimitsSettings(Table):
@@ -108,15 +125,19 @@ class LimitsSettings(Table):
     connections: PositiveCount = Field(
         20_000, description="connections to the public listener at once, at most half of the descriptors"
     )
-    request_timeout: Duration = duration_field("30s", "time in which a request's head and body must have arrived")
+    request_timeout: Duration = duration_field(
+        "30s", "time in which a request's head and body must have arrived", at_most="10m", positive=True
+    )
 
 
 class SessionSettings(Table):
     secrets: Annotated[tuple[SecretText, ...], Field(min_length=1)] = Field(
         description="`secret` or `secrets_file`, one per line: the first signs, all are accepted"
     )
-    lifetime: Duration = duration_field("8h", "longest life of a session")
-    idle: Duration = duration_field("1h", "a session without use for this long ends; playing counts as use")
+    lifetime: Duration = duration_field("8h", "longest life of a session", positive=True)
+    idle: Duration = duration_field(
+        "1h", "a session without use for this long ends; playing counts as use", positive=True
+    )
 
 
 class StateSettings(Table):
@@ -124,7 +145,7 @@ class StateSettings(Table):
 
 
 class RecordingsSettings(Table):
-    ttl: Duration = duration_field("1m", "how long a recording's details are cached")
+    ttl: Duration = duration_field("1m", "how long a recording's details are cached", at_most="1h")
 
 
 class ServiceKeySettings(Table):
@@ -137,7 +158,7 @@ class ServiceKeySettings(Table):
 class BrandingSettings(Table):
     name: str = Field("Recordings", description="title of every page")
     logo_file: Image | None = Field(None, description="SVG, PNG, WebP or JPEG, on every page")
-    help_url: str = Field("", description='target of "help" on every page, for example the portal')
+    help_url: OptionalPageUrl = Field("", description='target of "help" on every page, for example the portal')
     frame_ancestors: tuple[Origin, ...] = Field((), description="portals that may embed the watch page")
 
 

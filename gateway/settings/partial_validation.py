@@ -5,12 +5,11 @@ its whole array entry is left out. The rest is validated and checked. Faults tha
 are dropped, and entries keep their number in the file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.settings import checks
 from gateway.settings.faults import Fault, path_of
 from gateway.settings.model import Settings
 
@@ -39,8 +38,9 @@ class PartialSettings:
         for detail in sorted(details, key=lambda detail: len(detail["loc"]), reverse=True):
             self._repair(path_of(detail), missing=detail["type"] == "missing")
 
-    def contradictions(self) -> list[Fault]:
-        """Returns the faults of the valid part, without those that may only follow from an invalid value."""
+    def contradictions(self, check: Callable[[Settings], Iterable[Fault]]) -> list[Fault]:
+        """Returns the faults that *check* reports about the valid part, without those that may only follow from an
+        invalid value."""
         numbers = {
             array: [n for n in range(len(entries)) if (array, n) not in self._removed]
             for array, entries in self._raw.items()
@@ -51,7 +51,7 @@ class PartialSettings:
             settings = Settings.model_validate(valid)
         except ValidationError:
             return []
-        faults = [_renumbered(fault, numbers) for fault in checks.faults_of(settings)]
+        faults = [_renumbered(fault, numbers) for fault in check(settings)]
         return [fault for fault in faults if not self._may_follow_from_invalid(fault)]
 
     def _repair(self, path: Path, *, missing: bool) -> None:

@@ -10,6 +10,7 @@ from gateway.settings import identity
 from gateway.settings.model import AccountSettings, Settings
 
 _SECRETS = {
+    "AdminSettings": ("token",),
     "AccountSettings": ("password",),
     "HeaderSettings": ("secret",),
     "TicketSettings": ("secret", "public_key"),

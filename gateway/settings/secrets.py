@@ -1,7 +1,7 @@
 """Reads secrets before validation: each may be given as ``x``, ``x_file`` or ``x_env``, exactly one of them."""
 
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ SECRETS = {
     "valt.accounts.*": ("password",),
     "identity.*": ("secret", "client_secret", "private_key", "public_key"),
     "session": ("secret",),
+    "admin": ("token",),
 }
 """The secret keys of each table; a star is any name or number."""
 
@@ -25,16 +26,27 @@ _MINIMUM_BYTES = 32
 _GENERATE = "make one with: openssl rand -base64 48"
 
 
-def resolve(raw: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> tuple[list[Fault], list[Fault]]:
+def resolve(
+    raw: dict[str, Any],
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    world_readable: bool = False,
+    from_environment: Collection[str] = (),
+) -> tuple[list[Fault], list[Fault]]:
     """Replace the keys ``x``, ``x_file`` and ``x_env`` in *raw* by ``x`` with a Secret. Paths are relative to *folder*.
 
-    Returns faults and warnings, without lines.
+    *world_readable*: whether every user may read the configuration file. *from_environment* are the dotted keys that
+    are not in the file. Returns faults and warnings, without lines.
     """
-    return _Resolver(folder, environ).run(raw)
+    return _Resolver(folder, environ, from_environment if world_readable else None).run(raw)
 
 
 class _Resolver:
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    """*private* are the dotted keys whose inline secrets not every user may read; None is all of them."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], private: Collection[str] | None) -> None:
+        self._private = private
         self._folder = folder
         self._environ = environ
         self._faults: list[Fault] = []
@@ -68,12 +80,15 @@ class _Resolver:
             if not value:
                 self._fault(key, "names an environment variable that is not set", f"set it, or use {name}_file")
                 value = UNREAD
+        elif name not in PUBLIC and self._private is not None and key not in self._private:
+            reason = "is in a configuration file that every user may read"
+            self._warnings.append(Fault(key, None, reason, f"chmod 600 the file, or use {name}_file"))
         table[name] = Secret(value) if isinstance(value, str) and value else value
 
     def _read_file(self, value: Any, key: str, *, secret: bool) -> str:
         path = self._folder / str(value)
         try:
-            text = path.read_text(encoding="utf-8").rstrip("\r\n")
+            text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
             mode = path.stat().st_mode
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"

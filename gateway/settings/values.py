@@ -19,6 +19,8 @@ TicketAlgorithm = Literal["EdDSA", "ES256", "RS256", "PS256", "HS256"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 36_500 * 86_400.0
+"""Seconds; longer times would overflow dates."""
 _RESERVED_HEADERS = frozenset(
     {"connection", "content-length", "cookie", "forwarded", "host", "range", "transfer-encoding", "x-forwarded-for"}
 )
@@ -57,13 +59,23 @@ def seconds(value: Any) -> float:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise fault("is not a duration", 'write a number and a unit in quotes: "30s", "5m", "8h" or "90d"')
-    return float(match[1]) * _UNITS[match[2]]
+    length = float(match[1]) * _UNITS[match[2]]
+    if length > _LONGEST:
+        raise fault(f"is longer than {duration_text(_LONGEST)}", "write a shorter time")
+    return length
 
 
-def duration_field(default: str, description: str) -> Any:
-    """Returns the field of a duration. *default* is as an operator writes it ("30s"), so that it can be documented;
-    pydantic converts it to seconds."""
-    return Field(default, description=description)
+def duration_text(length: float) -> str:
+    """Returns *length* (seconds) as an operator writes it: in the largest unit of which it is a whole number."""
+    unit = next((unit for unit in ("d", "h", "m", "s") if length and length % _UNITS[unit] == 0), "s")
+    return f"{length / _UNITS[unit]:g}{unit}"
+
+
+def duration_field(default: str | None, description: str, *, at_most: str | None = None, positive: bool = False) -> Any:
+    """Returns the field of a duration. *default* and *at_most* are as an operator writes them ("30s"), so that they can
+    be documented; pydantic converts the default to seconds."""
+    longest = None if at_most is None else seconds(at_most)
+    return Field(default, description=description, le=longest, gt=0 if positive else None)
 
 
 def _secret(value: Any) -> Secret:

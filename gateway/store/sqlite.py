@@ -42,7 +42,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises OSError or sqlite3.Error if it cannot be opened.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600, exist_ok=True)
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli.main import main
 from tests.support.configuration import grant
-from tests.unit.settings.configurations import GOOD
+from tests.unit.settings.configurations import GOOD, private
 
 PASSWORD = "planted-password"
 
@@ -20,7 +20,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "gateway.toml"
-    path.write_text(TOML)
+    private(path, TOML)
     return path
 
 

@@ -70,6 +70,46 @@ def test_the_configuration_may_be_named_by_the_environment(config: Path) -> None
     assert (done.returncode, done.stdout) == (0, "")
 
 
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('[state]\ndir = "a-file/state"\n', "state.dir"),
+        ('[state]\ndir = "corrupt"\n', "state.dir"),
+        ('[audit]\nfile = "missing/audit.jsonl"\n', "audit.file"),
+    ],
+    ids=["a state directory that cannot be created", "a corrupt state file", "a missing audit directory"],
+)
+def test_an_unusable_file_exits_78_and_is_named(config: Path, command: str, table: str, key: str) -> None:
+    (config.parent / "a-file").write_text("")
+    (config.parent / "corrupt").mkdir()
+    (config.parent / "corrupt/state.sqlite3").write_text("not a database" * 100)
+    config.write_text(f"{config.read_text()}\n{table}")
+    done = valt_gateway(command, "--config", config)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith(f"fault: {key} (line ")
+    assert str(config.parent) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_state_directory_that_fails_at_the_start_exits_78_and_is_named(config: Path) -> None:
+    # Root may write everywhere, so that the check before the start finds no fault.
+    config.write_text(f'{config.read_text()}\n[state]\ndir = "/proc/valt-gateway"\n')
+    done = valt_gateway("serve", "--config", config)
+    assert done.returncode == 78
+    assert "/proc/valt-gateway" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_revoke_and_explain_do_not_need_the_certificate(config: Path) -> None:
+    tls = '[server]\ntls_cert_file = "missing.pem"\ntls_key_file = "missing.key"\n'
+    (config.parent / "state").mkdir()
+    config.write_text(config.read_text().replace("[server]\n", tls) + '\n[state]\ndir = "state"\n')
+    assert valt_gateway("revoke", "--config", config, "--subject", "anna").returncode == 0
+    assert valt_gateway("explain", "--config", config, "--subject", "anna", "--offline", "614").returncode == 1
+    assert valt_gateway("check-config", "--config", config).returncode == 78
+
+
 @pytest.mark.parametrize("command", ["serve", "demo"])
 def test_the_gateway_does_not_start_without_the_c_parser(config: Path, command: str) -> None:
     options = ("--config", config) if command == "serve" else ()

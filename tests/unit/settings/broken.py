@@ -38,6 +38,7 @@ groups = ["trainees"]
 recordings = ["*"]
 account = "reviewer"
 """
+SERVICE_KEY = f'\n[[service_keys]]\nname = "{{}}"\nsecret_sha256 = "{"0" * 64}"\n'
 SESSION = TICKET.partition("[[")[0]
 
 
@@ -79,6 +80,16 @@ BROKEN: dict[str, str] = {
     + GOOD.partition("[[identity]]")[2].partition("[[grants]]")[0],
     "a duration that is a number": valt("read_timeout = 30"),
     "a duration without a unit": valt('read_timeout = "30"'),
+    "a duration that overflows": GOOD + SESSION + 'lifetime = "99999999999d"\n',
+    "durations of zero": GOOD.replace(
+        "[valt]\n", '[valt]\nconnect_timeout = "0s"\nread_timeout = "0ms"\ntoken_ttl = "0h"\n'
+    )
+    + '[streams]\nupstream_idle = "0s"\nviewer_idle = "0s"\n[limits]\nrequest_timeout = "0s"\n',
+    "durations without bound": valt('connect_timeout = "6m"\nread_timeout = "2h"\ntoken_ttl = "31d"')
+    + '[streams]\nupstream_idle = "2d"\nviewer_idle = "8d"\n[limits]\nrequest_timeout = "11m"\n'
+    + '[links]\nmargin = "2h"\nmin_life = "2d"\nnegative_ttl = "2h"\n[recordings]\nttl = "2h"\n',
+    "a drain without bound": server('drain_timeout = "2d"\nshutdown_delay = "2d"'),
+    "a rule for recordings of no age": grant('created_within = "0s"'),
     "a count below its minimum": GOOD + "[limits]\nstreams = 0\n",
     "text instead of a number": GOOD + '[limits]\nstreams = "many"\n',
     "text instead of a list": changed('recordings = ["*"]', 'recordings = "*"'),
@@ -88,14 +99,25 @@ BROKEN: dict[str, str] = {
     "base_url that is not a URL": changed("https://valt.example.edu", "valt.example.edu"),
     "base_url with a password": changed("https://valt.example.edu", "https://svc:planted@valt.example.edu"),
     "a media host without its port": valt('media_hosts = ["media.example.edu"]'),
+    "a media host with a wildcard": valt('media_hosts = ["*:443", "*.example.edu:8000"]'),
+    "a media host that is not a host": valt('media_hosts = ["media example.edu:8000", "https://media.example.edu:1"]'),
+    "base_url with VALT's API path": changed("https://valt.example.edu", "https://valt.example.edu/api/v3"),
+    "base_url with a path below VALT's API": changed(
+        "https://valt.example.edu", "https://valt.example.edu/API/v3/login"
+    ),
     "listen with a port only": server('listen = "8080"'),
     "admin on the public listener": server('listen = "127.0.0.1:9464"'),
+    "admin on the public listener's port": server('listen = "0.0.0.0:9464"'),
+    "a unix socket with a long path": server(f'listen = "unix:/{"x" * 107}"'),
+    "an admin host with a wildcard": GOOD + '[admin]\nhosts = ["*.example.edu", "gateway.example.edu:9464"]\n',
     "more than one worker": server("workers = 4"),
     "a certificate without its key": server('tls_cert_file = "cert.pem"'),
     "an embedding portal without https": changed("https://recordings.example.edu", "http://localhost:8080").replace(
         "[server]\n", '[server]\ncors_origins = ["https://portal.example.org"]\n'
     ),
     "every address as a trusted proxy": server('trusted_proxies = ["0.0.0.0/0"]'),
+    "every address as trusted proxies in two halves": server('trusted_proxies = ["0.0.0.0/1", "128.0.0.0/1"]'),
+    "an IPv4-mapped network": server('trusted_proxies = ["::ffff:10.0.0.0/104"]'),
     "a network with host bits": server('trusted_proxies = ["10.0.0.5/8"]'),
     "an identity of an unknown type": changed('type = "jwt"', 'type = "saml"'),
     "an identity without a type": changed('type = "jwt"\n', ""),
@@ -105,11 +127,19 @@ BROKEN: dict[str, str] = {
     "a shared secret for a provider's tokens": identity('algorithms = ["RS256", "HS256"]'),
     "a header provider without addresses": GOOD + HEADER.replace('from = ["10.0.0.5/32"]\n', ""),
     "a header provider with every address": GOOD + HEADER.replace("10.0.0.5/32", "::/0"),
+    "a header provider with every address in two halves": GOOD + HEADER.replace("10.0.0.5/32", '::/1", "8000::/1'),
     "an invalid header name": GOOD + HEADER + 'subject_header = "X User"\n',
     "a reserved header name": GOOD + HEADER + 'subject_header = "Cookie"\n',
     "a header used for two things": GOOD + HEADER + 'groups_header = "x-forwarded-user"\n',
     "an invalid name of the secret's header": GOOD + HEADER + 'secret_header = "X Lock"\nsecret = "planted"\n',
     "a secret's header without the secret": GOOD + HEADER + 'secret_header = "X-Lock"\n',
+    "a provider with the name of sessions": GOOD + HEADER.replace('"front"', '"session"'),
+    "a provider with the name of service keys": GOOD + HEADER.replace('"front"', '"Service_Key"'),
+    "a leeway over 5m": identity('leeway = "1d"'),
+    "a leeway of browser sign-in over 5m": GOOD + OIDC + 'leeway = "301s"\n',
+    "a max_lifetime of zero": identity('max_lifetime = "0s"'),
+    "a ticket max_age over 10m": GOOD + TICKET + 'max_age = "30d"\n',
+    "a ticket max_age of zero": GOOD + TICKET + 'max_age = "0s"\n',
     "a ticket without a session": GOOD + "[[" + TICKET.partition("[[")[2],
     "browser sign-in without a session": GOOD + "[[" + OIDC.partition("[[")[2],
     "tickets by secret and by key at once": GOOD + TICKET + 'algorithms = ["HS256", "EdDSA"]\n',
@@ -119,10 +149,22 @@ BROKEN: dict[str, str] = {
     "a ticket key of another algorithm": GOOD + TICKET + 'algorithms = ["ES256"]\n',
     "a client without its secret": GOOD + OIDC.replace('client_secret = "planted-client-secret"\n', ""),
     "scopes without openid": GOOD + OIDC + 'scopes = ["email"]\n',
+    "a frame ancestor with a further directive": GOOD + '[branding]\nframe_ancestors = ["https://a; script-src *"]\n',
+    "a frame ancestor with a wildcard": GOOD + '[branding]\nframe_ancestors = ["*", "https://*.example.edu"]\n',
+    "a frame ancestor that is a keyword": GOOD + """[branding]\nframe_ancestors = ["'self'", "data:", "https:"]\n""",
+    "a help_url with a script": GOOD + '[branding]\nhelp_url = "javascript:alert(1)"\n',
+    "a help_url with a hidden line break": GOOD + '[branding]\nhelp_url = "java\\nscript:alert(1)"\n',
+    "a help_url over http": GOOD + '[branding]\nhelp_url = "http://help.example.edu"\n',
+    "a help_url with markup": GOOD + """[branding]\nhelp_url = 'https://help.example.edu/"><script>'\n""",
+    "an embedding portal with a wildcard": server('cors_origins = ["https://*.example.edu"]'),
+    "an issuer with a script": changed("https://sso.example.edu", "javascript:alert(1)"),
+    "a jwks_url with a line break": identity('jwks_url = "https://sso.example.edu/\\nkeys"'),
     "a logo that does not exist": GOOD + '[branding]\nlogo_file = "nowhere.svg"\n',
     "a logo that is not an image": GOOD + '[branding]\nlogo_file = "/etc/hostname"\n',
     "a session secret that is short": GOOD + '[session]\nsecret = "planted"\n',
     "a session without a secret": GOOD + '[session]\nidle = "1h"\n',
+    "a session whose idle is above its lifetime": GOOD + SESSION + 'lifetime = "1h"\nidle = "2h"\n',
+    "a session without a lifetime": GOOD + SESSION + 'lifetime = "0s"\n',
     "a secret given twice": changed(
         'password = "planted-password"', 'password = "planted-password"\npassword_file = "nowhere"'
     ),
@@ -146,6 +188,7 @@ BROKEN: dict[str, str] = {
     "two rules with one name": GOOD + GRANT.replace("more", "supervisors"),
     "an unknown delivery": grant('delivery = "redirekt"'),
     "a service key in clear text": GOOD + '[[service_keys]]\nname = "archive"\nsecret_sha256 = "vgk_planted"\n',
+    "two service keys with one hash": GOOD + SERVICE_KEY.format("one") + SERVICE_KEY.format("two"),
     "an example without an outcome": GOOD + '[[examples]]\nsubject = "anna"\nrecording = "1"\n',
     "a person mapped to a list": GOOD + "[valt.people]\nanna = [1]\n",
     "an audit without a file": GOOD + '[audit]\nfile = ""\n',

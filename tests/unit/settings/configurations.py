@@ -1,7 +1,10 @@
 """A valid configuration to change, and the shipped files with the secret files that they name."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
+
+import trustme
 
 from gateway.settings.faults import Fault
 from gateway.settings.loading import Loaded, load
@@ -49,7 +52,7 @@ def load_text(
     try_examples: Callable[[Settings], Iterable[Fault]] | None = None,
 ) -> Loaded:
     path = folder / "gateway.toml"
-    path.write_text(text)
+    private(path, text)
     return load(path, environ or {}, try_examples=try_examples)
 
 
@@ -60,9 +63,19 @@ def with_secrets(folder: Path, shipped: Path) -> Path:
     for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session"):
         private(secrets / name, f"planted {name} of more than 32 bytes\n")
     (folder / "portal.pub").write_text(PORTAL_KEY)
+    (folder / "tls").mkdir()
+    write_certificate(folder / "tls/fullchain.pem", folder / "tls/privkey.pem")
     copy = folder / shipped.name
-    copy.write_text(shipped.read_text().replace("/run/secrets/", f"{secrets}/"))
+    text = shipped.read_text().replace("/run/secrets/", f"{secrets}/")
+    copy.write_text(text.replace("/var/lib/valt-gateway", f"{folder}/state"))
     return copy
+
+
+def write_certificate(certificate: Path, key: Path, *, expires: datetime | None = None) -> None:
+    """Write a certificate for ``recordings.example.edu`` and its key."""
+    issued = trustme.CA().issue_cert("recordings.example.edu", not_after=expires)
+    certificate.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+    private(key, issued.private_key_pem.bytes().decode())
 
 
 def private(path: Path, text: str) -> None:

@@ -1,0 +1,159 @@
+"""Checks of the files and directories that a running gateway needs: certificates, the state and the audit.
+
+They are checked before the start, so that a missing file is reported with its key and not as an error of a library.
+Nothing is created or changed.
+"""
+
+import os
+import sqlite3
+import ssl
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+from gateway.settings.faults import Fault
+from gateway.settings.model import Settings
+
+_STATE_FILE = "state.sqlite3"
+_NO_ACCESS = "no permission, or a read-only file system"
+
+
+def faults_of(settings: Settings) -> list[Fault]:
+    """Returns the faults, without lines."""
+    return [*_certificate(settings), *_authorities(settings), *_state(settings.state.dir), *_audit(settings)]
+
+
+def _certificate(settings: Settings) -> Iterator[Fault]:
+    """Yields the faults of the public listener's certificate."""
+    certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
+    if certificate is None or key is None:
+        return
+    faults = [
+        Fault(
+            f"server.{name}", None, f"names {path}, which cannot be read: {why}", "create it, readable for the gateway"
+        )
+        for name, path in (("tls_cert_file", certificate), ("tls_key_file", key))
+        if (why := _why_unreadable(path)) is not None
+    ]
+    yield from faults
+    if not faults:
+        try:
+            # The empty password keeps OpenSSL from asking for the one of an encrypted key.
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password="")
+        except ssl.SSLError as error:
+            if error.reason == "KEY_VALUES_MISMATCH":
+                yield Fault("server.tls_key_file", None, "is not the key of tls_cert_file", "name the matching key")
+            else:
+                reason = f"and tls_key_file cannot be used: {error.reason or error.strerror or 'not PEM'}"
+                yield Fault("server.tls_cert_file", None, reason, "write both as PEM, the key without a password")
+
+
+def _authorities(settings: Settings) -> Iterator[Fault]:
+    """Yields the faults of the files with certificate authorities."""
+    path = settings.valt.ca_file
+    if path is None:
+        return
+    why = _why_unreadable(path)
+    if why is None:
+        try:
+            ssl.create_default_context(cafile=path)
+        except ssl.SSLError as error:
+            why = f"it has no certificate ({error.reason or error.strerror})"
+    if why is not None:
+        remedy = "name a PEM file of certificates, readable for the gateway"
+        yield Fault("valt.ca_file", None, f"names {path}, which cannot be used: {why}", remedy)
+
+
+def _state(folder: Path | None) -> Iterator[Fault]:
+    """Yields the faults of the state directory, which the gateway creates if it is missing, and of its database."""
+    if folder is None:
+        return
+    database = folder / _STATE_FILE
+    try:
+        why = _why_unwritable_folder(_nearest_existing(folder))
+        exists = database.exists()
+    except OSError as error:  # a directory above it may not be entered
+        why, exists = error.strerror, False
+    if why is not None:
+        remedy = "name a directory that the service may write"
+        yield Fault("state.dir", None, f"names {folder}, which cannot be written: {why}", remedy)
+    elif exists and (why := _why_unusable(database)) is not None:
+        remedy = "restore it from a backup, or remove it: revocations and used tickets are lost then"
+        yield Fault("state.dir", None, f"has a file {database} that cannot be used: {why}", remedy)
+
+
+def _why_unusable(database: Path) -> str | None:
+    why = _why_unwritable(database, os.R_OK | os.W_OK)
+    if why is not None:
+        return why
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=1.0)) as connection:
+            (result,) = connection.execute("pragma quick_check(1)").fetchone()
+            return None if result == "ok" else f"it is damaged ({result})"
+    except sqlite3.OperationalError as error:
+        return None if "locked" in str(error) else str(error)
+    except sqlite3.DatabaseError as error:
+        return f"it is damaged ({error})"
+
+
+def _audit(settings: Settings) -> Iterator[Fault]:
+    """Yields the faults of the audit file, which the gateway creates if it is missing."""
+    if settings.audit.file == "-":
+        return
+    path = Path(settings.audit.file)
+    try:
+        why = _why_unwritable(path, os.W_OK) if path.exists() else _why_unwritable_folder(path.parent)
+    except OSError as error:  # a directory above it may not be entered
+        why = error.strerror
+    if why is not None:
+        remedy = "create the directory, and let the service write the file"
+        yield Fault("audit.file", None, f"names {path}, which cannot be written: {why}", remedy)
+
+
+def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
+    """Yields warnings about the public listener's certificate and its key, which have no fault. *now* decides what has
+    expired."""
+    certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
+    if certificate is None or key is None:
+        return
+    if key.stat().st_mode & stat.S_IROTH:
+        yield Fault("server.tls_key_file", None, "names a file that every user may read", "chmod 600 it")
+    from cryptography import x509  # it takes a while to load, and few gateways have a certificate of their own
+
+    expires = x509.load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc
+    if expires <= now:
+        yield Fault("server.tls_cert_file", None, f"has expired on {expires:%Y-%m-%d}", "renew it")
+
+
+def _why_unreadable(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return error.strerror or "it cannot be opened"
+    return None
+
+
+def _why_unwritable(path: Path, mode: int) -> str | None:
+    """Returns why the existing file *path* cannot be used with the access *mode* of os.access."""
+    if path.is_dir():
+        return "it is a directory"
+    return None if os.access(path, mode, effective_ids=True) else _NO_ACCESS
+
+
+def _why_unwritable_folder(folder: Path) -> str | None:
+    """Returns why no file can be created in *folder*."""
+    if not folder.exists():
+        return "no such directory"
+    if not folder.is_dir():
+        return "not a directory"
+    return None if os.access(folder, os.W_OK | os.X_OK, effective_ids=True) else _NO_ACCESS
+
+
+def _nearest_existing(folder: Path) -> Path:
+    """Returns *folder*, or the nearest directory above it that exists."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder

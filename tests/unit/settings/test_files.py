@@ -1,0 +1,211 @@
+"""Files and directories that a gateway needs: each fault names the key and the path, and nothing is created."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.loading import load
+from tests.unit.settings.configurations import GOOD, private, write_certificate
+
+TLS = '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'
+STATE = '[state]\ndir = "state"\n'
+AUDIT = '[audit]\nfile = "log/audit.jsonl"\n'
+
+
+def with_tls(folder: Path) -> None:
+    write_certificate(folder / "cert.pem", folder / "key.pem")
+
+
+def without_certificate(folder: Path) -> None:
+    with_tls(folder)
+    (folder / "cert.pem").unlink()
+
+
+def with_another_key(folder: Path) -> None:
+    with_tls(folder)
+    write_certificate(folder / "other.pem", folder / "key.pem")
+
+
+def with_an_encrypted_key(folder: Path) -> None:
+    with_tls(folder)
+    begin = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"
+    begin += f"DEK-Info: AES-128-CBC,{'0' * 32}\n"
+    private(folder / "key.pem", f"{begin}\nAAAA\n-----END RSA PRIVATE KEY-----\n")
+
+
+def with_garbage_as_certificate(folder: Path) -> None:
+    with_tls(folder)
+    (folder / "cert.pem").write_text("garbage")
+
+
+def with_file_as_state(folder: Path) -> None:
+    (folder / "state").write_text("")
+
+
+def with_corrupt_state(folder: Path) -> None:
+    (folder / "state").mkdir()
+    (folder / "state/state.sqlite3").write_bytes(b"not a database, and longer than the header of one " * 10)
+
+
+def with_damaged_state(folder: Path) -> None:
+    (folder / "state").mkdir()
+    database = folder / "state/state.sqlite3"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("create table entries (key text)")
+        connection.executemany("insert into entries values (?)", [("x" * 500,)] * 100)
+        connection.commit()
+    damaged = bytearray(database.read_bytes())
+    damaged[4096 * 2 : 4096 * 4] = os.urandom(4096 * 2)
+    database.write_bytes(damaged)
+
+
+def with_directory_as_audit(folder: Path) -> None:
+    (folder / "log/audit.jsonl").mkdir(parents=True)
+
+
+def with_file_as_audit_directory(folder: Path) -> None:
+    (folder / "log").write_text("")
+
+
+def nothing(_folder: Path) -> None:
+    pass
+
+
+Prepare = Callable[[Path], None]
+
+FAULTS: dict[str, tuple[str, Prepare, list[tuple[str, str]]]] = {
+    "a missing certificate": (TLS, without_certificate, [("server.tls_cert_file", "No such file or directory")]),
+    "a missing certificate and key": (
+        TLS,
+        nothing,
+        [("server.tls_cert_file", "No such file"), ("server.tls_key_file", "No such file")],
+    ),
+    "the key of another certificate": (TLS, with_another_key, [("server.tls_key_file", "is not the key of")]),
+    "an encrypted key": (TLS, with_an_encrypted_key, [("server.tls_cert_file", "cannot be used")]),
+    "a certificate that is none": (TLS, with_garbage_as_certificate, [("server.tls_cert_file", "cannot be used")]),
+    "a missing CA file": ('[valt]\nca_file = "ca.pem"\n', nothing, [("valt.ca_file", "No such file or directory")]),
+    "a CA file without a certificate": (
+        '[valt]\nca_file = "ca.pem"\n',
+        lambda folder: private(folder / "ca.pem", "garbage"),
+        [("valt.ca_file", "it has no certificate")],
+    ),
+    "a file instead of the state directory": (STATE, with_file_as_state, [("state.dir", "not a directory")]),
+    "a state directory below a file": (
+        '[state]\ndir = "state/inner/state"\n',
+        with_file_as_state,
+        [("state.dir", "not a directory")],
+    ),
+    "a state file that is none": (STATE, with_corrupt_state, [("state.dir", "file is not a database")]),
+    "a damaged state file": (STATE, with_damaged_state, [("state.dir", "it is damaged")]),
+    "a missing audit directory": (AUDIT, nothing, [("audit.file", "no such directory")]),
+    "a directory instead of the audit": (AUDIT, with_directory_as_audit, [("audit.file", "it is a directory")]),
+    "a file instead of the audit directory": (
+        AUDIT,
+        with_file_as_audit_directory,
+        [("audit.file", "not a directory")],
+    ),
+}
+
+
+def configured(folder: Path, table: str) -> Path:
+    """Returns a configuration with *table*, whose keys may belong to a table that exists already."""
+    header, _, keys = table.partition("\n")
+    text = GOOD.replace(f"{header}\n", table, 1) if f"{header}\n" in GOOD else f"{GOOD}{header}\n{keys}"
+    private(folder / "gateway.toml", text)
+    return folder / "gateway.toml"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_file_that_cannot_be_used_is_a_fault_with_its_key_line_and_path(tmp_path: Path, name: str) -> None:
+    table, prepare, expected = FAULTS[name]
+    prepare(tmp_path)
+
+    loaded = load(configured(tmp_path, table), {}, check_files=True)
+
+    assert loaded.settings is None
+    assert [fault.key for fault in loaded.faults] == [key for key, _ in expected]
+    for fault, (_, why) in zip(loaded.faults, expected, strict=True):
+        assert fault.line is not None
+        assert why in fault.reason
+
+
+@contextmanager
+def as_nobody() -> Iterator[Path]:
+    """Yields a directory that everybody may enter, and acts as a user without rights in it if this one is root."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        try:
+            yield folder
+        finally:
+            os.seteuid(os.getuid())
+
+
+@pytest.mark.parametrize("table", [STATE, AUDIT])
+@pytest.mark.parametrize("mode", [0o555, 0o700], ids=["may not be written", "may not be entered"])
+def test_a_directory_without_permission_is_a_fault(table: str, mode: int) -> None:
+    with as_nobody() as folder:
+        for name in ("state", "log"):
+            (folder / name).mkdir()
+            (folder / name / "state.sqlite3").touch()
+            (folder / name).chmod(mode if os.getuid() == 0 else mode & 0o500)
+        config = configured(folder, table)
+        config.chmod(0o644)
+        if os.getuid() == 0:
+            os.seteuid(65534)
+        (fault,) = load(config, {}, check_files=True).faults
+        assert "permission" in fault.reason.lower()
+
+
+def test_files_are_checked_although_another_value_is_invalid(tmp_path: Path) -> None:
+    config = configured(tmp_path, AUDIT)
+    private(config, config.read_text() + '[log]\nlevel = "verbose"\n')
+
+    loaded = load(config, {}, check_files=True)
+
+    assert [fault.key for fault in loaded.faults] == ["audit.file", "log.level"]
+
+
+@pytest.mark.parametrize("table", [TLS, STATE, AUDIT])
+def test_usable_files_have_no_fault_and_nothing_is_created(tmp_path: Path, table: str) -> None:
+    with_tls(tmp_path)
+    (tmp_path / "log").mkdir()
+    config = configured(tmp_path, table)
+    before = sorted(tmp_path.rglob("*"))
+
+    loaded = load(config, {}, check_files=True)
+
+    assert (loaded.faults, loaded.warnings) == ((), ())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_usable_state_file_has_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with closing(sqlite3.connect(tmp_path / "state/state.sqlite3")) as connection:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("create table entries (key text)")
+        assert load(configured(tmp_path, STATE), {}, check_files=True).faults == ()
+
+
+def test_a_certificate_that_has_expired_is_a_warning(tmp_path: Path) -> None:
+    write_certificate(tmp_path / "cert.pem", tmp_path / "key.pem", expires=datetime(2027, 6, 30, tzinfo=UTC))
+    config = configured(tmp_path, TLS)
+
+    (warning,) = load(config, {}, check_files=True, now=datetime(2027, 7, 1, tzinfo=UTC)).warnings
+
+    assert (warning.key, warning.reason) == ("server.tls_cert_file", "has expired on 2027-06-30")
+
+
+def test_a_world_readable_key_is_a_warning(tmp_path: Path) -> None:
+    with_tls(tmp_path)
+    (tmp_path / "key.pem").chmod(0o644)
+
+    (warning,) = load(configured(tmp_path, TLS), {}, check_files=True).warnings
+
+    assert (warning.key, warning.reason) == ("server.tls_key_file", "names a file that every user may read")

@@ -1,0 +1,157 @@
+"""Configurations that are allowed and risky, each with the warning that the operator reads."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.loading import load
+from tests.unit.settings.broken import HEADER, SERVICE_KEY, SESSION, grant, server
+from tests.unit.settings.configurations import GOOD, load_text, private
+
+NOW = datetime(2027, 7, 1, 12, tzinfo=UTC)
+
+RISKY = {
+    "admin on every address": (
+        GOOD + '[admin]\nlisten = "0.0.0.0:9464"\n',
+        "admin.listen (line 23): is reachable from other machines, which may read metrics and readiness without a "
+        "token. Listen on loopback, or give token_file.",
+    ),
+    "admin on an address of the network": (
+        GOOD + '[admin]\nlisten = "[fd00::7]:9464"\n',
+        "admin.listen (line 23): is reachable from other machines, which may read metrics and readiness without a "
+        "token. Listen on loopback, or give token_file.",
+    ),
+    "a wide network of a header provider": (
+        GOOD + HEADER.replace("10.0.0.5/32", "10.0.0.0/8"),
+        "identity.1.from.0 (line 26): contains many addresses (10.0.0.0/8), each of which may name any person. "
+        "List single addresses, or use secret_header.",
+    ),
+    "a wide IPv6 network of a header provider": (
+        GOOD + HEADER.replace("10.0.0.5/32", "fd00::/63"),
+        "identity.1.from.0 (line 26): contains many addresses (fd00::/63), each of which may name any person. "
+        "List single addresses, or use secret_header.",
+    ),
+    "a wide network of trusted proxies": (
+        server('trusted_proxies = ["10.0.0.0/8"]'),
+        "server.trusted_proxies.0 (line 2): contains many addresses (10.0.0.0/8), each of which may state any client "
+        "address. List the addresses of your own proxies.",
+    ),
+    "sessions over 30d": (
+        GOOD + SESSION + 'lifetime = "31d"\n',
+        "session.lifetime (line 26): is longer than 30d: a stolen cookie is valid for so long. Shorten it.",
+    ),
+    "a drain longer than systemd waits": (
+        server('drain_timeout = "60s"\nshutdown_delay = "21s"'),
+        "server.drain_timeout (line 2): and shutdown_delay are together longer than 80s; the shipped systemd unit ends "
+        "the process after 90s. Shorten them, or raise TimeoutStopSec of the unit.",
+    ),
+    "an expired service key": (
+        GOOD + SERVICE_KEY.format("archive") + "expires = 2027-06-30\n",
+        "service_keys.0.expires (line 26): was 2027-06-30: the key archive is refused. "
+        "Mint a new key, or remove this one.",
+    ),
+    "a rule that is over": (
+        grant("valid_until = 2027-06-30"),
+        "grants.0.valid_until (line 18): was 2027-06-30: the rule supervisors never matches. "
+        "Move it, or remove the rule.",
+    ),
+}
+
+SAFE = {
+    "admin with a token": GOOD + '[admin]\nlisten = "0.0.0.0:9464"\ntoken_file = "token"\n',
+    "admin on a unix socket": GOOD + '[admin]\nlisten = "unix:/run/admin.sock"\n',
+    "admin on another loopback address": GOOD + '[admin]\nlisten = "127.0.0.9:9464"\n',
+    "a wide network with a secret": GOOD
+    + HEADER.replace("10.0.0.5/32", '0.0.0.0/0", "::/0')
+    + 'secret_header = "X-Lock"\nsecret_file = "token"\n',
+    "a header provider with a /24 and a unix socket": GOOD + HEADER.replace("10.0.0.5/32", '10.0.0.0/24", "unix'),
+    "sessions of 30d": GOOD + SESSION + 'lifetime = "30d"\n',
+    "a short session with the default idle time": GOOD + SESSION + 'lifetime = "5m"\n',
+    "a drain as long as systemd allows": server('shutdown_delay = "20s"'),
+    "a service key on its last day": GOOD + SERVICE_KEY.format("archive") + "expires = 2027-07-01\n",
+    "a rule on its last day": grant("valid_until = 2027-07-01"),
+    "a help page with a query": GOOD + '[branding]\nhelp_url = "https://help.example.edu/?topic=video#start"\n',
+}
+
+
+def warnings(folder: Path, text: str) -> list[str]:
+    private(folder / "token", "planted-token\n")
+    private(folder / "gateway.toml", text)
+    loaded = load(folder / "gateway.toml", {}, now=NOW)
+    assert loaded.faults == ()
+    return [str(warning) for warning in loaded.warnings]
+
+
+@pytest.mark.parametrize("name", RISKY)
+def test_a_risky_setting_is_a_warning_with_key_line_reason_and_remedy(tmp_path: Path, name: str) -> None:
+    text, warning = RISKY[name]
+    assert warnings(tmp_path, text) == [warning]
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_a_safe_setting_is_no_warning(tmp_path: Path, name: str) -> None:
+    assert warnings(tmp_path, SAFE[name]) == []
+
+
+def test_the_last_day_of_a_key_is_that_of_the_configured_time_zone(tmp_path: Path) -> None:
+    text = GOOD + SERVICE_KEY.format("archive") + "expires = 2027-07-01\n"
+    assert warnings(tmp_path, text.replace("[server]\n", '[server]\ntimezone = "Pacific/Kiritimati"\n')) != []
+
+
+def test_an_inline_secret_in_a_world_readable_file_is_a_warning(tmp_path: Path) -> None:
+    private(tmp_path / "gateway.toml", GOOD + SESSION)
+    (tmp_path / "gateway.toml").chmod(0o644)
+
+    loaded = load(tmp_path / "gateway.toml", {})
+
+    assert loaded.settings is not None
+    assert [(warning.key, warning.line, warning.reason) for warning in loaded.warnings] == [
+        ("valt.accounts.reviewer.password", 9, "is in a configuration file that every user may read"),
+        ("session.secret", 24, "is in a configuration file that every user may read"),
+    ]
+    assert "planted" not in repr(loaded.warnings)
+
+
+def test_a_secret_from_elsewhere_in_a_world_readable_file_is_no_warning(tmp_path: Path) -> None:
+    text = GOOD.replace('password = "planted-password"', 'password_env = "REVIEWER"') + "[session]\n"
+    private(tmp_path / "gateway.toml", text)
+    (tmp_path / "gateway.toml").chmod(0o644)
+    environ = {"REVIEWER": "planted", "VALT_GATEWAY_SESSION__SECRET": "planted-secret-of-more-than-32-bytes"}
+
+    loaded = load(tmp_path / "gateway.toml", environ)
+
+    assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+def test_a_configuration_that_every_user_may_change_is_a_warning(tmp_path: Path) -> None:
+    private(tmp_path / "gateway.toml", GOOD)
+    (tmp_path / "gateway.toml").chmod(0o602)
+
+    assert [warning.key for warning in load(tmp_path / "gateway.toml", {}).warnings] == ["gateway.toml"]
+
+
+@pytest.mark.parametrize("zone", ["Nonsense", "Europe/Berlim", "+2"])
+def test_an_unknown_time_zone_in_tz_is_a_fault(tmp_path: Path, zone: str) -> None:
+    loaded = load_text(tmp_path, GOOD, {"TZ": zone})
+
+    assert [str(fault) for fault in loaded.faults] == [
+        "TZ: names no time zone of this system. Set it to an IANA name, or unset it."
+    ]
+
+
+@pytest.mark.parametrize(
+    "zone", ["", "UTC", "Europe/Berlin", ":Europe/Berlin", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "/etc/localtime"]
+)
+def test_a_time_zone_in_any_form_of_tzset_is_accepted(tmp_path: Path, zone: str) -> None:
+    assert load_text(tmp_path, GOOD, {"TZ": zone}).faults == ()
+
+
+def test_a_byte_order_mark_is_ignored_in_the_file_and_in_secrets(tmp_path: Path) -> None:
+    private(tmp_path / "password", "\ufeffplanted\n")
+    text = GOOD.replace('password = "planted-password"', 'password_file = "password"')
+
+    loaded = load_text(tmp_path, f"\ufeff{text}")
+
+    assert loaded.settings is not None
+    assert loaded.settings.valt.accounts["reviewer"].password.reveal() == "planted"
