@@ -181,7 +181,16 @@ def _token_requirements(
     table: JwtSettings | TicketSettings | OidcSettings, audience: str, leeway: float
 ) -> TokenRequirements:
     algorithms = tuple(table.algorithms)
-    return TokenRequirements(table.issuer, audience, algorithms, leeway, table.subject_claim, table.groups_claim)
+    return TokenRequirements(
+        table.issuer,
+        audience,
+        algorithms,
+        leeway,
+        table.subject_claim,
+        table.groups_claim,
+        table.require_verified_email,
+        table.max_lifetime if isinstance(table, JwtSettings) else None,
+    )
 
 
 def _build_sessions(settings: Settings, context: ProcessContext, validity: Validity) -> Sessions | None:

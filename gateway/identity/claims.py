@@ -19,8 +19,8 @@ MAX_TOKEN = 8192
 """Characters."""
 _MAX_NAME = 255
 _MAX_GROUPS = 2000
-# Explicit types (RFC 8725, section 3.11) of tokens that do not identify a person to this service.
-_OTHER_TYPES = frozenset({"logout+jwt", "dpop+jwt", "secevent+jwt", "token-introspection+jwt"})
+_PERSON_TYPES = frozenset({"jwt", "at+jwt"})
+"""Explicit types (RFC 8725, section 3.11) of tokens that identify a person to this service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,15 @@ class TokenRequirements:
     """Seconds by which the issuer's clock may differ."""
     subject_claim: str = "sub"
     groups_claim: str = "groups"
+    require_verified_email: bool = True
+    """Whether ``email_verified`` must be true if the subject claim is ``email``."""
+    max_lifetime: float | None = None
+    """The longest remaining lifetime in seconds; None is no limit."""
+
+    @property
+    def needs_verified_email(self) -> bool:
+        """Whether the subject is an e-mail address that ``email_verified`` must confirm."""
+        return self.require_verified_email and self.subject_claim == "email"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +71,20 @@ def decode_unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]
 def verify(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float) -> Claims:
     """Returns the claims of a token that identifies a person. Raises InvalidCredentialsError if its type, signature,
     issuer, audience, times or any claim that is used is wrong."""
-    if token_type(header) in _OTHER_TYPES:
+    if token_type(header) not in _PERSON_TYPES:
         raise InvalidCredentialsError("the token has another type")
     claims = verify_signature(token, header, key, expected, now)
     if "events" in claims:
         raise InvalidCredentialsError("the token reports an event (RFC 8417) and identifies nobody")
+    expires_at = parse_time(claims, "exp")
+    if expected.max_lifetime is not None and expires_at > now + expected.max_lifetime + expected.leeway:
+        raise InvalidCredentialsError("the token is valid for longer than max_lifetime")
     parse_name(claims.get("sub", claims.get(expected.subject_claim)))
     return Claims(
-        subject=parse_name(claims.get(expected.subject_claim)),
+        subject=parse_subject(claims, expected),
         groups=parse_groups(claims.get(expected.groups_claim)),
         issued_at=parse_time(claims, "iat"),
-        expires_at=parse_time(claims, "exp"),
+        expires_at=expires_at,
         all=claims,
     )
 
@@ -120,6 +132,15 @@ def token_type(header: Mapping[str, Any]) -> str:
     if not isinstance(value, str):
         raise InvalidCredentialsError("the token's type is not a string")
     return value.lower().removeprefix("application/")
+
+
+def parse_subject(claims: Mapping[str, Any], expected: TokenRequirements) -> str:
+    """Returns the person's name. Raises InvalidCredentialsError if it is not a name, or an e-mail address that the
+    issuer does not state to be verified: whoever chooses the address would choose the person."""
+    subject = parse_name(claims.get(expected.subject_claim))
+    if expected.needs_verified_email and claims.get("email_verified") is not True:
+        raise InvalidCredentialsError("the e-mail address is not verified (email_verified)")
+    return subject
 
 
 def parse_name(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from yarl import URL
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError, SignInDeclinedError
-from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_groups, parse_name, verify
+from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_groups, parse_subject, verify
 from gateway.identity.discovery import Endpoints, EndpointsClient
 from gateway.identity.jwks import JwksClient
 from gateway.identity.login_state import Attempt
@@ -96,7 +96,7 @@ class OidcProvider:
         claims = await self._verify_id_token(tokens.get("id_token"), attempt, tokens.get("access_token"))
         merged = await self._add_userinfo(claims, endpoints, tokens.get("access_token"))
         return Identity(
-            subject=parse_name(merged.get(self._expected.subject_claim)),
+            subject=parse_subject(merged, self._expected),
             issuer=self._expected.issuer,
             provider=self.name,
             kind=IdentityKind.OIDC,
@@ -156,7 +156,9 @@ class OidcProvider:
 
     async def _add_userinfo(self, claims: Claims, endpoints: Endpoints, access_token: Any) -> Mapping[str, Any]:
         """Returns the ID token's claims, with those of the userinfo endpoint if the subject or groups are missing."""
-        wanted = (self._expected.subject_claim, self._expected.groups_claim)
+        wanted = [self._expected.subject_claim, self._expected.groups_claim]
+        if self._expected.needs_verified_email:
+            wanted.append("email_verified")
         if all(claim in claims.all for claim in wanted) or endpoints.userinfo is None or access_token is None:
             return claims.all
         headers = {"Authorization": f"Bearer {access_token}"}
@@ -164,7 +166,10 @@ class OidcProvider:
         # Core 1.0, section 5.3.2: the userinfo of another subject must not be used.
         if status != 200 or userinfo.get("sub") != claims.subject:
             raise InvalidCredentialsError("the userinfo endpoint did not return this person")
-        return {**userinfo, **claims.all}
+        merged = {**userinfo, **claims.all}
+        if "email_verified" not in claims.all and merged.get("email") != userinfo.get("email"):
+            merged.pop("email_verified", None)  # it is about another address
+        return merged
 
 
 def _access_token_hash(access_token: str, algorithm: str) -> str:

@@ -103,6 +103,64 @@ async def test_subject_and_groups_come_from_the_configured_claims(
         await named.authenticate(bearer(provider.sign(claims())))
 
 
+@pytest.mark.parametrize(
+    ("changes", "required", "accepted"),
+    [
+        ({"email_verified": True}, True, True),
+        ({"email_verified": False}, True, False),
+        ({"email_verified": "true"}, True, False),
+        ({"email_verified": 1}, True, False),
+        ({}, True, False),
+        ({}, False, True),
+        ({"email_verified": False}, False, True),
+    ],
+)
+async def test_an_email_address_names_a_person_only_if_it_is_verified(
+    provider: Provider,
+    keys: JwksClient,
+    claims: Claims,
+    clock: ManualClock,
+    recorder: Recorder,
+    changes: dict[str, Any],
+    required: bool,
+    accepted: bool,
+) -> None:
+    expected = TokenRequirements(
+        provider.issuer, "valt-gateway", ALGORITHMS, 30.0, "email", require_verified_email=required
+    )
+    campus = JwtAuthenticator("campus", "Authorization", expected, keys, clock, recorder)
+    token = provider.sign(claims(email="anna@example.edu", **changes))
+    if accepted:
+        identity = await campus.authenticate(bearer(token))
+        assert identity is not None
+        assert identity.subject == "anna@example.edu"
+    else:
+        with pytest.raises(InvalidCredentialsError):
+            await campus.authenticate(bearer(token))
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "accepted"), [(3600, True), (3630, True), (3631, False), (10 * 365 * 86400, False)]
+)
+async def test_a_token_valid_for_longer_than_max_lifetime_is_refused(
+    provider: Provider,
+    keys: JwksClient,
+    claims: Claims,
+    clock: ManualClock,
+    recorder: Recorder,
+    lifetime: int,
+    accepted: bool,
+) -> None:
+    expected = TokenRequirements(provider.issuer, "valt-gateway", ALGORITHMS, 30.0, max_lifetime=3600.0)
+    campus = JwtAuthenticator("campus", "Authorization", expected, keys, clock, recorder)
+    token = provider.sign(claims(exp=int(clock.now()) + lifetime))
+    if accepted:
+        assert await campus.authenticate(bearer(token)) is not None
+    else:
+        with pytest.raises(InvalidCredentialsError):
+            await campus.authenticate(bearer(token))
+
+
 @pytest.mark.promise("findings-G")
 async def test_algorithm_confusion_is_refused(provider: Provider, campus: JwtAuthenticator, claims: Claims) -> None:
     key = provider.rotate("RS256")
@@ -189,9 +247,17 @@ async def test_clocks_may_differ_by_the_leeway(
     assert await campus.authenticate(bearer(provider.sign(claims(**changes)))) is not None
 
 
+@pytest.mark.parametrize("kind", [None, "JWT", "jwt", "at+jwt", "application/at+jwt", "AT+JWT"])
+async def test_tokens_of_these_types_identify_a_person(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, kind: str | None
+) -> None:
+    header = {"alg": "EdDSA", "kid": provider.keys[0].kid} | ({} if kind is None else {"typ": kind})
+    assert await campus.authenticate(bearer(signed_raw(provider, json.dumps(header), json.dumps(claims())))) is not None
+
+
 @pytest.mark.parametrize(
     "headers",
-    [{"typ": kind} for kind in ("logout+jwt", "dpop+jwt", "application/logout+jwt", "DPoP+JWT")]
+    [{"typ": kind} for kind in ("logout+jwt", "dpop+jwt", "application/logout+jwt", "DPoP+JWT", "vc+jwt", "x", "")]
     + [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"b64": "x"}],
     ids=json.dumps,
 )

@@ -142,7 +142,7 @@ def make_browser(
     clock: ManualClock,
     recorder: Recorder,
 ) -> BrowserFactory:
-    def build(auth: str = "client_secret_basic", private_key: str | None = None) -> Browser:
+    def build(auth: str = "client_secret_basic", private_key: str | None = None, subject_claim: str = "sub") -> Browser:
         secret = Secret(CLIENT_SECRET) if auth.startswith("client_secret") else None
         registration = Client(
             "valt-gateway",
@@ -152,7 +152,7 @@ def make_browser(
             ("openid", "groups"),
             f"{PUBLIC}/oauth2/callback",
         )
-        expected = TokenRequirements(provider.issuer, "valt-gateway", ("EdDSA", "RS256"), 30.0)
+        expected = TokenRequirements(provider.issuer, "valt-gateway", ("EdDSA", "RS256"), 30.0, subject_claim)
         endpoints = EndpointsClient(provider.issuer, client, clock)
         flow = OidcProvider(
             "campus-login",
@@ -310,6 +310,32 @@ async def test_missing_claims_come_from_userinfo_of_the_same_subject(browser: Br
     browser.set_claims(url, groups=None)
     browser.tokens.userinfo = {"sub": "anna", "groups": ["supervisors"]}
     assert (await browser.finish(url))[0].groups == {"supervisors"}
+
+
+@pytest.mark.parametrize(
+    ("id_token", "userinfo", "accepted"),
+    [
+        ({"email": "anna@example.edu", "email_verified": True}, {}, True),
+        ({"email": "anna@example.edu", "email_verified": False}, {"email_verified": True}, False),
+        ({"email": "anna@example.edu"}, {"email": "anna@example.edu", "email_verified": True}, True),
+        ({"email": "anna@example.edu"}, {"email": "mallory@example.edu", "email_verified": True}, False),
+        ({}, {"email": "anna@example.edu", "email_verified": True}, True),
+        ({}, {"email": "anna@example.edu", "email_verified": False}, False),
+        ({}, {"email": "anna@example.edu"}, False),
+    ],
+)
+async def test_an_email_address_as_subject_must_be_verified_by_the_same_source(
+    make_browser: BrowserFactory, id_token: dict[str, Any], userinfo: dict[str, Any], accepted: bool
+) -> None:
+    browser = make_browser(subject_claim="email")
+    url = await browser.begin()
+    browser.set_claims(url, **id_token)
+    browser.tokens.userinfo = {"sub": "anna", **userinfo}
+    if accepted:
+        assert (await browser.finish(url))[0].subject == "anna@example.edu"
+    else:
+        with pytest.raises(SignInFailedError):
+            await browser.finish(url)
 
 
 @pytest.mark.promise("sign-in-5")
