@@ -10,8 +10,7 @@ import trustme
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.sim.valt import ValtSimulator
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack, settings_of
-
-CERTIFIED = 'tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'
+from tests.support.tls import CERTIFIED, client_context, write_certificate
 
 
 @pytest.fixture(scope="module")
@@ -22,18 +21,6 @@ def authority() -> trustme.CA:
 def server_context(authority: trustme.CA, name: str = "127.0.0.1") -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(name).configure_cert(context)
-    return context
-
-
-def write_certificate(folder: Path, authority: trustme.CA) -> None:
-    certificate = authority.issue_cert("127.0.0.1")
-    (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
-    (folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
-
-
-def client_context(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
     return context
 
 

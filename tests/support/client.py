@@ -101,7 +101,7 @@ class RawConnection:
             async with asyncio.timeout(TIMEOUT):
                 while piece := await self._reader.read(65_536):
                     received += piece
-        except ConnectionResetError:
+        except (ConnectionResetError, BrokenPipeError):
             return bytes(received), True
         return bytes(received), False
 
