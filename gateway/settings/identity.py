@@ -91,6 +91,7 @@ class OidcSettings(Table):
     name: Name = Field(description="name of the provider in metrics and audit")
     issuer: HttpsUrl = Field(description="the OpenID provider")
     client_id: Text = Field(description="as registered at the provider")
+    title: str = Field("", description="text of its sign-in button; empty is the name")
     client_secret: SecretText | None = Field(None, description="as registered at the provider")
     private_key: SecretText | None = Field(None, description="PEM, for `private_key_jwt`")
     client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] = Field(

@@ -14,6 +14,7 @@ from gateway.settings.addresses import HostName, HostPort, Listen, OptionalPageU
 from gateway.settings.grants import ExampleSettings, GrantSettings
 from gateway.settings.identity import IdentitySettings
 from gateway.settings.values import (
+    Color,
     Count,
     Duration,
     Image,
@@ -160,6 +161,10 @@ class BrandingSettings(Table):
     logo_file: Image | None = Field(None, description="SVG, PNG, WebP or JPEG, on every page")
     help_url: OptionalPageUrl = Field("", description='target of "help" on every page, for example the portal')
     frame_ancestors: tuple[Origin, ...] = Field((), description="portals that may embed the watch page")
+    accent_color: Color = Field("", description="`#rrggbb`, of links and buttons; made darker or lighter to be legible")
+    notice: str = Field("", description='a sentence on every page, such as "viewing is recorded"')
+    privacy_url: OptionalPageUrl = Field("", description='target of "privacy" on every page')
+    language: Literal["auto", "de", "en", "es"] = Field("auto", description="of the pages; auto is the browser's")
 
 
 class AuditSettings(Table):

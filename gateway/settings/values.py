@@ -28,6 +28,7 @@ _RESERVED_HEADERS = frozenset(
 _IMAGE_SUFFIXES = frozenset({".svg", ".png", ".webp", ".jpg", ".jpeg"})
 _MINIMUM_KEY = 32
 """Bytes."""
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
@@ -116,6 +117,12 @@ def _key_file(value: Path) -> Path:
     return value
 
 
+def _color_or_empty(value: str) -> str:
+    if value and _COLOR.fullmatch(value) is None:
+        raise fault("is not a colour", 'write it as "#rrggbb", such as "#0b5cad"')
+    return value.lower()
+
+
 def _valt_user(value: Any) -> str | int:
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
         raise fault("is not a VALT user", "give a user name in quotes, or a user id")
@@ -134,6 +141,7 @@ SecretText = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema({"type":
 HeaderName = Annotated[str, AfterValidator(_header)]
 OptionalHeaderName = Annotated[str, AfterValidator(_header_or_empty)]
 KeyFile = Annotated[Path, AfterValidator(_key_file)]
+Color = Annotated[str, AfterValidator(_color_or_empty)]
 Image = Annotated[Path, AfterValidator(_image)]
 ValtUser = Annotated[
     str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
