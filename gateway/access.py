@@ -6,7 +6,7 @@ no logging, no metrics and no settings. How the bytes reach the client is the de
 
 from typing import overload
 
-from gateway.errors import AccessDeniedError
+from gateway.errors import AccessDeniedError, VideoNotFoundError
 from gateway.model import Credentials, Delivery, Grant, Identity, Link, Stage, Video
 from gateway.ports import IdentityResolver, Links, Policy, RateLimit
 from gateway.request_record import RequestRecord
@@ -67,6 +67,20 @@ class Access:
             link = await self._links.get(grant.account, target, min_life=min_life)
         record.leave()
         return grant, link
+
+    async def has_link(self, grant: Grant, video: str) -> bool:
+        """Whether VALT has a link for *video* of the granted recording: without one the video is not ready, or deleted.
+
+        Raises BusyError, TooManyRequestsError or ValtError.
+        """
+        target = Video(grant.recording, video)
+        if self._links.cached(grant.account, target) is not None:
+            return True
+        try:
+            await self._links.get(grant.account, target)
+        except VideoNotFoundError:
+            return False
+        return True
 
     async def authenticate(self, credentials: Credentials, record: RequestRecord) -> Identity:
         """Returns the identity, for requests that need no grant: of several sessions the newest that is not limited to

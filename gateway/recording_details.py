@@ -22,6 +22,18 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment on a recording (VALT 6), *seconds* from its start. *type* is ``simple``, ``duration`` or
+    ``transcription``."""
+
+    seconds: float
+    author: str | None
+    text: str
+    type: str
+    color: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingDetails:
     """VALT's details of a recording (VALT API, 3.2). Times are Unix seconds, durations seconds."""
 
@@ -39,6 +51,8 @@ class RecordingDetails:
     """``retention.until``: when VALT deletes the recording."""
     videos: tuple[VideoDetails, ...] = ()
     markers: tuple[Marker, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    """Empty if VALT's details do not contain them."""
     room_id: int | None = None
     cameras: Mapping[str, str] = field(default_factory=dict)
     """Camera names by id."""

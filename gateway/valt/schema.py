@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.errors import InvalidVideoError, ValtResponseError, VideoNotFoundError
 from gateway.model import Secret, parse_id
-from gateway.recording_details import Marker, RecordingDetails, VideoDetails
+from gateway.recording_details import Comment, Marker, RecordingDetails, VideoDetails
 
 # The token is sent in a query string: a text with any other character is not a token.
 _TOKEN = re.compile(r"[0-9A-Za-z._~+/=-]{1,4096}", re.ASCII)
@@ -112,7 +112,8 @@ def _details(data: Mapping[str, Any]) -> RecordingDetails:
         shared_groups=_ids(sharing.get("groups")),
         deleted_at=_number(_mapping(data.get("retention")).get("until")),
         videos=_videos(data.get("videos"), _mapping(data.get("cameras"))),
-        markers=_markers(data.get("markers"), data.get("comments")),
+        markers=_markers(data.get("markers")),
+        comments=_comments(data.get("comments")),
         room_id=room_id if _is_int(room_id) else None,
         cameras={id_: name for id_, name in _mapping(data.get("cameras")).items() if isinstance(name, str)},
     )
@@ -137,18 +138,33 @@ def _videos(value: Any, cameras: Mapping[str, Any]) -> tuple[VideoDetails, ...]:
     return tuple(videos)
 
 
-def _markers(*lists: Any) -> tuple[Marker, ...]:
-    """Returns VALT 5's markers, and VALT 6's comments if the details contain them (VALT: API Comments). VALT also has a
-    request for the comments alone, which is not made: it would be one more call for each recording."""
-    markers = []
-    for row in (_mapping(row) for rows in lists if isinstance(rows, list) for row in rows):
-        times = (_number(row.get(key)) for key in ("time", "recordTime", "startTime"))
+def _markers(value: Any) -> tuple[Marker, ...]:
+    """Returns VALT 5's markers."""
+    timed = ((row, _number(row.get("time"))) for row in _rows(value))
+    return tuple(Marker(time, _text(row.get("event")) or "", _color(row)) for row, time in timed if time is not None)
+
+
+def _comments(value: Any) -> tuple[Comment, ...]:
+    """Returns VALT 6's comments (VALT: API Comments); those of a period stand at its start."""
+    comments = []
+    for row in _rows(value):
+        times = (_number(row.get(key)) for key in ("recordTime", "startTime", "time"))
         seconds = next((time for time in times if time is not None), None)
         if seconds is not None:
-            colors = (row.get(key) for key in ("hex_color", "hex color", "color"))
-            color = next((color for color in colors if isinstance(color, str) and _COLOR.fullmatch(color)), None)
-            markers.append(Marker(seconds, _text(row.get("event")) or _text(row.get("message")) or "", color))
-    return tuple(markers)
+            author = _mapping(row.get("author"))
+            name = _text(author.get("displayName")) or _text(author.get("username"))
+            text = _text(row.get("message")) or _text(row.get("event")) or ""
+            comments.append(Comment(seconds, name, text, _text(row.get("type")) or "simple", _color(row)))
+    return tuple(comments)
+
+
+def _rows(value: Any) -> list[Mapping[str, Any]]:
+    return [_mapping(row) for row in value] if isinstance(value, list) else []
+
+
+def _color(row: Mapping[str, Any]) -> str | None:
+    colors = (row.get(key) for key in ("hex_color", "hex color", "color"))
+    return next((color for color in colors if isinstance(color, str) and _COLOR.fullmatch(color)), None)
 
 
 def _template(value: Any) -> Mapping[str, str]:

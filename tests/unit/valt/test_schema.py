@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import ValtResponseError, VideoNotFoundError
+from gateway.recording_details import Comment
 from gateway.valt import schema
 
 VALT_6 = {
@@ -51,7 +52,7 @@ def test_a_marker_color_that_is_not_hexadecimal_is_none() -> None:
     assert [marker.color for marker in details.markers] == ["#CC0000", *[None] * 6, "#00cc00"]
 
 
-def test_comments_in_the_details_become_markers() -> None:
+def test_the_details_contain_the_comments_that_have_a_time() -> None:
     comments = [
         {"id": 1, "recordTime": "12.5", "message": "Well put", "color": "#00cc00", "author": {"displayName": "Anna"}},
         {"id": 2, "startTime": 20, "endTime": 25, "message": "Long silence", "color": "green"},
@@ -60,10 +61,11 @@ def test_comments_in_the_details_become_markers() -> None:
     ]
     details = schema.recording_details(body({"data": {"id": "a", "comments": comments}}))
 
-    assert [(marker.time, marker.event, marker.color) for marker in details.markers] == [
-        (12.5, "Well put", "#00cc00"),
-        (20.0, "Long silence", None),
-    ]
+    assert details.comments == (
+        Comment(12.5, "Anna", "Well put", "simple", "#00cc00"),
+        Comment(20.0, None, "Long silence", "simple"),
+    )
+    assert details.markers == ()
 
 
 def test_a_valt_5_recording_may_have_a_numeric_id_and_nothing_else() -> None:
