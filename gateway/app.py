@@ -27,6 +27,7 @@ from gateway.policy import Rules
 from gateway.ports import Clock, Observer
 from gateway.recording_search import RecordingSearch
 from gateway.rules import Rule, ValtNames
+from gateway.settings.identity import OidcSettings
 from gateway.settings.model import AuditSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
@@ -43,7 +44,7 @@ from gateway.web.handlers.recordings import RecordingHandlers
 from gateway.web.handlers.switch import SwitchHandlers
 from gateway.web.handlers.userinfo import UserinfoHandlers
 from gateway.web.handlers.valt_api import ValtApiHandlers
-from gateway.web.pages.render import Pages
+from gateway.web.pages.render import Branding, Pages
 from gateway.web.request_validation import RequestValidator
 from gateway.web.routes import Handlers
 from gateway.web.session_cookies import SessionCookies
@@ -176,11 +177,10 @@ def _wire(
     assets = Assets(settings.branding.logo_file)
     pages = Pages(
         assets,
-        brand=settings.branding.name,
-        help_url=settings.branding.help_url,
-        frame_ancestors=settings.branding.frame_ancestors,
+        branding=Branding(**settings.branding.model_dump(exclude={"logo_file"})),
         media=AllowedHosts.of(settings.valt.base_url, settings.valt.media_hosts).csp_sources(),
-        signs_in=identity.sign_in is not None,
+        provider_titles={one.name: one.title for one in settings.identity if isinstance(one, OidcSettings)},
+        zone=settings.server.zone,
     )
     reader = CredentialsReader(
         identity.header_names, lambda headers: {} if sessions is None else sessions.read(headers)

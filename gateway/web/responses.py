@@ -33,4 +33,9 @@ def redirect_response(status: int, location: str) -> web.Response:
 def set_retry_after(response: web.StreamResponse, seconds: float | None) -> None:
     """Adds ``Retry-After`` in whole seconds, rounded up, at least 1 (RFC 9110, section 10.2.3); None adds nothing."""
     if seconds is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(round(seconds, 3))))
+        response.headers["Retry-After"] = str(retry_seconds(seconds))
+
+
+def retry_seconds(seconds: float) -> int:
+    """Returns *seconds* rounded up, at least 1."""
+    return max(1, math.ceil(round(seconds, 3)))

@@ -1,4 +1,4 @@
-"""What a person does: open the portal, pick who to be, click a recording, watch, seek; or be told clearly why not."""
+"""The demo in Chromium: open the portal, choose a person, open a recording, watch and seek, or read the refusal."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ async def page() -> AsyncIterator[Page]:
 
 
 @pytest.mark.promise("watch-16")
-async def test_a_supervisor_clicks_a_recording_watches_and_seeks_to_the_middle(running: Demo, page: Page) -> None:
+async def test_a_supervisor_opens_a_recording_watches_and_seeks(running: Demo, page: Page) -> None:
     await page.goto(running.portal)
     await page.get_by_role("link", name="A supervisor").click()
     await page.locator("a.video").first.click()
@@ -48,7 +48,7 @@ async def test_a_supervisor_clicks_a_recording_watches_and_seeks_to_the_middle(r
     assert await page.evaluate("document.querySelector('video').error") is None
 
 
-async def test_a_student_sees_one_recording_and_why_another_is_refused(running: Demo, page: Page) -> None:
+async def test_a_student_sees_one_recording_and_a_refusal_for_another(running: Demo, page: Page) -> None:
     await page.goto(f"{running.portal}/?as=ben")
     await page.get_by_role("link", name="Ceiling").first.click()
     await page.wait_for_selector("video")
@@ -59,7 +59,7 @@ async def test_a_student_sees_one_recording_and_why_another_is_refused(running: 
     assert await page.get_by_role("heading", level=1).inner_text() == "You may not see this recording"
 
 
-async def test_a_stranger_sees_the_page_that_says_no(running: Demo, page: Page) -> None:
+async def test_a_person_without_a_rule_sees_the_refusal(running: Demo, page: Page) -> None:
     await page.goto(f"{running.portal}/?as=carla")
     await page.get_by_role("link", name="Ceiling").first.click()
     assert await page.get_by_role("heading", level=1).inner_text() == "You may not see this recording"
@@ -78,10 +78,10 @@ async def test_a_ticket_works_once_and_the_page_of_a_recording_shows_its_cameras
     answer = await page.goto(tickets[0])
     assert answer is not None
     assert answer.status == 401
-    assert await page.get_by_role("heading", level=1).inner_text() == "Your link is no longer good"
+    assert await page.get_by_role("heading", level=1).inner_text() == "This link has expired"
 
 
-async def test_the_list_shows_each_person_what_is_theirs(running: Demo, page: Page) -> None:
+async def test_the_list_shows_each_person_their_recordings(running: Demo, page: Page) -> None:
     for person, names in (("anna", 4), ("ben", 1), ("carla", 0)):
         await page.goto(f"{running.portal}/?as={person}")
         await page.get_by_role("link", name="All that the gateway lets you see").click()
@@ -91,7 +91,7 @@ async def test_the_list_shows_each_person_what_is_theirs(running: Demo, page: Pa
         assert await page.get_by_role("rowheader").count() == names
 
 
-async def test_the_demo_ends_cleanly_on_a_signal(running: Demo) -> None:
+async def test_the_demo_exits_with_0_on_a_signal(running: Demo) -> None:
     running.process.terminate()
     async with asyncio.timeout(20):
         assert await running.process.wait() == 0

@@ -1,4 +1,4 @@
-"""A portal on another site embeds videos, in Chromium: what a listed one may, and what nobody else may."""
+"""A portal on another site embeds videos, in Chromium: what a listed portal can do and what other sites cannot."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -66,7 +66,7 @@ async def context() -> AsyncIterator[BrowserContext]:
 
 
 @pytest.mark.promise("sign-in-14", "watch-15")
-async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by_itself(
+async def test_a_listed_portal_embeds_the_page_and_then_plays_and_reads_videos(
     tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
 ) -> None:
     async with clinic(tmp_path, authority, [portal]) as (stack, gateway):
@@ -84,7 +84,7 @@ async def test_a_listed_portal_embeds_the_watch_page_and_then_plays_and_reads_by
 
 
 @pytest.mark.promise("sign-in-14")
-async def test_the_session_that_a_portal_embeds_is_worth_nothing_to_a_stranger(
+async def test_another_site_cannot_use_the_session_of_an_embedded_page(
     tmp_path: Path, authority: trustme.CA, portal: str, stranger: str, context: BrowserContext
 ) -> None:
     async with clinic(tmp_path, authority, [portal]) as (stack, gateway):
@@ -101,7 +101,7 @@ async def test_the_session_that_a_portal_embeds_is_worth_nothing_to_a_stranger(
 
 
 @pytest.mark.promise("sign-in-14")
-async def test_a_listed_portal_reads_once_by_a_ticket_in_the_address(
+async def test_a_listed_portal_reads_a_video_once_with_a_ticket(
     tmp_path: Path, authority: trustme.CA, portal: str, context: BrowserContext
 ) -> None:
     async with clinic(tmp_path, authority, [portal]) as (stack, gateway):

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page
 
 from gateway.sim.catalogue import INTERVIEW, SESSION, Recording
-from gateway.web.pages.wording import moment
+from gateway.web.pages.wording import local_time
 from tests.support.axe import violations_in_every_view
 from tests.support.browser import browser
 from tests.support.gateway_fixture import GRANTS, NAVIGATION, GatewayStack, running_stack
@@ -200,7 +200,7 @@ async def test_with_valt_down_the_list_is_503_with_retry_after(stack: GatewaySta
     async with stack.client.get(f"{stack.url}/recordings", headers=stack.front("anna") | NAVIGATION) as answer:
         assert answer.status == 503
         assert answer.headers["Retry-After"]
-        assert "VALT cannot be reached" in await answer.text()
+        assert "The recording system cannot be reached" in await answer.text()
     async with stack.client.get(f"{stack.url}/recordings", headers=stack.bearer()) as answer:
         assert (answer.status, (await answer.json())["code"]) == (503, "valt_unavailable")
 
@@ -224,7 +224,7 @@ async def test_the_search_box_shows_matches_their_number_and_a_way_back(stack: G
     assert [text.replace("\xa0", " ") for text in await row.get_by_role("cell").all_inner_texts()] == [
         "Simulation suite, east wing",
         "jsmith",
-        moment("2025-06-15T21:06:40Z", LANGUAGES["en"]["page"]),
+        local_time("2025-06-15T21:06:40Z", LANGUAGES["en"]["page"]),
         "20 min",
     ]
     await page.get_by_role("link", name="Show all recordings").click()

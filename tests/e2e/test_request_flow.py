@@ -177,6 +177,7 @@ async def test_a_video_that_valt_does_not_have_is_404_and_cached_briefly(stack: 
 
 
 async def test_a_recordings_json_lists_the_videos_that_the_person_may_see(stack: GatewayStack) -> None:
+    stack.valt.recording(SESSION).films[1].ready = False
     async with stack.client.get(f"{stack.url}/recordings/{SESSION}", headers=stack.bearer()) as answer:
         body = await answer.json()
     assert body == {
@@ -187,14 +188,29 @@ async def test_a_recordings_json_lists_the_videos_that_the_person_may_see(stack:
         "created": "2025-05-06T15:18:00Z",
         "duration": 24.0,
         "videos": [
-            {"video": CAMERA_A, "name": "Ceiling", "url": PUBLIC + VIDEO_PATH, "delivery": "proxy"},
+            {
+                "video": CAMERA_A,
+                "name": "Ceiling",
+                "url": PUBLIC + VIDEO_PATH,
+                "delivery": "proxy",
+                "download": True,
+                "state": "ready",
+            },
             {
                 "video": CAMERA_B,
                 "name": "Door",
                 "url": f"{PUBLIC}/recordings/{SESSION}/videos/{CAMERA_B}",
                 "delivery": "proxy",
+                "download": True,
+                "state": "not_ready",
             },
         ],
+        "markers": [
+            {"seconds": 3.0, "name": "Greeting", "color": "#2e8b57"},
+            {"seconds": 11.0, "name": "Task begins", "color": "#cc0000"},
+            {"seconds": 19.0, "name": "Feedback", "color": "#1f6feb"},
+        ],
+        "comments": [],
     }
 
 

@@ -58,7 +58,7 @@ async def test_without_scripts_the_sign_in_preserves_path_and_query(here: Site) 
 
 async def test_if_the_script_does_not_load_a_link_continues(here: Site, context: BrowserContext) -> None:
     page = await context.new_page()
-    await page.route("**/moment.js", lambda route: route.abort())
+    await page.route("**/login_fragment.js", lambda route: route.abort())
     await page.goto(here.url + WATCH)
     assert await violations(page) == []
     await page.get_by_role("link", name="Sign in").click()
@@ -148,7 +148,7 @@ async def test_an_expired_session_ends_playback_and_resumes_at_the_same_second(
         clock.pass_(301)
         link = page.get_by_role("link", name="Go on from")
         await link.wait_for()
-        assert await page.get_by_text("You have been signed out.").is_visible()
+        assert await page.get_by_text("You are signed out.").is_visible()
         assert len(here.gateway.streams) == 0
         here.valt.knobs.stall_gate.set()
         await link.click()
@@ -183,7 +183,7 @@ async def test_a_clock_five_minutes_behind_shows_an_error_page(tmp_path: Path, c
         await page.goto(here.url + WATCH)
         await sign_in_as(page, "anna")
         await page.wait_for_url(f"{here.url}/oauth2/callback?*")
-        assert await page.get_by_role("heading", level=1).inner_text() == "A clock is wrong"
+        assert await page.get_by_role("heading", level=1).inner_text() == "The servers' clocks do not agree"
 
 
 @pytest.mark.promise("sign-in-15")
@@ -224,7 +224,7 @@ async def test_a_fourth_sign_in_within_a_minute_shows_an_error_page(here: Site, 
         await context.clear_cookies(name="valt_gateway_session")
         await page.goto(here.url + WATCH)
     await page.wait_for_url(f"{here.url}/oauth2/start?**")
-    assert await page.get_by_role("heading", level=1).inner_text() == "You keep being signed in"
+    assert await page.get_by_role("heading", level=1).inner_text() == "Signing in does not last"
 
 
 @pytest.mark.promise("sign-in-12")
@@ -235,7 +235,7 @@ async def test_sign_in_works_again_after_the_provider_restarts(tmp_path: Path, c
         await here.provider.wait()
         page = await context.new_page()
         await page.goto(f"{here.url}{WATCH}#t=9")
-        assert await page.get_by_role("heading", level=1).inner_text() == "Sign-in cannot be reached"
+        assert await page.get_by_role("heading", level=1).inner_text() == "The sign-in service cannot be reached"
         async with openid_provider(here.provider_port, here.url):
             clock.pass_(10)  # the Retry-After of the error
             await page.reload()

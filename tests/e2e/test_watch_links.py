@@ -1,4 +1,4 @@
-"""The watch page while its links die: every three seconds, with all that they began, and nobody sees it."""
+"""The watch page with links that expire every three seconds and end their downloads: playing is not interrupted."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,9 +12,9 @@ from tests.support.gateway_fixture import GatewayStack, running_stack
 from tests.support.watching import moved_to, ready, watching
 
 WATCH = f"/recordings/{THREE_CAMERAS}"
-# Frame by frame: for how long has each camera's picture stood? A page that was given no time is not to blame.
+# Measures, at each frame, for how long each camera has not advanced. A pause of the page counts for 50 ms at most.
 OBSERVE = """() => {
-    const cameras = [...document.querySelectorAll(".camera")].map(item => ({ item, place: -1, still: 0 }));
+    const cameras = [...document.querySelectorAll(".camera")].map(item => ({ item, position: -1, still: 0 }));
     window.longest = 0;
     window.broken = [];
     document.addEventListener("error", ({ target }) => window.broken.push(target.error?.message), true);
@@ -23,9 +23,9 @@ OBSERVE = """() => {
         const passed = Math.min(now - before, 50);
         before = now;
         for (const camera of cameras) {
-            const place = camera.item.querySelector("video").currentTime;
-            camera.still = place === camera.place ? camera.still + passed : 0;
-            camera.place = place;
+            const position = camera.item.querySelector("video").currentTime;
+            camera.still = position === camera.position ? camera.still + passed : 0;
+            camera.position = position;
             window.longest = Math.max(window.longest, camera.still);
         }
         requestAnimationFrame(look);
@@ -43,20 +43,20 @@ async def stack(tmp_path: Path) -> AsyncIterator[GatewayStack]:
 
 
 async def plays_on(stack: GatewayStack, page: Page) -> None:
-    """Play across four lives of a link and a place that no link has fetched yet."""
+    """Plays during four lifetimes of a link, and from a position that no link has fetched yet."""
     await ready(page, WATCH)
     await page.keyboard.press("k")
     await moved_to(page, 1)
     await page.evaluate(OBSERVE)
     await moved_to(page, 7)
-    await page.get_by_role("slider", name="Position").fill("100")
+    await page.get_by_role("slider", name="Time line").fill("100")
     await moved_to(page, 107)
     assert await page.evaluate("window.longest") < 1000
     assert await page.evaluate("window.broken") == []
 
 
 @pytest.mark.promise("watch-10")
-async def test_links_that_expire_every_three_seconds_are_renewed_unnoticed(
+async def test_redirects_that_expire_every_three_seconds_interrupt_nothing(
     stack: GatewayStack,
 ) -> None:
     async with watching(stack, stack.front("dora", "redirected")) as page:
@@ -75,7 +75,7 @@ async def test_a_picture_in_picture_stays_open_while_its_link_is_renewed(stack: 
 
 
 @pytest.mark.promise("watch-10")
-async def test_proxied_links_that_die_every_three_seconds_are_never_noticed(stack: GatewayStack) -> None:
+async def test_proxied_links_that_expire_every_three_seconds_interrupt_nothing(stack: GatewayStack) -> None:
     async with watching(stack) as page:
         await plays_on(stack, page)
     assert stack.valt.calls["download"] >= 3 * 2

@@ -1,4 +1,4 @@
-"""The watch page in trouble: it waits and goes on, and it gives up where there is no hope."""
+"""The watch page when cameras fail, the session ends, or the network or VALT is down."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +21,7 @@ async def page(stack: GatewayStack) -> AsyncIterator[Page]:
 
 
 @pytest.mark.promise("watch-4")
-async def test_a_camera_that_cannot_be_loaded_is_named_and_the_rest_plays(stack: GatewayStack, page: Page) -> None:
+async def test_a_camera_that_cannot_be_loaded_says_so_and_the_rest_plays(stack: GatewayStack, page: Page) -> None:
     await page.route(f"**/videos/{CAMERA_B}*", lambda route: route.fulfill(status=410))
     await page.goto(WATCH)
     await page.get_by_text("This camera cannot be loaded.", exact=True).wait_for()
@@ -47,20 +47,20 @@ async def test_a_camera_that_is_not_ready_yet_says_so_and_the_rest_plays(tmp_pat
         await moved_to(page, 0.5)
 
 
-async def test_a_video_that_breaks_comes_back_at_the_same_place(stack: GatewayStack, page: Page) -> None:
+async def test_a_broken_video_resumes_at_the_same_position(stack: GatewayStack, page: Page) -> None:
     await ready(page, f"{WATCH}?t=6")
     await page.get_by_role("button", name="Play").click()
     await moved_to(page, 6.3)
     await page.route("**/videos/*", lambda route: route.abort())
     await page.evaluate("for (const video of document.querySelectorAll('video')) video.src += '?new'")
-    await page.get_by_text("The connection is gone").wait_for()
+    await page.get_by_text("No connection.").wait_for()
     await page.unroute_all()
     await moved_to(page, 6.5)
-    await page.get_by_text("The connection is gone").wait_for(state="hidden")
+    await page.get_by_text("No connection.").wait_for(state="hidden")
 
 
 @pytest.mark.promise("watch-11")
-async def test_who_is_signed_out_is_led_back_to_the_very_second(stack: GatewayStack, page: Page) -> None:
+async def test_after_sign_out_a_link_leads_back_to_the_same_second(stack: GatewayStack, page: Page) -> None:
     await ready(page, f"{WATCH}?t=13")
     await page.context.set_extra_http_headers({})
     await page.evaluate("document.querySelector('video').src += '?new'")
@@ -70,15 +70,15 @@ async def test_who_is_signed_out_is_led_back_to_the_very_second(stack: GatewaySt
 
 
 @pytest.mark.promise("watch-11")
-async def test_who_signs_in_again_elsewhere_goes_on_where_they_were(stack: GatewayStack, page: Page) -> None:
+async def test_after_sign_in_in_another_tab_the_page_resumes(stack: GatewayStack, page: Page) -> None:
     await ready(page, f"{WATCH}?t=13")
     await page.context.set_extra_http_headers({})
     await page.evaluate("for (const video of document.querySelectorAll('video')) video.src += '?new'")
-    await page.get_by_text("You have been signed out.").wait_for()
+    await page.get_by_text("You are signed out.").wait_for()
     await until(page, "document.querySelectorAll('[data-state=failed]').length === 2")
     await page.context.set_extra_http_headers(stack.front("anna"))
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    await page.get_by_text("You have been signed out.").wait_for(state="hidden")
+    await page.get_by_text("You are signed out.").wait_for(state="hidden")
     await until(page, f"{EVERY}(video => Math.abs(video.currentTime - 13) < 0.1 && video.readyState >= 2)")
 
 
@@ -92,22 +92,22 @@ async def test_an_expired_link_of_a_redirect_is_requested_again(stack: GatewaySt
 
 
 @pytest.mark.promise("watch-12")
-async def test_without_a_network_it_waits_and_then_goes_on_by_itself(page: Page) -> None:
+async def test_playing_resumes_when_the_network_is_back(page: Page) -> None:
     await ready(page, f"{WATCH}?t=6")
     await page.keyboard.press("k")
     await moved_to(page, 6.3)
     await page.context.set_offline(True)
-    await page.get_by_text("The connection is gone").wait_for()
+    await page.get_by_text("No connection.").wait_for()
     await page.evaluate("for (const video of document.querySelectorAll('video')) video.src += '?new'")
-    await until(page, "document.querySelectorAll('[data-state=resting]').length === 2")
+    await until(page, "document.querySelectorAll('[data-state=retrying]').length === 2")
     await page.context.set_offline(False)
     await page.get_by_text("The connection is back.").wait_for()
     await moved_to(page, 6.5)
-    await page.get_by_text("The connection is gone").wait_for(state="hidden")
+    await page.get_by_text("No connection.").wait_for(state="hidden")
 
 
 @pytest.mark.promise("watch-12")
-async def test_while_valt_is_down_it_says_so_and_goes_on_at_the_same_place(tmp_path: Path, clock: ManualClock) -> None:
+async def test_playing_resumes_at_the_same_position_when_valt_is_back(tmp_path: Path, clock: ManualClock) -> None:
     valt = ValtSimulator(recordings=[three_cameras()])
     async with running_stack(tmp_path, clock=clock, valt=valt) as stack, watching(stack) as page:
         await ready(page, f"/recordings/{THREE_CAMERAS}")
@@ -115,8 +115,8 @@ async def test_while_valt_is_down_it_says_so_and_goes_on_at_the_same_place(tmp_p
         await moved_to(page, 0.5)
         valt.knobs.fail["download"] = [503] * 1000
         valt.knobs.refuse_media = [503] * 1000
-        await page.get_by_role("slider", name="Position").fill("100")
-        await page.get_by_text("The picture was lost. Trying again.").first.wait_for()
+        await page.get_by_role("slider", name="Time line").fill("100")
+        await page.get_by_text("The recording system cannot be reached. Trying again in").first.wait_for()
         valt.knobs.fail["download"].clear()
         valt.knobs.refuse_media.clear()
         clock.pass_(60)
@@ -125,7 +125,7 @@ async def test_while_valt_is_down_it_says_so_and_goes_on_at_the_same_place(tmp_p
 
 
 @pytest.mark.promise("watch-10")
-async def test_a_film_that_no_browser_plays_is_given_up_after_five_tries(stack: GatewayStack, page: Page) -> None:
+async def test_a_file_that_cannot_be_decoded_fails_after_five_attempts(stack: GatewayStack, page: Page) -> None:
     stack.valt.recording(SESSION).films[1].content = b"no film"
     urls: list[str] = []
 

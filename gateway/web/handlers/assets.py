@@ -4,6 +4,7 @@ The folder's name is a digest of all files in it: modules import each other by p
 forever, and an upgrade never mixes old files with new ones.
 """
 
+import gzip
 import hashlib
 from importlib.resources import files
 from pathlib import Path
@@ -28,7 +29,7 @@ _WATCH = {
     for file in sorted(_PAGES.joinpath("watch").iterdir(), key=lambda file: file.name)
     if file.name.endswith((".css", ".js"))
 }
-_OURS = {**_WATCH, "moment.js": _PAGES.joinpath("moment.js").read_bytes()}
+_OURS = _WATCH | {name: _PAGES.joinpath(name).read_bytes() for name in ("login_fragment.js", "retry.js")}
 
 
 class Assets:
@@ -40,6 +41,7 @@ class Assets:
         """The logo's name among the assets, or None."""
         if logo is not None and self.logo is not None:
             self._files[self.logo] = logo.read_bytes()
+        self._compressed = {name: gzip.compress(body, mtime=0) for name, body in _OURS.items()}
         content = b"\0".join(name.encode() + b"\0" + body for name, body in self._files.items())
         self._edition = hashlib.sha256(content).hexdigest()[:16]
 
@@ -57,9 +59,12 @@ class Assets:
         name = request.parts["name"]
         if request.parts["edition"] != self._edition or name not in self._files:
             raise NotFoundError
+        compressed = self._compressed.get(name) if _accepts_gzip(request) else None
         return web.Response(
-            body=self._files[name],
+            body=self._files[name] if compressed is None else compressed,
             headers={
+                **({} if compressed is None else {"Content-Encoding": "gzip"}),
+                "Vary": "Accept-Encoding",
                 "Content-Type": _TYPES[name[name.rindex(".") :]],
                 "Cache-Control": "public, max-age=31536000, immutable",
                 # A logo opened on its own is a document of this origin, and an SVG may contain scripts.
@@ -68,3 +73,12 @@ class Assets:
                 "X-Content-Type-Options": "nosniff",
             },
         )
+
+
+def _accepts_gzip(request: Request) -> bool:
+    """Whether Accept-Encoding names gzip, and not with quality 0 (RFC 9110, section 12.5.3)."""
+    for part in request.headers.get("Accept-Encoding", "").split(","):
+        coding, _, parameter = part.replace(" ", "").lower().partition(";")
+        if coding == "gzip":
+            return parameter not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

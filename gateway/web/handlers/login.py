@@ -27,7 +27,7 @@ _ID = r"[0-9A-Za-z-]{1,64}"
 # Only our own pages: a path that a browser could interpret as another site's does not match.
 _OURS = re.compile(
     rf"/(?:recordings(?:/{_ID}(?:/videos/{_ID})?)?)?(?:\?[A-Za-z0-9\-._~!$'()*,;:@/?%&=+]*)?"
-    r"(?:#(?:t=[0-9:.]{1,16})?)?",
+    r"(?:#(?:t=[0-9hms:.]{1,16})?)?",
     re.ASCII,
 )
 

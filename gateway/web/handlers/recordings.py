@@ -5,7 +5,7 @@ media server itself. It costs the gateway nothing more, and the gateway has no m
 lifetime, for anyone who has it, and cannot be revoked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 from typing import Any, Protocol
 
@@ -128,10 +128,11 @@ class RecordingHandlers:
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
-        description = self._describe(grant, details)
         if is_navigation(request):
-            return self._pages.recording(request, description | self._describe_player(grant, details))
-        return json_response(description)
+            return self._pages.recording(request, self._describe_player(grant, details))
+        visible = [entry.video for entry, _ in _visible_videos(grant, details)]
+        ready = {video for video in visible if await self._access.has_link(grant, video)}
+        return json_response(self._describe(grant, details, ready))
 
     def _describe_address(self, grant: Grant, link: Link) -> web.Response:
         """Returns the address of the video as JSON: VALT's URL only if a browser would be redirected to it."""
@@ -145,35 +146,55 @@ class RecordingHandlers:
         }
         return json_response(address)
 
-    def _describe(self, grant: Grant, details: RecordingDetails) -> dict[str, Any]:
-        """Returns the JSON of a recording, with the videos that the person may see."""
-        return {
-            "recording": grant.recording,
-            "name": details.name,
-            "room": details.room,
-            "author": details.author,
-            "created": None if details.created is None else timestamp(details.created),
-            "duration": details.duration,
+    def _describe(self, grant: Grant, details: RecordingDetails, ready: Set[str]) -> dict[str, Any]:
+        """Returns the JSON of a recording, with the videos that the person may see. *ready* are those with a link."""
+        return _describe_facts(grant, details) | {
             "videos": [
-                {"video": entry.video, "name": entry.name, "url": self._public_url + path, "delivery": grant.delivery}
+                {
+                    "video": entry.video,
+                    "name": entry.name,
+                    "url": self._public_url + path,
+                    "delivery": grant.delivery,
+                    "download": grant.download,
+                    "state": "ready" if entry.video in ready else "not_ready",
+                }
                 for entry, path in _visible_videos(grant, details)
+            ],
+            "markers": [
+                {"seconds": marker.time, "name": marker.event, "color": marker.color} for marker in details.markers
+            ],
+            "comments": [
+                {"seconds": comment.seconds, "author": comment.author, "text": comment.text, "type": comment.type}
+                for comment in details.comments
             ],
         }
 
     def _describe_player(self, grant: Grant, details: RecordingDetails) -> dict[str, Any]:
-        """Returns what the watch page needs in addition, with paths: the page may be reached by other names."""
-        return {
-            "path": f"/recordings/{grant.recording}",
+        """Returns what the watch page needs, with paths instead of URLs: the page may be reached by other names."""
+        moments = [(marker.time, marker.event, marker.color) for marker in details.markers]
+        for comment in details.comments:
+            text = f"{comment.author}: {comment.text}" if comment.author else comment.text
+            moments.append((comment.seconds, text, comment.color))
+        moments.sort(key=lambda moment: moment[0])
+        return _describe_facts(grant, details) | {
             "delivery": grant.delivery,
             "download": grant.download,
             "cameras": [
                 {"id": entry.video, "name": entry.name, "path": path} for entry, path in _visible_videos(grant, details)
             ],
-            "markers": [
-                {"time": marker.time, "event": marker.event, "color": marker.color}
-                for marker in sorted(details.markers, key=lambda marker: marker.time)
-            ],
+            "moments": [{"seconds": seconds, "name": name, "color": color} for seconds, name, color in moments],
         }
+
+
+def _describe_facts(grant: Grant, details: RecordingDetails) -> dict[str, Any]:
+    return {
+        "recording": grant.recording,
+        "name": details.name,
+        "room": details.room,
+        "author": details.author,
+        "created": None if details.created is None else timestamp(details.created),
+        "duration": details.duration,
+    }
 
 
 def _visible_videos(grant: Grant, details: RecordingDetails) -> list[tuple[VideoDetails, str]]:

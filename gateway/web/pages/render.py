@@ -1,10 +1,15 @@
-"""Our pages: templates with autoescape, texts from one small file a language, and a policy that runs no script."""
+"""Renders the HTML pages: templates with autoescape, and one file of texts for each language.
+
+The Content-Security-Policy allows scripts of this server on the watch page, on the page before sign-in, and on error
+pages that count down."""
 
 import base64
+import functools
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from importlib.resources import files
 from typing import Any
 
@@ -16,33 +21,53 @@ from gateway.errors import GatewayError
 from gateway.model import Identity
 from gateway.web.handlers.assets import Assets
 from gateway.web.negotiation import is_embedded
-from gateway.web.pages import wording
+from gateway.web.pages import colors, wording
 from gateway.web.request import Request
+from gateway.web.responses import retry_seconds
 
 _ROOT = files("gateway.web.pages")
 _SCRIPTS = "script-src 'self'; require-trusted-types-for 'script'; "
-"""Added to the policy of the two pages that run any, our own."""
+"""Added to the Content-Security-Policy of the pages that run a script."""
+
+
+_LIGHT, _DARK = "#ffffff", "#12161c"
+"""The background colours of style.css."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branding:
+    """The values of ``[branding]``."""
+
+    name: str
+    help_url: str = ""
+    frame_ancestors: Sequence[str] = ()
+    accent_color: str = ""
+    notice: str = ""
+    privacy_url: str = ""
+    language: str = "auto"
 
 
 class Pages:
-    """*brand*, *help_url* and *frame_ancestors* are the configuration's; *media* are the sources, as a policy names
-    them, that redirects may lead to; *signs_in* tells whether people can sign in here."""
+    """Renders pages. *media* are the CSP sources to which redirects may lead. *provider_titles* are the texts of the
+    sign-in buttons by provider; empty without browser sign-in. Times are written in *zone*, None for the machine's."""
 
     def __init__(
         self,
         assets: Assets,
         *,
-        brand: str,
-        help_url: str,
-        frame_ancestors: Sequence[str],
+        branding: Branding,
         media: Sequence[str],
-        signs_in: bool = False,
+        provider_titles: Mapping[str, str],
+        zone: tzinfo | None = None,
     ) -> None:
         self._assets = assets
-        style = _ROOT.joinpath("style.css").read_text(encoding="utf-8")
+        style = _ROOT.joinpath("style.css").read_text(encoding="utf-8") + _accent_style(branding.accent_color)
+        frame_ancestors = branding.frame_ancestors
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self._frame_ancestors = " ".join(["'self'", *frame_ancestors])
         self._media = media
+        self._branding = branding
+        self._provider_titles = provider_titles
         self._portals = " ".join(frame_ancestors) or "'none'"
         self._policy = (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; media-src 'self'; "
@@ -56,27 +81,42 @@ class Pages:
         self._templates = Environment(
             loader=PackageLoader("gateway.web.pages"), autoescape=select_autoescape(), trim_blocks=True
         )
-        self._templates.filters.update(moment=wording.moment, span=wording.span)
+        self._templates.filters.update(
+            local_time=functools.partial(wording.local_time, zone=zone), duration=wording.duration
+        )
         self._constants = {
-            "brand": brand,
+            "brand": branding.name,
             "logo": None if assets.logo is None else assets.address(assets.logo),
-            "help_url": help_url,
-            "signs_in": signs_in,
+            "help_url": branding.help_url,
+            "privacy_url": branding.privacy_url,
+            "notice": branding.notice,
+            "signs_in": bool(provider_titles),
             "style": Markup(style),  # noqa: S704 our own file
         }
 
     def error(
         self, request: Request, error: GatewayError, status: int, subject: str = "", sign_in: str = "", link: str = ""
     ) -> web.Response:
-        """The page for *error*: what is wrong and what to do next. A portal that embeds the watch page may show it.
-        *subject* is who is signed in, *sign_in* the address at which one may, *link* the page that was requested."""
+        """Returns the page for *error*: what is wrong and what to do next. A portal of frame_ancestors may embed it.
+
+        *subject* is the signed-in person, *sign_in* the path that starts a sign-in, *link* the path that was requested
+        before a sign-in; each may be empty.
+        """
         texts = self._texts(request)["error"].get(error.page or error.code, {})
-        values = {"title": texts.get("title", error.code), "text": texts.get("text", error.detail)}
-        values |= {"subject": subject, "sign_in": sign_in, "link": link}
-        return self._page(request, "error.html", values, status=status, policy=self._policy + self._portals)
+        values = {
+            "title": texts.get("title", error.code),
+            "text": texts.get("text", error.detail),
+            "subject": subject,
+            "sign_in": sign_in,
+            "link": link,
+            "retry_after": None if error.retry_after is None or link else retry_seconds(error.retry_after),
+            "asset": self._assets.address,
+        }
+        policy = (_SCRIPTS if values["retry_after"] else "") + self._policy + self._portals
+        return self._page(request, "error.html", values, status=status, policy=policy)
 
     def home(self, request: Request, identity: Identity | None) -> web.Response:
-        """Who you are and since when."""
+        """Returns the start page: the signed-in person and the time of sign-in."""
         values = {
             "subject": identity and identity.subject,
             "since": timestamp(identity.issued_at) if identity and identity.issued_at else None,
@@ -85,17 +125,20 @@ class Pages:
         return self._page(request, "home.html", values)
 
     def sign_in(self, request: Request, providers: Sequence[str], rd: str) -> web.Response:
-        """Leads on to a sign-in that ends at *rd*, by itself where there is one of *providers*, else as the person
-        chooses, and takes along what the address says behind ``#``."""
-        values = {"providers": providers, "rd": rd if "#" in rd else f"{rd}#", "asset": self._assets.address}
+        """Returns the page that leads to a sign-in and then back to *rd* with the URL's fragment.
+
+        With one of *providers* a script continues at once; with several the person chooses.
+        """
+        titles = [(provider, self._provider_titles.get(provider) or provider) for provider in providers]
+        values = {"providers": titles, "rd": rd if "#" in rd else f"{rd}#", "asset": self._assets.address}
         return self._page(request, "sign_in.html", values, policy=_SCRIPTS + self._policy + "'none'")
 
     def sign_out(self, request: Request) -> web.Response:
-        """One button."""
+        """Returns the page that asks for confirmation of a sign-out."""
         return self._page(request, "sign_out.html", {})
 
     def signed_out(self, request: Request) -> web.Response:
-        """That it is done."""
+        """Returns the page after a sign-out."""
         return self._page(request, "signed_out.html", {})
 
     def switch(self, request: Request, present: Identity, other: Identity, sealed: str, path: str) -> web.Response:
@@ -111,19 +154,29 @@ class Pages:
         return response
 
     def reference(self, request: Request, contents: Mapping[str, Any]) -> web.Response:
-        """Returns the page of the API's description. *contents* are in English; the page around them is not."""
+        """Returns the API reference. *contents* are in English, the page around them in the person's language."""
         return self._page(request, "reference.html", {"contents": contents, "docs": self._texts(request)["docs"]})
 
     def recordings(self, request: Request, listed: Mapping[str, Any]) -> web.Response:
-        """One page of the recordings that the person may see, with a box to search them."""
+        """Returns one page of the list of recordings, with its search form."""
         return self._page(request, "recordings.html", {"listed": listed, "words": self._texts(request)["recordings"]})
 
     def recording(self, request: Request, recording: Mapping[str, Any]) -> web.Response:
-        """The watch page: every video of the recording that the person may see."""
-        texts = self._languages["en"]["watch"] | self._texts(request).get("watch", {})
+        """Returns the watch page: every video of the recording that the person may see."""
+        texts = self._languages["en"]["watch"] | self._texts(request)["watch"]
         asset, modules = self._assets.address, self._assets.modules()
-        values = {"recording": recording, "watch": texts, "modules": modules, "asset": asset}
-        # A redirect is followed only where the policy lets it lead.
+        page = self._texts(request)
+        data = {
+            "recording": recording,
+            "texts": texts,
+            "errors": {code: error["title"] for code, error in page["error"].items()},
+            "signs_in": bool(self._provider_titles),
+            "help_url": self._branding.help_url,
+            "portals": list(self._branding.frame_ancestors),
+            "embedded": is_embedded(request),
+        }
+        values = {"recording": recording, "watch": texts, "modules": modules, "asset": asset, "data": data}
+        # media-src also applies to the target of a redirect.
         media = " ".join(["'self'", *(self._media if recording["delivery"] == "redirect" else ())])
         policy = self._policy.replace("media-src 'self'", f"media-src {media}").replace("style-src", "style-src 'self'")
         policy = f"{_SCRIPTS}connect-src 'self'; {policy}{self._frame_ancestors}"
@@ -139,12 +192,15 @@ class Pages:
         policy: str = "",
     ) -> web.Response:
         language = self._language(request)
+        identity = request.record.identity
         text = self._templates.get_template(template).render(
             self._constants,
             **values,
             language=language,
             page=self._languages[language]["page"],
             embedded=is_embedded(request),
+            person=None if identity is None else identity.subject,
+            has_session=identity is not None and identity.session is not None,
             request_id=request.record.request_id,
         )
         return web.Response(
@@ -166,7 +222,12 @@ class Pages:
         return self._languages[self._language(request)]
 
     def _language(self, request: Request) -> str:
-        """The first of Accept-Language that there is a file for; browsers send them in order of preference."""
+        """Returns the configured language, or else the first of Accept-Language that has a file, or else English.
+
+        Browsers sort Accept-Language by preference.
+        """
+        if self._branding.language != "auto":
+            return self._branding.language
         for part in request.headers.get("Accept-Language", "").split(",")[:16]:
             primary = part.split(";")[0].strip().lower().split("-")[0]
             if primary in self._languages:
@@ -174,6 +235,14 @@ class Pages:
         return "en"
 
 
+def _accent_style(color: str) -> str:
+    """Returns the style rules that set the accent *color*, legible in light and in dark."""
+    if not color:
+        return ""
+    light, dark = (colors.legible(color, background) for background in (_LIGHT, _DARK))
+    return f":root{{--accent:{light}}}@media(prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}\n"
+
+
 def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC of Unix *seconds*."""
+    """Returns Unix *seconds* as RFC 3339 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -64,7 +64,18 @@ SCHEMAS: dict[str, Any] = {
     ),
     "Recording": _object(
         **_FACTS,
-        videos=_list(_object(video=_ID, name=_TEXT, url=_TEXT, delivery=_DELIVERY)),
+        videos=_list(
+            _object(
+                video=_ID,
+                name=_TEXT,
+                url=_TEXT,
+                delivery=_DELIVERY,
+                download={"type": "boolean"},
+                state={"type": "string", "enum": ["ready", "not_ready"]},
+            )
+        ),
+        markers=_list(_object(seconds={"type": "number"}, name=_TEXT, color=_TEXT_OR_NULL)),
+        comments=_list(_object(seconds={"type": "number"}, author=_TEXT_OR_NULL, text=_TEXT, type=_TEXT)),
     ),
     "Person": _object(subject=_TEXT, issuer=_TEXT, provider=_TEXT, groups=_list(_TEXT), expires_at=_TIME_OR_NULL),
     "LogoutToken": _object(logout_token=_TEXT),

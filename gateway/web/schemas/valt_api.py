@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway import errors
 from gateway.errors import GatewayError
-from gateway.recording_details import RecordingDetails, VideoDetails
+from gateway.recording_details import Marker, RecordingDetails, VideoDetails
 
 LOGIN_FAILED = {"data": "Invalid username or password"}
 NO_KEY = {"error": {"code": 401, "message": "No API key provided"}}
@@ -72,10 +72,15 @@ def details(recording: RecordingDetails, videos: Iterable[VideoDetails]) -> dict
                 "hex_color": marker.color,
                 "template": [],
             }
-            for number, marker in enumerate(recording.markers, 1)
+            for number, marker in enumerate([*recording.markers, *_as_markers(recording)], 1)
         ],
         "videos": [{"id": _id(video.video), "name": video.name, "status": {}} for video in videos],
     }
+
+
+def _as_markers(recording: RecordingDetails) -> list[Marker]:
+    """Returns the comments as markers, for clients that read those alone."""
+    return [Marker(comment.seconds, comment.text, comment.color) for comment in recording.comments]
 
 
 def _id(text: str) -> str | int:

@@ -1,4 +1,4 @@
-"""Our pages can be read by everybody: axe finds nothing on any of them, light or dark, wide or on a phone."""
+"""axe finds no violation of WCAG on any page, light or dark, wide or on a phone."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,20 +27,20 @@ help_url = "https://help.example.edu/"
 logo_file = "logo.svg"
 """
 
-# name: (who asks, for what, what the page is called)
+# name: (subject, path, heading)
 PAGES = {
-    "nobody at home": ("", "/", "You are not signed in"),
-    "somebody at home": ("anna", "/", "You are signed in as anna"),
+    "start page, not signed in": ("", "/", "You are not signed in"),
+    "start page, signed in": ("anna", "/", "You are signed in as anna"),
     "sign-out": ("anna", "/oauth2/sign_out", "Sign out?"),
     "sign-in failed": ("", "/oauth2/callback?state=forged&code=x", "Signing in did not work"),
-    "sign-in cannot be reached": ("", VIDEO_PATH, "Sign-in cannot be reached"),
+    "sign-in cannot be reached": ("", VIDEO_PATH, "The sign-in service cannot be reached"),
     "not allowed": ("carla", VIDEO_PATH, "You may not see this recording"),
     "not found": ("anna", "/nowhere", "There is no such page"),
-    "docs": ("anna", "/docs", "What this server answers"),
+    "docs": ("anna", "/docs", "API reference"),
     "watch page": ("anna", f"/recordings/{SESSION}", "Session 1451"),
     "embedded watch page": ("anna", f"/recordings/{SESSION}?embed", "Session 1451"),
-    "too many requests": ("busy", VIDEO_PATH, "Too much at once"),
-    "VALT unavailable": ("anna", f"/recordings/{SESSION}/videos/another", "VALT cannot be reached"),
+    "too many requests": ("busy", VIDEO_PATH, "Too many requests"),
+    "VALT unavailable": ("anna", f"/recordings/{SESSION}/videos/another", "The recording system cannot be reached"),
 }
 
 
@@ -58,7 +58,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 async def opened(here: GatewayStack, chromium: Browser, name: str) -> Page:
-    """The page *name*, and the misfortune that leads to it."""
+    """Returns the page *name*, after causing the state that it reports."""
     who, path, heading = PAGES[name]
     headers = here.front(who, "others" if who == "carla" else "supervisors") if who else {}
     if name == "VALT unavailable":
@@ -84,7 +84,7 @@ async def test_axe_finds_nothing_on_any_page(here: GatewayStack, chromium: Brows
 
 
 @pytest.mark.promise("sign-in-13")
-async def test_axe_finds_nothing_on_the_page_that_says_one_is_signed_out(here: GatewayStack, chromium: Browser) -> None:
+async def test_axe_finds_nothing_on_the_page_after_sign_out(here: GatewayStack, chromium: Browser) -> None:
     page = await opened(here, chromium, "sign-out")
     await page.get_by_role("button", name="Sign out").click()
     assert await page.get_by_role("heading", level=1).inner_text() == "You are signed out"
@@ -106,7 +106,9 @@ async def test_axe_finds_nothing_on_the_page_that_asks_for_a_change_of_person(
 
 
 @pytest.mark.promise("watch-13")
-async def test_axe_finds_nothing_on_the_watch_page_in_use_and_in_trouble(here: GatewayStack, chromium: Browser) -> None:
+async def test_axe_finds_nothing_on_the_watch_page_while_playing_and_offline(
+    here: GatewayStack, chromium: Browser
+) -> None:
     here.valt.recording(SESSION).films[1].ready = False
     page = await opened(here, chromium, "watch page")
     await page.get_by_role("button", name="Try again").wait_for()
@@ -114,14 +116,14 @@ async def test_axe_finds_nothing_on_the_watch_page_in_use_and_in_trouble(here: G
     await page.get_by_role("button", name="Pause").wait_for()
     assert await violations_in_every_view(page) == []
     await page.context.set_offline(True)
-    await page.get_by_text("The connection is gone").wait_for()
+    await page.get_by_text("No connection.").wait_for()
     await page.keyboard.press("?")
     await page.get_by_role("dialog").wait_for()
     assert await violations_in_every_view(page) == []
 
 
 @pytest.mark.promise("sign-in-13")
-async def test_axe_finds_what_is_wrong(chromium: Browser) -> None:
+async def test_axe_reports_violations(chromium: Browser) -> None:
     page = await chromium.new_page()
     await page.set_content("<title>x</title><img src=x><p style='color:#aaa;background:#fff'>faint</p>")
     assert {line.partition(":")[0] for line in await violations(page)} >= {"image-alt", "color-contrast"}

@@ -1,4 +1,4 @@
-"""Each language is one small file, and none lacks a text that another has."""
+"""The files of the languages have the same texts."""
 
 import re
 import tomllib
@@ -23,7 +23,7 @@ def texts(table: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.promise("watch-13")
-def test_every_language_says_all_that_english_says_and_leaves_the_same_gaps() -> None:
+def test_every_language_has_the_texts_and_placeholders_of_english() -> None:
     def gaps(language: str) -> dict[str, set[str]]:
         return {key: set(re.findall(r"\{(\w+)\}", text)) for key, text in texts(LANGUAGES[language])}
 

@@ -1,4 +1,4 @@
-"""The recordings page's arithmetic and its words, without a server."""
+"""Page numbers, addresses, times and durations of the list of recordings, without a server."""
 
 from datetime import UTC, timedelta, timezone
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from gateway.web.handlers.listing import address, page_number, steps
 from gateway.web.handlers.login import own_path
-from gateway.web.pages.wording import moment, span
+from gateway.web.pages.wording import duration, local_time
 from tests.unit.web.test_languages import LANGUAGES
 
 
@@ -29,17 +29,17 @@ def test_page_links_are_the_first_the_last_and_the_near_ones(page: int, last: in
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "x", "1.5", "²", "٣", "9999999", " 2"])
-def test_what_is_no_page_number_is_the_first_page(text: str) -> None:
+def test_an_invalid_page_number_is_the_first_page(text: str) -> None:
     assert page_number(text) == 1
     assert page_number("12") == 12
 
 
 @pytest.mark.parametrize("text", ["", "session 14", 'a&page=9#"<>[]{}|\\^`', "Séance à Besançon + suite", "../\r\n\0%"])
-def test_a_page_of_any_search_is_an_address_that_sign_in_leads_back_to(text: str) -> None:
+def test_sign_in_can_lead_back_to_the_page_of_any_search(text: str) -> None:
     assert own_path(address(text, 3)) == address(text, 3)
 
 
-def test_an_address_says_no_more_than_it_must() -> None:
+def test_an_address_has_only_the_parameters_that_differ_from_the_default() -> None:
     assert address("", 1) == "/recordings"
     assert address("a b", 1) == "/recordings?q=a+b"
     assert address("a&b", 2) == "/recordings?q=a%26b&page=2"
@@ -48,17 +48,16 @@ def test_an_address_says_no_more_than_it_must() -> None:
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (0, "0 s"),
-        (23.6, "24 s"),
-        (59.6, "1 min"),
-        (754, "12 min 34 s"),
-        (3600, "1 h"),
-        (3725, "1 h 2 min"),
-        (90_000, "25 h"),
+        (0, "0:00"),
+        (23.6, "0:23"),
+        (754, "12:34"),
+        (3600, "1:00:00"),
+        (3725, "1:02:05"),
+        (90_000, "25:00:00"),
     ],
 )
-def test_a_duration_has_two_units_at_most(seconds: float, expected: str) -> None:
-    assert span(seconds).replace("\N{NO-BREAK SPACE}", " ") == expected
+def test_a_duration_is_written_as_positions_are(seconds: float, expected: str) -> None:
+    assert duration(seconds) == expected
 
 
 @pytest.mark.parametrize(
@@ -70,9 +69,9 @@ def test_a_duration_has_two_units_at_most(seconds: float, expected: str) -> None
     ],
 )
 def test_a_time_is_written_in_each_language_with_its_zone(language: str, expected: str) -> None:
-    assert moment("2025-03-06T15:18:00Z", LANGUAGES[language]["page"], UTC) == expected
+    assert local_time("2025-03-06T15:18:00Z", LANGUAGES[language]["page"], UTC) == expected
     summer = timezone(timedelta(hours=2), "CEST")
-    assert moment("2025-03-06T15:18:00Z", LANGUAGES[language]["page"], summer).endswith(" 17:18 CEST")
+    assert local_time("2025-03-06T15:18:00Z", LANGUAGES[language]["page"], summer).endswith(" 17:18 CEST")
 
 
 def test_every_language_has_twelve_months() -> None:

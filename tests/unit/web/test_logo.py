@@ -1,4 +1,4 @@
-"""The operator's logo: on every page, from memory, and never a document with scripts."""
+"""The logo of [branding]: on every page, served from memory, sandboxed."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +19,7 @@ async def here(tmp_path: Path) -> AsyncIterator[GatewayStack]:
 
 
 async def logo_of(here: GatewayStack, path: str = "/") -> str:
-    """Its address, as a page names it."""
+    """Returns the address of the logo in the page *path*."""
     async with here.client.get(here.url + path, headers=NAVIGATION) as answer:
         before, _, after = (await answer.text()).partition('" alt="Clinic &amp; Campus">')
         assert after
@@ -27,7 +27,7 @@ async def logo_of(here: GatewayStack, path: str = "/") -> str:
 
 
 @pytest.mark.promise("sign-in-13")
-async def test_it_stands_on_every_page_and_is_served_as_a_picture(here: GatewayStack) -> None:
+async def test_the_logo_is_on_every_page_and_is_served_as_an_image(here: GatewayStack) -> None:
     address = await logo_of(here)
     assert await logo_of(here, "/nowhere") == address
     async with here.client.get(here.url + address) as answer:
@@ -37,7 +37,7 @@ async def test_it_stands_on_every_page_and_is_served_as_a_picture(here: GatewayS
         assert "sandbox" in answer.headers["Content-Security-Policy"]
 
 
-async def test_another_logo_has_another_address(here: GatewayStack) -> None:
+async def test_a_changed_logo_has_another_address(here: GatewayStack) -> None:
     address = await logo_of(here)
     (here.folder / "campus.SVG").write_bytes(LOGO + b"<!-- another -->")
     assert await logo_of(here) == address

@@ -1,4 +1,4 @@
-"""Our pages: no script, nothing from elsewhere, readable by everybody, and never taken for anything but text."""
+"""Every page: its policy, its language, its request id and its links. None runs a script or loads other sites."""
 
 import base64
 import hashlib
@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from gateway.web.pages.colors import contrast
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
 
 PAGES = {
     "home": ("/", {}, 200),
-    "nobody knows you": (VIDEO_PATH, {}, 401),
+    "not signed in": (VIDEO_PATH, {}, 401),
     "no such page": ("/nowhere", {}, 404),
     "no such link": ("/recordings/a_b/videos/c", {"subject": "anna"}, 404),
     "not allowed": (VIDEO_PATH, {"subject": "carla", "groups": "others"}, 403),
     "recordings": ("/recordings", {"subject": "anna"}, 200),
     "no recordings": ("/recordings?q=none", {"subject": "carla", "groups": "others"}, 200),
     "sign out": ("/oauth2/sign_out", {}, 200),
-    "what is answered here": ("/docs", {}, 200),
+    "API reference": ("/docs", {}, 200),
 }
 HELP = "/recordings/about-us"
 
@@ -57,7 +58,9 @@ async def test_a_page_has_a_strict_policy_and_is_not_cached(here: GatewayStack, 
 @pytest.mark.promise("sign-in-13")
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("language", ["en", "de", "es"])
-async def test_a_page_speaks_the_readers_language_and_says_so(here: GatewayStack, name: str, language: str) -> None:
+async def test_a_page_is_in_the_preferred_language_and_declares_it(
+    here: GatewayStack, name: str, language: str
+) -> None:
     text, headers = await page(here, name, **{"Accept-Language": f"xx, {language}-XX;q=0.9, en;q=0.5"})
     assert f'<html lang="{language}">' in text
     assert headers["Content-Language"] == language
@@ -68,7 +71,7 @@ async def test_a_page_speaks_the_readers_language_and_says_so(here: GatewayStack
 
 @pytest.mark.promise("sign-in-13")
 @pytest.mark.parametrize("name", PAGES)
-async def test_a_page_names_the_request_as_the_log_does_and_shows_the_way_back(here: GatewayStack, name: str) -> None:
+async def test_a_page_shows_the_request_id_and_a_link_to_the_start_page(here: GatewayStack, name: str) -> None:
     text, headers = await page(here, name)
     assert f"<code>{headers['X-Request-ID']}</code>" in text
     assert '<a class="brand" href="/">Recordings</a>' in text
@@ -76,12 +79,47 @@ async def test_a_page_names_the_request_as_the_log_does_and_shows_the_way_back(h
 
 
 @pytest.mark.parametrize("name", [name for name, (_, _, status) in PAGES.items() if status >= 400])
-async def test_an_error_page_has_a_button_that_leads_on(here: GatewayStack, name: str) -> None:
+async def test_an_error_page_has_one_main_button_and_a_link_to_the_start_page(here: GatewayStack, name: str) -> None:
     text, _ = await page(here, name)
-    assert '<a class="button" href="/">Start page</a>' in text
+    assert re.findall(r'class="button" href="([^"]*)"', text) == [HELP]
+    assert '<a href="/">Start page</a>' in text
 
 
-async def test_a_refusal_names_the_signed_in_person_as_text_only(here: GatewayStack) -> None:
+async def test_a_temporary_error_counts_down_to_the_next_attempt(here: GatewayStack) -> None:
+    here.valt.knobs.fail["download"] = [503] * 10
+    async with here.client.get(here.url + VIDEO_PATH, headers={**NAVIGATION, **here.front("anna")}) as answer:
+        text = await answer.text()
+    assert answer.status == 503
+    assert f'data-retry-after="{answer.headers["Retry-After"]}">Try again</a>' in text
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_every_page_names_the_person_and_links_to_the_list(here: GatewayStack) -> None:
+    for name, person in (("recordings", "anna"), ("not allowed", "carla")):
+        text, _ = await page(here, name)
+        assert '<a href="/recordings">Recordings list</a>' in text
+        assert f'<span class="person">{person}</span>' in text
+
+
+async def test_branding_sets_colour_notice_privacy_link_and_language(tmp_path: Path) -> None:
+    more = """[branding]
+accent_color = "#ffcc00"
+notice = "Viewing is recorded."
+privacy_url = "https://privacy.example.edu/"
+language = "es"
+"""
+    headers = {**NAVIGATION, "Accept-Language": "de"}
+    async with running_stack(tmp_path, more=more) as stack, stack.client.get(stack.url, headers=headers) as answer:
+        text = await answer.text()
+    assert '<p class="notice">Viewing is recorded.</p>' in text
+    assert '<a href="https://privacy.example.edu/">Privacidad</a>' in text
+    assert '<html lang="es">' in text
+    accent = re.findall(r"--accent:(#[0-9a-f]{6})}", text)
+    assert [contrast(accent[0], "#ffffff") >= 4.5, contrast(accent[1], "#12161c") >= 4.5] == [True, True]
+    assert accent[1] == "#ffcc00"
+
+
+async def test_a_refusal_escapes_the_subject(here: GatewayStack) -> None:
     who = here.front("<img src=x onerror=alert(1)>", "others")
     async with here.client.get(here.url + VIDEO_PATH, headers={**NAVIGATION, **who}) as answer:
         text = await answer.text()
@@ -96,7 +134,7 @@ async def test_no_page_repeats_the_requested_path(here: GatewayStack) -> None:
 
 
 @pytest.mark.promise("sign-in-13")
-async def test_the_home_page_says_since_when_in_the_language_of_the_viewer(here: GatewayStack) -> None:
+async def test_the_home_page_shows_the_time_of_sign_in_in_the_preferred_language(here: GatewayStack) -> None:
     address = f"{here.url}{VIDEO_PATH}?ticket={here.ticket()}"
     async with here.client.get(address, headers=NAVIGATION, allow_redirects=False) as answer:
         cookie = answer.headers["Set-Cookie"].partition(";")[0]

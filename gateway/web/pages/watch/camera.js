@@ -1,205 +1,262 @@
-// One camera: its video, whether it can play, and how it comes back after an error or gets a new link before one.
+// One camera: its video element, whether it can play, and how it loads again after an error or with a new link.
 
-import { dismiss, understudy } from "./understudy.js";
+import { readTracks } from "./mp4.js";
+import { loadStandby, release } from "./standby.js";
 
-/** In a row without progress, of a video that the gateway says is there. While it cannot say, there is no end. */
-const TRIES = 4;
+/** Loads in a row without progress of a video to which the gateway gives access, after which the camera has failed. */
+const MAX_FAILURES = 4;
 /** Milliseconds. */
-const STALLED = 15_000;
-const RENEWED_AGAIN = 10_000;
+const STALL_TIMEOUT = 15_000;
+const RENEWAL_RETRY = 10_000;
+const NOT_READY_RETRY = 15_000;
 
 /**
- * Tells of itself by events: "state" when it becomes loading, ready, waiting, resting or failed;
- * "played" and "paused" when somebody else than the clock did it (media keys, a picture-in-picture window).
+ * A camera dispatches "state" when its state or problem changes: idle (not loaded yet), loading, ready, waiting, retrying
+ * or failed; "loaded" when it has metadata; "tracks" when it is determined what it shows and sounds; "played" and
+ * "paused" when something else than the clock did it (media keys, a picture-in-picture window).
  */
 export class Camera extends EventTarget {
-  constructor(video, { id, name, path }, mayAsk) {
+  constructor(video, { id, name, path, download }, checkAccess) {
     super();
-    Object.assign(this, { id, name, path, mayAsk, state: "loading", why: "failed", tries: 0, vain: 0, reloads: 0 });
-    Object.assign(this, { wanted: false, retry: null, known: 0, frame: 0, stale: Infinity });
-    this.progress = performance.now();
-    this.#take(video);
-    if (video.error) this.#broken();
-    else if (video.readyState > 0) this.#loaded();
+    Object.assign(this, { id, name, path, download, checkAccess, state: "idle", problem: null, hasPicture: null });
+    Object.assign(this, { hasSound: null, tracks: undefined, attempts: 0, failures: 0, reloads: 0, plays: false });
+    Object.assign(this, { retryTimer: null, retryAt: 0, lastLength: 0, frame: 0, renewAt: Infinity });
+    this.progressAt = performance.now();
+    this.#attach(video);
+    if (video.preload === "none") return;
+    this.state = "loading";
+    if (video.error) this.#onError();
+    else if (video.readyState > 0) this.#onMetadata();
   }
 
-  #take(video) {
+  #attach(video) {
     this.video = video;
-    this.shown = null;
-    this.taken?.abort();
-    this.taken = new AbortController();
-    for (const [name, told] of Object.entries({
-      loadedmetadata: () => this.#loaded(),
-      error: () => this.#broken(),
-      play: () => !this.wanted && !this.video.paused && this.#told("played"),
-      pause: () => this.#pausedByOthers() && this.#told("paused"),
-      waiting: () => this.#seems("waiting"),
-      playing: () => this.#seems("ready"),
-      canplay: () => this.#seems("ready"),
-      seeked: () => this.video.readyState > 1 && this.#seems("ready"),
-      timeupdate: () => this.#moved(),
+    this.lastFrame = null;
+    this.listeners?.abort();
+    this.listeners = new AbortController();
+    for (const [name, listener] of Object.entries({
+      loadedmetadata: () => this.#onMetadata(),
+      loadeddata: () => this.#inspect(),
+      error: () => this.#onError(),
+      play: () => !this.plays && !this.video.paused && this.#dispatch("played"),
+      pause: () => this.#isPausedByOthers() && this.#dispatch("paused"),
+      waiting: () => this.#follow("waiting"),
+      playing: () => this.#follow("ready"),
+      canplay: () => this.#follow("ready"),
+      seeked: () => this.video.readyState > 1 && this.#follow("ready"),
+      timeupdate: () => this.#onProgress(),
     })) {
-      video.addEventListener(name, told, { signal: this.taken.signal });
+      video.addEventListener(name, listener, { signal: this.listeners.signal });
     }
-    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback((_, told) => this.#framed(told.mediaTime));
+    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback((_, frame) => this.#onFrame(frame.mediaTime));
   }
 
-  /** Seconds; 0 until it is known, and known from then on. */
+  /** Seconds; 0 until metadata is loaded for the first time. */
   get length() {
-    if (Number.isFinite(this.video.duration)) this.known = this.video.duration;
-    return this.known;
+    if (Number.isFinite(this.video.duration)) this.lastLength = this.video.duration;
+    return this.lastLength;
   }
 
-  get usable() {
-    return this.state !== "failed" && this.state !== "resting" && this.video.readyState > 0;
+  get isUsable() {
+    return this.state !== "failed" && this.state !== "retrying" && this.state !== "idle" && this.video.readyState > 0;
   }
 
-  /** Whether it has something to show at *seconds*. */
+  /** Whether it has content at *seconds*. */
   covers(seconds) {
-    return this.usable && seconds < this.length - 0.05;
+    return this.isUsable && seconds < this.length - 0.05;
   }
 
-  /** Whether it is not usable now and may be soon. */
-  get mayCome() {
-    return this.state !== "failed" && !this.usable;
+  /** Whether it is not usable now and may become so. */
+  get mayRecover() {
+    return this.state !== "failed" && !this.isUsable;
   }
 
-  /** Run on, at *seconds* of the clock, or stand if there is nothing to show. */
-  run(seconds) {
-    this.wanted = this.covers(seconds);
-    if (this.wanted && this.video.paused) this.video.play().catch((error) => this.#refusedToPlay(error));
+  /** Starts loading if it has not: metadata and the first picture, everything once it plays. */
+  load() {
+    if (this.state !== "idle") return;
+    this.#setState("loading");
+    this.video.preload = "metadata";
+    this.video.load();
   }
 
-  halt() {
-    this.wanted = false;
+  /** Plays at *seconds* of the clock, or stands still if there is no content. */
+  playAt(seconds) {
+    this.plays = this.covers(seconds);
+    if (!this.plays || !this.video.paused) return;
+    this.video.preload = "auto";
+    this.video.play().catch((error) => error.name === "NotAllowedError" && this.#dispatch("paused"));
+  }
+
+  stop() {
+    this.plays = false;
     this.video.pause();
   }
 
   seek(seconds) {
-    if (!this.usable) return;
-    this.progress = performance.now();
+    if (!this.isUsable) return;
+    this.progressAt = performance.now();
     this.video.currentTime = Math.min(seconds, Math.max(0, this.length - 0.01));
   }
 
-  speed(rate) {
+  setRate(rate) {
     if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
   }
 
-  /** Its link will be good for *seconds* more: half of them, or all but a minute, are made use of. */
-  expect(seconds) {
-    this.stale = performance.now() + 1000 * Math.max(1, seconds / 2, seconds - 60);
+  /** Sets when the link is renewed: after half of its lifetime, or one minute before its end. */
+  setLinkLifetime(seconds) {
+    this.renewAt = performance.now() + 1000 * Math.max(1, seconds / 2, seconds - 60);
   }
 
-  /** Give up a video that has long said it is waiting, as a broken connection may look like a slow one. */
-  watch(now) {
-    if (this.wanted && now > this.stale) this.#renew();
-    if (!this.wanted || this.state !== "waiting") this.progress = now;
-    else if (now - this.progress > STALLED) this.#broken();
+  /** Called by the clock: renews the link in time, and treats a long wait like an error. *now* is milliseconds. */
+  check(now) {
+    if (this.plays && now > this.renewAt) this.#renew();
+    if (!this.plays || this.state !== "waiting") this.progressAt = now;
+    else if (now - this.progressAt > STALL_TIMEOUT) this.#onError();
   }
 
-  /** Ask for the video anew, at the place where it was: a fresh request fetches a fresh link. */
+  /** Requests the video again: the gateway fetches a new link for a new request. */
   reload() {
-    clearTimeout(this.retry);
-    this.retry = null;
-    this.progress = performance.now();
-    this.#become("loading");
-    this.video.src = this.#afresh();
+    clearTimeout(this.retryTimer);
+    this.retryTimer = null;
+    this.progressAt = performance.now();
+    this.#setState("loading");
+    this.video.src = this.#nextUrl();
   }
 
-  /** Somebody asks by hand, or the network is back: begin to count anew. */
-  again() {
-    this.tries = this.vain = 0;
-    if (this.state === "failed" || this.state === "resting") this.reload();
+  /** Tries again at once and resets the counters: the person asked for it, or the network is back. */
+  retry() {
+    this.attempts = this.failures = 0;
+    if (this.state === "failed" || this.state === "retrying") this.reload();
   }
 
-  /** Another address each time, as browsers keep what the old one led to. */
-  #afresh() {
+  /** Returns a URL that differs each time: browsers reuse the target of an earlier redirect for the same URL. */
+  #nextUrl() {
     this.reloads += 1;
     return `${this.path}?again=${this.reloads}`;
   }
 
-  /** Change links while the old one is good. Should that fail, #broken sees to what comes of it. */
+  /** Replaces the link before it expires. If that fails, the video's error event leads to a reload. */
   async #renew() {
-    this.stale = Infinity;
-    const verdict = await this.mayAsk(this);
-    if (verdict === "later") this.stale = performance.now() + RENEWED_AGAIN;
-    if (verdict !== "yes") return;
-    // The window of a picture in picture would close.
+    this.renewAt = Infinity;
+    const { verdict, linkLifetime } = await this.checkAccess(this);
+    if (verdict === "later") this.renewAt = performance.now() + RENEWAL_RETRY;
+    if (verdict !== "allowed") return;
+    if (linkLifetime) this.setLinkLifetime(linkLifetime);
+    // Another element would close the picture-in-picture window.
     if (document.pictureInPictureElement === this.video) return this.reload();
     const first = this.video;
-    const address = this.#afresh();
-    const mine = this.reloads;
-    const second = await understudy(first, address);
+    const url = this.#nextUrl();
+    const number = this.reloads;
+    const second = await loadStandby(first, url);
     if (second === null) return;
-    if (mine !== this.reloads) return dismiss(second);
-    clearTimeout(this.retry);
-    this.retry = null;
+    if (number !== this.reloads) return release(second);
+    clearTimeout(this.retryTimer);
+    this.retryTimer = null;
     second.muted = first.muted;
-    if (!this.wanted) second.pause();
-    this.#take(second);
+    if (!this.plays) second.pause();
+    this.#attach(second);
     second.inert = false;
-    dismiss(first);
-    this.#become("ready");
+    release(first);
+    this.#setState("ready");
   }
 
-  #loaded() {
-    this.#become("ready");
-    this.#told("loaded");
+  #onMetadata() {
+    this.problem = null;
+    this.#setState("ready");
+    this.#dispatch("loaded");
   }
 
-  #moved() {
-    this.progress = performance.now();
-    if (this.video.played.length && !this.video.seeking) this.tries = this.vain = 0;
+  /** Determines once whether there is a picture and a sound that this browser can play. */
+  async #inspect() {
+    if (this.tracks !== undefined) return;
+    this.tracks = null;
+    const { video } = this;
+    const picture = video.videoWidth > 0;
+    const sound = video.audioTracks?.length ?? (video.mozHasAudio || video.webkitAudioDecodedByteCount);
+    if (!picture || !sound) this.tracks = await readTracks(this.path);
+    this.hasPicture = picture;
+    this.hasSound = this.tracks ? "soun" in this.tracks : sound === undefined ? null : Boolean(sound);
+    if (!picture) this.problem = { kind: this.tracks?.vide ? "unsupported" : "audio_only", codec: this.tracks?.vide };
+    this.#dispatch("tracks");
+    this.#dispatch("state");
   }
 
-  /** Learn how long a frame is: the shortest time between two that were shown, as some are left out. */
-  #framed(time) {
-    const gap = time - this.shown;
-    if (this.shown !== null && gap > 0.005 && gap < 0.5 && (!this.frame || gap < this.frame)) this.frame = gap;
-    this.shown = time;
-    this.video.requestVideoFrameCallback((_, told) => this.#framed(told.mediaTime));
+  #onProgress() {
+    this.progressAt = performance.now();
+    if (this.video.played.length && !this.video.seeking) this.attempts = this.failures = 0;
   }
 
-  async #broken() {
-    if (this.retry !== null || this.state === "failed") return;
-    this.retry = 0;
-    this.#become("resting");
-    const verdict = await this.mayAsk(this);
-    if (this.retry !== 0) return;
-    this.vain = verdict === "yes" ? this.vain + 1 : 0;
-    if (verdict === "no" || verdict === "absent" || this.vain > TRIES) {
-      this.retry = null;
-      this.why = verdict === "absent" ? "not_ready" : "failed";
-      this.#become("failed");
+  /** Measures the duration of a frame: the shortest time between two frames, as browsers skip some. */
+  #onFrame(time) {
+    const gap = time - this.lastFrame;
+    if (this.lastFrame !== null && gap > 0.005 && gap < 0.5 && (!this.frame || gap < this.frame)) this.frame = gap;
+    this.lastFrame = time;
+    this.video.requestVideoFrameCallback((_, frame) => this.#onFrame(frame.mediaTime));
+  }
+
+  async #onError() {
+    if (this.retryTimer !== null || this.state === "failed" || this.state === "idle") return;
+    const undecodable = this.video.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
+    this.retryTimer = 0;
+    this.#setState("retrying");
+    const { verdict, code, requestId, retryAfter } = await this.checkAccess(this);
+    if (this.retryTimer !== 0) return;
+    this.failures = verdict === "allowed" ? this.failures + 1 : 0;
+    if (verdict === "refused" || verdict === "not_ready" || this.failures > MAX_FAILURES) {
+      this.retryTimer = null;
+      const kind = verdict === "allowed" ? (undecodable ? "unsupported" : "failed") : verdict;
+      this.problem = { kind, code, requestId };
+      if (kind === "not_ready") this.#scheduleRetry(NOT_READY_RETRY);
+      if (kind === "unsupported") readTracks(this.path).then((tracks) => this.#setCodec(tracks?.vide));
+      this.#setState("failed");
       return;
     }
-    this.tries += 1;
-    // At once the first time: most often it is a redirect's link that has died, and the next one is good.
-    const pause = verdict === "yes" && this.tries === 1 ? 0 : Math.min(10, 2 ** (this.tries - 2));
-    this.retry = setTimeout(() => this.reload(), pause * (750 + Math.random() * 500));
+    this.attempts += 1;
+    // At once after the first error: most often the link has expired, and the next one is good.
+    const pause = verdict === "allowed" && this.attempts === 1 ? 0 : Math.min(10, 2 ** (this.attempts - 2));
+    this.problem = verdict === "later" && code ? { kind: "later", code, requestId } : null;
+    this.#scheduleReload(Math.max(pause * (750 + Math.random() * 500), 1000 * (retryAfter ?? 0)));
+    if (this.problem) this.#dispatch("state");
   }
 
-  #refusedToPlay(error) {
-    if (error.name === "NotAllowedError") this.#told("paused");
+  #scheduleReload(delay) {
+    this.retryAt = performance.now() + delay;
+    this.retryTimer = setTimeout(() => this.reload(), delay);
   }
 
-  #pausedByOthers() {
+  /** For a video that is not ready: asks again while it is not, without showing a reload each time. */
+  #scheduleRetry(delay) {
+    const { reloads } = this;
+    setTimeout(async () => {
+      if (this.reloads !== reloads || this.state !== "failed") return;
+      const { verdict } = await this.checkAccess(this);
+      if (verdict === "allowed") this.retry();
+      else if (verdict !== "refused") this.#scheduleRetry(Math.min(60_000, delay * 1.5));
+    }, delay);
+  }
+
+  #setCodec(codec) {
+    this.problem = { ...this.problem, codec };
+    this.#dispatch("state");
+  }
+
+  #isPausedByOthers() {
     const inPicture = document.pictureInPictureElement === this.video;
-    return this.wanted && this.video.paused && !this.video.ended && this.usable && (!document.hidden || inPicture);
+    return this.plays && this.video.paused && !this.video.ended && this.isUsable && (!document.hidden || inPicture);
   }
 
-  /** What the element says counts for nothing while its video is given up: old events come late. */
-  #seems(state) {
-    if (this.state !== "failed" && this.state !== "resting") this.#become(state);
+  /** Takes over the element's state, except after an error: late events belong to the old source. */
+  #follow(state) {
+    if (this.state !== "failed" && this.state !== "retrying") this.#setState(state);
   }
 
-  #become(state) {
+  #setState(state) {
     if (this.state === state) return;
     this.state = state;
-    this.#told("state");
+    this.#dispatch("state");
   }
 
-  #told(what) {
-    this.dispatchEvent(new Event(what));
+  #dispatch(name) {
+    this.dispatchEvent(new Event(name));
   }
 }

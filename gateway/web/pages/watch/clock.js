@@ -1,67 +1,69 @@
-// One clock for every camera.
+// One clock for all cameras.
 //
-// One camera leads: the one that sounds. It plays at the speed that was asked for and is never corrected, so that
-// nothing of the keeping in step can be heard. The others are mute and follow it: a little faster or slower while
-// they are near, by a seek when they are far off. Where the leader ends or breaks, the next one leads.
+// One camera leads: the one that is heard. It plays at the chosen speed, which is never adjusted, so that keeping the
+// cameras synchronous cannot be heard. The others are muted and follow: a little faster or slower while they are near, by
+// a seek when they are far off. When the leader ends or fails, the next usable camera leads.
 
 const TICK = 100; // milliseconds
-const IN_STEP = 0.01; // seconds; where a correction ends
-const NEAR = 0.03; // seconds; smaller differences begin none
-const LATE = 0.1; // seconds; larger ones need a bolder one
-const FAR = 0.25; // seconds; larger ones are not worth catching up with
+const IN_STEP = 0.01; // seconds; an adjustment ends below this difference
+const NEAR = 0.03; // seconds; smaller differences start no adjustment
+const LATE = 0.1; // seconds; larger differences get the strong adjustment
+const FAR = 0.25; // seconds; larger differences get a seek
 const GENTLE = 0.1; // parts of the speed
-const BOLD = 0.25;
-const SEEK_TAKES = 0.08; // seconds that a seek costs a follower
-const BETWEEN_SEEKS = 1500; // milliseconds
-const FRAME = 1 / 25; // seconds; until frames have been seen
+const STRONG = 0.25;
+const SEEK_DURATION = 0.08; // seconds that a seek of a follower takes
+const SEEK_INTERVAL = 1500; // milliseconds
+const FRAME = 1 / 25; // seconds; until a camera has measured its own
 const END = 0.05; // seconds
 
-/** Tells "change" when what it does changes, and "time" as time goes on. */
+/** Dispatches "change" when its state changes, and "time" as time goes on. */
 export class Clock extends EventTarget {
   constructor(cameras, length) {
     super();
-    Object.assign(this, { cameras, told: length, place: 0, rate: 1, playing: false, muted: false });
-    this.sounding = cameras[0];
-    this.lead = null;
-    this.sought = new Map();
-    this.corrections = new Map();
+    Object.assign(this, { cameras, statedLength: length, position: 0, rate: 1, playing: false, muted: false, volume: 1 });
+    Object.assign(this, { sounding: cameras[0], chosen: false, leader: null, repeat: null, ended: false });
+    this.seeks = new Map();
+    this.adjustments = new Map();
     for (const camera of cameras) {
       camera.addEventListener("played", () => this.play());
       camera.addEventListener("paused", () => this.pause());
-      camera.addEventListener("loaded", () => this.#joins(camera));
-      camera.addEventListener("state", () => this.#tell("change"));
+      camera.addEventListener("loaded", () => this.#onLoaded(camera));
+      camera.addEventListener("tracks", () => this.#chooseSound());
+      camera.addEventListener("state", () => this.#dispatch("change"));
     }
     setInterval(() => this.#tick(), TICK);
-    this.#choose();
+    this.#chooseLeader();
   }
 
-  /** The longest camera's; until one is known, what VALT says. */
+  /** The longest camera's length in seconds; before one is loaded, the one that VALT states. */
   get length() {
-    return Math.max(0, ...this.cameras.map((camera) => camera.length)) || this.told || 0;
+    return Math.max(0, ...this.cameras.map((camera) => camera.length)) || this.statedLength || 0;
   }
 
-  /** Whether it would go on and cannot. */
-  get waiting() {
-    return this.playing && (this.lead === null || this.lead.state === "waiting");
+  /** Whether it should play and cannot. */
+  get isWaiting() {
+    return this.playing && (this.leader === null || this.leader.state === "waiting");
   }
 
   play() {
     if (this.playing) return;
-    if (this.place >= this.length - END) this.seek(0);
+    if (this.position >= this.length - END) this.seek(0);
     this.playing = true;
+    this.ended = false;
+    for (const camera of this.cameras) camera.load();
     this.#tick();
-    this.#tell("change");
+    this.#dispatch("change");
   }
 
   pause() {
     if (!this.playing) return;
-    this.#read();
+    this.#readPosition();
     this.playing = false;
     for (const camera of this.cameras) {
-      camera.halt();
-      if (camera !== this.lead) camera.seek(this.place);
+      camera.stop();
+      if (camera !== this.leader) camera.seek(this.position);
     }
-    this.#tell("change");
+    this.#dispatch("change");
   }
 
   toggle() {
@@ -70,122 +72,149 @@ export class Clock extends EventTarget {
   }
 
   seek(seconds) {
-    this.place = Math.min(Math.max(0, seconds), this.length || seconds);
-    for (const camera of this.cameras) camera.seek(this.place);
-    this.#choose();
-    this.#tell("time");
+    this.position = Math.min(Math.max(0, seconds), this.length || seconds);
+    this.ended = false;
+    for (const camera of this.cameras) camera.seek(this.position);
+    this.#chooseLeader();
+    this.#dispatch("time");
   }
 
-  /** One frame on, or back. */
+  /** Steps one frame forward (1) or back (-1). */
   step(direction) {
     this.pause();
-    this.seek(this.place + direction * (this.lead?.frame || FRAME));
+    this.seek(this.position + direction * (this.leader?.frame || FRAME));
   }
 
-  /** Faster or slower: 0.5 to 2. */
-  speed(rate) {
+  /** Sets the speed, 0.5 to 3. */
+  setRate(rate) {
     this.rate = rate;
-    for (const camera of this.cameras) camera.speed(rate);
-    this.#tell("change");
+    for (const camera of this.cameras) camera.setRate(rate);
+    this.#dispatch("change");
   }
 
-  mute(muted) {
+  setMuted(muted) {
     this.muted = muted;
-    this.#sound();
-    this.#tell("change");
+    this.#applySound();
+    this.#dispatch("change");
   }
 
-  /** Let *camera* sound, and with it lead. */
+  /** Sets the volume, 0 to 1. */
+  setVolume(volume) {
+    this.volume = Math.min(1, Math.max(0, volume));
+    this.muted = this.volume === 0;
+    this.#applySound();
+    this.#dispatch("change");
+  }
+
+  /** Makes *camera* the one that is heard and leads. */
   listenTo(camera) {
     this.sounding = camera;
-    this.#choose();
-    this.#tell("change");
+    this.chosen = true;
+    this.#chooseLeader();
+    this.#dispatch("change");
+  }
+
+  /** Repeats from one position to another, until called with null. */
+  setRepeat(range) {
+    this.repeat = range;
+    this.#dispatch("change");
   }
 
   #tick() {
     const now = performance.now();
-    for (const camera of this.cameras) camera.watch(now);
+    for (const camera of this.cameras) camera.check(now);
     if (!this.playing) return;
-    this.#read();
-    this.#choose();
-    if (this.lead === null) {
-      for (const camera of this.cameras) camera.halt();
-      if (!this.cameras.some((camera) => camera.mayCome)) this.#end();
+    this.#readPosition();
+    if (this.repeat?.end && this.position >= this.repeat.end) return this.seek(this.repeat.start);
+    this.#chooseLeader();
+    if (this.leader === null) {
+      for (const camera of this.cameras) camera.stop();
+      if (!this.cameras.some((camera) => camera.mayRecover)) this.#end();
       return;
     }
-    this.lead.speed(this.rate);
-    this.lead.run(this.place);
-    const held = this.lead.video.seeking || this.lead.state === "waiting";
+    this.leader.setRate(this.rate);
+    this.leader.playAt(this.position);
+    const halted = this.leader.video.seeking || this.leader.state === "waiting";
     for (const camera of this.cameras) {
-      if (camera === this.lead) continue;
-      if (held || !camera.covers(this.place)) camera.halt();
+      if (camera === this.leader) continue;
+      if (halted || !camera.covers(this.position)) camera.stop();
       else this.#follow(camera, now);
     }
-    this.#tell("time");
+    this.#dispatch("time");
   }
 
   #follow(camera, now) {
     if (camera.video.seeking) return;
-    const late = this.place - camera.video.currentTime;
+    const late = this.position - camera.video.currentTime;
     if (Math.abs(late) > FAR) {
-      if (now - (this.sought.get(camera) ?? -Infinity) > BETWEEN_SEEKS) {
-        this.sought.set(camera, now);
-        camera.seek(this.place + SEEK_TAKES * this.rate);
+      if (now - (this.seeks.get(camera) ?? -Infinity) > SEEK_INTERVAL) {
+        this.seeks.set(camera, now);
+        camera.seek(this.position + SEEK_DURATION * this.rate);
       }
     } else {
-      const correction = corrected(this.corrections.get(camera) ?? 0, late);
-      this.corrections.set(camera, correction);
-      camera.speed(this.rate * (1 + correction));
+      const adjustment = adjust(this.adjustments.get(camera) ?? 0, late);
+      this.adjustments.set(camera, adjustment);
+      camera.setRate(this.rate * (1 + adjustment));
     }
-    camera.run(this.place);
+    camera.playAt(this.position);
   }
 
-  #read() {
-    if (this.lead?.usable && !this.lead.video.seeking) this.place = this.lead.video.currentTime;
+  #readPosition() {
+    if (this.leader?.isUsable && !this.leader.video.seeking) this.position = this.leader.video.currentTime;
   }
 
-  /** The camera that sounds leads once it is in step; until then, and after its end, any other does. */
-  #choose() {
-    const fits = (camera) => camera.covers(this.place);
-    const inStep = Math.abs(this.sounding.video.currentTime - this.place) < 2 * FAR;
-    if (fits(this.sounding) && (inStep || this.lead === null)) this.lead = this.sounding;
-    else if (this.lead === null || !fits(this.lead)) this.lead = this.cameras.find(fits) ?? null;
-    this.#sound();
+  /** The camera that is heard leads once it is synchronous; until then, and after its end, another one does. */
+  #chooseLeader() {
+    const fits = (camera) => camera.covers(this.position);
+    const inStep = Math.abs(this.sounding.video.currentTime - this.position) < 2 * FAR;
+    if (fits(this.sounding) && (inStep || this.leader === null)) this.leader = this.sounding;
+    else if (this.leader === null || !fits(this.leader)) this.leader = this.cameras.find(fits) ?? null;
+    this.#applySound();
   }
 
-  #sound() {
+  /** Unless the person chose one, the first camera that has a sound is heard. */
+  #chooseSound() {
+    if (this.chosen || this.sounding.hasSound !== false) return;
+    this.sounding = this.cameras.find((camera) => camera.hasSound) ?? this.sounding;
+    this.#chooseLeader();
+    this.#dispatch("change");
+  }
+
+  #applySound() {
     for (const camera of this.cameras) {
-      const heard = camera === (this.lead ?? this.sounding);
-      camera.video.muted = this.muted || !heard;
-      // Of one that is not heard it only makes each change of speed dearer.
-      camera.video.preservesPitch = heard;
+      const audible = camera === (this.leader ?? this.sounding);
+      camera.video.muted = this.muted || !audible;
+      if (camera.video.volume !== this.volume) camera.video.volume = this.volume;
+      // For a muted video it only makes each change of speed more expensive.
+      camera.video.preservesPitch = audible;
     }
   }
 
-  /** A camera has loaded, for the first time or once more. */
-  #joins(camera) {
-    camera.seek(this.place);
-    camera.speed(this.rate);
-    this.#choose();
-    this.#tell("change");
+  /** A camera has loaded its metadata, for the first time or again. */
+  #onLoaded(camera) {
+    camera.seek(this.position);
+    camera.setRate(this.rate);
+    this.#chooseLeader();
+    this.#dispatch("change");
   }
 
   #end() {
     this.playing = false;
-    this.place = Math.min(this.place, this.length);
-    this.#tell("change");
+    this.ended = true;
+    this.position = Math.min(this.position, this.length);
+    this.#dispatch("change");
   }
 
-  #tell(what) {
-    this.dispatchEvent(new Event(what));
+  #dispatch(name) {
+    this.dispatchEvent(new Event(name));
   }
 }
 
-/** The part of the speed by which a follower that is so *late* makes up for it, if *kept* is the part until now. */
-function corrected(kept, late) {
-  const off = Math.abs(late);
-  if (off > LATE) return Math.sign(late) * BOLD;
-  // A change of speed costs a browser a hundredth of a second or two: few are made, and each does its work.
-  if (kept * late > 0) return off > IN_STEP ? kept : 0;
-  return off > NEAR ? Math.sign(late) * GENTLE : 0;
+/** Returns the part of the speed to add for a follower that is *late* by so many seconds; *current* is the part now. */
+function adjust(current, late) {
+  const difference = Math.abs(late);
+  if (difference > LATE) return Math.sign(late) * STRONG;
+  // A change of speed costs a browser 10 to 20 ms: an adjustment goes on until it has done its work.
+  if (current * late > 0) return difference > IN_STEP ? current : 0;
+  return difference > NEAR ? Math.sign(late) * GENTLE : 0;
 }

@@ -1,120 +1,144 @@
-// The bar below the cameras: play, the time line with its markers, speed, sound and the rest.
+// The bar below the pictures: play, time line, speed, sound, full screen and the rest; and its hiding in full screen.
 
-import { clockTime, linkTo, parse } from "./place.js";
-import { button, element, recording, rename, say } from "./page.js";
+import { clockTime, linkTo } from "./position.js";
+import { button, element, rename, text } from "./dom.js";
+import { icon } from "./icons.js";
+import { followMoments, seekToMoment } from "./moments.js";
+import { Timeline } from "./timeline.js";
 
-export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
+export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
+const HIDE_AFTER = 3000; // milliseconds without movement while playing in full screen
 
 export class Controls {
-  constructor(section, clock, stage, notices, keyboard) {
-    Object.assign(this, { section, clock, stage, notices });
-    this.play = button("play", say("play"), () => clock.toggle(), { class: "play" });
-    this.mute = button("sound", say("mute"), () => clock.mute(!clock.muted));
+  constructor(section, clock, stage, notices, moments) {
+    Object.assign(this, { section, clock, stage, notices, moments, hideTimer: null });
+    this.play = button("play", text("play"), () => clock.toggle(), { class: "play" });
+    this.mute = button("sound", text("mute"), () => clock.setMuted(!clock.muted));
+    this.volume = element("input", { type: "range", class: "volume", min: 0, max: 1, step: 0.05, "aria-label": text("volume") });
+    this.volume.addEventListener("input", () => clock.setVolume(Number(this.volume.value)));
     this.time = element("span", { class: "time" });
-    this.line = element("input", { type: "range", min: 0, step: 0.1, value: 0, "aria-label": say("position") });
-    this.line.addEventListener("input", () => clock.seek(Number(this.line.value)));
-    this.ticks = element("div", { class: "ticks", "aria-hidden": "true" });
+    this.timeline = new Timeline(clock, stage, moments);
     this.speed = this.#speeds();
-    const picture = button("picture", say("picture"), () => this.picture(), { hidden: !document.pictureInPictureEnabled });
-    const full = button("full", say("fullscreen"), () => this.fullscreen(), { hidden: !document.fullscreenEnabled });
-    section.append(
-      element("div", { class: "line" }, this.line, this.ticks),
-      element(
-        "div",
-        { class: "bar" },
-        button("back", say("back"), () => clock.seek(clock.place - 10)),
-        this.play,
-        button("forward", say("forward"), () => clock.seek(clock.place + 10)),
-        this.time,
-        this.speed,
-        this.mute,
-        button("link", say("copy"), () => this.copy()),
-        picture,
-        full,
-        button("help", say("keys"), keyboard),
-      ),
-      notices.passing,
-    );
-    this.markers = this.#markers();
-    clock.addEventListener("change", () => this.#refresh());
-    clock.addEventListener("time", () => this.#refresh());
+    this.repeat = button("repeat", text("repeat"), () => this.toggleRepeat(), { "aria-pressed": "false" });
+    this.full = button("full", text("fullscreen"), () => this.toggleFullscreen(), { class: "full" });
+    this.more = button("more", text("more"), () => this.#toggleMore(), { class: "more", "aria-expanded": "false" });
+    this.help = button("help", text("keys"), () => this.showKeys());
+    const picture = button("picture", text("picture"), () => this.togglePicture(), { hidden: !document.pictureInPictureEnabled });
+    const secondary = element("div", { class: "secondary" }, this.speed, this.repeat, button("link", text("copy"), () => this.copyLink()), picture, this.help);
+    const back = button("back", text("back"), () => clock.seek(clock.position - 10), { class: "skip" });
+    const forward = button("forward", text("forward"), () => clock.seek(clock.position + 10), { class: "skip" });
+    const sound = element("div", { class: "sound" }, this.mute, this.volume);
+    this.bar = element("div", { class: "bar" }, back, this.play, forward, sound, this.time, secondary, this.more, this.full);
+    this.node = element("div", { class: "controls" }, this.timeline.node, this.bar);
+    section.append(this.node);
+    followMoments(moments, clock, (link, seconds) => this.#copy(link, seconds));
+    for (const name of ["change", "time"]) clock.addEventListener(name, () => this.#refresh());
+    clock.addEventListener("change", () => this.#wake());
+    for (const name of ["pointermove", "pointerdown", "focusin", "keydown"]) section.addEventListener(name, () => this.#wake());
+    section.addEventListener("fullscreen", () => this.toggleFullscreen());
+    document.addEventListener("fullscreenchange", () => this.#onFullscreen());
     this.#refresh();
   }
 
-  faster(steps) {
-    const at = SPEEDS.indexOf(this.clock.rate) + steps;
-    this.clock.speed(SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at))]);
-    this.notices.tell(`${say("speed")}: ${this.clock.rate}×`);
+  /** Set by the keyboard, which has the list of keys. */
+  showKeys() {}
+
+  changeSpeed(steps) {
+    const index = SPEEDS.indexOf(this.clock.rate) + steps;
+    this.clock.setRate(SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, index))]);
+    this.notices.announce(`${text("speed")}: ${this.clock.rate}×`);
   }
 
-  async copy() {
-    const [link, time] = [linkTo(this.clock.place), clockTime(this.clock.place)];
-    try {
-      await navigator.clipboard.writeText(link);
-      this.notices.tell(say("copied", { time }));
-    } catch {
-      // Without the right to write, as on plain http: shown, to be copied by hand.
-      this.notices.tell(link);
-    }
+  changeVolume(difference) {
+    this.clock.setVolume(Math.round(20 * (this.clock.volume + difference)) / 20);
+    this.notices.announce(`${text("volume")}: ${Math.round(100 * this.clock.volume)} %`);
   }
 
-  async picture() {
+  seekToMoment(direction) {
+    const moment = seekToMoment(this.moments, this.clock, direction);
+    if (moment) this.notices.announce(`${clockTime(moment.seconds)} ${moment.name}`);
+  }
+
+  /** Sets the start of the repeated range, then its end, then removes it. */
+  toggleRepeat() {
+    const { clock } = this;
+    const time = clockTime(clock.position);
+    if (clock.repeat === null) clock.setRepeat({ start: clock.position, end: null });
+    else if (clock.repeat.end === null && clock.position > clock.repeat.start) clock.setRepeat({ ...clock.repeat, end: clock.position });
+    else clock.setRepeat(null);
+    const key = clock.repeat === null ? "repeat_off" : clock.repeat.end === null ? "repeat_from" : "repeat_to";
+    this.notices.announce(text(key, { time }));
+  }
+
+  copyLink() {
+    return this.#copy(linkTo(this.clock.position), this.clock.position);
+  }
+
+  async togglePicture() {
     try {
       if (document.pictureInPictureElement) await document.exitPictureInPicture();
       else await this.stage.large.video.requestPictureInPicture();
     } catch {
-      // A camera without a picture, or a browser that will not.
+      // A camera without a picture, or a browser that refuses.
     }
   }
 
-  async fullscreen() {
+  async toggleFullscreen() {
+    const { video } = this.stage.large;
     try {
       if (document.fullscreenElement) await document.exitFullscreen();
-      else await this.section.requestFullscreen();
+      else if (document.fullscreenEnabled) await this.section.requestFullscreen();
+      else video.webkitEnterFullscreen?.(); // iOS: only a video element can fill the screen
     } catch {
-      // A frame that may not.
+      // A frame without the permission.
     }
+  }
+
+  async #copy(link, seconds) {
+    try {
+      await navigator.clipboard.writeText(link);
+      this.notices.announce(text("copied", { time: clockTime(seconds) }));
+    } catch {
+      // Without the permission, as on plain http, the link is shown so that the person can copy it.
+      this.notices.announce(link);
+    }
+  }
+
+  #onFullscreen() {
+    const full = document.fullscreenElement === this.section;
+    this.full.replaceChildren(icon(full ? "exit" : "full"));
+    this.#wake();
+  }
+
+  /** Shows the bar and the pointer. In full screen they disappear after three seconds of playing. */
+  #wake() {
+    clearTimeout(this.hideTimer);
+    this.section.classList.remove("quiet");
+    if (document.fullscreenElement !== this.section || !this.clock.playing) return;
+    this.hideTimer = setTimeout(() => {
+      if (this.clock.playing && document.fullscreenElement === this.section) this.section.classList.add("quiet");
+    }, HIDE_AFTER);
+  }
+
+  #toggleMore() {
+    this.more.setAttribute("aria-expanded", String(this.bar.classList.toggle("open")));
   }
 
   #speeds() {
     const choices = SPEEDS.map((speed) => element("option", { value: speed, selected: speed === 1 }, `${speed}×`));
-    const change = (event) => this.clock.speed(Number(event.target.value));
-    return element("select", { "aria-label": say("speed"), title: say("speed"), on: { change } }, ...choices);
-  }
-
-  #markers() {
-    const links = [...document.querySelectorAll(".markers a")];
-    return links.map((link, number) => {
-      const { event, color } = recording.markers[number];
-      const time = parse(link.hash.slice(3)) ?? 0;
-      const go = (click) => {
-        click.preventDefault();
-        this.clock.seek(time);
-      };
-      link.addEventListener("click", go);
-      const tick = element("span", { title: `${clockTime(time)} ${event}`, on: { click: go } });
-      this.ticks.append(tick);
-      if (color) for (const painted of [link, tick]) painted.style.setProperty("--mark", color);
-      return { time, link, tick };
-    });
+    const change = (event) => this.clock.setRate(Number(event.target.value));
+    return element("select", { "aria-label": text("speed"), title: text("speed"), on: { change } }, ...choices);
   }
 
   #refresh() {
     const { clock } = this;
-    const [time, length] = [clockTime(clock.place), clockTime(clock.length)];
-    rename(this.play, clock.playing ? "pause" : "play", say(clock.playing ? "pause" : "play"));
-    rename(this.mute, clock.muted ? "silence" : "sound", say(clock.muted ? "unmute" : "mute"));
-    this.line.max = clock.length;
-    this.line.value = clock.place;
-    this.line.setAttribute("aria-valuetext", say("of", { time, length }));
-    this.time.textContent = `${time} / ${length}`;
+    rename(this.play, clock.playing ? "pause" : "play", text(clock.playing ? "pause" : "play"));
+    rename(this.mute, clock.muted ? "silence" : "sound", text(clock.muted ? "unmute" : "mute"));
+    this.volume.value = clock.muted ? 0 : clock.volume;
+    this.time.textContent = `${clockTime(clock.position)} / ${clockTime(clock.length)}`;
     this.speed.value = String(clock.rate);
-    this.section.classList.toggle("waiting", clock.waiting);
-    const now = this.markers.findLast((marker) => marker.time <= clock.place + 0.05);
-    for (const marker of this.markers) {
-      marker.tick.style.left = `${clock.length ? (100 * marker.time) / clock.length : 0}%`;
-      if (marker === now) marker.link.setAttribute("aria-current", "true");
-      else marker.link.removeAttribute("aria-current");
-    }
+    this.repeat.setAttribute("aria-pressed", String(clock.repeat !== null));
+    this.section.classList.toggle("waiting", clock.isWaiting);
+    this.timeline.refresh();
   }
 }

@@ -1,4 +1,4 @@
-// The pictures on the buttons, as outlines in a square of 24: no font has all of them everywhere.
+// Icons of the buttons, as outlines in a square of 24: no font has all of them on every system.
 
 const OUTLINES = {
   play: "M8 5v14l11-7z",
@@ -10,10 +10,15 @@ const OUTLINES = {
   link: "M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1",
   picture: "M3 5h18v14H3zM12 12h6v4h-6z",
   full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  exit: "M9 4v5H4M20 9h-5V4M15 20v-5h5M4 15h5v5",
   help: "M9 9a3 3 0 1 1 4 2.8c-.7.3-1 .8-1 1.7v.5M12 17.5v.5",
+  more: "M5 12h.01M12 12h.01M19 12h.01",
+  repeat: "M6 17h11a3 3 0 0 0 3-3v-2M18 7H7a3 3 0 0 0-3 3v2M15 4l3 3-3 3M9 14l-3 3 3 3",
+  download: "M12 4v11M7 11l5 5 5-5M5 20h14",
 };
 const SVG = "http://www.w3.org/2000/svg";
 
+/** Returns the icon *name* as an SVG element that screen readers ignore. */
 export function icon(name) {
   const [picture, outline] = [document.createElementNS(SVG, "svg"), document.createElementNS(SVG, "path")];
   picture.setAttribute("viewBox", "0 0 24 24");

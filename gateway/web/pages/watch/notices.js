@@ -1,66 +1,41 @@
-// What is said in passing, to eyes and to screen readers, and whether the person is still known.
+// Messages of the page: passing ones, and one that stays until its cause is gone. Screen readers announce both.
 
-import { clockTime, linkTo } from "./place.js";
-import { element, recording, say } from "./page.js";
+import { clockTime, linkTo } from "./position.js";
+import { data, element, text } from "./dom.js";
 
-// A redirect leads where no script may follow: there the link is asked for, and else the first byte.
-const HOW = recording.delivery === "redirect" ? { Accept: "application/json" } : { Range: "bytes=0-0" };
-const PASSING = 6000; // milliseconds
+const DURATION = 6000; // milliseconds
 
 export class Notices {
   constructor(section) {
     this.passing = element("p", { class: "passing", role: "status" });
     this.standing = element("p", { class: "standing", role: "status" });
     this.timer = null;
-    section.prepend(this.standing);
+    section.append(this.passing, this.standing);
   }
 
-  /** Say it once; it goes away by itself. */
-  tell(words) {
+  /** Shows a message for six seconds. */
+  announce(message) {
     clearTimeout(this.timer);
-    this.passing.textContent = words;
-    this.timer = setTimeout(() => (this.passing.textContent = ""), PASSING);
+    this.passing.textContent = message;
+    this.timer = setTimeout(() => (this.passing.textContent = ""), DURATION);
   }
 
-  /** Say it until it is no longer so. */
-  keep(...words) {
-    this.standing.replaceChildren(...words);
-  }
-}
-
-/** Whether it makes sense to ask for a video again. */
-export class Permission {
-  constructor(notices, clock) {
-    Object.assign(this, { notices, clock, refused: false });
+  /** Shows a message, with any nodes, until the next call. Without arguments it is removed. */
+  setStanding(...nodes) {
+    this.standing.replaceChildren(...nodes);
   }
 
-  /** "yes"; "no", and if it is for the person's sake, they are told; "absent"; or "later", as nobody can tell. */
-  ask = async (camera) => {
-    let answer;
-    try {
-      answer = await fetch(camera.path, { headers: HOW, cache: "no-store" });
-      if (answer.ok && HOW.Accept) camera.expect(left(await answer.json(), answer));
-    } catch {
-      this.notices.keep(say("offline"));
-      return "later";
-    }
-    const { status } = answer;
-    this.refused = status === 401 || status === 403;
-    if (status === 401) this.#signedOut();
-    else this.notices.keep(...(this.refused ? [say("forbidden")] : []));
-    if (status === 404) return "absent";
-    if (this.refused || status === 410) return "no";
-    return status < 400 ? "yes" : "later";
-  };
-
-  #signedOut() {
-    const { place } = this.clock();
-    const back = element("a", { href: linkTo(place) }, say("sign_in", { time: clockTime(place) }));
-    this.notices.keep(say("signed_out"), " ", back);
+  /** Shows what *result* of checkAccess() means for the whole page; a result that is fine removes the message. */
+  showAccess(result, position) {
+    if (result.status === 0) this.setStanding(text("offline"));
+    else if (result.status === 401) this.setStanding(text("signed_out"), " ", ...this.#wayBack(position));
+    else if (result.status === 403) this.setStanding(text("forbidden"), " ", text("request_id", { id: result.requestId }));
+    else this.setStanding();
   }
-}
 
-/** Seconds that a link is good for, by the gateway's own clock; for ever where nobody knows. */
-function left({ expires_at: end }, answer) {
-  return end === null ? Infinity : (Date.parse(end) - Date.parse(answer.headers.get("Date"))) / 1000;
+  #wayBack(position) {
+    const time = clockTime(position);
+    if (data.signs_in || !data.help_url) return [element("a", { href: linkTo(position) }, text("sign_in", { time }))];
+    return [element("a", { href: data.help_url, target: "_top" }, text("portal"))];
+  }
 }

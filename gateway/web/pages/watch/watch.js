@@ -1,81 +1,151 @@
-// The watch page: introduces the cameras, the clock that keeps them in step, and what a person moves them with.
+// The watch page: creates the cameras, the clock that keeps them synchronous, and the controls.
 
+import { checkAccess } from "./access.js";
 import { Camera } from "./camera.js";
 import { Clock } from "./clock.js";
 import { Controls } from "./controls.js";
+import { data, recording, text } from "./dom.js";
+import { connectPortal } from "./embed.js";
 import { Keyboard } from "./keys.js";
-import { Notices, Permission } from "./notices.js";
-import { recording, say } from "./page.js";
-import { asked, Memory } from "./place.js";
+import { readMoments } from "./moments.js";
+import { Notices } from "./notices.js";
+import { Memory, positionOf } from "./position.js";
 import { Stage } from "./stage.js";
 
-const KEEP_EVERY = 5000; // milliseconds
-const NEARLY_OVER = 5; // seconds; a place so near the end is not gone back to
+const SAVE_INTERVAL = 5000; // milliseconds
+const NEARLY_OVER = 5; // seconds; a stored position so near the end is not used
+const FAST = 2500; // milliseconds until the first picture, below which the other cameras are loaded before playing
 
 const section = document.getElementById("watch");
 const items = [...(section?.querySelectorAll(".camera") ?? [])];
+if (items.length) start();
 
-const { lang } = document.documentElement;
-const locales = [...navigator.languages.filter((locale) => locale.startsWith(lang)), lang];
-for (const time of document.querySelectorAll("time[datetime*=Z]")) {
-  time.textContent = new Date(time.dateTime).toLocaleString(locales, { dateStyle: "long", timeStyle: "short" });
-}
-if (items.length) watch();
-
-function watch() {
+function start() {
   const notices = new Notices(section);
-  const permission = new Permission(notices, () => clock);
+  const access = { refused: false };
+  const check = async (camera) => {
+    const result = await checkAccess(camera.path);
+    access.refused = result.status === 401 || result.status === 403;
+    if (result.linkLifetime !== undefined) camera.setLinkLifetime(result.linkLifetime);
+    notices.showAccess(result, clock.position);
+    return result;
+  };
   const views = items.map((item, number) => {
-    const told = recording.cameras[number];
-    return { item, camera: new Camera(item.querySelector("video"), told, permission.ask) };
+    return { item, camera: new Camera(item.querySelector("video"), recording.cameras[number], check) };
   });
   const cameras = views.map((view) => view.camera);
   const clock = new Clock(cameras, recording.duration);
-  const stage = new Stage(views, clock, notices);
-  const keyboard = new Keyboard(section, clock, stage);
-  keyboard.controls = new Controls(section, clock, stage, notices, keyboard.list);
   section.classList.add("live");
-  // How long will the links be good that the page itself has loaded?
-  if (recording.delivery === "redirect") cameras.forEach(permission.ask);
-  begin(clock, stage, cameras);
-  comeBack(permission, notices, cameras);
+  document.body.classList.toggle("embedded", data.embedded);
+  const stage = new Stage(section, views, clock, notices);
+  const controls = new Controls(section, clock, stage, notices, readMoments());
+  new Keyboard(section, clock, stage, controls);
+  stage.arrange();
+  // The lifetime of the links that the page itself has requested is unknown.
+  if (recording.delivery === "redirect") cameras.forEach(check);
+  restore(clock, stage, cameras);
+  loadOthers(stage, cameras);
+  recover(access, check, notices, cameras);
+  connectPortal(clock, cameras);
+  connectMediaSession(clock, controls);
 }
 
-/** Where the address says, or where this browser was the last time; and remember it from then on. */
-function begin(clock, stage, cameras) {
+/** Starts at the position in the URL or the stored one, with the stored preferences, and stores them from then on. */
+function restore(clock, stage, cameras) {
   const memory = new Memory(recording.recording);
-  const kept = memory.read();
-  const started = asked(new URL(location.href));
-  clock.place = started ?? kept.place ?? 0;
-  if (clock.length && started === null && clock.place > clock.length - NEARLY_OVER) clock.place = 0;
-  clock.seek(clock.place);
-  if (kept.rate) clock.speed(kept.rate);
-  if (kept.muted) clock.mute(true);
-  stage.show(cameras.find((camera) => camera.id === kept.large), false);
+  const stored = memory.read();
+  const requested = positionOf(new URL(location.href));
+  clock.position = requested ?? stored.position ?? 0;
+  if (clock.length && requested === null && clock.position > clock.length - NEARLY_OVER) clock.position = 0;
+  clock.seek(clock.position);
+  if (stored.rate) clock.setRate(stored.rate);
+  if (stored.volume !== undefined) clock.setVolume(stored.volume);
+  if (stored.muted) clock.setMuted(true);
+  stage.show(cameras.find((camera) => camera.id === stored.large), false);
+  const sounding = cameras.find((camera) => camera.id === stored.sounding);
+  if (sounding) clock.listenTo(sounding);
 
-  const keep = () =>
-    memory.keep({ place: clock.place, rate: clock.rate, muted: clock.muted, large: stage.large.id });
-  setInterval(() => clock.playing && keep(), KEEP_EVERY);
-  clock.addEventListener("change", keep);
-  clock.addEventListener("kept", keep);
-  addEventListener("pagehide", keep);
+  const save = () =>
+    memory.save({
+      position: clock.position,
+      rate: clock.rate,
+      muted: clock.muted,
+      volume: clock.volume,
+      large: stage.large.id,
+      ...(clock.chosen && { sounding: clock.sounding.id }),
+    });
+  setInterval(() => clock.playing && save(), SAVE_INTERVAL);
+  clock.addEventListener("change", save);
+  clock.addEventListener("preference", save);
+  addEventListener("pagehide", save);
   addEventListener("hashchange", () => {
-    const moment = asked(new URL(location.href));
-    if (moment !== null) clock.seek(moment);
+    const position = positionOf(new URL(location.href));
+    if (position !== null) clock.seek(position);
   });
 }
 
-/** Go on by itself when the network, or the person's session, is back. */
-function comeBack(permission, notices, cameras) {
-  addEventListener("offline", () => notices.keep(say("offline")));
+/** Loads the other cameras one after the other once the large one has a picture, unless the connection is slow. */
+async function loadOthers(stage, cameras) {
+  const { large } = stage;
+  await hasPicture(large);
+  const { saveData = false } = navigator.connection ?? {};
+  if (saveData || performance.now() > FAST) return;
+  for (const camera of cameras) {
+    if (camera.state === "idle") {
+      camera.load();
+      await hasPicture(camera);
+    }
+  }
+}
+
+function hasPicture(camera) {
+  if (camera.video.readyState >= 2 || camera.state === "failed") return Promise.resolve();
+  return new Promise((resolve) => {
+    camera.video.addEventListener("loadeddata", resolve, { once: true });
+    camera.addEventListener("state", () => (camera.state === "failed" || camera.state === "retrying") && resolve());
+  });
+}
+
+/** Resumes when the network or the person's session is back. */
+function recover(access, check, notices, cameras) {
+  addEventListener("offline", () => notices.setStanding(text("offline")));
   addEventListener("online", () => {
-    notices.keep();
-    notices.tell(say("online"));
-    for (const camera of cameras) camera.again();
+    notices.setStanding();
+    notices.announce(text("online"));
+    for (const camera of cameras) camera.retry();
   });
-  for (const camera of cameras) camera.addEventListener("loaded", () => notices.keep());
+  for (const camera of cameras) camera.addEventListener("loaded", () => notices.setStanding());
   document.addEventListener("visibilitychange", async () => {
-    if (document.hidden || !permission.refused) return;
-    if ((await permission.ask(cameras[0])) === "yes") for (const camera of cameras) camera.again();
+    if (document.hidden || !access.refused) return;
+    if ((await check(cameras[0])).verdict === "allowed") for (const camera of cameras) camera.retry();
   });
+}
+
+/** Lock screens, headsets and media keys. */
+function connectMediaSession(clock, controls) {
+  const { mediaSession } = navigator;
+  if (!mediaSession) return;
+  mediaSession.metadata = new MediaMetadata({ title: recording.name ?? recording.recording, artist: recording.room ?? "" });
+  for (const [action, handler] of Object.entries({
+    play: () => clock.play(),
+    pause: () => clock.pause(),
+    seekbackward: ({ seekOffset }) => clock.seek(clock.position - (seekOffset ?? 10)),
+    seekforward: ({ seekOffset }) => clock.seek(clock.position + (seekOffset ?? 10)),
+    seekto: ({ seekTime }) => clock.seek(seekTime),
+    previoustrack: () => controls.seekToMoment(-1),
+    nexttrack: () => controls.seekToMoment(1),
+  })) {
+    try {
+      mediaSession.setActionHandler(action, handler);
+    } catch {
+      // An action that this browser does not have.
+    }
+  }
+  const report = () => {
+    mediaSession.playbackState = clock.playing ? "playing" : "paused";
+    if (!clock.length) return;
+    const position = Math.min(clock.position, clock.length);
+    mediaSession.setPositionState?.({ duration: clock.length, position, playbackRate: clock.rate });
+  };
+  clock.addEventListener("change", report);
 }

@@ -1,0 +1,124 @@
+"""The player fits its window, frame and screen: 1 to 9 cameras, from 320 by 240 to 2560 by 1440."""
+
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from gateway.sim.catalogue import Film, Recording, demo_recordings
+from gateway.sim.valt import ValtSimulator
+from tests.support.gateway_fixture import running_stack
+from tests.support.watching import ready, until, watching
+
+SIZES = [
+    (320, 240),
+    (320, 568),
+    (568, 320),
+    (390, 844),
+    (844, 390),
+    (640, 360),
+    (640, 400),
+    (768, 1024),
+    (1024, 768),
+    (1280, 720),
+    (1366, 768),
+    (1920, 1080),
+    (2560, 1440),
+]
+COUNTS = [1, 2, 4, 6, 9]
+LONG_NAME = "Room+3++TW3304.example.edu+05-06-2025" * 3
+VISIBLE = """() => {
+    const share = node => {
+        const box = node.getBoundingClientRect();
+        const width = Math.min(box.right, innerWidth) - Math.max(box.left, 0);
+        const height = Math.min(box.bottom, innerHeight) - Math.max(box.top, 0);
+        return Math.max(0, width) * Math.max(0, height) / (box.width * box.height);
+    };
+    const cameras = [...document.querySelectorAll(".camera")].map(item => item.getBoundingClientRect());
+    return {
+        play: share(document.querySelector(".play")),
+        line: share(document.querySelector(".line input")),
+        picture: share(document.querySelector("video")),
+        height: document.querySelector("video").getBoundingClientRect().height / innerHeight,
+        smallest: Math.min(...cameras.map(box => Math.min(box.width, box.height))),
+        sideways: document.documentElement.scrollWidth - innerWidth,
+    };
+}"""
+
+
+def recording(cameras: int) -> Recording:
+    content = demo_recordings()[0].films[0].content
+    films = [
+        Film(f"{number:08d}-0000-4000-8000-000000000000", f"Camera {number}", content) for number in range(cameras)
+    ]
+    return Recording(str(100 + cameras), f"Session with {cameras}", films=films, markers=((3.0, LONG_NAME, "red"),))
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[Page]:
+    valt = ValtSimulator(recordings=[recording(count) for count in COUNTS])
+    async with running_stack(tmp_path, valt=valt) as stack, watching(stack) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("embed", ["", "?embed"])
+async def test_the_player_fits_every_window_with_up_to_nine_cameras(page: Page, embed: str) -> None:
+    for count in COUNTS:
+        await page.set_viewport_size({"width": 1280, "height": 720})
+        await page.goto(f"/recordings/{100 + count}{embed}")
+        await until(page, "document.querySelector('video').readyState >= 1")
+        for width, height in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            shares = await page.evaluate(VISIBLE)
+            case = (count, width, height, shares)
+            assert shares["play"] > 0.99, case
+            assert shares["line"] > 0.99, case
+            assert shares["picture"] > 0.99, case
+            assert shares["height"] > 0.2, case
+            assert shares["smallest"] >= 24, case
+            assert shares["sideways"] <= 0, case
+
+
+async def test_full_screen_fills_the_screen_and_the_bar_hides_while_playing(page: Page) -> None:
+    for count, (width, height) in itertools.product((1, 4), ((1280, 720), (1024, 768))):
+        await page.set_viewport_size({"width": width, "height": height})
+        await ready(page, f"/recordings/{100 + count}")
+        await page.keyboard.press("f")
+        await until(page, "document.fullscreenElement?.id === 'watch'")
+        possible = min(height, width * 9 / 16)
+        large = "document.querySelector('video').getBoundingClientRect()"
+        await until(page, f"possible => Math.min({large}.height, {large}.width * 9 / 16) >= 0.9 * possible", possible)
+        background = "getComputedStyle(document.fullscreenElement).backgroundColor"
+        assert await page.evaluate(background) == "rgb(0, 0, 0)"
+        await page.keyboard.press("k")
+        hidden = "getComputedStyle(document.querySelector('.controls')).opacity === '0'"
+        await until(page, hidden)
+        await page.mouse.move(100, 100)
+        await page.mouse.move(110, 110)
+        await until(page, "getComputedStyle(document.querySelector('.controls')).opacity === '1'")
+        await page.keyboard.press("k")
+        if count > 1:
+            before = await page.evaluate("document.querySelector('video').ariaLabel")
+            await page.locator(".pick:not([hidden])").first.click()
+            assert await page.evaluate("document.querySelector('video').ariaLabel") != before
+        await page.keyboard.press("f")
+        await until(page, "document.fullscreenElement === null")
+
+
+async def test_a_double_click_toggles_full_screen_and_does_not_start_playing(page: Page) -> None:
+    await ready(page, "/recordings/102")
+    await page.locator(".large video").dblclick()
+    await until(page, "document.fullscreenElement?.id === 'watch'")
+    assert await page.get_by_role("button", name="Play").is_visible()
+    await page.locator(".large video").dblclick()
+    await until(page, "document.fullscreenElement === null")
+
+
+async def test_long_names_without_spaces_wrap(page: Page) -> None:
+    await page.set_viewport_size({"width": 320, "height": 568})
+    await page.goto("/recordings/102")
+    await page.evaluate("name => document.querySelector('h1').textContent = name", LONG_NAME)
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320
