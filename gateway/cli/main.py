@@ -20,6 +20,7 @@ _COMMANDS = {
     "schema": "Print the JSON Schema of the configuration file.",
     "explain": "Show rule by rule why a person may or may not see a recording.",
     "revoke": "Revoke everything issued to a person and cut their streams.",
+    "audit": "Verify the audit and answer questions from it.",
     "ticket": "Mint and verify portal tickets.",
     "key": "Mint service keys.",
     "demo": "Run a gateway with a VALT simulator and a small portal.",
