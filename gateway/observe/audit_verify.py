@@ -192,12 +192,12 @@ class _Verifier:
 
     def _unlinked(self, file: str, line: int, time: str, head: Head) -> None:
         """What *head* follows is in none of the files: a fault if there are earlier lines of the same writer."""
-        family = _family(file)
+        family = original_name(file)
         earlier = [
             segment
             for segment in self._segments
-            if _family(segment.file) == family
-            and (segment.time < time or (segment.file == file and segment.line < line))
+            if original_name(segment.file) == family
+            and (segment.line < line if segment.file == file else segment.time < time)
             and segment.first != head
         ]
         reason = f"what was before line {head.seq} of chain {head.chain} is in none of the files"
@@ -220,6 +220,6 @@ def _gap(before: Head, head: Head) -> str:
     return f"line {head.seq} of chain {head.chain} was added or moved: it comes after line {before.seq}"
 
 
-def _family(file: str) -> str:
-    """Returns the name that a file had before it was rotated."""
+def original_name(file: str) -> str:
+    """Returns the name that a file had before it was rotated: its own, if it was not."""
     return _ROTATED.sub("", Path(file).name)

@@ -115,7 +115,7 @@ def tampered(files: dict[Path, list[bytes]], choice: random.Random) -> tuple[str
 
 
 @pytest.mark.promise("evidence-1")
-async def test_every_generated_edit_is_found(tmp_path: Path) -> None:
+async def test_every_generated_edit_is_detected(tmp_path: Path) -> None:
     """``SEQUENCES`` edits, one at a time: 500 in the suite, 10,000 or more in the long form."""
     files = await write_world(tmp_path, 5, streams=2)
     original = {path: path.read_bytes().splitlines(keepends=True) for path in files}
@@ -142,7 +142,7 @@ def near(files: list[Path], edit: str) -> set[str]:
     return set(names[index : index + 2])
 
 
-async def test_without_the_key_a_rewritten_chain_is_found(tmp_path: Path) -> None:
+async def test_without_the_key_a_rewritten_chain_is_detected(tmp_path: Path) -> None:
     clock, path = ManualClock(), tmp_path / "audit.jsonl"
     await stream(audit_of(path, clock, KEY), stream_record(clock, "anna", "r"), clock, 0, 10)
     path.unlink()

@@ -1,0 +1,152 @@
+"""``audit report`` and ``audit expire`` answer from the files what was written to them."""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.observe.audit_report import Selection, merge, rows, utc
+from gateway.observe.audit_verify import verify
+from tests.support.audit_world import audit_of, rotate, stream, stream_record
+from tests.support.clock import ManualClock
+from tests.support.programs import Ran, run
+
+
+async def audit(*arguments: str | Path) -> Ran:
+    return await run(sys.executable, "-m", "gateway", "audit", *map(str, arguments))
+
+
+async def world(tmp_path: Path) -> list[Path]:
+    """A rotated file with two streams of Anna and one that a kill has cut off, and the current one with Ben's."""
+    clock, path = ManualClock(wall=1_800_000_000.0), tmp_path / "audit.jsonl"
+    log = audit_of(path, clock)
+    await stream(log, stream_record(clock, "anna", "r1", request_id="1"), clock, 0, 100)
+    await stream(log, stream_record(clock, "anna", "r1", request_id="2"), clock, 50, 100)
+    await log.opened(stream_record(clock, "anna", "r2", request_id="3"))
+    clock.pass_(86400)
+    old = rotate(path, 1, clock)
+    log = audit_of(path, clock)
+    await stream(log, stream_record(clock, "ben", "r1", request_id="4"), clock, 0, 10)
+    denied = stream_record(clock, "ben", "r2", request_id="5")
+    denied.grant, denied.delivery, denied.status, denied.code = None, None, 403, "access_denied"
+    denied.end()
+    log.on_request_end(denied)
+    log.close()
+    return [old, path]
+
+
+async def test_each_stream_and_each_refusal_is_a_row(tmp_path: Path) -> None:
+    old, path = await world(tmp_path)
+    ran = await audit("report", "--format", "json", path, old)
+    assert (ran.code, ran.err) == (0, b"")
+    parsed = [json.loads(line) for line in ran.out.splitlines()]
+    assert [(row["request_id"], row["subject"], row["outcome"], row["bytes"]) for row in parsed] == [
+        ("1", "anna", "whole", 100),
+        ("2", "anna", "whole", 100),
+        ("4", "ben", "whole", 10),
+        ("5", "ben", "refused", 0),
+        ("3", "anna", "not closed", None),
+    ]
+    assert (parsed[0]["opened"], parsed[0]["closed"]) == ("2027-01-15T08:00:00.000Z", "2027-01-15T08:00:10.000Z")
+    assert (parsed[1]["first_byte"], parsed[1]["last_byte"], parsed[3]["code"]) == (50, 149, "access_denied")
+    assert (parsed[0]["rule"], parsed[0]["account"], parsed[0]["peer"]) == ("supervisors", "reviewer", "192.0.2.7")
+
+
+async def test_rows_are_selected_by_recording_person_and_time(tmp_path: Path) -> None:
+    files = await world(tmp_path)
+
+    def selected(**fields: str) -> list[str]:
+        return [row["request_id"] for row in rows(files, Selection(**fields), lambda *_: None)]
+
+    assert selected(recording="r1") == ["1", "2", "4"]
+    assert selected(subject="ben") == ["4", "5"]
+    assert selected(since=utc("2027-01-16T00:00:00Z")) == ["4", "5"]
+    assert selected(until=utc("2027-01-15T09:00:05+01:00")) == ["1"]
+
+
+async def test_the_table_merges_what_a_person_received_and_names_streams_without_an_end(tmp_path: Path) -> None:
+    files = await world(tmp_path)
+    ran = await audit("report", *files)
+    table = [line.split("\t") for line in ran.out.decode().splitlines()]
+    assert table[0][0] == "subject"
+    assert table[1][0:2] == ["anna", "r1"]
+    assert table[1][6:] == ["2027-01-15 08:00:00Z", "2027-01-15 08:00:20Z", "2", "150 bytes", ""]
+    assert table[4][-1] == "1 not closed: the end is unknown"
+    assert table[3][-1] == "1 refused"
+
+
+async def test_csv_has_every_column_and_no_formula(tmp_path: Path) -> None:
+    clock, path = ManualClock(), tmp_path / "audit.jsonl"
+    await stream(audit_of(path, clock), stream_record(clock, "=1+1", "r"), clock, 0, 1)
+    ran = await audit("report", "--format", "csv", path)
+    (row,) = csv.DictReader(io.StringIO(ran.out.decode()))
+    assert (row["subject"], row["recording"], row["last_byte"]) == ("'=1+1", "r", "0")
+
+
+async def test_a_damaged_line_is_named_and_the_rest_is_reported(tmp_path: Path) -> None:
+    old, path = await world(tmp_path)
+    path.write_bytes(b'{"v":2,\n' + path.read_bytes())
+    ran = await audit("report", "--format", "json", old, path)
+    assert ran.code == 1
+    assert ran.err.decode() == f"{path}:1: cannot be read\n"
+    assert len(ran.out.splitlines()) == 5
+
+
+def test_merged_intervals_are_those_of_a_plain_set() -> None:
+    intervals: list[tuple[float, float]] = []
+    plain: set[int] = set()
+    for number in range(2000):
+        start, length = number * 7919 % 1000, number * 31 % 17 + 1
+        merge(intervals, start, start + length)
+        plain |= set(range(start, start + length))
+        assert sum(end - start for start, end in intervals) == len(plain)
+        assert intervals == sorted(intervals)
+
+
+async def test_memory_does_not_grow_with_the_number_of_lines(tmp_path: Path) -> None:
+    clock, path = ManualClock(), tmp_path / "audit.jsonl"
+    await stream(audit_of(path, clock), stream_record(clock, "anna", "r"), clock, 0, 1)
+    with path.open("ab") as file:
+        file.writelines([path.read_bytes()] * 20_000)
+    small = tmp_path / "small.jsonl"
+    small.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+    code = (
+        "import resource, sys, pathlib;"
+        "from gateway.cli.audit_report import print_report;"
+        "from gateway.observe.audit_report import Selection;"
+        "print_report([pathlib.Path(sys.argv[1])], Selection(), 'table');"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    assert path.stat().st_size > 20_000_000
+    few, many = [int((await run(sys.executable, "-c", code, str(each))).out.split()[-1]) for each in (small, path)]
+    assert many < few + 4000  # KiB
+
+
+@pytest.mark.promise("evidence-3")
+async def test_expire_removes_whole_old_files_and_records_it_in_the_chain(tmp_path: Path) -> None:
+    old, path = await world(tmp_path)
+    head = verify([old], None).heads.values()
+    ran = await audit("expire", "--before", "2027-01-15T08:00:20Z", old, path)
+    assert (ran.code, ran.out, old.exists()) == (0, b"", True)  # its last line is not older
+    ran = await audit("expire", "--before", "2027-01-16T00:00:00Z", old, path)
+    assert (ran.code, ran.out.decode(), old.exists(), path.exists()) == (0, f"{old}\n", False, True)
+    line = json.loads(path.read_bytes().splitlines()[-1])
+    assert (line["event"], line["action"], line["before"]) == ("admin", "expire", "2027-01-16T00:00:00.000Z")
+    (removed,) = line["files"]
+    assert (removed["file"], removed["lines"]) == ("audit.jsonl.1", 6)
+    assert [removed["head"]["hash"]] == [entry[0].digest for entry in head]
+    assert verify([path], None).faults == []
+
+
+async def test_verify_prints_faults_heads_and_its_result(tmp_path: Path) -> None:
+    old, path = await world(tmp_path)
+    ran = await audit("verify", old, path)
+    assert ran.code == 0
+    assert [line.split()[0] for line in ran.out.decode().splitlines()] == ["head", "head"]
+    old.write_bytes(old.read_bytes().replace(b"anna", b"otto", 1))
+    ran = await audit("verify", old, path)
+    assert ran.code == 1
+    assert ran.out.decode().startswith(f"{old}:2: line 2 of chain ")
