@@ -105,7 +105,10 @@ class AuditLog(Observer):
     def close(self) -> list[bytes]:
         """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
         self._write_group()
-        return self._file.close()
+        unwritten = self._file.close()
+        if self._head_interval and self.head.seq:
+            self.log_head()
+        return unwritten
 
     async def run(self) -> None:
         """Recovers once a second, and logs the head of the chain at its interval. Never returns."""

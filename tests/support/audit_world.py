@@ -6,19 +6,20 @@ from pathlib import Path
 
 from gateway.model import Delivery, Grant, Identity, IdentityKind, Outcome
 from gateway.observe.audit import AuditLog
+from gateway.ports import Clock
 from gateway.request_record import RequestRecord
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
 
 
-def audit_of(path: Path, clock: ManualClock, key: bytes | None = None) -> AuditLog:
+def audit_of(path: Path, clock: Clock, key: bytes | None = None) -> AuditLog:
     audit = AuditLog(str(path), clock, Recorder(), key=key)
     audit.open()
     return audit
 
 
 def stream_record(
-    clock: ManualClock, subject: str, recording: str, video: str = "v1", request_id: str = "id"
+    clock: Clock, subject: str, recording: str, video: str = "v1", request_id: str = "id"
 ) -> RequestRecord:
     """Returns the record of a stream that *subject* is allowed to see, not begun."""
     identity = Identity(subject, "https://sso.example.edu", "campus", IdentityKind.JWT)
