@@ -48,14 +48,7 @@ class Access:
         *download*: whether the client asks for an attachment. Raises the GatewayError of the step that fails;
         AccessDeniedError if no rule matches, or if the rule that matches does not allow a download.
         """
-        identities = await self._identify(credentials, record)
-        record.enter(Stage.GRANT)
-        if len(identities) == 1:
-            grant = record.grant = await self._policy.decide(identities[0], recording, video, record.peer)
-        else:
-            grant = record.grant = await self._decide_by_one(identities, recording, video, record, download=download)
-        if download and not grant.download:
-            raise AccessDeniedError(f"rule {grant.rule!r} allows no download")
+        grant = await self.decide(credentials, recording, video, record, download=download)
         if video is None:
             record.leave()
             return grant, None
@@ -81,6 +74,26 @@ class Access:
         except VideoNotFoundError:
             return False
         return True
+
+    async def decide(
+        self,
+        credentials: Credentials,
+        recording: str,
+        video: str | None,
+        record: RequestRecord,
+        *,
+        download: bool = False,
+    ) -> Grant:
+        """Authenticates and authorises like `authorize`, without a link. Raises what those steps raise."""
+        identities = await self._identify(credentials, record)
+        record.enter(Stage.GRANT)
+        if len(identities) == 1:
+            grant = record.grant = await self._policy.decide(identities[0], recording, video, record.peer)
+        else:
+            grant = record.grant = await self._decide_by_one(identities, recording, video, record, download=download)
+        if download and not grant.download:
+            raise AccessDeniedError(f"rule {grant.rule!r} allows no download")
+        return grant
 
     async def authenticate(self, credentials: Credentials, record: RequestRecord) -> Identity:
         """Returns the identity, for requests that need no grant: of several sessions the newest that is not limited to

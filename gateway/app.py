@@ -38,6 +38,7 @@ from gateway.web.credentials import CredentialsReader, TrustedProxies
 from gateway.web.errors import ErrorRenderer
 from gateway.web.handlers.api_docs import ApiDocsHandlers
 from gateway.web.handlers.assets import Assets
+from gateway.web.handlers.forward_auth import ForwardAuthHandlers
 from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers, sign_in_path
 from gateway.web.handlers.recordings import RecordingHandlers
@@ -198,6 +199,7 @@ def _wire(
         upstream_idle=settings.streams.upstream_idle,
         viewer_idle=settings.streams.viewer_idle,
     )
+    proxies = TrustedProxies(settings.server.trusted_proxies)
     handlers = Handlers(
         recordings=RecordingHandlers(
             access,
@@ -223,6 +225,7 @@ def _wire(
             public_url=settings.server.public_url,
         ),
         userinfo=UserinfoHandlers(access, reader, pages),
+        forward_auth=ForwardAuthHandlers(access, reader, proxies, observer.reporter(LogEvent)),
         api_docs=ApiDocsHandlers(pages),
         sign_in=SignInHandlers(
             access,
@@ -239,7 +242,7 @@ def _wire(
         assets=assets,
         errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path),
         request_validator=RequestValidator(identity.header_names, settings.server.public_url),
-        proxies=TrustedProxies(settings.server.trusted_proxies) if settings.server.trusted_proxies else None,
+        proxies=proxies if settings.server.trusted_proxies else None,
         cors=Cors(settings.server.cors_origins),
     )
     return App(settings, handlers, policy, valt, identity, identity_session)

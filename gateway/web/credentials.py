@@ -25,16 +25,19 @@ class CredentialsReader:
         self._names = tuple(dict.fromkeys(name.lower() for name in ["authorization", *header_names]))
         self._read_sessions = read_sessions
 
-    def read(self, request: Request, *, access_token: bool = False, video_token_only: bool = False) -> Credentials:
+    def read(
+        self, request: Request, *, access_token: bool = False, video_token_only: bool = False, with_query: bool = True
+    ) -> Credentials:
         """Returns the credentials. *access_token*: whether this address accepts VALT's query parameter of that name;
-        *video_token_only*: whether it must then be a token for a single video."""
+        *video_token_only*: whether it must then be a token for a single video; *with_query*: whether a ticket or token
+        in the query is read at all."""
         headers = request.headers
         values: dict[str, str] = {}
         for name in self._names:
             if name in headers:
                 values[name] = headers[name]
         sessions = self._read_sessions(headers.getall("Cookie")) if "Cookie" in headers else {}
-        query = request.query if request.has_query else {}
+        query = request.query if with_query and request.has_query else {}
         ticket, token = query.get("ticket"), query.get("access_token") if access_token else None
         return Credentials(
             headers=values,
@@ -62,6 +65,10 @@ class TrustedProxies:
             return None
         value = headers.get("X-Request-ID")
         return value and value[:_MAX_REQUEST_ID]
+
+    def trusts(self, peer: str | None) -> bool:
+        """Whether *peer*, the socket's own, is a trusted proxy."""
+        return peer in self._trusted
 
     def client(self, peer: str | None, headers: CIMultiDictProxy[str]) -> str | None:
         """Returns the right-most address of X-Forwarded-For that is not a trusted proxy's, or *peer*, the socket's."""

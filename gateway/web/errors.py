@@ -74,15 +74,27 @@ class ErrorRenderer:
             response = self._pages.error(request, error, status, subject, sign_in, error.sign_in_rd)
         else:
             response = problem(error, status, request_id)
-        if status == 401:
-            invalid = ', error="invalid_token"' if isinstance(error, errors.InvalidCredentialsError) else ""
-            response.headers["WWW-Authenticate"] = f'Bearer realm="valt-gateway"{invalid}'
-        if isinstance(error, errors.MethodNotAllowedError) and error.allowed:
-            response.headers["Allow"] = ", ".join(error.allowed)  # RFC 9110, section 15.5.6
-        set_retry_after(response, error.retry_after)
-        if status in (400, 405, 408, 421, 431):
-            response.force_close()
+        _add_headers(response, error, status)
         return response
+
+
+def problem_response(error: GatewayError, request_id: str) -> web.StreamResponse:
+    """Returns the problem document with the status and headers of *error*, also for a navigation: no redirect."""
+    status = STATUS[type(error)]
+    response = problem(error, status, request_id)
+    _add_headers(response, error, status)
+    return response
+
+
+def _add_headers(response: web.StreamResponse, error: GatewayError, status: int) -> None:
+    if status == 401:
+        invalid = ', error="invalid_token"' if isinstance(error, errors.InvalidCredentialsError) else ""
+        response.headers["WWW-Authenticate"] = f'Bearer realm="valt-gateway"{invalid}'
+    if isinstance(error, errors.MethodNotAllowedError) and error.allowed:
+        response.headers["Allow"] = ", ".join(error.allowed)  # RFC 9110, section 15.5.6
+    set_retry_after(response, error.retry_after)
+    if status in (400, 405, 408, 421, 431):
+        response.force_close()
 
 
 def problem(error: GatewayError, status: int, request_id: str) -> web.Response:

@@ -55,7 +55,9 @@ class RequestValidator:
         coding = headers.get("Transfer-Encoding")
         if coding is not None and (coding.strip().lower() != "chunked" or request.version == HttpVersion10):
             raise BadRequestError("the transfer coding is not supported")
-        query = request.query if request.has_query else None
+        # The query behind this prefix is another server's, and no parameter of it is read but `download`.
+        is_ours = request.has_query and not target.startswith("/oauth2/auth/")
+        query = request.query if is_ours else None
         if query and any(len(query.getall(name, ())) > 1 for name in SINGLE_PARAMETERS):
             raise BadRequestError("a query parameter is repeated")
 

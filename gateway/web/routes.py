@@ -12,6 +12,7 @@ from gateway.web.credentials import TrustedProxies
 from gateway.web.errors import ErrorRenderer
 from gateway.web.handlers.api_docs import ApiDocsHandlers
 from gateway.web.handlers.assets import Assets
+from gateway.web.handlers.forward_auth import ForwardAuthHandlers
 from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers
 from gateway.web.handlers.recordings import RecordingHandlers
@@ -30,6 +31,7 @@ class Handlers:
     recordings: RecordingHandlers
     listing: ListingHandlers
     userinfo: UserinfoHandlers
+    forward_auth: ForwardAuthHandlers
     valt_api: ValtApiHandlers
     api_docs: ApiDocsHandlers
     sign_in: SignInHandlers
@@ -58,6 +60,8 @@ ROUTES: tuple[tuple[tuple[str, ...], str, SelectHandler], ...] = (
     (("POST",), "/oauth2/switch", lambda h: h.switch.switch),
     (("POST",), "/oauth2/backchannel_logout", lambda h: h.sign_in.backchannel_logout),
     (("GET", "HEAD"), "/oauth2/userinfo", lambda h: h.userinfo.userinfo),
+    (("*",), "/oauth2/auth", lambda h: h.forward_auth.by_header),
+    (("*",), "/oauth2/auth/{path}", lambda h: h.forward_auth.by_path),
     (("GET", "HEAD"), "/assets/{edition}/{name}", lambda h: h.assets.asset),
     (("POST",), "/api/v3/login", lambda h: h.valt_api.login),
     (("POST",), "/api/v3/records", lambda h: h.valt_api.search),
@@ -85,6 +89,6 @@ def bind(handlers: Handlers) -> tuple[Route, ...]:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """Returns the pattern of a template. A parameter is one path segment, except ``{call}``: all that follows."""
+    """Returns the pattern of a template. A parameter is one segment; ``{call}`` and ``{path}`` are all that follows."""
     parameters = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/{}]+)", re.escape(path))
-    return re.compile(parameters.replace("(?P<call>[^/{}]+)", r"(?P<call>[\s\S]*)"))
+    return re.compile(re.sub(r"\(\?P<(call|path)>\[\^/\{\}\]\+\)", r"(?P<\1>[\\s\\S]*)", parameters))

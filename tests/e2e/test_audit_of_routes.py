@@ -19,7 +19,7 @@ DECIDED = {
 """The routes that a rule decides, with the events of an allowed GET."""
 CALLS = ("/recordings", "/api/v3/login", "/api/v3/records", "/api/v3/rooms/info", "/api/v3/{call}")
 """Routes that are audited as calls and decided by no single rule: lists apply every rule of the person."""
-PARAMETERS = {"recording": SESSION, "video": CAMERA_A, "edition": "x", "name": "x", "call": "nothing"}
+PARAMETERS = {"recording": SESSION, "video": CAMERA_A, "edition": "x", "name": "x", "call": "nothing", "path": ""}
 
 
 @pytest.fixture

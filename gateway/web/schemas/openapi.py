@@ -11,6 +11,7 @@ from gateway.web.schemas.openapi_operations import (
     VALT_ERRORS,
     body,
     empty,
+    forward_auth,
     json_or_page,
     operation,
     page,
@@ -134,6 +135,14 @@ PATHS: dict[str, Any] = {
         )
     },
     "/oauth2/userinfo": read("The authenticated identity", {"200": body("The identity", "Person")}),
+    "/oauth2/auth": forward_auth(
+        "Forward authentication: whether the request that a front proxy received is allowed (no redirects)",
+        "202",
+        ("original_uri", "forwarded_uri"),
+    ),
+    "/oauth2/auth/{path}": forward_auth(
+        "Forward authentication for Envoy, whose ext_authz puts a prefix before the original path", "200", ("path",)
+    ),
     "/api/v3/login": valt_api(
         "post",
         "Exchanges a service key's name and secret for an access token that is valid for an hour",

@@ -26,8 +26,11 @@ def json_or_page(description: str, schema: str) -> dict[str, Any]:
     return answer
 
 
+PROBLEM = "application/problem+json"
+
+
 def _problem(description: str) -> dict[str, Any]:
-    answer = body(description, "Problem", "application/problem+json")
+    answer = body(description, "Problem", PROBLEM)
     answer["content"]["text/html"] = {"schema": {"type": "string"}}
     return answer
 
@@ -89,6 +92,25 @@ def read(summary: str, answers: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "get": operation(summary, answers, **more),
         "head": operation(summary, head, **{**more, "problems": problems}),
+    }
+
+
+def forward_auth(summary: str, status: str, parameters: tuple[str, ...]) -> dict[str, Any]:
+    """Returns the operations of an address that front proxies ask, for the methods that OpenAPI has."""
+    names = ("User", "Groups", "Provider")
+    allowed = empty("Allowed; the headers name the identity")
+    allowed["headers"] = _HEADERS | {f"X-Auth-Request-{name}": {"schema": {"type": "string"}} for name in names}
+    problems = {code: body(one["description"], "Problem", PROBLEM) for code, one in _PROBLEMS.items()}
+    bodiless = {code: empty(one["description"]) for code, one in _PROBLEMS.items()}
+    methods = ("get", "head", "post", "put", "patch", "delete", "options")
+    return {
+        method: operation(
+            summary,
+            {status: allowed},
+            problems=bodiless if method == "head" else problems,
+            parameters=parameters,
+        )
+        for method in methods
     }
 
 
