@@ -1,1 +1,1 @@
-"""A VALT simulator and a small portal: what the demo runs and tests try against."""
+"""A VALT simulator and a small portal, for the demo and the tests."""

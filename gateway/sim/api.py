@@ -21,11 +21,11 @@ _KID = str(uuid4())
 
 
 class LinkSigner:
-    """The tokens in links: PS512, half an hour, no claim that names a person or a file."""
+    """Signs and verifies the tokens in links: PS512, valid for half an hour, with no claim for a person or file."""
 
     def __init__(self, knobs: Knobs, clock: Clock) -> None:
         self.signed: list[str] = []
-        """Every token that was ever put into a link."""
+        """Every token that has been put into a link."""
         self._knobs = knobs
         self._clock = clock
 
@@ -56,13 +56,14 @@ class LinkSigner:
         return bool(good and claims.get("path", path) == path)
 
     def left(self, token: str) -> float | None:
-        """Seconds until a *token* that is accepted dies; None for one that does not."""
+        """Returns the seconds until a valid *token* expires, None for one that does not."""
         expires = None if self._knobs.link_not_jwt else _claims(token).get("exp")
         return None if expires is None else expires - self.now()
 
 
 class Api:
-    """*users* are names and passwords; *called* hears of every operation; *media* gives the distribution server's ``scheme://host:port``."""
+    """Serves the API. *users* are names and passwords. *on_call* is called with the name of each operation, *on_change*
+    after it. *media* returns the media server's ``scheme://host:port``."""
 
     def __init__(
         self,
@@ -71,21 +72,21 @@ class Api:
         knobs: Knobs,
         clock: Clock,
         signer: LinkSigner,
-        called: Callable[[str], None],
+        on_call: Callable[[str], None],
         media: Callable[[], str],
-        changed: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
         self.recordings = recordings
         self.tokens: dict[str, float] = {}
         self.issued: list[str] = []
-        """Every access token that was ever given out."""
+        """Every access token that has been issued."""
         self._users = users
         self._knobs = knobs
         self._clock = clock
         self._signer = signer
-        self._called = called
+        self._on_call = on_call
         self._media = media
-        self._changed = changed
+        self._on_change = on_change
 
     def application(self) -> web.Application:
         application = web.Application()
@@ -104,8 +105,8 @@ class Api:
         self, name: str, handler: Callable[[web.Request], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def operate(request: web.Request) -> web.Response:
-            self._called(name)
-            self._changed()
+            self._on_call(name)
+            self._on_change()
             knobs = self._knobs
             if name in knobs.gate:
                 await knobs.gate[name].wait()
@@ -148,10 +149,10 @@ class Api:
             return web.json_response(responses.NOT_FOUND_DOWNLOAD, status=404)
         number = recording.films.index(film) + 1
         path = f"/distribution/{recording.recording}/1_{recording.recording}_{number}.mp4"
-        scheme, _, place = self._media().partition("://")
-        place, scheme = self._knobs.link_host or place, self._knobs.link_scheme or scheme
-        token = self._signer.sign(place.rpartition(":")[0], path)
-        url = f"{scheme}://{place}{path}?filename={responses.filename(recording, film)}&access_token={token}"
+        scheme, _, host = self._media().partition("://")
+        host, scheme = self._knobs.link_host or host, self._knobs.link_scheme or scheme
+        token = self._signer.sign(host.rpartition(":")[0], path)
+        url = f"{scheme}://{host}{path}?filename={responses.filename(recording, film)}&access_token={token}"
         answer = {"url": url}
         return web.json_response({"data": answer} if self._knobs.url_under_data else answer)
 
@@ -179,7 +180,7 @@ class Api:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """What a token of ours says, whatever the hour. jwt.PyJWTError for any other."""
+    """Returns the claims of a token signed here, whatever its times. Raises jwt.PyJWTError for any other."""
     claims: dict[str, Any] = jwt.decode(
         token,
         _KEY.public_key(),

@@ -1,4 +1,4 @@
-"""What recordings the simulated VALT has."""
+"""The recordings of the simulated VALT."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ _INVERTED = bytes(255 - byte for byte in range(256))
 
 @dataclass
 class Film:
-    """One file. *modified* is Unix seconds; a film that is not *ready* has no link yet."""
+    """One video file. *modified* is Unix seconds. A film that is not *ready* has no link yet."""
 
     video: str
     camera: str
@@ -21,20 +21,20 @@ class Film:
 
     @property
     def etag(self) -> str:
-        """Strong: other bytes, another tag. Reckoned once for what *content* is, for it may be large."""
+        """A strong validator. Computed once per *content*, which may be large."""
         if self._tagged[0] is not self.content:
             self._tagged = (self.content, f'"{hashlib.sha256(self.content).hexdigest()[:24]}"')
         return self._tagged[1]
 
     def change(self) -> None:
-        """Become another file, as long as before."""
+        """Replace the content by another of the same length."""
         self.content = self.content.translate(_INVERTED)
         self.modified += 60
 
 
 @dataclass
 class Recording:
-    """A record of VALT's. *recording* is a UUID for VALT 6, a number's text for VALT 5."""
+    """A record of VALT. *recording* is a UUID for VALT 6, a decimal number for VALT 5. *duration* is seconds."""
 
     recording: str
     name: str
@@ -47,7 +47,7 @@ class Recording:
     shared_groups: tuple[int, ...] = ()
     deleted_at: float | None = None
     markers: tuple[tuple[float, str, str], ...] = ()
-    """Time, event and colour each."""
+    """Time in seconds, event and colour of each."""
     films: list[Film] = field(default_factory=list)
 
     def film(self, video: str) -> Film | None:
@@ -66,7 +66,8 @@ ACCENTS_FILM = "9101"
 
 
 def demo_recordings() -> list[Recording]:
-    """Two cameras of one recording, a second one, one with moov at the end, and one with a difficult name."""
+    """Returns a recording with two cameras, an interview, a file with its index (moov) at the end, and a recording with
+    accents and a plus sign in its name."""
     return [
         Recording(
             SESSION,

@@ -1,4 +1,4 @@
-"""The demo's configuration: written anew, with new keys, at every start; nothing of it is a default of ``serve``."""
+"""The demo's configuration, written with new keys at every start. It contains no default of ``serve``."""
 
 import secrets
 from pathlib import Path
@@ -66,7 +66,7 @@ level = "{level}"
 
 
 def make_portal_key(folder: Path) -> str:
-    """The portal's private key's PEM; its public half is written to *folder*."""
+    """Returns a new private key for the portal, PEM. Writes its public key to *folder*."""
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (folder / "portal.pub").write_bytes(public)
@@ -83,7 +83,7 @@ def write_demo_configuration(
     admin_port: int = 0,
     level: str = "info",
 ) -> Path:
-    """Write the configuration and its secrets into *folder*, which is nobody else's. Returns the file's path."""
+    """Write the configuration and its secrets into *folder*, which no other user may read. Returns the file's path."""
     (folder / "state").mkdir(exist_ok=True)
     for name, text in (
         ("valt-reviewer", USERS["svc-reviewer"]),

@@ -1,4 +1,4 @@
-"""Every fault that the simulator can have. A test, or a curious person, turns them while it runs."""
+"""Fault injection: every fault that the simulator can produce. The values may be changed while it runs."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -6,56 +6,56 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Knobs:
-    """Spans are seconds. Lists are used up, an entry a request. Dicts and sets are keyed by operation: login,
-    download, record, search, rooms; *delay* and *gate* know media too."""
+    """Times are seconds. Of a list each request consumes one entry. Dicts and sets are keyed by operation: login,
+    download, record, search, rooms, and for *delay* and *gate* also media."""
 
     # Any operation
     delay: dict[str, float] = field(default_factory=dict)
     gate: dict[str, asyncio.Event] = field(default_factory=dict)
     """An operation waits for its event."""
     fail: dict[str, list[int]] = field(default_factory=dict)
-    """Statuses that the next calls of an operation are answered with. For media there is *refuse_media*."""
+    """Statuses of the next responses of an operation. For media use *refuse_media*."""
     rubbish: set[str] = field(default_factory=set)
-    """Operations answered by a page instead of JSON."""
+    """Operations that respond with an HTML page instead of JSON."""
 
     # Tokens and links
     refuse_logins: bool = False
     token_life: float = 8 * 3600.0
     clock_ahead: float = 0.0
-    """VALT's clock, and with it every link's iat, nbf and exp, is so far ahead."""
+    """How far VALT's clock is ahead, and with it every link's iat, nbf and exp."""
     link_life: float = 1800.0
     expiry_cuts: bool = False
-    """A body that is still running when its link dies ends by a TCP reset; whether VALT does so is not known."""
+    """Whether a body that is still being sent when its link expires ends by a TCP reset. What VALT does is unknown."""
     link_without_exp: bool = False
     link_not_jwt: bool = False
     link_host: str | None = None
-    """``host:port`` that links name instead of the distribution server's."""
+    """``host:port`` that links name instead of the media server's."""
     link_scheme: str | None = None
     url_under_data: bool = False
-    """The download call answers ``{"data": {"url": …}}``."""
+    """The download call returns ``{"data": {"url": …}}``."""
     unscoped_links: bool = True
-    """A link's token opens every file, as VALT's names none; False binds it to its path."""
+    """Whether a link's token opens every file: VALT's names none. False limits it to the link's path."""
 
-    # The distribution server's heads
+    # Response heads of the media server
     refuse_media: list[int] = field(default_factory=list)
-    """Statuses that the next requests are answered with."""
+    """Statuses of the next responses."""
     ignore_range: bool = False
     wrong_content_range: bool = False
-    """Content-Range tells a place one byte further on."""
+    """Content-Range names a position one byte too far."""
     chunked: bool = False
     """No Content-Length."""
     validators: str = "strong"
     """strong, weak or none."""
 
-    # The distribution server's bodies
+    # Response bodies of the media server
     reset_after: list[int] = field(default_factory=list)
-    """The next bodies end by a TCP reset after so many bytes; a negative number: inside the head."""
+    """The next bodies end by a TCP reset after this number of bytes; a negative number resets inside the head."""
     end_after: list[int] = field(default_factory=list)
-    """The next bodies end by a clean close after so many bytes, whatever Content-Length promised."""
+    """The next bodies end by a regular close after this number of bytes, whatever Content-Length says."""
     stall_after: list[int] = field(default_factory=list)
-    """The next bodies stand still after so many bytes until *stall_gate* is set."""
+    """The next bodies pause after this number of bytes until *stall_gate* is set."""
     stall_gate: asyncio.Event = field(default_factory=asyncio.Event)
     change_after: list[int] = field(default_factory=list)
-    """The next bodies are cut after so many bytes, and the file is another from then on."""
+    """The next bodies are reset after this number of bytes, and the file has another content from then on."""
     extra_bytes: int = 0
-    """So many bytes too many follow each body."""
+    """The number of bytes that follow each body in excess."""

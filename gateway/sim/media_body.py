@@ -1,4 +1,4 @@
-"""The body of one answer of the distribution server, and what the knobs have in store for it."""
+"""Sends the body of one response of the media server, with the faults that the knobs set."""
 
 import asyncio
 import socket
@@ -15,21 +15,21 @@ _PIECE = 64 * 1024
 
 
 class CutError(Exception):
-    """The connection ends here, and it is our doing."""
+    """The simulator ends the connection here on purpose."""
 
 
 @dataclass
 class MediaRequest:
-    """One request as it was seen. *sent* counts the body's bytes that the kernel took; *left* tells that the other
-    side went before the answer was over; *over* that there is nothing more to come of it."""
+    """A request that the media server has received. *sent* is the number of body bytes that the kernel has accepted.
+    *client_left*: the client closed the connection before the response was complete. *ended*: the response is over."""
 
     method: str
     path: str
     headers: CIMultiDict[str] = field(repr=False)
     status: int = 0
     sent: int = 0
-    left: bool = False
-    over: bool = False
+    client_left: bool = False
+    ended: bool = False
 
     @property
     def range(self) -> str | None:
@@ -37,7 +37,7 @@ class MediaRequest:
 
 
 class Body:
-    """Takes its faults from *knobs*, one of each list, when it is made. *changed* is called as bytes go out."""
+    """Takes one fault of each list of *knobs* when it is created. *on_change* is called whenever bytes are sent."""
 
     def __init__(
         self,
@@ -46,21 +46,21 @@ class Body:
         knobs: Knobs,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        changed: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._seen = seen
         self._film = film
         self._knobs = knobs
         self._reader = reader
         self._writer = writer
-        self._changed = changed
+        self._on_change = on_change
         self._reset_at = _next(knobs.reset_after)
         self._end_at = _next(knobs.end_after)
         self._stall_at = _next(knobs.stall_after)
         self._change_at = _next(knobs.change_after)
 
     async def send(self, head: bytes, parts: Sequence[bytes | memoryview], *, chunked: bool) -> None:
-        """Write it all, or raise CutError where a knob ends it."""
+        """Send everything. Raises CutError where a knob ends the body."""
         if self._reset_at is not None and self._reset_at < 0:
             await self._write(head[: len(head) // 2])
             reset(self._writer)
@@ -70,7 +70,7 @@ class Body:
             await self._fault()
             await self._write(_chunk(piece) if chunked else piece)
             self._seen.sent += len(piece)
-            self._changed()
+            self._on_change()
         await self._fault()
         if chunked:
             self._writer.write(b"0\r\n\r\n")
@@ -94,7 +94,7 @@ class Body:
 
 
 def pieces(parts: Iterable[bytes | memoryview], stops: Sequence[int], size: int = _PIECE) -> Iterator[memoryview]:
-    """The body in pieces of at most *size* bytes, none of which reaches across one of *stops*."""
+    """Yields the body in pieces of at most *size* bytes, none of which contains one of *stops* except at its ends."""
     before = 0
     for part in parts:
         view = memoryview(part)
@@ -108,7 +108,7 @@ def pieces(parts: Iterable[bytes | memoryview], stops: Sequence[int], size: int 
 
 
 async def wait_with(reader: asyncio.StreamReader, awaited: Awaitable[object]) -> None:
-    """Wait for *awaited*, or until the other side goes: ConnectionResetError. Who only waits would never notice."""
+    """Wait for *awaited*. Raises ConnectionResetError if the client closes the connection meanwhile."""
     waiting = asyncio.ensure_future(awaited)
     gone = asyncio.ensure_future(reader.read(1))
     try:
@@ -122,7 +122,7 @@ async def wait_with(reader: asyncio.StreamReader, awaited: Awaitable[object]) ->
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """End the connection by a TCP reset."""
+    """End the connection by a TCP reset. Raises CutError."""
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -1,6 +1,6 @@
-"""The simulated distribution server: exact ranges and validators, and every way for a body to go wrong.
+"""The simulated media server (VALT's distribution server): exact ranges and validators, and faulty bodies.
 
-It speaks HTTP/1.1 itself, on asyncio's streams: a framework would mend the faults that it is here to have.
+It implements HTTP/1.1 on asyncio's streams, because a framework would correct the faults that it must produce.
 """
 
 import asyncio
@@ -23,30 +23,31 @@ _BOUNDARY = "THIS_STRING_SEPARATES"
 Parts = Sequence[bytes | memoryview]
 
 
-class Distribution:
-    """*find* gives the film of a recording's id and number. *called* hears of requests, *changed* of what follows."""
+class MediaServer:
+    """*find* returns the film of a recording's id and number. *on_call* is called for each request, *on_change* after
+    each change of state."""
 
     def __init__(
         self,
         find: Callable[[str, int], Film | None],
         knobs: Knobs,
         signer: LinkSigner,
-        called: Callable[[str], None],
-        changed: Callable[[], None],
+        on_call: Callable[[str], None],
+        on_change: Callable[[], None],
     ) -> None:
         self.requests: list[MediaRequest] = []
         self.open = 0
         self._find = find
         self._knobs = knobs
         self._signer = signer
-        self._called = called
-        self._changed = changed
+        self._on_call = on_call
+        self._on_change = on_change
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serves one connection until it ends."""
         self.open += 1
-        # Without a buffer of our own, what was written is what the kernel took: a cut is where it was meant to be.
-        # One byte, not none: at 0 asyncio's TLS holds an empty buffer to be full, and drain never returns.
+        # Without a buffer in this process the kernel has accepted what was written, so that a cut is exact. The limit
+        # is one byte because with 0 asyncio's TLS takes an empty buffer for a full one, and drain never returns.
         writer.transport.set_write_buffer_limits(1)
         try:
             while await self._request(reader, writer):
@@ -55,10 +56,10 @@ class Distribution:
             pass
         finally:
             self.open -= 1
-            self._changed()
+            self._on_change()
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request. False if the connection is not to be used again."""
+        """Answers one request. Returns False if the connection must be closed."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, _, target = head[0].removesuffix(" HTTP/1.1").partition(" ")
         headers: CIMultiDict[str] = CIMultiDict()
@@ -66,52 +67,52 @@ class Distribution:
             name, _, value = line.partition(":")
             headers.add(name, value.strip())
         path, _, query = target.partition("?")
-        seen = MediaRequest(method, path, headers)
-        self.requests.append(seen)
-        self._called("media")
+        request = MediaRequest(method, path, headers)
+        self.requests.append(request)
+        self._on_call("media")
         try:
             if "media" in self._knobs.gate:
                 await wait_with(reader, self._knobs.gate["media"].wait())
             if self._knobs.delay.get("media"):
                 await wait_with(reader, asyncio.sleep(self._knobs.delay["media"]))
             token = parse_qs(query).get("access_token", [""])[0]
-            status, headers_sent, parts, film = self._answer(seen, token)
+            status, headers_sent, parts, film = self._answer(request, token)
             life = self._signer.left(token) if self._knobs.expiry_cuts and film is not None else None
             async with asyncio.timeout(life):
-                await self._send(seen, status, headers_sent, parts, film, reader, writer)
+                await self._send(request, status, headers_sent, parts, film, reader, writer)
         except TimeoutError:
             reset(writer)
         except ConnectionError:
-            seen.left = True
+            request.client_left = True
             raise
         finally:
-            seen.over = True
-            self._changed()
+            request.ended = True
+            self._on_change()
         return headers.get("Connection", "").lower() != "close"
 
-    def _answer(self, seen: MediaRequest, token: str) -> "tuple[int, CIMultiDict[str], Parts, Film | None]":
-        match = _PATH.fullmatch(seen.path)
+    def _answer(self, request: MediaRequest, token: str) -> "tuple[int, CIMultiDict[str], Parts, Film | None]":
+        match = _PATH.fullmatch(request.path)
         film = self._find(match[1], int(match[2])) if match else None
         status = 200
-        if seen.method not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD"):
             status = 405
         elif self._knobs.refuse_media:
             status = self._knobs.refuse_media.pop(0)
-        elif not self._signer.accepts(token, seen.path):
+        elif not self._signer.accepts(token, request.path):
             status = 403
         elif film is None:
             status = 404
         if film is None or status != 200:
             return status, CIMultiDict(), (), None
-        return *self._film(seen, film), film
+        return *self._film(request, film), film
 
-    def _film(self, seen: MediaRequest, film: Film) -> "tuple[int, CIMultiDict[str], Parts]":
-        """Status, headers and body for a film that may be seen."""
+    def _film(self, request: MediaRequest, film: Film) -> "tuple[int, CIMultiDict[str], Parts]":
+        """Returns status, headers and body of the response for a film that the link opens."""
         knobs, content = self._knobs, memoryview(film.content)
         etag = {"strong": film.etag, "weak": f"W/{film.etag}", "none": None}[knobs.validators]
         modified = None if knobs.validators == "none" else film.modified
-        request_headers = CIMultiDict(seen.headers)
-        if seen.method == "HEAD" or knobs.ignore_range:
+        request_headers = CIMultiDict(request.headers)
+        if request.method == "HEAD" or knobs.ignore_range:
             request_headers.pop("Range", None)
         answer = ranges.answer(request_headers, len(content), etag, modified)
         headers = CIMultiDict(
@@ -139,7 +140,7 @@ class Distribution:
 
     async def _send(
         self,
-        seen: MediaRequest,
+        request: MediaRequest,
         status: int,
         headers: "CIMultiDict[str]",
         parts: Parts,
@@ -147,7 +148,7 @@ class Distribution:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        seen.status = status
+        request.status = status
         chunked = self._knobs.chunked and bool(parts)
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
@@ -155,15 +156,15 @@ class Distribution:
             headers["Content-Length"] = str(sum(len(part) for part in parts))
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{k}: {v}" for k, v in headers.items())]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        if parts and seen.method == "GET":
-            await Body(seen, film, self._knobs, reader, writer, self._changed).send(head, parts, chunked=chunked)
+        if parts and request.method == "GET":
+            await Body(request, film, self._knobs, reader, writer, self._on_change).send(head, parts, chunked=chunked)
         else:
             writer.write(head)
             await writer.drain()
 
 
 def _multipart(content: memoryview, spans: tuple[tuple[int, int], ...]) -> Parts:
-    """``multipart/byteranges`` (RFC 9110, 14.6)."""
+    """Returns a ``multipart/byteranges`` body (RFC 9110, section 14.6)."""
     parts: list[bytes | memoryview] = []
     for first, last in spans:
         head = f"\r\n--{_BOUNDARY}\r\nContent-Type: video/mp4\r\nContent-Range: bytes {first}-{last}/{len(content)}"

@@ -1,4 +1,4 @@
-"""A small intranet portal: it knows who you are (you say so) and hands you over with a ticket that it signs."""
+"""A small intranet portal: the visitor chooses a person, and each link leads to the gateway with a signed ticket."""
 
 import secrets
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ TICKET_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody to be."""
+    """A person that the visitor can choose."""
 
     name: str
     title: str
@@ -31,8 +31,8 @@ PEOPLE = (
 
 
 class Portal:
-    """*key* is an Ed25519 private key's PEM. *gateway*, set before the first click, is the gateway's public_url:
-    where people are sent, and for whom tickets are signed. *url* is the portal's own address, and its issuer."""
+    """*key* is an Ed25519 private key, PEM. *gateway* is the gateway's public_url, the audience of the tickets; set it
+    before the first request. *url* is the portal's own address, the issuer of the tickets."""
 
     def __init__(self, recordings: list[Recording], key: str, *, clock: Clock | None = None) -> None:
         self.gateway = ""
@@ -60,7 +60,7 @@ class Portal:
             await self._runner.cleanup()
 
     def ticket(self, person: Person) -> str:
-        """What a portal signs, in any language: who, for whom, from when to when, a nonce, the groups."""
+        """Returns a signed ticket for *person*: issuer, audience, subject, times, a unique id and groups."""
         now = int(self._clock.now())
         claims = {
             "iss": self.url,
@@ -78,27 +78,28 @@ class Portal:
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
 
     async def _open_list(self, request: web.Request) -> web.Response:
-        return self._hand_over("/recordings", _person(request))
+        return self._redirect("/recordings", _person(request))
 
     async def _open(self, request: web.Request) -> web.Response:
-        """Only what the page lists is opened: nothing else gets into the address."""
+        """Redirects to a recording or video that the page lists, so that nothing else gets into the address."""
         recording, video = request.match_info["recording"], request.match_info.get("video")
         listed = next((one for one in self._recordings if one.recording == recording), None)
         if listed is None or (video is not None and listed.film(video) is None):
             raise web.HTTPNotFound(text="The portal lists no such recording.")
         path = f"/recordings/{recording}" + ("" if video is None else f"/videos/{video}")
-        return self._hand_over(path, _person(request))
+        return self._redirect(path, _person(request))
 
-    def _hand_over(self, path: str, person: Person) -> web.Response:
+    def _redirect(self, path: str, person: Person) -> web.Response:
         location = f"{self.gateway}{path}?ticket={self.ticket(person)}"
         headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         return web.Response(status=303, headers=headers)
 
 
 def _person(request: web.Request) -> Person:
-    """By name; who says nothing is the first, so that the demo's first click plays. A name unknown is nobody's."""
+    """Returns the chosen person, by default the first, so that the demo's first click plays. Raises HTTPNotFound for an
+    unknown name."""
     name = request.query.get("as", PEOPLE[0].name)
     for person in PEOPLE:
         if person.name == name:
             return person
-    raise web.HTTPNotFound(text="The portal knows no such person.")
+    raise web.HTTPNotFound(text="The portal has no such person.")

@@ -1,4 +1,4 @@
-"""Byte ranges and conditions as RFC 9110 has them, for a server that has the file. Pure."""
+"""Byte ranges and conditional requests of RFC 9110, for a server that has the file. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ _SPEC = re.compile(r"[ \t]*(\d{0,999})-(\d{0,999})[ \t]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """*spans* are first and last byte, both included; None is the whole file."""
+    """*spans* are the first and last byte of each range, both included; None is the whole file."""
 
     status: int
     spans: tuple[tuple[int, int], ...] | None = None
@@ -22,7 +22,8 @@ def http_date(seconds: float) -> str:
 
 
 def answer(headers: Mapping[str, str], length: int, etag: str | None, modified: float | None) -> Answer:
-    """What a GET of a file of *length* is answered with: 200, 206, 304, 412 or 416 (RFC 9110, 13.2.2 and 14.2)."""
+    """Returns the response to a GET of a file of *length* bytes: 200, 206, 304, 412 or 416 (RFC 9110, sections 13.2.2
+    and 14.2). *modified* is Unix seconds."""
     date = None if modified is None else int(modified)
     if "If-Match" in headers:
         if not _matches(headers["If-Match"], etag, strong=True):
@@ -43,7 +44,7 @@ def answer(headers: Mapping[str, str], length: int, etag: str | None, modified: 
 
 
 def parse(value: str, length: int) -> tuple[tuple[int, int], ...] | None:
-    """The satisfiable spans of a Range; () if none is; None if it is to be ignored."""
+    """Returns the satisfiable spans of a Range field: empty if there is none, None if the field must be ignored."""
     unit, separator, specs = value.partition("=")
     if not separator or unit.strip().lower() != "bytes":
         return None
@@ -77,8 +78,8 @@ def _matches(value: str, etag: str | None, *, strong: bool) -> bool:
 
 
 def _compared(modified: int | None, value: str | None) -> str | None:
-    """Whether the file was modified before, at the same second as, or after the date *value*; None if either is
-    unknown, and then the condition is as if it were not there (RFC 9110, 13.1.3 and 13.1.4)."""
+    """Returns whether the file was modified before, in the same second as, or after the date *value*. None if either is
+    unknown: the condition is ignored then (RFC 9110, sections 13.1.3 and 13.1.4)."""
     if modified is None or value is None:
         return None
     try:

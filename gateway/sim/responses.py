@@ -1,4 +1,4 @@
-"""VALT's answers, shape by shape, as VALT documents them. Pure."""
+"""VALT's response bodies, as VALT documents them. Pure."""
 
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -24,7 +24,7 @@ def login(token: str) -> dict[str, Any]:
 
 
 def row(recording: Recording) -> dict[str, Any]:
-    """A recording in a list: no videos."""
+    """Returns a recording as VALT lists it: without videos."""
     return {
         "id": _id(recording.recording),
         "name": recording.name,
@@ -39,7 +39,7 @@ def row(recording: Recording) -> dict[str, Any]:
 
 
 def details(recording: Recording) -> dict[str, Any]:
-    """A recording whole."""
+    """Returns a recording with all its details."""
     retention: dict[str, Any] = {"type": "inherit"}
     if recording.deleted_at is not None:
         retention = {"type": "until", "until": int(recording.deleted_at)}
@@ -57,11 +57,11 @@ def details(recording: Recording) -> dict[str, Any]:
 
 
 def filename(recording: Recording, film: Film) -> str:
-    """The name in a link: encoded twice (VALT: API Download Recording Video)."""
+    """Returns the file name in a link, percent-encoded twice (VALT: API Download Recording Video)."""
     plain = f"{recording.name}  {film.camera} 05-06-2025 10-18-AM.mp4"
     return quote(quote_plus(plain), safe="")
 
 
 def _id(text: str) -> str | int:
-    """VALT 5 has numbers."""
+    """Returns the id as VALT writes it: VALT 5 has integers."""
     return int(text) if text.isdigit() else text

@@ -1,4 +1,4 @@
-"""A VALT to try against: API and distribution server on their own ports, with a knob for every fault."""
+"""The VALT simulator: an API and a media server on ports of their own, with a setting for every fault."""
 
 import asyncio
 import ssl
@@ -17,17 +17,17 @@ from gateway.sim.api import Api, LinkSigner
 from gateway.sim.catalogue import Film, Recording, demo_recordings
 from gateway.sim.knobs import Knobs
 from gateway.sim.media_body import MediaRequest
-from gateway.sim.media_server import Distribution
+from gateway.sim.media_server import MediaServer
 
 USERS = {"svc-reviewer": "reviewer-password", "svc-trainee": "trainee-password"}
 
 
 class ValtSimulator:
-    """``async with ValtSimulator() as valt``. Ports are the system's choice unless given.
+    """A simulated VALT: ``async with ValtSimulator() as valt``. The system chooses the ports unless they are given.
 
-    *knobs* may be turned at any time. *calls* counts by operation (login, download, record, search, rooms, media)
-    and, as ``media_connection``, the connections to the distribution server. *clock* is VALT's own: links are dated
-    and judged by it.
+    *knobs* may be changed at any time. *calls* counts the requests by operation (login, download, record, search,
+    rooms, media) and, as ``media_connection``, the connections to the media server. *clock* is VALT's clock, by
+    which links are issued and expire.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class ValtSimulator:
             self.knobs,
             self._clock,
             signer,
-            self._called,
+            self._count,
             lambda: self.media_url,
             self._wake,
         )
-        self._distribution = Distribution(self._find, self.knobs, signer, self._called, self._wake)
+        self._media = MediaServer(self._find, self.knobs, signer, self._count, self._wake)
         self._runner: web.AppRunner | None = None
-        self._media_server: asyncio.Server | None = None
+        self._tcp_server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.base_url = self.media_url = ""
@@ -81,16 +81,16 @@ class ValtSimulator:
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._ports[0], ssl_context=self._ssl_context)
         await site.start()
-        self._media_server = await asyncio.start_server(
-            self._media, self._host, self._ports[1], ssl=self._ssl_context, limit=1 << 20, backlog=1024
+        self._tcp_server = await asyncio.start_server(
+            self._serve_media, self._host, self._ports[1], ssl=self._ssl_context, limit=1 << 20, backlog=1024
         )
         self.base_url = f"{self._scheme}://{self._host}:{self._runner.addresses[0][1]}"
-        self.media_url = f"{self._scheme}://{self._host}:{self._media_server.sockets[0].getsockname()[1]}"
+        self.media_url = f"{self._scheme}://{self._host}:{self._tcp_server.sockets[0].getsockname()[1]}"
 
     async def stop(self) -> None:
         self.knobs.stall_gate.set()
-        if self._media_server is not None:
-            self._media_server.close()
+        if self._tcp_server is not None:
+            self._tcp_server.close()
         for writer in list(self._connections):
             writer.transport.abort()
         if self._runner is not None:
@@ -99,25 +99,25 @@ class ValtSimulator:
 
     @property
     def media_requests(self) -> list[MediaRequest]:
-        """What the distribution server was asked, in order."""
-        return self._distribution.requests
+        """The requests that the media server has received, in order."""
+        return self._media.requests
 
     @property
     def open_media(self) -> int:
-        """Connections to the distribution server that are open now."""
-        return self._distribution.open
+        """The number of open connections to the media server."""
+        return self._media.open
 
     @property
     def secrets(self) -> list[str]:
-        """Every access token and link token that was ever given out."""
+        """Every access token and link token that has been issued."""
         return [*self._api.issued, *self._signer.signed]
 
     def forget_tokens(self) -> None:
-        """As after a restart of VALT."""
+        """Void all access tokens, as a restart of VALT does."""
         self._api.tokens.clear()
 
     async def restart(self) -> None:
-        """Everything is gone for a moment, and back on the same ports without a memory of its tokens."""
+        """Stop, and start again on the same ports with all access tokens void."""
         api, media = URL(self.base_url).port, URL(self.media_url).port
         self._ports = (api or 0, media or 0)
         await self.stop()
@@ -143,7 +143,7 @@ class ValtSimulator:
         return film
 
     async def wait_for(self, predicate: Callable[[], bool], *, seconds: float = 20.0) -> None:
-        """Wait until something here has made *predicate* true. TimeoutError."""
+        """Wait until an event of the simulator makes *predicate* true. Raises TimeoutError after *seconds*."""
         if predicate():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -155,7 +155,7 @@ class ValtSimulator:
         finally:
             self._waiters.remove(entry)
 
-    def _called(self, operation: str) -> None:
+    def _count(self, operation: str) -> None:
         self.calls[operation] += 1
         self._wake()
 
@@ -168,11 +168,11 @@ class ValtSimulator:
         match = self._api.recording(recording)
         return match.films[number - 1] if match is not None and 0 < number <= len(match.films) else None
 
-    async def _media(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._called("media_connection")
+    async def _serve_media(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._count("media_connection")
         self._connections.add(writer)
         try:
-            await self._distribution.serve(reader, writer)
+            await self._media.serve(reader, writer)
         finally:
             writer.close()
             with suppress(OSError):

@@ -41,14 +41,14 @@ async def interrupt(stack: GatewayStack, clock: ManualClock, page: Page) -> None
     """Breaks each connection after one piece, shortly before the player needs the next; most links expire too."""
     knobs = stack.valt.knobs
     for number in range(1, EXPIRIES + CUTS + 1):
-        await stack.valt.wait_for(lambda: any(r.sent == PIECE and not r.over for r in stack.valt.media_requests))
-        stalled = next(r for r in stack.valt.media_requests if r.sent == PIECE and not r.over)
+        await stack.valt.wait_for(lambda: any(r.sent == PIECE and not r.ended for r in stack.valt.media_requests))
+        stalled = next(r for r in stack.valt.media_requests if r.sent == PIECE and not r.ended)
         soon = number * PIECE_SECONDS - AHEAD
         await page.wait_for_function("soon => document.querySelector('video')?.currentTime >= soon", arg=soon)
         if number <= EXPIRIES:
             clock.pass_(4.0)
         knobs.stall_gate.set()
-        await stack.valt.wait_for(lambda stalled=stalled: stalled.over)  # type: ignore[misc]
+        await stack.valt.wait_for(lambda stalled=stalled: stalled.ended)  # type: ignore[misc]
         knobs.stall_gate.clear()
 
 

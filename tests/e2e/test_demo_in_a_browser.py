@@ -84,7 +84,7 @@ async def test_a_ticket_works_once_and_the_page_of_a_recording_shows_its_cameras
 async def test_the_list_shows_each_person_their_recordings(running: Demo, page: Page) -> None:
     for person, names in (("anna", 4), ("ben", 1), ("carla", 0)):
         await page.goto(f"{running.portal}/?as={person}")
-        await page.get_by_role("link", name="All that the gateway lets you see").click()
+        await page.get_by_role("link", name="All recordings that you may see").click()
         if person != "anna":
             await page.get_by_role("button", name=f"Continue as {person}").click()
         await page.wait_for_url("**/recordings")

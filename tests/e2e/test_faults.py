@@ -106,7 +106,7 @@ def test_any_faults_end_in_the_files_bytes_or_in_a_visible_failure(plan: Plan) -
                     lawful.add(digest(film.content))
                 assert body is None or digest(body) in lawful
                 await stack.ended()
-                await stack.valt.wait_for(lambda: all(request.over for request in stack.valt.media_requests))
+                await stack.valt.wait_for(lambda: all(request.ended for request in stack.valt.media_requests))
                 outcome = stack.audit()[-1]["outcome"]
                 assert body is None or outcome == "whole"
 
@@ -205,7 +205,7 @@ async def test_eight_mebibytes_are_delivered_through_links_of_three_seconds(tmp_
                     stack.valt.forget_tokens()
                 broken = stack.valt.media_requests[-1]
                 knobs.stall_gate.set()
-                await stack.valt.wait_for(lambda broken=broken: broken.over)  # type: ignore[misc]
+                await stack.valt.wait_for(lambda broken=broken: broken.ended)  # type: ignore[misc]
                 knobs.stall_gate.clear()
                 read += await client.read(piece)
             assert digest(read) == digest(LONG)
@@ -380,7 +380,7 @@ async def test_a_client_that_disconnects_while_valt_is_awaited_frees_everything(
         await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 1 + 5)  # the breaker is open, for ten seconds
     async with asyncio.timeout(5):
         await stack.ended()
-        await stack.valt.wait_for(lambda: all(request.over for request in stack.valt.media_requests))
+        await stack.valt.wait_for(lambda: all(request.ended for request in stack.valt.media_requests))
     assert stack.audit()[-1]["outcome"] == "left"
 
 

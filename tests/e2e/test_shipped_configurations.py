@@ -1,4 +1,4 @@
-"""Each file of config/ is walked through once: only the addresses are the test's own, the rules are the file's."""
+"""Each file of config/ admits the person that it configures. Only the addresses are replaced by the test's."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,7 +21,7 @@ from tests.unit.settings.configurations import SHIPPED, with_secrets
 PUBLIC = "https://recordings.example.edu"
 
 Proof = Callable[[Provider, str, float], tuple[str, Mapping[str, str]]]
-"""A provider, a portal's key and the time make a query and headers."""
+"""Returns a query and headers for a provider, a portal's key and the time."""
 
 
 def token(subject_claim: str, subject: str) -> Proof:
@@ -45,7 +45,7 @@ def ticket(_provider: Provider, key: str, now: float) -> tuple[str, Mapping[str,
     return f"?ticket={minted}", {}
 
 
-WALKS: dict[str, Proof | None] = {
+CASES: dict[str, Proof | None] = {
     "gateway.toml": token("preferred_username", "anna"),
     "signed-tokens.toml": token("preferred_username", "anna"),
     "behind-oauth2-proxy.toml": front("anna", "supervisors"),
@@ -61,7 +61,7 @@ WALKS: dict[str, Proof | None] = {
 
 @asynccontextmanager
 async def running(folder: Path, shipped: Path, valt: ValtSimulator, provider: Provider) -> AsyncIterator[Gateway]:
-    """The *shipped* file with the test's addresses in place of the examples'."""
+    """A gateway with the *shipped* file and the test's addresses."""
     config = with_secrets(folder, shipped)
     (folder / "secrets/valt-reviewer").write_text(USERS["svc-reviewer"])
     text = config.read_text()
@@ -88,12 +88,12 @@ async def running(folder: Path, shipped: Path, valt: ValtSimulator, provider: Pr
         await gateway.stop()
 
 
-def test_every_file_is_walked() -> None:
-    assert {path.name for path in SHIPPED} == set(WALKS)
+def test_every_file_has_a_case() -> None:
+    assert {path.name for path in SHIPPED} == set(CASES)
 
 
 @pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
-async def test_a_shipped_configuration_lets_in_whom_it_says_and_nobody_else(tmp_path: Path, shipped: Path) -> None:
+async def test_a_shipped_configuration_admits_only_the_configured_person(tmp_path: Path, shipped: Path) -> None:
     async with (
         ValtSimulator() as valt,
         Provider().running() as provider,
@@ -103,7 +103,7 @@ async def test_a_shipped_configuration_lets_in_whom_it_says_and_nobody_else(tmp_
         url = gateway.addresses[0] + VIDEO_PATH
         async with client.get(url) as refused:
             assert refused.status == 401
-        proof = WALKS[shipped.name]
+        proof = CASES[shipped.name]
         if proof is None:
             async with client.get(url, headers=NAVIGATION, allow_redirects=False) as sent:
                 assert sent.status == 302

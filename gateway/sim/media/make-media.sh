@@ -1,5 +1,5 @@
 #!/bin/sh
-# How the demo's films were made: test patterns with a clock burned in by testsrc2 itself, H.264 and AAC.
+# Makes the demo's videos: test patterns with a clock (testsrc2), H.264 and AAC.
 set -eu
 film() { # name, source, seconds, tone, further options
   name=$1 source=$2 seconds=$3 tone=$4

@@ -1,4 +1,4 @@
-"""A port for nginx or Prometheus."""
+"""A free port for nginx or Prometheus."""
 
 from collections.abc import Iterator
 

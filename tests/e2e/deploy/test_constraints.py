@@ -1,4 +1,4 @@
-"""The versions that are installed: exact, enough for what the project asks, and complete."""
+"""constraints.txt pins an exact version of every required package."""
 
 import re
 import tomllib
@@ -25,7 +25,7 @@ def direct_requirements() -> list[Requirement]:
 
 
 def needed() -> set[str]:
-    """What the project asks for, and what that asks for in turn, on this machine."""
+    """Returns the names of the required packages and of all that they require on this machine."""
     waiting, seen = direct_requirements(), set[tuple[str, str]]()
     while waiting:
         requirement = waiting.pop()
@@ -38,11 +38,11 @@ def needed() -> set[str]:
     return {name for name, _ in seen}
 
 
-def test_every_floor_is_below_the_version_that_is_installed() -> None:
+def test_every_pinned_version_satisfies_its_requirement() -> None:
     versions = pinned()
     short = [str(one) for one in direct_requirements() if versions[canonicalize_name(one.name)] not in one.specifier]
     assert short == []
 
 
-def test_nothing_is_installed_that_has_no_exact_version() -> None:
+def test_every_required_package_is_pinned() -> None:
     assert sorted(needed() - pinned().keys()) == []

@@ -1,4 +1,4 @@
-"""The commands of a fresh clone."""
+"""The targets of the Makefile."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ def test_make_without_a_target_lists_the_targets() -> None:
     assert targets >= {"demo", "test", "lint", "bench", "soak", "help"}
 
 
-def test_make_soak_takes_its_minutes() -> None:
+def test_make_soak_passes_its_minutes_on() -> None:
     assert make("--dry-run", "soak", "MINUTES=7").splitlines()[-1].endswith("-m tests.soak 7")
 
 
@@ -30,13 +30,13 @@ def test_make_test_checks_programs_then_lints_then_runs_the_tests() -> None:
     assert positions == sorted(positions)
 
 
-def test_what_runs_elsewhere_is_what_runs_at_a_desk() -> None:
+def test_continuous_integration_runs_make_test() -> None:
     run = ROOT / ".ci/run"
     assert os.access(run, os.X_OK)
     assert run.read_text().splitlines()[-1] == "exec make test"
 
 
-def test_missing_programs_are_named_where_none_can_be_installed(tmp_path: Path) -> None:
+def test_missing_programs_are_named_if_they_cannot_be_installed(tmp_path: Path) -> None:
     for tool in ("sed", "sort", "grep", "tr"):
         path = shutil.which(tool)
         assert path is not None

@@ -1,4 +1,4 @@
-"""The front proxy's configuration, run by nginx itself: nothing forged passes, no ticket is written down."""
+"""deploy/nginx.conf, run by nginx: identity headers of clients are dropped, and no ticket is logged."""
 
 import asyncio
 import shutil
@@ -32,7 +32,7 @@ http {{
 
 @dataclass
 class Behind:
-    """What stands where the gateway would: it remembers what it was asked, and sends the rest when it may."""
+    """A server in the gateway's place. It records requests, and sends the rest of a body when *rest_may_go* is set."""
 
     heads: list[web.Request] = field(default_factory=list)
     rest_may_go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,7 +48,7 @@ class Behind:
 
 
 @dataclass
-class Dispatcher:
+class Front:
     url: str
     client: aiohttp.ClientSession
     logs: tuple[Path, ...]
@@ -61,7 +61,7 @@ class Dispatcher:
 
 
 def configuration(here: Path, port: int, behind: int) -> Path:
-    """The snippet as it stands, with this machine's addresses and files in their places."""
+    """Write deploy/nginx.conf to *here* with this machine's addresses and files. Returns the main configuration."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(here / "ca.pem")
     certificate = authority.issue_cert(HOST)
@@ -102,7 +102,7 @@ async def upstream(behind: Behind, aiohttp_server: AiohttpServer) -> TestServer:
 
 
 @pytest.fixture
-async def front(tmp_path: Path, upstream: TestServer, port: int) -> AsyncIterator[Dispatcher]:
+async def front(tmp_path: Path, upstream: TestServer, port: int) -> AsyncIterator[Front]:
     configuration(tmp_path, port, upstream.port or 0)
     process = await nginx(tmp_path)
     tls = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
@@ -112,7 +112,7 @@ async def front(tmp_path: Path, upstream: TestServer, port: int) -> AsyncIterato
             async with asyncio.timeout(10):
                 await wait_until_listening(port, process)
             logs = tuple(tmp_path / f"valt-gateway.{name}" for name in ("log", "error.log"))
-            yield Dispatcher(f"https://127.0.0.1:{port}", client, (*logs, tmp_path / "main.log"))
+            yield Front(f"https://127.0.0.1:{port}", client, (*logs, tmp_path / "main.log"))
     finally:
         if process.returncode is None:
             process.terminate()
@@ -127,7 +127,7 @@ async def test_nginx_accepts_the_configuration(tmp_path: Path, port: int) -> Non
     assert b"warn" not in errors
 
 
-async def test_what_a_client_says_about_itself_does_not_pass(front: Dispatcher, behind: Behind) -> None:
+async def test_nginx_drops_a_clients_identity_headers(front: Front, behind: Behind) -> None:
     behind.rest_may_go.set()
     forged = {
         "X-Forwarded-User": "root",
@@ -153,15 +153,15 @@ async def test_what_a_client_says_about_itself_does_not_pass(front: Dispatcher, 
     assert request.raw_path == "/recordings/a/videos/b?download"
 
 
-async def test_bytes_go_through_as_they_come(front: Dispatcher, behind: Behind) -> None:
+async def test_nginx_does_not_buffer_the_body(front: Front, behind: Behind) -> None:
     async with front.get("/recordings/a/videos/b") as response:
         assert await response.content.readexactly(5) == b"first"
         behind.rest_may_go.set()
         assert await response.content.read() == b"-rest"
 
 
-async def test_no_ticket_is_written_down_though_the_gateway_is_gone(
-    front: Dispatcher, behind: Behind, upstream: TestServer
+async def test_no_log_contains_a_ticket_even_if_the_gateway_is_down(
+    front: Front, behind: Behind, upstream: TestServer
 ) -> None:
     behind.rest_may_go.set()
     address = "/recordings/a/videos/b?ticket=planted"

@@ -1,4 +1,4 @@
-"""People come through nginx, with the configuration as it stands, to a whole gateway: what holds without it holds."""
+"""A whole gateway behind nginx with deploy/nginx.conf."""
 
 import asyncio
 import ssl
@@ -17,12 +17,12 @@ from tests.support.programs import wait_until_listening
 
 PUBLIC = f"https://{HOST}"
 VIEWER = "127.0.0.9"
-"""The whole of 127.0.0.0/8 is this machine; nginx itself comes to the gateway from 127.0.0.1."""
+"""The client's address. All of 127.0.0.0/8 is this machine; nginx connects to the gateway from 127.0.0.1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A gateway behind nginx, and a viewer in front of it."""
+    """A gateway behind nginx, and a client."""
 
     stack: GatewayStack
     url: str
@@ -64,7 +64,7 @@ def film(site: Site) -> bytes:
     return film.content
 
 
-async def test_a_person_follows_the_portals_link_and_watches_and_stands_in_the_audit(site: Site) -> None:
+async def test_a_portals_link_plays_and_is_audited(site: Site) -> None:
     ticket = site.stack.ticket("anna", audience=PUBLIC)
     async with site.get(f"{VIDEO_PATH}?t=90&ticket={ticket}", **NAVIGATION) as answer:
         assert (answer.status, answer.headers["Location"]) == (303, VIDEO_PATH + "?t=90")
@@ -84,7 +84,7 @@ async def test_a_person_follows_the_portals_link_and_watches_and_stands_in_the_a
     ]
 
 
-async def test_seeking_gets_exactly_that_slice(site: Site) -> None:
+async def test_a_range_returns_exactly_its_bytes(site: Site) -> None:
     async with site.get(VIDEO_PATH, Range="bytes=1000-4999", **site.stack.bearer()) as answer:
         assert answer.status == 206
         assert answer.headers["Content-Range"] == f"bytes 1000-4999/{len(film(site))}"
@@ -92,7 +92,7 @@ async def test_seeking_gets_exactly_that_slice(site: Site) -> None:
 
 
 @pytest.mark.parametrize("spelt", ["X-Forwarded-User", "x-forwarded-user", "X_Forwarded_User"])
-async def test_nobody_is_who_he_says_even_if_he_knows_the_front_proxys_secret(site: Site, spelt: str) -> None:
+async def test_a_clients_identity_headers_are_dropped_even_with_the_secret(site: Site, spelt: str) -> None:
     genuine = site.stack.front("root")
     forged = {spelt if name == "X-Forwarded-User" else name: value for name, value in genuine.items()}
     async with site.stack.client.get(site.stack.url + VIDEO_PATH, headers=genuine) as answer:
@@ -101,14 +101,14 @@ async def test_nobody_is_who_he_says_even_if_he_knows_the_front_proxys_secret(si
         assert (answer.status, (await answer.json())["code"]) == (401, "credentials_missing")
 
 
-async def test_nobody_comes_from_elsewhere_than_he_does(site: Site) -> None:
+async def test_a_client_cannot_forge_its_address(site: Site) -> None:
     claims = {"X-Forwarded-For": "203.0.113.9, 127.0.0.1", "Forwarded": "for=203.0.113.9", "X-Real-IP": "203.0.113.9"}
     async with site.get(VIDEO_PATH, **claims) as answer:
         assert answer.status == 401
     assert [(line["event"], line["peer"]) for line in site.stack.audit()] == [("deny", VIEWER)]
 
 
-async def test_a_body_that_is_cut_never_looks_whole(site: Site) -> None:
+async def test_a_cut_body_is_not_complete_for_the_client(site: Site) -> None:
     site.stack.valt.knobs.reset_after = [100_000] * 2
     async with site.get(VIDEO_PATH, **site.stack.bearer()) as answer:
         assert answer.status == 200
@@ -118,7 +118,7 @@ async def test_a_body_that_is_cut_never_looks_whole(site: Site) -> None:
     assert [line["outcome"] for line in site.stack.audit() if line["event"] == "close"] == ["failed"]
 
 
-async def test_refusals_reach_the_client_in_the_words_of_the_gateway(site: Site) -> None:
+async def test_error_responses_are_the_gateways(site: Site) -> None:
     async with site.get("/recordings/a%3Fb%23c/videos/1", **site.stack.bearer()) as answer:
         problem = await answer.json()
         assert (answer.status, problem["code"]) == (404, "video_invalid")

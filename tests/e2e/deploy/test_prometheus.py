@@ -1,4 +1,4 @@
-"""Prometheus takes the configuration; the alerts speak of series that the gateway has, and fire when they should."""
+"""promtool accepts deploy/prometheus.yml; the alerts use series that the gateway has, and fire in their cases."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ def test_prometheus_accepts_the_configuration_with_its_rules() -> None:
     assert "1 rule files found" in promtool("check", "config", "--lint-fatal", "prometheus.yml")
 
 
-def test_the_alerts_speak_only_of_series_that_the_gateway_exposes() -> None:
+def test_the_alerts_use_only_series_that_exist() -> None:
     metrics = Metrics(version="0")
     metrics.prepare(routes=["/"], providers=["p"], rules=["r"], accounts=["a"], jwks_providers=["i"])
     metrics.watch_breaker("s", lambda: 0)
@@ -31,7 +31,7 @@ def test_the_alerts_speak_only_of_series_that_the_gateway_exposes() -> None:
     assert spoken_of <= exposed
 
 
-def test_the_alerts_fire_when_they_should_and_not_before(tmp_path: Path) -> None:
+def test_the_alerts_fire_in_their_cases_only(tmp_path: Path) -> None:
     for file in (DEPLOY / "alerts.yml", RULES):
         shutil.copy(file, tmp_path)
     promtool("test", "rules", RULES.name, where=tmp_path)

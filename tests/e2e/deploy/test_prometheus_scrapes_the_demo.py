@@ -1,4 +1,4 @@
-"""A real Prometheus, with the configuration as it stands, scrapes a real gateway and finds what dashboards ask for."""
+"""Prometheus with deploy/prometheus.yml scrapes a running gateway and has every documented series."""
 
 import asyncio
 import shutil
@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.support.programs import Demo, demo, program
 from tests.unit.observe.test_metrics import PROMISED
 
-# Prometheus takes five seconds to look at its targets for the first time, so it is started once.
+# Prometheus takes five seconds until its first scrape, so that it is started once.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -105,13 +105,13 @@ async def test_every_documented_series_has_its_kind_and_labels(prometheus: Prome
     }
 
 
-async def test_what_a_person_does_is_seen(running: Demo, prometheus: Prometheus) -> None:
+async def test_a_request_is_counted(running: Demo, prometheus: Prometheus) -> None:
     async with prometheus.client.get(f"{running.gateway}/robots.txt") as answer:
         assert answer.status == 200
     assert await prometheus.value(f'{PREFIX}requests_total{{route="/robots.txt",method="GET",status="200"}}') == 1
 
 
-async def test_every_alert_is_evaluated_and_a_gateway_that_is_well_fires_none(prometheus: Prometheus) -> None:
+async def test_every_alert_is_evaluated_and_a_healthy_gateway_fires_none(prometheus: Prometheus) -> None:
     await prometheus.value('up{job="valt-gateway"}')
     async with asyncio.timeout(30):
         while any(rule["health"] == "unknown" for rule in await rules(prometheus)):

@@ -1,4 +1,4 @@
-"""The systemd unit and the container: accepted by systemd, confined, and in step with the project."""
+"""The systemd unit and the Containerfile: accepted, confined, and consistent with the project."""
 
 import json
 import re
@@ -18,7 +18,7 @@ PROGRAM = Path(sys.executable).with_name("valt-gateway")
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """The unit with the program where this machine has it: systemd looks whether it is there."""
+    """Returns the unit with this machine's path of the program, whose existence systemd checks."""
     written = tmp_path / UNIT.name
     written.write_text(UNIT.read_text().replace("/opt/valt-gateway/bin/valt-gateway", str(PROGRAM)))
     return written
@@ -30,7 +30,7 @@ def analyze(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_systemd_accepts_the_unit_without_a_word(unit: Path) -> None:
+def test_systemd_accepts_the_unit_without_a_message(unit: Path) -> None:
     assert analyze("verify", "--man=no", str(unit)) == ""
 
 

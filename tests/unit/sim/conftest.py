@@ -1,4 +1,4 @@
-"""A simulated VALT whose clock a test moves."""
+"""A simulated VALT with a manual clock."""
 
 from collections.abc import AsyncIterator
 

@@ -25,7 +25,7 @@ async def test_a_login_gives_a_token_of_32_hex_characters(valt: Caller) -> None:
     assert response.body == {"data": {"access_token": valt.token}}
 
 
-async def test_a_login_that_fails_says_so_in_a_string(valt: Caller) -> None:
+async def test_a_refused_login_has_a_string_as_data(valt: Caller) -> None:
     refused = ApiResponse(401, {"data": "Invalid username or password"})
     assert await valt.login(password="wrong") == refused
     assert await valt.login("nobody") == refused
@@ -47,17 +47,13 @@ async def test_a_search_with_a_page_that_is_not_a_number_is_500(valt: Caller, se
 
 
 @pytest.mark.parametrize("body", [{}, {"username": ["svc-reviewer"], "password": {}}, {"username": "svc-reviewer"}])
-async def test_a_login_without_a_name_and_a_password_in_text_fails_like_any_other(
-    valt: Caller, body: dict[str, Any]
-) -> None:
+async def test_a_login_without_user_name_and_password_is_refused(valt: Caller, body: dict[str, Any]) -> None:
     response = await valt.call("POST", "/api/v3/login", json=body)
     assert response == ApiResponse(401, {"data": "Invalid username or password"})
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
-async def test_a_call_without_a_token_and_one_with_a_bad_token_are_refused_differently(
-    valt: Caller, method: str, path: str
-) -> None:
+async def test_a_missing_and_an_invalid_token_are_refused_differently(valt: Caller, method: str, path: str) -> None:
     missing = await valt.call(method, path)
     assert missing == ApiResponse(401, {"error": {"code": 401, "message": "No API key provided"}})
     bad = await valt.call(method, path, token="0" * 32)
@@ -65,7 +61,7 @@ async def test_a_call_without_a_token_and_one_with_a_bad_token_are_refused_diffe
 
 
 @pytest.mark.parametrize("path", [f"{SESSION}/no-such-video", f"no-such-recording/{CAMERA_A}", f"{ACCENTS}/{CAMERA_A}"])
-async def test_a_download_of_what_is_not_there_is_a_problem_document(valt: Caller, path: str) -> None:
+async def test_a_download_of_a_missing_video_is_a_problem_document(valt: Caller, path: str) -> None:
     await valt.login()
     response = await valt.call("GET", f"/api/v3/records/download/{path}")
     assert response.status == 404
@@ -77,13 +73,13 @@ async def test_a_download_of_what_is_not_there_is_a_problem_document(valt: Calle
     }
 
 
-async def test_a_film_that_is_not_ready_is_not_there(valt: Caller) -> None:
+async def test_a_video_that_is_not_ready_is_404(valt: Caller) -> None:
     await valt.login()
     valt.valt.recording(SESSION).films[0].ready = False
     assert (await valt.call("GET", DOWNLOAD)).status == 404
 
 
-async def test_details_of_what_is_not_there_have_a_404_without_a_message(valt: Caller) -> None:
+async def test_details_of_a_missing_recording_are_404_without_a_message(valt: Caller) -> None:
     await valt.login()
     assert await valt.call("GET", "/api/v3/records/no-such-recording") == ApiResponse(404, {"error": {"code": 404}})
 
@@ -207,7 +203,7 @@ async def test_rooms_have_ids_and_names(valt: Caller) -> None:
     assert len(rooms) == 3
 
 
-async def test_every_call_is_counted_by_what_it_is_and_can_be_waited_for(valt: Caller) -> None:
+async def test_calls_are_counted_by_operation_and_can_be_awaited(valt: Caller) -> None:
     gate = valt.valt.knobs.gate["download"] = asyncio.Event()
     link = asyncio.ensure_future(valt.link())
     await valt.valt.wait_for(lambda: valt.valt.calls["download"] == 1)

@@ -1,4 +1,4 @@
-"""The demo's configuration is a good one, secret, and never the same twice."""
+"""The demo's configuration is valid, readable by its user alone, and different at each start."""
 
 import stat
 from pathlib import Path
@@ -20,7 +20,7 @@ def written(folder: Path) -> Path:
     )
 
 
-def test_it_loads_without_a_fault_and_gives_each_group_what_the_demo_shows(tmp_path: Path) -> None:
+def test_the_demo_configuration_is_valid_and_has_the_documented_rules(tmp_path: Path) -> None:
     loaded = load(written(tmp_path / "one"), {})
     assert loaded.settings is not None, loaded.faults
     assert not loaded.faults
@@ -32,7 +32,7 @@ def test_it_loads_without_a_fault_and_gives_each_group_what_the_demo_shows(tmp_p
     assert {grant.delivery for grant in grants.values()} == {"proxy"}
 
 
-def test_nobody_else_reads_its_secrets(tmp_path: Path) -> None:
+def test_other_users_cannot_read_the_secrets(tmp_path: Path) -> None:
     folder = written(tmp_path / "one").parent
     for name in ("session", "valt-reviewer", "valt-trainee"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600

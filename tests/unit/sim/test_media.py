@@ -1,4 +1,4 @@
-"""The films in the package are what a browser plays, small, and as the catalogue says."""
+"""The videos in the package can be played by browsers, are small, and have the catalogue's durations."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ each_film = pytest.mark.parametrize(("recording", "film"), FILMS, ids=lambda one
 
 
 def boxes(content: bytes) -> list[str]:
-    """The names of an MP4's outermost boxes, in order (ISO 14496-12, 4.2)."""
+    """Returns the names of an MP4's top-level boxes, in order (ISO/IEC 14496-12, section 4.2)."""
     names, at = [], 0
     while at < len(content):
         names.append(content[at + 4 : at + 8].decode())
@@ -31,9 +31,7 @@ async def probed(tmp_path: Path, content: bytes) -> Any:
 
 
 @each_film
-async def test_each_film_is_h264_that_browsers_play_and_as_long_as_its_recording_says(
-    tmp_path: Path, recording: Recording, film: Film
-) -> None:
+async def test_each_video_is_h264_with_the_stated_duration(tmp_path: Path, recording: Recording, film: Film) -> None:
     probe = await probed(tmp_path, film.content)
     picture, sound = sorted(probe["streams"], key=lambda stream: stream["codec_type"], reverse=True)
     assert (picture["codec_name"], picture["pix_fmt"], picture["profile"]) == ("h264", "yuv420p", "Main")
@@ -42,7 +40,7 @@ async def test_each_film_is_h264_that_browsers_play_and_as_long_as_its_recording
 
 
 @each_film
-async def test_each_film_decodes_without_an_error(tmp_path: Path, recording: Recording, film: Film) -> None:
+async def test_each_video_decodes_without_an_error(tmp_path: Path, recording: Recording, film: Film) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(film.content)
     done = await run("ffmpeg", "-v", "error", "-i", str(path), "-f", "null", "-")
@@ -50,12 +48,12 @@ async def test_each_film_decodes_without_an_error(tmp_path: Path, recording: Rec
 
 
 @each_film
-def test_moov_comes_first_save_in_the_one_that_is_there_to_have_it_last(recording: Recording, film: Film) -> None:
+def test_the_index_comes_first_except_in_one_video(recording: Recording, film: Film) -> None:
     order = [name for name in boxes(film.content) if name in ("moov", "mdat")]
     assert order == (["mdat", "moov"] if recording.recording == LATE_MOOV else ["moov", "mdat"])
 
 
-def test_the_catalogue_has_two_cameras_a_second_recording_and_a_difficult_name() -> None:
+def test_the_catalogue_has_two_cameras_and_a_name_with_accents() -> None:
     films = {one.recording: one for one in demo_recordings()}
     assert list(films) == [SESSION, INTERVIEW, LATE_MOOV, ACCENTS]
     assert len(films[SESSION].films) == 2
@@ -63,7 +61,7 @@ def test_the_catalogue_has_two_cameras_a_second_recording_and_a_difficult_name()
     assert "+" in films[ACCENTS].name
 
 
-def test_the_films_differ_and_are_small() -> None:
+def test_the_videos_differ_and_are_small() -> None:
     assert len({film.etag for _, film in FILMS}) == len(FILMS)
     assert sum(len(film.content) for _, film in FILMS) < 1_500_000
 

@@ -1,4 +1,4 @@
-"""The portal hands people over with a ticket that its public half proves, and opens nothing else."""
+"""The portal redirects to the gateway with a ticket that its public key verifies, and to nothing else."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ GATEWAY = "http://gateway.test:8080"
 
 @dataclass
 class Desk:
-    """A portal that runs, the public half of its key, and a browser that follows nothing."""
+    """A running portal, its public key, and a client that follows no redirect."""
 
     portal: Portal
     public: str
@@ -29,7 +29,7 @@ class Desk:
     client: aiohttp.ClientSession
 
     async def go(self, path: str) -> tuple[int, str]:
-        """Where it leads, or else what it says."""
+        """Returns the status, and the redirect's target or the body."""
         url = URL(self.portal.url + path, encoded=True)
         async with self.client.get(url, allow_redirects=False) as answer:
             assert answer.status not in (200, 303) or answer.headers["Cache-Control"] == "no-store"
@@ -63,7 +63,7 @@ class Links(HTMLParser):
 
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.name)
-async def test_a_page_links_every_person_every_recording_every_film_and_the_list(desk: Desk, person: Any) -> None:
+async def test_the_page_links_people_recordings_videos_and_the_list(desk: Desk, person: Any) -> None:
     status, page = await desk.go(f"/?as={person.name}")
     assert status == 200
     assert Links(page).links == [
@@ -78,9 +78,7 @@ async def test_a_page_links_every_person_every_recording_every_film_and_the_list
 
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.name)
-async def test_opening_leads_to_the_gateway_with_a_ticket_signed_at_that_moment(
-    desk: Desk, clock: ManualClock, person: Any
-) -> None:
+async def test_a_link_redirects_to_the_gateway_with_a_fresh_ticket(desk: Desk, clock: ManualClock, person: Any) -> None:
     for path in ("", f"/{SESSION}", f"/{SESSION}/{CAMERA_A}"):
         clock.pass_(1)
         status, location = await desk.go(f"/open{path}?as={person.name}")
@@ -100,7 +98,7 @@ async def test_opening_leads_to_the_gateway_with_a_ticket_signed_at_that_moment(
         }
 
 
-async def test_no_two_tickets_are_the_same(desk: Desk) -> None:
+async def test_every_ticket_is_unique(desk: Desk) -> None:
     locations = [(await desk.go(f"/open/{SESSION}"))[1] for _ in range(3)]
     assert len({desk.claims(location)["jti"] for location in locations}) == 3
 
@@ -108,18 +106,18 @@ async def test_no_two_tickets_are_the_same(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "path", ["nothing", f"{SESSION}/nothing", f"{ACCENTS}/{CAMERA_A}", "..%2F..%2Fadmin", "a%0d%0aX-Planted:%201"]
 )
-async def test_what_it_does_not_list_it_does_not_open(desk: Desk, path: str) -> None:
+async def test_an_unlisted_recording_is_404(desk: Desk, path: str) -> None:
     status, text = await desk.go(f"/open/{path}?as=anna")
     assert (status, text) == (404, "The portal lists no such recording.")
 
 
 @pytest.mark.parametrize("path", ["/", "/open", f"/open/{SESSION}"])
-async def test_who_says_nothing_is_the_first_and_whom_it_does_not_know_is_nobody(desk: Desk, path: str) -> None:
+async def test_the_first_person_is_the_default_and_an_unknown_one_is_404(desk: Desk, path: str) -> None:
     assert (await desk.go(path))[0] in (200, 303)
-    assert await desk.go(f"{path}?as=dora") == (404, "The portal knows no such person.")
+    assert await desk.go(f"{path}?as=dora") == (404, "The portal has no such person.")
 
 
-async def test_a_recordings_name_is_text_and_never_markup(desk: Desk) -> None:
+async def test_a_recordings_name_is_escaped(desk: Desk) -> None:
     desk.recordings[0].name = "<script>alert(1)</script>"
     _, page = await desk.go("/")
     assert "<script" not in page

@@ -1,4 +1,4 @@
-"""The distribution server over real sockets: who may have a film, and that every answer holds the bytes it says."""
+"""The simulated media server over real sockets: authorization by link, and exact bodies."""
 
 import asyncio
 import email
@@ -26,7 +26,7 @@ def film(valt: Caller, recording: str = SESSION, video: str = CAMERA_A) -> bytes
     return recorded_film.content
 
 
-async def test_a_link_plays_for_half_an_hour_and_then_no_more(valt: Caller, clock: ManualClock) -> None:
+async def test_a_link_is_valid_for_half_an_hour(valt: Caller, clock: ManualClock) -> None:
     link = await valt.link()
     clock.pass_(1799)
     assert (await valt.fetch(link)).status == 200
@@ -34,19 +34,19 @@ async def test_a_link_plays_for_half_an_hour_and_then_no_more(valt: Caller, cloc
     assert (await valt.fetch(link)).status == 403
 
 
-async def test_rubbish_instead_of_a_links_token_is_refused(valt: Caller) -> None:
+async def test_an_invalid_link_token_is_refused(valt: Caller) -> None:
     link, _, token = (await valt.link()).partition("&access_token=")
     for bad in (link, f"{link}&access_token=rubbish", f"{link}&access_token={token[:-8]}AAAAAAAA"):
         assert (await valt.fetch(bad)).status == 403
 
 
-async def test_a_token_opens_every_film_as_it_names_none(valt: Caller) -> None:
+async def test_a_link_token_opens_every_video(valt: Caller) -> None:
     _, _, query = (await valt.link()).partition("?")
     other = (await valt.link(INTERVIEW, INTERVIEW_FILM)).partition("?")[0]
     assert (await valt.fetch(f"{other}?{query}")).body == film(valt, INTERVIEW, INTERVIEW_FILM)
 
 
-async def test_what_is_not_there_is_404_and_a_post_405(valt: Caller) -> None:
+async def test_a_missing_file_is_404_and_a_post_405(valt: Caller) -> None:
     link = await valt.link()
     for path in ("1_none_1.mp4", f"1_{SESSION}_3.mp4", f"1_{SESSION}_0.mp4"):
         assert (await valt.fetch(link.replace(f"1_{SESSION}_1.mp4", path))).status == 404
@@ -58,7 +58,7 @@ async def test_each_camera_of_a_recording_has_its_own_file(valt: Caller) -> None
     assert (await valt.fetch(await valt.link(SESSION, CAMERA_B))).body == film(valt, SESSION, CAMERA_B)
 
 
-async def test_a_whole_film_comes_with_its_length_type_and_validators(valt: Caller) -> None:
+async def test_a_whole_video_has_length_type_and_validators(valt: Caller) -> None:
     response = await valt.fetch(await valt.link())
     assert (response.status, response.body) == (200, film(valt))
     assert response.headers["Content-Length"] == str(len(response.body))
@@ -72,7 +72,7 @@ async def test_a_whole_film_comes_with_its_length_type_and_validators(valt: Call
     ("spec", "first", "last"),
     [("bytes=0-", 0, None), ("bytes=100-199", 100, 199), ("bytes=-500", -500, None), ("bytes=5-5, 999999999-", 5, 5)],
 )
-async def test_one_range_is_206_with_the_bytes_it_names(valt: Caller, spec: str, first: int, last: int | None) -> None:
+async def test_one_range_is_206_with_its_bytes(valt: Caller, spec: str, first: int, last: int | None) -> None:
     whole = film(valt)
     response = await valt.fetch(await valt.link(), {"Range": spec})
     expected = whole[first : None if last is None else last + 1]
@@ -102,13 +102,13 @@ def _part(part: "Message | str") -> tuple[str, bytes]:
     return part["Content-Range"], body
 
 
-async def test_a_range_past_the_end_is_416_and_tells_the_length(valt: Caller) -> None:
+async def test_a_range_past_the_end_is_416_with_the_length(valt: Caller) -> None:
     response = await valt.fetch(await valt.link(), {"Range": "bytes=999999999-"})
     assert (response.status, response.body) == (416, b"")
     assert response.headers["Content-Range"] == f"bytes */{len(film(valt))}"
 
 
-async def test_what_is_fresh_is_304_with_its_tag_and_what_changed_is_412(valt: Caller) -> None:
+async def test_conditional_requests_get_304_and_412(valt: Caller) -> None:
     link = await valt.link()
     tag = (await valt.fetch(link)).headers["ETag"]
     fresh = await valt.fetch(link, {"If-None-Match": tag})
@@ -119,7 +119,7 @@ async def test_what_is_fresh_is_304_with_its_tag_and_what_changed_is_412(valt: C
     assert (await valt.fetch(link, {"Range": "bytes=10-19", "If-Range": '"another"'})).status == 200
 
 
-async def test_a_head_is_what_a_get_would_say_without_the_body(valt: Caller) -> None:
+async def test_head_returns_the_headers_of_get(valt: Caller) -> None:
     link = await valt.link()
     response, whole = await valt.fetch(link, method="HEAD"), await valt.fetch(link)
     assert (response.status, response.body) == (200, b"")
@@ -135,10 +135,16 @@ async def test_connections_are_reused_and_requests_are_recorded(valt: Caller) ->
     assert valt.valt.calls["media_connection"] == valt.valt.open_media == 1
     first, second = valt.valt.media_requests
     assert (first.method, first.range, first.status, first.sent) == ("GET", None, 200, len(film(valt)))
-    assert (second.range, second.status, second.sent, second.over, second.left) == ("bytes=0-9", 206, 10, True, False)
+    assert (second.range, second.status, second.sent, second.ended, second.client_left) == (
+        "bytes=0-9",
+        206,
+        10,
+        True,
+        False,
+    )
 
 
-async def test_a_request_remembered_shows_no_token(valt: Caller) -> None:
+async def test_the_repr_of_a_request_has_no_token(valt: Caller) -> None:
     link = await valt.link()
     await valt.fetch(link, {"Authorization": "Bearer planted"})
     text = repr(valt.valt.media_requests)
@@ -146,7 +152,7 @@ async def test_a_request_remembered_shows_no_token(valt: Caller) -> None:
     assert link.rpartition("=")[2] not in text
 
 
-async def test_a_viewer_who_leaves_is_noticed_while_bytes_flow(valt: Caller) -> None:
+async def test_a_connection_closed_during_a_body_is_detected(valt: Caller) -> None:
     valt.valt.add_video("big", "film", BIG)
     link = await valt.link("big", "film")
     async with valt.client.get(link) as answer:
@@ -155,13 +161,11 @@ async def test_a_viewer_who_leaves_is_noticed_while_bytes_flow(valt: Caller) -> 
         answer.close()
     await valt.valt.wait_for(lambda: valt.valt.open_media == 0)
     request = valt.valt.media_requests[-1]
-    assert request.left
+    assert request.client_left
     assert 100_000 <= request.sent < len(BIG)
 
 
-async def test_a_film_may_be_added_as_bytes_or_as_a_file_and_a_large_one_arrives_whole(
-    valt: Caller, tmp_path: Path
-) -> None:
+async def test_a_video_may_be_added_as_bytes_or_as_a_file(valt: Caller, tmp_path: Path) -> None:
     (tmp_path / "film").write_bytes(b"a file")
     valt.valt.add_video("added", "large", BIG, name="Added later")
     valt.valt.add_video("added", "small", tmp_path / "film")
@@ -170,14 +174,14 @@ async def test_a_film_may_be_added_as_bytes_or_as_a_file_and_a_large_one_arrives
     assert (await valt.fetch(await valt.link("added", "small"))).body == b"a file"
 
 
-async def test_an_empty_film_is_an_empty_body(valt: Caller) -> None:
+async def test_an_empty_video_is_an_empty_body(valt: Caller) -> None:
     valt.valt.add_video("added", "empty", b"")
     link = await valt.link("added", "empty")
     assert (await valt.fetch(link)).body == b""
     assert (await valt.fetch(link, {"Range": "bytes=0-"})).status == 416
 
 
-async def test_both_servers_speak_https_where_a_certificate_is_given() -> None:
+async def test_both_servers_use_https_with_a_certificate() -> None:
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(server)
