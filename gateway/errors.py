@@ -162,6 +162,13 @@ class AccessDeniedError(GatewayError):
     detail = "You are signed in, but no rule allows you to see this recording."
 
 
+class GroupsElsewhereError(AccessDeniedError):
+    """The token does not list the person's groups and refers to another service for them."""
+
+    detail = "Your account is in so many groups that the sign-in service does not list them. An operator can help."
+    page = "groups_elsewhere"
+
+
 class TooManyRequestsError(GatewayError):
     """A limit per person or per address is reached."""
 

@@ -15,6 +15,7 @@ from gateway.identity.chain import Chain
 from gateway.identity.claims import TokenRequirements
 from gateway.identity.discovery import EndpointsClient
 from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.login_state import LoginStates
@@ -124,7 +125,7 @@ def _build_jwt(table: JwtSettings, resources: _Resources) -> _Provider:
     return _Provider(authenticator, header_names=(table.header,), jwks=jwks)
 
 
-def _build_header(table: HeaderSettings, _resources: _Resources) -> _Provider:
+def _build_header(table: HeaderSettings, resources: _Resources) -> _Provider:
     authenticator = HeaderAuthenticator(
         table.name,
         table.subject_header,
@@ -133,6 +134,7 @@ def _build_header(table: HeaderSettings, _resources: _Resources) -> _Provider:
         table.from_,
         table.secret_header,
         table.secret,
+        ignored_groups=IgnoredGroups(table.name, resources.context.clock, resources.context.observer),
     )
     return _Provider(authenticator, header_names=(table.subject_header, table.groups_header, table.secret_header))
 

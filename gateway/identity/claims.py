@@ -7,18 +7,19 @@ verified here, at a time that is an argument.
 import base64
 import binascii
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
 
-from gateway.errors import InvalidCredentialsError, OutOfTimeError
+from gateway.errors import GroupsElsewhereError, InvalidCredentialsError, OutOfTimeError
 
 MAX_TOKEN = 8192
 """Characters."""
 _MAX_NAME = 255
-_MAX_GROUPS = 2000
 _PERSON_TYPES = frozenset({"jwt", "at+jwt"})
 """Explicit types (RFC 8725, section 3.11) of tokens that identify a person to this service."""
 
@@ -34,6 +35,7 @@ class TokenRequirements:
     """Seconds by which the issuer's clock may differ."""
     subject_claim: str = "sub"
     groups_claim: str = "groups"
+    """The name of a claim or, where no claim has that name, a dotted path."""
     require_verified_email: bool = True
     """Whether ``email_verified`` must be true if the subject claim is ``email``."""
     max_lifetime: float | None = None
@@ -51,6 +53,8 @@ class Claims:
 
     subject: str
     groups: frozenset[str]
+    ignored_groups: int
+    """How many values of the groups claim are no names of groups."""
     issued_at: float
     expires_at: float
     all: Mapping[str, Any]
@@ -70,7 +74,7 @@ def decode_unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]
 
 def verify(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float) -> Claims:
     """Returns the claims of a token that identifies a person. Raises InvalidCredentialsError if its type, signature,
-    issuer, audience, times or any claim that is used is wrong."""
+    issuer, audience, times or any claim that is used is wrong, and GroupsElsewhereError."""
     if token_type(header) not in _PERSON_TYPES:
         raise InvalidCredentialsError("the token has another type")
     claims = verify_signature(token, header, key, expected, now)
@@ -79,10 +83,11 @@ def verify(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequi
     expires_at = parse_time(claims, "exp")
     if expected.max_lifetime is not None and expires_at > now + expected.max_lifetime + expected.leeway:
         raise InvalidCredentialsError("the token is valid for longer than max_lifetime")
-    parse_name(claims.get("sub", claims.get(expected.subject_claim)))
+    groups, ignored = read_groups(claims, expected)
     return Claims(
         subject=parse_subject(claims, expected),
-        groups=parse_groups(claims.get(expected.groups_claim)),
+        groups=groups,
+        ignored_groups=ignored,
         issued_at=parse_time(claims, "iat"),
         expires_at=expires_at,
         all=claims,
@@ -125,6 +130,27 @@ def verify_signature(
     return claims
 
 
+def verify_userinfo(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements) -> Mapping[str, Any]:
+    """Returns the claims of a signed userinfo response (OpenID Connect Core 1.0, section 5.3.2), whose ``iss`` and
+    ``aud`` are optional and which has no times. Raises InvalidCredentialsError."""
+    if header.get("alg") not in expected.algorithms or "crit" in header or header.get("b64", True) is not True:
+        raise InvalidCredentialsError("the userinfo's algorithm is not allowed, or it has critical extensions")
+    try:
+        claims: Mapping[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[header["alg"]],
+            options={"verify_aud": False, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
+        )
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise InvalidCredentialsError(f"the userinfo is not valid: {type(error).__name__}") from None
+    audience = claims.get("aud", expected.audience)
+    audiences = audience if isinstance(audience, list) else [audience]
+    if claims.get("iss", expected.issuer) != expected.issuer or expected.audience not in audiences:
+        raise InvalidCredentialsError("the userinfo has another issuer or audience")
+    return claims
+
+
 def token_type(header: Mapping[str, Any]) -> str:
     """Returns the explicit type (RFC 8725, section 3.11) in lower case, without ``application/`` (RFC 7515, section
     4.1.9); ``jwt`` if there is none."""
@@ -132,15 +158,6 @@ def token_type(header: Mapping[str, Any]) -> str:
     if not isinstance(value, str):
         raise InvalidCredentialsError("the token's type is not a string")
     return value.lower().removeprefix("application/")
-
-
-def parse_subject(claims: Mapping[str, Any], expected: TokenRequirements) -> str:
-    """Returns the person's name. Raises InvalidCredentialsError if it is not a name, or an e-mail address that the
-    issuer does not state to be verified: whoever chooses the address would choose the person."""
-    subject = parse_name(claims.get(expected.subject_claim))
-    if expected.needs_verified_email and claims.get("email_verified") is not True:
-        raise InvalidCredentialsError("the e-mail address is not verified (email_verified)")
-    return subject
 
 
 def parse_name(value: Any) -> str:
@@ -156,12 +173,57 @@ def parse_name(value: Any) -> str:
     return value
 
 
-def parse_groups(value: Any) -> frozenset[str]:
-    """Returns the names in *value*: a list of names, one name, or None. Raises InvalidCredentialsError."""
-    names = [value] if isinstance(value, str) else [] if value is None else value
-    if not isinstance(names, list) or len(names) > _MAX_GROUPS:
-        raise InvalidCredentialsError("the groups are not a list of names")
-    return frozenset(parse_name(name) for name in names)
+def parse_subject(claims: Mapping[str, Any], expected: TokenRequirements) -> str:
+    """Returns the person's name. Raises InvalidCredentialsError if it is not a name, or an e-mail address that the
+    issuer does not state to be verified: whoever chooses the address would choose the person."""
+    subject = parse_name(claims.get(expected.subject_claim))
+    if expected.needs_verified_email and claims.get("email_verified") is not True:
+        raise InvalidCredentialsError("the e-mail address is not verified (email_verified)")
+    return subject
+
+
+def read_groups(claims: Mapping[str, Any], expected: TokenRequirements) -> tuple[frozenset[str], int]:
+    """Returns the names in the groups claim, and how many of its values are no names. Raises GroupsElsewhereError if
+    the claims say that the groups have to be fetched elsewhere, as Entra ID's do for people with many groups."""
+    value = find_claim(claims, expected.groups_claim)
+    if value is None:
+        elsewhere = claims.get("_claim_names")
+        named = isinstance(elsewhere, dict) and expected.groups_claim in elsewhere
+        if named or (expected.groups_claim == "groups" and claims.get("hasgroups") in (True, "true")):
+            raise GroupsElsewhereError(
+                "the token has too many groups to list them (_claim_names, hasgroups): configure the provider to send "
+                'only groups assigned to the application, or app roles with groups_claim = "roles"'
+            )
+    return parse_groups(value)
+
+
+def find_claim(claims: Mapping[str, Any], path: str) -> Any:
+    """Returns the claim named *path* or, if no claim has that name, the value at the dotted path; None if there is
+    none. A name on the way may contain dots itself."""
+    if path in claims:
+        return claims[path]
+    for dot in (match.start() for match in re.finditer(r"\.", path)):
+        inner = claims.get(path[:dot])
+        if isinstance(inner, Mapping) and (value := find_claim(inner, path[dot + 1 :])) is not None:
+            return value
+    return None
+
+
+def parse_groups(value: Any) -> tuple[frozenset[str], int]:
+    """Returns the names of groups in *value*, a list or a single one, and how many of its values are none. A number is
+    its text; what else is not a name (see `parse_name`) is ignored, so that it harms no other group."""
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    names = [name for one in values if (name := _parse_group(one)) is not None]
+    return frozenset(names), len(values) - len(names)
+
+
+def _parse_group(value: Any) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        value = str(value)
+    try:
+        return parse_name(value)
+    except InvalidCredentialsError:
+        return None
 
 
 def parse_time(claims: Mapping[str, Any], claim: str) -> float:

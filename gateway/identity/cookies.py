@@ -24,6 +24,8 @@ def read_cookies(headers: Iterable[str], names: re.Pattern[str]) -> dict[str, st
     lookalikes: set[str] = set()
     for part in ";".join(headers).split(";"):
         key, separator, value = part.strip(" ").partition("=")
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]  # RFC 6265, section 4.1.1: some HTTP libraries send a value in quotes
         if separator and names.fullmatch(key):
             values.setdefault(key, []).append(value)
         else:

@@ -1,6 +1,7 @@
 """Discovery documents (OpenID Connect Discovery 1.0): fetching, verification, and the endpoints that they name."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +18,29 @@ _MAX_AGE_FOR_SIGN_IN = 30.0
 _COOLDOWN = 5.0
 
 
-async def read_json(response: aiohttp.ClientResponse) -> Any:
-    """Returns the JSON of a provider's response. Raises ValueError if it is not JSON or longer than 256 KiB."""
+async def read_body(response: aiohttp.ClientResponse) -> bytes:
+    """Returns the body of a provider's response. Raises ValueError if it is longer than 256 KiB."""
     body = b""
     while chunk := await response.content.read(_MAX_BODY + 1 - len(body)):
         body += chunk
     if len(body) > _MAX_BODY:
         raise ValueError("the provider's response is too large")
-    return json.loads(body)
+    return body
+
+
+def describe_failure(error: Exception) -> str:
+    """Returns the reason of a failed request for the operator: host and port, the system's or TLS's reason, no URL."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"{error.host}:{error.port}: {error.certificate_error}"
+        case aiohttp.ClientConnectorError():
+            return f"{error.host}:{error.port}: {error.os_error.strerror or type(error.os_error).__name__}"
+        case aiohttp.ClientHttpProxyError():
+            return f"the outbound proxy returned status {error.status}"
+        case TimeoutError():
+            return "it did not respond in time"
+        case _:
+            return type(error).__name__
 
 
 async def fetch_json(session: aiohttp.ClientSession, url: str) -> Any:
@@ -33,9 +49,13 @@ async def fetch_json(session: aiohttp.ClientSession, url: str) -> Any:
         async with session.get(url, allow_redirects=False) as response:
             if response.status != 200:
                 raise IdentityProviderError(f"status {response.status}")
-            return await read_json(response)
-    except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
-        raise IdentityProviderError(type(error).__name__) from None
+            body = await read_body(response)
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+        raise IdentityProviderError(describe_failure(error)) from None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise IdentityProviderError("the response is not JSON") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +70,9 @@ class ProviderMetadata:
         URL of the scheme https, or of the issuer's own."""
         url = self.document.get(name)
         if url is not None and (not isinstance(url, str) or url.partition("://")[0] not in self._schemes):
-            raise IdentityProviderError(f"{name} in the discovery document is not a URL that is allowed")
+            place = re.split("[?#]", url)[0].rpartition("@")[2] if isinstance(url, str) else "no text"
+            reason = f"{name} in the discovery document is {place[:200]!r}, which is no https URL"
+            raise IdentityProviderError(reason)
         return url
 
     def required_url(self, name: str) -> str:
@@ -69,8 +91,11 @@ async def fetch_metadata(session: aiohttp.ClientSession, issuer: str) -> Provide
     """Returns the discovery document of *issuer*. Raises IdentityProviderError if it cannot be fetched or names another
     issuer; the two are compared character by character (section 4.3)."""
     document = await fetch_json(session, issuer.rstrip("/") + "/.well-known/openid-configuration")
-    if not isinstance(document, Mapping) or document.get("issuer") != issuer:
-        raise IdentityProviderError("the discovery document names another issuer")
+    named = document.get("issuer") if isinstance(document, Mapping) else None
+    if not isinstance(document, Mapping) or named != issuer:
+        raise IdentityProviderError(
+            f"the discovery document names the issuer {str(named)[:200]!r}, expected {issuer!r}"
+        )
     return ProviderMetadata(issuer, document)
 
 

@@ -6,7 +6,6 @@ stay in use, for at most 24 hours: a provider withdraws a key that was stolen.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ from gateway.ports import Clock, Observer
 
 _MAX_KEYS = 64
 _MAX_AGE = 600.0
+_MAX_STALE = 24 * 3600.0
 _COOLDOWN = 60.0
 _MAX_STALE = 24 * 3600.0
 """Seconds after the last successful request in which the keys are used."""
@@ -30,7 +30,7 @@ _ALGORITHM_PREFIXES = {"RSA": ("RS", "PS"), "EC": ("ES",), "OKP": ("Ed",)}
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A public key with its ``kty`` and ``alg``.
+    """A public key with its ``kty``, ``alg`` and ``kid``.
 
     PyJWK restricts a key without ``alg`` to one algorithm (RS256 for RSA). Here such a key serves every algorithm of
     its type, of which the configuration then allows some.
@@ -39,6 +39,7 @@ class _Key:
     public: Any
     key_type: str
     algorithm: str | None
+    kid: str | None
 
     def fits(self, algorithm: str) -> bool:
         return self.algorithm in (None, algorithm) and algorithm.startswith(_ALGORITHM_PREFIXES[self.key_type])
@@ -77,11 +78,11 @@ class JwksClient:
         """
         if kid is not None and not isinstance(kid, str):
             raise InvalidCredentialsError("the token's kid is not a string")
-        key = self._cached(kid)
+        key = self._cached(kid, algorithm)
         if key is None:
             self._observer.on_event(CacheLookup("jwks", self._miss_result()))
             await self._keys.refresh()
-            key = self._cached(kid)
+            key = self._cached(kid, algorithm)
         else:
             self._observer.on_event(CacheLookup("jwks", "hit"))
             if self._keys.age > _MAX_AGE:
@@ -103,12 +104,15 @@ class JwksClient:
         """Cancel a running request."""
         await self._keys.close()
 
-    def _cached(self, kid: str | None) -> _Key | None:
-        keys = {} if self._keys.value is None or self._keys.age > _MAX_STALE else self._keys.value
-        if kid is None:
-            # Without a kid the key is unambiguous only if there is one.
-            return next(iter(keys.values())) if len(keys) == 1 else None
-        return keys.get(kid)
+    def _cached(self, kid: str | None, algorithm: str) -> _Key | None:
+        """Returns the key with that *kid*. If the token or the keys have none, returns the only key that it can be: one
+        that is the only one of the set, or the only one that fits *algorithm*."""
+        keys = () if self._keys.value is None or self._keys.age > _MAX_STALE else self._keys.value
+        candidates = [key for key in keys if kid is None or key.kid == kid]
+        candidates = candidates or [key for key in keys if key.kid is None]
+        if len(candidates) > 1:
+            candidates = [key for key in candidates if key.fits(algorithm)]
+        return candidates[0] if len(candidates) == 1 else None
 
     def _miss_result(self) -> str:
         """How an unknown kid will be resolved, as a label of the metric."""
@@ -116,7 +120,7 @@ class JwksClient:
             return "joined"
         return "loaded" if self._keys.may_start else "negative"
 
-    async def _load(self) -> Mapping[str | None, _Key]:
+    async def _load(self) -> tuple[_Key, ...]:
         try:
             document = await fetch_json(self._session, self._jwks_url or await self._discover())
             keys = _parse(document)
@@ -136,29 +140,33 @@ class JwksClient:
         return (await fetch_metadata(self._session, self._issuer)).required_url("jwks_uri")
 
 
-def _parse(document: Any) -> dict[str | None, _Key]:
-    """Returns the public signature keys of a JWK set (RFC 7517) by their ``kid``; other keys are ignored. Raises
+def _parse(document: Any) -> tuple[_Key, ...]:
+    """Returns the public signature keys of a JWK set (RFC 7517); other keys are ignored. Raises
     IdentityProviderError if there are none."""
     rows = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(rows, list) or len(rows) > _MAX_KEYS:
         raise IdentityProviderError("the provider's keys are not a JWK set")
-    keys: dict[str | None, _Key] = {}
+    keys: list[_Key] = []
+    kids: set[str] = set()
     for row in rows:
         try:
             key = _parse_key(row)
         except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
             continue
-        if key is not None and isinstance(kid := row.get("kid"), str | None) and kid not in keys:
-            keys[kid] = key
+        if key is not None and key.kid not in kids:
+            keys.append(key)
+            kids |= {key.kid} if key.kid is not None else set()
     if not keys:
         raise IdentityProviderError("the provider's JWK set has no signature key")
-    return keys
+    return tuple(keys)
 
 
 def _parse_key(row: Any) -> _Key | None:
     """Returns a public signature key, or None for a secret or private key or one with another use."""
     if not isinstance(row, dict) or row.get("kty") not in _ALGORITHM_PREFIXES or "d" in row:
         return None
+    if not isinstance(row.get("kid"), str | None):
+        return None
     if row.get("use", "sig") != "sig" or "verify" not in row.get("key_ops", ["verify"]):
         return None
-    return _Key(jwt.PyJWK(row).key, row["kty"], row.get("alg"))
+    return _Key(jwt.PyJWK(row).key, row["kty"], row.get("alg"), row.get("kid"))

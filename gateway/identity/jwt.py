@@ -7,6 +7,7 @@ from cachetools import TLRUCache
 from gateway.errors import InvalidCredentialsError
 from gateway.events import CacheLookup
 from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, verify
+from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.jwks import JwksClient
 from gateway.model import Credentials, Identity, IdentityKind
 from gateway.ports import Clock, Observer
@@ -41,6 +42,7 @@ class JwtAuthenticator:
         self._clock = clock
         self._report = observer.reporter(CacheLookup)
         self._cache_ttl = cache_ttl
+        self._ignored_groups = IgnoredGroups(name, clock, observer)
         self._verified: TLRUCache[tuple[bytes, int], tuple[Identity, float]] = TLRUCache(
             _MAX_ENTRIES, lambda _key, entry, _now: entry[1], timer=clock.monotonic
         )
@@ -78,6 +80,7 @@ class JwtAuthenticator:
         now = self._clock.now()
         claims = verify(token, header, key, self._expected, now)
         self._report(_LOADED)
+        self._ignored_groups.add(claims.ignored_groups)
         identity = self._identity(claims)
         deadline = self._clock.monotonic() + min(self._cache_ttl, claims.expires_at - now)
         # A token within the leeway after its exp has a deadline that has passed, and is not cached.

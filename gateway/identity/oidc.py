@@ -13,7 +13,16 @@ from typing import Any, NoReturn
 from yarl import URL
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError, SignInDeclinedError
-from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_groups, parse_subject, verify
+from gateway.identity.claims import (
+    Claims,
+    TokenRequirements,
+    decode_unverified,
+    find_claim,
+    parse_subject,
+    read_groups,
+    verify,
+    verify_userinfo,
+)
 from gateway.identity.discovery import Endpoints, EndpointsClient
 from gateway.identity.jwks import JwksClient
 from gateway.identity.login_state import Attempt
@@ -95,12 +104,14 @@ class OidcProvider:
         tokens = await self._tokens.exchange(endpoints.token, attempt, response["code"])
         claims = await self._verify_id_token(tokens.get("id_token"), attempt, tokens.get("access_token"))
         merged = await self._add_userinfo(claims, endpoints, tokens.get("access_token"))
+        groups, ignored = read_groups(merged, self._expected)
+        self._tokens.ignored_groups.add(ignored)
         return Identity(
             subject=parse_subject(merged, self._expected),
             issuer=self._expected.issuer,
             provider=self.name,
             kind=IdentityKind.OIDC,
-            groups=parse_groups(merged.get(self._expected.groups_claim)),
+            groups=groups,
             issued_at=self._clock.now(),
             revocation_keys=session_revocation_keys(self._expected.issuer, claims.all),
         )
@@ -140,7 +151,7 @@ class OidcProvider:
             raise InvalidCredentialsError("the provider returned no ID token")
         header = unverified[0]
         key = await self._keys.find(header.get("kid"), str(header.get("alg")))
-        plain = replace(self._expected, subject_claim="sub", groups_claim="")
+        plain = replace(self._expected, subject_claim="sub", groups_claim="", max_lifetime=None)
         claims = verify(token, header, key, plain, self._clock.now())
         audience = claims.all.get("aud")
         several = isinstance(audience, list) and len(audience) > 1
@@ -159,17 +170,31 @@ class OidcProvider:
         wanted = [self._expected.subject_claim, self._expected.groups_claim]
         if self._expected.needs_verified_email:
             wanted.append("email_verified")
-        if all(claim in claims.all for claim in wanted) or endpoints.userinfo is None or access_token is None:
+        complete = all(find_claim(claims.all, claim) is not None for claim in wanted)
+        if complete or endpoints.userinfo is None or access_token is None:
             return claims.all
         headers = {"Authorization": f"Bearer {access_token}"}
-        status, userinfo = await self._tokens.request("GET", endpoints.userinfo, headers=headers)
+        status, userinfo = await self._tokens.request("GET", endpoints.userinfo, headers)
+        if status in (401, 403):
+            return claims.all  # the ID token alone identifies the person
+        if status != 200:
+            raise IdentityProviderError(f"the provider's userinfo endpoint returned status {status}")
+        if isinstance(userinfo, str):
+            userinfo = await self._verify_userinfo(userinfo)
         # Core 1.0, section 5.3.2: the userinfo of another subject must not be used.
-        if status != 200 or userinfo.get("sub") != claims.subject:
+        if userinfo.get("sub") != claims.subject:
             raise InvalidCredentialsError("the userinfo endpoint did not return this person")
         merged = {**userinfo, **claims.all}
         if "email_verified" not in claims.all and merged.get("email") != userinfo.get("email"):
             merged.pop("email_verified", None)  # it is about another address
         return merged
+
+    async def _verify_userinfo(self, token: str) -> Mapping[str, Any]:
+        """Returns the claims of a userinfo response that is a signed JWT (Core 1.0, section 5.3.2). Raises
+        InvalidCredentialsError."""
+        header = (decode_unverified(token) or ({}, {}))[0]
+        key = await self._keys.find(header.get("kid"), str(header.get("alg")))
+        return verify_userinfo(token, header, key, self._expected)
 
 
 def _access_token_hash(access_token: str, algorithm: str) -> str:

@@ -5,6 +5,7 @@ an issuer on loopback http.
 """
 
 import base64
+import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -17,7 +18,8 @@ import jwt
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.events import LogEvent
-from gateway.identity.discovery import read_json
+from gateway.identity.discovery import describe_failure, read_body
+from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.login_state import Attempt
 from gateway.identity.ticket import algorithm_of
 from gateway.model import Secret
@@ -50,6 +52,7 @@ class TokenEndpoint:
         self._session = session
         self._clock = clock
         self._observer = observer
+        self.ignored_groups = IgnoredGroups(provider, clock, observer)
 
     async def exchange(self, url: str, attempt: Attempt, code: str) -> Mapping[str, Any]:
         """Returns the tokens of *attempt* from the endpoint *url*. Raises InvalidCredentialsError if the provider
@@ -61,7 +64,8 @@ class TokenEndpoint:
             "code_verifier": attempt.verifier,
         }
         headers = self._authenticate_client(form, url)
-        status, tokens = await self.request("POST", url, headers=headers, data=form)
+        status, content = await self.request("POST", url, headers, form)
+        tokens: Mapping[str, Any] = content if isinstance(content, dict) else {}
         if tokens.get("error") == "invalid_grant":
             raise InvalidCredentialsError("the provider's token endpoint refused the code: invalid_grant")
         if status != 200 or "error" in tokens or str(tokens.get("token_type", "")).lower() != "bearer":
@@ -75,20 +79,25 @@ class TokenEndpoint:
         self._observer.on_event(LogEvent("warning", "an identity provider refused the gateway's request", fields))
         return IdentityProviderError(f"the provider's {endpoint} returned {result}: {code}")
 
-    async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None
-    ) -> tuple[int, Mapping[str, Any]]:
-        """Returns the status and the JSON object of the response. Raises IdentityProviderError."""
+    async def request(self, method: str, url: str, headers: Mapping[str, str], data: Any = None) -> tuple[int, Any]:
+        """Returns the status of the response, and its JSON object or the text of its JWT. Raises
+        IdentityProviderError."""
         try:
             async with self._session.request(
                 method, url, headers=headers, data=data, allow_redirects=False
             ) as response:
-                content = await read_json(response)
-                return response.status, content if isinstance(content, dict) else {}
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise IdentityProviderError(f"the provider did not respond: {type(error).__name__}") from None
+                body = await read_body(response)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise IdentityProviderError(f"the provider did not respond: {describe_failure(error)}") from None
+        if response.content_type == "application/jwt":
+            return response.status, body.decode("ascii", "replace")
+        try:
+            content = json.loads(body)
         except (ValueError, RecursionError):
-            raise IdentityProviderError("the provider's response is not JSON") from None
+            if response.status == 200:
+                raise IdentityProviderError("the provider's response is not JSON") from None
+            content = {}
+        return response.status, content if isinstance(content, dict) else {}
 
     def _authenticate_client(self, form: dict[str, str], audience: str) -> dict[str, str]:
         """Adds the client's authentication to *form*, or returns it as headers."""

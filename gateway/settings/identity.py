@@ -36,7 +36,7 @@ class JwtSettings(Table):
     )
     leeway: Duration = duration_field("30s", "allowed difference between the clocks", at_most="5m")
     subject_claim: str = Field("sub", description="claim that names the person")
-    groups_claim: str = Field("groups", description="claim that lists the person's groups")
+    groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
     require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
     max_lifetime: Duration = duration_field(
         "24h", "a token whose `exp` is further away is refused", at_most="3650d", positive=True
@@ -74,7 +74,7 @@ class TicketSettings(Table):
         "60s", "a ticket that is older, or valid for longer, is refused", at_most="10m", positive=True
     )
     subject_claim: str = Field("sub", description="claim that names the person")
-    groups_claim: str = Field("groups", description="claim that lists the person's groups")
+    groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
     require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
 
     @property
@@ -103,7 +103,7 @@ class OidcSettings(Table):
     )
     leeway: Duration = duration_field("30s", "allowed difference between the clocks", at_most="5m")
     subject_claim: str = Field("sub", description="claim that names the person")
-    groups_claim: str = Field("groups", description="claim that lists the person's groups")
+    groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
     require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
 
 

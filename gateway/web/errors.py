@@ -25,6 +25,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.SignInClockError: 401,
     errors.SignInCirclesError: 401,
     errors.AccessDeniedError: 403,
+    errors.GroupsElsewhereError: 403,
     errors.NotFoundError: 404,
     errors.InvalidVideoError: 404,
     errors.VideoNotFoundError: 404,

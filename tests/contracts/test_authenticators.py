@@ -11,6 +11,7 @@ from gateway.errors import InvalidCredentialsError
 from gateway.identity.access_token import AccessTokens
 from gateway.identity.claims import TokenRequirements
 from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.service_key import ServiceKey, ServiceKeys
@@ -23,6 +24,8 @@ from tests.support.provider import Provider
 from tests.support.recorder import Recorder
 
 SHARED = "a secret that is shared with the portal"
+
+IGNORED = IgnoredGroups("one", ManualClock(), Recorder())
 
 
 @dataclass
@@ -65,7 +68,14 @@ def ticket(clock: ManualClock) -> Case:
 
 def header() -> Case:
     return Case(
-        HeaderAuthenticator("one", "X-Forwarded-User", "X-Forwarded-Groups", ",", ("10.0.0.5/32",)),
+        HeaderAuthenticator(
+            "one",
+            "X-Forwarded-User",
+            "X-Forwarded-Groups",
+            ",",
+            ("10.0.0.5/32",),
+            ignored_groups=IGNORED,
+        ),
         Credentials(headers={"x-forwarded-user": "anna"}, peer="10.0.0.5"),
         Credentials(headers={"x-forwarded-user": "an\nna"}, peer="10.0.0.5"),
     )

@@ -134,8 +134,10 @@ class Pages:
         return self._page(request, "sign_in.html", values, policy=_SCRIPTS + self._policy + "'none'")
 
     def sign_out(self, request: Request) -> web.Response:
-        """Returns the page that asks for confirmation of a sign-out."""
-        return self._page(request, "sign_out.html", {})
+        """One button."""
+        response = self._page(request, "sign_out.html", {})
+        response.headers["Referrer-Policy"] = "same-origin"  # else browsers send "Origin: null" with the form
+        return response
 
     def signed_out(self, request: Request) -> web.Response:
         """Returns the page after a sign-out."""

@@ -10,6 +10,7 @@ from gateway.errors import IdentityProviderError, InvalidCredentialsError, Missi
 from gateway.events import IdentityDecided
 from gateway.identity.chain import Chain
 from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, IdentityKind, Secret
@@ -192,7 +193,14 @@ async def test_proofs_are_tried_in_the_order_of_the_file_then_sessions_then_serv
     recorder: Recorder,
     clock: ManualClock,
 ) -> None:
-    front = HeaderAuthenticator("front", "X-Forwarded-User", "X-Forwarded-Groups", ",", ("10.0.0.5/32",))
+    front = HeaderAuthenticator(
+        "front",
+        "X-Forwarded-User",
+        "X-Forwarded-Groups",
+        ",",
+        ("10.0.0.5/32",),
+        ignored_groups=IgnoredGroups("front", clock, Recorder()),
+    )
     cookie = replace(ANNA, subject="cookie")
     identities = [cookie, replace(ANNA, issuer=provider.issuer, provider="campus")]
     everybody = [*identities, replace(ANNA, issuer="front", provider="front")]

@@ -73,7 +73,9 @@ def test_a_disguised_cookie_alone_is_none(disguise: str) -> None:
     [
         "",
         "short",
-        f'"{EVIL}"',
+        f'"{EVIL}',
+        f'"{EVIL}" x',
+        f'""{EVIL}""',
         f"{EVIL}, {NAME}={EVIL}",
         f"{EVIL}\\075",
         f"{EVIL}\u00e9",
@@ -94,3 +96,9 @@ def test_a_header_without_the_cookie_has_none(header: str) -> None:
 
 def test_no_header_has_none() -> None:
     assert read_cookie([], NAME) is None
+
+
+@pytest.mark.promise("identity-I21")
+def test_a_value_in_double_quotes_is_read_without_them() -> None:
+    assert read_cookie([f'a=b; {NAME}="{GOOD}"'], NAME) == GOOD
+    assert read_cookie([f'{NAME}="{GOOD}"; {NAME}={EVIL}'], NAME) is None

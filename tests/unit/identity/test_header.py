@@ -4,7 +4,10 @@ import pytest
 
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.model import Credentials, Secret
+from tests.support.clock import ManualClock
+from tests.support.recorder import Recorder
 
 PROXY = "10.0.0.5"
 
@@ -18,6 +21,7 @@ def shibboleth(*networks: str, secret: str | None = None, separator: str = ",") 
         networks or ("10.0.0.5/32", "fd00::/8"),
         "X-Proxy-Secret" if secret else "",
         Secret(secret) if secret else None,
+        ignored_groups=IgnoredGroups("shibboleth", ManualClock(), Recorder()),
     )
 
 
@@ -65,8 +69,6 @@ async def test_an_alias_of_the_header_is_never_read(name: str) -> None:
 
 
 INVALID_NAMES = [
-    "",
-    " ",
     " anna",
     "anna ",
     "a\nb",
@@ -87,10 +89,38 @@ async def test_a_subject_that_is_not_a_valid_name_is_refused(subject: str) -> No
         await shibboleth().authenticate(credentials(subject))
 
 
-@pytest.mark.parametrize("groups", ["a\x00b", "staff,a\nb", "staff,\udcff", "x" * 256], ids=ascii)
-async def test_a_group_that_is_not_a_valid_name_is_refused(groups: str) -> None:
-    with pytest.raises(InvalidCredentialsError):
-        await shibboleth().authenticate(credentials(groups=groups))
+@pytest.mark.promise("identity-I2")
+@pytest.mark.parametrize("subject", ["", " ", "\t", "(null)", " (null) "])
+async def test_a_blank_subject_or_apaches_null_is_no_identity(subject: str) -> None:
+    assert await shibboleth().authenticate(credentials(subject, groups="supervisors")) is None
+    assert await shibboleth(secret="lock").authenticate(credentials(subject)) is None
+
+
+@pytest.mark.promise("identity-I10")
+@pytest.mark.parametrize("odd", ["a\x00b", "a\nb", "\udcff", "x" * 256, "\u00a0", "a\u00a0b"], ids=ascii)
+async def test_a_group_that_is_not_a_valid_name_is_ignored_and_the_others_count(odd: str) -> None:
+    identity = await shibboleth().authenticate(credentials(groups=f"staff,{odd},clinic"))
+    assert identity is not None
+    assert identity.groups == {"staff", "clinic"}
+
+
+@pytest.mark.promise("identity-I15")
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        (r"x\;supervisors", {"x;supervisors"}),
+        (r"p\\;q", {r"p\;q"}),
+        (r"a\b;c", {r"a\b", "c"}),
+        (r"a;b\;c\;d;e", {"a", "b;c;d", "e"}),
+        (r"\;", {";"}),
+        ("a;;b; ;c;", {"a", "b", "c"}),
+        ("(null)", set()),
+    ],
+)
+async def test_a_separator_after_a_backslash_belongs_to_the_name(text: str, groups: set[str]) -> None:
+    identity = await shibboleth(separator=";").authenticate(credentials(groups=text))
+    assert identity is not None
+    assert identity.groups == groups
 
 
 async def test_names_in_any_language_are_accepted() -> None:

@@ -273,6 +273,28 @@ async def test_a_discovery_document_of_another_issuer_or_without_keys_is_refused
     assert provider.request_counts["/keys"] == 0
 
 
+@pytest.mark.promise("identity-I19")
+async def test_a_single_key_without_a_kid_serves_a_token_with_one(provider: Provider, keys: JwksClient) -> None:
+    row = {name: value for name, value in provider.keys[0].row().items() if name != "kid"}
+    provider.rubbish = json.dumps({"keys": [row]}).encode()
+    assert await keys.find("any", "EdDSA") is not None
+    with pytest.raises(InvalidCredentialsError):
+        await keys.find("any", "RS256")
+
+
+async def test_keys_are_used_for_at_most_a_day_while_the_provider_is_down(
+    provider: Provider, keys: JwksClient, clock: ManualClock
+) -> None:
+    kid = provider.keys[0].kid
+    await keys.find(kid, "EdDSA")
+    provider.down = True
+    clock.pass_(24 * 3600)
+    assert await keys.find(kid, "EdDSA") is not None
+    clock.pass_(61)
+    with pytest.raises(IdentityProviderError):
+        await keys.find(kid, "EdDSA")
+
+
 async def test_an_issuer_that_differs_by_a_slash_is_refused(
     provider: Provider, client: aiohttp.ClientSession, clock: ManualClock, recorder: Recorder
 ) -> None:

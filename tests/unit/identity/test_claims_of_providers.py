@@ -1,0 +1,209 @@
+"""Claims as providers send them, each row with its document; and generated claims and headers by a plain model."""
+
+import random
+from typing import Any
+
+import pytest
+
+from gateway.errors import GroupsElsewhereError, InvalidCredentialsError
+from gateway.identity.claims import TokenRequirements, parse_groups, parse_subject, read_groups
+from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.ignored_groups import IgnoredGroups
+from gateway.model import Credentials
+from tests.support.clock import ManualClock
+from tests.support.generated import sequences
+from tests.support.plain_claims import groups_of_claim, groups_of_header
+from tests.support.recorder import Recorder
+
+GUID = "0760b6cf-170e-4a14-91b3-4b78e0739963"
+
+ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
+    (
+        "Keycloak, Server Administration Guide, Protocol mappers: realm roles of an access token",
+        {"sub": "f:1", "preferred_username": "anna", "realm_access": {"roles": ["offline_access", "supervisors"]}},
+        "preferred_username",
+        "realm_access.roles",
+        "anna",
+        {"offline_access", "supervisors"},
+    ),
+    (
+        "Keycloak, Server Administration Guide, Protocol mappers: roles of a client whose id has dots",
+        {"preferred_username": "anna", "resource_access": {"recordings.example.edu": {"roles": ["viewer"]}}},
+        "preferred_username",
+        "resource_access.recordings.example.edu.roles",
+        "anna",
+        {"viewer"},
+    ),
+    (
+        "Keycloak, Group Membership mapper with full path",
+        {"preferred_username": "anna", "groups": ["/clinic/supervisors"]},
+        "preferred_username",
+        "groups",
+        "anna",
+        {"/clinic/supervisors"},
+    ),
+    (
+        "Microsoft Entra ID, ID token claims reference and Configure group claims: object ids",
+        {"oid": "1", "preferred_username": "anna@example.edu", "groups": [GUID]},
+        "preferred_username",
+        "groups",
+        "anna@example.edu",
+        {GUID},
+    ),
+    (
+        "Microsoft Entra ID, app roles: the claim roles, beside overage of the groups",
+        {"preferred_username": "anna@example.edu", "roles": ["Viewer"], "_claim_names": {"groups": "src1"}},
+        "preferred_username",
+        "roles",
+        "anna@example.edu",
+        {"Viewer"},
+    ),
+    (
+        "AD FS, Send LDAP Attributes as Claims: one group is a text, not a list",
+        {"upn": "anna@example.edu", "group": "Domain Users"},
+        "upn",
+        "group",
+        "anna@example.edu",
+        {"Domain Users"},
+    ),
+    (
+        "Okta, Customize tokens with a groups claim",
+        {"sub": "00u1", "preferred_username": "anna@example.edu", "groups": ["Everyone", "Supervisors"]},
+        "preferred_username",
+        "groups",
+        "anna@example.edu",
+        {"Everyone", "Supervisors"},
+    ),
+    (
+        "Auth0, Create custom claims: the name is a namespaced URL, which has dots",
+        {"sub": "auth0|1", "email": "anna@example.edu", "email_verified": True, "https://example.edu/roles": ["a"]},
+        "email",
+        "https://example.edu/roles",
+        "anna@example.edu",
+        {"a"},
+    ),
+    (
+        "Google, OpenID Connect, ID token's payload: no groups",
+        {"sub": "1107", "email": "anna@example.edu", "email_verified": True, "hd": "example.edu"},
+        "email",
+        "groups",
+        "anna@example.edu",
+        set(),
+    ),
+    (
+        "Cloudflare Access, Application token: a service token has an empty sub and a common_name",
+        {"sub": "", "common_name": "e367826f93b8d71185e03fe518aff3b4.access", "type": "app"},
+        "common_name",
+        "groups",
+        "e367826f93b8d71185e03fe518aff3b4.access",
+        set(),
+    ),
+    (
+        "Pomerium, JWT verification: claims of X-Pomerium-Jwt-Assertion",
+        {"sub": "1", "email": "anna@example.edu", "user": "1", "groups": ["clinic@example.edu"]},
+        "user",
+        "groups",
+        "1",
+        {"clinic@example.edu"},
+    ),
+    (
+        "Shibboleth IdP, OIDC OP plugin: a resolved attribute with one value is a text",
+        {"sub": "anna", "eduPersonScopedAffiliation": "staff@example.edu"},
+        "sub",
+        "eduPersonScopedAffiliation",
+        "anna",
+        {"staff@example.edu"},
+    ),
+]
+
+
+def requirements(subject: str = "sub", groups: str = "groups", *, verified: bool = True) -> TokenRequirements:
+    return TokenRequirements(
+        "https://sso.example.edu", "here", ("RS256",), 30.0, subject, groups, require_verified_email=verified
+    )
+
+
+@pytest.mark.promise("identity-I8", "identity-I14")
+@pytest.mark.parametrize(("document", "claims", "subject_claim", "groups_claim", "subject", "groups"), ROWS)
+def test_claims_as_providers_send_them_name_the_person_and_the_groups(
+    document: str, claims: dict[str, Any], subject_claim: str, groups_claim: str, subject: str, groups: set[str]
+) -> None:
+    expected = requirements(subject_claim, groups_claim)
+    assert document
+    assert parse_subject(claims, expected) == subject
+    assert read_groups(claims, expected) == (frozenset(groups), 0)
+
+
+@pytest.mark.promise("identity-I9")
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.windows.net/"}}},
+        {"hasgroups": True},
+        {"hasgroups": "true", "groups": None},
+    ],
+)
+def test_groups_that_are_listed_elsewhere_are_denied_and_explained(claims: dict[str, Any]) -> None:
+    with pytest.raises(GroupsElsewhereError, match="configure the provider"):
+        read_groups(claims, requirements())
+
+
+def test_an_email_address_that_is_not_verified_names_nobody() -> None:
+    rows: list[Any] = [False, None, "true", 1.5, [], "True"]
+    for verified in rows:
+        with pytest.raises(InvalidCredentialsError):
+            parse_subject({"email": "anna@example.edu", "email_verified": verified}, requirements("email"))
+    claims = {"email": "anna@example.edu"}
+    assert parse_subject(claims, requirements("email", verified=False)) == "anna@example.edu"
+
+
+def test_a_claim_with_the_whole_name_comes_before_a_dotted_path() -> None:
+    claims = {"a.b": ["whole"], "a": {"b": ["path"]}}
+    assert read_groups(claims, requirements(groups="a.b"))[0] == {"whole"}
+    for other in ({"a": "text"}, {"a": ["b"]}, {"a": {"c": ["x"]}}, {"a": None}, {}):
+        assert read_groups(other, requirements(groups="a.b"))[0] == set()
+
+
+VALUES = [
+    "supervisors",
+    "staff",
+    " staff",
+    "a\u00a0b",
+    "x" * 256,
+    "x" * 255,
+    "",
+    None,
+    True,
+    7,
+    0,
+    -1,
+    2.5,
+    float("inf"),
+]
+VALUES += [{"name": "admins"}, ["admins"], "\ud800", "a\nb", "Lehrkräfte", "(null)", "*"]
+
+
+@pytest.mark.promise("identity-I10")
+def test_generated_claims_grant_the_good_groups_and_never_more() -> None:
+    chance = random.Random(10)
+    for _ in range(sequences(500)):
+        value = chance.choices(VALUES, k=chance.randrange(8))
+        groups, ignored = parse_groups(value)
+        assert groups == groups_of_claim(value)
+        assert (ignored > 0) == any(not groups_of_claim([one]) for one in value)
+        single = chance.choice(VALUES)
+        assert parse_groups(single)[0] == groups_of_claim(single)
+
+
+@pytest.mark.promise("identity-I15")
+async def test_generated_headers_grant_the_good_groups_and_never_more() -> None:
+    chance = random.Random(15)
+    for _ in range(sequences(500)):
+        separator = chance.choice([",", ";", "|", ", ", "::"])
+        pieces = ["a", "supervisors", "\\", separator, separator, " ", "\t", "\u00a0", "(null)", "ü", "\x00"]
+        text = "".join(chance.choices(pieces, k=chance.randrange(12)))
+        ignored = IgnoredGroups("front", ManualClock(), Recorder())
+        front = HeaderAuthenticator("front", "X-User", "X-Groups", separator, ("10.0.0.5/32",), ignored_groups=ignored)
+        identity = await front.authenticate(Credentials(headers={"x-user": "anna", "x-groups": text}, peer="10.0.0.5"))
+        assert identity is not None
+        assert identity.groups == groups_of_header(text, separator), (text, separator)
