@@ -13,7 +13,7 @@ from gateway.context import ProcessContext
 from gateway.identity.access_token import AccessTokens
 from gateway.identity.chain import Chain
 from gateway.identity.claims import TokenRequirements
-from gateway.identity.discovery import EndpointsClient
+from gateway.identity.discovery import EndpointsClient, open_session
 from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.jwks import JwksClient
@@ -51,6 +51,7 @@ class IdentityServices:
     """The request headers that the authenticators read, besides ``Authorization``."""
     jwks: Mapping[str, JwksClient]
     """By the name of the ``[[identity]]`` table."""
+    http_sessions: tuple[aiohttp.ClientSession, ...]
 
     async def close(self) -> None:
         """Cancel running requests to the identity providers."""
@@ -58,6 +59,8 @@ class IdentityServices:
             await keys.close()
         if self.sign_in is not None:
             await self.sign_in.close()
+        for session in self.http_sessions:
+            await session.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class _Provider:
     oidc: OidcProvider | None = None
     header_names: tuple[str, ...] = ()
     jwks: JwksClient | None = None
+    session: aiohttp.ClientSession | None = None
 
 
 def build_identity_services(
@@ -97,6 +101,7 @@ def build_identity_services(
         service_keys=service_keys,
         header_names=tuple(name for provider in providers.values() for name in provider.header_names if name),
         jwks={name: provider.jwks for name, provider in providers.items() if provider.jwks is not None},
+        http_sessions=tuple(provider.session for provider in providers.values() if provider.session is not None),
     )
 
 
@@ -117,23 +122,28 @@ def _build_validity(settings: Settings, context: ProcessContext) -> Validity:
     )
 
 
+def _open_session(
+    table: JwtSettings | OidcSettings, resources: _Resources
+) -> tuple[aiohttp.ClientSession | None, aiohttp.ClientSession]:
+    """Returns an HTTP client of the provider's own, or None if it needs none, and the client to use."""
+    own = open_session(table.ca_file, table.proxy_url) if table.ca_file or table.proxy_url else None
+    return own, own or resources.session
+
+
 def _build_jwt(table: JwtSettings, resources: _Resources) -> _Provider:
     clock, observer = resources.context.clock, resources.context.observer
-    jwks = JwksClient(table.name, table.issuer, table.jwks_url, resources.session, clock, observer)
+    own, session = _open_session(table, resources)
+    jwks = JwksClient(table.name, table.issuer, table.jwks_url, session, clock, observer, table.discovery_url)
     requirements = _token_requirements(table, table.audience, table.leeway)
     authenticator = JwtAuthenticator(table.name, table.header, requirements, jwks, clock, observer)
-    return _Provider(authenticator, header_names=(table.header,), jwks=jwks)
+    return _Provider(authenticator, header_names=(table.header,), jwks=jwks, session=own)
 
 
 def _build_header(table: HeaderSettings, resources: _Resources) -> _Provider:
     authenticator = HeaderAuthenticator(
         table.name,
-        table.subject_header,
-        table.groups_header,
-        table.groups_separator,
-        table.from_,
-        table.secret_header,
-        table.secret,
+        *(table.subject_header, table.groups_header, table.groups_separator, table.from_),
+        *(table.secret_header, table.secret),
         ignored_groups=IgnoredGroups(table.name, resources.context.clock, resources.context.observer),
     )
     return _Provider(authenticator, header_names=(table.subject_header, table.groups_header, table.secret_header))
@@ -155,7 +165,8 @@ def _build_ticket(table: TicketSettings, resources: _Resources) -> _Provider:
 
 
 def _build_oidc(table: OidcSettings, resources: _Resources) -> _Provider:
-    clock, observer, session = resources.context.clock, resources.context.observer, resources.session
+    clock, observer = resources.context.clock, resources.context.observer
+    own, session = _open_session(table, resources)
     client = Client(
         table.client_id,
         table.client_auth,
@@ -164,11 +175,12 @@ def _build_oidc(table: OidcSettings, resources: _Resources) -> _Provider:
         tuple(table.scopes),
         f"{resources.public_url}/oauth2/callback",
     )
-    jwks = JwksClient(table.name, table.issuer, "", session, clock, observer)
+    jwks = JwksClient(table.name, table.issuer, "", session, clock, observer, table.discovery_url)
     requirements = _token_requirements(table, table.client_id, table.leeway)
-    endpoints = EndpointsClient(table.issuer, session, clock)
+    endpoints = EndpointsClient(table.issuer, session, clock, table.discovery_url)
     tokens = TokenEndpoint(table.name, client, session, clock, observer)
-    return _Provider(oidc=OidcProvider(table.name, requirements, tokens, endpoints, jwks, clock), jwks=jwks)
+    oidc = OidcProvider(table.name, requirements, tokens, endpoints, jwks, clock)
+    return _Provider(oidc=oidc, jwks=jwks, session=own)
 
 
 _BUILDERS: Mapping[type, Callable[[Any, _Resources], _Provider]] = {
@@ -182,11 +194,10 @@ _BUILDERS: Mapping[type, Callable[[Any, _Resources], _Provider]] = {
 def _token_requirements(
     table: JwtSettings | TicketSettings | OidcSettings, audience: str, leeway: float
 ) -> TokenRequirements:
-    algorithms = tuple(table.algorithms)
     return TokenRequirements(
         table.issuer,
         audience,
-        algorithms,
+        tuple(table.algorithms),
         leeway,
         table.subject_claim,
         table.groups_claim,
@@ -215,8 +226,9 @@ def _build_sessions(settings: Settings, context: ProcessContext, validity: Valid
 def _build_person_switch(settings: Settings, context: ProcessContext) -> PersonSwitch | None:
     if settings.session is None:
         return None
-    groups = _configured_groups(settings)
-    return PersonSwitch(settings.session.secrets, context.clock, context.store, keep_groups=groups)
+    return PersonSwitch(
+        settings.session.secrets, context.clock, context.store, keep_groups=_configured_groups(settings)
+    )
 
 
 def _build_sign_in(settings: Settings, context: ProcessContext, providers: list[OidcProvider]) -> SignIn | None:

@@ -2,8 +2,10 @@
 
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +18,21 @@ _MAX_BODY = 256 * 1024
 _MAX_AGE = 600.0
 _MAX_AGE_FOR_SIGN_IN = 30.0
 _COOLDOWN = 5.0
+
+
+def open_session(ca_file: Path | None, proxy_url: str) -> aiohttp.ClientSession:
+    """Returns an HTTP client for one provider, with a private CA and an outbound HTTP proxy if given. No connection
+    serves a second request: an authorization code must not be sent twice, so a request must not fail because the
+    server closed a kept connection."""
+    context = ssl.create_default_context(cafile=ca_file)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=8, ssl=context, force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=5.0),
+        headers={"User-Agent": "valt-gateway"},
+        proxy=proxy_url or None,
+        trust_env=False,
+    )
 
 
 async def read_body(response: aiohttp.ClientResponse) -> bytes:
@@ -60,14 +77,15 @@ async def fetch_json(session: aiohttp.ClientSession, url: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class ProviderMetadata:
-    """The discovery document of *issuer*."""
+    """A discovery document."""
 
-    issuer: str
+    location: str
+    """The URL of the issuer or of the document."""
     document: Mapping[str, Any]
 
     def url(self, name: str) -> str | None:
         """Returns the URL in the member *name*, or None if there is none. Raises IdentityProviderError if it is not a
-        URL of the scheme https, or of the issuer's own."""
+        URL of the scheme https, or of the document's own."""
         url = self.document.get(name)
         if url is not None and (not isinstance(url, str) or url.partition("://")[0] not in self._schemes):
             place = re.split("[?#]", url)[0].rpartition("@")[2] if isinstance(url, str) else "no text"
@@ -84,19 +102,25 @@ class ProviderMetadata:
 
     @property
     def _schemes(self) -> set[str]:
-        return {"https", self.issuer.partition("://")[0]}
+        return {"https", self.location.partition("://")[0]}
 
 
-async def fetch_metadata(session: aiohttp.ClientSession, issuer: str) -> ProviderMetadata:
-    """Returns the discovery document of *issuer*. Raises IdentityProviderError if it cannot be fetched or names another
-    issuer; the two are compared character by character (section 4.3)."""
-    document = await fetch_json(session, issuer.rstrip("/") + "/.well-known/openid-configuration")
+async def fetch_metadata(session: aiohttp.ClientSession, issuer: str, url: str = "") -> ProviderMetadata:
+    """Returns the discovery document of *issuer*, at *url* or else below the issuer. AD FS signs access tokens as
+    another issuer than ID tokens and names both; the second is accepted where *url* is given.
+
+    Raises IdentityProviderError if it cannot be fetched or names another issuer; the two are compared character by
+    character (section 4.3).
+    """
+    document = await fetch_json(session, url or issuer.rstrip("/") + "/.well-known/openid-configuration")
     named = document.get("issuer") if isinstance(document, Mapping) else None
+    if url and isinstance(document, Mapping) and document.get("access_token_issuer") == issuer:
+        named = issuer
     if not isinstance(document, Mapping) or named != issuer:
         raise IdentityProviderError(
             f"the discovery document names the issuer {str(named)[:200]!r}, expected {issuer!r}"
         )
-    return ProviderMetadata(issuer, document)
+    return ProviderMetadata(url or issuer, document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +149,8 @@ class Endpoints:
 class EndpointsClient:
     """The endpoints of *issuer*, refreshed after ten minutes and used for longer while the provider is down."""
 
-    def __init__(self, issuer: str, session: aiohttp.ClientSession, clock: Clock) -> None:
+    def __init__(self, issuer: str, session: aiohttp.ClientSession, clock: Clock, url: str = "") -> None:
+        self._url = url
         self._issuer = issuer
         self._session = session
         self._endpoints = RefreshedValue(f"discovery of {issuer}", self._load, clock, cooldown=_COOLDOWN)
@@ -154,7 +179,7 @@ class EndpointsClient:
         await self._endpoints.close()
 
     async def _load(self) -> Endpoints:
-        return Endpoints.from_metadata(await fetch_metadata(self._session, self._issuer))
+        return Endpoints.from_metadata(await fetch_metadata(self._session, self._issuer, self._url))
 
     def _unavailable(self) -> IdentityProviderError:
         return IdentityProviderError(f"the provider's endpoints cannot be discovered: {self._endpoints.error}")

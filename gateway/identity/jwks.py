@@ -59,7 +59,9 @@ class JwksClient:
         session: aiohttp.ClientSession,
         clock: Clock,
         observer: Observer,
+        discovery_url: str = "",
     ) -> None:
+        self._discovery_url = discovery_url
         self.generation = 0
         """Increases whenever the key set changes."""
         self._provider = provider
@@ -137,7 +139,7 @@ class JwksClient:
         return keys
 
     async def _discover(self) -> str:
-        return (await fetch_metadata(self._session, self._issuer)).required_url("jwks_uri")
+        return (await fetch_metadata(self._session, self._issuer, self._discovery_url)).required_url("jwks_uri")
 
 
 def _parse(document: Any) -> tuple[_Key, ...]:

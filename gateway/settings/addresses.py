@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from gateway.settings.values import fault
 
@@ -114,6 +115,16 @@ def _https_url(value: str) -> str:
     return value
 
 
+def https_fault(value: str) -> tuple[str, str] | None:
+    """Returns reason and remedy if *value* is neither a plain https URL nor http of loopback."""
+    try:
+        _https_url(value)
+    except PydanticCustomError as error:
+        context = error.context or {}
+        return context["reason"], context["remedy"]
+    return None
+
+
 def _https_url_or_empty(value: str) -> str:
     return _https_url(value) if value else value
 
@@ -180,6 +191,7 @@ def _is_port(text: str, *, least: int) -> bool:
 
 Url = Annotated[str, AfterValidator(_url)]
 ValtUrl = Annotated[str, AfterValidator(_valt_url)]
+OptionalUrl = Annotated[str, AfterValidator(lambda value: _url(value) if value else value)]
 Origin = Annotated[str, AfterValidator(_origin)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 """https, or http of loopback."""

@@ -1,10 +1,11 @@
 """The kinds of ``[[identity]]``: who may prove who they are, and how."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.settings.addresses import HttpsUrl, Network, OptionalHttpsUrl
+from gateway.settings.addresses import HttpsUrl, Network, OptionalHttpsUrl, OptionalUrl
 from gateway.settings.values import (
     Algorithm,
     Duration,
@@ -22,13 +23,23 @@ _VERIFIED_EMAIL = 'with `subject_claim = "email"`: `email_verified` must be true
 _DEFAULT_ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "ES256", "EdDSA", "PS256")
 
 
-class JwtSettings(Table):
+class RemoteProvider(Table):
+    """How the gateway reaches an identity provider."""
+
+    issuer: Text = Field(
+        description="required `iss` of the tokens: an https URL, or with `jwks_url` or `discovery_url` any identifier"
+    )
+    discovery_url: OptionalHttpsUrl = Field("", description="URL of the discovery document, if not below the issuer")
+    ca_file: Path | None = Field(None, description="private CA of this provider")
+    proxy_url: OptionalUrl = Field("", description="outbound HTTP proxy for requests to this provider")
+
+
+class JwtSettings(RemoteProvider):
     """A signed token in a request header."""
 
     type: Literal["jwt"]
     name: Name = Field(description="name of the provider in metrics and audit")
     header: HeaderName = Field("Authorization", description='header of the token; "Bearer " is understood')
-    issuer: HttpsUrl = Field(description="required `iss` of the tokens")
     audience: Text = Field(description="required `aud` of the tokens")
     jwks_url: OptionalHttpsUrl = Field("", description="URL of the signing keys, else discovered from the issuer")
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = Field(
@@ -84,12 +95,11 @@ class TicketSettings(Table):
         return "" if chosen is None else chosen.reveal()
 
 
-class OidcSettings(Table):
+class OidcSettings(RemoteProvider):
     """Sign-in at an OpenID Connect provider by the gateway itself."""
 
     type: Literal["oidc"]
     name: Name = Field(description="name of the provider in metrics and audit")
-    issuer: HttpsUrl = Field(description="the OpenID provider")
     client_id: Text = Field(description="as registered at the provider")
     title: str = Field("", description="text of its sign-in button; empty is the name")
     client_secret: SecretText | None = Field(None, description="as registered at the provider")

@@ -1,11 +1,12 @@
 """Checks of ``[[identity]]`` and ``[session]``: what each kind of provider needs, and whether a portal's key can verify
 tickets."""
 
+import ssl
 from collections.abc import Iterable, Iterator
 
-from gateway.settings.addresses import contains_everybody, is_wide
+from gateway.settings.addresses import contains_everybody, https_fault, is_wide
 from gateway.settings.faults import Fault
-from gateway.settings.identity import HeaderSettings, OidcSettings, TicketSettings
+from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, TicketSettings
 from gateway.settings.model import Settings
 from gateway.settings.secrets import UNREAD
 
@@ -30,6 +31,8 @@ def identity_faults(settings: Settings) -> Iterator[Fault]:
         if isinstance(provider, TicketSettings | OidcSettings) and settings.session is None:
             reason = f'needs a session: a provider of type "{provider.type}" starts one'
             yield Fault(f"{key}.type", None, reason, "add a [session] table with secret_file")
+        if isinstance(provider, JwtSettings | OidcSettings):
+            yield from _remote_faults(key, provider)
         if isinstance(provider, TicketSettings):
             yield from _ticket_faults(key, provider)
         elif isinstance(provider, OidcSettings):
@@ -57,6 +60,19 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
     if settings.session is not None and settings.session.lifetime > _LONG_SESSION:
         reason = "is longer than 30d: a stolen cookie is valid for so long"
         yield Fault("session.lifetime", None, reason, "shorten it")
+
+
+def _remote_faults(key: str, provider: JwtSettings | OidcSettings) -> Iterator[Fault]:
+    elsewhere = provider.discovery_url or getattr(provider, "jwks_url", "")
+    fault = None if elsewhere else https_fault(provider.issuer)
+    if fault is not None:
+        yield Fault(f"{key}.issuer", None, *fault)
+    if provider.ca_file is not None:
+        try:
+            ssl.create_default_context(cafile=provider.ca_file)
+        except OSError as error:
+            reason = f"names a file that is no CA certificate: {error.strerror or 'not PEM'}"
+            yield Fault(f"{key}.ca_file", None, reason, "write the CA's certificate into it, as PEM")
 
 
 def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
