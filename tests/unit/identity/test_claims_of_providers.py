@@ -164,7 +164,7 @@ def test_a_claim_with_the_whole_name_comes_before_a_dotted_path() -> None:
         assert read_groups(other, requirements(groups="a.b"))[0] == set()
 
 
-VALUES = [
+VALUES: list[Any] = [
     "supervisors",
     "staff",
     " staff",
