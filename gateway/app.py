@@ -198,6 +198,7 @@ def _wire(
         resume_tries=settings.streams.resume_tries,
         upstream_idle=settings.streams.upstream_idle,
         viewer_idle=settings.streams.viewer_idle,
+        films=valt.films if context.film_indexes else None,
     )
     proxies = TrustedProxies(settings.server.trusted_proxies)
     handlers = Handlers(

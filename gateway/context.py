@@ -23,5 +23,7 @@ class ProcessContext:
     streams: Streams
     rates: RateLimiter
     started_at: float
+    film_indexes: bool = True
+    """Whether the audit names the seconds of the film that were sent."""
     seal: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(32)))
     """Encrypts access tokens that this process issues if no session key is configured."""

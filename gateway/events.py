@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 
 class CacheLookup(NamedTuple):
-    """One cache lookup. *cache* is token, link, jwks, recording or verified; *result* is hit, loaded, joined (a load
-    that ran already), negative (a cached failure) or short (the entry's remaining lifetime did not suffice)."""
+    """One cache lookup. *cache* is token, link, jwks, recording, verified or index; *result* is hit, loaded, joined (a
+    load that ran already), negative (a cached failure) or short (the entry's remaining lifetime did not suffice)."""
 
     cache: str
     result: str

@@ -3,10 +3,12 @@
 It is written by the dispatcher, access.authorize, the handlers, the deliveries and the audit.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from random import getrandbits
+from typing import Protocol
 
 from gateway.errors import GatewayError
 from gateway.model import Delivery, Grant, Identity, Outcome, Stage
@@ -18,6 +20,13 @@ current_identity: ContextVar[Identity | None] = ContextVar("current_identity", d
 def new_request_id() -> str:
     """Returns 80 random bits in hex. Not a secret, so `random` rather than `os.urandom`, which is a system call."""
     return f"{getrandbits(80):020x}"
+
+
+class FilmSeconds(Protocol):
+    """The index of a film; here because `delivery` makes it and `observe` reads it."""
+
+    def seconds(self, first: int, last: int) -> tuple[float, float] | None:
+        """Returns the seconds of the film that bytes *first* to *last* belong to, or None if they belong to none."""
 
 
 @dataclass(slots=True)
@@ -44,6 +53,8 @@ class RequestRecord:
     """The X-Request-ID of a trusted proxy."""
     first_byte: int | None = None
     """Position in the file of the first byte of a proxied body; None if the body is not one part of the file."""
+    film: "FilmSeconds | asyncio.Future[FilmSeconds | None] | None" = None
+    """The index of the film, or its future result; None if there is none."""
     status: int | None = None
     code: str | None = None
     """The error's code, if the request ended with one."""

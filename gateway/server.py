@@ -43,16 +43,16 @@ class Gateway:
     *clock* and *log* default to the system's clock and standard error.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, log: TextIO | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, log: TextIO | None = None, film_indexes: bool = True
+    ) -> None:
         self.settings = self._started_with = settings
         self.clock = clock or SystemClock()
         self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
         self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock, self.metrics)
         self.audit = audit_log_of(settings.audit, self.clock, self.metrics, self.logs)
-        limits = settings.limits
-        self.refusals = RefusalFilter(
-            self.audit, self.logs, self.metrics, self.clock, per_minute=limits.refusals_per_minute
-        )
+        limits, clock = settings.limits, self.clock
+        self.refusals = RefusalFilter(self.audit, self.logs, self.metrics, clock, per_minute=limits.refusals_per_minute)
         self.observer: Observer = self.refusals
         self.store = store_of(settings, self.clock)
         self.streams = Streams(
@@ -67,7 +67,7 @@ class Gateway:
         self.loop_lag = LoopLagMonitor(self.observer)
         self.rates = RateLimiter(self.clock, self.observer, per_minute=limits.requests_per_minute)
         self._context = ProcessContext(
-            self.clock, self.observer, self.audit, self.store, self.streams, self.rates, self.clock.now()
+            self.clock, self.observer, self.audit, self.store, self.streams, self.rates, self.clock.now(), film_indexes
         )
         self._app: App | None = None
         self._dispatcher: Dispatcher | None = None

@@ -5,6 +5,7 @@ from functools import partial
 
 import aiohttp
 
+from gateway.delivery.film_indexes import FilmIndexes
 from gateway.delivery.media_server import MediaServer
 from gateway.model import Account
 from gateway.ports import Clock, Observer
@@ -58,6 +59,8 @@ class ValtBackend:
             read_timeout=valt.read_timeout,
         )
 
+        self.films = FilmIndexes(self.media.read_range, self.links, observer)
+
     def discard(self) -> None:
         """Closes it without waiting. Allowed only while no request has been made through it."""
         self.media.close()
@@ -66,6 +69,7 @@ class ValtBackend:
 
     async def close(self) -> None:
         """Cancels the running loads and closes the connections."""
+        self.films.close()
         for loader in (self.search, self.recordings, self.links, self.tokens):
             await loader.close()
         self.media.close()

@@ -5,6 +5,7 @@ headers of boxes (ISO/IEC 14496-12), the ``moov`` box wherever it is, and in a f
 Sizes and counts in a file may lie: every read is bounded, and IndexUnreadableError is raised at a limit.
 """
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ Read = Generator[tuple[int, int], bytes, "FilmIndex"]
 
 @dataclass(frozen=True, slots=True)
 class FilmIndex:
-    """The samples of one track, sorted by offset: three lists of equal length and the times in seconds."""
+    """The samples of one track, sorted by offset: arrays of equal length; starts and stops are in seconds."""
 
-    offsets: list[int]
-    ends: list[int]
-    starts: list[float]
-    stops: list[float]
+    offsets: "array[int]"
+    ends: "array[int]"
+    starts: "array[float]"
+    stops: "array[float]"
 
     def seconds(self, first: int, last: int) -> tuple[float, float] | None:
         """Returns the least start and the greatest end, in seconds, of the samples of which bytes *first* to *last*
@@ -79,8 +80,8 @@ def _index(tracks: list[Track], fragments: list[tuple[int, bytes]]) -> FilmIndex
     samples = sorted(track.presented())
     if not samples:
         raise IndexUnreadableError("no samples are presented")
-    offsets, ends, starts, stops = map(list, zip(*samples, strict=True))
-    return FilmIndex(offsets, ends, starts, stops)
+    offsets, ends, starts, stops = zip(*samples, strict=True)
+    return FilmIndex(array("q", offsets), array("q", ends), array("d", starts), array("d", stops))
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,24 @@ class MediaServer:
             response = await self._get(self._parse_link(target), headers)
         return response
 
+    async def read_range(self, link: Link, first: int, length: int) -> bytes:
+        """Returns *length* bytes of the file from *first* on. Raises ValtUnavailableError or ValtTimeoutError, also if
+        the server does not answer with exactly those bytes. No redirect is followed."""
+        headers = {"Range": f"bytes={first}-{first + length - 1}", "Accept-Encoding": "identity"}
+        url = URL(link.url.reveal(), encoded=True)
+        try:
+            async with self._session.get(
+                url, headers=headers, timeout=self._timeout, allow_redirects=False
+            ) as response:
+                position = response.headers.get("Content-Range", "").partition("/")[0]
+                if response.status != 206 or position != f"bytes {first}-{first + length - 1}":
+                    raise ValtUnavailableError("the media server did not answer with the range")
+                return await response.content.readexactly(length)
+        except TimeoutError:
+            raise ValtTimeoutError("the media server did not respond in time") from None
+        except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
+            raise ValtUnavailableError(f"the media server cannot be reached: {type(error).__name__}") from None
+
     def close(self) -> None:
         """Close all idle connections."""
         self._pool.close()

@@ -15,12 +15,14 @@ from functools import partial
 from aiohttp import HttpVersion11, web
 
 from gateway.delivery.client_stream import ClientIdleError, ClientStream
+from gateway.delivery.film_indexes import FilmIndexes
 from gateway.delivery.headers import media_request, response_headers
 from gateway.delivery.media_server import MediaServer, names_mp4
 from gateway.delivery.resumable_body import BodyLostError, ResumableBody
 from gateway.delivery.streams import Streams
+from gateway.delivery.verdicts import Usable
 from gateway.events import RelayStarted, StreamAborted
-from gateway.model import Grant, Link, Outcome, Stage
+from gateway.model import Grant, Link, Outcome, Stage, Video
 from gateway.ports import Audit, Clock, Links, Observer
 from gateway.request_record import RequestRecord
 
@@ -46,6 +48,7 @@ class ProxyDelivery:
         resume_tries: int,
         upstream_idle: float,
         viewer_idle: float,
+        films: FilmIndexes | None = None,
     ) -> None:
         self._media = media
         self._links = links
@@ -56,6 +59,7 @@ class ProxyDelivery:
         self._resume_tries = resume_tries
         self._upstream_idle = upstream_idle
         self._viewer_idle = viewer_idle
+        self._films = films
 
     async def deliver(
         self,
@@ -81,6 +85,7 @@ class ProxyDelivery:
             self._observer.on_event(StreamAborted("gateway", reason))
             reset_connection(request.transport)
 
+        usable: Usable | None = None
         with self._streams.count(grant, record, end):
             try:
                 record.enter(Stage.FIRST_BYTE)
@@ -105,6 +110,9 @@ class ProxyDelivery:
                 return response
             finally:
                 body.close()
+                total = None if usable is None or usable.body is None else usable.body.total
+                if self._films is not None and total is not None and record.bytes:
+                    record.film = self._films.request(grant.account, Video(grant.recording, grant.video or ""), total)
 
     async def _send(
         self, request: web.BaseRequest, response: web.StreamResponse, body: ResumableBody, record: RequestRecord

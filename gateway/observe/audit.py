@@ -7,7 +7,7 @@ at 32 connections. The lines of proxied streams are written at once: they are fe
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from gateway.clock import repeat
@@ -20,10 +20,13 @@ from gateway.observe.audit_file import AuditFile, Line
 from gateway.observe.disk_sync import DiskSync
 from gateway.observe.json_lines import json_line
 from gateway.ports import Clock, Observer
-from gateway.request_record import RequestRecord
+from gateway.request_record import FilmSeconds, RequestRecord
 
 _INTERVAL = 1.0
 """Seconds between two attempts to write a file that cannot be written."""
+
+_FILM_TIMEOUT = 5.0
+"""Seconds that a ``close`` line waits for the index of its film."""
 
 FsyncPolicy = Literal["close", "always", "never"]
 """When the file is written to the disk: after each ``close`` line, after each line (a stream waits for it), or when the
@@ -61,6 +64,8 @@ class AuditLog(Observer):
             sync=None if fsync == "never" else DiskSync(),
             max_waiting_denials=max_waiting_denials,
         )
+        self._ending: dict[str, Callable[[], None]] = {}
+        """For each stream that has ended and whose film's index is being loaded: writes its ``close`` line."""
         self._group: list[Line] = []
         """The ``open`` lines of redirects that are about to be written."""
         self._group_written: list[asyncio.Future[bool]] = []
@@ -150,7 +155,9 @@ class AuditLog(Observer):
         self._write([self._line(event, record, identity)])
 
     def record_admin(self, action: str, details: Mapping[str, Any] | None = None) -> None:
-        """Writes an ``admin`` line: *action* is start, stop or reload."""
+        """Writes an ``admin`` line: *action* is start, stop or reload. Before a stop, ``close`` lines do not wait."""
+        for finish in tuple(self._ending.values()) if action == "stop" else ():
+            finish()
         self._write([Line("admin", json_line(admin_fields(action, self._clock.now(), details or {})))])
 
     def on_event(self, event: Event) -> None:
@@ -159,7 +166,7 @@ class AuditLog(Observer):
     def on_request_end(self, record: RequestRecord) -> None:
         if record.opened:
             if record.delivery == Delivery.PROXY:
-                self._write([self._line("close", record)])
+                self._end_stream(record)
         elif record.api:
             self._write([self._line("api", record)])
         elif record.code is not None and record.recording is not None:
@@ -167,6 +174,25 @@ class AuditLog(Observer):
 
     def _line(self, event: str, record: RequestRecord, identity: Identity | None = None) -> Line:
         return Line(event, json_line(audit_fields(event, record, self._clock.now(), identity)))
+
+    def _end_stream(self, record: RequestRecord) -> None:
+        """Write the ``close`` line, if the film's index is being loaded after that or after a while."""
+        ended, film = self._clock.now(), record.film
+
+        def write(index: FilmSeconds | None) -> None:
+            self._write([Line("close", json_line(audit_fields("close", record, ended, film=index)))])
+
+        def finish() -> None:
+            if self._ending.pop(record.request_id, None) is not None:
+                timer.cancel()
+                write(_result_of(film))
+
+        if not isinstance(film, asyncio.Future) or film.done():
+            write(_result_of(film))
+            return
+        timer = asyncio.get_running_loop().call_later(_FILM_TIMEOUT, finish)
+        self._ending[record.request_id] = finish
+        film.add_done_callback(lambda _: finish())
 
     def _chain_line(self, previous: Head | None) -> bytes:
         return json_line(chain_fields(previous, self._clock.now()))
@@ -203,3 +229,10 @@ class AuditLog(Observer):
         if self._fsync == "always" or (self._fsync == "close" and lines[0].event == "close"):
             self._file.request_disk_write()
         return written
+
+
+def _result_of(film: "FilmSeconds | asyncio.Future[FilmSeconds | None] | None") -> FilmSeconds | None:
+    """The index, if it is there."""
+    if not isinstance(film, asyncio.Future):
+        return film
+    return film.result() if film.done() and not film.cancelled() and film.exception() is None else None

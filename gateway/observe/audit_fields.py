@@ -6,7 +6,7 @@ from typing import Any
 from gateway.model import Identity
 from gateway.observe.audit_chain import Head
 from gateway.observe.json_lines import rfc3339
-from gateway.request_record import RequestRecord
+from gateway.request_record import FilmSeconds, RequestRecord
 
 VERSION = 2
 
@@ -21,7 +21,9 @@ _EMPTY: dict[str, Any] = dict.fromkeys(_NAMES) | {"v": VERSION}
 """Every field in the order of the line; to copy it costs half of building it."""
 
 
-def audit_fields(event: str, record: RequestRecord, time: float, identity: Identity | None = None) -> dict[str, Any]:
+def audit_fields(
+    event: str, record: RequestRecord, time: float, identity: Identity | None = None, film: FilmSeconds | None = None
+) -> dict[str, Any]:
     """The line for *event* at Unix *time*; None where a field does not apply.
 
     *event* is open, close, deny, api, sign_in or sign_out. *identity* is the person where it is not the record's. How
@@ -53,7 +55,9 @@ def audit_fields(event: str, record: RequestRecord, time: float, identity: Ident
         fields["seconds"] = round(record.seconds, 3)
     if event == "close" and record.first_byte is not None and record.bytes:
         fields["first_byte"] = record.first_byte
-        fields["last_byte"] = record.first_byte + record.bytes - 1
+        fields["last_byte"] = last = record.first_byte + record.bytes - 1
+        if film is not None and (seconds := film.seconds(record.first_byte, last)) is not None:
+            fields["film_from"], fields["film_to"] = seconds
     fields["peer"] = record.peer
     fields["front_request_id"] = record.front_request_id
     return fields

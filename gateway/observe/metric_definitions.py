@@ -98,7 +98,8 @@ class MetricDefinitions:
         self.valt_logins = self._counter("valt_logins_total", "Logins at VALT", "account", "outcome")
         self.cache_lookups = self._counter("cache_lookups_total", "Cache lookups", "cache", "result")
         self.cache_lookups.prepare(
-            ("token", "link", "jwks", "recording", "verified"), ("hit", "loaded", "joined", "negative", "short")
+            ("token", "link", "jwks", "recording", "verified", "index"),
+            ("hit", "loaded", "joined", "negative", "short"),
         )
         self.link_remaining_seconds = self._histogram(
             "link_remaining_seconds", "Remaining lifetime of links at their use in seconds", _LINK_SECONDS

@@ -208,8 +208,10 @@ async def running_stack(
     more: str = "",
     public: str = PUBLIC,
     durable: bool = True,
+    film_indexes: bool = False,
 ) -> AsyncIterator[GatewayStack]:
-    """Runs a gateway. *durable*: with a state directory, without which tickets are refused in the first seconds."""
+    """Runs a gateway. *durable*: with a state directory, without which tickets are refused in the first seconds.
+    *film_indexes*: after a stream the media server is asked for the index of its film."""
     if durable and "[state]" not in more:
         more += '\n[state]\ndir = "state"\n'
     async with valt or ValtSimulator(clock=clock) as running, Provider().running() as provider:
@@ -236,7 +238,7 @@ async def running_stack(
         )
         config.write_text(text)
         log = io.StringIO()
-        gateway = Gateway(settings_of(config), clock=clock, log=log)
+        gateway = Gateway(settings_of(config), clock=clock, log=log, film_indexes=film_indexes)
         await gateway.start()
         url, admin = gateway.addresses
         async with aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as client:
