@@ -4,7 +4,7 @@ set -euo pipefail
 
 # program : the Debian or Ubuntu package that has it
 wanted=(
-    chromium:chromium ffmpeg:ffmpeg nginx:nginx-light prometheus:prometheus promtool:prometheus
+    chromium:chromium ffmpeg:ffmpeg nginx:nginx-light haproxy:haproxy apache2:apache2 prometheus:prometheus promtool:prometheus
     mpv:mpv cvlc:vlc-bin php:php-cli curl:curl wget:wget openssl:openssl systemd-analyze:systemd logrotate:logrotate node:nodejs npm:npm
     "$@"
 )

@@ -1,0 +1,163 @@
+"""Apache with deploy/apache-shib.conf in front of a whole gateway. Basic authentication stands in for mod_shib: it sets
+REMOTE_USER, and SetEnv sets the attribute."""
+
+import base64
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpServer
+
+from tests.e2e.deploy.test_fronts import PUBLIC, SPELLINGS, VIEWER, Site, film
+from tests.support.fronts import HOST, running_front, write_config
+from tests.support.gateway_fixture import VIDEO_PATH, running_stack
+
+MODULES = Path("/usr/lib/apache2/modules")
+NEEDED = (
+    *("mpm_event", "authn_core", "authn_anon", "authz_core", "authz_user", "auth_basic", "env", "headers"),
+    *("proxy", "proxy_http", "socache_shmcb", "ssl"),
+)
+STAND_IN = """\
+    <Location />
+        AuthType Basic
+        AuthName test
+        AuthBasicProvider anon
+        Anonymous *
+        Anonymous_MustGiveEmail Off
+        SetEnv isMemberOf "supervisors"
+        <If "-n %{{HTTP:Authorization}} && %{{HTTP:Authorization}} =~ /^Basic /">
+            Require valid-user
+        </If>
+        <Else>
+            Require all granted
+        </Else>
+    </Location>
+"""
+ANNA = {"Authorization": "Basic " + base64.b64encode(b"anna:secret").decode()}
+
+
+def apache(folder: Path, port: int, gateway: str, secret: str) -> list[str]:
+    (folder / "secret").write_text(secret)
+    config = write_config(
+        folder,
+        "apache-shib.conf",
+        "valt-gateway.conf",
+        {
+            "<VirtualHost *:443>": f"<VirtualHost 127.0.0.1:{port}>",
+            "/etc/apache2/tls/": f"{folder}/",
+            "/var/log/apache2/": f"{folder}/",
+            "/run/secrets/front": f"{folder}/secret",
+            "X-Gateway-Secret": "X-Front-Secret",
+            "http://10.0.0.6:8080": gateway.rstrip("/"),
+        },
+    )
+    text, replaced = re.subn(
+        r"    <Location />.*?</Location>\n    <Location /Shibboleth.sso>.*?</Location>\n",
+        lambda _: STAND_IN.format(),
+        config.read_text(),
+        flags=re.DOTALL,
+    )
+    assert replaced == 1
+    config.write_text(text)
+    loaded = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in NEEDED)
+    (folder / "apache.conf").write_text(
+        f"{loaded}ServerRoot {folder}\nServerName {HOST}\nPidFile {folder}/pid\nDefaultRuntimeDir {folder}\n"
+        f"User www-data\nGroup www-data\nMutex fcntl\nListen 127.0.0.1:{port} https\nErrorLog {folder}/main.log\n"
+        f"LogLevel crit\nInclude {config}\n"
+    )
+    return ["apache2", "-D", "FOREGROUND", "-f", str(folder / "apache.conf")]
+
+
+@pytest.fixture
+def outside() -> Iterator[Path]:
+    """A folder that Apache's children, another user, can read; pytest's own are readable by their owner alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture
+async def site(tmp_path: Path, outside: Path, port: int) -> AsyncIterator[Site]:
+    server = 'trusted_proxies = ["127.0.0.1/32"]'
+    async with (
+        running_stack(tmp_path, server=server, public=PUBLIC, more="[streams]\nresume_tries = 0") as stack,
+        running_front(outside, port, lambda folder, port: apache(folder, port, stack.url, stack.front_secret)) as front,
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=front.tls, local_addr=(VIEWER, 0)), cookie_jar=aiohttp.DummyCookieJar()
+        ) as viewer,
+    ):
+        yield Site(stack, front, viewer)
+
+
+async def test_the_person_that_apache_authenticated_watches(site: Site) -> None:
+    async with site.get(VIDEO_PATH, ANNA | {"Range": "bytes=1000-4999"}) as response:
+        assert (response.status, await response.read()) == (206, film(site)[1000:5000])
+    await site.stack.ended()
+    opened = [line for line in site.stack.audit() if line["event"] == "open"]
+    assert [(line["subject"], line["groups"], line["peer"]) for line in opened] == [("anna", ["supervisors"], VIEWER)]
+    site.stack.valt.knobs.reset_after = [100_000] * 2
+    async with site.get(VIDEO_PATH, ANNA) as response:
+        assert response.status == 200
+        with pytest.raises(aiohttp.ClientError):
+            await response.read()
+
+
+async def test_apache_names_nobody_who_is_not_signed_in_whatever_they_send(site: Site) -> None:
+    for spelling in SPELLINGS:
+        forged = {spelling if name == "X-Forwarded-User" else name: v for name, v in site.stack.front("root").items()}
+        async with site.get(VIDEO_PATH, forged) as response:
+            assert (response.status, (await response.json())["code"]) == (401, "credentials_missing"), spelling
+    address = f"{VIDEO_PATH}?ticket={site.stack.ticket('ben', audience=PUBLIC)}"
+    async with site.get(address, {}) as response:
+        assert response.status == 200, "no blank header of Apache's stands before a valid ticket"
+
+
+async def test_apache_writes_no_ticket_into_its_logs_even_if_the_gateway_is_down(site: Site) -> None:
+    address = VIDEO_PATH + "?ticket=planted"
+    async with site.get(address, {"Referer": PUBLIC + address}) as response:
+        assert response.status == 401
+    await site.stack.gateway.stop()
+    async with site.get(address, {"Referer": PUBLIC + address}) as response:
+        assert response.status == 503
+    assert f'"GET {VIDEO_PATH}" 503' in site.front.written()
+    assert "planted" not in site.front.written()
+
+
+def test_the_configuration_for_shibboleth_quotes_the_lines_of_the_shipped_file() -> None:
+    root = Path(__file__).parents[3]
+    shipped = (root / "deploy/apache-shib.conf").read_text()
+    lines = re.findall(r"# +(RequestHeader .*)", (root / "config/behind-shibboleth.toml").read_text())
+    assert len(lines) == 2
+    assert all(line in shipped for line in lines)
+
+
+async def test_apache_passes_on_none_of_its_own_secrets(
+    outside: Path, port: int, tmp_path: Path, aiohttp_server: AiohttpServer
+) -> None:
+    received: list[web.BaseRequest] = []
+
+    async def respond(request: web.Request) -> web.Response:
+        received.append(request)
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_route("*", "/{any:.*}", respond)
+    server = await aiohttp_server(application)
+    async with (
+        running_front(outside, port, lambda folder, port: apache(folder, port, str(server.make_url("")), "s")) as front,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=front.tls)) as client,
+    ):
+        for authorization, passed in (("Bearer portal", "Bearer portal"), ("Negotiate YII=", None)):
+            cookies = "_shibsession_64656661=secret; valt_gateway_session=ours; _shibstate_1=secret; other=1"
+            headers = {"Host": HOST, "Authorization": authorization, "Cookie": cookies}
+            async with client.get(f"https://127.0.0.1:{port}/", headers=headers, server_hostname=HOST) as response:
+                assert response.status == 200
+            assert received[-1].headers.get("Authorization") == passed
+            assert "secret" not in received[-1].headers["Cookie"]
+            assert dict(received[-1].cookies) == {"valt_gateway_session": "ours", "other": "1"}
+    assert all("X-Forwarded-User" not in request.headers for request in received)
