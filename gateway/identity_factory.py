@@ -155,7 +155,7 @@ def _build_ticket(table: TicketSettings, resources: _Resources) -> _Provider:
         TicketAuthenticator(
             table.name,
             _token_requirements(table, table.audience or resources.public_url, _TICKET_LEEWAY),
-            table.key,
+            table.keys,
             context.clock,
             context.store,
             max_age=table.max_age,

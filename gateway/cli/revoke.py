@@ -1,7 +1,9 @@
 """``revoke``: revokes everything issued to a person until now. A running gateway applies it within two seconds."""
 
+import json
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import click
@@ -11,6 +13,9 @@ from gateway.cli.options import config_option
 
 _LONGEST_TOKEN = 30 * 24 * 3600.0
 """Seconds. No provider's token is assumed to live longer; how long a session lives is in the configuration."""
+
+_AUDIT_TAIL = 64 * 1024 * 1024
+"""Bytes of the audit file that are searched for other spellings."""
 
 
 @click.command()
@@ -35,3 +40,33 @@ def command(config: Path, subject: str) -> None:
         click.echo(f"the state in {settings.state.dir} cannot be written: {error}", err=True)
         sys.exit(1)
     click.echo(f"revoked: {subject}", err=True)
+    others = _other_spellings(settings.audit.file, subject)
+    if others:
+        names = ", ".join(others)
+        click.echo(f"warning: NOT revoked, other spellings in the audit, perhaps of the same person: {names}", err=True)
+
+
+def _other_spellings(audit_file: str, subject: str) -> list[str]:
+    """Returns the subjects in the end of the audit file that differ from *subject* only in letter case, in compatible
+    characters (Unicode NFKC) or in surrounding spaces. Names are compared exactly everywhere else."""
+    if audit_file in ("", "-"):
+        return []
+    spellings: set[str] = set()
+    try:
+        with Path(audit_file).open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _AUDIT_TAIL))
+            for line in file:
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue
+                name = row.get("subject") if isinstance(row, dict) else None
+                if isinstance(name, str) and name != subject and _fold(name) == _fold(subject):
+                    spellings.add(name)
+    except OSError:
+        return []
+    return sorted(spellings)
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().strip()

@@ -93,7 +93,7 @@ def verify(
     text = (ticket or sys.stdin.read()).strip()
     expected = TokenRequirements(issuer, audience, algorithms, _LEEWAY)
     try:
-        claims = read_ticket(text, _read(key), expected, max_age, time.time())
+        claims = read_ticket(text, (_read(key),), expected, max_age, time.time())
     except InvalidCredentialsError as error:
         _fail(f"refused: {error}")
     click.echo(json.dumps(dict(claims.all), indent=2))

@@ -1,5 +1,6 @@
 """Browser sign-in, apart from its HTTP: the login state of the browser and the responses of the providers."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.cache import SingleFlight
@@ -12,12 +13,13 @@ from gateway.errors import (
     SignInFailedError,
     SignInForgottenError,
 )
-from gateway.events import IdentityDecided
+from gateway.events import IdentityDecided, LogEvent
 from gateway.identity.login_state import Attempt, LoginStates
 from gateway.identity.oidc import OidcProvider
 from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Observer, Store
 
+_WARNING_INTERVAL = 60.0
 _USED_FOR = 1200.0
 """Seconds after the start of an attempt for which its code counts as used: twice as long as the attempt is valid."""
 
@@ -43,6 +45,8 @@ class SignIn:
         self._observer = observer
         self._store = store
         self._lifetime = lifetime
+        self._warned: dict[str, tuple[str, float]] = {}
+        """By provider: the last reason that was logged, and when."""
         self._exchanges = SingleFlight[str, Identity]("exchange of an authorization code")
 
     @property
@@ -63,10 +67,20 @@ class SignIn:
         attempt, headers = self._states.begin(cookies, provider, rd, now)
         try:
             url = await self._providers[provider].authorization_url(attempt)
-        except IdentityProviderError:
+        except IdentityProviderError as error:
             self._observer.on_event(IdentityDecided(provider, "unavailable"))
+            self._warn(provider, str(error))
             raise
         return url, headers
+
+    def _warn(self, provider: str, reason: str) -> None:
+        """Logs why no sign-in can begin at *provider*: when the reason changes, and once a minute."""
+        now = self._clock.monotonic()
+        last_reason, logged_at = self._warned.get(provider, ("", -math.inf))
+        if reason != last_reason or now - logged_at >= _WARNING_INTERVAL:
+            self._warned[provider] = (reason, now)
+            fields = (("provider", provider), ("error", reason))
+            self._observer.on_event(LogEvent("warning", "nobody can sign in at an identity provider", fields))
 
     def destination(self, state: str) -> str | None:
         """Returns the path to which the sign-in with that *state* parameter was to lead, whatever became of it; None if

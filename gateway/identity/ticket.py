@@ -1,13 +1,14 @@
 """Tickets: short-lived JWTs that a portal puts into links (``?ticket=…``), valid once, optionally for one recording."""
 
+import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.errors import InvalidCredentialsError, InvalidVideoError
+from gateway.errors import InvalidCredentialsError, InvalidVideoError, OutOfTimeError
 from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_name, verify
 from gateway.model import Credentials, Identity, IdentityKind, parse_id
 from gateway.ports import Clock, Store
@@ -57,19 +58,49 @@ def algorithm_of(key: str) -> str:
     raise ValueError("the key must be Ed25519, P-256 or RSA")
 
 
-def read_ticket(token: str, key: str, expected: TokenRequirements, max_age: float, now: float) -> Claims:
+def read_ticket(token: str, keys: Sequence[str], expected: TokenRequirements, max_age: float, now: float) -> Claims:
     """Returns the claims of a ticket that is valid at *now*, whether it was used before or not. Raises
-    InvalidCredentialsError. *max_age* is seconds."""
+    InvalidCredentialsError. *max_age* is seconds.
+
+    *keys* are public keys (PEM or JWK) or shared secrets. Where both the ticket and a key have a ``kid``, the two must
+    be the same; else each key is tried, so that a portal's old and new key are both valid for a while.
+    """
     unverified = decode_unverified(token)
     if unverified is None:
         raise InvalidCredentialsError("the ticket is not a JWT")
-    claims = verify(token, unverified[0], key, expected, now)
+    claims = _verify_with_any(token, unverified[0], keys, expected, now)
     parse_name(claims.all.get("jti"))
     if now - claims.issued_at > max_age:
         raise InvalidCredentialsError("the ticket is too old")
     if claims.expires_at - claims.issued_at > max_age:
         raise InvalidCredentialsError("the ticket's lifetime is too long")
     return claims
+
+
+def _verify_with_any(
+    token: str, header: Mapping[str, Any], keys: Sequence[str], expected: TokenRequirements, now: float
+) -> Claims:
+    """Returns the claims as verified with one of *keys*. Raises the InvalidCredentialsError of the last one, or at once
+    if the signature is right and the ticket is out of its time."""
+    error = InvalidCredentialsError("the ticket's kid is that of no key")
+    for key, kid in map(_load_key, keys):
+        if kid is not None and header.get("kid", kid) != kid:
+            continue
+        try:
+            return verify(token, header, key, expected, now)
+        except OutOfTimeError:
+            raise
+        except InvalidCredentialsError as refused:
+            error = refused
+    raise error
+
+
+def _load_key(text: str) -> tuple[Any, str | None]:
+    """Returns a verification key, and its ``kid`` if it is a JWK that has one."""
+    if not text.lstrip().startswith("{"):
+        return text, None
+    jwk = json.loads(text)
+    return jwt.PyJWK(jwk).key, jwk.get("kid")
 
 
 class TicketAuthenticator:
@@ -84,7 +115,7 @@ class TicketAuthenticator:
         self,
         name: str,
         expected: TokenRequirements,
-        key: str,
+        keys: Sequence[str],
         clock: Clock,
         store: Store,
         *,
@@ -93,7 +124,7 @@ class TicketAuthenticator:
     ) -> None:
         self.name = name
         self._expected = expected
-        self._key = key
+        self._keys = keys
         self._clock = clock
         self._store = store
         self._max_age = max_age
@@ -111,7 +142,7 @@ class TicketAuthenticator:
         unverified = decode_unverified(token)
         if unverified is None or unverified[1].get("iss") != self._expected.issuer:
             return None
-        claims = read_ticket(token, self._key, self._expected, self._max_age, self._clock.now())
+        claims = read_ticket(token, self._keys, self._expected, self._max_age, self._clock.now())
         if not self._store.durable and claims.issued_at - self._expected.leeway < self._started_at:
             raise InvalidCredentialsError("the ticket may have been issued before this process started")
         identity = self._identity(claims)

@@ -80,6 +80,9 @@ class TicketSettings(Table):
         ("EdDSA",), description="accepted signature algorithms"
     )
     public_key: SecretText | None = Field(None, description="the portal's public key, PEM")
+    public_key_files: tuple[str, ...] = Field(
+        (), description="instead, files of several keys, PEM or JWK, while the portal changes its key"
+    )
     secret: SecretText | None = Field(None, description="the shared secret for HS256, 32 bytes or more")
     max_age: Duration = duration_field(
         "60s", "a ticket that is older, or valid for longer, is refused", at_most="10m", positive=True
@@ -89,10 +92,10 @@ class TicketSettings(Table):
     require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
 
     @property
-    def key(self) -> str:
-        """The text of the verification key, empty if there is none."""
+    def keys(self) -> tuple[str, ...]:
+        """The texts of the verification keys: loading replaces the files of `public_key_files` by their contents."""
         chosen = self.public_key or self.secret
-        return "" if chosen is None else chosen.reveal()
+        return self.public_key_files if chosen is None else (chosen.reveal(),)
 
 
 class OidcSettings(RemoteProvider):

@@ -1,6 +1,7 @@
 """Checks of ``[[identity]]`` and ``[session]``: what each kind of provider needs, and whether a portal's key can verify
 tickets."""
 
+import json
 import ssl
 from collections.abc import Iterable, Iterator
 
@@ -89,20 +90,23 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
 
 def _ticket_faults(key: str, provider: TicketSettings) -> Iterator[Fault]:
     hmac = "HS256" in provider.algorithms
+    given = [keys for keys in (provider.public_key, provider.public_key_files) if keys]
     if hmac and len(provider.algorithms) > 1:
         yield Fault(f"{key}.algorithms", None, "mixes HS256 with public-key algorithms", "use only one kind")
-    elif hmac and (provider.secret is None or provider.public_key is not None):
+    elif hmac and (provider.secret is None or given):
         reason = "is missing, or a public key is given: HS256 is verified with a secret"
         yield Fault(f"{key}.secret", None, reason, "use secret_file")
-    elif hmac and len(provider.key.encode()) < _HMAC_BYTES:
+    elif hmac and len(provider.keys[0].encode()) < _HMAC_BYTES:
         yield Fault(f"{key}.secret", None, "is shorter than 32 bytes", "make one with: openssl rand -base64 48")
-    elif not hmac and (provider.public_key is None or provider.secret is not None):
-        remedy = "name the portal's key: public_key_file"
+    elif not hmac and (len(given) != 1 or provider.secret is not None):
+        remedy = "name the portal's key: public_key_file, or several: public_key_files"
         yield Fault(f"{key}.public_key", None, "is missing, or a secret is given", remedy)
-    elif not hmac and provider.key != UNREAD:
-        fault = key_fault(provider.key, provider.algorithms)
-        if fault is not None:
-            yield Fault(f"{key}.public_key", None, *fault)
+    elif not hmac:
+        for number, text in enumerate(provider.keys):
+            fault = None if text == UNREAD else key_fault(text, provider.algorithms)
+            if fault is not None:
+                place = "public_key" if provider.public_key else f"public_key_files.{number}"
+                yield Fault(f"{key}.{place}", None, *fault)
 
 
 def _oidc_faults(key: str, provider: OidcSettings) -> Iterator[Fault]:
@@ -113,6 +117,19 @@ def _oidc_faults(key: str, provider: OidcSettings) -> Iterator[Fault]:
     if "openid" not in provider.scopes:
         remedy = "add it: OpenID Connect Core 1.0, section 3.1.2.1, requires it"
         yield Fault(f"{key}.scopes", None, 'lacks "openid"', remedy)
+
+
+def _load_jwk(text: str) -> object:
+    """Returns the public key of a JWK (RFC 7517). Raises ValueError if it is none, or a private one."""
+    import jwt
+
+    row = json.loads(text)
+    if not isinstance(row, dict) or "d" in row or "k" in row or not isinstance(row.get("kid"), str | None):
+        raise ValueError("not a public JWK")
+    try:
+        return jwt.PyJWK(row).key
+    except jwt.PyJWTError as error:
+        raise ValueError(str(error)) from None
 
 
 def key_fault(pem: str, algorithms: Iterable[str]) -> tuple[str, str] | None:
@@ -127,7 +144,7 @@ def key_fault(pem: str, algorithms: Iterable[str]) -> tuple[str, str] | None:
     if "PRIVATE KEY" in pem:
         return "is a private key, which only the portal may have", "use its public key: openssl pkey -in KEY -pubout"
     try:
-        key = load_pem_public_key(pem.encode())
+        key = _load_jwk(pem) if pem.lstrip().startswith("{") else load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):
         return "is not a public key", "write it as PEM, which begins with -----BEGIN PUBLIC KEY-----"
     match key:

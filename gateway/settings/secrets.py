@@ -57,6 +57,13 @@ class _Resolver:
             for path, table in _tables(raw, pattern):
                 for name in names:
                     self._resolve_key(table, path, name)
+        for path, table in _tables(raw, "identity.*"):
+            files = table.get("public_key_files")
+            if isinstance(files, list):
+                table["public_key_files"] = [
+                    self._read_file(file, f"{path}.public_key_files.{number}", secret=False)
+                    for number, file in enumerate(files)
+                ]
         session = raw.get("session")
         if isinstance(session, dict):
             self._resolve_session(session)

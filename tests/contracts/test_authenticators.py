@@ -60,7 +60,7 @@ def ticket(clock: ManualClock) -> Case:
     )
     store, started_at = MemoryStore(clock), clock.now() - 60
     return Case(
-        TicketAuthenticator("one", expected, SHARED, clock, store, max_age=60.0, started_at=started_at),
+        TicketAuthenticator("one", expected, (SHARED,), clock, store, max_age=60.0, started_at=started_at),
         Credentials(ticket=Secret(good)),
         Credentials(ticket=Secret(bad)),
     )

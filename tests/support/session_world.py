@@ -178,7 +178,7 @@ class World:
             TicketAuthenticator(
                 name,
                 TokenRequirements(issuer, AUDIENCE, ("HS256",), PORTAL_LEEWAY),
-                KEY,
+                (KEY,),
                 clock,
                 store,
                 max_age=TICKET_AGE,

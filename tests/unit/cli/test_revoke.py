@@ -1,8 +1,11 @@
 """``revoke``: from another process than the gateway's, through the shared state directory."""
 
 import asyncio
+import json
 import time
 from pathlib import Path
+
+import pytest
 
 from gateway.store.sqlite import SqliteStore
 from tests.support.clock import ManualClock
@@ -57,3 +60,18 @@ def test_an_unwritable_state_is_an_error_without_a_traceback(run: Run, config: P
     failed = run("revoke", "--config", config, "--subject", "anna")
     assert failed.exit_code == 1
     assert "cannot be written" in failed.stderr
+
+
+@pytest.mark.promise("identity-I22")
+async def test_other_spellings_in_the_audit_are_warned_about_and_not_revoked(run: Run, config: Path) -> None:
+    folder = with_state(config)
+    config.write_text(config.read_text() + '\n[audit]\nfile = "audit.jsonl"\n')
+    subjects = ["Anna", "anna", "ANNA", "\uff41nna", "annabel", None]
+    lines = [json.dumps({"event": "open", "subject": subject}) for subject in subjects]
+    (config.parent / "audit.jsonl").write_text("\n".join([*lines, "torn {", "[]"]))
+    revoked = await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "anna")
+    assert revoked.exit_code == 0
+    assert "NOT revoked" in revoked.stderr
+    assert "ANNA, Anna, \uff41nna" in revoked.stderr
+    assert "annabel" not in revoked.stderr
+    assert await revoked_at(folder, "Anna") is None

@@ -169,7 +169,7 @@ def make_browser(
             clock,
         )
         states, store = LoginStates(SECRETS, secure=True), MemoryStore(clock)
-        return Browser(SignIn([flow], states, clock, Recorder(), store, 3600.0), provider, tokens, clock)
+        return Browser(SignIn([flow], states, clock, recorder, store, 3600.0), provider, tokens, clock)
 
     return build
 
@@ -496,6 +496,21 @@ async def test_any_number_of_tabs_sign_in_and_each_ends_at_its_own_link(browser:
     for number in (49, 2, 0):
         browser.set_claims(url[number])
         assert (await browser.finish(url[number]))[1] == f"/?tab={number}"
+
+
+@pytest.mark.promise("identity-I16")
+async def test_a_refused_discovery_document_is_logged_once_with_its_reason(
+    browser: Browser, recorder: Recorder
+) -> None:
+    browser.provider.discovery |= {"issuer": "https://sso.example.edu/{tenantid}"}
+    for _ in range(5):
+        with pytest.raises(IdentityProviderError):
+            await browser.begin()
+        browser.clock.pass_(6)
+    (warning,) = [event for event in recorder.events if isinstance(event, LogEvent)]
+    reason = dict(warning.fields)["error"]
+    assert "'https://sso.example.edu/{tenantid}'" in reason
+    assert f"expected '{browser.provider.issuer}'" in reason
 
 
 @pytest.mark.promise("sign-in-2")

@@ -10,6 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from jwt.algorithms import OKPAlgorithm
 
 from gateway.errors import BusyError, InvalidCredentialsError
 from gateway.identity.claims import TokenRequirements
@@ -45,7 +46,7 @@ class TicketFixture:
 
     def authenticator(self, store: Store, started_at: float) -> TicketAuthenticator:
         return TicketAuthenticator(
-            "portal", self.expected, public_pem(PORTAL), self.clock, store, max_age=60.0, started_at=started_at
+            "portal", self.expected, (public_pem(PORTAL),), self.clock, store, max_age=60.0, started_at=started_at
         )
 
     def mint(self, **changes: Any) -> str:
@@ -257,7 +258,7 @@ async def test_tickets_of_other_issuers_and_malformed_ones_are_ignored(fixture: 
 def test_a_ticket_is_minted_with_the_algorithm_that_fits_the_key(key: Any, clock: ManualClock) -> None:
     ticket = mint_ticket(private_pem(key), issuer=ISSUER, audience=AUDIENCE, subject="anna", now=clock.now(), ttl=60.0)
     expected = TokenRequirements(ISSUER, AUDIENCE, ("EdDSA", "ES256", "RS256"), 5.0)
-    assert read_ticket(ticket, public_pem(key), expected, 60.0, clock.now()).subject == "anna"
+    assert read_ticket(ticket, (public_pem(key),), expected, 60.0, clock.now()).subject == "anna"
 
 
 def test_a_shared_secret_must_have_32_bytes(clock: ManualClock) -> None:
@@ -269,7 +270,7 @@ def test_a_shared_secret_must_have_32_bytes(clock: ManualClock) -> None:
         "ttl": 60.0,
     }
     expected = TokenRequirements(ISSUER, AUDIENCE, ("HS256",), 5.0)
-    assert read_ticket(mint_ticket("s" * 32, **arguments), "s" * 32, expected, 60.0, clock.now()).subject == "a"
+    assert read_ticket(mint_ticket("s" * 32, **arguments), ("s" * 32,), expected, 60.0, clock.now()).subject == "a"
     with pytest.raises(ValueError, match="32 bytes"):
         mint_ticket("s" * 31, **arguments)
 
@@ -277,3 +278,35 @@ def test_a_shared_secret_must_have_32_bytes(clock: ManualClock) -> None:
 def test_each_ticket_has_its_own_jti(fixture: TicketFixture) -> None:
     ids = {jwt.decode(fixture.mint(), options={"verify_signature": False})["jti"] for _ in range(100)}
     assert len(ids) == 100
+
+
+def jwk(key: Any, kid: str) -> str:
+    public = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return json.dumps({**public, "kid": kid})
+
+
+@pytest.mark.promise("identity-keys")
+def test_a_portals_old_and_new_key_are_both_accepted() -> None:
+    old, new, stranger = (ed25519.Ed25519PrivateKey.generate() for _ in range(3))
+    expected = TokenRequirements(ISSUER, AUDIENCE, ("EdDSA",), 5.0)
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "iat": 1000, "exp": 1060, "jti": "1"}
+    pems = (public_pem(old), public_pem(new))
+    jwks = (jwk(old, "1"), jwk(new, "2"))
+    for signer, kid, keys, accepted in (
+        (old, None, pems, True),
+        (new, None, pems, True),
+        (new, "2", pems, True),
+        (stranger, None, pems, False),
+        (old, "1", jwks, True),
+        (new, "2", jwks, True),
+        (new, None, jwks, True),
+        (new, "1", jwks, False),
+        (new, "3", jwks, False),
+        (new, "3", (*jwks, public_pem(new)), True),
+    ):
+        ticket = jwt.encode(claims, signer, "EdDSA", headers=None if kid is None else {"kid": kid})
+        if accepted:
+            assert read_ticket(ticket, keys, expected, 60.0, 1000.0).subject == "anna"
+        else:
+            with pytest.raises(InvalidCredentialsError):
+                read_ticket(ticket, keys, expected, 60.0, 1000.0)

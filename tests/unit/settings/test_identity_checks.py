@@ -7,9 +7,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from gateway.settings.identity import TicketSettings
 from gateway.settings.identity_checks import key_fault
 from tests.unit.settings.broken import PUBLIC_KEY, TICKET
-from tests.unit.settings.configurations import GOOD, load_text
+from tests.unit.settings.configurations import GOOD, PORTAL_KEY, load_text
 
 ALL = ("EdDSA", "ES256", "RS256", "PS256")
 
@@ -59,3 +60,22 @@ def test_a_portals_private_key_is_refused_and_not_repeated(tmp_path: Path) -> No
 def test_a_missing_key_file_is_reported_once(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, 'public_key_file = "nowhere.pub"\n'))
     assert [fault.key for fault in loaded.faults] == ["identity.1.public_key_file"]
+
+
+@pytest.mark.promise("identity-keys")
+def test_several_key_files_are_read_and_each_bad_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "old.pub").write_text(PORTAL_KEY)
+    (tmp_path / "new.jwk").write_text('{"kty": "OKP", "crv": "Ed25519", "kid": "2", "x": "' + "A" * 43 + '"}')
+    (tmp_path / "bad.jwk").write_text('{"kty": "OKP"}')
+    files = 'public_key_files = ["old.pub", "new.jwk"]\n'
+    loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, files))
+    assert loaded.faults == ()
+    assert loaded.settings is not None
+    portal = loaded.settings.identity[1]
+    assert isinstance(portal, TicketSettings)
+    assert portal.keys[0] == PORTAL_KEY.rstrip()
+    files = 'public_key_files = ["old.pub", "bad.jwk", "nowhere"]\n'
+    loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, files))
+    assert {fault.key for fault in loaded.faults} == {"identity.1.public_key_files.1", "identity.1.public_key_files.2"}
+    loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, PUBLIC_KEY + 'public_key_files = ["old.pub"]\n'))
+    assert [fault.key for fault in loaded.faults] == ["identity.1.public_key"]
