@@ -11,6 +11,7 @@ from playwright.async_api import BrowserContext, FrameLocator, Page, expect
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from tests.support.gateway_fixture import NAVIGATION, GatewayStack
 from tests.support.sites import PUBLIC, clinic, elsewhere, visitor
+from tests.support.watching import until
 
 WATCH = f"/recordings/{SESSION}"
 FRAME = """address => {
@@ -76,3 +77,40 @@ async def test_an_error_page_is_readable_in_the_portals_frame_only(portal: Porta
     origin = await portal.page.evaluate("origin")
     async with portal.stack.client.get(f"{portal.stack.url}{WATCH}", headers=NAVIGATION, ssl=False) as answer:
         assert answer.headers["Content-Security-Policy"].endswith(f"; frame-ancestors {origin}")
+
+
+API = """address => {
+    const frame = Object.assign(document.createElement("iframe"), { src: address, width: 640, height: 400 });
+    document.body.replaceChildren(frame);
+    window.state = null;
+    addEventListener("message", ({ origin, data }) => {
+        if (origin === new URL(address).origin && data.source === "valt-gateway") window.state = data;
+    });
+    window.send = message =>
+        frame.contentWindow.postMessage({ source: "valt-gateway", v: 1, ...message }, new URL(address).origin);
+}"""
+
+
+async def test_a_portal_controls_the_embedded_player_by_messages(portal: Portal) -> None:
+    address = f"{portal.gateway}{WATCH}?ticket={portal.stack.ticket(audience=PUBLIC)}"
+    page = portal.page
+    await page.evaluate(API, address)
+    await page.frame_locator("iframe").get_by_role("button", name="Play").wait_for()
+    await page.evaluate("send({ type: 'seek', seconds: 12 })")
+    await page.evaluate("send({ type: 'play' })")
+    await until(page, "state?.playing && state.seconds > 12.3 && state.duration > 20 && state.error === null")
+    await page.evaluate("send({ type: 'pause' })")
+    await until(page, "state.playing === false")
+    await page.evaluate("send({ type: 'seek', seconds: 1e9 })")
+    await page.evaluate("send({ type: 'play' })")
+    await page.evaluate("send({ type: 'seek', seconds: 23.5 })")
+    await until(page, "state.ended")
+
+
+async def test_a_player_on_another_sites_page_ignores_messages(portal: Portal) -> None:
+    page = portal.page
+    await page.goto(f"{portal.gateway}{WATCH}?embed&ticket={portal.stack.ticket(audience=PUBLIC)}")
+    await page.get_by_role("button", name="Play").wait_for()
+    await page.evaluate("postMessage({ source: 'valt-gateway', v: 1, type: 'play' }, origin)")
+    await page.evaluate("new Promise(done => setTimeout(done, 300))")
+    assert await page.get_by_role("button", name="Play").is_visible()
