@@ -14,7 +14,7 @@ import { Stage } from "./stage.js";
 
 const SAVE_INTERVAL = 5000; // milliseconds
 const NEARLY_OVER = 5; // seconds; a stored position so near the end is not used
-const FAST = 2500; // milliseconds until the first picture, below which the other cameras are loaded before playing
+const FAST = 2500; // milliseconds to the first picture, below which the other cameras are loaded before playing
 
 const section = document.getElementById("watch");
 const items = [...(section?.querySelectorAll(".camera") ?? [])];
@@ -87,9 +87,10 @@ function restore(clock, stage, cameras) {
 /** Loads the other cameras one after the other once the large one has a picture, unless the connection is slow. */
 async function loadOthers(stage, cameras) {
   const { large } = stage;
+  const startedAt = performance.now();
   await hasPicture(large);
   const { saveData = false } = navigator.connection ?? {};
-  if (saveData || performance.now() > FAST) return;
+  if (saveData || performance.now() - startedAt > FAST) return;
   for (const camera of cameras) {
     if (camera.state === "idle") {
       camera.load();
