@@ -9,6 +9,7 @@ const MAX_FAILURES = 4;
 const STALL_TIMEOUT = 15_000;
 const RENEWAL_RETRY = 10_000;
 const NOT_READY_RETRY = 15_000;
+const DECODING = 500;
 
 /**
  * A camera dispatches "state" when its state or problem changes: idle (not loaded yet), loading, ready, waiting, retrying
@@ -172,6 +173,8 @@ export class Camera extends EventTarget {
     this.tracks = null;
     const { video } = this;
     const picture = video.videoWidth > 0;
+    // Chromium has decoded the first sound a little after the first picture.
+    await new Promise((resolve) => setTimeout(resolve, DECODING));
     const sound = video.audioTracks?.length ?? (video.mozHasAudio || video.webkitAudioDecodedByteCount);
     if (!picture || !sound) this.tracks = await readTracks(this.path);
     this.hasPicture = picture;
