@@ -286,7 +286,7 @@ async def test_everything_works_by_keyboard_with_a_visible_focus(stack: GatewayS
     await page.keyboard.type("1451")
     await page.keyboard.press("Enter")
     await page.get_by_text("1 recording for “1451”").wait_for()
-    for _ in range(5):
+    for _ in range(6):
         await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"**/recordings/{SESSION}")

@@ -83,8 +83,9 @@ export class Camera extends EventTarget {
   /** Plays at *seconds* of the clock, or stands still if there is no content. */
   playAt(seconds) {
     this.plays = this.covers(seconds);
-    if (!this.plays || !this.video.paused) return;
-    this.video.preload = "auto";
+    if (!this.plays) return;
+    if (this.video.preload !== "auto") this.video.preload = "auto";
+    if (!this.video.paused) return;
     this.video.play().catch((error) => error.name === "NotAllowedError" && this.#dispatch("paused"));
   }
 
