@@ -50,7 +50,7 @@ class Access:
         """
         grant = await self.decide(credentials, recording, video, record, download=download)
         if video is None:
-            record.leave()
+            record.enter(None)
             return grant, None
         record.enter(Stage.LINK)
         min_life = self._min_life if grant.delivery is Delivery.REDIRECT else 0.0
@@ -58,7 +58,7 @@ class Access:
         link = self._links.cached(grant.account, target, min_life=min_life)
         if link is None:
             link = await self._links.get(grant.account, target, min_life=min_life)
-        record.leave()
+        record.enter(None)
         return grant, link
 
     async def has_link(self, grant: Grant, video: str) -> bool:
@@ -102,7 +102,7 @@ class Access:
         identities = await self._identify(credentials, record)
         identity = next((identity for identity in identities if not identity.is_narrowed), identities[0])
         record.set_identity(identity)
-        record.leave()
+        record.enter(None)
         return identity
 
     async def _identify(self, credentials: Credentials, record: RequestRecord) -> tuple[Identity, ...]:

@@ -83,10 +83,6 @@ class RequestRecord:
             self.stages[self.stage] = self.stages.get(self.stage, 0.0) + now - self.entered
         self.stage, self.entered = stage, now
 
-    def leave(self) -> None:
-        """Ends the running stage, if any."""
-        self.enter(None)
-
     def set_target(self, recording: str, video: str | None = None) -> None:
         """Records what was requested: a recording, or one video of it. The audit names it even if access is denied."""
         self.recording, self.video = recording, video

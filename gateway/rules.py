@@ -50,6 +50,8 @@ class Rule:
     valid_from: float | None = None
     valid_until: float | None = None
     """Unix seconds from which on, and before which, the rule counts."""
+    is_limited: bool = field(init=False)
+    """Whether it depends on the client's address or on the time."""
     needs_details: bool = field(init=False)
     """Whether it has a condition on the recording's details, for which VALT must be asked."""
 
@@ -57,6 +59,8 @@ class Rule:
         globs = self.rooms or self.authors or self.names or self.template
         others = self.created_within is not None or self.author_is_me or self.shared_with_me
         object.__setattr__(self, "needs_details", bool(globs or others))
+        limits = (self.networks, self.valid_from, self.valid_until)
+        object.__setattr__(self, "is_limited", any(limit is not None for limit in limits))
 
 
 def applies_to(rule: Rule, identity: Identity) -> bool:
@@ -87,13 +91,10 @@ def mismatch(rule: Rule, identity: Identity, recording: str, client: str | None,
         return "the person is not among its subjects and in none of its groups"
     if not any_glob(rule.recordings, recording):
         return "the recording's id is not among its recordings"
-    if not is_in_force(rule, client, now):
-        inside = rule.networks is None or client in rule.networks
-        return (
-            "today is not between valid_from and valid_until"
-            if inside
-            else "the client's address is in none of its networks"
-        )
+    if rule.is_limited and not is_in_force(rule, client, now):
+        if rule.networks is not None and client not in rule.networks:
+            return "the client's address is in none of its networks"
+        return "today is not between valid_from and valid_until"
     return None
 
 

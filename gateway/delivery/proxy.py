@@ -90,7 +90,7 @@ class ProxyDelivery:
             try:
                 record.enter(Stage.FIRST_BYTE)
                 usable, fields = await body.open(media_request(request.method, request.headers))
-                record.leave()
+                record.enter(None)
                 headers = response_headers(
                     usable,
                     fields,

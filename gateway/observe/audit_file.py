@@ -10,6 +10,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from select import PIPE_BUF
 from typing import NamedTuple
 
@@ -177,7 +178,7 @@ class AuditFile:
         written, also the rest of a line, stays in the queue."""
         while queue:
             sealed = self._seal_chunk(queue)
-            written = self._write_bytes(b"".join(data for data, _ in sealed))
+            written = self._write_bytes(b"".join(map(itemgetter(0), sealed)))
             for data, head in sealed:
                 line = queue[0]
                 if written < len(data):
