@@ -57,7 +57,7 @@ async def test_a_denied_person_sees_their_name_and_can_change_the_account(here: 
     await sign_in_as(page, "carla")
     await page.wait_for_selector("h1")
     assert await page.get_by_role("heading", level=1).inner_text() == "You may not see this recording"
-    assert await page.get_by_text("carla").count() == 1
+    assert await page.locator("main").get_by_text("carla").count() == 1
     assert await page.get_by_role("button", name="Sign in as somebody else").count() == 1
 
 
