@@ -1,5 +1,6 @@
 """Each file of config/ admits the person that it configures. Only the addresses are replaced by the test's."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -115,5 +116,7 @@ async def test_a_shipped_configuration_admits_only_the_configured_person(tmp_pat
         async with client.get(url + query, headers=headers) as answer:
             assert answer.status == 200
             await answer.read()
+        while len(gateway.streams):
+            await asyncio.sleep(0.005)
         lines = audit_lines(tmp_path / "audit.jsonl")
         assert lines[-1]["event"] == "close"
