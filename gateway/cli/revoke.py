@@ -10,6 +10,7 @@ import click
 
 from gateway.cli.configuration import read_or_exit
 from gateway.cli.options import config_option
+from gateway.settings.model import AuditSettings
 
 _LONGEST_TOKEN = 30 * 24 * 3600.0
 """Seconds. No provider's token is assumed to live longer; how long a session lives is in the configuration."""
@@ -40,6 +41,7 @@ def command(config: Path, subject: str) -> None:
         click.echo(f"the state in {settings.state.dir} cannot be written: {error}", err=True)
         sys.exit(1)
     click.echo(f"revoked: {subject}", err=True)
+    _record(settings.audit, subject, now)
     others = _other_spellings(settings.audit.file, subject)
     if others:
         names = ", ".join(others)
@@ -70,3 +72,17 @@ def _other_spellings(audit_file: str, subject: str) -> list[str]:
 
 def _fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+def _record(audit: AuditSettings, subject: str, now: float) -> None:
+    """Appends an ``admin`` line to the audit, if that is a file; says so on standard error if it cannot."""
+    from gateway.observe.audit_chain import read_chain_key
+    from gateway.observe.audit_expire import append_admin
+
+    if audit.file == "-":
+        return
+    try:
+        key = None if audit.chain_key_file is None else read_chain_key(audit.chain_key_file)
+        append_admin(Path(audit.file), key, "revoke", now, {"subject": subject})
+    except OSError as error:
+        click.echo(f"the audit has no line about it: {error}", err=True)

@@ -44,9 +44,11 @@ def append_admin(path: Path, key: bytes | None, action: str, time: float, detail
     """
     first, head = seal(json_line(chain_fields(last_line_of(str(path)), time)), new_chain(), key)
     second, _ = seal(json_line(admin_fields(action, time, details)), head, key)
+    with path.open("rb") as file:
+        torn = file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read() != b"\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     try:
-        os.write(descriptor, first + second)
+        os.write(descriptor, (b"\n" if torn else b"") + first + second)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.observe.audit_verify import verify
 from gateway.store.sqlite import SqliteStore
 from tests.support.clock import ManualClock
 from tests.unit.cli.conftest import Run
@@ -75,3 +76,17 @@ async def test_other_spellings_in_the_audit_are_warned_about_and_not_revoked(run
     assert "ANNA, Anna, \uff41nna" in revoked.stderr
     assert "annabel" not in revoked.stderr
     assert await revoked_at(folder, "Anna") is None
+
+
+def test_a_revocation_is_a_line_of_the_audit(run: Run, config: Path) -> None:
+    with_state(config)
+    config.write_text(f'{config.read_text()}\n[audit]\nfile = "audit.jsonl"\n')
+    audit = config.parent / "audit.jsonl"
+    without = run("revoke", "--config", config, "--subject", "anna")
+    assert (without.exit_code, audit.exists()) == (0, False)  # the gateway, not an operator, creates the file
+    assert "the audit has no line about it" in without.stderr
+    audit.touch()
+    assert run("revoke", "--config", config, "--subject", "anna").exit_code == 0
+    opening, line = [json.loads(line) for line in audit.read_text().splitlines()]
+    assert (opening["event"], line["event"], line["action"], line["subject"]) == ("chain", "admin", "revoke", "anna")
+    assert verify([audit], None).faults == []

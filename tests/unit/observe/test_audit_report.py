@@ -150,3 +150,18 @@ async def test_verify_prints_faults_heads_and_its_result(tmp_path: Path) -> None
     ran = await audit("verify", old, path)
     assert ran.code == 1
     assert ran.out.decode().startswith(f"{old}:2: line 2 of chain ")
+
+
+@pytest.mark.promise("evidence-9")
+async def test_the_commands_of_the_operations_guide_work(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs/operations.md").read_text()
+    commands = [line.split() for line in text.splitlines() if line.startswith("    valt-gateway audit ")]
+    files = await world(tmp_path)
+    assert {command[2] for command in commands} == {"report", "verify", "expire"}
+    for command in commands:
+        arguments = [word for word in command[2:] if word != "AUDIT"]
+        if ">" in arguments:
+            arguments = arguments[: arguments.index(">")]
+        if "--key" not in arguments:  # these files have no key
+            ran = await audit(*arguments, *files)
+            assert ran.code == 0, (command, ran)

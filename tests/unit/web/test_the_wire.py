@@ -384,3 +384,16 @@ async def test_no_redirect_is_sent_while_the_audit_cannot_be_written(stack: Gate
     stack.gateway.audit.reopen()
     assert await four_at_once() == [(307, True)] * 4
     assert [line["event"] for line in stack.audit()] == ["deny"] * 4 + ["open"] * 4
+
+
+async def test_the_audit_names_the_request_id_of_a_trusted_proxy(tmp_path: Path) -> None:
+    for trusted, expected in (('trusted_proxies = ["127.0.0.1/32"]', "front-7"), ("", None)):
+        folder = tmp_path / str(expected)
+        folder.mkdir()
+        async with running_stack(folder, server=trusted) as stack:
+            headers = stack.bearer() | {"X-Request-ID": "front-7"}
+            async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
+                await answer.read()
+                assert answer.headers["X-Request-ID"] != "front-7"
+            await stack.ended()
+            assert {line["front_request_id"] for line in stack.audit()} == {expected}
