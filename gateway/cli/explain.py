@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.configuration import read_or_exit
-from gateway.cli.options import config_option, identifier
+from gateway.cli.options import address, config_option, identifier
 from gateway.cli.terminal import Cell, console_for, print_table, styled
 from gateway.settings.model import Settings
 
 if TYPE_CHECKING:
     from gateway.policy import Verdict
 
+_EXIT_STATUS = {"allowed": 0, "not allowed": 1, "unknown": 3}
+_DECISION_STYLES = {"allowed": "bold green", "not allowed": "bold red", "unknown": "bold yellow"}
 _MARKS = {True: ("yes", "bold green"), False: ("no", "red"), None: ("?", "bold yellow")}
 
 
@@ -24,7 +26,7 @@ _MARKS = {True: ("yes", "bold green"), False: ("no", "red"), None: ("?", "bold y
 @config_option
 @click.option("--subject", required=True, help="The person, or PROVIDER#SUBJECT.")
 @click.option("--group", "groups", multiple=True, help="A group of the person; may be given several times.")
-@click.option("--address", "client", help="The client's address, for rules with networks.")
+@click.option("--address", "client", type=address, help="The client's address, for rules with networks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--offline", is_flag=True, help="Do not ask VALT.")
 @click.argument("recording", type=identifier)
@@ -38,7 +40,9 @@ def command(
     offline: bool,
     recording: str,
 ) -> None:
-    """Show why SUBJECT may or may not see RECORDING; exit status 0 if they may, 1 if not.
+    """Show why SUBJECT may or may not see RECORDING.
+
+    Exit status: 0 if they may, 1 if not, 3 if it could not be determined because VALT was not asked or did not answer.
 
     A rule is about a whole recording, so the answer is the same for each VIDEO of it.
     """
@@ -48,12 +52,19 @@ def command(
         click.echo(json.dumps(explanation))
     else:
         _print_explanation(explanation)
-    sys.exit(0 if explanation["allowed"] else 1)
+    sys.exit(_EXIT_STATUS[_decision(explanation)])
+
+
+def _decision(explanation: dict[str, Any]) -> str:
+    """Returns the decision. It is unknown if the rule that would decide, the last one, could not be evaluated."""
+    if explanation["allowed"]:
+        return "allowed"
+    return "unknown" if explanation["rules"] and explanation["rules"][-1]["fits"] is None else "not allowed"
 
 
 def _print_explanation(explanation: dict[str, Any]) -> None:
     """Print a table if standard output is a terminal, else a line per rule; then the decision."""
-    decision = "allowed" if explanation["allowed"] else "not allowed"
+    decision = _decision(explanation)
     console = console_for(sys.stdout)
     if console is None:
         for rule in explanation["rules"]:
@@ -62,7 +73,7 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
         return
     rows: list[list[Cell]] = [[rule["name"], _MARKS[rule["fits"]], rule["why"]] for rule in explanation["rules"]]
     print_table(console, ("rule", "matches", "why"), rows)
-    console.print(styled(decision, "bold green" if explanation["allowed"] else "bold red"))
+    console.print(styled(decision, _DECISION_STYLES[decision]))
 
 
 async def _explain(

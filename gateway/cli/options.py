@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.errors import InvalidVideoError
 from gateway.model import parse_id
+from gateway.network import parse_address
 from gateway.settings.values import seconds
 
 DEFAULT_CONFIG = Path("/etc/valt-gateway/gateway.toml")
@@ -61,6 +62,13 @@ def identifier(text: str) -> str:
         return parse_id(text)
     except InvalidVideoError:
         raise click.BadParameter("an id is 1 to 64 letters, digits and hyphens") from None
+
+
+def address(text: str) -> str:
+    """Returns *text* if it is an IP address; raises click.BadParameter if not."""
+    if parse_address(text) is None:
+        raise click.BadParameter("write it as 10.0.0.7 or fd00::7")
+    return text
 
 
 def duration(text: str) -> float:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from gateway.network import parse_address
 from gateway.settings.values import fault
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -185,6 +186,12 @@ def _host_name(value: str) -> str:
     return value.lower()
 
 
+def _address(value: str) -> str:
+    if parse_address(value) is None:
+        raise fault("is not an IP address", 'write it as "10.0.0.7" or "fd00::7"')
+    return value
+
+
 def _is_port(text: str, *, least: int) -> bool:
     return text.isascii() and text.isdigit() and least <= int(text[:6]) <= 65535
 
@@ -203,4 +210,5 @@ ProxyNetwork = Annotated[str, BeforeValidator(_proxy_network), WithJsonSchema({"
 """A network that does not contain every address."""
 Listen = Annotated[str, AfterValidator(_listen)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
+Address = Annotated[str, AfterValidator(_address)]
 HostName = Annotated[str, AfterValidator(_host_name)]

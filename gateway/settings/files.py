@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.settings.faults import Fault
+from gateway.settings.identity import RemoteProvider
 from gateway.settings.model import Settings
 
 _STATE_FILE = "state.sqlite3"
@@ -52,18 +53,25 @@ def _certificate(settings: Settings) -> Iterator[Fault]:
 
 def _authorities(settings: Settings) -> Iterator[Fault]:
     """Yields the faults of the files with certificate authorities."""
-    path = settings.valt.ca_file
-    if path is None:
-        return
+    paths = {"valt.ca_file": settings.valt.ca_file}
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, RemoteProvider):
+            paths[f"identity.{number}.ca_file"] = provider.ca_file
+    for key, path in paths.items():
+        why = None if path is None else _why_no_authority(path)
+        if why is not None:
+            remedy = "name a PEM file of certificates, readable for the gateway"
+            yield Fault(key, None, f"names {path}, which cannot be used: {why}", remedy)
+
+
+def _why_no_authority(path: Path) -> str | None:
     why = _why_unreadable(path)
     if why is None:
         try:
             ssl.create_default_context(cafile=path)
         except ssl.SSLError as error:
             why = f"it has no certificate ({error.reason or error.strerror})"
-    if why is not None:
-        remedy = "name a PEM file of certificates, readable for the gateway"
-        yield Fault("valt.ca_file", None, f"names {path}, which cannot be used: {why}", remedy)
+    return why
 
 
 def _state(folder: Path | None) -> Iterator[Fault]:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.settings.addresses import Network
+from gateway.settings.addresses import Address, Network
 from gateway.settings.values import Duration, Name, Table, duration_field
 
 
@@ -48,5 +48,5 @@ class ExampleSettings(Table):
     age: Duration | None = Field(None, description="time since it was recorded")
     shared_users: tuple[int, ...] = Field((), description="VALT user ids it is shared with")
     shared_groups: tuple[int, ...] = Field((), description="VALT user group ids it is shared with")
-    client: str | None = Field(None, description="the client's address, for rules with `networks`")
+    client: Address | None = Field(None, description="the client's address, for rules with `networks`")
     day: date | None = Field(None, description="the day, for rules with `valid_from` or `valid_until`")

@@ -2,7 +2,6 @@
 tickets."""
 
 import json
-import ssl
 from collections.abc import Iterable, Iterator
 
 from gateway.settings.addresses import contains_everybody, https_fault, is_wide
@@ -68,12 +67,6 @@ def _remote_faults(key: str, provider: JwtSettings | OidcSettings) -> Iterator[F
     fault = None if elsewhere else https_fault(provider.issuer)
     if fault is not None:
         yield Fault(f"{key}.issuer", None, *fault)
-    if provider.ca_file is not None:
-        try:
-            ssl.create_default_context(cafile=provider.ca_file)
-        except OSError as error:
-            reason = f"names a file that is no CA certificate: {error.strerror or 'not PEM'}"
-            yield Fault(f"{key}.ca_file", None, reason, "write the CA's certificate into it, as PEM")
 
 
 def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:

@@ -37,8 +37,22 @@ def test_offline_a_condition_on_details_is_neither_yes_nor_no(run: Run, config: 
     arguments = ("--subject", "anna", "--group", "staff", "--group", "supervisors", "--offline", "--json")
     explained = run("explain", "--config", config, *arguments, "614")
     answer = json.loads(explained.stdout)
-    assert (explained.exit_code, answer["allowed"], answer["rule"]) == (1, False, None)
+    assert (explained.exit_code, answer["allowed"], answer["rule"]) == (3, False, None)
     assert [(rule["name"], rule["fits"]) for rule in answer["rules"]] == [("rooms", None)]
+
+
+def test_an_invalid_address_is_an_error_of_usage(run: Run, config: Path) -> None:
+    failed = run("explain", "--config", config, "--subject", "anna", "--offline", "--address", "nowhere", "614")
+    assert failed.exit_code == 2
+    assert "--address" in failed.stderr
+
+
+@pytest.mark.promise("rules-9")
+def test_if_valt_does_not_answer_the_decision_is_unknown(run: Run, config: Path) -> None:
+    config.write_text(config.read_text().replace("https://valt.example.edu", "http://127.0.0.1:9"))
+    explained = run("explain", "--config", config, "--subject", "anna", "--group", "staff", "614")
+    assert explained.exit_code == 3
+    assert explained.stdout.splitlines()[-1] == "unknown"
 
 
 @pytest.mark.parametrize("ids", [("../614",), ("614", "9101?x"), ("",)])

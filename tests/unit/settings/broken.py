@@ -189,6 +189,8 @@ BROKEN: dict[str, str] = {
     "an unknown delivery": grant('delivery = "redirekt"'),
     "a service key in clear text": GOOD + '[[service_keys]]\nname = "archive"\nsecret_sha256 = "vgk_planted"\n',
     "two service keys with one hash": GOOD + SERVICE_KEY.format("one") + SERVICE_KEY.format("two"),
+    "an example with an invalid address": GOOD
+    + '[[examples]]\nsubject = "a"\nrecording = "1"\nallowed = true\nclient = "x"\n',
     "an example without an outcome": GOOD + '[[examples]]\nsubject = "anna"\nrecording = "1"\n',
     "a person mapped to a list": GOOD + "[valt.people]\nanna = [1]\n",
     "an audit without a file": GOOD + '[audit]\nfile = ""\n',

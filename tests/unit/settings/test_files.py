@@ -95,6 +95,11 @@ FAULTS: dict[str, tuple[str, Prepare, list[tuple[str, str]]]] = {
         lambda folder: private(folder / "ca.pem", "garbage"),
         [("valt.ca_file", "it has no certificate")],
     ),
+    "a missing CA file of a provider": (
+        '[[identity]]\nca_file = "ca.pem"\n',
+        nothing,
+        [("identity.0.ca_file", "No such file or directory")],
+    ),
     "a file instead of the state directory": (STATE, with_file_as_state, [("state.dir", "not a directory")]),
     "a state directory below a file": (
         '[state]\ndir = "state/inner/state"\n',
