@@ -65,6 +65,10 @@ class HeadScanner:
                 self.body_left -= skipped
                 position += skipped
                 continue
+            if not self.head_size and data[position] in b"\r\n":
+                # Empty lines before a request line are ignored (RFC 9112, section 2.2), and are no head.
+                position += 1
+                continue
             window = self._tail + data[position:] if position or self._tail else data
             repeated = len(self._tail)
             end = window.find(_END, max(0, repeated - 3))

@@ -36,7 +36,7 @@ class SwitchHandlers:
             raise NotFoundError
         if not is_same_origin(request, self._public_url):
             raise AccessDeniedError("the change of person was requested by another site")
-        sealed = parse_qs((await request.read()).decode("ascii", "replace")).get("switch", [])
+        sealed = parse_qs((await request.read_body()).decode("ascii", "replace")).get("switch", [])
         if len(sealed) != 1:
             raise BadRequestError("the form has no field switch, or more than one")
         identity, path = await self._person_switch.open(sealed[0])
