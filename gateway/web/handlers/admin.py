@@ -79,6 +79,8 @@ def admin(
         else:
             response = handler(request)
         response.headers["Server"] = "valt-gateway"
+        if request.method == "CONNECT" or request.body_exists or "Upgrade" in request.headers:
+            response.force_close()  # what follows could be taken for another request
         return response
 
     return handle

@@ -64,3 +64,24 @@ async def test_with_a_token_only_health_and_readiness_are_open(path: str, offere
     response = await get(path, "localhost", *([f"Authorization: {offered}"] if offered else []))
     assert response.status == status
     assert TOKEN.encode() not in response.body
+
+
+@pytest.mark.promise("security-S11")
+@pytest.mark.parametrize(
+    "first",
+    [
+        ("CONNECT localhost:443 HTTP/1.1",),
+        ("GET /healthz HTTP/1.1", "Connection: Upgrade", "Upgrade: h2c"),
+        ("GET /healthz HTTP/1.1", "Transfer-Encoding: chunked"),
+    ],
+)
+async def test_after_connect_upgrade_or_a_body_the_admin_connection_closes(first: tuple[str, ...]) -> None:
+    handler = admin(Readiness(dict), lambda: (b"metrics", "text/plain"), {})
+    server = HttpServer(handler, lambda _exc: web.Response(status=400))
+    async with listening(server) as listener, connect(listener.address) as client:
+        await client.send("\r\n".join([*first, "Host: localhost", "", ""]).encode())
+        response = await client.read_response()
+        await client.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        received, _ = await client.read_until_reset()
+    assert response.headers["Connection"] == "close"
+    assert received == b""
