@@ -20,10 +20,10 @@ Severity = Literal["fault", "warning"]
 STYLES: dict[Severity, str] = {"fault": "bold red", "warning": "bold yellow"}
 
 
-def read(config: Path, *, check_files: bool = True) -> Loaded:
+def read(config: Path, *, check_files: bool = True, running: bool = False) -> Loaded:
     """Returns what is in *config* and the environment, with the faults of ``[[examples]]`` and, with *check_files*, of
-    the files that a running gateway needs."""
-    return load(config, os.environ, try_examples=_try_examples, check_files=check_files)
+    the files that a gateway needs; for a *running* one, without those that it has open."""
+    return load(config, os.environ, try_examples=_try_examples, check_files=check_files, running=running)
 
 
 def _try_examples(settings: Settings) -> Iterable[Fault]:

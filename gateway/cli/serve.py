@@ -14,6 +14,7 @@ import click
 
 from gateway.cli.configuration import BAD_CONFIGURATION, print_faults, read, read_or_exit
 from gateway.cli.options import config_option
+from gateway.errors import BusyError
 
 if TYPE_CHECKING:
     from gateway.server import Gateway
@@ -59,12 +60,14 @@ async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[
     """
     try:
         await gateway.start()
-    except (OSError, RuntimeError, sqlite3.Error) as error:
+    except (OSError, RuntimeError, BusyError, sqlite3.Error) as error:
         click.echo(f"cannot start: {_start_error(error, gateway)}", err=True)
         await gateway.stop()
-        # A file or directory that the configuration names does not come back by starting again; an address may.
+        # A file or directory that the configuration names does not come back by starting again; an address may, and a
+        # database that another process has locked.
+        is_locked = "locked" in str(error)
         is_named = isinstance(error, sqlite3.Error) or getattr(error, "filename", None) is not None
-        return BAD_CONFIGURATION if is_named else 1
+        return BAD_CONFIGURATION if is_named and not is_locked else 1
     gc.collect()
     gc.freeze()  # objects that live as long as the process are not scanned again by every collection
     loop = asyncio.get_running_loop()
@@ -75,7 +78,7 @@ async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[
         (drain_now if stopping.is_set() else stopping).set()
 
     async def reload(path: Path) -> None:
-        loaded = await asyncio.to_thread(read, path)
+        loaded = await asyncio.to_thread(read, path, running=True)
         done = await gateway.reload(loaded.settings)
         # In a thread: whoever reads standard error may have stalled.
         await asyncio.to_thread(print_faults, "fault", loaded.faults)

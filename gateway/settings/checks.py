@@ -29,11 +29,12 @@ def faults_of(settings: Settings) -> list[Fault]:
 def warnings_of(settings: Settings, today: date) -> list[Fault]:
     """Returns what is allowed and risky, or has expired before *today*, without lines."""
     warnings = [*_server_warnings(settings), *identity_warnings(settings), *_expired(settings, today)]
+    warnings += [*_network_warnings(settings), *_refusal_warnings(settings)]
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))
     for number, grant in enumerate(settings.grants):
-        if grant.delivery == "redirect":
+        if grant.delivery == "redirect" and grant.allow:
             reason = (
                 "redirects: the link is valid for half an hour, cannot be recalled, names no recording, "
                 "and Chromium never comes back to renew it"
@@ -150,6 +151,29 @@ def _server_warnings(settings: Settings) -> Iterator[Fault]:
     if server.drain_timeout + server.shutdown_delay > _LONGEST_STOP:
         reason = "and shutdown_delay are together longer than 80s; the shipped systemd unit ends the process after 90s"
         yield Fault("server.drain_timeout", None, reason, "shorten them, or raise TimeoutStopSec of the unit")
+
+
+def _network_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each rule by networks that sees a proxy's address only: that of nobody on this machine."""
+    listen = split_listen(settings.server.listen)
+    if settings.server.trusted_proxies or (listen is not None and not is_loopback_host(listen[0])):
+        return
+    for number, grant in enumerate(settings.grants):
+        if grant.networks:
+            reason = "compares the address of the proxy in front of server.listen with it, not the client's"
+            yield Fault(f"grants.{number}.networks", None, reason, "list the proxy in server.trusted_proxies")
+
+
+def _refusal_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each rule that refuses by details and asks VALT as another account than a later rule: what
+    VALT does not show to its account it does not refuse."""
+    for number, grant in enumerate(settings.grants):
+        if grant.allow or not any(getattr(grant, name) for name in _CONDITIONS):
+            continue
+        others = sorted({later.account for later in settings.grants[number:] if later.allow} - {grant.account})
+        if others:
+            reason = f"may see less in VALT than {', '.join(others)}: what VALT does not show to it is not refused"
+            yield Fault(f"grants.{number}.account", None, reason, "use an account that sees all that is to be refused")
 
 
 def _expired(settings: Settings, today: date) -> Iterator[Fault]:

@@ -21,9 +21,11 @@ _STATE_FILE = "state.sqlite3"
 _NO_ACCESS = "no permission, or a read-only file system"
 
 
-def faults_of(settings: Settings) -> list[Fault]:
-    """Returns the faults, without lines."""
-    return [*_certificate(settings), *_authorities(settings), *_state(settings.state.dir), *_audit(settings)]
+def faults_of(settings: Settings, *, running: bool = False) -> list[Fault]:
+    """Returns the faults, without lines. *running*: whether a running gateway reads the settings, which has its state
+    and its audit open: their faults must not keep it from applying new rules."""
+    certificates = [*_certificate(settings), *_authorities(settings)]
+    return certificates if running else [*certificates, *_state(settings.state.dir), *_audit(settings)]
 
 
 def _certificate(settings: Settings) -> Iterator[Fault]:
@@ -96,8 +98,10 @@ def _why_unusable(database: Path) -> str | None:
     why = _why_unwritable(database, os.R_OK | os.W_OK)
     if why is not None:
         return why
+    # Where no gateway has the database open, "immutable" keeps SQLite from creating files beside it.
+    mode = "mode=ro" if database.with_name(f"{database.name}-wal").exists() else "immutable=1"
     try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=1.0)) as connection:
+        with closing(sqlite3.connect(f"{database.as_uri()}?{mode}", uri=True, timeout=1.0)) as connection:
             (result,) = connection.execute("pragma quick_check(1)").fetchone()
             return None if result == "ok" else f"it is damaged ({result})"
     except sqlite3.OperationalError as error:

@@ -57,6 +57,7 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
                     yield Fault(
                         f"identity.{number}.from.{place}", None, reason, "list single addresses, or use secret_header"
                     )
+    yield from _shadowed_providers(settings)
     if settings.session is not None and settings.session.lifetime > _LONG_SESSION:
         reason = "is longer than 30d: a stolen cookie is valid for so long"
         yield Fault("session.lifetime", None, reason, "shorten it")
@@ -67,6 +68,18 @@ def _remote_faults(key: str, provider: JwtSettings | OidcSettings) -> Iterator[F
     fault = None if elsewhere else https_fault(provider.issuer)
     if fault is not None:
         yield Fault(f"{key}.issuer", None, *fault)
+
+
+def _shadowed_providers(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each provider whose tokens or tickets an earlier one of the same issuer decides about."""
+    deciding: dict[tuple[str, str, str], str] = {}
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, JwtSettings | TicketSettings):
+            header = provider.header.lower() if isinstance(provider, JwtSettings) else ""
+            earlier = deciding.setdefault((provider.type, provider.issuer, header), provider.name)
+            if earlier != provider.name:
+                reason = f"is that of {earlier} too, which decides about all its tokens"
+                yield Fault(f"identity.{number}.issuer", None, reason, "make one table of the two")
 
 
 def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:

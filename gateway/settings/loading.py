@@ -45,13 +45,15 @@ def load(
     *,
     try_examples: Callable[[Settings], Iterable[Fault]] | None = None,
     check_files: bool = False,
+    running: bool = False,
     now: datetime | None = None,
 ) -> Loaded:
     """Read the file *path* and the variables of *environ* that set its keys.
 
     *try_examples* returns a fault for each of ``[[examples]]`` that the rules decide otherwise; it is called only if
     there is no other fault. *check_files*: whether the files and directories that a running gateway needs are checked
-    too. *now* is the time of the warnings about what has expired, by default the present.
+    too; *running*: whether such a one reads the file, which has its state and audit open. *now* is the time of the
+    warnings about what has expired, by default the present.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -74,7 +76,7 @@ def load(
     _resolve_paths(raw, path.parent)
 
     def check(settings: Settings) -> list[Fault]:
-        return [*checks.faults_of(settings), *(files.faults_of(settings) if check_files else ())]
+        return [*checks.faults_of(settings), *(files.faults_of(settings, running=running) if check_files else ())]
 
     settings = None
     try:

@@ -165,6 +165,7 @@ async def test_a_link_to_a_listed_media_host_is_accepted(tmp_path: Path) -> None
             assert answer.headers["Location"].startswith("http://media.test:8000/")
 
 
+@pytest.mark.promise("operation-O5")
 @pytest.mark.parametrize(
     ("operation", "status", "expected"),
     [

@@ -224,6 +224,7 @@ account = "reviewer"
 """
 
 
+@pytest.mark.promise("security-S14")
 async def test_refusing_rules_networks_days_and_providers_decide_over_http(tmp_path: Path) -> None:
     async with running_stack(tmp_path, grants=REFUSING) as stack:
         for one in stack.valt.recordings:

@@ -179,6 +179,7 @@ async def test_a_refusal_that_cannot_be_determined_neither_allows_nor_denies() -
         await policy.decide(person(), "r")
 
 
+@pytest.mark.promise("security-S14")
 async def test_a_person_of_one_provider_is_not_the_same_persons_name_at_another() -> None:
     policy = rules(Rule("campus", "a", provider_subjects=frozenset({("campus", "anna")})))
     anna = person("anna")

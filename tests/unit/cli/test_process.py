@@ -92,6 +92,7 @@ def test_an_unusable_file_exits_78_and_is_named(config: Path, command: str, tabl
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.promise("operation-O7")
 def test_a_state_directory_that_fails_at_the_start_exits_78_and_is_named(config: Path) -> None:
     # Root may write everywhere, so that the check before the start finds no fault.
     config.write_text(f'{config.read_text()}\n[state]\ndir = "/proc/valt-gateway"\n')

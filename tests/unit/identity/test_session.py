@@ -220,6 +220,7 @@ async def test_a_session_stores_its_revocation_keys_in_little_space(fixture: Ses
     assert len(named) - len(plain) < 100
 
 
+@pytest.mark.promise("security-S14")
 @pytest.mark.parametrize("name", ["anna", "a revocation key", "portal#anna"])
 async def test_a_revoked_session_is_ignored(fixture: SessionsFixture, name: str) -> None:
     sessions = fixture.sessions()

@@ -16,7 +16,7 @@ EXPECTED = {
 }
 
 
-@pytest.mark.promise("rules-11")
+@pytest.mark.promise("rules-11", "security-S16", "operation-O5")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_fault_has_key_line_reason_and_remedy(tmp_path: Path, name: str) -> None:
     loaded = load_text(tmp_path, BROKEN[name])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.loading import load
+from gateway.store.sqlite import revoke_in_file
 from tests.unit.settings.configurations import GOOD, private, write_certificate
 
 TLS = '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'
@@ -126,6 +127,7 @@ def configured(folder: Path, table: str) -> Path:
     return folder / "gateway.toml"
 
 
+@pytest.mark.promise("operation-O7")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_file_that_cannot_be_used_is_a_fault_with_its_key_line_and_path(tmp_path: Path, name: str) -> None:
     table, prepare, expected = FAULTS[name]
@@ -196,6 +198,25 @@ def test_a_usable_state_file_has_no_fault(tmp_path: Path) -> None:
         connection.execute("pragma journal_mode = wal")
         connection.execute("create table entries (key text)")
         assert load(configured(tmp_path, STATE), {}, check_files=True).faults == ()
+
+
+@pytest.mark.promise("operation-O7")
+def test_a_state_file_that_no_gateway_has_open_gets_no_files_beside_it(tmp_path: Path) -> None:
+    database = tmp_path / "state/state.sqlite3"
+    revoke_in_file(database, "anna", 0.0, 1.0)
+
+    assert load(configured(tmp_path, STATE), {}, check_files=True).faults == ()
+    assert list(database.parent.iterdir()) == [database]
+
+
+@pytest.mark.promise("operation-O7")
+def test_a_running_gateway_checks_certificates_alone(tmp_path: Path) -> None:
+    config = configured(tmp_path, AUDIT)
+    assert load(config, {}, check_files=True, running=True).faults == ()
+
+    loaded = load(configured(tmp_path, TLS), {}, check_files=True, running=True)
+
+    assert [fault.key for fault in loaded.faults] == ["server.tls_cert_file", "server.tls_key_file"]
 
 
 def test_a_certificate_that_has_expired_is_a_warning(tmp_path: Path) -> None:

@@ -11,6 +11,19 @@ from tests.unit.settings.configurations import GOOD, load_text, private
 
 NOW = datetime(2027, 7, 1, 12, tzinfo=UTC)
 
+TRAINEE = """
+[valt.accounts.trainee]
+username = "svc-trainee"
+password = "planted"
+
+[[grants]]
+name = "students"
+groups = ["students"]
+recordings = ["*"]
+account = "trainee"
+"""
+SECOND = '[[identity]]\ntype = "jwt"\nissuer = "{}"\nname = "second"\naudience = "another"\n'
+
 RISKY = {
     "admin on every address": (
         GOOD + '[admin]\nlisten = "0.0.0.0:9464"\n',
@@ -51,6 +64,21 @@ RISKY = {
         "service_keys.0.expires (line 26): was 2027-06-30: the key archive is refused. "
         "Mint a new key, or remove this one.",
     ),
+    "a rule by the address of a proxy": (
+        grant('networks = ["10.0.0.0/8"]'),
+        "grants.0.networks (line 18): compares the address of the proxy in front of server.listen with it, not the "
+        "client's. List the proxy in server.trusted_proxies.",
+    ),
+    "two providers of one issuer": (
+        GOOD + SECOND.format("https://sso.example.edu"),
+        "identity.1.issuer (line 24): is that of campus too, which decides about all its tokens. "
+        "Make one table of the two.",
+    ),
+    "a refusal that asks VALT as another account than a later rule": (
+        grant('allow = false\nrooms = ["Board room"]') + TRAINEE,
+        "grants.0.account (line 23): may see less in VALT than trainee: what VALT does not show to it is not refused. "
+        "Use an account that sees all that is to be refused.",
+    ),
     "a rule that is over": (
         grant("valid_until = 2027-06-30"),
         "grants.0.valid_until (line 18): was 2027-06-30: the rule supervisors never matches. "
@@ -70,6 +98,23 @@ SAFE = {
     "a short session with the default idle time": GOOD + SESSION + 'lifetime = "5m"\n',
     "a drain as long as systemd allows": server('shutdown_delay = "20s"'),
     "a service key on its last day": GOOD + SERVICE_KEY.format("archive") + "expires = 2027-07-01\n",
+    "a rule by the client's address": grant('networks = ["10.0.0.0/8"]').replace(
+        "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'
+    ),
+    "a rule by the address that a proxy states": grant('networks = ["10.0.0.0/8"]').replace(
+        "[server]\n", '[server]\ntrusted_proxies = ["127.0.0.1"]\n'
+    ),
+    "providers of two issuers": GOOD + SECOND.format("https://login.example.edu"),
+    "providers of one issuer by two headers": GOOD
+    + SECOND.format("https://sso.example.edu")
+    + 'header = "Cf-Access-Jwt-Assertion"\n',
+    "a rule that refuses, by redirect": grant('allow = false\ndelivery = "redirect"'),
+    "a refusal that needs no details": grant('allow = false\nnetworks = ["10.0.0.0/8"]').replace(
+        "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'
+    )
+    + TRAINEE,
+    "a refusal with the account of the later rules": grant('allow = false\nrooms = ["Board room"]')
+    + TRAINEE.replace('account = "trainee"', 'account = "reviewer"'),
     "a rule on its last day": grant("valid_until = 2027-07-01"),
     "a help page with a query": GOOD + '[branding]\nhelp_url = "https://help.example.edu/?topic=video#start"\n',
 }
@@ -83,12 +128,14 @@ def warnings(folder: Path, text: str) -> list[str]:
     return [str(warning) for warning in loaded.warnings]
 
 
+@pytest.mark.promise("security-S16")
 @pytest.mark.parametrize("name", RISKY)
 def test_a_risky_setting_is_a_warning_with_key_line_reason_and_remedy(tmp_path: Path, name: str) -> None:
     text, warning = RISKY[name]
     assert warnings(tmp_path, text) == [warning]
 
 
+@pytest.mark.promise("security-S16")
 @pytest.mark.parametrize("name", SAFE)
 def test_a_safe_setting_is_no_warning(tmp_path: Path, name: str) -> None:
     assert warnings(tmp_path, SAFE[name]) == []
@@ -99,6 +146,7 @@ def test_the_last_day_of_a_key_is_that_of_the_configured_time_zone(tmp_path: Pat
     assert warnings(tmp_path, text.replace("[server]\n", '[server]\ntimezone = "Pacific/Kiritimati"\n')) != []
 
 
+@pytest.mark.promise("security-S16")
 def test_an_inline_secret_in_a_world_readable_file_is_a_warning(tmp_path: Path) -> None:
     private(tmp_path / "gateway.toml", GOOD + SESSION)
     (tmp_path / "gateway.toml").chmod(0o644)
@@ -131,6 +179,7 @@ def test_a_configuration_that_every_user_may_change_is_a_warning(tmp_path: Path)
     assert [warning.key for warning in load(tmp_path / "gateway.toml", {}).warnings] == ["gateway.toml"]
 
 
+@pytest.mark.promise("operation-O15")
 @pytest.mark.parametrize("zone", ["Nonsense", "Europe/Berlim", "+2"])
 def test_an_unknown_time_zone_in_tz_is_a_fault(tmp_path: Path, zone: str) -> None:
     loaded = load_text(tmp_path, GOOD, {"TZ": zone})
@@ -147,6 +196,7 @@ def test_a_time_zone_in_any_form_of_tzset_is_accepted(tmp_path: Path, zone: str)
     assert load_text(tmp_path, GOOD, {"TZ": zone}).faults == ()
 
 
+@pytest.mark.promise("operation-O15")
 def test_a_byte_order_mark_is_ignored_in_the_file_and_in_secrets(tmp_path: Path) -> None:
     private(tmp_path / "password", "\ufeffplanted\n")
     text = GOOD.replace('password = "planted-password"', 'password_file = "password"')
