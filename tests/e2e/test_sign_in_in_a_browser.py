@@ -138,14 +138,14 @@ async def test_an_expired_session_ends_playback_and_resumes_at_the_same_second(
 ) -> None:
     clock = ManualClock(wall=time.time())
     async with site(tmp_path, clock=clock, session='lifetime = "5m"') as here:
-        here.valt.knobs.stall_after = [100_000] * 4
+        here.valt.knobs.stall_after = [110_000] * 50
         page = await context.new_page()
         await page.goto(f"{here.url}{WATCH}?t=2")
         await sign_in_as(page, "anna")
         await page.wait_for_selector("video")
         assert await is_playing(page)
         async with asyncio.timeout(20):
-            while len(here.gateway.streams) < 2:  # the second camera is loaded after the first
+            while len(here.gateway.streams) == 0:  # the browser decides how many connections it holds
                 await asyncio.sleep(0.02)
         clock.pass_(301)
         link = page.get_by_role("link", name="Go on from")
