@@ -99,6 +99,7 @@ def with_offsets(content: bytes, moved: int) -> bytes:
 
 async def packets(path: Path) -> list[tuple[int, int, float, float]]:
     """Returns offset, end, and start and end in seconds, of each presented packet, by ffprobe."""
+    table: list[dict[str, str]] = []
     for stream in ("v:0", "a:0"):
         entries = ("-show_entries", "packet=pts_time,duration_time,pos,size,flags")
         out = await run("ffprobe", "-v", "error", "-select_streams", stream, *entries, "-of", "json", str(path))

@@ -60,6 +60,8 @@ async def act(world: World, action: str) -> None:
             world.pass_time(choose([1, 30, 61, 299, 600, 1800, 3599, 3600, 3 * 3600, 8 * 3600]))
         case "clock":
             world.step_clock(choose([-7200, -60, -2, 2, 60, 7200]))
+        case _:
+            pass  # the action has nothing to act on
 
 
 async def run(seed: int) -> World:

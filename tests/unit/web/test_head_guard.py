@@ -30,6 +30,8 @@ def requests(draw: st.DrawFn) -> bytes:
         case "chunked":
             lines.insert(draw(st.integers(1, len(lines))), b"Transfer-Encoding: chunked")
             body = b"5;x=y\r\nhello\r\n0\r\n\r\n"
+        case _:
+            pass
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
