@@ -22,7 +22,7 @@ PAGES = {
     "sign out": ("/oauth2/sign_out", {}, 200),
     "API reference": ("/docs", {}, 200),
 }
-HELP = "/recordings/about-us"
+HELP = "https://help.example.edu/videos"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def test_a_page_has_a_strict_policy_and_is_not_cached(here: GatewayStack, 
     assert {"default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} <= set(policy)
     assert f"style-src 'sha256-{digest}'" in policy
     assert "unsafe" not in headers["Content-Security-Policy"]
-    assert not re.search(r"<script|\son\w+=|\sstyle=|javascript:|(?:src|href)=.https?:", text)
+    assert not re.search(r"<script|\son\w+=|\sstyle=|javascript:|(?:src|href)=.https?:", text.replace(HELP, ""))
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
 
