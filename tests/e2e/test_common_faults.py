@@ -193,5 +193,7 @@ async def test_an_aborted_connection_leaks_no_descriptor(stack: GatewayStack) ->
     await asyncio.gather(*(leave_after(1000) for _ in range(20)))
     before = await descriptors()
     await asyncio.gather(*(leave_after(1000 * (1 + number)) for number in range(60)))
-    assert await descriptors() <= before
+    async with asyncio.timeout(10):
+        while await descriptors() > before:  # sockets are closed a few iterations of the loop after their streams
+            await asyncio.sleep(0)
     assert (await stack.metrics())['valt_gateway_streams_active{delivery="proxy"}'] == 0

@@ -90,18 +90,18 @@ class SignInHandlers:
         return redirect_response(302, location)
 
     async def callback(self, request: Request) -> web.StreamResponse:
-        """GET /oauth2/callback. Whoever has a good session goes on to the link whatever became of the sign-in; nothing
-        begins again without a click."""
+        """GET /oauth2/callback. A sign-in that succeeds counts, also in place of another person's session; if it fails,
+        whoever has a good session goes on to the link. Nothing begins again without a click."""
         if self._sign_in is None or self._sessions is None:
             raise NotFoundError
         cookies = request.headers.getall("Cookie", [])
         destination = self._sign_in.destination(request.query.get("state", ""))
-        if await self._has_session(request):
-            request.set_cookies = self._sign_in.reset_headers(cookies)
-            return redirect_response(303, destination or "/")
         try:
             identity, rd, set_cookies = await self._sign_in.finish(cookies, dict(request.query))
         except GatewayError as error:
+            if await self._has_session(request):
+                request.set_cookies = self._sign_in.reset_headers(cookies)
+                return redirect_response(303, destination or "/")
             error.sign_in_rd = destination or ""
             raise
         request.record.set_identity(identity)
