@@ -44,7 +44,7 @@ async def logrotate(folder: Path, directives: str) -> None:
     if nobody is not None:
         for path in (folder, *folder.iterdir()):
             os.chown(path, nobody, -1)
-        for parent in folder.parents[:2]:
+        for parent in folder.parents[:3]:
             parent.chmod(parent.stat().st_mode | 0o011)
     process = await asyncio.create_subprocess_exec(
         *(program("logrotate"), "--force", "--state", str(folder / "state"), str(config)),
@@ -126,11 +126,11 @@ async def test_the_file_is_written_to_the_disk_as_configured(
     audit.open()
     record = stream_record(clock, "anna", "r")
     await audit.opened(record)
-    assert len(synced) == (1 if policy == "always" else 0)
+    assert bool(synced) == (policy == "always")
     record.end()
     audit.on_request_end(record)
     await asyncio.to_thread(audit.close)
-    assert calls <= len(synced) <= calls + 1  # the one when the file is closed may be one with that of the last line
+    assert calls <= len(synced) <= calls + 2  # a request that arrives during one causes another
 
 
 async def test_a_stream_is_refused_if_the_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
