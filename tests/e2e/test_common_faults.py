@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.delivery.pipe_pool import MAX_IDLE_SMALL, MAX_LARGE
 from gateway.settings.grants import GrantSettings
 from tests.support.client import RawConnection, connect, parse_response, request
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
@@ -27,6 +28,15 @@ async def unread(stack: GatewayStack) -> AsyncIterator[RawConnection]:
             while not len(stack.gateway.streams):
                 await asyncio.sleep(0.005)
         yield connection
+
+
+def open_descriptors(kind: str) -> int:
+    """Counts this process's open descriptors of *kind*: ``socket:`` or ``pipe:``."""
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the descriptor of the folder that is read
+            count += str(descriptor.readlink()).startswith(kind)
+    return count
 
 
 @pytest.mark.promise("findings-1")
@@ -183,17 +193,18 @@ async def test_an_aborted_connection_leaks_no_descriptor(stack: GatewayStack) ->
             with contextlib.suppress(OSError):
                 await connection.read(count)
 
-    async def descriptors() -> int:
+    async def sockets() -> int:
         await stack.ended()
         await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
-        for _ in range(3):
-            await asyncio.sleep(0)  # the simulator closes its sockets a few loop iterations after its responses
-        return len(list(Path("/proc/self/fd").iterdir()))
+        return open_descriptors("socket:")
 
+    pipes_before = open_descriptors("pipe:")
     await asyncio.gather(*(leave_after(1000) for _ in range(20)))
-    before = await descriptors()
+    before = await sockets()
     await asyncio.gather(*(leave_after(1000 * (1 + number)) for number in range(60)))
     async with asyncio.timeout(10):
-        while await descriptors() > before:  # sockets are closed a few iterations of the loop after their streams
+        while await sockets() > before:  # sockets are closed a few iterations of the loop after their streams
             await asyncio.sleep(0)
+    # Idle pipes stay for the next streams, up to the pool's bound.
+    assert open_descriptors("pipe:") <= pipes_before + 2 * (MAX_LARGE + MAX_IDLE_SMALL)
     assert (await stack.metrics())['valt_gateway_streams_active{delivery="proxy"}'] == 0

@@ -8,6 +8,8 @@ from playwright.async_api import Page
 _SOURCE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 """WCAG 2.2 at level AA, which includes the earlier versions and level A."""
+_NEXT_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Resolves when the page's ResizeObserver has laid out the new size: it runs at the end of a frame."""
 
 
 async def violations(page: Page) -> list[str]:
@@ -31,6 +33,7 @@ async def violations_in_every_view(page: Page) -> list[str]:
     for scheme, width in (("light", 1280), ("dark", 320)):
         await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         await page.set_viewport_size({"width": width, "height": 640})
+        await page.evaluate(_NEXT_FRAMES)
         lines += [f"{scheme}, {width} wide: {line}" for line in await violations(page)]
         if await page.evaluate("document.documentElement.scrollWidth") > width:
             lines.append(f"{scheme}, {width} wide: scrolls to the side")

@@ -54,7 +54,8 @@ async def times(page: Page) -> list[float]:
 
 async def moved_to(page: Page, seconds: float) -> None:
     """Waits until every camera is at *seconds* or up to three later."""
-    await until(page, f"at => {EVERY}(video => video.currentTime >= at - 0.05 && video.currentTime < at + 3)", seconds)
+    at = f"at => {EVERY}(video => video.currentTime >= at - 0.05 && video.currentTime < at + 3)"
+    await until(page, at, seconds, seconds=40)
 
 
 async def stands(page: Page) -> None:
