@@ -45,7 +45,8 @@ from gateway.web.handlers.recordings import RecordingHandlers
 from gateway.web.handlers.switch import SwitchHandlers
 from gateway.web.handlers.userinfo import UserinfoHandlers
 from gateway.web.handlers.valt_api import ValtApiHandlers
-from gateway.web.pages.render import Branding, Pages
+from gateway.web.pages.branding import Branding
+from gateway.web.pages.render import Pages
 from gateway.web.request_validation import RequestValidator
 from gateway.web.routes import Handlers
 from gateway.web.session_cookies import SessionCookies

@@ -47,6 +47,18 @@ async def test_the_time_in_the_fragment_survives_the_sign_in(here: Site, context
         assert await page.evaluate("document.querySelector('video').played.start(0)") == pytest.approx(moment, abs=0.5)
 
 
+async def test_positions_in_recordings_are_forgotten_at_sign_out(here: Site, context: BrowserContext) -> None:
+    page = await context.new_page()
+    await page.goto(f"{here.url}{WATCH}?t=9")
+    await sign_in_as(page, "anna")
+    await page.get_by_role("button", name="Play").click()
+    await page.locator(".bar .time").filter(has_text="0:10").wait_for()
+    await page.get_by_role("button", name="Sign out").click()
+    await page.wait_for_url(lambda url: "/recordings" not in url)
+    await page.goto(here.url)
+    assert await page.evaluate("Object.keys(localStorage)") == []
+
+
 @pytest.mark.promise("sign-in-1")
 async def test_without_scripts_the_sign_in_preserves_path_and_query(here: Site) -> None:
     async with browser() as chromium:

@@ -14,6 +14,7 @@ from tests.support.sites import PUBLIC, clinic, elsewhere, visitor
 from tests.support.watching import until
 
 WATCH = f"/recordings/{SESSION}"
+NOTICE = "Viewing is recorded."
 FRAME = """address => {
     const frame = Object.assign(document.createElement("iframe"), { src: address, width: 900, height: 700 });
     document.body.replaceChildren(frame);
@@ -37,7 +38,7 @@ async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
     authority = trustme.CA()
     async with (
         elsewhere(authority, "portal.school.test") as origin,
-        clinic(tmp_path, authority, [origin]) as (stack, gateway),
+        clinic(tmp_path, authority, [origin], branding=f'notice = "{NOTICE}"\n') as (stack, gateway),
         visitor() as context,
     ):
         page = await context.new_page()
@@ -51,6 +52,14 @@ async def test_a_frame_contains_the_player_alone(portal: Portal) -> None:
     await frame.get_by_role("button", name="Play").click()
     await frame.locator(".bar .time").filter(has_text="0:01").wait_for()
     await expect(frame.locator("header, footer")).to_have_count(0)
+
+
+async def test_a_frame_shows_the_notice_without_moving_the_player(portal: Portal) -> None:
+    frame = await portal.frames(f"{WATCH}?ticket={portal.stack.ticket(audience=PUBLIC)}")
+    await expect(frame.get_by_text(NOTICE)).to_be_visible()
+    assert await frame.locator("#watch").evaluate("player => player.getBoundingClientRect().top") == 0
+    frame = await portal.frames(f"{WATCH}?ticket=spoilt")
+    await expect(frame.get_by_text(NOTICE)).to_be_visible()
 
 
 async def test_links_in_a_frame_open_another_window(portal: Portal) -> None:

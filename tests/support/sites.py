@@ -38,14 +38,16 @@ async def elsewhere(authority: trustme.CA | None, name: str) -> AsyncIterator[st
 
 
 @asynccontextmanager
-async def clinic(folder: Path, authority: trustme.CA, portals: list[str]) -> AsyncIterator[tuple[GatewayStack, str]]:
-    """Runs a gateway over https that lists *portals*. Yields it and the origin by which browsers reach it."""
+async def clinic(
+    folder: Path, authority: trustme.CA, portals: list[str], *, branding: str = ""
+) -> AsyncIterator[tuple[GatewayStack, str]]:
+    """Runs a gateway over https that lists *portals*; *branding* is TOML. Yields it and its origin for browsers."""
     certificate = authority.issue_cert("recordings.clinic.test")
     (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
     (folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
     listed = str(portals).replace("'", '"')
     server = f'tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\ncors_origins = {listed}\n'
-    more = f"[branding]\nframe_ancestors = {listed}\n"
+    more = f"[branding]\nframe_ancestors = {listed}\n{branding}"
     async with running_stack(folder, server=server, more=more, public=PUBLIC) as stack:
         yield stack, f"{PUBLIC}:{stack.url.rpartition(':')[2]}"
 

@@ -134,6 +134,8 @@ class SignInHandlers:
             request.set_cookies = [*request.set_cookies, *self._sign_in.reset_headers(cookies)]
             back = await self._sign_in.sign_out_url(provider, self._public_url + "/")
         response = self._pages.signed_out(request)
+        # Which recordings were watched and up to where stays in the browser (watch/position.js) until now.
+        response.headers["Clear-Site-Data"] = '"storage"'
         if back is not None:
             # Not a redirect: the form-action policy of our page would block it, or one of the provider's own redirects.
             response.headers["Refresh"] = f"0; url={back}"

@@ -8,7 +8,6 @@ import functools
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from importlib.resources import files
 from typing import Any
@@ -21,30 +20,14 @@ from gateway.errors import GatewayError
 from gateway.model import Identity
 from gateway.web.handlers.assets import Assets
 from gateway.web.negotiation import is_embedded
-from gateway.web.pages import colors, wording
+from gateway.web.pages import wording
+from gateway.web.pages.branding import Branding, accent_style, icon
 from gateway.web.request import Request
 from gateway.web.responses import retry_seconds
 
 _ROOT = files("gateway.web.pages")
 _SCRIPTS = "script-src 'self'; require-trusted-types-for 'script'; "
 """Added to the Content-Security-Policy of the pages that run a script."""
-
-
-_LIGHT, _DARK = "#ffffff", "#12161c"
-"""The background colours of style.css."""
-
-
-@dataclass(frozen=True, slots=True)
-class Branding:
-    """The values of ``[branding]``."""
-
-    name: str
-    help_url: str = ""
-    frame_ancestors: Sequence[str] = ()
-    accent_color: str = ""
-    notice: str = ""
-    privacy_url: str = ""
-    language: str = "auto"
 
 
 class Pages:
@@ -61,7 +44,7 @@ class Pages:
         zone: tzinfo | None = None,
     ) -> None:
         self._assets = assets
-        style = _ROOT.joinpath("style.css").read_text(encoding="utf-8") + _accent_style(branding.accent_color)
+        style = _ROOT.joinpath("style.css").read_text(encoding="utf-8") + accent_style(branding.accent_color)
         frame_ancestors = branding.frame_ancestors
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self._frame_ancestors = " ".join(["'self'", *frame_ancestors])
@@ -90,6 +73,7 @@ class Pages:
             "help_url": branding.help_url,
             "privacy_url": branding.privacy_url,
             "notice": branding.notice,
+            "icon": icon(branding.accent_color),
             "signs_in": bool(provider_titles),
             "style": Markup(style),  # noqa: S704 our own file
         }
@@ -174,6 +158,7 @@ class Pages:
             "errors": {code: error["title"] for code, error in page["error"].items()},
             "signs_in": bool(self._provider_titles),
             "help_url": self._branding.help_url,
+            "notice": self._branding.notice,
             "portals": list(self._branding.frame_ancestors),
             "embedded": is_embedded(request),
         }
@@ -235,14 +220,6 @@ class Pages:
             if primary in self._languages:
                 return primary
         return "en"
-
-
-def _accent_style(color: str) -> str:
-    """Returns the style rules that set the accent *color*, legible in light and in dark."""
-    if not color:
-        return ""
-    light, dark = (colors.legible(color, background) for background in (_LIGHT, _DARK))
-    return f":root{{--accent:{light}}}@media(prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}\n"
 
 
 def timestamp(seconds: float) -> str:

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -114,6 +115,8 @@ language = "es"
     assert '<p class="notice">Viewing is recorded.</p>' in text
     assert '<a href="https://privacy.example.edu/">Privacidad</a>' in text
     assert '<html lang="es">' in text
+    icon = unquote(re.findall(r'<link rel="icon" href="data:image/svg\+xml,([^"]+)">', text)[0])
+    assert contrast(re.findall(r'fill="(#[0-9a-f]{6})"', icon)[0], "#ffffff") >= 4.5
     accent = re.findall(r"--accent:(#[0-9a-f]{6})}", text)
     assert [contrast(accent[0], "#ffffff") >= 4.5, contrast(accent[1], "#12161c") >= 4.5] == [True, True]
     assert accent[1] == "#ffcc00"

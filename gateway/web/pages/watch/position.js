@@ -29,7 +29,7 @@ export function linkTo(seconds) {
   return `${location.origin}${location.pathname}?t=${Math.max(0, Math.round(seconds * 10) / 10)}`;
 }
 
-/** Values stored in this browser under *name*. Storage can be full, or forbidden in a frame: then nothing is stored. */
+/** Values stored in this browser under *name* until the person signs out (Clear-Site-Data). Storage can be full, or forbidden in a frame: then nothing is stored. */
 export class Memory {
   constructor(name) {
     this.key = `valt-gateway:${name}`;

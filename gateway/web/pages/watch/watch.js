@@ -47,6 +47,8 @@ function start() {
   loadOthers(stage, cameras);
   recover(access, check, notices, cameras);
   connectPortal(clock, cameras);
+  // A frame has no room for it above the player.
+  if (data.embedded && data.notice) notices.announce(data.notice);
   connectMediaSession(clock, controls);
 }
 
@@ -65,7 +67,11 @@ function restore(clock, stage, cameras) {
   const sounding = cameras.find((camera) => camera.id === stored.sounding);
   if (sounding) clock.listenTo(sounding);
 
+  // The response to a sign-out clears the storage, before this page is hidden.
+  let leaves = false;
+  document.addEventListener("submit", () => (leaves = true));
   const save = () =>
+    !leaves &&
     memory.save({
       position: clock.position,
       rate: clock.rate,
