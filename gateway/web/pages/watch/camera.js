@@ -2,6 +2,7 @@
 
 import { readTracks } from "./mp4.js";
 import { loadStandby, release } from "./standby.js";
+import { Still } from "./still.js";
 
 /** Loads in a row without progress of a video to which the gateway gives access, after which the camera has failed. */
 const MAX_FAILURES = 4;
@@ -22,6 +23,8 @@ export class Camera extends EventTarget {
     Object.assign(this, { id, name, path, download, checkAccess, state: "idle", problem: null, hasPicture: null });
     Object.assign(this, { hasSound: null, tracks: undefined, attempts: 0, failures: 0, reloads: 0, plays: false });
     Object.assign(this, { retryTimer: null, retryAt: 0, lastLength: 0, frame: 0, renewAt: Infinity });
+    this.parked = false;
+    this.still = new Still(video);
     this.progressAt = performance.now();
     this.#attach(video);
     if (video.preload === "none") return;
@@ -37,7 +40,7 @@ export class Camera extends EventTarget {
     this.listeners = new AbortController();
     for (const [name, listener] of Object.entries({
       loadedmetadata: () => this.#onMetadata(),
-      loadeddata: () => this.#inspect(),
+      loadeddata: () => this.#onPicture(),
       error: () => this.#onError(),
       play: () => !this.plays && !this.video.paused && this.#dispatch("played"),
       pause: () => this.#isPausedByOthers() && this.#dispatch("paused"),
@@ -64,20 +67,63 @@ export class Camera extends EventTarget {
 
   /** Whether it has content at *seconds*. */
   covers(seconds) {
-    return this.isUsable && seconds < this.length - 0.05;
+    return this.isUsable && !this.parked && seconds < this.length - 0.05;
   }
 
   /** Whether it is not usable now and may become so. */
   get mayRecover() {
-    return this.state !== "failed" && !this.isUsable;
+    return this.state !== "failed" && !this.parked && !this.isUsable;
   }
 
   /** Starts loading if it has not: metadata and the first picture, everything once it plays. */
   load() {
-    if (this.state !== "idle") return;
+    if (this.state !== "idle" || this.parked) return;
+    this.#load();
+  }
+
+  #load() {
     this.#setState("loading");
     this.video.preload = "metadata";
+    if (this.video.hasAttribute("src")) this.video.load();
+    else this.video.src = this.#nextUrl();
+  }
+
+  /** Gives its connection to another camera: shows a still picture, and does not load until unpark(). */
+  park() {
+    this.parked = true;
+    this.still.draw(this.video);
+    this.#unload();
+  }
+
+  unpark() {
+    this.parked = false;
+    this.load();
+  }
+
+  /** For a parked camera: shows the picture at *seconds*. Resolves when it is shown, or cannot be. */
+  async loadStill(seconds) {
+    this.#load();
+    const shown = await this.still.load(this.video, seconds);
+    // It may have been unparked meanwhile, and then plays what it has loaded.
+    if (!this.parked) return this.still.clear();
+    const undecodable = this.video.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
+    const failed = this.video.readyState === 0;
+    this.#unload();
+    if (shown) this.problem = null;
+    if (!failed) return;
+    const { verdict, code, requestId } = await this.checkAccess(this);
+    if (!this.parked || verdict === "later" || (verdict === "allowed" && !undecodable)) return;
+    this.problem = { kind: verdict === "allowed" ? "unsupported" : verdict, code, requestId };
+    this.#setState("failed");
+  }
+
+  #unload() {
+    clearTimeout(this.retryTimer);
+    this.retryTimer = null;
+    this.stop();
+    this.video.removeAttribute("src");
     this.video.load();
+    this.#setState("idle");
   }
 
   /** Plays at *seconds* of the clock, or stands still if there is no content. */
@@ -128,7 +174,8 @@ export class Camera extends EventTarget {
   /** Tries again at once and resets the counters: the person asked for it, or the network is back. */
   retry() {
     this.attempts = this.failures = 0;
-    if (this.state === "failed" || this.state === "retrying") this.reload();
+    if (this.parked) this.#unload();
+    else if (this.state === "failed" || this.state === "retrying") this.reload();
   }
 
   /** Returns a URL that differs each time: browsers reuse the target of an earlier redirect for the same URL. */
@@ -166,6 +213,11 @@ export class Camera extends EventTarget {
     this.problem = null;
     this.#setState("ready");
     this.#dispatch("loaded");
+  }
+
+  #onPicture() {
+    if (!this.parked) this.still.clear();
+    this.#inspect();
   }
 
   /** Determines once whether there is a picture and a sound that this browser can play. */

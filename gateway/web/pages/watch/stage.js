@@ -85,7 +85,7 @@ export class Stage {
     view.pick = button("", text("enlarge", { name: camera.name }), () => this.#enlarge(camera), { class: "pick" });
     view.listen = button("sound", text("listen", { name: camera.name }), listen, { class: "listen", hidden: this.views.length < 2 });
     view.silent = element("span", { class: "silent", hidden: true }, text("no_sound"));
-    camera.video.after(view.pick, view.state);
+    camera.still.canvas.after(view.pick, view.state);
     const name = element("span", { class: "name" }, camera.name);
     item.querySelector(".name").replaceWith(name);
     item.querySelector(".download")?.replaceChildren(icon("download"));
@@ -123,6 +123,7 @@ export class Stage {
   }
 
   #stateOf(camera) {
+    if (camera.parked && camera.state !== "failed") return camera.problem?.kind ?? "still";
     if (camera.isUsable && this.clock.position > camera.length + 0.2) return "ended";
     if (camera.state === "ready" && camera.problem) return camera.problem.kind;
     return camera.state === "waiting" ? "loading" : camera.state;
@@ -130,7 +131,7 @@ export class Stage {
 
   #message(camera, state) {
     const { problem } = camera;
-    if (state === "ready" || state === "idle") return "";
+    if (state === "ready" || state === "idle" || state === "still") return "";
     if (state === "ended") return text("ended", { time: clockTime(camera.length) });
     if (problem === null) return text(state);
     const codec = problem.codec ? ` (${problem.codec})` : "";

@@ -11,10 +11,11 @@ import { readMoments } from "./moments.js";
 import { Notices } from "./notices.js";
 import { Memory, positionOf } from "./position.js";
 import { Stage } from "./stage.js";
+import { takeTurns } from "./turns.js";
 
 const SAVE_INTERVAL = 5000; // milliseconds
 const NEARLY_OVER = 5; // seconds; a stored position so near the end is not used
-const FAST = 2500; // milliseconds to the first picture, below which the other cameras are loaded before playing
+const FAST = 5000; // milliseconds to the first picture, below which the other cameras are loaded before playing
 
 const section = document.getElementById("watch");
 const items = [...(section?.querySelectorAll(".camera") ?? [])];
@@ -44,6 +45,7 @@ function start() {
   // The lifetime of the links that the page itself has requested is unknown.
   if (recording.delivery === "redirect") cameras.forEach(check);
   restore(clock, stage, cameras);
+  takeTurns(cameras, clock, stage);
   loadOthers(stage, cameras);
   recover(access, check, notices, cameras);
   connectPortal(clock, cameras);
@@ -98,7 +100,7 @@ async function loadOthers(stage, cameras) {
   const { saveData = false } = navigator.connection ?? {};
   if (saveData || performance.now() - startedAt > FAST) return;
   for (const camera of cameras) {
-    if (camera.state === "idle") {
+    if (camera.state === "idle" && !camera.parked) {
       camera.load();
       await hasPicture(camera);
     }
@@ -109,7 +111,7 @@ function hasPicture(camera) {
   if (camera.video.readyState >= 2 || camera.state === "failed") return Promise.resolve();
   return new Promise((resolve) => {
     camera.video.addEventListener("loadeddata", resolve, { once: true });
-    camera.addEventListener("state", () => (camera.state === "failed" || camera.state === "retrying") && resolve());
+    camera.addEventListener("state", () => ["failed", "retrying", "idle"].includes(camera.state) && resolve());
   });
 }
 
