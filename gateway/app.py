@@ -214,7 +214,9 @@ def _wire(
             clock,
             public_url=settings.server.public_url,
         ),
-        listing=ListingHandlers(access, search, reader, session_cookies, pages, public_url=settings.server.public_url),
+        listing=ListingHandlers(
+            access, search, reader, session_cookies, pages, context.audit, public_url=settings.server.public_url
+        ),
         valt_api=ValtApiHandlers(
             access,
             search,
@@ -223,6 +225,7 @@ def _wire(
             valt.recordings,
             identity.service_keys,
             reader,
+            context.audit,
             clock,
             public_url=settings.server.public_url,
         ),

@@ -40,10 +40,8 @@ class IdentityResolver(Protocol):
 
     async def identify(self, credentials: Credentials) -> tuple[Identity, ...]:
         """Returns the identities, at least one. A browser with several sessions has one for each, the newest first; the
-        rights of two are never combined.
-
-        Raises MissingCredentialsError if there are no credentials, InvalidCredentialsError if they are not valid, and
-        IdentityProviderError if that could not be verified."""
+        rights of two are never combined. Raises MissingCredentialsError if there are no credentials,
+        InvalidCredentialsError if they are not valid, and IdentityProviderError if that could not be verified."""
 
 
 class RateLimit(Protocol):
@@ -69,8 +67,7 @@ class Links(Protocol):
     """VALT's download links, cached per account and video."""
 
     def cached(self, account: str, video: Video, *, min_life: float = 0.0) -> Link | None:
-        """Returns the cached link that stays valid for at least *min_life* seconds, or None. Does no I/O, so that a
-        request whose link is cached needs no coroutine; on None, await `get` with the same arguments."""
+        """Returns what `get` would return, without I/O, if it is cached; or None."""
 
     async def get(self, account: str, video: Video, *, min_life: float = 0.0) -> Link:
         """Returns a link that stays valid for at least *min_life* seconds, from the cache or from VALT, or a newly
@@ -258,3 +255,6 @@ class Audit(Protocol):
 
     def signed(self, event: str, identity: Identity, request_record: RequestRecord) -> None:
         """Writes a ``sign_in`` or ``sign_out`` line."""
+
+    def require_room(self) -> None:
+        """Raises BusyError if so many lines wait that no request may be served that would add one."""

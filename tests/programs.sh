@@ -5,7 +5,7 @@ set -euo pipefail
 # program : the Debian or Ubuntu package that has it
 wanted=(
     chromium:chromium ffmpeg:ffmpeg nginx:nginx-light haproxy:haproxy apache2:apache2 prometheus:prometheus promtool:prometheus
-    mpv:mpv cvlc:vlc-bin php:php-cli curl:curl wget:wget openssl:openssl systemd-analyze:systemd logrotate:logrotate node:nodejs npm:npm
+    mpv:mpv cvlc:vlc-bin php:php-cli curl:curl wget:wget openssl:openssl systemd-analyze:systemd logrotate:logrotate unshare:util-linux mount:mount node:nodejs npm:npm
     "$@"
 )
 # Debian keeps servers where a user's PATH does not look; Ubuntu's Chromium is a snap.

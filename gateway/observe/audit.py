@@ -37,7 +37,8 @@ class AuditLog(Observer):
     """Implements ports.Audit and ports.Observer. *path* "-" is standard output. *key* makes the chain's hashes HMACs.
     The head of the chain is logged every *head_interval* seconds; never if that is 0.
 
-    While the file cannot be written, at most *max_waiting_denials* ``deny`` lines wait (100,000 are about 50 MB).
+    While the file cannot be written, at most *max_waiting* ``deny`` lines wait (100,000 are about 50 MB). One
+    ``deny_summary`` line stands for the others.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class AuditLog(Observer):
         key: bytes | None = None,
         fsync: FsyncPolicy = "never",
         head_interval: float = 0.0,
-        max_waiting_denials: int = 100_000,
+        max_waiting: int = 100_000,
     ) -> None:
         self._clock = clock
         self._observer = observer
@@ -62,8 +63,10 @@ class AuditLog(Observer):
             self._chain_line,
             key=key,
             sync=None if fsync == "never" else DiskSync(),
-            max_waiting_denials=max_waiting_denials,
+            max_waiting=max_waiting,
         )
+        self._writable_at = clock.now()
+        """Unix time at which the file was known to be writable."""
         self._ending: dict[str, Callable[[], None]] = {}
         """For each stream that has ended and whose film's index is being loaded: writes its ``close`` line."""
         self._group: list[Line] = []
@@ -110,17 +113,20 @@ class AuditLog(Observer):
     def close(self) -> list[bytes]:
         """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
         self._write_group()
+        self._summarise_dropped()
         unwritten = self._file.close()
         if self._head_interval and self.head.seq:
             self.log_head()
         return unwritten
 
     async def run(self) -> None:
-        """Recovers once a second, and logs the head of the chain at its interval. Never returns."""
-        await repeat(_INTERVAL, self._tick)
+        """Calls `tick` once a second. Never returns."""
+        await repeat(_INTERVAL, self.tick)
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Recovers, and logs the head of the chain at its interval."""
         self._file.recover()
+        self._summarise_dropped()
         if self._head_interval and self._clock.monotonic() >= self._log_head_at:
             self._log_head_at = self._clock.monotonic() + self._head_interval
             self.log_head()
@@ -131,6 +137,20 @@ class AuditLog(Observer):
         self._observer.on_event(
             LogEvent("info", "audit_chain_head", (("chain", chain), ("seq", str(seq)), ("hash", digest)))
         )
+
+    def _summarise_dropped(self) -> None:
+        """Write a line that stands for the ``deny`` lines that could not wait, as soon as the file can be written."""
+        if not self._file.is_writable:
+            return
+        count, self._file.dropped_denials = self._file.dropped_denials, 0
+        if count:
+            self.summarise_denials(None, count, self._writable_at)
+        self._writable_at = self._clock.now()
+
+    def require_room(self) -> None:
+        """Raises BusyError if so many lines wait that no request may be served that would add one."""
+        if self._file.waiting >= self._file.max_waiting:
+            raise BusyError("the audit cannot be written")
 
     async def opened(self, record: RequestRecord) -> None:
         """Return when the ``open`` line is in the file. Raises BusyError if it cannot be written."""
@@ -148,7 +168,7 @@ class AuditLog(Observer):
     def summarise_denials(self, peer: str | None, count: int, since: float) -> None:
         """Writes one ``deny_summary`` line instead of the *count* ``deny`` lines of *peer* since Unix time *since*."""
         fields = denial_summary_fields(peer, count, since, self._clock.now())
-        self._write([Line("deny_summary", json_line(fields))])
+        self._write([Line("deny_summary", json_line(fields), denials=count)])
 
     def signed(self, event: str, identity: Identity, record: RequestRecord) -> None:
         """Write a ``sign_in`` or ``sign_out`` line for *identity*."""
@@ -173,7 +193,9 @@ class AuditLog(Observer):
             self._write([self._line("deny", record)])
 
     def _line(self, event: str, record: RequestRecord, identity: Identity | None = None) -> Line:
-        return Line(event, json_line(audit_fields(event, record, self._clock.now(), identity)))
+        fields = audit_fields(event, record, self._clock.now(), identity)
+        refused = event == "deny" or (event == "api" and record.code is not None)
+        return Line(event, json_line(fields), denials=int(refused))
 
     def _end_stream(self, record: RequestRecord) -> None:
         """Write the ``close`` line, if the film's index is being loaded after that or after a while."""

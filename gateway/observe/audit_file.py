@@ -7,7 +7,6 @@ is what the file contains. Lines that must not be dropped wait in memory and are
 
 import errno
 import os
-import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
@@ -16,30 +15,29 @@ from typing import NamedTuple
 
 from gateway.events import AUDIT_EVENTS, AuditFailed, AuditWritten, LogEvent
 from gateway.observe.audit_chain import SEAL_BYTES, Head, last_line_of, new_chain, seal
+from gateway.observe.audit_target import AuditTarget
 from gateway.observe.disk_sync import DiskSync
-from gateway.observe.output import OutputThread
 from gateway.ports import Observer
 
 _WRITTEN = {event: AuditWritten(event) for event in AUDIT_EVENTS}
-_CLOSED = -1
-"""A file descriptor that no system accepts."""
-_STDOUT = 1
 
 
 class Line(NamedTuple):
-    """*body* is a JSON object and a line feed, not sealed. *rest* is what remains of a line that was partly written."""
+    """*body* is a JSON object and a line feed, not sealed. *rest* is what remains of a line that was partly written.
+    *denials*: how many refusals it stands for."""
 
     event: str
     body: bytes
     rest: bytes = b""
+    denials: int = 0
 
 
 class AuditFile:
     """*path* "-" is standard output. *chain_line* returns the ``chain`` line for a file that begins after a head.
 
-    While the file cannot be written, at most *max_waiting_denials* ``deny`` lines wait (100,000 are about 50 MB),
-    because anybody can cause them. The number of other lines is bounded by that of the running streams. *sync* writes
-    the file to the disk; None leaves that to the system.
+    While the file cannot be written, at most *max_waiting* lines wait that stand for refusals (100,000 are about
+    50 MB), because anybody can cause them; *dropped_denials* counts the others. *sync* writes the file to the disk;
+    None leaves that to the system.
     """
 
     def __init__(
@@ -50,18 +48,17 @@ class AuditFile:
         *,
         key: bytes | None = None,
         sync: DiskSync | None = None,
-        max_waiting_denials: int = 100_000,
+        max_waiting: int = 100_000,
     ) -> None:
-        self._path = path
+        self._target = AuditTarget(path, sync)
+        self._sync = sync
         self._observer = observer
         self._report_written = observer.reporter(AuditWritten)
         self._chain_line = chain_line
         self._key = key
-        self._sync = sync
-        self._max_waiting_denials = max_waiting_denials
-        self._descriptor = _CLOSED
-        self._file_id: tuple[int, int] | None = None
-        """Device and inode of the file that was opened last."""
+        self.max_waiting = max_waiting
+        self.dropped_denials = 0
+        """Refusals without a line, because too many lines waited."""
         self.head = new_chain()
         """The last line that is in the file, or whose beginning is."""
         self._head_before_rest = self.head
@@ -69,7 +66,6 @@ class AuditFile:
         """The ``chain`` line of a new file, until it is written."""
         self._waiting: deque[Line] = deque()
         """Lines that could not be written, oldest first; the first may be partly written."""
-        self._stdout = OutputThread(_STDOUT)
         self._failing = False
 
     @property
@@ -82,52 +78,36 @@ class AuditFile:
 
     def open(self) -> None:
         """Raises OSError if the file cannot be opened."""
-        if self._path == "-":
-            self._descriptor = _STDOUT
-            if not self.head.seq:
-                self._opening = deque([Line("chain", self._chain_line(None))])
-            return
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o600)
-        status = os.fstat(self._descriptor)
-        if self._file_id != (status.st_dev, status.st_ino):
-            try:
-                self._begin_file(status)
-            except OSError:
-                self._close_file()
-                raise
-        self._file_id = (status.st_dev, status.st_ino)
+        if self._target.open():
+            self._begin_file()
 
     def reopen(self) -> None:
         """Opens the path anew. If that fails, no line is written into the renamed file, which may be deleted."""
-        self._close_file()
+        self._target.close()
         self.recover()
 
     def recover(self) -> None:
-        """Opens the file if it is closed, and writes the lines that wait; does nothing while it can be written."""
-        if self._sync is not None and (error := self._sync.take_error()) is not None:
-            self._report_failure(error, 1)
-        if self._descriptor != _CLOSED and not self._failing:
+        """Opens the path anew if the file is closed or has another name, and writes the lines that wait."""
+        if self._target.is_elsewhere():
+            self._leave("the audit file was renamed or replaced without SIGHUP")
+        fault = self._target.fault
+        if fault is not None:
+            self.request_disk_write()
+            self._report_failure(fault, 1)
             return
-        try:
-            if self._descriptor == _CLOSED:
-                self.open()
-        except OSError as error:
-            self._report_failure(error, 1)
-            return
-        self.write([])
+        if self._target.is_removed():
+            self._write_to_new_file([])
+        elif not self._target.is_open:
+            self._open_and_write([])
+        elif self._failing:
+            self.write([])
 
     def close(self) -> list[bytes]:
         """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
         if self._waiting:
             self.write([])
-        if self._descriptor == _STDOUT and not self._stdout.close():
-            message = "the audit's last lines are lost: standard output is not read"
-            self._observer.on_event(LogEvent("error", message, (("bytes", str(self._stdout.waiting)),)))
-        self._close_file()
-        if self._sync is not None:
-            self._sync.close()
-        return [line.rest or line.body for line in self._waiting]
+        unwritten = self._target.stop().splitlines(keepends=True)
+        return unwritten + [line.rest or line.body for line in self._waiting]
 
     def write(self, lines: Sequence[Line]) -> int:
         """Writes what waits, then *lines*. Returns how many of *lines*, from the first on, are in the file."""
@@ -137,40 +117,58 @@ class AuditFile:
                 if source:
                     self._write_queue(source)
         except OSError as error:
+            written = len(lines) - len(queue)
+            if self._target.is_removed():
+                return written + self._write_to_new_file(queue)
             self._report_failure(error, len(queue))
             self._keep(queue)
-            return len(lines) - len(queue)
-        if self._failing:
+            return written
+        if self._failing and self._target.fault is None:
             self._failing = False
             self._observer.on_event(LogEvent("info", "the audit can be written again"))
         return len(lines)
 
     def __repr__(self) -> str:
-        return f"<AuditFile {self._path} writable={self.is_writable} waiting={len(self._waiting)} seq={self.head.seq}>"
+        state = "writable" if self.is_writable else "failing"
+        return f"<AuditFile {self._target.path} {state} waiting={len(self._waiting)} seq={self.head.seq}>"
 
     async def write_to_disk(self) -> None:
         """Returns when all that was written is on the disk. Raises OSError if it cannot be written to the disk."""
-        if self._sync is not None and self._is_regular():
-            await self._sync.wait(self._descriptor)
+        if self._sync is not None and self._target.is_regular:
+            await self._sync.wait(self._target.descriptor)
 
     def request_disk_write(self) -> None:
         """Has what was written so far put on the disk, without waiting."""
-        if self._sync is not None and self._is_regular():
-            self._sync.request(self._descriptor)
+        if self._sync is not None and self._target.is_regular:
+            self._sync.request(self._target.descriptor)
 
-    def _is_regular(self) -> bool:
-        return self._descriptor not in (_CLOSED, _STDOUT) and stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+    def _write_to_new_file(self, lines: Sequence[Line]) -> int:
+        """Open the path anew, of which the file was removed, and write *lines*; returns how many of them."""
+        self._leave("the audit file was removed")
+        return self._open_and_write(lines)
 
-    def _begin_file(self, status: os.stat_result) -> None:
+    def _open_and_write(self, lines: Sequence[Line]) -> int:
+        try:
+            self.open()
+        except OSError as error:
+            self._report_failure(error, len(lines))
+            self._keep(lines)
+            return 0
+        return self.write(lines)
+
+    def _leave(self, why: str) -> None:
+        """Close a file that has lost its name, so that no line is written to where nobody finds it."""
+        self._target.close()
+        self._observer.on_event(LogEvent("warning", f"{why}: a new one is opened", (("file", self._target.path),)))
+
+    def _begin_file(self) -> None:
         """Have a ``chain`` line written first. A line that was partly written into another file is written anew."""
         if self._waiting and self._waiting[0].rest:
-            self._waiting[0] = Line(self._waiting[0].event, self._waiting[0].body)
+            self._waiting[0] = Line(self._waiting[0].event, self._waiting[0].body, denials=self._waiting[0].denials)
             self.head = self._head_before_rest
         elif self._opening and self._opening[0].rest:
             self.head = self._head_before_rest
-        if stat.S_ISREG(status.st_mode) and status.st_size and not _ends_with_line_feed(self._path):
-            os.write(self._descriptor, b"\n")  # after a line that a killed process has partly written
-        previous = self.head if self.head.seq else last_line_of(self._path)
+        previous = self.head if self.head.seq else last_line_of(self._target.path)
         self._opening = deque([Line("chain", self._chain_line(previous))])
 
     def _write_queue(self, queue: deque[Line]) -> None:
@@ -184,7 +182,7 @@ class AuditFile:
                 if written < len(data):
                     if written:
                         self._head_before_rest = self._head_before_rest if line.rest else self.head
-                        queue[0] = Line(line.event, line.body, data[written:])
+                        queue[0] = Line(line.event, line.body, data[written:], line.denials)
                         self.head = head
                     break
                 queue.popleft()
@@ -205,25 +203,24 @@ class AuditFile:
         return sealed
 
     def _write_bytes(self, data: bytes) -> int:
-        if self._descriptor == _STDOUT:
-            return self._stdout.write(data)
-        return os.write(self._descriptor, data)
-
-    def _close_file(self) -> None:
-        self.request_disk_write()
-        if self._descriptor not in (_CLOSED, _STDOUT):
-            os.close(self._descriptor)
-        self._descriptor = _CLOSED
+        """Raises OSError, also if the file has no name any more, so that nobody could read what is written to it."""
+        target = self._target
+        if not target.is_regular:
+            return target.write(data)
+        if self._sync is not None and self._sync.error is not None:
+            raise self._sync.error
+        if os.fstat(target.descriptor).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the file was removed")
+        return os.write(target.descriptor, data)
 
     def _keep(self, lines: Iterable[Line]) -> None:
         """Let those of *lines* wait that must not be lost: all but ``open`` lines, whose streams are refused, and
         ``deny`` lines beyond the limit. A line that was partly written waits in any case."""
         for line in lines:
-            may_wait = line.event != "open" and (
-                not line.event.startswith("deny") or len(self._waiting) < self._max_waiting_denials
-            )
-            if line.rest or may_wait:
+            if line.rest or (line.event != "open" and not (line.denials and len(self._waiting) >= self.max_waiting)):
                 self._waiting.append(line)
+            else:
+                self.dropped_denials += line.denials
 
     def _report_failure(self, error: OSError, lines: int) -> None:
         """Count *lines* as failures; log the first failure since the last success."""
@@ -233,13 +230,4 @@ class AuditFile:
             self._failing = True
             cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
             message = "the audit cannot be written: new streams are refused until it can"
-            self._observer.on_event(LogEvent("error", message, (("cause", cause), ("file", self._path))))
-
-
-def _ends_with_line_feed(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            file.seek(-1, os.SEEK_END)
-            return file.read() == b"\n"
-    except OSError:
-        return True
+            self._observer.on_event(LogEvent("error", message, (("cause", cause), ("file", self._target.path))))

@@ -74,8 +74,10 @@ def rows(
             opened = streams.pop(str(line.get("request_id")), None)
             if opened is not None:
                 yield _row(opened, line, line.get("outcome"))
-        elif event == "deny" and selection.fits(line):
-            yield _row(line, line, "refused")
+        elif event == "deny":
+            streams.pop(str(line.get("request_id")), None)  # its ``open`` line was written, but not to the disk
+            if selection.fits(line):
+                yield _row(line, line, "refused")
     for opened in streams.values():
         yield _row(opened, None, "not closed")
 

@@ -16,13 +16,14 @@ class DiskSync:
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._pending: Future[None] | None = None
         self._pending_for = -1
-        self._error: OSError | None = None
+        self.error: OSError | None = None
+        """Why the last request has failed; None if it succeeded."""
         self._thread: threading.Thread | None = None
 
     def request(self, descriptor: int) -> "Future[None]":
         """Returns a future that is done when all that was written to *descriptor* so far is on the disk.
 
-        The descriptor may be closed meanwhile. The future has an OSError if that failed; `take_error` returns it too.
+        The descriptor may be closed meanwhile. The future has an OSError if that failed; *error* is it too.
         """
         pending = self._pending
         if pending is not None and self._pending_for == descriptor and not pending.running() and not pending.done():
@@ -39,11 +40,6 @@ class DiskSync:
         """Returns when all that was written to *descriptor* is on the disk. Raises OSError if that failed."""
         await asyncio.shield(asyncio.wrap_future(self.request(descriptor)))
 
-    def take_error(self) -> OSError | None:
-        """Returns the error of a request, once."""
-        error, self._error = self._error, None
-        return error
-
     def close(self, timeout: float = 5.0) -> None:
         """Waits at most *timeout* seconds until the last request is done."""
         if self._thread is not None:
@@ -58,9 +54,10 @@ class DiskSync:
             try:
                 os.fsync(descriptor)
             except OSError as error:
-                self._error = error
+                self.error = error
                 future.set_exception(error)
             else:
+                self.error = None
                 future.set_result(None)
             finally:
                 os.close(descriptor)

@@ -1,8 +1,9 @@
 """Writes standard output or standard error from a thread of its own.
 
 How it works. A write to a pipe or a terminal blocks when its reader stalls, and with it the event loop: every stream
-and every health check would stop. So bytes are put into a queue of bounded size, and a thread writes them. The queue's
-size is the difference of two counters, of which each thread increments one, so that neither needs a lock.
+and every health check would stop. So bytes are put into a queue of bounded size, and a thread writes them. What cannot
+be written stays in the thread, which tries again. The queue's size is the difference of two counters, of which each
+thread increments one, so that neither needs a lock.
 """
 
 import errno
@@ -12,19 +13,28 @@ import threading
 
 _MAX_WAITING = 1024 * 1024
 """Bytes."""
+_RETRY_SECONDS = 1.0
 
 
 class OutputThread:
-    """Writes to *descriptor*, which stays open. At most *max_waiting* bytes wait to be written."""
+    """Writes to *descriptor*, which stays open. At most *max_waiting* bytes wait to be written. After an error the
+    write is repeated every *retry_seconds*."""
 
-    def __init__(self, descriptor: int, *, max_waiting: int = _MAX_WAITING) -> None:
+    def __init__(
+        self, descriptor: int, *, max_waiting: int = _MAX_WAITING, retry_seconds: float = _RETRY_SECONDS
+    ) -> None:
         self._descriptor = descriptor
         self._max_waiting = max_waiting
+        self._retry_seconds = retry_seconds
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._accepted = 0
         self._written = 0
-        self._error: OSError | None = None
+        self._current = memoryview(b"")
+        """What the thread is writing, or will try to write again."""
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+        self.error: OSError | None = None
+        """Why the last attempt to write has failed; None if it succeeded."""
 
     def __repr__(self) -> str:
         return f"<OutputThread descriptor={self._descriptor} waiting={self.waiting}>"
@@ -37,11 +47,11 @@ class OutputThread:
     def write(self, data: bytes) -> int:
         """Accepts *data* as a whole and returns its length, without waiting.
 
-        Raises BlockingIOError if too much waits already, or the OSError of an earlier write, once.
+        Raises BlockingIOError if too much waits already, or the OSError of the last attempt to write, until one
+        succeeds.
         """
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+        if self.error is not None:
+            raise self.error
         if self.waiting and self.waiting + len(data) > self._max_waiting:
             raise BlockingIOError(errno.EAGAIN, "the output is not read")
         if self._thread is None:
@@ -55,17 +65,28 @@ class OutputThread:
     def close(self, timeout: float = 1.0) -> bool:
         """Waits at most *timeout* seconds until everything is written; False if it is not."""
         if self._thread is not None:
+            self._closing.set()
             self._queue.put(None)
             self._thread.join(timeout)
             self._thread = None
         return not self.waiting
 
+    def take_unwritten(self) -> bytes:
+        """After `close`, returns what is not written. If the reader has stalled, it may read some of it later."""
+        unwritten = [bytes(self._current)]
+        while not self._queue.empty():
+            unwritten.append(self._queue.get() or b"")
+        return b"".join(unwritten)
+
     def _run(self) -> None:
         while (data := self._queue.get()) is not None:
-            left = memoryview(data)
-            try:
-                while left:
-                    left = left[os.write(self._descriptor, left) :]
-            except OSError as error:
-                self._error = error
+            self._current = memoryview(data)
+            while self._current:
+                try:
+                    self._current = self._current[os.write(self._descriptor, self._current) :]
+                    self.error = None
+                except OSError as error:
+                    self.error = error
+                    if self._closing.wait(self._retry_seconds):
+                        return
             self._written += len(data)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateway.access import Access
 from gateway.model import Identity
+from gateway.ports import Audit
 from gateway.recording_details import RecordingDetails
 from gateway.recording_search import Candidate, RecordingSearch
 from gateway.web.credentials import CredentialsReader
@@ -50,10 +51,12 @@ class ListingHandlers:
         reader: CredentialsReader,
         session_cookies: SessionCookies,
         pages: Pages,
+        audit: Audit,
         *,
         public_url: str,
     ) -> None:
         self._access = access
+        self._audit = audit
         self._search = search
         self._reader = reader
         self._session_cookies = session_cookies
@@ -68,6 +71,7 @@ class ListingHandlers:
         if exchanged is not None:
             return exchanged
         record.mark_api_call()
+        self._audit.require_room()
         identity = await self._access.authenticate(credentials, record)
         self._session_cookies.refresh(request, identity)
         text = request.query.get("q", "").strip()[:_MAX_SEARCH_LENGTH]

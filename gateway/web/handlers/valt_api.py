@@ -20,7 +20,7 @@ from gateway.errors import (
     RecordingExpiredError,
 )
 from gateway.model import Identity, Secret, Video, parse_id
-from gateway.ports import Clock, ListPolicy, Recordings, ServiceKeys, ValtSearch
+from gateway.ports import Audit, Clock, ListPolicy, Recordings, ServiceKeys, ValtSearch
 from gateway.recording_search import RecordingSearch
 from gateway.web.credentials import CredentialsReader
 from gateway.web.errors import STATUS
@@ -42,6 +42,7 @@ def _as_valt(*, unauthorized: Any = schemas.BAD_KEY, not_found: Any = schemas.NO
         async def handle(self: "ValtApiHandlers", request: Request) -> web.StreamResponse:
             request.record.mark_api_call()
             try:
+                self._audit.require_room()
                 return json_response(await call(self, request))
             except GatewayError as error:
                 request.record.fail(error)
@@ -69,11 +70,13 @@ class ValtApiHandlers:
         recordings: Recordings,
         keys: ServiceKeys,
         reader: CredentialsReader,
+        audit: Audit,
         clock: Clock,
         *,
         public_url: str,
     ) -> None:
         self._access = access
+        self._audit = audit
         self._search = search
         self._policy = policy
         self._valt_search = valt_search

@@ -299,7 +299,7 @@ async def test_deny_lines_beyond_the_limit_are_counted_and_close_lines_still_wai
 ) -> None:
     disk = path.with_name("disk")
     disk.symlink_to(path)
-    audit = AuditLog(str(disk), clock, observer, max_waiting_denials=2)
+    audit = AuditLog(str(disk), clock, observer, max_waiting=2)
     audit.open()
     stream = stream_of(clock)
     await audit.opened(stream)
@@ -311,7 +311,8 @@ async def test_deny_lines_beyond_the_limit_are_counted_and_close_lines_still_wai
     point(disk, str(path))
     audit.reopen()
     audit.close()
-    assert events(path) == ["open", "deny", "deny", "close"]
+    assert events(path) == ["open", "deny", "deny", "close", "deny_summary"]
+    assert [line["count"] for line in lines(path) if line["event"] == "deny_summary"] == [3]
     assert observer.events.count(AuditFailed()) == 6
 
 

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -49,14 +49,42 @@ def test_a_stalled_reader_blocks_nobody_and_bounds_what_waits(pipe: tuple[int, i
     assert read_all(pipe[0], filling + 10 * len(LINE)).endswith(LINE * 10)
 
 
-def test_the_error_of_a_write_is_raised_once_and_the_next_one_is_tried(pipe: tuple[int, int]) -> None:
-    full = os.open("/dev/full", os.O_WRONLY)
-    output = OutputThread(full)
+def test_an_error_is_raised_until_a_later_attempt_succeeds_and_nothing_is_lost(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    filling = fill(writer)
+    os.set_blocking(writer, False)  # so that a write fails instead of waiting
+    output = OutputThread(writer, retry_seconds=0.001)
     output.write(LINE)
-    while output.waiting:
-        threading.Event().wait(0.001)
-    with pytest.raises(OSError, match="No space"):
+    wait_until(lambda: output.error is not None)
+    for _ in range(2):
+        with pytest.raises(BlockingIOError):
+            output.write(LINE)
+    assert output.waiting == len(LINE)
+    assert len(read_all(reader, filling)) == filling
+    wait_until(lambda: output.error is None and not output.waiting)
+    assert output.write(b"end\n") == 4
+    assert output.close(timeout=10)
+    assert read_all(reader, len(LINE) + 4) == LINE + b"end\n"
+
+
+@pytest.mark.parametrize("stalled", [True, False])
+def test_what_was_accepted_and_is_not_written_is_returned(pipe: tuple[int, int], stalled: bool) -> None:
+    fill(pipe[1])
+    os.set_blocking(pipe[1], stalled)
+    output = OutputThread(pipe[1])
+    for _ in range(3):
         output.write(LINE)
-    assert output.write(LINE) == len(LINE)
-    output.close()
-    os.close(full)
+        wait_until(lambda: stalled or output.error is not None)
+        if output.error is not None:
+            break
+    assert not output.close(timeout=0.01)
+    assert output.take_unwritten() == (LINE * 3 if stalled else LINE)
+    read_all(pipe[0], 1)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    for _ in range(10_000):
+        if condition():
+            return
+        threading.Event().wait(0.001)
+    raise AssertionError("in vain")

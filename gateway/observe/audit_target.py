@@ -1,0 +1,113 @@
+"""Where the audit is written: a file that may be rotated, removed or replaced, a pipe, or standard output.
+
+Nothing here waits, except for a disk: standard output is written by a thread, a named pipe is opened so that it refuses
+what its reader does not take, and fsync(2) is called by a thread.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from gateway.observe.disk_sync import DiskSync
+from gateway.observe.output import OutputThread
+
+_CLOSED = -1
+"""A file descriptor that no system accepts."""
+_STDOUT = 1
+
+
+class AuditTarget:
+    """*path* "-" is standard output. *sync* writes a file to the disk; None leaves that to the system."""
+
+    def __init__(self, path: str, sync: DiskSync | None) -> None:
+        self.path = path
+        self._sync = sync
+        self.descriptor = _CLOSED
+        self.is_regular = False
+        self._file_id: tuple[int, int] | None = None
+        """Device and inode of the file that was opened last."""
+        self._stdout = OutputThread(_STDOUT)
+        self._missed = False
+        """Whether the path led elsewhere when `is_elsewhere` was called last."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.descriptor != _CLOSED
+
+    @property
+    def fault(self) -> OSError | None:
+        """Why what was accepted by `write` cannot be written to standard output or to the disk; None if it can."""
+        if self.descriptor == _STDOUT:
+            return self._stdout.error
+        return None if self._sync is None else self._sync.error
+
+    def open(self) -> bool:
+        """Returns whether it is another file than the one that was opened last. Raises OSError."""
+        if self.path == "-":
+            self.descriptor, first = _STDOUT, self._file_id is None
+            self._file_id = (0, 0)
+            return first
+        # Without O_NONBLOCK the open of a named pipe would wait for a reader, and a write for it to read.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        descriptor = os.open(self.path, flags, 0o600)
+        try:
+            status = os.fstat(descriptor)
+            file_id = status.st_dev, status.st_ino
+            is_regular = stat.S_ISREG(status.st_mode)
+            if is_regular and file_id != self._file_id and status.st_size and not ends_with_line_feed(self.path):
+                os.write(descriptor, b"\n")  # after a line that a killed process has partly written
+        except OSError:
+            os.close(descriptor)
+            raise
+        first, self._file_id = file_id != self._file_id, file_id
+        self.descriptor, self.is_regular, self._missed = descriptor, is_regular, False
+        return first
+
+    def write(self, data: bytes) -> int:
+        """Returns how many bytes were written or, of standard output, accepted. Raises OSError."""
+        return self._stdout.write(data) if self.descriptor == _STDOUT else os.write(self.descriptor, data)
+
+    def is_removed(self) -> bool:
+        """Whether the open file has no name any more, so that what is written to it can be read by nobody."""
+        return self.is_regular and os.fstat(self.descriptor).st_nlink == 0
+
+    def is_elsewhere(self) -> bool:
+        """Whether the path has led to another file, or to none, in this call and in the one before it: a rotation
+        that is not followed by SIGHUP. One call is not enough, because a rotation renames and then creates the file."""
+        if not self.is_regular:
+            return False
+        try:
+            status = Path(self.path).stat()
+            missed = (status.st_dev, status.st_ino) != self._file_id
+        except OSError:
+            missed = True
+        twice, self._missed = missed and self._missed, missed
+        return twice
+
+    def close(self) -> None:
+        """Closes the file; not standard output."""
+        if self._sync is not None and self.is_regular:
+            self._sync.request(self.descriptor)
+        if self.is_removed():
+            self._file_id = None  # the next file may get the number of this one's inode
+        if self.descriptor not in (_CLOSED, _STDOUT):
+            os.close(self.descriptor)
+        self.descriptor, self.is_regular = _CLOSED, False
+
+    def stop(self) -> bytes:
+        """Closes the file, and waits a few seconds for the threads. Returns what standard output did not take."""
+        unwritten = b"" if self._stdout.close() else self._stdout.take_unwritten()
+        self.close()
+        if self._sync is not None:
+            self._sync.close()
+        return unwritten
+
+
+def ends_with_line_feed(path: str) -> bool:
+    """Whether the file's last byte is a line feed; True if it cannot be read."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
+    except OSError:
+        return True

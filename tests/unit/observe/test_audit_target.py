@@ -1,0 +1,346 @@
+"""The audit's file is removed, renamed, replaced or read-only, its disk full, its pipe not read: no line is lost."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import BusyError
+from gateway.events import LogEvent
+from gateway.observe.audit import AuditLog
+from gateway.observe.audit_report import Selection, rows
+from gateway.observe.audit_verify import verify
+from tests.support.audit_world import audit_of, stream, stream_record
+from tests.support.clock import ManualClock
+from tests.support.pipes import fill
+from tests.support.programs import program, run
+from tests.support.recorder import Recorder
+
+pytestmark = pytest.mark.promise("evidence-10")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(wall=1_800_000_000.0)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "folder").mkdir()
+    return tmp_path / "folder" / "audit.jsonl"
+
+
+@pytest.fixture
+def audit(path: Path, clock: ManualClock) -> Iterator[AuditLog]:
+    audit = audit_of(path, clock)
+    yield audit
+    audit.close()
+
+
+async def streams(audit: AuditLog, clock: ManualClock, *names: str) -> None:
+    for name in names:
+        await stream(audit, stream_record(clock, "anna", "r", request_id=name), clock, 0, 1)
+
+
+def ids(path: Path) -> list[str]:
+    """The streams that are whole in the file."""
+    return [row["request_id"] for row in rows([path], Selection(), lambda *_: None)]
+
+
+def messages(observer: Recorder) -> list[str]:
+    return [event.message for event in observer.events if isinstance(event, LogEvent)]
+
+
+async def test_after_the_file_is_removed_no_line_is_written_to_where_nobody_reads(
+    audit: AuditLog, path: Path, clock: ManualClock
+) -> None:
+    await streams(audit, clock, "1")
+    for number in range(3):  # a new file often gets the removed one's inode number
+        path.unlink()
+        await streams(audit, clock, str(number))
+        assert ids(path) == [str(number)]
+        assert [json.loads(line)["event"] for line in path.read_bytes().splitlines()] == ["chain", "open", "close"]
+
+
+async def test_a_removed_file_is_noticed_and_logged_without_a_stream(path: Path, clock: ManualClock) -> None:
+    observer = Recorder()
+    audit = AuditLog(str(path), clock, observer)
+    audit.open()
+    await streams(audit, clock, "1")
+    path.unlink()
+    audit.tick()
+    assert path.read_bytes().startswith(b'{"v":2,')
+    assert messages(observer) == ["the audit file was removed: a new one is opened"]
+    audit.close()
+
+
+async def test_while_the_directory_is_gone_streams_are_refused_and_no_line_is_lost(
+    audit: AuditLog, path: Path, clock: ManualClock
+) -> None:
+    running = stream_record(clock, "anna", "r", request_id="running")
+    await audit.opened(running)
+    path.unlink()
+    path.parent.rmdir()
+    audit.tick()
+    assert not audit.is_writable
+    with pytest.raises(BusyError):
+        await audit.opened(stream_record(clock, "anna", "r"))
+    running.end()
+    audit.on_request_end(running)
+    assert audit.waiting == 1
+    path.parent.mkdir()
+    audit.tick()
+    assert audit.is_writable
+    assert [json.loads(line)["event"] for line in path.read_bytes().splitlines()] == ["chain", "close"]
+    assert verify([path], None).faults == []
+
+
+async def test_a_rotation_without_sighup_is_followed_after_two_looks(
+    audit: AuditLog, path: Path, clock: ManualClock
+) -> None:
+    await streams(audit, clock, "1")
+    renamed = path.rename(path.with_name("audit.jsonl.1"))
+    audit.tick()
+    assert not path.exists()  # a rotation may be about to create it
+    await streams(audit, clock, "2")
+    audit.tick()
+    await streams(audit, clock, "3")
+    assert (ids(renamed), ids(path)) == (["1", "2"], ["3"])
+    assert verify([renamed, path], None).faults == []
+
+
+async def test_a_file_that_is_replaced_by_another_is_left(audit: AuditLog, path: Path, clock: ManualClock) -> None:
+    await streams(audit, clock, "1")
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.rename(path)
+    await streams(audit, clock, "2")
+    assert ids(path) == ["1", "2"]
+    assert verify([path], None).faults == []
+
+
+async def test_a_named_pipe_that_is_not_read_refuses_streams_and_blocks_nobody(tmp_path: Path) -> None:
+    clock, path = ManualClock(), tmp_path / "pipe"
+    os.mkfifo(path)
+    audit = AuditLog(str(path), clock, Recorder())
+    with pytest.raises(OSError, match="No such device"):  # nobody has it open
+        audit.open()
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    audit.open()
+    running = stream_record(clock, "anna", "r")
+    await audit.opened(running)
+    head = os.read(reader, 100_000)
+    filler = os.open(path, os.O_WRONLY)
+    fill(filler)
+    os.close(filler)
+    async with asyncio.timeout(5):
+        with pytest.raises(BusyError):
+            await audit.opened(stream_record(clock, "anna", "r"))
+    running.end()
+    audit.on_request_end(running)
+    with suppress(BlockingIOError):
+        while os.read(reader, 100_000):
+            pass
+    audit.tick()
+    assert audit.is_writable
+    events = [json.loads(line)["event"] for line in (head + os.read(reader, 100_000)).splitlines()]
+    assert events == ["chain", "open", "close"]
+    audit.close()
+    os.close(reader)
+
+
+async def test_after_a_failed_fsync_streams_are_refused_until_one_succeeds(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = True
+
+    def fsync(_descriptor: int) -> None:
+        if fails:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    audit = AuditLog(str(path), clock, Recorder(), fsync="close")
+    audit.open()
+    await streams(audit, clock, "1")
+    async with asyncio.timeout(5):
+        while audit.is_writable:
+            audit.tick()
+            await asyncio.sleep(0.001)
+    for _ in range(3):
+        audit.tick()
+        assert not audit.is_writable
+        with pytest.raises(BusyError):
+            await audit.opened(stream_record(clock, "anna", "r"))
+    fails = False
+    async with asyncio.timeout(5):
+        while not audit.is_writable:
+            audit.tick()
+            await asyncio.sleep(0.001)
+    await streams(audit, clock, "2")
+    await asyncio.to_thread(audit.close)
+    assert ids(path) == ["1", "2"]
+
+
+async def test_an_opened_stream_that_was_refused_after_all_is_one_row(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    audit = AuditLog(str(path), clock, Recorder(), fsync="always")
+    audit.open()
+    monkeypatch.setattr(os, "fsync", fail)
+    record = stream_record(clock, "anna", "r")
+    with pytest.raises(BusyError):
+        await audit.opened(record)
+    record.status, record.code = 503, "busy"
+    record.end()
+    audit.on_request_end(record)
+    monkeypatch.undo()
+    async with asyncio.timeout(5):
+        audit.tick()
+        while not audit.is_writable:
+            await asyncio.sleep(0.001)
+            audit.tick()
+    await asyncio.to_thread(audit.close)
+    reported = [(row["request_id"], row["outcome"]) for row in rows([path], Selection(), lambda *_: None)]
+    assert reported == [("id", "refused")]
+
+
+STDOUT = """
+import asyncio, sys
+from gateway.clock import SystemClock
+from gateway.observe.audit import AuditLog
+from tests.support.audit_world import stream_record
+from tests.support.recorder import Recorder
+
+async def main():
+    clock = SystemClock()
+    audit = AuditLog("-", clock, Recorder())
+    audit.open()
+    for number in range(3):
+        await audit.opened(stream_record(clock, "anna", "r", request_id=str(number)))
+    sys.stderr.buffer.write(b"".join(await asyncio.to_thread(audit.close)))
+
+asyncio.run(main())
+"""
+
+
+async def test_what_standard_output_did_not_take_is_returned_at_the_end() -> None:
+    reader, writer = os.pipe()
+    fill(writer)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STDOUT, stdout=writer, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(writer)
+    async with asyncio.timeout(30):
+        _, unwritten = await process.communicate()
+    os.close(reader)
+    assert [json.loads(line)["event"] for line in unwritten.splitlines()] == ["chain", "open", "open", "open"]
+
+
+async def test_while_too_many_lines_wait_no_request_is_served_that_adds_one(tmp_path: Path) -> None:
+    clock = ManualClock()
+    audit = AuditLog(str(tmp_path / "missing" / "audit.jsonl"), clock, Recorder(), max_waiting=3)
+    record = stream_record(clock, "anna", "r")
+    record.api = True
+    record.end()
+    for _ in range(3):
+        audit.require_room()
+        audit.on_request_end(record)
+    for _ in range(3):
+        with pytest.raises(BusyError):
+            audit.require_room()
+        record.code = "busy"
+        audit.on_request_end(record)
+    assert audit.waiting == 3
+    (tmp_path / "missing").mkdir()
+    audit.tick()
+    audit.require_room()
+    lines = [json.loads(line) for line in (tmp_path / "missing" / "audit.jsonl").read_bytes().splitlines()]
+    assert [line["event"] for line in lines] == ["chain", "api", "api", "api", "deny_summary"]
+    assert lines[-1]["count"] == 3
+    audit.close()
+
+
+DISKS = """
+import asyncio, json, os, subprocess, sys
+from pathlib import Path
+from gateway.errors import BusyError
+from gateway.events import LogEvent
+from gateway.observe.audit import AuditLog
+from gateway.observe.audit_verify import verify
+from tests.support.audit_world import rotate, stream, stream_record
+from tests.support.clock import ManualClock
+from tests.support.recorder import Recorder
+
+async def attempts(audit, clock, count):
+    written = 0
+    for _ in range(count):
+        try:
+            await stream(audit, stream_record(clock, "anna", "r", request_id=str(written)), clock, 0, 1)
+            written += 1
+        except BusyError:
+            pass
+    return written
+
+async def main(folder):
+    clock, path = ManualClock(), folder / "audit.jsonl"
+    observer = Recorder()
+    audit = AuditLog(str(path), clock, observer)
+    audit.open()
+    before = await attempts(audit, clock, 3)
+    running = stream_record(clock, "ben", "r", request_id="running")
+    await audit.opened(running)
+    old = rotate(path, 1, clock)
+    # A file system with open files is not made read-only; a read-only view of it is mounted over it.
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+    audit.reopen()
+    refused = await attempts(audit, clock, 2)
+    cause = [event.fields[0][1] for event in observer.events if isinstance(event, LogEvent)]
+    running.end()
+    audit.on_request_end(running)
+    state = [audit.is_writable, audit.waiting]
+    subprocess.run(["umount", folder], check=True)
+    audit.tick()
+    after = await attempts(audit, clock, 1)
+
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 100)
+        except OSError:
+            pass
+    full = await attempts(audit, clock, 40)
+    filler.unlink()
+    audit.tick()
+    again = await attempts(audit, clock, 1)
+    audit.close()
+    lines = [json.loads(line) for each in (old, path) for line in each.read_bytes().splitlines()]
+    closed = sum(line["event"] == "close" for line in lines)
+    expected = before + refused + 1 + after + full + again
+    faults = verify([old, path], None).faults
+    print(json.dumps([before, refused, cause, state, after, full < 40, again, closed == expected, faults]))
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_a_read_only_and_a_full_file_system_refuse_streams_and_lose_nothing(tmp_path: Path) -> None:
+    """With real mounts, in a mount namespace of its own (and a user namespace, if the test is not run by root)."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    namespaces = ["-m"] if os.geteuid() == 0 else ["-m", "-U", "-r"]
+    script = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$1"'
+    ran = await run(
+        *(program("unshare"), *namespaces, "sh", "-c", script, "sh", str(folder), sys.executable, DISKS),
+    )
+    assert ran.code == 0, ran.err.decode()
+    assert json.loads(ran.out) == [3, 0, ["EROFS"], [False, 1], 1, True, 1, True, []]
