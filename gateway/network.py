@@ -1,7 +1,16 @@
 """IP addresses and networks: one parser and one membership test, for socket peers and for addresses in headers."""
 
+import re
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+UNKNOWN = "unknown"
+"""Instead of a client's address that a trusted proxy states in no readable form (RFC 7239, section 6). It is in no
+network."""
+_ZONE, _PORT = r"(?:%[0-9A-Za-z._~-]{1,32})?", r"(?::(?:[0-9]{1,5}|_[0-9A-Za-z._-]+))?"
+_HOP = re.compile(
+    rf'"?(?:(?:\[(?P<bracketed>[0-9A-Fa-f:.]+){_ZONE}\]|(?P<v4>[0-9.]+)){_PORT}|(?P<v6>[0-9A-Fa-f:.]+){_ZONE})"?'
+)
 
 UNIX = "unix"
 """In a list of networks: every peer on a unix socket."""
@@ -15,6 +24,14 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def parse_hop(text: str) -> str | None:
+    """Returns the address in one entry of X-Forwarded-For in its one spelling, without port, brackets and zone, or None
+    if it has none: some balancers append the port (RFC 7239, section 6)."""
+    match = _HOP.fullmatch(text.strip(" \t"))
+    address = None if match is None else parse_address(match["bracketed"] or match["v4"] or match["v6"])
+    return None if address is None else str(address)
 
 
 class TrustedNetworks:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from multidict import CIMultiDictProxy
 
 from gateway.model import Credentials, Secret
-from gateway.network import TrustedNetworks, parse_address
+from gateway.network import UNKNOWN, TrustedNetworks, parse_hop
 from gateway.web.request import Request
 
+_MAX_HOPS = 32
+"""Entries of X-Forwarded-For that are read, the last ones."""
 _MAX_REQUEST_ID = 200
 """Characters of a proxy's X-Request-ID."""
 
@@ -71,13 +73,18 @@ class TrustedProxies:
         return peer in self._trusted
 
     def client(self, peer: str | None, headers: CIMultiDictProxy[str]) -> str | None:
-        """Returns the right-most address of X-Forwarded-For that is not a trusted proxy's, or *peer*, the socket's."""
-        hops = [peer or ""]
+        """Returns the right-most address of X-Forwarded-For that is not a trusted proxy's, or the left-most one if all
+        are, or *peer*, the socket's, if there is none.
+
+        "unknown" if a trusted proxy states something else than an address: the proxy's own address would have the
+        proxy's rights in `networks`.
+        """
+        client = peer
         if peer in self._trusted:
-            for value in reversed(headers.getall("X-Forwarded-For", [])):
-                hops += [hop.strip() for hop in reversed(value.split(","))]
-        for hop in hops[:32]:
-            address = None if hop == "" and peer is None else hop
-            if address not in self._trusted:
-                return peer if parse_address(hop) is None else hop
-        return peer
+            hops = [hop for value in headers.getall("X-Forwarded-For", []) for hop in value.split(",")]
+            for hop in reversed(hops[-_MAX_HOPS:]):
+                if hop.strip(" \t"):
+                    client = parse_hop(hop) or UNKNOWN
+                    if client not in self._trusted:
+                        break
+        return client
