@@ -6,7 +6,6 @@ The one module that imports every package. A reload replaces the `App`; `Process
 
 import ssl
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,18 @@ from gateway.context import ProcessContext
 from gateway.delivery.proxy import ProxyDelivery
 from gateway.events import LogEvent
 from gateway.identity_factory import IdentityServices, build_identity_services, provider_names
-from gateway.model import Delivery
-from gateway.network import TrustedNetworks
 from gateway.observe.audit import AuditLog
 from gateway.observe.audit_chain import read_chain_key
 from gateway.observe.observers import Observers
 from gateway.policy import Rules
 from gateway.ports import Clock, Observer
 from gateway.recording_search import RecordingSearch
-from gateway.rules import Rule, ValtNames
+from gateway.rule_factory import rules_of, valt_names_of
 from gateway.settings.identity import OidcSettings
 from gateway.settings.model import AuditSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
+from gateway.validity import Validity
 from gateway.valt.allowed_hosts import AllowedHosts
 from gateway.valt_backend import ValtBackend, client_session
 from gateway.web.cors import Cors
@@ -52,49 +50,6 @@ from gateway.web.routes import Handlers
 from gateway.web.session_cookies import SessionCookies
 
 VERSION = version("valt-gateway")
-
-
-def rules_of(settings: Settings) -> tuple[Rule, ...]:
-    """Returns the rules of ``[[grants]]``, in their order. Their days begin and end in ``server.timezone``."""
-    providers, zone = set(provider_names(settings)), settings.server.zone
-    return tuple(
-        Rule(
-            name=grant.name,
-            account=grant.account,
-            groups=frozenset(grant.groups),
-            subjects=frozenset(grant.subjects),
-            provider_subjects=frozenset(
-                (provider, subject)
-                for provider, separator, subject in (text.partition("#") for text in grant.subjects)
-                if separator and provider in providers
-            ),
-            allow=grant.allow,
-            networks=TrustedNetworks(grant.networks) if grant.networks else None,
-            valid_from=None if grant.valid_from is None else midnight(grant.valid_from, zone),
-            valid_until=None if grant.valid_until is None else midnight(grant.valid_until + timedelta(days=1), zone),
-            recordings=tuple(grant.recordings),
-            delivery=Delivery(grant.delivery),
-            download=grant.download,
-            rooms=tuple(grant.rooms),
-            authors=tuple(grant.authors),
-            names=tuple(grant.names),
-            template=dict(grant.template),
-            created_within=grant.created_within,
-            author_is_me=grant.author_is_me,
-            shared_with_me=grant.shared_with_me,
-        )
-        for grant in settings.grants
-    )
-
-
-def midnight(day: date, zone: tzinfo | None) -> float:
-    """Returns the Unix time at which *day* begins in *zone*; None is the machine's time zone."""
-    return datetime.combine(day, time(), zone).timestamp()
-
-
-def valt_names_of(settings: Settings) -> ValtNames:
-    """Returns the mapping of subjects and groups to VALT's user and group names."""
-    return ValtNames(dict(settings.valt.people), dict(settings.valt.groups))
 
 
 def store_of(settings: Settings, clock: Clock) -> MemoryStore | SqliteStore:
@@ -123,6 +78,11 @@ class App:
     valt: ValtBackend
     identity: IdentityServices
     identity_session: aiohttp.ClientSession
+
+    @property
+    def checks(self) -> tuple[Validity, Rules]:
+        """The checks by which running streams end."""
+        return self.identity.validity, self.policy
 
     def dependencies(self) -> dict[str, Any]:
         """The state of each account's login, of VALT's circuit breaker and of each provider's keys."""

@@ -4,7 +4,9 @@ Types that outlive a request are frozen. Types of one request are not: creating 
 long.
 """
 
+import functools
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +20,13 @@ _OTHER_SPELLING = re.compile(
 )
 """A number with a leading zero, or a UUID with an upper-case digit. VALT may accept it as another spelling of an id, so
 that a rule for that id would not match."""
+
+
+@functools.lru_cache(maxsize=4096)
+def fold_name(name: str) -> str:
+    """Returns the one spelling of all that differ from *name* only in letter case, in compatible characters (Unicode
+    NFKC) or in surrounding spaces."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 class IdentityKind(StrEnum):
@@ -200,6 +209,11 @@ class Grant:
     """The identity's groups that the rule names."""
     client: str | None = None
     """The client's address, by which the rule was chosen; None on a unix socket."""
+    decided_at: float = 0.0
+    """Unix seconds of the decision."""
+    until: float | None = None
+    """When what VALT says of the recording no longer fits the rule (its age, its retention), Unix seconds; None if the
+    rule does not depend on that."""
 
     @property
     def target(self) -> Video:

@@ -5,6 +5,8 @@ conditions on a recording's details. If VALT cannot be asked, the request ends w
 allowed nor denied.
 """
 
+from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,6 +16,9 @@ from gateway.model import Grant, Identity
 from gateway.ports import Clock, Observer, Recordings
 from gateway.recording_details import RecordingDetails
 from gateway.rules import Rule, ValtNames, any_glob, applies_to, details_mismatch, is_in_force, mismatch
+
+_NOT_IN_LISTS = frozenset({"template"})
+"""The details that VALT's lists omit (VALT: API Search Recordings), besides those that a row does not state."""
 
 
 class Verdict(NamedTuple):
@@ -43,6 +48,9 @@ class Rules:
             for rule in ["", *(rule.name for rule in rules)]
             for outcome in ("allowed", "denied", "unknown")
         }
+        days = {day for rule in rules for day in (rule.valid_from, rule.valid_until) if day is not None}
+        self._changes = tuple(sorted(days))
+        """When a rule begins to count or ceases to, Unix seconds."""
 
     async def decide(
         self, identity: Identity, recording: str, video: str | None = None, client: str | None = None
@@ -56,6 +64,7 @@ class Rules:
             raise self._denied("the ticket or session is for another recording or video")
         reasons, now = [], self._clock.now()
         for rule in self.rules:
+            until, refusal = None, "the rule matches and refuses"
             reason = mismatch(rule, identity, recording, client, now)
             if reason is None and rule.needs_details:
                 verdict = await self._evaluate_details(rule, identity, recording)
@@ -63,17 +72,27 @@ class Rules:
                     outcome = "denied" if verdict.matches else "unknown"
                     self._report(self._decisions[rule.name, outcome])
                     raise verdict.error
-                reason = None if verdict.matches else verdict.reason
+                reason, refusal = None if verdict.matches else verdict.reason, verdict.reason
+                until = None if verdict.details is None else _end_of_match(rule, verdict.details)
             if reason is None and not rule.allow:
                 self._report(self._decisions[rule.name, "denied"])
-                raise AccessDeniedError(f"{rule.name}: the rule matches and refuses")
+                raise AccessDeniedError(f"{rule.name}: {refusal}")
             if reason is None:
                 if identity.recording is None and identity.video is not None:
                     await self._confirm_video(rule, recording, identity.video)
                 self._report(self._decisions[rule.name, "allowed"])
-                groups = identity.groups & rule.groups
                 return Grant(
-                    identity, recording, video, rule.account, rule.delivery, rule.name, rule.download, groups, client
+                    identity,
+                    recording,
+                    video,
+                    rule.account,
+                    rule.delivery,
+                    rule.name,
+                    rule.download,
+                    identity.groups & rule.groups,
+                    client,
+                    now,
+                    until,
                 )
             reasons.append(f"{rule.name}: {reason}")
         raise self._denied("; ".join(reasons) or "there is no rule")
@@ -89,6 +108,14 @@ class Rules:
             raise self._denied("the recording does not hold the video that the ticket or session is for")
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
+
+    def is_due(self, grant: Grant) -> bool:
+        """Whether *grant* has to be decided again: since it was decided, a day of a rule has begun or ended, or the
+        recording has become too old for the rule or is over. See ports.Policy."""
+        now = self._clock.now()
+        if grant.until is not None and now >= grant.until:
+            return True
+        return bool(self._changes) and bisect_right(self._changes, now) != bisect_right(self._changes, grant.decided_at)
 
     def _denied(self, reason: str) -> AccessDeniedError:
         self._report(self._decisions["", "denied"])
@@ -113,23 +140,23 @@ class Rules:
     def may_list(self, identity: Identity, account: str, row: RecordingDetails, client: str | None) -> bool | None:
         """Whether the rules let this person see, through *account*, the recording that VALT listed for it as *row*.
 
-        None if that depends on details: on the template, which VALT's lists omit (VALT: API Search Recordings), or on
-        what VALT shows
-        to the account of a rule that refuses.
+        None if that depends on details that the row does not state, or on what VALT shows to the account of a rule that
+        refuses.
         """
         result: bool | None = False
         may_be_refused = False
-        now = self._clock.now()
+        now, unstated = self._clock.now(), row.unstated | _NOT_IN_LISTS
         for rule in self._rules_for(identity, client, account) if identity.covers(row.recording) else ():
             reason = mismatch(rule, identity, row.recording, client, now) or details_mismatch(
-                replace(rule, template={}), identity, row, self._valt_names, now
+                rule, identity, row, self._valt_names, now, ignored=unstated
             )
             if reason is not None:
                 continue
-            is_certain = not rule.template and (rule.account == account or not rule.needs_details)
-            if is_certain:
-                return (True if not may_be_refused else None) if rule.allow else result
-            if rule.allow:
+            allows = rule.allow and not (rule.needs_details and row.is_over(now))
+            states_all = rule.needed_details.isdisjoint(unstated)
+            if not rule.needs_details or (states_all and rule.account == account):
+                return (True if not may_be_refused else None) if allows else result
+            if allows:
                 result = None
             else:
                 may_be_refused = True
@@ -182,11 +209,23 @@ class Rules:
         except ValtError as error:
             return Verdict(rule, None, f"VALT could not be asked for the recording's details: {error}", error)
         now = self._clock.now()
-        reason = details_mismatch(rule, identity, details, self._valt_names, now)
-        if reason is None and details.is_over(now):
+        # What VALT does not state must not undo a refusal: a detail that cannot be read counts as one that fits.
+        ignored: Collection[str] = () if rule.allow else details.unstated
+        reason = details_mismatch(rule, identity, details, self._valt_names, now, ignored=ignored)
+        if reason is None and rule.allow and details.is_over(now):
             expired = RecordingExpiredError("retention.until has passed")
             return Verdict(rule, True, "the rule matches, and the recording's retention is over", expired, details)
-        return Verdict(rule, reason is None, reason or _matching(rule), None, details)
+        unstated = sorted(rule.needed_details & frozenset(ignored))
+        because = f": VALT does not state {', '.join(unstated)}" if unstated else ""
+        return Verdict(rule, reason is None, reason or _matching(rule) + because, None, details)
+
+
+def _end_of_match(rule: Rule, details: RecordingDetails) -> float | None:
+    """Returns when *details*, which fit *rule*, no longer do, Unix seconds; None if that is never."""
+    ends = [] if details.deleted_at is None else [details.deleted_at]
+    if rule.created_within is not None and details.created is not None:
+        ends.append(details.created + rule.created_within)
+    return min(ends, default=None)
 
 
 def _matching(rule: Rule) -> str:

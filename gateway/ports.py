@@ -62,6 +62,9 @@ class Policy(Protocol):
         Raises AccessDeniedError if no rule matches or the first that does refuses, RecordingExpiredError if the
         recording's retention is over, and ValtError if VALT could not be asked for a condition of a rule."""
 
+    def is_due(self, grant: Grant) -> bool:
+        """Whether *grant* has to be decided again: its decision depends on a time that has passed since."""
+
 
 class Links(Protocol):
     """VALT's download links, cached per account and video."""
@@ -202,10 +205,8 @@ class Store(Protocol):
         """Opens the store. Called once, before every other method."""
 
     async def consume(self, key: str, until: float) -> bool:
-        """Returns True if *key* was not consumed yet, and marks it as consumed until *until*; else returns False.
-
-        Atomic: of concurrent calls with one key exactly one returns True.
-        """
+        """Returns True if *key* was not consumed yet, and marks it as consumed until *until*; else returns False. Of
+        concurrent calls with one key exactly one returns True."""
 
     async def is_consumed(self, key: str) -> bool:
         """Whether *key* is consumed. Raises BusyError if that cannot be read."""
@@ -214,10 +215,8 @@ class Store(Protocol):
         """Makes the session of that id invalid until *until*."""
 
     async def revoke(self, name: str, at: float, until: float) -> None:
-        """Makes all credentials of *name* that were issued at or before *at* invalid until *until*.
-
-        *name* is a subject or one of `Identity.revocation_keys`.
-        """
+        """Makes what was issued to *name*, a subject or one of `Identity.revocation_keys`, at or before *at* invalid
+        until *until*."""
 
     def is_signed_out(self, session: str) -> bool:
         """Whether the session of that id was signed out."""

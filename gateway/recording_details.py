@@ -56,6 +56,9 @@ class RecordingDetails:
     room_id: int | None = None
     cameras: Mapping[str, str] = field(default_factory=dict)
     """Camera names by id."""
+    unstated: frozenset[str] = frozenset()
+    """The members that a rule may need and VALT does not state, or not in a readable form: of ``name``, ``room``,
+    ``author``, ``created``, ``template`` and ``sharing``. That a recording has none is stated."""
 
     def is_over(self, now: float) -> bool:
         """Whether its retention has ended at *now*, Unix seconds, even if VALT has not deleted it yet."""

@@ -6,12 +6,24 @@
 import fnmatch
 import functools
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from gateway.model import Delivery, Identity
+from gateway.model import Delivery, Identity, fold_name
 from gateway.network import TrustedNetworks
 from gateway.recording_details import RecordingDetails
+
+_DETAIL_OF = {
+    "rooms": "room",
+    "authors": "author",
+    "names": "name",
+    "template": "template",
+    "created_within": "created",
+    "author_is_me": "author",
+    "shared_with_me": "sharing",
+}
+"""The detail that each condition needs, as `RecordingDetails.unstated` names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +37,11 @@ class ValtNames:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One ``[[grants]]`` table. *created_within* is seconds. Globs match the whole text, case-sensitively."""
+    """One ``[[grants]]`` table. *created_within* is seconds. Globs match the whole text, case-sensitively.
+
+    People and groups are compared exactly by a rule that allows, and in every spelling of their names by one that
+    refuses: nobody escapes a refusal because a provider writes "Anna" for "anna".
+    """
 
     name: str
     account: str
@@ -54,11 +70,23 @@ class Rule:
     """Whether it depends on the client's address or on the time."""
     needs_details: bool = field(init=False)
     """Whether it has a condition on the recording's details, for which VALT must be asked."""
+    needed_details: frozenset[str] = field(init=False)
+    """The details that its conditions need, as `RecordingDetails.unstated` names them."""
+    folded_groups: frozenset[str] = field(init=False)
+    folded_subjects: frozenset[str] = field(init=False)
+    folded_provider_subjects: frozenset[tuple[str, str]] = field(init=False)
+    """The names that a rule that refuses compares; empty for one that allows."""
 
     def __post_init__(self) -> None:
-        globs = self.rooms or self.authors or self.names or self.template
-        others = self.created_within is not None or self.author_is_me or self.shared_with_me
-        object.__setattr__(self, "needs_details", bool(globs or others))
+        given = {name: getattr(self, name) for name in _DETAIL_OF} | {"created_within": self.created_within is not None}
+        needed = frozenset(_DETAIL_OF[name] for name, value in given.items() if value)
+        object.__setattr__(self, "needed_details", needed)
+        object.__setattr__(self, "needs_details", bool(needed))
+        refused = not self.allow
+        object.__setattr__(self, "folded_groups", frozenset(map(fold_name, self.groups if refused else ())))
+        object.__setattr__(self, "folded_subjects", frozenset(map(fold_name, self.subjects if refused else ())))
+        people = {(provider, fold_name(subject)) for provider, subject in self.provider_subjects if refused}
+        object.__setattr__(self, "folded_provider_subjects", frozenset(people))
         limits = (self.networks, self.valid_from, self.valid_until)
         object.__setattr__(self, "is_limited", any(limit is not None for limit in limits))
 
@@ -70,6 +98,17 @@ def applies_to(rule: Rule, identity: Identity) -> bool:
         or identity.subject in rule.subjects
         or "*" in rule.subjects
         or (identity.provider, identity.subject) in rule.provider_subjects
+        or (not rule.allow and _is_refused(rule, identity))
+    )
+
+
+def _is_refused(rule: Rule, identity: Identity) -> bool:
+    """Whether *rule*, which refuses, names this person or one of their groups in any spelling."""
+    subject = fold_name(identity.subject)
+    return (
+        subject in rule.folded_subjects
+        or (identity.provider, subject) in rule.folded_provider_subjects
+        or not rule.folded_groups.isdisjoint(map(fold_name, identity.groups))
     )
 
 
@@ -99,9 +138,18 @@ def mismatch(rule: Rule, identity: Identity, recording: str, client: str | None,
 
 
 def details_mismatch(
-    rule: Rule, identity: Identity, details: RecordingDetails, valt_names: ValtNames, now: float
+    rule: Rule,
+    identity: Identity,
+    details: RecordingDetails,
+    valt_names: ValtNames,
+    now: float,
+    *,
+    ignored: Collection[str] = (),
 ) -> str | None:
-    """Returns which conditions on the recording's details do not hold, or None if all do. *now* is Unix seconds."""
+    """Returns which conditions on the recording's details do not hold, or None if all do. *now* is Unix seconds.
+
+    Conditions that need one of the *ignored* details count as if they held.
+    """
     user = valt_names.users.get(identity.subject, identity.subject)
     valt_groups = {valt_names.groups[group] for group in identity.groups if group in valt_names.groups}
     age = None if details.created is None else now - details.created
@@ -116,16 +164,17 @@ def details_mismatch(
         or user in details.shared_users
         or bool(valt_groups & details.shared_groups),
     }
-    failed = [condition for condition, ok in holds.items() if not ok]
+    failed = [condition for condition, ok in holds.items() if not ok and _DETAIL_OF[condition] not in ignored]
     return f"the recording does not meet {', '.join(failed)}" if failed else None
 
 
 def any_glob(globs: tuple[str, ...], text: str | None) -> bool:
-    """Whether *text* matches one of *globs*."""
-    return text is not None and _pattern(globs).match(text) is not None
+    """Whether *text* matches one of *globs*, in whichever of two canonically equivalent spellings (Unicode NFC): one
+    system writes an umlaut as one character, another as two."""
+    return text is not None and _pattern(globs).match(unicodedata.normalize("NFC", text)) is not None
 
 
 @functools.cache
 def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
     """Returns one pattern for all *globs*; no globs match nothing. The settings hold few, so the cache is small."""
-    return re.compile("|".join(map(fnmatch.translate, globs)) or "(?!)")
+    return re.compile("|".join(fnmatch.translate(unicodedata.normalize("NFC", glob)) for glob in globs) or "(?!)")

@@ -62,7 +62,7 @@ class Gateway:
             per_person=limits.streams_per_person,
             per_address=limits.streams_per_address,
         )
-        self.revocation = Revocation(self.streams, lambda: self.app.identity.validity, self.clock, self.observer)
+        self.revocation = Revocation(self.streams, lambda: self.app.checks, self.clock, self.observer)
         self.readiness = Readiness(self.dependencies, self.local_faults)
         self.loop_lag = LoopLagMonitor(self.observer)
         self.rates = RateLimiter(self.clock, self.observer, per_minute=limits.requests_per_minute)

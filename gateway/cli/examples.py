@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import datetime, time
 
-from gateway.app import rules_of, valt_names_of
 from gateway.clock import SystemClock
 from gateway.errors import AccessDeniedError
 from gateway.events import Event
@@ -14,6 +13,7 @@ from gateway.policy import Rules
 from gateway.ports import Observer
 from gateway.recording_details import RecordingDetails
 from gateway.request_record import RequestRecord
+from gateway.rule_factory import rules_of, valt_names_of
 from gateway.settings.faults import Fault
 from gateway.settings.grants import ExampleSettings
 from gateway.settings.model import Settings

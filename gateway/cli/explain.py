@@ -79,12 +79,12 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
 async def _explain(
     settings: Settings, subject: str, groups: tuple[str, ...], recording: str, client: str | None, *, offline: bool
 ) -> dict[str, Any]:
-    from gateway.app import rules_of, valt_names_of
     from gateway.cli.examples import NullObserver, stated_identity
     from gateway.clock import SystemClock
     from gateway.errors import ValtUnavailableError
     from gateway.policy import Rules
     from gateway.recording_details import RecordingDetails
+    from gateway.rule_factory import rules_of, valt_names_of
     from gateway.valt_backend import ValtBackend
 
     class Offline:

@@ -1,5 +1,6 @@
-"""Ends running streams when what allowed them ends: a sign-out, a revocation, a session's end, a changed rule, a
-provider that is removed from the configuration. Whether an identity is still valid is `validity.Validity`'s decision.
+"""Ends running streams when what allowed them ends: a sign-out, a revocation, a session's end, a changed rule, the last
+day of a rule, a provider that is removed from the configuration. Whether an identity is still valid is
+`validity.Validity`'s decision.
 """
 
 import asyncio
@@ -19,21 +20,36 @@ _CHECK_SECONDS = 1.0
 class Revocation:
     """Checks the running streams every second. A failure is logged, and the next check tries again.
 
-    *validity* returns the check of the configuration in force.
+    *checks* returns those of the configuration in force.
     """
 
-    def __init__(self, streams: Streams, validity: Callable[[], Validity], clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self, streams: Streams, checks: Callable[[], tuple[Validity, Policy]], clock: Clock, observer: Observer
+    ) -> None:
         self._streams = streams
-        self._validity = validity
+        self._checks = checks
         self._clock = clock
         self._observer = observer
 
     async def run(self) -> None:
-        """Resets the streams whose identity is no longer valid, until cancelled."""
+        """Resets the streams whose identity is no longer valid, and those that the rules no longer allow because time
+        has passed, until cancelled. The first do not wait for VALT, which the second may have to ask."""
+        await asyncio.gather(self._run_validity(), self._run_rules())
+
+    async def _run_validity(self) -> None:
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             with self._log_failure():
                 self._streams.end(REVOKED, self._is_void)
+
+    async def _run_rules(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            with self._log_failure():
+                _, policy = self._checks()
+                for stream in self._streams:
+                    if policy.is_due(stream.grant) and await self._is_over(stream, policy, set()):
+                        stream.end(REVOKED)
 
     async def decide_again(self, policy: Policy, allowed: set[Stream]) -> None:
         """Resets the streams whose identity is not valid any more, and those that *policy*, the rules in force, would
@@ -56,7 +72,8 @@ class Revocation:
             await self.decide_again(policy, allowed)
 
     def _is_void(self, stream: Stream) -> bool:
-        return self._validity().refusal(stream.grant.identity, first_used_at=stream.opened_at) is not None
+        validity, _ = self._checks()
+        return validity.refusal(stream.grant.identity, first_used_at=stream.opened_at) is not None
 
     async def _is_over(self, stream: Stream, policy: Policy, allowed: set[Stream]) -> bool:
         if self._is_void(stream):
@@ -70,6 +87,7 @@ class Revocation:
             return True
         if (new.account, new.delivery) != (old.account, old.delivery):
             return True
+        old.decided_at, old.until = new.decided_at, new.until
         allowed.add(stream)
         return False
 

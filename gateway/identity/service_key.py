@@ -33,7 +33,7 @@ class ServiceKey:
     @classmethod
     def with_last_day(cls, day: date | None, name: str, secret_sha256: str, groups: Iterable[str]) -> "ServiceKey":
         """Returns a key that is valid until the end of *day* (UTC), or for ever if *day* is None."""
-        midnight = None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
+        midnight = None if day in (None, date.max) else datetime.combine(day, time(), UTC) + timedelta(days=1)
         return cls(name, secret_sha256, frozenset(groups), None if midnight is None else midnight.timestamp())
 
 

@@ -18,6 +18,8 @@ _LONGEST_STOP = 80.0
 """Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_LISTS = ("rooms", "authors", "names", "template")
+"""Conditions that a generated configuration may leave without a value."""
 _CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")
 
 
@@ -34,6 +36,10 @@ def warnings_of(settings: Settings, today: date) -> list[Fault]:
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))
     for number, grant in enumerate(settings.grants):
+        for name in _LISTS:
+            if name in grant.model_fields_set and not getattr(grant, name):
+                reason = "is empty, which is no condition: the rule does not depend on it"
+                warnings.append(Fault(f"grants.{number}.{name}", None, reason, "leave it out, or list what must match"))
         if grant.delivery == "redirect" and grant.allow:
             reason = (
                 "redirects: the link is valid for half an hour, cannot be recalled, names no recording, "

@@ -1,12 +1,11 @@
 """``[[grants]]``, the rules, and ``[[examples]]``, which check-config tries against them."""
 
-from datetime import date
 from typing import Literal
 
 from pydantic import Field
 
 from gateway.settings.addresses import Address, Network
-from gateway.settings.values import Duration, Name, Table, duration_field
+from gateway.settings.values import Day, Duration, Name, Table, duration_field
 
 
 class GrantSettings(Table):
@@ -30,8 +29,8 @@ class GrantSettings(Table):
     shared_with_me: bool = Field(False, description="VALT shares it with the person or a group of theirs")
     allow: bool = Field(True, description="`false`: the rule refuses, and no later rule is considered")
     networks: tuple[Network, ...] = Field((), description="the client's address must be in one of these")
-    valid_from: date | None = Field(None, description="first day on which the rule counts, in `server.timezone`")
-    valid_until: date | None = Field(None, description="last day on which the rule counts")
+    valid_from: Day | None = Field(None, description="first day on which the rule counts, in `server.timezone`")
+    valid_until: Day | None = Field(None, description="last day on which the rule counts")
 
 
 class ExampleSettings(Table):
@@ -49,4 +48,4 @@ class ExampleSettings(Table):
     shared_users: tuple[int, ...] = Field((), description="VALT user ids it is shared with")
     shared_groups: tuple[int, ...] = Field((), description="VALT user group ids it is shared with")
     client: Address | None = Field(None, description="the client's address, for rules with `networks`")
-    day: date | None = Field(None, description="the day, for rules with `valid_from` or `valid_until`")
+    day: Day | None = Field(None, description="the day, for rules with `valid_from` or `valid_until`")

@@ -3,7 +3,7 @@
 A key without a default is required. No secret, trusted proxy or rule has a default.
 """
 
-from datetime import date, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from gateway.settings.identity import IdentitySettings
 from gateway.settings.values import (
     Color,
     Count,
+    Day,
     Duration,
     Image,
     KeyFile,
@@ -153,7 +154,7 @@ class ServiceKeySettings(Table):
     name: Name = Field(description="its subject, and the user name at `/api/v3/login`")
     secret_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(description="hex, of the key's text")
     groups: tuple[str, ...] = Field((), description="groups of the key")
-    expires: date | None = Field(None, description="last day on which the key is valid")
+    expires: Day | None = Field(None, description="last day on which the key is valid")
 
 
 class BrandingSettings(Table):

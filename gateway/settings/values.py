@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -28,6 +29,8 @@ _RESERVED_HEADERS = frozenset(
 _IMAGE_SUFFIXES = frozenset({".svg", ".png", ".webp", ".jpg", ".jpeg"})
 _MINIMUM_KEY = 32
 """Bytes."""
+_FIRST_YEAR = 1971
+"""Earlier days have no Unix time in some time zones."""
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
@@ -117,6 +120,19 @@ def _key_file(value: Path) -> Path:
     return value
 
 
+def _day(value: Any) -> date:
+    """Returns a day. A number, or a day with a time, would be another day in another time zone."""
+    try:
+        day = date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        day = None
+    if not isinstance(day, date) or isinstance(day, datetime):
+        raise fault("is not a day", "write it without a time and without quotes, as 2027-06-30")
+    if day.year < _FIRST_YEAR:
+        raise fault(f"is before {_FIRST_YEAR}", "leave it out if there is no such day")
+    return day
+
+
 def _color_or_empty(value: str) -> str:
     if value and _COLOR.fullmatch(value) is None:
         raise fault("is not a colour", 'write it as "#rrggbb", such as "#0b5cad"')
@@ -141,6 +157,7 @@ SecretText = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema({"type":
 HeaderName = Annotated[str, AfterValidator(_header)]
 OptionalHeaderName = Annotated[str, AfterValidator(_header_or_empty)]
 KeyFile = Annotated[Path, AfterValidator(_key_file)]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Color = Annotated[str, AfterValidator(_color_or_empty)]
 Image = Annotated[Path, AfterValidator(_image)]
 ValtUser = Annotated[

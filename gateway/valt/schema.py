@@ -13,6 +13,7 @@ from typing import Any
 from gateway.errors import InvalidVideoError, ValtResponseError, VideoNotFoundError
 from gateway.model import Secret, parse_id
 from gateway.recording_details import Comment, Marker, RecordingDetails, VideoDetails
+from gateway.valt.json_fields import as_mapping, as_number, as_text, is_int, template_pairs, unstated
 
 # The token is sent in a query string: a text with any other character is not a token.
 _TOKEN = re.compile(r"[0-9A-Za-z._~+/=-]{1,4096}", re.ASCII)
@@ -34,7 +35,7 @@ def access_token(body: bytes) -> Secret:
 
     *data* is text if the login failed. Raises ValtResponseError if there is no token.
     """
-    value = _mapping(_mapping(parse(body)).get("data")).get("access_token")
+    value = as_mapping(as_mapping(parse(body)).get("data")).get("access_token")
     if not isinstance(value, str) or _TOKEN.fullmatch(value) is None:
         raise ValtResponseError("VALT's login response has no access token")
     return Secret(value)
@@ -48,8 +49,8 @@ def download_url(body: bytes) -> str:
     Raises VideoNotFoundError for an empty URL, which the vendor's client treats as such (VALT: API Download
     Recording Video).
     """
-    response = _mapping(parse(body))
-    url = response["url"] if "url" in response else _mapping(response.get("data")).get("url")
+    response = as_mapping(parse(body))
+    url = response["url"] if "url" in response else as_mapping(response.get("data")).get("url")
     if url == "":
         raise VideoNotFoundError("VALT's download response has an empty url")
     if not isinstance(url, str):
@@ -60,7 +61,7 @@ def download_url(body: bytes) -> str:
 def recording_details(body: bytes) -> RecordingDetails:
     """Returns the recording of ``{"data": {…}}`` (VALT: API Recording Details). Raises VideoNotFoundError for
     ``"data": null``, as the vendor's client does (VALT: API Authentication)."""
-    response = _mapping(parse(body))
+    response = as_mapping(parse(body))
     data = response.get("data")
     if "data" in response and data is None:
         raise VideoNotFoundError("VALT's details response is null")
@@ -72,14 +73,14 @@ def recording_details(body: bytes) -> RecordingDetails:
 def search_results(body: bytes) -> list[RecordingDetails]:
     """Returns the recordings of ``data.records[]`` (VALT's wiki) or of ``data[]`` (the vendor's client). Rows without a
     valid id are left out."""
-    data = _mapping(parse(body)).get("data")
+    data = as_mapping(parse(body)).get("data")
     rows = data.get("records") if isinstance(data, dict) else data
     if not isinstance(rows, list):
         raise ValtResponseError("VALT's search response has no list")
     recordings = []
     for row in rows:
         try:
-            recordings.append(_details(_mapping(row)))
+            recordings.append(_details(as_mapping(row)))
         except (ValtResponseError, InvalidVideoError):
             continue
     return recordings
@@ -87,35 +88,36 @@ def search_results(body: bytes) -> list[RecordingDetails]:
 
 def rooms(body: bytes) -> list[tuple[int, str]]:
     """Returns the id and name of each room in ``data.rooms[{id, name}]``. Rows without either are left out."""
-    data = _mapping(parse(body)).get("data")
+    data = as_mapping(parse(body)).get("data")
     rows = data.get("rooms") if isinstance(data, dict) else data
     if not isinstance(rows, list):
         raise ValtResponseError("VALT's rooms response has no list")
-    entries = (_mapping(row) for row in rows)
-    return [(row["id"], row["name"]) for row in entries if _is_int(row.get("id")) and isinstance(row.get("name"), str)]
+    entries = (as_mapping(row) for row in rows)
+    return [(row["id"], row["name"]) for row in entries if is_int(row.get("id")) and isinstance(row.get("name"), str)]
 
 
 def _details(data: Mapping[str, Any]) -> RecordingDetails:
-    author, room = _mapping(data.get("author")), _mapping(data.get("room"))
-    sharing = _mapping(data.get("sharing") or data.get("Sharing"))
+    author, room = as_mapping(data.get("author")), as_mapping(data.get("room"))
+    sharing = as_mapping(data.get("sharing") or data.get("Sharing"))
     author_id, room_id = author.get("id"), room.get("id")
     return RecordingDetails(
         recording=_id(data.get("id")),
-        name=_text(data.get("name")),
-        room=_text(room.get("name")),
-        author=_text(author.get("name")),
-        author_id=author_id if _is_int(author_id) else None,
-        created=_number(data.get("created")),
-        duration=_number(data.get("duration")),
+        name=as_text(data.get("name")),
+        room=as_text(room.get("name")),
+        author=as_text(author.get("name")),
+        author_id=author_id if is_int(author_id) else None,
+        created=as_number(data.get("created")),
+        duration=as_number(data.get("duration")),
         template=_template(data.get("template")),
         shared_users=_ids(sharing.get("users")),
         shared_groups=_ids(sharing.get("groups")),
-        deleted_at=_number(_mapping(data.get("retention")).get("until")),
-        videos=_videos(data.get("videos"), _mapping(data.get("cameras"))),
+        deleted_at=as_number(as_mapping(data.get("retention")).get("until")),
+        videos=_videos(data.get("videos"), as_mapping(data.get("cameras"))),
         markers=_markers(data.get("markers")),
         comments=_comments(data.get("comments")),
-        room_id=room_id if _is_int(room_id) else None,
-        cameras={id_: name for id_, name in _mapping(data.get("cameras")).items() if isinstance(name, str)},
+        room_id=room_id if is_int(room_id) else None,
+        cameras={id_: name for id_, name in as_mapping(data.get("cameras")).items() if isinstance(name, str)},
+        unstated=unstated(data),
     )
 
 
@@ -131,7 +133,7 @@ def _videos(value: Any, cameras: Mapping[str, Any]) -> tuple[VideoDetails, ...]:
             video = _id(entry.get("id"))
         except ValtResponseError:
             continue
-        name = _text(entry.get("name")) or _text(_mapping(entry.get("camera")).get("name"))
+        name = as_text(entry.get("name")) or as_text(as_mapping(entry.get("camera")).get("name"))
         if name is None and len(camera_names) == len(rows):
             name = camera_names[number - 1]
         videos.append(VideoDetails(video, name or f"Video {number}"))
@@ -140,26 +142,26 @@ def _videos(value: Any, cameras: Mapping[str, Any]) -> tuple[VideoDetails, ...]:
 
 def _markers(value: Any) -> tuple[Marker, ...]:
     """Returns VALT 5's markers."""
-    timed = ((row, _number(row.get("time"))) for row in _rows(value))
-    return tuple(Marker(time, _text(row.get("event")) or "", _color(row)) for row, time in timed if time is not None)
+    timed = ((row, as_number(row.get("time"))) for row in _rows(value))
+    return tuple(Marker(time, as_text(row.get("event")) or "", _color(row)) for row, time in timed if time is not None)
 
 
 def _comments(value: Any) -> tuple[Comment, ...]:
     """Returns VALT 6's comments (VALT: API Comments); those of a period stand at its start."""
     comments = []
     for row in _rows(value):
-        times = (_number(row.get(key)) for key in ("recordTime", "startTime", "time"))
+        times = (as_number(row.get(key)) for key in ("recordTime", "startTime", "time"))
         seconds = next((time for time in times if time is not None), None)
         if seconds is not None:
-            author = _mapping(row.get("author"))
-            name = _text(author.get("displayName")) or _text(author.get("username"))
-            text = _text(row.get("message")) or _text(row.get("event")) or ""
-            comments.append(Comment(seconds, name, text, _text(row.get("type")) or "simple", _color(row)))
+            author = as_mapping(row.get("author"))
+            name = as_text(author.get("displayName")) or as_text(author.get("username"))
+            text = as_text(row.get("message")) or as_text(row.get("event")) or ""
+            comments.append(Comment(seconds, name, text, as_text(row.get("type")) or "simple", _color(row)))
     return tuple(comments)
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:
-    return [_mapping(row) for row in value] if isinstance(value, list) else []
+    return [as_mapping(row) for row in value] if isinstance(value, list) else []
 
 
 def _color(row: Mapping[str, Any]) -> str | None:
@@ -172,41 +174,17 @@ def _template(value: Any) -> Mapping[str, str]:
     ``{name, value}``, or null (VALT: API Recording Details)."""
     fields: dict[str, str] = {}
     for row in [value] if isinstance(value, dict) else value if isinstance(value, list) else []:
-        entry = _mapping(row)
-        label = _text(entry.get("name"))
-        pairs = {label: entry.get("value")} if label is not None and "value" in entry else entry
-        fields.update({str(k): str(v) for k, v in pairs.items() if isinstance(v, str | int | float)})
+        fields.update({str(k): str(v) for k, v in template_pairs(row) if isinstance(v, str | int | float)})
     return fields
 
 
 def _id(value: Any) -> str:
     """Returns the id as text: VALT 5 has integers, VALT 6 UUIDs. Raises ValtResponseError if it is not a valid id."""
     try:
-        return parse_id(str(value) if _is_int(value) else value if isinstance(value, str) else "")
+        return parse_id(str(value) if is_int(value) else value if isinstance(value, str) else "")
     except InvalidVideoError:
         raise ValtResponseError("VALT's response has an invalid id") from None
 
 
 def _ids(value: Any) -> frozenset[int]:
-    return frozenset(v for v in value if _is_int(v)) if isinstance(value, list) else frozenset()
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> float | None:
-    """Returns a number, or one written as text, from 0 to 1e11, which is above any Unix time in seconds; else None."""
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
-    except (ValueError, OverflowError):
-        return None
-    return number if number is not None and 0 <= number < 1e11 else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return frozenset(v for v in value if is_int(v)) if isinstance(value, list) else frozenset()

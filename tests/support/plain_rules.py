@@ -1,5 +1,6 @@
 """A second implementation of the rules, slow and obviously correct, to compare with; and rules as TOML."""
 
+import unicodedata
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
@@ -25,6 +26,12 @@ def plainly_fits(
     named = (
         "*" in rule.subjects or who.subject in rule.subjects or (who.provider, who.subject) in rule.provider_subjects
     )
+    if not rule.allow:  # a refusal reaches people and groups in every spelling of their names
+        named = named or any(is_same_name(who.subject, name) for name in rule.subjects)
+        named = named or any(
+            who.provider == provider and is_same_name(who.subject, name) for provider, name in rule.provider_subjects
+        )
+        named = named or any(is_same_name(one, other) for one in who.groups for other in rule.groups)
     if not named and not (who.groups & rule.groups):
         return False
     if rule.networks is not None and client not in rule.networks:
@@ -39,22 +46,34 @@ def plainly_fits(
         return True
     if details is None:
         return False
-    for globs, value in ((rule.rooms, details.room), (rule.authors, details.author), (rule.names, details.name)):
-        if globs and (value is None or not any(fnmatchcase(value, glob) for glob in globs)):
+    undoes = frozenset[str]() if rule.allow else details.unstated  # what VALT does not state undoes no refusal
+    for detail, globs, value in (
+        ("room", rule.rooms, details.room),
+        ("author", rule.authors, details.author),
+        ("name", rule.names, details.name),
+    ):
+        if globs and (value is None or not any(fnmatchcase(value, glob) for glob in globs)) and detail not in undoes:
             return False
     for key, glob in rule.template.items():
-        if key not in details.template or not fnmatchcase(details.template[key], glob):
+        if (key not in details.template or not fnmatchcase(details.template[key], glob)) and "template" not in undoes:
             return False
-    if rule.created_within is not None and (details.created is None or now - details.created > rule.created_within):
+    is_new = details.created is not None and now - details.created <= (rule.created_within or 0)
+    if rule.created_within is not None and not is_new and "created" not in undoes:
         return False
     valt_user = people.users.get(who.subject, who.subject)
-    if rule.author_is_me and valt_user != details.author and valt_user != details.author_id:
+    if rule.author_is_me and valt_user not in (details.author, details.author_id) and "author" not in undoes:
         return False
-    if rule.shared_with_me:
+    if rule.shared_with_me and "sharing" not in undoes:
         theirs = {people.groups[group] for group in who.groups if group in people.groups}
         if valt_user not in details.shared_users and not (theirs & details.shared_groups):
             return False
     return True
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two names differ in letter case, in compatible characters or in surrounding spaces at most."""
+    spellings = [unicodedata.normalize("NFKC", name).casefold().strip() for name in (one, other)]
+    return spellings[0] == spellings[1]
 
 
 def in_toml(rules: Iterable[Rule]) -> str:

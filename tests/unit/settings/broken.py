@@ -186,6 +186,10 @@ BROKEN: dict[str, str] = {
     + GRANT.replace('groups = ["trainees"]', 'subjects = ["*"]')
     + GRANT.replace("more", "most"),
     "two rules with one name": GOOD + GRANT.replace("more", "supervisors"),
+    "a rule until a number": grant("valid_until = 20270630"),
+    "a rule until a time": grant("valid_until = 2027-06-30T12:00:00Z"),
+    "a rule until no day": grant('valid_until = "June"'),
+    "a rule from before all days": grant("valid_from = 0001-01-01"),
     "an unknown delivery": grant('delivery = "redirekt"'),
     "a service key in clear text": GOOD + '[[service_keys]]\nname = "archive"\nsecret_sha256 = "vgk_planted"\n',
     "two service keys with one hash": GOOD + SERVICE_KEY.format("one") + SERVICE_KEY.format("two"),

@@ -25,6 +25,11 @@ account = "trainee"
 SECOND = '[[identity]]\ntype = "jwt"\nissuer = "{}"\nname = "second"\naudience = "another"\n'
 
 RISKY = {
+    "a rule whose list of rooms is empty": (
+        grant("rooms = []"),
+        "grants.0.rooms (line 18): is empty, which is no condition: the rule does not depend on it. "
+        "Leave it out, or list what must match.",
+    ),
     "admin on every address": (
         GOOD + '[admin]\nlisten = "0.0.0.0:9464"\n',
         "admin.listen (line 23): is reachable from other machines, which may read metrics and readiness without a "
