@@ -8,7 +8,7 @@ at 32 connections. The lines of proxied streams are written at once: they are fe
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from gateway.clock import repeat
 from gateway.errors import BusyError
@@ -17,7 +17,7 @@ from gateway.model import Delivery, Identity
 from gateway.observe.audit_chain import Head
 from gateway.observe.audit_fields import admin_fields, audit_fields, chain_fields, denial_summary_fields
 from gateway.observe.audit_file import AuditFile, Line
-from gateway.observe.disk_sync import DiskSync
+from gateway.observe.disk_sync import SHARING_DELAY, DiskSync, FsyncPolicy
 from gateway.observe.json_lines import json_line
 from gateway.ports import Clock, Observer
 from gateway.request_record import FilmSeconds, RequestRecord
@@ -27,10 +27,6 @@ _INTERVAL = 1.0
 
 _FILM_TIMEOUT = 5.0
 """Seconds that a ``close`` line waits for the index of its film."""
-
-FsyncPolicy = Literal["close", "always", "never"]
-"""When the file is written to the disk: after each ``close`` line, after each line (a stream waits for it), or when the
-system does it. Except for ``never``, it is as well when the file is closed."""
 
 
 class AuditLog(Observer):
@@ -62,7 +58,7 @@ class AuditLog(Observer):
             observer,
             self._chain_line,
             key=key,
-            sync=None if fsync == "never" else DiskSync(),
+            sync=None if fsync == "never" else DiskSync(SHARING_DELAY if fsync == "close" else 0.0),
             max_waiting=max_waiting,
         )
         self._writable_at = clock.now()

@@ -87,7 +87,7 @@ class AuditTarget:
     def close(self) -> None:
         """Closes the file; not standard output."""
         if self._sync is not None and self.is_regular:
-            self._sync.request(self.descriptor)
+            self._sync.request_last(self.descriptor)
         if self.is_removed():
             self._file_id = None  # the next file may get the number of this one's inode
         if self.descriptor not in (_CLOSED, _STDOUT):

@@ -5,17 +5,29 @@ import os
 import queue
 import threading
 from concurrent.futures import Future
+from typing import Literal
+
+SHARING_DELAY = 0.1
+"""Seconds for which ``close`` lines wait for others, to be written to the disk together. An fsync(2) each would cost
+half as much as a short range."""
+
+FsyncPolicy = Literal["close", "always", "never"]
+"""When the audit is written to the disk: `SHARING_DELAY` after a ``close`` line, after each line (streams wait for it),
+or when the system does it. Except for ``never``, it is as well when the file is closed."""
 
 _Request = tuple[int, Future[None]]
 
 
 class DiskSync:
-    """Requests that arrive while another runs are answered by one further call."""
+    """Requests for a file that arrive before its call begins are answered by that call. *delay*: the seconds for which
+    each call waits for further requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay: float = 0.0) -> None:
+        self._delay = delay
+        self._closing = threading.Event()
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
-        self._pending: Future[None] | None = None
-        self._pending_for = -1
+        self._next: _Request | None = None
+        """The last request, until its call begins; the thread ends that."""
         self.error: OSError | None = None
         """Why the last request has failed; None if it succeeded."""
         self._thread: threading.Thread | None = None
@@ -23,18 +35,24 @@ class DiskSync:
     def request(self, descriptor: int) -> "Future[None]":
         """Returns a future that is done when all that was written to *descriptor* so far is on the disk.
 
-        The descriptor may be closed meanwhile. The future has an OSError if that failed; *error* is it too.
+        It has an OSError if that failed; *error* is it too.
         """
-        pending = self._pending
-        if pending is not None and self._pending_for == descriptor and not pending.running() and not pending.done():
-            return pending
+        latest = self._next
+        if latest is not None and latest[0] == descriptor:
+            return latest[1]
         if self._thread is None:
             # A daemon: a disk that does not answer must not keep the process from ending.
             self._thread = threading.Thread(target=self._run, name="audit fsync", daemon=True)
             self._thread.start()
-        self._pending, self._pending_for = Future(), descriptor
-        self._queue.put((os.dup(descriptor), self._pending))
-        return self._pending
+        future: Future[None] = Future()
+        self._next = descriptor, future
+        self._queue.put((os.dup(descriptor), future))
+        return future
+
+    def request_last(self, descriptor: int) -> None:
+        """Requests it before *descriptor* is closed. A later request for the number is one for another file."""
+        self.request(descriptor)
+        self._next = None
 
     async def wait(self, descriptor: int) -> None:
         """Returns when all that was written to *descriptor* is on the disk. Raises OSError if that failed."""
@@ -42,6 +60,7 @@ class DiskSync:
 
     def close(self, timeout: float = 5.0) -> None:
         """Waits at most *timeout* seconds until the last request is done."""
+        self._closing.set()
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(timeout)
@@ -50,7 +69,11 @@ class DiskSync:
     def _run(self) -> None:
         while (request := self._queue.get()) is not None:
             descriptor, future = request
+            self._closing.wait(self._delay)
             future.set_running_or_notify_cancel()
+            latest = self._next
+            if latest is not None and latest[1] is future:
+                self._next = None
             try:
                 os.fsync(descriptor)
             except OSError as error:

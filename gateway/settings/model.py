@@ -174,7 +174,8 @@ class AuditSettings(Table):
         None, description="keys the hash chain (HMAC-SHA-256); without it the chain is plain SHA-256"
     )
     fsync: Literal["close", "always", "never"] = Field(
-        "close", description="when the file is written to the disk: `close` is after each stream, `always` each line"
+        "close",
+        description="when the file is written to the disk: `close` is 0.1 s after each stream, `always` each line",
     )
     chain_head_log: Duration = duration_field("1h", "how often the hash chain's last line is logged; `0s` is never")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import BusyError
-from gateway.observe.audit import AuditLog, FsyncPolicy
+from gateway.observe.audit import AuditLog
 from gateway.observe.audit_report import Selection, rows
 from gateway.observe.audit_verify import verify
+from gateway.observe.disk_sync import FsyncPolicy
 from tests.support.audit_world import audit_of, stream, stream_record
 from tests.support.clock import ManualClock
 from tests.support.programs import program

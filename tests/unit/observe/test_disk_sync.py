@@ -1,0 +1,52 @@
+"""The thread that writes a file's data to the disk."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.observe.disk_sync import DiskSync
+
+LONG = 60.0
+"""A delay in seconds that no test waits for."""
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inodes of the files that were written to the disk."""
+    inodes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: inodes.append(os.fstat(descriptor).st_ino))
+    return inodes
+
+
+async def test_requests_during_the_delay_share_one_call(tmp_path: Path, synced: list[int]) -> None:
+    disk = DiskSync(LONG)
+    with (tmp_path / "file").open("wb") as file:
+        futures = {id(disk.request(file.fileno())) for _ in range(100)}
+        assert len(futures) == 1
+        await asyncio.to_thread(disk.close)
+    assert len(synced) == 1
+
+
+async def test_a_file_with_the_number_of_a_closed_one_has_a_call_of_its_own(tmp_path: Path, synced: list[int]) -> None:
+    disk, inodes, numbers = DiskSync(LONG), list[int](), set[int]()
+    for name in ("first", "second"):
+        descriptor = os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT)
+        inodes.append(os.fstat(descriptor).st_ino)
+        numbers.add(descriptor)
+        disk.request(descriptor)
+        disk.request_last(descriptor)
+        os.close(descriptor)
+    await asyncio.to_thread(disk.close)
+    assert len(numbers) == 1
+    assert synced == inodes
+
+
+async def test_without_a_delay_a_request_is_answered_at_once(tmp_path: Path, synced: list[int]) -> None:
+    disk = DiskSync()
+    with (tmp_path / "file").open("wb") as file:
+        async with asyncio.timeout(LONG / 2):
+            await disk.wait(file.fileno())
+        assert len(synced) == 1
+        await asyncio.to_thread(disk.close)
