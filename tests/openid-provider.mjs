@@ -1,5 +1,6 @@
 // A certified OpenID provider for the tests: node openid-provider.mjs PORT REDIRECT_URI POST_LOGOUT_URI [BACKCHANNEL_URI]
-// Whoever signs in is who they say; the groups of "anna" are supervisors, of anybody else none.
+// Whoever signs in is who they say; the groups of "anna" are supervisors, of anybody else none. A login name that is JSON,
+// {"name": text, "groups": texts}, says both.
 // Each start has keys of its own.
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import Provider from "oidc-provider";
@@ -25,9 +26,10 @@ const provider = new Provider(`http://localhost:${port}`, {
   features: { devInteractions: { enabled: true }, backchannelLogout: { enabled: true } },
   // Its own dispatcher would not speak to loopback, where the gateway is.
   fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
-  findAccount: (_ctx, id) => ({
-    accountId: id,
-    claims: () => ({ sub: id, preferred_username: id, groups: id === "anna" ? ["supervisors"] : [] }),
-  }),
+  findAccount: (_ctx, id) => {
+    const groups = id === "anna" ? ["supervisors"] : [];
+    const person = id.startsWith("{") ? JSON.parse(id) : { name: id, groups };
+    return { accountId: id, claims: () => ({ sub: id, preferred_username: person.name, groups: person.groups }) };
+  },
 });
 provider.listen(Number(port), "127.0.0.1", () => console.log("ready"));

@@ -2,10 +2,13 @@
 # The tests run against real programs and never skip for want of one: what is missing is installed, or named.
 set -euo pipefail
 
-# program : the Debian or Ubuntu package that has it
+# program, or file of a module : the Debian or Ubuntu package that has it
+apache=/usr/lib/apache2/modules
 wanted=(
     chromium:chromium ffmpeg:ffmpeg nginx:nginx-light haproxy:haproxy apache2:apache2 prometheus:prometheus promtool:prometheus
     mpv:mpv cvlc:vlc-bin php:php-cli curl:curl wget:wget openssl:openssl systemd-analyze:systemd logrotate:logrotate unshare:util-linux mount:mount node:nodejs npm:npm
+    $apache/mod_shib.so:libapache2-mod-shib shibd:shibboleth-sp-utils
+    $apache/mod_auth_mellon.so:libapache2-mod-auth-mellon $apache/mod_auth_openidc.so:libapache2-mod-auth-openidc
     "$@"
 )
 # Debian keeps servers where a user's PATH does not look; Ubuntu's Chromium is a snap.
@@ -14,7 +17,7 @@ PATH=$PATH:/usr/sbin:/sbin:/snap/bin
 missing() {
     local entry
     for entry in "${wanted[@]}"; do
-        command -v "${entry%%:*}" >/dev/null || echo "$entry"
+        command -v "${entry%%:*}" >/dev/null || [ -e "${entry%%:*}" ] || echo "$entry"
     done
 }
 

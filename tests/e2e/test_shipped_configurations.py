@@ -19,6 +19,7 @@ from tests.support.provider import Provider
 from tests.unit.settings.configurations import SHIPPED, with_secrets
 
 PUBLIC = "https://recordings.example.edu"
+FRONT_SECRET = {"X-Gateway-Secret": "planted front of more than 32 bytes"}
 
 Proof = Callable[[Provider, str, float], tuple[str, Mapping[str, str]]]
 """Returns a query and headers for a provider, a portal's key and the time."""
@@ -49,19 +50,19 @@ CASES: dict[str, Proof | None] = {
     "gateway.toml": token("preferred_username", "anna"),
     "signed-tokens.toml": token("preferred_username", "anna"),
     "behind-oauth2-proxy.toml": front("anna", "supervisors"),
-    "behind-shibboleth.toml": front(
-        "anna@example.edu",
-        "urn:mace:example.edu:supervisors;others",
-        **{"X-Gateway-Secret": "planted front of more than 32 bytes"},
-    ),
+    "behind-shibboleth.toml": front("anna@example.edu", "urn:mace:example.edu:supervisors;others", **FRONT_SECRET),
+    "behind-mellon.toml": front("anna@example.edu", "urn:mace:example.edu:supervisors;others", **FRONT_SECRET),
+    "behind-openidc.toml": front("anna", "supervisors;others", **FRONT_SECRET),
     "portal-tickets.toml": ticket,
     "browser-sign-in.toml": None,
 }
 
 
 @asynccontextmanager
-async def running(folder: Path, shipped: Path, valt: ValtSimulator, provider: Provider) -> AsyncIterator[Gateway]:
-    """A gateway with the *shipped* file and the test's addresses."""
+async def running(
+    folder: Path, shipped: Path, valt: ValtSimulator, provider: Provider, *, more: str = ""
+) -> AsyncIterator[Gateway]:
+    """A gateway with the *shipped* file, the test's addresses, and *more* tables."""
     config = with_secrets(folder, shipped)
     (folder / "secrets/valt-reviewer").write_text(USERS["svc-reviewer"])
     text = config.read_text()
@@ -79,7 +80,7 @@ async def running(folder: Path, shipped: Path, valt: ValtSimulator, provider: Pr
         text += '\n[admin]\nlisten = "127.0.0.1:0"\n'
     if "[audit]" not in text:
         text += '\n[audit]\nfile = "audit.jsonl"\n'
-    config.write_text(text)
+    config.write_text(f"{text}\n{more}")
     gateway = Gateway(settings_of(config), film_indexes=False)
     await gateway.start()
     try:

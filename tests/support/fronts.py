@@ -30,6 +30,12 @@ class Front:
         files = [path for path in self.folder.glob("*") if path.suffix in (".log", ".out")]
         return "".join(path.read_text(errors="replace") for path in files)
 
+    async def wait_until_written(self, text: str) -> None:
+        """Waits until the front has written *text*: it logs a request after it has answered. Raises TimeoutError."""
+        async with asyncio.timeout(10):
+            while text not in self.written():
+                await asyncio.sleep(0.02)
+
 
 def find_program(name: str) -> str:
     """Returns the path of *name*, also of a Python package's program. Raises AssertionError if it is missing."""

@@ -12,13 +12,13 @@ _TESTS = Path(__file__).parents[1]
 
 @asynccontextmanager
 async def openid_provider(
-    port: int, gateway: str, *, backchannel: str = ""
+    port: int, gateway: str, *, backchannel: str = "", callback: str = "/oauth2/callback"
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Runs the provider on *port* for the client at *gateway*, until the end of the block or ``terminate()``.
 
-    It reports sign-outs to the URL *backchannel*.
+    It reports sign-outs to the URL *backchannel*, and redirects to the path *callback*.
     """
-    addresses = (f"{gateway}/oauth2/callback", f"{gateway}/", backchannel)
+    addresses = (gateway + callback, f"{gateway}/", backchannel)
     process = await asyncio.create_subprocess_exec(
         *(program("node"), str(_TESTS / "openid-provider.mjs"), str(port), *addresses),
         stdout=asyncio.subprocess.PIPE,

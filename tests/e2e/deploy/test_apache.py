@@ -1,9 +1,9 @@
-"""Apache with deploy/apache-shib.conf in front of a whole gateway. Basic authentication stands in for mod_shib: it sets
-REMOTE_USER, and SetEnv sets the attribute."""
+"""Apache with deploy/apache-shib.conf where people need not be signed in, in front of a whole gateway. Basic
+authentication stands in for mod_shib: it sets REMOTE_USER, and SetEnv sets the attribute. The real modules run in
+test_apache_sign_in.py."""
 
 import base64
 import re
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,14 +13,10 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpServer
 
 from tests.e2e.deploy.test_fronts import PUBLIC, SPELLINGS, VIEWER, Site, film
-from tests.support.fronts import HOST, running_front, write_config
+from tests.support import apache as support
+from tests.support.fronts import HOST, running_front
 from tests.support.gateway_fixture import VIDEO_PATH, running_stack
 
-MODULES = Path("/usr/lib/apache2/modules")
-NEEDED = (
-    *("mpm_event", "authn_core", "authn_anon", "authz_core", "authz_user", "auth_basic", "env", "headers"),
-    *("proxy", "proxy_http", "socache_shmcb", "ssl"),
-)
 STAND_IN = """\
     <Location />
         AuthType Basic
@@ -41,20 +37,15 @@ ANNA = {"Authorization": "Basic " + base64.b64encode(b"anna:secret").decode()}
 
 
 def apache(folder: Path, port: int, gateway: str, secret: str) -> list[str]:
-    (folder / "secret").write_text(secret)
-    config = write_config(
-        folder,
-        "apache-shib.conf",
-        "valt-gateway.conf",
-        {
-            "<VirtualHost *:443>": f"<VirtualHost 127.0.0.1:{port}>",
-            "/etc/apache2/tls/": f"{folder}/",
-            "/var/log/apache2/": f"{folder}/",
-            "/run/secrets/front": f"{folder}/secret",
-            "X-Gateway-Secret": "X-Front-Secret",
-            "http://10.0.0.6:8080": gateway.rstrip("/"),
-        },
+    command = support.apache(
+        *(folder, port, gateway),
+        source="apache-shib.conf",
+        modules=("authn_anon", "auth_basic", "env"),
+        replacements={},
+        secret=secret,
+        secret_header="X-Front-Secret",
     )
+    config = folder / "valt-gateway.conf"
     text, replaced = re.subn(
         r"    <Location />.*?</Location>\n    <Location /Shibboleth.sso>.*?</Location>\n",
         lambda _: STAND_IN.format(),
@@ -63,22 +54,13 @@ def apache(folder: Path, port: int, gateway: str, secret: str) -> list[str]:
     )
     assert replaced == 1
     config.write_text(text)
-    loaded = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in NEEDED)
-    (folder / "apache.conf").write_text(
-        f"{loaded}ServerRoot {folder}\nServerName {HOST}\nPidFile {folder}/pid\nDefaultRuntimeDir {folder}\n"
-        f"User www-data\nGroup www-data\nMutex fcntl\nListen 127.0.0.1:{port} https\nErrorLog {folder}/main.log\n"
-        f"LogLevel crit\nInclude {config}\n"
-    )
-    return ["apache2", "-D", "FOREGROUND", "-f", str(folder / "apache.conf")]
+    return command
 
 
 @pytest.fixture
 def outside() -> Iterator[Path]:
-    """A folder that Apache's children, another user, can read; pytest's own are readable by their owner alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        path.chmod(0o755)
-        yield path
+    with support.readable_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -124,7 +106,7 @@ async def test_apache_writes_no_ticket_into_its_logs_even_if_the_gateway_is_down
     await site.stack.gateway.stop()
     async with site.get(address, {"Referer": PUBLIC + address}) as response:
         assert response.status == 503
-    assert f'"GET {VIDEO_PATH}" 503' in site.front.written()
+    await site.front.wait_until_written(f'"GET {VIDEO_PATH}" 503')
     assert "planted" not in site.front.written()
 
 

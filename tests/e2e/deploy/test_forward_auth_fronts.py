@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpServer
 
+from tests.support import forged_headers
 from tests.support.fronts import Front, running_front, write_config
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
 
@@ -18,7 +19,6 @@ NGINX = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/main.log crit;
 events {{}}
 http {{
-    access_log off;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
     include {folder}/pages.conf;
@@ -27,7 +27,7 @@ http {{
 TRAEFIK = """
 global: {{ checkNewVersion: false, sendAnonymousUsage: false }}
 log: {{ level: ERROR }}
-entryPoints: {{ web: {{ address: "127.0.0.1:{port}" }} }}
+entryPoints: {{ web: {{ address: "127.0.0.1:{port}", http: {{ aliasHeadersStrategy: delete }} }} }}
 providers: {{ file: {{ filename: {folder}/pages.yml }} }}
 """
 
@@ -140,6 +140,19 @@ async def test_no_client_forges_its_user_or_its_path(site: Site) -> None:
     assert site.page.received[0].headers.getall("X-Auth-Request-User") == ["ben"]
 
 
+@pytest.mark.promise("operation-O14")
+async def test_the_other_server_receives_no_forged_identity_in_any_spelling(site: Site) -> None:
+    for name in ("X-Forwarded-User", "X-Auth-Request-User", "X-Auth-Request-Groups"):
+        headers = [*site.stack.bearer("ben", "nobody").items(), *forged_headers.forged(name)]
+        url = f"http://127.0.0.1:{site.front.port}/page"
+        async with site.stack.client.get(url, headers=headers) as response:
+            assert response.status == 200
+        received = site.page.received[-1].headers
+        assert forged_headers.arrived(received, [name]) == {}
+        assert received.getall("X-Auth-Request-User") == ["ben"]
+        assert received.getall("X-Auth-Request-Groups") == ["nobody"]
+
+
 async def test_a_ticket_is_neither_spent_nor_logged_even_if_the_gateway_is_down(site: Site) -> None:
     ticket = site.stack.ticket("anna")
     assert await site.get(f"{VIDEO_PATH}?ticket={ticket}") == 401
@@ -150,3 +163,13 @@ async def test_a_ticket_is_neither_spent_nor_logged_even_if_the_gateway_is_down(
     assert await site.get(f"{VIDEO_PATH}?ticket={ticket}") >= 400
     assert ticket not in site.front.written()
     assert site.page.received == []
+
+
+@pytest.mark.promise("operation-O14")
+@pytest.mark.parametrize("site", ["nginx"], indirect=True)
+async def test_nginx_logs_the_path_without_the_query(site: Site) -> None:
+    assert (
+        await site.get(f"{VIDEO_PATH}?ticket=planted", {"Referer": "https://portal.example.edu/?ticket=planted"}) == 401
+    )
+    await site.front.wait_until_written(f'"GET {VIDEO_PATH}" 401')
+    assert "planted" not in site.front.written()

@@ -161,6 +161,7 @@ async def test_people_watch_through_the_front_and_nobody_forges_an_identity(site
             await response.read()
 
 
+@pytest.mark.promise("operation-O14")
 async def test_no_ticket_is_in_the_logs_of_the_front_even_if_the_gateway_is_down(site: Site) -> None:
     address = VIDEO_PATH + "?ticket=planted"
     async with site.get(address, {"Referer": PUBLIC + address}) as response:

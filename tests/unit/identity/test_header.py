@@ -7,6 +7,7 @@ from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.model import Credentials, Secret
 from tests.support.clock import ManualClock
+from tests.support.header_groups import JOINED, MOD_SHIB
 from tests.support.recorder import Recorder
 
 PROXY = "10.0.0.5"
@@ -121,6 +122,15 @@ async def test_a_separator_after_a_backslash_belongs_to_the_name(text: str, grou
     identity = await shibboleth(separator=";").authenticate(credentials(groups=text))
     assert identity is not None
     assert identity.groups == groups
+
+
+@pytest.mark.promise("identity-I15")
+@pytest.mark.parametrize(("sent", "text", "groups"), [*MOD_SHIB, *JOINED])
+async def test_groups_are_read_as_apaches_modules_write_them(sent: list[str], text: str, groups: set[str]) -> None:
+    identity = await shibboleth(separator=";").authenticate(credentials(groups=text))
+    assert identity is not None
+    assert identity.groups == groups
+    assert len(groups) <= len(sent)
 
 
 async def test_names_in_any_language_are_accepted() -> None:

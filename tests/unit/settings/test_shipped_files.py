@@ -29,7 +29,9 @@ def as_json(text: str) -> Any:
 def test_there_is_a_file_for_each_situation() -> None:
     assert {path.stem for path in SHIPPED} == {
         "gateway",
+        "behind-mellon",
         "behind-oauth2-proxy",
+        "behind-openidc",
         "behind-shibboleth",
         "portal-tickets",
         "signed-tokens",
