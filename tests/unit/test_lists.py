@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import ValtUnavailableError
@@ -43,6 +43,7 @@ async def test_a_row_is_listed_if_the_first_rule_that_matches_allows_it(
         if listed is None:
             listed = await policy.may_see(who, account, "r1", client)
         assert listed == expected
+        event("listed" if listed else "not listed")
         assert not expected or account in policy.accounts(who, client)
         if expected and details.deleted_at != NOW:
             assert (await policy.decide(who, "r1", client=client)).rule

@@ -1,0 +1,88 @@
+"""More connections than descriptors: health checks and running streams go on, and afterwards everything is as before."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.client import connect, request
+from tests.support.served import ServedGateway, serving
+
+OPEN_FILES = 256
+"""The process's ``ulimit -n``."""
+ROOM = (OPEN_FILES - 64) // 2
+"""How many connections the public listener then has at once."""
+CLIENTS = 400
+FILM = bytes(range(256)) * 32_768
+VIDEO = "flooded", "film"
+LIMITS = '\n[limits]\nrequest_timeout = "2s"\n'
+BODY = b"POST /api/v3/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{"
+
+
+@asynccontextmanager
+async def flood(url: str, sent: bytes) -> AsyncIterator[None]:
+    """Until the end of the block, so many clients have connected, have sent *sent* and read nothing."""
+    address = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    sockets = [socket.socket() for _ in range(CLIENTS)]
+    try:
+        for sock in sockets:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, (address.hostname, address.port))
+            await loop.sock_sendall(sock, sent)
+        yield
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+async def is_alive(gateway: ServedGateway) -> bool:
+    async with asyncio.timeout(2), gateway.client.get(f"{gateway.admin}/healthz") as answer:
+        return answer.status == 200
+
+
+async def late_requests(gateway: ServedGateway) -> float:
+    """Returns how many requests did not arrive in time."""
+    metrics = await gateway.metrics()
+    return sum(count for name, count in metrics.items() if "_requests_total{" in name and 'status="408"' in name)
+
+
+@pytest.mark.promise("security-S3", "security-S4")
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", BODY], ids=["idle", "half heads", "half bodies"]
+)
+async def test_streams_and_health_checks_go_on_during_a_connection_flood(tmp_path: Path, sent: bytes) -> None:
+    async with serving(tmp_path, open_files=OPEN_FILES, more=LIMITS) as gateway:
+        gateway.valt.add_video("flooded", "film", FILM)
+        gateway.valt.knobs.stall_after.append(1_000_000)
+        gateway.valt.knobs.reset_after.append(2_000_000)
+        async with connect(gateway.url) as viewer:
+            await viewer.send(request("GET", gateway.path(*VIDEO)))
+            head = await viewer.read_head()
+            beginning = await viewer.read(1000)
+            descriptors = gateway.descriptors()
+            async with flood(gateway.url, sent):
+                while gateway.descriptors() < descriptors + ROOM - 1:
+                    assert await is_alive(gateway)
+                # The rest of the film needs another connection to the media server.
+                gateway.valt.knobs.stall_gate.set()
+                rest = await viewer.read(len(FILM) - len(beginning))
+                while await late_requests(gateway) < ROOM - 1:
+                    assert await is_alive(gateway)
+                assert gateway.descriptors() < OPEN_FILES
+            assert (head.status, beginning + rest) == (200, FILM)
+            assert gateway.valt.calls["media"] >= 2
+        await as_before(gateway, descriptors)
+
+
+async def as_before(gateway: ServedGateway, descriptors: int) -> None:
+    """Waits until the clients' connections have ended, and then watches the film once more."""
+    async with asyncio.timeout(20):
+        while gateway.descriptors() > descriptors or (await gateway.metrics())["valt_gateway_connections_active"]:
+            await asyncio.sleep(0.05)
+    async with gateway.client.get(gateway.url + gateway.path(*VIDEO)) as answer:
+        assert (answer.status, await answer.read()) == (200, FILM)

@@ -1,0 +1,89 @@
+"""``valt-gateway serve`` as a process of its own, in front of a simulated VALT, with a limit of open files."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from gateway.identity.ticket import mint_ticket
+from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
+from gateway.sim.valt import ValtSimulator
+
+_PORTAL = "http://127.0.0.1:8090"
+_PUBLIC = "http://localhost:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedGateway:
+    """A running gateway. *url* and *admin* are the URLs of its two listeners."""
+
+    url: str
+    admin: str
+    valt: ValtSimulator
+    process: asyncio.subprocess.Process
+    client: aiohttp.ClientSession
+    portal_key: str = field(repr=False)
+
+    def path(self, recording: str, video: str) -> str:
+        """Returns the path of *video* with a ticket for a supervisor, valid for a minute."""
+        ticket = mint_ticket(
+            self.portal_key,
+            issuer=_PORTAL,
+            audience=_PUBLIC,
+            subject="anna",
+            now=time.time(),
+            ttl=60,
+            groups=["supervisors"],
+        )
+        return f"/recordings/{recording}/videos/{video}?ticket={ticket}"
+
+    async def metrics(self) -> dict[str, float]:
+        """Returns every sample by its name and labels, as the exposition writes them."""
+        async with self.client.get(f"{self.admin}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in pairs}
+
+    def descriptors(self) -> int:
+        """Returns how many descriptors the process has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+
+@asynccontextmanager
+async def serving(folder: Path, *, open_files: int | None = None, more: str = "") -> AsyncIterator[ServedGateway]:
+    """Runs a gateway with *more* in its configuration, and with ``ulimit -n`` *open_files*, until the block ends."""
+    portal_key = make_portal_key(folder)
+    command = (sys.executable, "-m", "gateway", "serve", "--config")
+    limit = () if open_files is None else ("sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh")
+    async with ValtSimulator() as valt, aiohttp.ClientSession() as client:
+        config = write_demo_configuration(
+            folder, port=0, public_url=_PUBLIC, valt_url=valt.base_url, portal_url=_PORTAL
+        )
+        config.write_text(config.read_text() + more)
+        log = folder / "stderr"
+        with log.open("wb") as stderr:
+            process = await asyncio.create_subprocess_exec(*limit, *command, str(config), stderr=stderr)
+        try:
+            words = await _ready_line(process, log)
+            url, admin = words[words.index("on") + 1], words[-1].rstrip(")")
+            yield ServedGateway(url, admin, valt, process, client, portal_key)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+async def _ready_line(process: asyncio.subprocess.Process, log: Path) -> list[str]:
+    """Waits for the line that names the addresses, and returns its words."""
+    async with asyncio.timeout(30):
+        while True:
+            for line in log.read_text().splitlines(keepends=True):
+                if "is ready on" in line and line.endswith("\n"):
+                    return line.split()
+            assert process.returncode is None, log.read_text()
+            await asyncio.sleep(0.05)
