@@ -130,9 +130,9 @@ class ClientStream:
         if transport is not None:
             transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         await self._response.write(piece)
+        if transport is not None:
+            transport.set_write_buffer_limits(high=0)
         if transport is None or transport.get_write_buffer_size():
-            if transport is not None:
-                transport.set_write_buffer_limits(high=0)
             await self._wait_for(self._request.writer.drain())
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
-"""Bounds on what a client may leave unfinished: the size of a request head, and the time that head and body take.
+"""Bounds on what a client may leave unfinished: the size of a request head, the time that head and body take, and the
+time in which it reads a response.
 
 How it works. aiohttp bounds each line of a head and how many there are, but neither the head as a whole nor the time
 that it takes. A `HeadGuard` therefore stands between the socket and aiohttp's protocol. It passes every byte on
@@ -7,6 +8,10 @@ unchanged, and follows them only far enough to know since when a request has bee
 A head that is too large or too late is answered with 431 or 408. While an earlier request of the connection is still
 being answered, another response would be mixed into that one: the connection is then closed after it instead. A body
 that is too late is answered by whoever reads it (`Request.read_body`), by the same deadline.
+
+aiohttp waits without a limit for a client to read a response, and asyncio for the rest of it to leave a transport that
+has been closed. The guard therefore aborts a connection whose response has been waiting for `RESPONSE_TIMEOUT`. While a
+handler runs it does not: a stream that is being delivered has limits of its own, because viewers pause.
 """
 
 import asyncio
@@ -18,6 +23,9 @@ from gateway.web.http_server import HttpConnection
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request head, from the request line to the empty line."""
+
+RESPONSE_TIMEOUT = 120.0
+"""Seconds in which the kernel must have taken a response that no handler streams; pages and scripts are under 1 MB."""
 
 _LINGER = 2.0
 """Seconds for which input is still read, and ignored, after a rejection (RFC 9112, section 9.6)."""
@@ -96,36 +104,50 @@ class HeadGuard(asyncio.Protocol):
     """The protocol of one accepted socket, in front of aiohttp's *connection*.
 
     *timeout*, in seconds, runs from the start of the connection for its first request, and from the first byte of each
-    later one. *on_lost* is called once if the connection had been established.
+    later one. *on_lost* is called once if the connection had been established. *response_timeout* is seconds.
     """
 
     __slots__ = (
+        "_blocked_since",
         "_connection",
         "_loop",
         "_on_lost",
         "_rejected",
         "_render",
+        "_response_timeout",
         "_scanner",
         "_timeout",
         "_timer",
         "_transport",
+        "_write_timer",
     )
 
     def __init__(
-        self, connection: HttpConnection, render: RenderRejection, *, timeout: float, on_lost: Callable[[], None]
+        self,
+        connection: HttpConnection,
+        render: RenderRejection,
+        *,
+        timeout: float,
+        on_lost: Callable[[], None],
+        response_timeout: float = RESPONSE_TIMEOUT,
     ) -> None:
         self._connection = connection
         self._render = render
         self._timeout = timeout
         self._on_lost = on_lost
+        self._response_timeout = response_timeout
         self._loop = asyncio.get_running_loop()
         self._scanner = HeadScanner()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rejected = False
+        self._blocked_since: float | None = None
+        """Since when a response has been waiting for the client to read, in seconds of the event loop's clock."""
+        self._write_timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"<HeadGuard {self._scanner!r} waiting={self._timer is not None}>"
+        waiting, blocked = self._timer is not None, self._blocked_since is not None
+        return f"<HeadGuard {self._scanner!r} waiting={waiting} blocked={blocked}>"
 
     @property
     def is_connected(self) -> bool:
@@ -135,12 +157,17 @@ class HeadGuard(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
+            if transport.get_extra_info("sslcontext") is None:
+                # Whatever waits in the transport then calls pause_writing. TLS bounds the time until it has closed.
+                transport.set_write_buffer_limits(high=0)
         self._connection.connection_made(transport)
         self._connection.deadline = self._loop.time() + self._timeout
         self._timer = self._loop.call_at(self._connection.deadline, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
         self._connection.connection_lost(exc)
         self._on_lost()
 
@@ -169,10 +196,28 @@ class HeadGuard(asyncio.Protocol):
         return None
 
     def pause_writing(self) -> None:
+        self._blocked_since = self._loop.time()
+        if self._write_timer is None:
+            self._write_timer = self._loop.call_later(self._response_timeout, self._check_progress)
         self._connection.pause_writing()
 
     def resume_writing(self) -> None:
+        self._blocked_since = None  # the timer runs on: streams pause and resume too often to create one each time
         self._connection.resume_writing()
+
+    def _check_progress(self) -> None:
+        """Aborts the connection if its response has been waiting for too long."""
+        self._write_timer = None
+        if self._blocked_since is None or self._transport is None:
+            return
+        now = self._loop.time()
+        if self._connection.handling:
+            self._blocked_since = now
+        deadline = self._blocked_since + self._response_timeout
+        if now < deadline:
+            self._write_timer = self._loop.call_at(deadline, self._check_progress)
+        else:
+            self._transport.abort()
 
     def _expire(self) -> None:
         self._timer = None

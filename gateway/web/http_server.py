@@ -33,7 +33,8 @@ RenderParserError = Callable[[BaseException | None], web.Response]
 class HttpServer(web.Server):
     """Creates one `HttpConnection` for each accepted connection.
 
-    *handler* must add one to the connection's *answered* when it ends; `counted` does so for one that does not.
+    *handler* must set the connection's *handling* while it runs, and add one to its *answered* when it ends; `counted`
+    does so for one that does not.
     *keepalive_timeout*, in seconds, bounds both an idle connection and a request head that is never completed. A client
     that leaves cancels the handler of its request.
     """
@@ -63,12 +64,14 @@ class HttpServer(web.Server):
 
 
 def counted(handler: Handler) -> Handler:
-    """Returns *handler*, made to count its requests on `HttpConnection.answered`."""
+    """Returns *handler*, made to report its requests on `HttpConnection.handling` and `answered`."""
 
     async def handle(request: Any) -> web.StreamResponse:
+        request.protocol.handling = True
         try:
             return await handler(request)
         finally:
+            request.protocol.handling = False
             request.protocol.answered += 1
 
     return handle
@@ -77,13 +80,15 @@ def counted(handler: Handler) -> Handler:
 class HttpConnection(web.RequestHandler):
     """aiohttp's connection of one client, except for what is answered when the parser rejects a request."""
 
-    __slots__ = ("answered", "deadline", "render_parser_error")
+    __slots__ = ("answered", "deadline", "handling", "render_parser_error")
 
     def __init__(self, server: HttpServer) -> None:
         super().__init__(server, **server.connection_options)
         self.render_parser_error = server.render_parser_error
         self.answered = 0
         """Requests whose handler has ended."""
+        self.handling = False
+        """Whether a handler is running: what it writes itself, it also bounds."""
         self.deadline = math.inf
         """By when the current request's head and body must have arrived, in seconds of the event loop's clock."""
 

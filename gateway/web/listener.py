@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.errors import GatewayError
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
-from gateway.web.head_guard import HeadGuard
+from gateway.web.head_guard import RESPONSE_TIMEOUT, HeadGuard
 from gateway.web.http_server import HttpServer, render_rejection, serialize
 
 Certificate = tuple[Path, Path]
@@ -45,8 +45,9 @@ def connection_limit(configured: int) -> int:
 class Listener:
     """One listening address of *server*: ``host:port``, ``[::1]:port`` or ``unix:/path``.
 
-    With a *certificate* it speaks TLS. *request_timeout*, in seconds, bounds a TLS handshake, and a request's head and
-    body. A unix socket gets the permissions *socket_mode*. Raises OSError if the certificate cannot be used.
+    With a *certificate* it speaks TLS. *request_timeout*, in seconds, bounds the handshake and the shutdown of TLS, and
+    a request's head and body; *response_timeout* bounds the reading of a response that is no stream. A unix socket gets
+    the permissions *socket_mode*. Raises OSError if the certificate cannot be used.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Listener:
         connections: int,
         request_timeout: float,
         socket_mode: int,
+        response_timeout: float = RESPONSE_TIMEOUT,
     ) -> None:
         self._server = server
         self._listen = listen
@@ -69,6 +71,7 @@ class Listener:
         self._maximum = connections
         self._request_timeout = request_timeout
         self._socket_mode = socket_mode
+        self._response_timeout = response_timeout
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._establishing: set[asyncio.Task[None]] = set()
@@ -158,7 +161,11 @@ class Listener:
     async def _establish(self, client: socket.socket) -> None:
         """Hands *client* to aiohttp, over TLS once the handshake has succeeded."""
         guard = HeadGuard(
-            self._server(), self._render_rejection, timeout=self._request_timeout, on_lost=lambda: self._count(-1)
+            self._server(),
+            self._render_rejection,
+            timeout=self._request_timeout,
+            on_lost=lambda: self._count(-1),
+            response_timeout=self._response_timeout,
         )
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
@@ -166,6 +173,7 @@ class Listener:
                 client,
                 ssl=self._tls,
                 ssl_handshake_timeout=None if self._tls is None else self._request_timeout,
+                ssl_shutdown_timeout=None if self._tls is None else self._request_timeout,
             )
         except OSError:
             pass  # no TLS client, or none that this certificate suits; ssl.SSLError and TimeoutError are OSErrors
