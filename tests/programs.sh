@@ -9,6 +9,7 @@ wanted=(
     mpv:mpv cvlc:vlc-bin php:php-cli curl:curl wget:wget openssl:openssl systemd-analyze:systemd logrotate:logrotate unshare:util-linux mount:mount node:nodejs npm:npm
     $apache/mod_shib.so:libapache2-mod-shib shibd:shibboleth-sp-utils
     $apache/mod_auth_mellon.so:libapache2-mod-auth-mellon $apache/mod_auth_openidc.so:libapache2-mod-auth-openidc
+    slowhttptest:slowhttptest
     "$@"
 )
 # Debian keeps servers where a user's PATH does not look; Ubuntu's Chromium is a snap.

@@ -1,4 +1,4 @@
-"""More connections than descriptors: health checks and running streams go on, and afterwards everything is as before."""
+"""More connections than descriptors: health checks and running streams go on, and afterwards all is as before."""
 
 import asyncio
 import socket
