@@ -109,6 +109,15 @@ class LogEvent:
     fields: tuple[tuple[str, str], ...] = ()
 
 
+FILM_INDEX_OUTCOMES = ("ok", "damaged", "too_large", "no_index", "timeout", "unavailable", "busy", "internal")
+
+
+class FilmIndexLoaded(NamedTuple):
+    """The load of a film's index ended: *outcome* is one of FILM_INDEX_OUTCOMES."""
+
+    outcome: str
+
+
 AUDIT_EVENTS = ("open", "close", "deny", "deny_summary", "api", "sign_in", "sign_out", "admin", "chain")
 
 
@@ -149,4 +158,5 @@ Event = (
     | AuditFailed
     | LogLineDropped
     | RefusalSuppressed
+    | FilmIndexLoaded
 )

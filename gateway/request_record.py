@@ -25,6 +25,10 @@ def new_request_id() -> str:
 class FilmSeconds(Protocol):
     """The index of a film; here because `delivery` makes it and `observe` reads it."""
 
+    @property
+    def duration(self) -> float:
+        """The end of the film in seconds."""
+
     def seconds(self, first: int, last: int) -> tuple[float, float] | None:
         """Returns the seconds of the film that bytes *first* to *last* belong to, or None if they belong to none."""
 

@@ -8,7 +8,12 @@ HEADER = 16
 
 
 class IndexUnreadableError(Exception):
-    """The film has no index that can be read. Its text is the reason; it never holds a URL."""
+    """The film has no index that can be read. Its text is the reason; it never holds a URL. *outcome* is what it counts
+    as: damaged, too_large, no_index, timeout, unavailable, busy or internal."""
+
+    def __init__(self, reason: str, outcome: str = "damaged") -> None:
+        super().__init__(reason)
+        self.outcome = outcome
 
 
 def parse_header(head: bytes, left: int) -> tuple[int, bytes, int]:

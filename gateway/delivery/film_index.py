@@ -1,17 +1,19 @@
 """The index of an MP4 film: which seconds the bytes of a range belong to. Pure: a generator that asks for byte ranges.
 
-How it works. `read_index` yields the ranges of the file that it needs and is sent their bytes, so that it does no I/O:
+How it works. `find_boxes` yields the ranges of the file that it needs and is sent their bytes, so that it does no I/O:
 headers of boxes (ISO/IEC 14496-12), the ``moov`` box wherever it is, and in a fragmented film each ``moof`` box.
-Sizes and counts in a file may lie: every read is bounded, and IndexUnreadableError is raised at a limit.
+`build_index` makes the index of them. Sizes and counts in a file may lie: every read is bounded, and
+IndexUnreadableError is raised at a limit.
 """
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.delivery.film_boxes import HEADER, IndexUnreadableError, parse_header
-from gateway.delivery.film_samples import Track, read_fragment, read_tracks
+from gateway.delivery.film_samples import read_fragment, read_tracks
 
 _MAX_MOOV = 32 * 1024 * 1024
 """Bytes: a film of ten hours at 60 frames a second has 16 MB."""
@@ -20,18 +22,37 @@ _MAX_BOXES = 50_000
 _READ_AHEAD = 64 * 1024
 """Bytes that are read with the header of a box, because the next boxes are often small."""
 
-Read = Generator[tuple[int, int], bytes, "FilmIndex"]
+_BLOCK = 512
+"""Samples whose least start and greatest end are stored, so that the seconds of a whole film are found at once."""
+
+
+class FilmBoxes(NamedTuple):
+    """The content of the ``moov`` box, and position and content of each ``moof`` box."""
+
+    moov: bytes
+    fragments: list[tuple[int, bytes]]
+
+
+Read = Generator[tuple[int, int], bytes, FilmBoxes]
 """Yields first byte and length of what it needs; is sent those bytes, fewer only at the end of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilmIndex:
-    """The samples of one track, sorted by offset: arrays of equal length; starts and stops are in seconds."""
+    """The samples of one track, sorted by offset: arrays of equal length; starts and stops are in seconds. *least* and
+    *greatest* are the extremes of each block of them."""
 
     offsets: "array[int]"
     ends: "array[int]"
     starts: "array[float]"
     stops: "array[float]"
+    least: "array[float]"
+    greatest: "array[float]"
+
+    @property
+    def duration(self) -> float:
+        """The greatest end of a sample, in seconds."""
+        return round(max(self.greatest), 3)
 
     def seconds(self, first: int, last: int) -> tuple[float, float] | None:
         """Returns the least start and the greatest end, in seconds, of the samples of which bytes *first* to *last*
@@ -39,11 +60,12 @@ class FilmIndex:
         low, high = bisect_left(self.ends, first + 1), bisect_left(self.offsets, last + 1)
         if low >= high:
             return None
-        return round(min(self.starts[low:high]), 3), round(max(self.stops[low:high]), 3)
+        least = _extreme(min, self.starts, self.least, low, high)
+        return round(least, 3), round(_extreme(max, self.stops, self.greatest, low, high), 3)
 
 
-def read_index(size: int) -> Read:
-    """Returns the index of a film of *size* bytes. Raises IndexUnreadableError if it has none that can be read."""
+def find_boxes(size: int) -> Read:
+    """Returns the boxes that index a film of *size* bytes. Raises IndexUnreadableError if there are none."""
     moov, fragments, position, reads, buffer = b"", list[tuple[int, bytes]](), 0, 0, _Buffer()
     total = 0
     for _ in range(_MAX_BOXES):
@@ -56,7 +78,7 @@ def read_index(size: int) -> Read:
         if kind in (b"moov", b"moof"):
             total += length
             if total > _MAX_MOOV or reads > _MAX_READS:
-                raise IndexUnreadableError("too large")
+                raise IndexUnreadableError("too large", "too_large")
             if not buffer.has(position, length):
                 reads += 1
                 buffer = _Buffer(position, (yield position, length))
@@ -67,21 +89,40 @@ def read_index(size: int) -> Read:
                 fragments.append((position, body))
         position += length
     if not moov:
-        raise IndexUnreadableError("no moov box")
-    return _index(read_tracks(moov), fragments)
+        raise IndexUnreadableError("no moov box", "no_index")
+    return FilmBoxes(moov, fragments)
 
 
-def _index(tracks: list[Track], fragments: list[tuple[int, bytes]]) -> FilmIndex:
-    for position, body in fragments:
+def build_index(boxes: FilmBoxes) -> FilmIndex:
+    """Returns the index. Raises IndexUnreadableError. Takes seconds of processor time for a very long film."""
+    tracks = read_tracks(boxes.moov)
+    for position, body in boxes.fragments:
         read_fragment(body, position, tracks)
     track = next((each for each in tracks if each.kind in (b"vide", b"soun") and each.samples), None)
     if track is None:
-        raise IndexUnreadableError("no samples")
+        raise IndexUnreadableError("no samples", "no_index")
     samples = sorted(track.presented())
     if not samples:
-        raise IndexUnreadableError("no samples are presented")
+        raise IndexUnreadableError("no samples are presented", "no_index")
     offsets, ends, starts, stops = zip(*samples, strict=True)
-    return FilmIndex(array("q", offsets), array("q", ends), array("d", starts), array("d", stops))
+    blocks = range(0, len(samples), _BLOCK)
+    return FilmIndex(
+        array("q", offsets),
+        array("q", ends),
+        array("d", starts),
+        array("d", stops),
+        array("d", [min(starts[at : at + _BLOCK]) for at in blocks]),
+        array("d", [max(stops[at : at + _BLOCK]) for at in blocks]),
+    )
+
+
+def _extreme(pick: Callable[..., float], values: "array[float]", blocks: "array[float]", low: int, high: int) -> float:
+    """Returns the least or the greatest of *values* from *low* up to *high*, of whole blocks by *blocks*."""
+    first, last = -(-low // _BLOCK), high // _BLOCK
+    if first >= last:
+        return pick(values[low:high])
+    parts = (values[low : first * _BLOCK], blocks[first:last], values[last * _BLOCK : high])
+    return pick(pick(part) for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)

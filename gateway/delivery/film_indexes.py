@@ -1,8 +1,9 @@
 """Loads the indexes of films in the background, one at a time, and keeps those of the last films.
 
 How it works. The end of a stream requests the index of its film. It is read from the media server by a link of its own,
-parsed in a thread, and kept by the film's address and size. A film that has no index that can be read is remembered
-too. Nothing waits for it but the audit's ``close`` line, and that only for a while.
+built in a process of its own, and kept by the film's address, size and validators. A film that has no index that can
+be read is remembered too, for a minute if the reason may pass. Nothing waits for it but the audit's ``close`` line, and
+that only for a while.
 """
 
 import asyncio
@@ -12,9 +13,11 @@ from typing import NamedTuple
 from cachetools import TTLCache
 
 from gateway.delivery.film_boxes import IndexUnreadableError
-from gateway.delivery.film_index import FilmIndex, Read, read_index
+from gateway.delivery.film_index import FilmBoxes, FilmIndex, Read, find_boxes
+from gateway.delivery.film_parser import build_in_process
+from gateway.delivery.verdicts import Representation
 from gateway.errors import GatewayError
-from gateway.events import CacheLookup, LogEvent
+from gateway.events import CacheLookup, FilmIndexLoaded, LogEvent
 from gateway.model import Link, Video
 from gateway.ports import Links, Observer
 from gateway.request_record import FilmSeconds
@@ -22,12 +25,15 @@ from gateway.request_record import FilmSeconds
 _MAX_INDEXES = 8
 """The index of an hour at 25 frames a second is 3 MB."""
 _TTL = 3600.0
+_RETRY_SECONDS = 60.0
 _TIMEOUT = 20.0
 """Seconds for all requests of one index."""
 _MAX_WAITING = 32
 """Indexes that wait to be loaded; more are not."""
+_LASTING = frozenset({"damaged", "too_large", "no_index"})
+"""Outcomes that another attempt would have too."""
 
-ReadRange = Callable[[Link, int, int], Awaitable[bytes]]
+ReadRange = Callable[[Link, int, int, Representation], Awaitable[bytes]]
 """MediaServer.read_range."""
 
 
@@ -35,8 +41,12 @@ FutureIndex = FilmSeconds | asyncio.Future[FilmSeconds | None] | None
 
 
 class _Film(NamedTuple):
+    """The file's validators belong to the key, because it may be replaced by one of equal size."""
+
     video: Video
     size: int
+    etag: str | None
+    last_modified: str | None
 
 
 class FilmIndexes:
@@ -47,27 +57,33 @@ class FilmIndexes:
         self._links = links
         self._observer = observer
         self._indexes: TTLCache[_Film, FilmIndex | None] = TTLCache(_MAX_INDEXES, _TTL)
+        self._failures: TTLCache[_Film, None] = TTLCache(_MAX_WAITING, _RETRY_SECONDS)
         self._loading: dict[_Film, asyncio.Task[FilmSeconds | None]] = {}
         self._one_at_a_time = asyncio.Lock()
 
     def request(
-        self, account: str, video: Video, size: int
+        self, account: str, video: Video, body: Representation
     ) -> "FilmSeconds | asyncio.Future[FilmSeconds | None] | None":
-        """Returns the index of a film of *size* bytes, None if it cannot be read, or the future result of a load."""
-        film = _Film(video, size)
+        """Returns the index of the film of which *body* is a part, None if it cannot be read, or the future result of a
+        load."""
+        film = _Film(video, body.total or 0, body.etag, body.last_modified)
         if film in self._indexes:
             index = self._indexes[film]
             self._observer.on_event(CacheLookup("index", "hit" if index else "negative"))
             return index
+        if film in self._failures:
+            self._observer.on_event(CacheLookup("index", "negative"))
+            return None
         task = self._loading.get(film)
         if task is not None:
             self._observer.on_event(CacheLookup("index", "joined"))
             return task
         if len(self._loading) >= _MAX_WAITING:
             self._observer.on_event(CacheLookup("index", "negative"))
+            self._observer.on_event(FilmIndexLoaded("busy"))
             return None
         self._observer.on_event(CacheLookup("index", "loaded"))
-        task = self._loading[film] = asyncio.create_task(self._load(account, film), name="index of a film")
+        task = self._loading[film] = asyncio.create_task(self._load(account, film, body), name="index of a film")
         task.add_done_callback(lambda _task: self._loading.pop(film, None))
         return task
 
@@ -76,40 +92,50 @@ class FilmIndexes:
         for task in self._loading.values():
             task.cancel()
 
-    async def _load(self, account: str, film: _Film) -> FilmSeconds | None:
+    async def _load(self, account: str, film: _Film, body: Representation) -> FilmSeconds | None:
         async with self._one_at_a_time:
-            reason = "internal error"
-            index = None
             try:
-                async with asyncio.timeout(_TIMEOUT):
-                    index = await self._read(account, film)
+                index, failure = await self._attempt(account, film, body), None
             except IndexUnreadableError as error:
-                reason = str(error)
-            except TimeoutError:
-                reason = "it took too long"
-            except GatewayError as error:
-                reason = error.code
-            except (ArithmeticError, ValueError, MemoryError) as error:
-                reason = type(error).__name__
-            if index is None:
-                self._observer.on_event(LogEvent("info", "a film has no index that can be read", (("reason", reason),)))
+                index, failure = None, error
+        if failure is not None:
+            fields = (("reason", str(failure)),)
+            self._observer.on_event(LogEvent("info", "a film has no index that can be read", fields))
+        self._observer.on_event(FilmIndexLoaded("ok" if failure is None else failure.outcome))
+        if failure is None or failure.outcome in _LASTING:
             self._indexes[film] = index
-            return index
+        else:
+            self._failures[film] = None
+        return index
 
-    async def _read(self, account: str, film: _Film) -> FilmIndex | None:
+    async def _attempt(self, account: str, film: _Film, body: Representation) -> FilmIndex:
+        """Raises IndexUnreadableError, whatever the reason."""
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                return await self._read(account, film, body)
+        except IndexUnreadableError:
+            raise
+        except TimeoutError:
+            raise IndexUnreadableError("it took too long", "timeout") from None
+        except GatewayError as error:
+            raise IndexUnreadableError(error.code, "unavailable") from None
+        except Exception as error:
+            raise IndexUnreadableError(type(error).__name__, "internal") from None
+
+    async def _read(self, account: str, film: _Film, body: Representation) -> FilmIndex:
         link = await self._links.get(account, film.video)
-        reads = read_index(film.size)
+        reads = find_boxes(film.size)
         data: bytes | None = None
         while True:
-            needed = await asyncio.to_thread(_advance, reads, data)
-            if isinstance(needed, FilmIndex):
-                return needed
-            data = await self.read_range(link, *needed)
+            needed = _advance(reads, data)
+            if isinstance(needed, FilmBoxes):
+                return await build_in_process(needed)
+            data = await self.read_range(link, *needed, body)
 
 
-def _advance(reads: Read, data: bytes | None) -> FilmIndex | tuple[int, int]:
+def _advance(reads: Read, data: bytes | None) -> FilmBoxes | tuple[int, int]:
     try:
         return next(reads) if data is None else reads.send(data)
     except StopIteration as stop:
-        index: FilmIndex = stop.value
-        return index
+        boxes: FilmBoxes = stop.value
+        return boxes

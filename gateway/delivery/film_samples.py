@@ -81,7 +81,7 @@ def read_tracks(moov: bytes) -> list[Track]:
         film_scale = _scale(child(moov, b"mvhd"))
         tracks = [_track(content, film_scale) for kind, content in boxes(moov) if kind == b"trak"]
         if len(tracks) > _MAX_TRACKS:
-            raise IndexUnreadableError("too many tracks")
+            raise IndexUnreadableError("too many tracks", "too_large")
         if any(track.kind == b"vide" for track in tracks):
             tracks = [track for track in tracks if track.kind == b"vide"]
         for track in tracks:
@@ -132,7 +132,7 @@ def _edits(elst: bytes) -> list[Edit]:
     (count,) = struct.unpack_from(">I", elst, 4)
     count = min(count, (len(elst) - 8) // form.size)
     if count > _MAX_EDITS:
-        raise IndexUnreadableError("too many edits")
+        raise IndexUnreadableError("too many edits", "too_large")
     return [Edit(*values) for values in form.iter_unpack(elst[8 : 8 + count * form.size])]
 
 
@@ -144,6 +144,8 @@ def _entries(table: bytes, kind: bytes, form: str) -> list[tuple[int, ...]]:
     entry = struct.Struct(form)
     (count,) = struct.unpack_from(">I", data, 4)
     count = min(count, (len(data) - 8) // entry.size)
+    if count > _MAX_SAMPLES:
+        raise IndexUnreadableError("too many entries", "too_large")
     return list(entry.iter_unpack(data[8 : 8 + count * entry.size]))
 
 
@@ -153,7 +155,7 @@ def _sizes(table: bytes) -> list[int]:
         raise IndexUnreadableError("no table of sample sizes")
     constant, count = struct.unpack_from(">2I", data, 4)
     if count > _MAX_SAMPLES:
-        raise IndexUnreadableError("too many samples")
+        raise IndexUnreadableError("too many samples", "too_large")
     if constant:
         return [constant] * count
     count = min(count, (len(data) - 12) // 4)
@@ -238,7 +240,7 @@ def _read_trun(trun: bytes, track: Track, base: int, place: int, defaults: tuple
     fields = [bit for bit in (0x100, 0x200, 0x400, 0x800) if flags & bit]
     entry = struct.Struct(">" + "".join("i" if bit == 0x800 and version else "I" for bit in fields))
     if len(track.samples) + count > _MAX_SAMPLES:
-        raise IndexUnreadableError("too many samples")
+        raise IndexUnreadableError("too many samples", "too_large")
     for number in range(count):
         values = dict(zip(fields, entry.unpack_from(trun, at + number * entry.size), strict=True))
         duration, size = values.get(0x100, defaults[0]), values.get(0x200, defaults[1])

@@ -16,8 +16,11 @@ from yarl import URL
 
 from gateway.delivery.connection import Connection, Origin
 from gateway.delivery.connection_pool import ConnectionPool
+from gateway.delivery.http_fields import RangeSpec
 from gateway.delivery.media_response import BufferedResponse, MediaResponse, SplicedResponse
 from gateway.delivery.response_head import UnsupportedResponseError
+from gateway.delivery.resume import evaluate, is_part
+from gateway.delivery.verdicts import MediaRequest, Representation, Usable
 from gateway.errors import ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link
 
@@ -68,17 +71,23 @@ class MediaServer:
             response = await self._get(self._parse_link(target), headers)
         return response
 
-    async def read_range(self, link: Link, first: int, length: int) -> bytes:
-        """Returns *length* bytes of the file from *first* on. Raises ValtUnavailableError or ValtTimeoutError, also if
-        the server does not answer with exactly those bytes. No redirect is followed."""
-        headers = {"Range": f"bytes={first}-{first + length - 1}", "Accept-Encoding": "identity"}
+    async def read_range(self, link: Link, first: int, length: int, body: Representation) -> bytes:
+        """Returns *length* bytes, from *first* on, of the file of which *body* is a part. No redirect is followed.
+
+        Raises ValtUnavailableError or ValtTimeoutError, also if the server does not answer with exactly those bytes.
+        """
+        request = MediaRequest(
+            {"Range": f"bytes={first}-{first + length - 1}", "Accept-Encoding": "identity"},
+            (RangeSpec(first, first + length - 1),),
+        )
         url = URL(link.url.reveal(), encoded=True)
         try:
             async with self._session.get(
-                url, headers=headers, timeout=self._timeout, allow_redirects=False
+                url, headers=request.headers, timeout=self._timeout, allow_redirects=False
             ) as response:
-                position = response.headers.get("Content-Range", "").partition("/")[0]
-                if response.status != 206 or position != f"bytes {first}-{first + length - 1}":
+                verdict = evaluate(request, response.status, response.headers)
+                part = verdict.body if isinstance(verdict, Usable) else None
+                if part is None or not is_part(part, first, length, body):
                     raise ValtUnavailableError("the media server did not answer with the range")
                 return await response.content.readexactly(length)
         except TimeoutError:

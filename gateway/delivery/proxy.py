@@ -110,9 +110,9 @@ class ProxyDelivery:
                 return response
             finally:
                 body.close()
-                total = None if usable is None or usable.body is None else usable.body.total
-                if self._films is not None and total is not None and record.bytes:
-                    record.film = self._films.request(grant.account, Video(grant.recording, grant.video or ""), total)
+                sent = None if usable is None else usable.body
+                if self._films is not None and sent is not None and sent.total and record.bytes:
+                    record.film = self._films.request(grant.account, Video(grant.recording, grant.video or ""), sent)
 
     async def _send(
         self, request: web.BaseRequest, response: web.StreamResponse, body: ResumableBody, record: RequestRecord

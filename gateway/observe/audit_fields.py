@@ -27,7 +27,8 @@ def audit_fields(
     """The line for *event* at Unix *time*; None where a field does not apply.
 
     *event* is open, close, deny, api, sign_in or sign_out. *identity* is the person where it is not the record's. How
-    the request ended (bytes, resumes, outcome, seconds) is part of close, deny and api only.
+    the request ended (bytes, resumes, outcome, seconds) is part of close, deny and api only; ``film_duration`` is a
+    member only where ``film_from`` and ``film_to`` are known.
     """
     fields, identity, grant = _EMPTY.copy(), identity or record.identity, record.grant
     fields["time"] = rfc3339(time)
@@ -58,6 +59,7 @@ def audit_fields(
         fields["last_byte"] = last = record.first_byte + record.bytes - 1
         if film is not None and (seconds := film.seconds(record.first_byte, last)) is not None:
             fields["film_from"], fields["film_to"] = seconds
+            fields["film_duration"] = film.duration
     fields["peer"] = record.peer
     fields["front_request_id"] = record.front_request_id
     return fields

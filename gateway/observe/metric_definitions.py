@@ -19,7 +19,7 @@ from prometheus_client import (
 )
 from prometheus_client.metrics import MetricWrapperBase
 
-from gateway.events import AUDIT_EVENTS
+from gateway.events import AUDIT_EVENTS, FILM_INDEX_OUTCOMES
 from gateway.model import Delivery, Outcome, Stage
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the _created series are not promised, and would double the size of a scrape
@@ -72,10 +72,9 @@ class MetricDefinitions:
         self._registry = registry
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
-        build_info = self._gauge(
-            "build_info", "Version that is running; always 1", "max", "version", "commit", "python"
-        )
-        build_info[version, commit, platform.python_version()].set(1)
+        self._gauge("build_info", "Version that is running; always 1", "max", "version", "commit", "python")[
+            version, commit, platform.python_version()
+        ].set(1)
         self.requests = self._counter("requests_total", "HTTP requests completed", "route", "method", "status")
         self.request_seconds = self._histogram(
             "request_seconds",
@@ -149,6 +148,10 @@ class MetricDefinitions:
         self.refusals_suppressed = self._counter(
             "refusals_suppressed_total", "Refusals that have a summary line instead of lines of their own"
         )
+        self.film_indexes = self._counter(
+            "film_indexes_total", "Loads of a film's index, for the seconds in the audit", "outcome"
+        )
+        self.film_indexes.prepare(FILM_INDEX_OUTCOMES)
         self.event_loop_lag_seconds = self._histogram(
             "event_loop_lag_seconds", "Delay of the event loop's timers in seconds", _STEP_SECONDS
         )

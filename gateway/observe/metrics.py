@@ -58,6 +58,7 @@ class Metrics(Observer):
             events.AuditFailed: metrics.audit_failures,
             events.LogLineDropped: metrics.log_lines_dropped,
             events.RefusalSuppressed: metrics.refusals_suppressed,
+            events.FilmIndexLoaded: metrics.film_indexes,
         }
         measured = (events.ValtCall, events.LinkUsed, events.LoopLagMeasured)
         self._events: dict[type[Any], list[Any]] = {kind: [] for kind in (*self._counters, *measured)}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.delivery.film_boxes import IndexUnreadableError, boxes
-from gateway.delivery.film_index import FilmIndex, read_index
+from gateway.delivery.film_index import FilmBoxes, FilmIndex, build_index, find_boxes
 from tests.support.programs import program
 
 SEQUENCES = int(os.environ.get("SEQUENCES", "500"))
@@ -45,7 +45,7 @@ async def run(*command: str) -> bytes:
 
 def index_of(size: int, read: Callable[[int, int], bytes]) -> tuple[FilmIndex, int]:
     """Returns the index and the number of bytes read."""
-    reads, total = read_index(size), 0
+    reads, total = find_boxes(size), 0
     try:
         first, length = next(reads)
         while True:
@@ -53,8 +53,8 @@ def index_of(size: int, read: Callable[[int, int], bytes]) -> tuple[FilmIndex, i
             total += len(data)
             first, length = reads.send(data)
     except StopIteration as stop:
-        index: FilmIndex = stop.value
-        return index, total
+        boxes_read: FilmBoxes = stop.value
+        return build_index(boxes_read), total
 
 
 def index_of_file(path: Path) -> tuple[FilmIndex, int]:

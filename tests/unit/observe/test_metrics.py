@@ -50,6 +50,7 @@ PROMISED = {
     "config_last_reload_timestamp_seconds": ("gauge", set()),
     "log_lines_dropped_total": ("counter", set()),
     "refusals_suppressed_total": ("counter", set()),
+    "film_indexes_total": ("counter", {"outcome"}),
     "event_loop_lag_seconds": ("histogram", set()),
 }
 
@@ -186,6 +187,7 @@ def test_build_info_has_version_commit_and_python(metrics: Metrics) -> None:
         (events.AuditFailed(), {"audit_failures_total": 1}),
         (events.LogLineDropped(), {"log_lines_dropped_total": 1}),
         (events.RefusalSuppressed(), {"refusals_suppressed_total": 1}),
+        (events.FilmIndexLoaded("too_large"), {"film_indexes_total{outcome=too_large}": 1}),
         (events.LogEvent("error", "something"), {}),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, dict) else "",
