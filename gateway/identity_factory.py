@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from gateway.context import ProcessContext
+from gateway.group_selection import GroupSelection
 from gateway.identity.access_token import AccessTokens
 from gateway.identity.chain import Chain
 from gateway.identity.claims import TokenRequirements
@@ -119,6 +120,7 @@ def _build_validity(settings: Settings, context: ProcessContext) -> Validity:
         context.clock,
         has_sessions=settings.session is not None,
         secrets=[secret_id(secret) for secret in _access_token_secrets(settings, context)],
+        selection=_group_selection(settings),
     )
 
 
@@ -217,7 +219,7 @@ def _build_sessions(settings: Settings, context: ProcessContext, validity: Valid
         context.store,
         validity,
         secure=settings.server.public_url.startswith("https://"),
-        keep_groups=_configured_groups(settings),
+        keep_groups=_group_selection(settings),
         cross_site=bool(settings.server.cors_origins),
         used_at=context.streams.used_at,
     )
@@ -226,9 +228,7 @@ def _build_sessions(settings: Settings, context: ProcessContext, validity: Valid
 def _build_person_switch(settings: Settings, context: ProcessContext) -> PersonSwitch | None:
     if settings.session is None:
         return None
-    return PersonSwitch(
-        settings.session.secrets, context.clock, context.store, keep_groups=_configured_groups(settings)
-    )
+    return PersonSwitch(settings.session.secrets, context.clock, context.store, keep_groups=_group_selection(settings))
 
 
 def _build_sign_in(settings: Settings, context: ProcessContext, providers: list[OidcProvider]) -> SignIn | None:
@@ -242,7 +242,7 @@ def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceK
     keys = [
         ServiceKey.with_last_day(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys
     ]
-    access_tokens = AccessTokens(_access_token_secrets(settings, context), keep_groups=_configured_groups(settings))
+    access_tokens = AccessTokens(_access_token_secrets(settings, context), keep_groups=_group_selection(settings))
     return ServiceKeys(keys, access_tokens, context.clock)
 
 
@@ -251,6 +251,10 @@ def _access_token_secrets(settings: Settings, context: ProcessContext) -> tuple[
     return (context.seal,) if settings.session is None else tuple(settings.session.secrets)
 
 
-def _configured_groups(settings: Settings) -> frozenset[str]:
-    """Returns the groups that a rule or ``[valt.groups]`` names; sessions and access tokens omit all others."""
-    return frozenset(settings.valt.groups).union(*(grant.groups for grant in settings.grants))
+def _group_selection(settings: Settings) -> GroupSelection:
+    """Returns the groups that sessions and access tokens store."""
+    refusals = [grant for grant in settings.grants if not grant.allow]
+    shared = frozenset(settings.valt.groups)
+    named = shared.union(*(grant.groups for grant in settings.grants))
+    refused = frozenset[str]().union(*(grant.groups for grant in refusals))
+    return GroupSelection(named, refused | shared if any(one.shared_with_me for one in refusals) else refused)

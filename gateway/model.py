@@ -148,6 +148,9 @@ class Identity:
     leeway: float = 0.0
     """Seconds by which the clock that *issued_at* was read from may be ahead of this server's."""
     expires_at: float | None = None
+    ends_at: float | None = None
+    """When the session or service key ends that the identity comes from. Unlike *expires_at* it ends running streams
+    too: nobody would be admitted again with the same proof."""
     recording: str | None = None
     """If set, the identity is limited to this recording, and to *video* if that is set."""
     video: str | None = None
@@ -161,6 +164,8 @@ class Identity:
     """Further names, besides the subject, that a revocation may use: the provider's ids of its session."""
     sealed_by: str | None = None
     """Id of the secret that sealed the session's cookie or the access token."""
+    selection: str | None = None
+    """Digest of the `GroupSelection` by which *groups* were stored; None if they are all groups of the person."""
     service_key: str | None = None
     """SHA-256 of the service key that the identity comes from, in hex."""
 

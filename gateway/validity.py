@@ -6,6 +6,7 @@ time and session id, so that it becomes invalid together with the proof.
 
 from collections.abc import Collection
 
+from gateway.group_selection import GroupSelection
 from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Store
 
@@ -19,7 +20,7 @@ class Validity:
     *providers* are the issuer and the name of each ``[[identity]]``, *service_keys* the name and the
     SHA-256 hash of each key.
     *has_sessions*: whether ``[session]`` is configured. *secrets* are the ids of the secrets that unseal
-    sessions and access tokens.
+    sessions and access tokens, *selection* says which groups are sealed in them.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Validity:
         *,
         has_sessions: bool,
         secrets: Collection[str] = (),
+        selection: GroupSelection | None = None,
     ) -> None:
         self._providers = frozenset(providers)
         self._service_keys = frozenset(service_keys)
@@ -38,12 +40,14 @@ class Validity:
         self._clock = clock
         self._has_sessions = has_sessions
         self._secrets = frozenset(secrets)
+        self._selection = selection or GroupSelection()
 
     def refusal(self, identity: Identity, *, first_used_at: float | None = None) -> str | None:
         """Returns why *identity* is no longer valid, or None if it is.
 
-        Of the expiry times only a session's counts here. The others are verified when a request begins, and do not end
-        a stream that has begun: the holder of a bearer token would be admitted again with the next one. *first_used_at*
+        Of the expiry times only those of a session and of a service key count here, also for what was made from them.
+        The others are verified when a request begins, and do not end a stream that has begun: the holder of a bearer
+        token would be admitted again with the next one. *first_used_at*
         (Unix seconds) replaces the issue time of an identity that has none, that of a header or a service key: without
         it such an identity cannot have been issued before a revocation.
         """
@@ -56,10 +60,13 @@ class Validity:
             return "sessions are no longer configured"
         if identity.sealed_by is not None and identity.sealed_by not in self._secrets:
             return "the secret that sealed it is no longer configured"
+        if not self._selection.is_current(identity.selection):
+            return "a rule refuses groups that were not stored in it"
         if identity.session is not None and self._store.is_signed_out(identity.session):
             return "the session was signed out"
-        if identity.kind is IdentityKind.SESSION and (identity.expires_at or 0.0) <= self._clock.now():
-            return "the session has expired"
+        ends_at = identity.expires_at or 0.0 if identity.kind is IdentityKind.SESSION else identity.ends_at
+        if ends_at is not None and ends_at <= self._clock.now():
+            return "the session or service key has expired"
         revoked_at = self._store.revoked_at(
             identity.subject, f"{identity.provider}#{identity.subject}", *identity.revocation_keys
         )

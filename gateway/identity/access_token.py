@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gateway.errors import GatewayError
+from gateway.group_selection import GroupSelection
 from gateway.model import Identity, Secret, Video
 from gateway.sealed import SealedTokens
 
@@ -22,11 +23,11 @@ _MAX_LENGTH = 3000
 class AccessTokens:
     """Issues and reads access tokens.
 
-    The first of *secrets* seals and all of them unseal. Of a person's groups, only those in *keep_groups*, which some
-    rule names, are stored in a token.
+    The first of *secrets* seals and all of them unseal. Of a person's groups, those in *keep_groups* are stored in a
+    token.
     """
 
-    def __init__(self, secrets: Iterable[Secret], *, keep_groups: frozenset[str]) -> None:
+    def __init__(self, secrets: Iterable[Secret], *, keep_groups: GroupSelection) -> None:
         self._sealed = SealedTokens(secrets, "access token", _VERSION)
         self._keep_groups = keep_groups
 
@@ -47,11 +48,13 @@ class AccessTokens:
                 "sub": identity.subject,
                 "iss": identity.issuer,
                 "prv": identity.provider,
-                "grp": sorted(identity.groups & self._keep_groups),
+                "grp": self._keep_groups.select(identity.groups),
+                "sel": self._keep_groups.digest if identity.selection is None else identity.selection,
                 "ses": identity.session,
                 "out": identity.revocation_keys,
                 "rec": video.recording,
                 "vid": video.video,
+                "end": identity.ends_at,
                 "iat": now if identity.issued_at is None else identity.issued_at,
                 "lee": identity.leeway,
                 "exp": expires_at if identity.expires_at is None else min(expires_at, identity.expires_at),

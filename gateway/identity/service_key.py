@@ -102,6 +102,7 @@ class ServiceKeys:
             kind=IdentityKind.SERVICE_KEY,
             groups=key.groups,
             expires_at=key.expires_at,
+            ends_at=key.expires_at,
             service_key=key.secret_sha256,
         )
 
@@ -115,6 +116,7 @@ class ServiceKeys:
         else:
             groups = frozenset(claims["grp"])
             identity = Identity(claims["sub"], claims["iss"], claims["prv"], IdentityKind.ACCESS_TOKEN, groups)
+            identity = replace(identity, selection=claims.get("sel", ""), ends_at=claims.get("end"))
         # Members with a default are absent from tokens of earlier releases.
         identity = replace(
             identity,

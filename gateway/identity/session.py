@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import GatewayError, InvalidCredentialsError
+from gateway.group_selection import GroupSelection
 from gateway.identity.cookies import Cookie, read_cookies
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.ports import Clock, Store
@@ -41,9 +42,8 @@ class Sessions:
     """Reads session cookies, and begins and ends sessions. Implements ports.Sessions.
 
     The first of *secrets* seals and all of them unseal, so that secrets can be rotated without ending sessions.
-    *lifetime* and *idle* are seconds. Of a person's groups, only those in *keep_groups*, which some rule names, are
-    stored: a person in hundreds of groups must fit into a cookie. *used_at* returns when a session last played a
-    video, in Unix seconds, or None.
+    *lifetime* and *idle* are seconds. Of a person's groups, those in *keep_groups* are stored. *used_at* returns when a
+    session last played a video, in Unix seconds, or None.
     """
 
     name = "session"
@@ -58,7 +58,7 @@ class Sessions:
         validity: Validity,
         *,
         secure: bool,
-        keep_groups: frozenset[str],
+        keep_groups: GroupSelection,
         cross_site: bool = False,
         used_at: Callable[[str], float | None] = lambda _session: None,
     ) -> None:
@@ -135,7 +135,14 @@ class Sessions:
         """
         now = self._clock.now() if now is None else now
         session = random.token_urlsafe(16) if session is None else session
-        started = replace(identity, session=session, issued_at=now, used_at=now, expires_at=now + self._lifetime)
+        started = replace(
+            identity,
+            session=session,
+            issued_at=now,
+            used_at=now,
+            expires_at=now + self._lifetime,
+            selection=self._keep_groups.digest,
+        )
         value = self._seal(started)
         if len(value) > _MAX_VALUE:
             raise GatewayError("the groups of this person that rules name do not fit into a session cookie")
@@ -189,7 +196,8 @@ class Sessions:
                 "sub": session.subject,
                 "iss": session.issuer,
                 "prv": session.provider,
-                "grp": sorted(session.groups & self._keep_groups),
+                "grp": self._keep_groups.select(session.groups),
+                "sel": session.selection,
                 "iat": session.issued_at,
                 "exp": session.expires_at,
                 "use": session.used_at,
@@ -209,6 +217,7 @@ class Sessions:
         return sessions
 
     def _session(self, claims: Mapping[str, Any], secret: str) -> Identity:
+        ends_at = min(claims["exp"], claims["iat"] + self._lifetime)
         return Identity(
             subject=claims["sub"],
             issuer=claims["iss"],
@@ -216,13 +225,15 @@ class Sessions:
             kind=IdentityKind.SESSION,
             groups=frozenset(claims["grp"]),
             issued_at=claims["iat"],
-            expires_at=min(claims["exp"], claims["iat"] + self._lifetime),
+            expires_at=ends_at,
+            ends_at=ends_at,
             recording=claims["rec"],
             video=claims["vid"],
             session=claims["id"],
             used_at=claims["use"],
             revocation_keys=tuple(claims["out"]),
             sealed_by=secret,
+            selection=claims.get("sel", ""),
         )
 
 

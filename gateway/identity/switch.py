@@ -8,6 +8,7 @@ import secrets as random
 from collections.abc import Iterable
 
 from gateway.errors import InvalidCredentialsError
+from gateway.group_selection import GroupSelection
 from gateway.model import Identity, IdentityKind, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -18,10 +19,10 @@ _VERSION = 1
 
 
 class PersonSwitch:
-    """Implements ports.PersonSwitch. The first of *secrets* seals and all of them unseal. Of a person's groups, only
-    those in *keep_groups*, which some rule names, are sealed."""
+    """Implements ports.PersonSwitch. The first of *secrets* seals and all of them unseal. Of a person's groups,
+    those in *keep_groups* are sealed."""
 
-    def __init__(self, secrets: Iterable[Secret], clock: Clock, store: Store, *, keep_groups: frozenset[str]) -> None:
+    def __init__(self, secrets: Iterable[Secret], clock: Clock, store: Store, *, keep_groups: GroupSelection) -> None:
         self._sealed = SealedTokens(secrets, "switch", _VERSION)
         self._clock = clock
         self._store = store
@@ -37,7 +38,8 @@ class PersonSwitch:
                 "sub": identity.subject,
                 "iss": identity.issuer,
                 "prv": identity.provider,
-                "grp": sorted(identity.groups & self._keep_groups),
+                "grp": self._keep_groups.select(identity.groups),
+                "sel": self._keep_groups.digest,
                 "iat": identity.issued_at,
                 "lee": identity.leeway,
                 "rec": identity.recording,
@@ -62,6 +64,7 @@ class PersonSwitch:
             provider=claims["prv"],
             kind=IdentityKind.TICKET,
             groups=frozenset(claims["grp"]),
+            selection=claims.get("sel", ""),
             issued_at=claims["iat"],
             leeway=claims["lee"],
             recording=claims["rec"],

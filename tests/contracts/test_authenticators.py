@@ -8,6 +8,7 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from gateway.errors import InvalidCredentialsError
+from gateway.group_selection import GroupSelection
 from gateway.identity.access_token import AccessTokens
 from gateway.identity.claims import TokenRequirements
 from gateway.identity.header import HeaderAuthenticator
@@ -84,7 +85,7 @@ def header() -> Case:
 def service_key(clock: ManualClock) -> Case:
     good = "vgk_" + "k" * 43
     keys = [ServiceKey("anna", hashlib.sha256(good.encode()).hexdigest())]
-    access_tokens = AccessTokens([Secret(SHARED)], keep_groups=frozenset())
+    access_tokens = AccessTokens([Secret(SHARED)], keep_groups=GroupSelection())
     return Case(
         ServiceKeys(keys, access_tokens, clock),
         Credentials(headers={"authorization": f"Bearer {good}"}),

@@ -1,5 +1,7 @@
 """What ends a proof ends everything made from it: running streams, sessions and links, and new requests with them."""
 
+import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from tests.e2e.test_running_it import is_aborted, watching
 from tests.e2e.test_sign_out_at_the_provider import OIDC
 from tests.support.clock import ManualClock
+from tests.support.configuration import grant, table
 from tests.support.cookie_jar import CookieJar
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 
@@ -68,6 +71,50 @@ async def test_a_replaced_session_secret_ends_the_streams_of_its_sessions_and_li
     stack.valt.knobs.stall_gate.set()
     assert await status(stack, Cookie=cookie) == 401
     assert await status(stack, path) == 401
+
+
+@pytest.mark.promise("security-S7", "rules-refusals")
+async def test_a_new_refusal_ends_sessions_that_do_not_tell_whether_it_is_met(stack: GatewayStack) -> None:
+    cookies = {
+        name: (await exchange(stack, stack.ticket(name, "supervisors", *groups))).header
+        for name, groups in (("anna", ["Banned"]), ("ben", []))
+    }
+    path = await link(stack, Cookie=cookies["anna"])
+    text = stack.config.read_text()
+    refusal = grant("never", groups=["banned"], allow=False)
+    async with watching(stack, {"Cookie": cookies["anna"]}) as answer:
+        stack.config.write_text(text.replace("[[grants]]", f"{refusal}[[grants]]", 1))
+        assert await stack.gateway.reload(settings_of(stack.config))
+        assert await is_aborted(answer)
+    stack.valt.knobs.stall_gate.set()
+    assert [await status(stack, Cookie=cookie) for cookie in cookies.values()] == [401, 401]
+    assert await status(stack, path) == 401
+    for name, groups, expected in (("anna", ["Banned"], 403), ("ben", [], 200)):
+        cookie = (await exchange(stack, stack.ticket(name, "supervisors", *groups))).header
+        assert await status(stack, Cookie=cookie) == expected
+    stack.config.write_text(text)
+    assert await stack.gateway.reload(settings_of(stack.config))
+    assert [await status(stack, Cookie=cookie) for cookie in cookies.values()] == [200, 200]
+
+
+@pytest.mark.promise("security-S7", "rules-days")
+async def test_the_last_day_of_a_service_key_ends_its_streams_and_links(tmp_path: Path) -> None:
+    clock = ManualClock(wall=datetime(2027, 6, 30, 23, 59, 50, tzinfo=UTC).timestamp())
+    secret = "vgk_" + "k" * 40
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    key = table("[[service_keys]]", name="archive", secret_sha256=digest, groups=["supervisors"])
+    async with running_stack(tmp_path, clock=clock, more=key + "expires = 2027-06-30\n") as stack:
+        headers = {"Authorization": f"Bearer {secret}"}
+        path = await link(stack, **headers)
+        async with watching(stack, headers) as answer:
+            clock.pass_(9)
+            assert await status(stack, path) == 200
+            assert len(stack.gateway.streams) == 1
+            clock.pass_(1)
+            assert await is_aborted(answer)
+        stack.valt.knobs.stall_gate.set()
+        assert await status(stack, path) == 401
+        assert await status(stack, **headers) == 401
 
 
 @pytest.mark.promise("security-S8")

@@ -38,7 +38,10 @@ class Proof:
     expires_at: float | None = None
     login: Login | None = None
     """Where it is a session, or was made in one."""
-    is_session: bool = False
+    ends_at: float | None = None
+    """When the session ends that this is, or that it was made in."""
+    sealed_for: frozenset[str] | None = None
+    """For what the gateway has sealed: the groups that rules refused at that time. Of other groups it may not tell."""
     is_used: bool = False
     """For tickets and confirmed changes of person, which are good once."""
 
@@ -50,8 +53,11 @@ class Proof:
     def limits(self) -> tuple[str | None, str | None]:
         return self.recording, self.video
 
-    def allows(self, recording: str, video: str | None, *, download: bool = False) -> bool:
-        """Whether the proof, if it is valid, allows the target by its limits and by the rules."""
+    def allows(self, recording: str, video: str | None, refused: frozenset[str], *, download: bool = False) -> bool:
+        """Whether the proof, if it is valid, allows the target by its limits and by the rules, which refuse the groups
+        *refused* in every letter case."""
+        if {group.lower() for group in self.groups} & {group.lower() for group in refused}:
+            return False
         if self.recording is not None and self.recording != recording:
             return False
         if self.video is not None:
@@ -63,11 +69,11 @@ class Proof:
             return True
         return "students" in self.groups and recording == "A" and not download
 
-    def lists(self) -> set[str]:
+    def lists(self, refused: frozenset[str]) -> set[str]:
         """The recordings in the person's list."""
         if self.recording is None and self.video is not None:
             return set()
-        return {recording for recording in RECORDINGS if self.allows(recording, None)}
+        return {recording for recording in RECORDINGS if self.allows(recording, None, refused)}
 
 
 @dataclass(eq=False)
@@ -85,22 +91,28 @@ class PlainSessions:
     now: float
     providers: set[tuple[str, str]]
     has_sessions: bool = True
+    refused: frozenset[str] = frozenset()
+    """The groups that rules refuse."""
     revoked_at: dict[str, float] = field(default_factory=dict)
 
     def revoke(self, name: str) -> None:
         self.revoked_at[name] = max(self.now, self.revoked_at.get(name, self.now))
 
     def is_valid(self, proof: Proof, *, first_used_at: float | None = None) -> bool:
-        """Whether *proof* still counts, apart from the expiry of what is no session."""
-        if (proof.issuer, proof.provider) not in self.providers:
+        """Whether *proof* still counts, apart from the expiry of what does not end with a session."""
+        if (proof.issuer, proof.provider) not in self.providers or not self.tells_refused(proof.sealed_for):
             return False
         if proof.login is not None and (proof.login.ended or not self.has_sessions):
             return False
-        if proof.is_session and proof.expires_at is not None and self.now >= proof.expires_at:
+        if proof.ends_at is not None and self.now >= proof.ends_at:
             return False
         issued_at = first_used_at if proof.issued_at is None else proof.issued_at - proof.leeway
         names = (proof.subject, f"{proof.provider}#{proof.subject}")
         return issued_at is None or all(issued_at > self.revoked_at.get(name, -1.0) for name in names)
+
+    def tells_refused(self, sealed_for: frozenset[str] | None) -> bool:
+        """Whether what was sealed while the groups *sealed_for* were refused has every group that is refused now."""
+        return sealed_for is None or not self.refused or sealed_for == self.refused
 
     def is_good(self, proof: Proof) -> bool:
         """Whether a new request with *proof* is accepted."""
@@ -138,7 +150,8 @@ class PlainSessions:
             issued_at=self.now,
             expires_at=self.now + LIFETIME,
             login=login or Login(),
-            is_session=True,
+            ends_at=self.now + LIFETIME,
+            sealed_for=self.refused,
         )
         return Cookie(session, self.now)
 
@@ -161,4 +174,6 @@ class PlainSessions:
             leeway=proof.leeway,
             expires_at=min(self.now + LINK_LIFETIME, proof.expires_at or self.now + LINK_LIFETIME),
             login=proof.login,
+            ends_at=proof.ends_at,
+            sealed_for=self.refused if proof.sealed_for is None else proof.sealed_for,
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.access import Access
 from gateway.errors import AccessDeniedError, InvalidCredentialsError, MissingCredentialsError
+from gateway.group_selection import GroupSelection
 from gateway.identity.access_token import AccessTokens
 from gateway.identity.chain import Chain
 from gateway.identity.claims import TokenRequirements
@@ -125,6 +126,7 @@ class Offer:
     sealed: str
     ticket: Proof
     offered_at: float
+    sealed_for: frozenset[str]
     is_used: bool = False
 
 
@@ -159,7 +161,8 @@ class World:
 
     def _load(self) -> None:
         """Builds what a reload replaces, from the model's configuration."""
-        clock, store, recorder, keep = self.clock, self.store, Recorder(), GROUPS
+        clock, store, recorder, refused = self.clock, self.store, Recorder(), self.model.refused
+        keep = GroupSelection(GROUPS | refused, refused)
         names = {name for _, name in self.model.providers}
         self.validity = Validity(
             self.model.providers,
@@ -168,6 +171,7 @@ class World:
             clock,
             has_sessions=self.model.has_sessions,
             secrets=[secret_id(SECRET)],
+            selection=keep,
         )
         self.sessions = Sessions(
             [SECRET], LIFETIME, IDLE, clock, store, self.validity, secure=True, keep_groups=keep, used_at=self.used_at
@@ -194,7 +198,8 @@ class World:
         ]
         sessions = self.sessions if self.model.has_sessions else None
         self.chain = Chain(providers, sessions, self.keys, self.validity, recorder)
-        self.policy = Rules(RULES, StaticRecordings(), ValtNames(), clock, recorder)
+        never = tuple(Rule(f"never {group}", "reviewer", frozenset({group}), allow=False) for group in sorted(refused))
+        self.policy = Rules(never + RULES, StaticRecordings(), ValtNames(), clock, recorder)
         rates = RateLimiter(clock, recorder, per_minute=0)
         self.access = Access(self.chain, rates, self.policy, StaticLinks(), min_life=0.0)
 
@@ -211,7 +216,7 @@ class World:
         choose = self.random.choice
         name = choose(["portal", "portal", "library"])
         recording, video = choose([(None, None), (None, None), ("A", None), ("A", "1"), (None, "1"), ("B", None)])
-        groups = choose([{"supervisors"}, {"students"}, {"supervisors", "students"}, set()])
+        groups = choose([{"supervisors"}, {"students"}, {"supervisors", "students"}, set(), {"students", "Guests"}])
         now = self.clock.now() + choose([0, 0, 0, -3, 4])
         subject = choose(["anna", "anna", "anna", "mallory"])
         text = mint_ticket(
@@ -257,7 +262,7 @@ class World:
         if self.sessions.find_other_person(credentials, identity) is not None:
             good = [cookie for cookie in browser.presented if self.model.is_good_cookie(cookie)]
             self.expect("another person", True, any(cookie.proof.person != ticket.person for cookie in good))
-            self.offers.append(Offer(self.switch.seal(identity, "/"), ticket, self.clock.now()))
+            self.offers.append(Offer(self.switch.seal(identity, "/"), ticket, self.clock.now(), self.model.refused))
             return
         headers = await self.sessions.begin(credentials, identity)
         browser.store(headers, self.model.begin(ticket, browser.presented))
@@ -292,6 +297,7 @@ class World:
             return
         timely = self.model.now < offer.offered_at + SWITCH_LIFETIME
         expected = timely and not offer.is_used and self.model.is_valid(offer.ticket)
+        expected = expected and self.model.tells_refused(offer.sealed_for)
         try:
             identity, _ = await self.switch.open(offer.sealed)
             headers = await self.sessions.begin(self.credentials(browser), identity)
@@ -314,8 +320,10 @@ class World:
         await self.store.revoke(name, now, now + 30 * 24 * 3600)
         self.model.revoke(name)
 
-    def reload(self, *, providers: set[tuple[str, str]], has_sessions: bool) -> None:
-        self.model.providers, self.model.has_sessions = providers, has_sessions
+    def reload(
+        self, *, providers: set[tuple[str, str]], has_sessions: bool, refused: frozenset[str] = frozenset()
+    ) -> None:
+        self.model.providers, self.model.has_sessions, self.model.refused = providers, has_sessions, refused
         self._load()
 
     def pass_time(self, seconds: float) -> None:
@@ -329,7 +337,7 @@ class World:
     def new_bearer(self) -> None:
         """A bearer token, whose clock may be ahead, or a statement of the proxy in front."""
         now, subject = self.clock.now(), self.random.choice(["anna", "mallory"])
-        groups = frozenset({self.random.choice(["supervisors", "students"])})
+        groups = frozenset({self.random.choice(["supervisors", "students"]), self.random.choice(["guests", "x"])})
         key = f"statement {len(self.stated)}"
         if self.random.random() < 0.3:
             self.stated[key] = Identity(subject, "front", "front", IdentityKind.HEADER, groups)
@@ -384,17 +392,18 @@ class World:
             for account in self.policy.accounts(identity, None)
             if self.policy.may_list(identity, account, RecordingDetails(recording), None)
         }
-        self.expect("a list", any(rows == proof.lists() for proof in good), True)
+        self.expect("a list", any(rows == proof.lists(self.model.refused) for proof in good), True)
 
     async def _request(
         self, credentials: Credentials, target: tuple[str, str | None], good: list[Proof]
     ) -> Identity | None:
         recording, video = target
         download = self.random.random() < 0.2
-        expected = any(proof.allows(recording, video, download=download) for proof in good)
+        refused = self.model.refused
+        expected = any(proof.allows(recording, video, refused, download=download) for proof in good)
         try:
             if video is None:
-                expected = any(proof.allows(recording, None) for proof in good)
+                expected = any(proof.allows(recording, None, refused) for proof in good)
                 grant, _ = await self.access.authorize(credentials, recording, None, self.record())
             else:
                 grant, _ = await self.access.authorize(credentials, recording, video, self.record(), download=download)
@@ -405,7 +414,7 @@ class World:
         self.expect(f"{target}", True, expected)
         identity = grant.identity
         single = any(
-            proof.groups == identity.groups
+            proof.groups & GROUPS == identity.groups & GROUPS
             and proof.limits == (identity.recording, identity.video)
             and grant.rule in proof.groups
             for proof in good

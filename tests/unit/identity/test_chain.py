@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError, MissingCredentialsError
 from gateway.events import IdentityDecided
+from gateway.group_selection import GroupSelection
 from gateway.identity.chain import Chain
 from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.ignored_groups import IgnoredGroups
@@ -30,7 +31,7 @@ SECRET = Secret("s" * 32)
 
 
 def sessions_of(store: MemoryStore, clock: ManualClock, validity: Validity) -> Sessions:
-    return Sessions([SECRET], 100.0, 50.0, clock, store, validity, secure=True, keep_groups=frozenset())
+    return Sessions([SECRET], 100.0, 50.0, clock, store, validity, secure=True, keep_groups=GroupSelection())
 
 
 @dataclass

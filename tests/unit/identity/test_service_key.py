@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from gateway.errors import GatewayError, InvalidCredentialsError
+from gateway.group_selection import GroupSelection
 from gateway.identity.access_token import LIFETIME, AccessTokens
 from gateway.identity.chain import Chain
 from gateway.identity.service_key import ServiceKey, ServiceKeys
@@ -23,7 +24,7 @@ ANNA = Identity("anna", "https://sso", "campus", IdentityKind.SESSION, frozenset
 
 
 def service_keys(clock: ManualClock, *keys: ServiceKey) -> ServiceKeys:
-    tokens = AccessTokens(SEAL, keep_groups=frozenset({"staff"}))
+    tokens = AccessTokens(SEAL, keep_groups=GroupSelection(frozenset({"staff"})))
     return ServiceKeys(keys or (archive(),), tokens, clock)
 
 
@@ -195,6 +196,6 @@ async def test_a_video_token_expires_with_its_session(clock: ManualClock) -> Non
 
 async def test_groups_that_do_not_fit_into_a_url_are_an_error(clock: ManualClock) -> None:
     many = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(256))
-    keys = ServiceKeys((), AccessTokens(SEAL, keep_groups=many), clock)
+    keys = ServiceKeys((), AccessTokens(SEAL, keep_groups=GroupSelection(many)), clock)
     with pytest.raises(GatewayError):
         keys.issue_video_token(replace(ANNA, groups=many), VIDEO)

@@ -10,6 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gateway.errors import GatewayError, InvalidCredentialsError
+from gateway.group_selection import GroupSelection
 from gateway.identity.logout import session_revocation_keys
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, IdentityKind, Secret
@@ -45,7 +46,7 @@ class SessionsFixture:
     def sessions(
         self, *secrets: Secret, secure: bool = True, validity: Validity | None = None, **changes: Any
     ) -> Sessions:
-        usual: dict[str, Any] = {"secure": secure, "keep_groups": frozenset({"supervisors"}), **changes}
+        usual: dict[str, Any] = {"secure": secure, "keep_groups": GroupSelection(frozenset({"supervisors"})), **changes}
         valid = validity or validity_of(self.store, self.clock, [ANNA], secrets=(ONE, TWO, *secrets))
         return Sessions(secrets or (ONE,), 8 * HOUR, HOUR, self.clock, self.store, valid, **usual)
 
@@ -89,7 +90,7 @@ async def test_a_session_stores_only_groups_that_a_rule_names(fixture: SessionsF
 
 async def test_a_person_in_a_hundred_groups_that_rules_name_fits_into_a_cookie(fixture: SessionsFixture) -> None:
     groups = frozenset(f"cn=course {number} supervisors,ou=groups,dc=example,dc=edu" for number in range(100))
-    sessions = fixture.sessions(keep_groups=groups)
+    sessions = fixture.sessions(keep_groups=GroupSelection(groups))
     header = sessions.issue_header(replace(ANNA, subject="ä" * 255, groups=groups))
     assert len(header) < 4096
     identity = only(sessions, credentials_of(sessions, header))
@@ -100,7 +101,7 @@ async def test_a_person_in_a_hundred_groups_that_rules_name_fits_into_a_cookie(f
 def test_groups_that_do_not_fit_into_a_cookie_are_an_error(fixture: SessionsFixture) -> None:
     groups = frozenset(uuid.uuid4().hex for _ in range(300))
     with pytest.raises(GatewayError):
-        fixture.sessions(keep_groups=groups).issue_header(replace(ANNA, groups=groups))
+        fixture.sessions(keep_groups=GroupSelection(groups)).issue_header(replace(ANNA, groups=groups))
 
 
 @pytest.mark.promise("sign-in-7")
@@ -289,7 +290,7 @@ async def test_each_limit_has_a_cookie_of_its_own(fixture: SessionsFixture) -> N
 
 @pytest.mark.promise("security-S1")
 async def test_sessions_are_read_newest_first_each_with_its_own_groups(fixture: SessionsFixture) -> None:
-    sessions = fixture.sessions(keep_groups=frozenset({"students", "supervisors"}))
+    sessions = fixture.sessions(keep_groups=GroupSelection(frozenset({"students", "supervisors"})))
     jar = CookieJar()
     for identity in (replace(WIDE, groups=frozenset({"students"})), replace(ANNA, groups=frozenset({"supervisors"}))):
         jar.store(await sessions.begin(jar.credentials(sessions), identity))
@@ -362,7 +363,7 @@ async def test_of_more_than_eight_narrowed_sessions_the_oldest_is_cleared(fixtur
 
 async def test_the_session_cookies_fit_into_one_header(fixture: SessionsFixture) -> None:
     groups = frozenset(uuid.uuid4().hex for _ in range(60))
-    sessions, jar = fixture.sessions(keep_groups=groups), CookieJar()
+    sessions, jar = fixture.sessions(keep_groups=GroupSelection(groups)), CookieJar()
     for number in range(8):
         fixture.clock.pass_(1)
         person = replace(ANNA, groups=groups, recording=str(number))
@@ -394,7 +395,7 @@ async def test_a_shorter_lifetime_holds_for_running_sessions(fixture: SessionsFi
     sessions = fixture.sessions()
     present = credentials_of(sessions, sessions.issue_header(ANNA))
     valid = validity_of(fixture.store, fixture.clock, [ANNA], secrets=(ONE,))
-    options: dict[str, Any] = {"secure": True, "keep_groups": frozenset({"supervisors"})}
+    options: dict[str, Any] = {"secure": True, "keep_groups": GroupSelection(frozenset({"supervisors"}))}
     shorter = Sessions((ONE,), 1800.0, HOUR, fixture.clock, fixture.store, valid, **options)
     fixture.clock.pass_(1799)
     assert only(shorter, present) is not None

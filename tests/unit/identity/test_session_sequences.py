@@ -49,7 +49,9 @@ async def act(world: World, action: str) -> None:
         case "reload":
             everything = {(issuer, name) for name, issuer in PROVIDERS.items()}
             missing = {choose(sorted(everything))} if world.random.random() < 0.6 else set()
-            world.reload(providers=everything - missing, has_sessions=world.random.random() < 0.9)
+            refused = choose([frozenset[str]()] * 3 + [frozenset({"guests"}), frozenset({"guests", "banned"})])
+            has_sessions = world.random.random() < 0.9
+            world.reload(providers=everything - missing, has_sessions=has_sessions, refused=refused)
         case "bearer":
             world.new_bearer()
         case "copy":

@@ -1,0 +1,37 @@
+"""Which of a person's groups are stored in what the gateway seals: sessions, access tokens, changes of person.
+
+A person in hundreds of groups must fit into a cookie, so that only groups that some rule names are stored. A rule that
+refuses may be added later: what was sealed before does not tell whether the person is in its groups, and is void then.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gateway.model import fold_name
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSelection:
+    """*named* are the groups that a rule or ``[valt.groups]`` names, *refused* those on which a refusal depends."""
+
+    named: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    digest: str = field(init=False)
+    """Tells apart selections with other refused groups; empty if there are none."""
+    _folded: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        folded = frozenset(map(fold_name, self.refused))
+        text = "\0".join(sorted(self.refused)).encode()
+        object.__setattr__(self, "_folded", folded)
+        object.__setattr__(self, "digest", hashlib.sha256(text).hexdigest()[:12] if folded else "")
+
+    def select(self, groups: Iterable[str]) -> list[str]:
+        """Returns the *groups* to store. A refusal reaches a group in every spelling of its name."""
+        return sorted(group for group in groups if group in self.named or fold_name(group) in self._folded)
+
+    def is_current(self, digest: str | None) -> bool:
+        """Whether what was sealed with the selection of that *digest* has every group on which a refusal depends. None
+        is what has all groups of the person."""
+        return digest is None or not self.digest or digest == self.digest
