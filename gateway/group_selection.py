@@ -31,7 +31,6 @@ class GroupSelection:
         """Returns the *groups* to store. A refusal reaches a group in every spelling of its name."""
         return sorted(group for group in groups if group in self.named or fold_name(group) in self._folded)
 
-    def is_current(self, digest: str | None) -> bool:
-        """Whether what was sealed with the selection of that *digest* has every group on which a refusal depends. None
-        is what has all groups of the person."""
-        return digest is None or not self.digest or digest == self.digest
+    def is_current(self, digest: str) -> bool:
+        """Whether what was sealed with the selection of that *digest* has every group on which a refusal depends."""
+        return not self.digest or digest == self.digest

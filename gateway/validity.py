@@ -60,7 +60,7 @@ class Validity:
             return "sessions are no longer configured"
         if identity.sealed_by is not None and identity.sealed_by not in self._secrets:
             return "the secret that sealed it is no longer configured"
-        if not self._selection.is_current(identity.selection):
+        if identity.selection is not None and not self._selection.is_current(identity.selection):
             return "a rule refuses groups that were not stored in it"
         if identity.session is not None and self._store.is_signed_out(identity.session):
             return "the session was signed out"
