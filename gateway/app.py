@@ -175,7 +175,14 @@ def _wire(
             public_url=settings.server.public_url,
         ),
         listing=ListingHandlers(
-            access, search, reader, session_cookies, pages, context.audit, public_url=settings.server.public_url
+            access,
+            search,
+            reader,
+            session_cookies,
+            pages,
+            context.audit,
+            public_url=settings.server.public_url,
+            zone=settings.server.zone,
         ),
         valt_api=ValtApiHandlers(
             access,

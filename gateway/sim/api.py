@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -167,7 +168,12 @@ class Api:
         if body is None:
             return web.json_response(responses.SERVER_ERROR, status=500)
         text = str(body.get("search", "")).lower()
-        rows = [responses.row(one) for one in self.recordings if text in one.name.lower()]
+        first, last = body.get("start_date"), body.get("end_date")
+        rows = [
+            responses.row(one)
+            for one in self.recordings
+            if text in one.name.lower() and _is_between(one.created, first, last)
+        ]
         try:
             offset, limit = int(body.get("offset", 0)), int(body.get("limit", len(rows)))
         except (TypeError, ValueError):
@@ -177,6 +183,13 @@ class Api:
     async def _rooms(self, _request: web.Request) -> web.Response:
         rooms = sorted({one.room for one in self.recordings})
         return web.json_response({"data": {"rooms": [{"id": id_, "name": name} for id_, name in rooms]}})
+
+
+def _is_between(created: float, first: str | None, last: str | None) -> bool:
+    """Whether *created*, Unix seconds, is on a day from *first* to *last*, ``MM-DD-YYYY`` in UTC."""
+    day = datetime.fromtimestamp(created, UTC).date()
+    begin, end = (None if text is None else datetime.strptime(text, "%m-%d-%Y").date() for text in (first, last))
+    return (begin or day) <= day <= (end or day)
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -23,6 +23,10 @@ SINGLE_PARAMETERS = (
     "error",
     "provider",
     "q",
+    "since",
+    "until",
+    "room",
+    "author",
     "page",
 )
 """Query parameters that the gateway reads; none may be repeated."""

@@ -1,5 +1,6 @@
 """The recordings page: newest first, a box to search, pages; and of nothing that the person may not see a word."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,43 @@ async def test_links_between_pages_preserve_the_search(stack: GatewayStack, page
     assert await row_names(page) == seen[:25]
 
 
+@pytest.mark.promise("watch-9")
+async def test_filters_by_day_room_and_author_stay_with_the_pages(stack: GatewayStack, page: Page) -> None:
+    await page.goto("/recordings?q=consultation")
+    await page.get_by_text("Filters").click()
+    await page.get_by_label("From").fill("2025-06-17")
+    await page.get_by_label("Until").fill("2025-06-22")
+    await page.get_by_label("Recorded by").fill("obermüller")
+    await page.get_by_role("button", name="Search").click()
+    expected = [
+        row.name
+        for row in reversed(stack.valt.recordings)
+        if row.name.startswith("Consultation") and 1_750_118_400 <= row.created < 1_750_636_800
+    ]
+    await page.get_by_text(f"{len(expected)} recordings for “consultation”").wait_for()
+    assert await row_names(page) == expected[:25]
+    assert await page.get_by_label("From").input_value() == "2025-06-17"
+    await page.get_by_label("Room").fill("interview")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**room=interview**")
+    cells = await page.get_by_role("row").locator("td:first-of-type").all_inner_texts()
+    assert set(cells) == {"Interview room"}
+    await page.get_by_label("Room").fill("no such room")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("Nothing was found for “consultation”.").wait_for()
+    await page.goto("/recordings?author=jsmith")
+    await page.get_by_role("link", name="Older").click()
+    await page.wait_for_url("**/recordings?author=jsmith&page=2")
+
+
+async def test_filters_suggest_only_rooms_and_authors_that_the_person_may_see(stack: GatewayStack) -> None:
+    headers = stack.front("dora", "interviewers") | NAVIGATION
+    async with stack.client.get(f"{stack.url}/recordings?room=interview", headers=headers) as answer:
+        text = await answer.text()
+    visible = ["Interview room", "Dr. Katharina Obermüller", "jsmith", "mrossi"]
+    assert re.findall(r'<option value="([^"]+)">', text) == visible
+
+
 async def test_markup_in_names_is_escaped(stack: GatewayStack, page: Page) -> None:
     text = "<img src=x onerror=alert(1)>\"'&amp;</title></td>{{ 7*7 }}"
     stack.valt.recordings[:] = [Recording("row-1", text, room=(1, text), author=(1, text))]
@@ -280,13 +318,13 @@ async def test_everything_works_by_keyboard_with_a_visible_focus(stack: GatewayS
                 }"""
             )
         )
-    assert reached == [["a", 3], ["a", 3], ["input", 3], ["button", 3], ["a", 3]]
+    assert reached == [["a", 3], ["a", 3], ["input", 3], ["button", 3], ["summary", 3]]
     await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Shift+Tab")
     await page.keyboard.type("1451")
     await page.keyboard.press("Enter")
     await page.get_by_text("1 recording for “1451”").wait_for()
-    for _ in range(6):
+    for _ in range(7):
         await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"**/recordings/{SESSION}")
@@ -295,7 +333,7 @@ async def test_everything_works_by_keyboard_with_a_visible_focus(stack: GatewayS
 
 @pytest.mark.promise("watch-13")
 async def test_axe_reports_no_violation_in_any_colour_scheme(stack: GatewayStack, page: Page) -> None:
-    for path in ("?page=2", "?q=session", "?q=none", "?page=9"):
+    for path in ("?page=2", "?q=session", "?q=none", "?page=9", "?room=Room+1&since=2025-06-20"):
         await page.goto(f"/recordings{path}")
         assert await violations_in_every_view(page) == [], path
 

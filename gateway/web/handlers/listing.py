@@ -1,8 +1,8 @@
 """The list of recordings that a person may see, newest first, in pages: HTML with a search box, or JSON for scripts."""
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
-from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -12,6 +12,7 @@ from gateway.ports import Audit
 from gateway.recording_details import RecordingDetails
 from gateway.recording_search import Candidate, RecordingSearch
 from gateway.web.credentials import CredentialsReader
+from gateway.web.handlers.listing_query import MAX_LENGTH, ListingQuery
 from gateway.web.negotiation import is_navigation
 from gateway.web.pages.render import Pages, timestamp
 from gateway.web.request import Request
@@ -19,18 +20,20 @@ from gateway.web.responses import json_response
 from gateway.web.session_cookies import SessionCookies
 
 _PAGE_SIZE = 25
-_MAX_SEARCH_LENGTH = 200
-"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListingPage:
-    """Page *page* of the results for *text*. *total* is None if not every candidate was evaluated. *complete* is False
-    if that would have needed too many lookups of details; then only a narrower search shows the rest."""
+    """Page *page* of what *query* shows. *rooms* and *authors* are those of the recordings evaluated so far.
 
-    text: str
+    *total* is None if not every candidate was evaluated. *complete* is False if that would have needed too many lookups
+    of details; then only a narrower search shows the rest."""
+
+    query: ListingQuery
     page: int
     rows: list[RecordingDetails]
+    rooms: list[str]
+    authors: list[str]
     has_next: bool
     total: int | None = None
     complete: bool = True
@@ -54,6 +57,7 @@ class ListingHandlers:
         audit: Audit,
         *,
         public_url: str,
+        zone: tzinfo | None,
     ) -> None:
         self._access = access
         self._audit = audit
@@ -62,9 +66,10 @@ class ListingHandlers:
         self._session_cookies = session_cookies
         self._pages = pages
         self._public_url = public_url.rstrip("/")
+        self._zone = zone
 
     async def recordings(self, request: Request) -> web.StreamResponse:
-        """GET, HEAD /recordings?q=TEXT&page=N"""
+        """GET, HEAD /recordings?q=TEXT&since=DAY&until=DAY&room=NAME&author=NAME&page=N"""
         record = request.record
         credentials = self._reader.read(request)
         exchanged = await self._session_cookies.exchange_ticket(request, credentials)
@@ -74,17 +79,20 @@ class ListingHandlers:
         self._audit.require_room()
         identity = await self._access.authenticate(credentials, record)
         self._session_cookies.refresh(request, identity)
-        text = request.query.get("q", "").strip()[:_MAX_SEARCH_LENGTH]
+        query = ListingQuery.parse(request.query)
         page = page_number(request.query.get("page", ""))
-        listing = await self._search_page(identity, text, page, request.record.peer)
+        listing = await self._search_page(identity, query, page, request.record.peer)
         if is_navigation(request):
             return self._pages.recordings(request, _describe(listing) | _describe_navigation(listing))
         return json_response(_describe(listing, self._public_url))
 
-    async def _search_page(self, identity: Identity, text: str, page: int, client: str | None) -> ListingPage:
-        """Returns a page of the results for *text*, newest first. Details are looked up only where it needs them."""
-        query = {"search": text} if text else {}
-        candidates = [candidate async for candidate in self._search.candidates(identity, query, client)]
+    async def _search_page(self, identity: Identity, query: ListingQuery, page: int, client: str | None) -> ListingPage:
+        """Returns a page of what *query* shows, newest first. Details are looked up only where it needs them."""
+        candidates = [
+            candidate
+            async for candidate in self._search.candidates(identity, query.for_valt(), client)
+            if query.matches(candidate.row, self._zone)
+        ]
         candidates.sort(key=_sort_key)
         budget = self._search.detail_lookups(identity, client)
         begin, end = (page - 1) * _PAGE_SIZE, page * _PAGE_SIZE
@@ -100,7 +108,9 @@ class ListingHandlers:
                 visible[candidate.row.recording] = candidate.row
         else:
             total = len(visible)
-        return ListingPage(text, page, list(visible.values())[begin:end], len(visible) > end, total, complete)
+        rows = list(visible.values())
+        rooms, authors = sorted({row.room or "" for row in rows}), sorted({row.author or "" for row in rows})
+        return ListingPage(query, page, rows[begin:end], rooms, authors, len(rows) > end, total, complete)
 
 
 def _describe(listing: ListingPage, base: str = "") -> dict[str, Any]:
@@ -122,19 +132,21 @@ def _describe(listing: ListingPage, base: str = "") -> dict[str, Any]:
         "page": listing.page,
         "total": listing.total,
         "complete": listing.complete,
-        "previous": base + address(listing.text, previous_page) if listing.page > 1 else None,
-        "next": base + address(listing.text, listing.page + 1) if listing.has_next else None,
+        "previous": base + listing.query.address(previous_page) if listing.page > 1 else None,
+        "next": base + listing.query.address(listing.page + 1) if listing.has_next else None,
     }
 
 
 def _describe_navigation(listing: ListingPage) -> dict[str, Any]:
     """Returns what the HTML page needs in addition."""
     return {
-        "text": listing.text,
+        "query": listing.query,
+        "rooms": listing.rooms,
+        "authors": listing.authors,
         "first": (listing.page - 1) * _PAGE_SIZE + 1,
-        "longest": _MAX_SEARCH_LENGTH,
+        "longest": MAX_LENGTH,
         "steps": [
-            (step, None if step is None else address(listing.text, step)) for step in steps(listing.page, listing.last)
+            (step, None if step is None else listing.query.address(step)) for step in steps(listing.page, listing.last)
         ],
     }
 
@@ -147,14 +159,6 @@ def _sort_key(candidate: Candidate) -> tuple[float, str, bool]:
 def page_number(text: str) -> int:
     """Returns the page number that *text* states, or 1 if it is not a positive number of at most six digits."""
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= 6 else 1
-
-
-def address(text: str, page: int) -> str:
-    """Returns the path of page *page* of the results for *text*."""
-    query = {"q": text} if text else {}
-    if page > 1:
-        query["page"] = str(page)
-    return "/recordings" + ("?" + urlencode(query) if query else "")
 
 
 def steps(page: int, last: int) -> list[int | None]:

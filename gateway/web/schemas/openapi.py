@@ -74,7 +74,7 @@ _RECORDINGS = read(
         "302": empty("To sign-in, for a browser"),
         "303": empty("The ticket was exchanged for a session; to the same address without it"),
     },
-    parameters=("q", "page", "ticket"),
+    parameters=("q", "since", "until", "room", "author", "page", "ticket"),
 )
 
 PATHS: dict[str, Any] = {
