@@ -39,10 +39,13 @@ from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.forward_auth import ForwardAuthHandlers
 from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers, sign_in_path
+from gateway.web.handlers.recording_access import RecordingAccess
 from gateway.web.handlers.recordings import RecordingHandlers
 from gateway.web.handlers.switch import SwitchHandlers
+from gateway.web.handlers.text_tracks import TextTrackHandlers
 from gateway.web.handlers.userinfo import UserinfoHandlers
 from gateway.web.handlers.valt_api import ValtApiHandlers
+from gateway.web.handlers.valt_rooms import ValtRoomHandlers
 from gateway.web.pages.branding import Branding
 from gateway.web.pages.render import Pages
 from gateway.web.request_validation import RequestValidator
@@ -162,18 +165,15 @@ def _wire(
         films=valt.films if context.film_indexes else None,
     )
     proxies = TrustedProxies(settings.server.trusted_proxies)
+    recording_access = RecordingAccess(
+        access, valt.recordings, valt.comments, reader, session_cookies, context.audit, clock
+    )
+    public_url = settings.server.public_url
     handlers = Handlers(
         recordings=RecordingHandlers(
-            access,
-            proxy,
-            valt.recordings,
-            reader,
-            session_cookies,
-            pages,
-            context.audit,
-            clock,
-            public_url=settings.server.public_url,
+            access, proxy, recording_access, reader, session_cookies, pages, context.audit, public_url=public_url
         ),
+        text_tracks=TextTrackHandlers(recording_access),
         listing=ListingHandlers(
             access,
             search,
@@ -181,21 +181,21 @@ def _wire(
             session_cookies,
             pages,
             context.audit,
-            public_url=settings.server.public_url,
+            public_url=public_url,
             zone=settings.server.zone,
         ),
         valt_api=ValtApiHandlers(
             access,
             search,
-            policy,
-            valt.search,
             valt.recordings,
+            valt.comments,
             identity.service_keys,
             reader,
             context.audit,
             clock,
-            public_url=settings.server.public_url,
+            public_url=public_url,
         ),
+        valt_rooms=ValtRoomHandlers(access, policy, valt.search, valt.versions, reader, context.audit),
         userinfo=UserinfoHandlers(access, reader, pages),
         forward_auth=ForwardAuthHandlers(access, reader, proxies, observer.reporter(LogEvent)),
         api_docs=ApiDocsHandlers(pages),

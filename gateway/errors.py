@@ -215,6 +215,10 @@ class ValtResponseError(ValtError):
     """VALT's response does not follow its API, or is 403."""
 
 
+class CallRefusedError(ValtResponseError):
+    """VALT accepts the account and refuses one call to it: 403, or 401 to a new access token too."""
+
+
 class ValtLoginError(ValtError):
     """VALT refused the login of the gateway's account."""
 

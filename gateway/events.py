@@ -18,8 +18,8 @@ class CacheLookup(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ValtCall:
-    """One VALT API call ended, with its retries. *operation* is login, download, record, search or rooms; *outcome* is
-    ok, refused, not_found, error or timeout."""
+    """One VALT API call ended, with its retries. *operation* is login, download, record, search, rooms, general or
+    comments; *outcome* is ok, refused, not_found, error or timeout."""
 
     operation: str
     outcome: str

@@ -1,11 +1,11 @@
 """The Protocols between the packages. Their docstrings are the contract for every implementer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from gateway.events import Event
-from gateway.model import AccessToken, Credentials, Grant, Identity, Link, Secret, Video
-from gateway.recording_details import RecordingDetails
+from gateway.model import Credentials, Grant, Identity, Link, Secret, Video
+from gateway.recording_details import Comments, RecordingDetails, Room
 from gateway.request_record import RequestRecord
 
 E = TypeVar("E", bound=Event)
@@ -85,6 +85,11 @@ class Recordings(Protocol):
         """Returns VALT's details of *recording* as *account* sees it. Raises VideoNotFoundError or ValtError."""
 
 
+class CommentsOfRecordings(Protocol):
+    async def get(self, account: str, recording: str) -> Comments:
+        """Returns VALT's comments on *recording*. Raises VideoNotFoundError, also if VALT has none, and ValtError."""
+
+
 class ValtSearch(Protocol):
     """The recordings and rooms that VALT lists for an account."""
 
@@ -93,6 +98,14 @@ class ValtSearch(Protocol):
 
     async def rooms(self, account: str) -> list[tuple[int, str]]:
         """Returns ids and names of rooms. Raises ValtError."""
+
+    async def room(self, account: str, room: str) -> Room:
+        """Returns the room of that id. Raises VideoNotFoundError or ValtError."""
+
+
+class ValtVersions(Protocol):
+    async def get(self, accounts: Sequence[str]) -> str:
+        """Returns VALT's version as it discloses it to one of *accounts*, or a likely one. Raises ValtError."""
 
 
 class ListPolicy(Protocol):
@@ -109,19 +122,6 @@ class ListPolicy(Protocol):
 
     def may_see_room(self, identity: Identity, account: str, room: str, client: str | None) -> bool:
         """Whether the person may see some recording of *room*."""
-
-
-class Valt(Protocol):
-    """VALT's HTTP API. *recording* and video ids are VALT's own."""
-
-    async def login(self, account: str) -> AccessToken:
-        """Returns an access token. Raises ValtLoginError if VALT refuses the account, and ValtError."""
-
-    async def download(self, token: AccessToken, video: Video) -> Link:
-        """Returns a link. Raises VideoNotFoundError, AccessTokenRefusedError on 401, LinkRefusedError and ValtError."""
-
-    async def record(self, token: AccessToken, recording: str) -> RecordingDetails:
-        """Returns a recording's details. Raises VideoNotFoundError, AccessTokenRefusedError on 401 and ValtError."""
 
 
 class Sessions(Protocol):

@@ -1,7 +1,7 @@
 """What VALT knows of a recording: the results of valt.recordings and valt.client, and the input of policy."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,54 @@ class Marker:
 @dataclass(frozen=True, slots=True)
 class Comment:
     """A comment on a recording (VALT 6), *seconds* from its start. *type* is ``simple``, ``duration`` or
-    ``transcription``."""
+    ``transcription``: a piece of the transcript."""
 
     seconds: float
     author: str | None
+    """The name to display."""
     text: str
     type: str
     color: str | None = None
+    end: float | None = None
+    """Where the commented period ends, in seconds; after *seconds*."""
+    number: int | None = None
+    """VALT's id."""
+    username: str | None = None
+    author_id: int | None = None
+    created: str | None = None
+    """When it was written, as VALT writes it."""
+    replies: "tuple[Comment, ...]" = ()
+
+    def with_replies(self, replies: "tuple[Comment, ...]") -> "Comment":
+        """Returns the comment with *replies*."""
+        return replace(self, replies=replies) if replies else self
+
+
+@dataclass(frozen=True, slots=True)
+class Comments:
+    """The comments on a recording. *complete* is False if VALT has others that could not be read."""
+
+    entries: tuple[Comment, ...] = ()
+    complete: bool = True
+
+    def in_order(self) -> list[Comment]:
+        """Returns the comments and all replies by time; replies after their comment."""
+        return sorted(_with_replies(self.entries), key=lambda comment: comment.seconds)
+
+
+def _with_replies(entries: Iterable[Comment]) -> Iterator[Comment]:
+    for comment in entries:
+        yield comment
+        yield from _with_replies(comment.replies)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room, and what is being recorded in it: the id of the recording and the seconds since its start."""
+
+    name: str
+    recording: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

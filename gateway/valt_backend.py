@@ -12,11 +12,13 @@ from gateway.ports import Clock, Observer
 from gateway.settings.model import Settings
 from gateway.valt.allowed_hosts import AllowedHosts, parse_link
 from gateway.valt.client import ValtClient
+from gateway.valt.comments import ValtComments
 from gateway.valt.concurrency_limit import ConcurrencyLimit
 from gateway.valt.links import ValtLinks
 from gateway.valt.recordings import ValtRecordings, ValtSearch
 from gateway.valt.tokens import ValtTokens
-from gateway.valt.transport import Transport
+from gateway.valt.transport import Transport, trace_used_connections
+from gateway.valt.versions import ValtVersions
 
 
 class ValtBackend:
@@ -29,7 +31,13 @@ class ValtBackend:
         """The settings that it was built from: a reload that leaves them equal keeps it."""
         self.references = 0
         """The number of Apps that use it; it is closed with the last of them."""
-        self.api_session = client_session(context, limit=32, total=valt.read_timeout, connect=valt.connect_timeout)
+        self.api_session = client_session(
+            context,
+            limit=32,
+            total=valt.read_timeout,
+            connect=valt.connect_timeout,
+            trace_configs=[trace_used_connections()],
+        )
         self.media_session = client_session(context, limit=0, force_close=True)
         accounts = {name: Account(name, a.username, a.password) for name, a in valt.accounts.items()}
         self.accounts = tuple(accounts)
@@ -48,7 +56,9 @@ class ValtBackend:
             max_entries=settings.links.max_entries,
         )
         self.recordings = ValtRecordings(self.client, self.tokens, clock, observer, ttl=settings.recordings.ttl)
+        self.comments = ValtComments(self.client, self.tokens, clock, observer, ttl=settings.recordings.ttl)
         self.search = ValtSearch(self.client, self.tokens)
+        self.versions = ValtVersions(self.client, self.tokens, self.search, clock, configured=valt.version)
         self.media = MediaServer(
             self.media_session,
             context,
@@ -70,7 +80,7 @@ class ValtBackend:
     async def close(self) -> None:
         """Cancels the running loads and closes the connections."""
         self.films.close()
-        for loader in (self.search, self.recordings, self.links, self.tokens):
+        for loader in (self.versions, self.search, self.comments, self.recordings, self.links, self.tokens):
             await loader.close()
         self.media.close()
         await self.api_session.close()
@@ -84,6 +94,7 @@ def client_session(
     total: float | None = None,
     connect: float | None = None,
     force_close: bool = False,
+    trace_configs: list[aiohttp.TraceConfig] | None = None,
 ) -> aiohttp.ClientSession:
     """Returns an HTTP client with a connection pool of its own, without cookies and without proxy settings of the
     environment. *limit* is connections, 0 for no limit; *total* and *connect* are timeouts in seconds. With
@@ -95,4 +106,5 @@ def client_session(
         auto_decompress=False,
         headers={"Accept-Encoding": "identity", "User-Agent": "valt-gateway"},
         trust_env=False,
+        trace_configs=trace_configs,
     )

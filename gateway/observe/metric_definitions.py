@@ -30,7 +30,7 @@ _STEP_SECONDS = (
     *(0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 _LINK_SECONDS = (0, 15, 30, 60, 120, 300, 600, 900, 1200, 1500, 1800, 3600)
-_OPERATIONS = ("login", "download", "record", "search", "rooms")
+_OPERATIONS = ("login", "download", "record", "search", "rooms", "general", "comments")
 
 Labels = tuple[str | int, ...]
 Values = Iterable[str | int]

@@ -1,4 +1,4 @@
-"""The simulated VALT's API: login, download links, details, search and rooms."""
+"""The simulated VALT's API: login, download links, details, comments, search, rooms and version."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
+from weakref import WeakSet
 
 import jwt
 from aiohttp import web
@@ -88,6 +89,7 @@ class Api:
         self._on_call = on_call
         self._media = media
         self._on_change = on_change
+        self._used_connections: WeakSet[asyncio.Transport] = WeakSet()
 
     def application(self) -> web.Application:
         application = web.Application()
@@ -97,6 +99,9 @@ class Api:
         add("GET", "/api/v3/records/{recording}", self._operation("record", self._record))
         add("POST", "/api/v3/records", self._operation("search", self._search))
         add("GET", "/api/v3/rooms/info", self._operation("rooms", self._rooms))
+        add("GET", "/api/v3/rooms/info/{room}", self._operation("rooms", self._room))
+        add("GET", "/api/v3/comment/record/{recording}", self._operation("comments", self._comments))
+        add("GET", "/api/v3/admin/general", self._operation("general", self._general))
         return application
 
     def recording(self, recording: str) -> Recording | None:
@@ -113,8 +118,12 @@ class Api:
                 await knobs.gate[name].wait()
             if knobs.delay.get(name):
                 await asyncio.sleep(knobs.delay[name])
+            if self._drops(name, request):
+                return web.Response()
             if knobs.fail.get(name):
                 return web.Response(status=knobs.fail[name].pop(0), text="<html><h1>nginx</h1></html>")
+            if name in knobs.refuse:
+                return web.json_response(responses.BAD_KEY, status=knobs.refuse[name])
             if name in knobs.rubbish:
                 return web.Response(text="<html><body>It works!</body></html>", content_type="text/html")
             if name != "login" and (refusal := self._refusal(request)) is not None:
@@ -122,6 +131,20 @@ class Api:
             return await handler(request)
 
         return operate
+
+    def _drops(self, name: str, request: web.Request) -> bool:
+        """Whether a knob has the connection closed without a response; closes it if so."""
+        transport, knobs = request.transport, self._knobs
+        is_used = transport in self._used_connections
+        if transport is None:
+            return True
+        self._used_connections.add(transport)
+        if knobs.drop.get(name):
+            knobs.drop[name] -= 1
+        elif not is_used or name not in knobs.drop_used_connections:
+            return False
+        transport.abort()
+        return True
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         token = request.query.get("access_token")
@@ -183,6 +206,22 @@ class Api:
     async def _rooms(self, _request: web.Request) -> web.Response:
         rooms = sorted({one.room for one in self.recordings})
         return web.json_response({"data": {"rooms": [{"id": id_, "name": name} for id_, name in rooms]}})
+
+    async def _room(self, request: web.Request) -> web.Response:
+        room = request.match_info["room"]
+        name = next((one.room[1] for one in self.recordings if str(one.room[0]) == room), None)
+        if name is None:
+            return web.json_response(responses.NOT_FOUND, status=404)
+        return web.json_response(responses.room(name, self._knobs.recording_now.get(int(room))))
+
+    async def _comments(self, request: web.Request) -> web.Response:
+        recording = self.recording(request.match_info["recording"])
+        if recording is None or self._knobs.version.startswith("5"):
+            return web.json_response(responses.NOT_FOUND, status=404)
+        return web.json_response(responses.comments(recording))
+
+    async def _general(self, _request: web.Request) -> web.Response:
+        return web.json_response({"data": {"version": self._knobs.version, "server_name": "valt"}})
 
 
 def _is_between(created: float, first: str | None, last: str | None) -> bool:

@@ -3,6 +3,9 @@
 import hashlib
 from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
+
+from gateway.sim.comments import interview_comments
 
 _MEDIA = files("gateway.sim").joinpath("media")
 _INVERTED = bytes(255 - byte for byte in range(256))
@@ -48,6 +51,8 @@ class Recording:
     deleted_at: float | None = None
     markers: tuple[tuple[float, str, str], ...] = ()
     """Time in seconds, event and colour of each."""
+    comments: list[Any] = field(default_factory=list)
+    """As VALT's API lists them; sim.comments makes them."""
     films: list[Film] = field(default_factory=list)
 
     def film(self, video: str) -> Film | None:
@@ -83,6 +88,7 @@ def demo_recordings() -> list[Recording]:
             room=(38, "Interview room"),
             author=(8, "mrossi"),
             duration=16.0,
+            comments=interview_comments(),
             films=[Film(INTERVIEW_FILM, "Table", _media("interview"))],
         ),
         Recording(LATE_MOOV, "Late moov", duration=12.0, films=[Film(LATE_MOOV_FILM, "Ceiling", _media("moov-last"))]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 @dataclass
 class Knobs:
     """Times are seconds. Of a list each request consumes one entry. Dicts and sets are keyed by operation: login,
-    download, record, search, rooms, and for *delay* and *gate* also media."""
+    download, record, search, rooms, comments, general, and for *delay* and *gate* also media."""
 
     # Any operation
     delay: dict[str, float] = field(default_factory=dict)
@@ -17,6 +17,20 @@ class Knobs:
     """Statuses of the next responses of an operation. For media use *refuse_media*."""
     rubbish: set[str] = field(default_factory=set)
     """Operations that respond with an HTML page instead of JSON."""
+
+    refuse: dict[str, int] = field(default_factory=dict)
+    """Statuses with which an operation refuses its caller for good, as for an account without the right."""
+    drop_used_connections: set[str] = field(default_factory=set)
+    """Operations whose request closes its connection without a response if the connection has served before, as when
+    a server closes an idle connection."""
+    drop: dict[str, int] = field(default_factory=dict)
+    """The number of next requests of an operation that close their connection without a response."""
+
+    # Content
+    version: str = "6.5.1"
+    """VALT's version. With one that begins with 5 there are no comments."""
+    recording_now: dict[int, tuple[str, float]] = field(default_factory=dict)
+    """What is being recorded, by room: the id of the recording and the seconds since its start."""
 
     # Tokens and links
     refuse_logins: bool = False

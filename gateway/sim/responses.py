@@ -56,10 +56,22 @@ def details(recording: Recording) -> dict[str, Any]:
     return {"data": whole}
 
 
+def room(name: str, running: tuple[str, float] | None) -> dict[str, Any]:
+    """Returns a room. *running* is the id of what is being recorded in it, and the seconds since its start."""
+    recording = None if running is None else {"id": _id(running[0]), "time": running[1]}
+    return {"data": {"name": name, "has_recording": running is not None, "recording": recording}}
+
+
+def comments(recording: Recording) -> list[Any]:
+    """Returns the comments on a recording: a bare list."""
+    of_record = {"recordId": _id(recording.recording)}
+    return [of_record | row if isinstance(row, dict) else row for row in recording.comments]
+
+
 def filename(recording: Recording, film: Film) -> str:
     """Returns the file name in a link, percent-encoded twice (VALT: API Download Recording Video)."""
     plain = f"{recording.name}  {film.camera} 05-06-2025 10-18-AM.mp4"
-    return quote(quote_plus(plain), safe="")
+    return quote(quote_plus(plain, errors="replace"), safe="")
 
 
 def _id(text: str) -> str | int:

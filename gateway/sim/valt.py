@@ -26,8 +26,8 @@ class ValtSimulator:
     """A simulated VALT: ``async with ValtSimulator() as valt``. The system chooses the ports unless they are given.
 
     *knobs* may be changed at any time. *calls* counts the requests by operation (login, download, record, search,
-    rooms, media) and, as ``media_connection``, the connections to the media server. *clock* is VALT's clock, by
-    which links are issued and expire.
+    rooms, comments, general, media) and, as ``media_connection``, the connections to the media server. *clock* is
+    VALT's clock, by which links are issued and expire.
     """
 
     def __init__(

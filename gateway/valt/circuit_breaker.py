@@ -23,8 +23,8 @@ class Outcome(Enum):
     """VALT responded, a refusal included."""
     FAILURE = "failure"
     """VALT could not be reached, did not respond in time, or responded with a status of 500 or more."""
-    CANCELLED = "cancelled"
-    """The request was cancelled before its outcome was clear."""
+    UNCLEAR = "unclear"
+    """The request was cancelled, or its response says nothing about whether VALT works."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,11 @@ def as_number(value: Any) -> float | None:
 
 
 def as_text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """Returns a text that is not empty, or None. Halves of surrogate pairs, which no encoding can represent, become
+    question marks."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

@@ -4,7 +4,8 @@ from gateway.cache import CacheEntry, LoadingCache
 from gateway.errors import VideoNotFoundError
 from gateway.events import LinkUsed
 from gateway.model import Link, Video
-from gateway.ports import Clock, Observer, Valt
+from gateway.ports import Clock, Observer
+from gateway.valt.client import ValtClient
 from gateway.valt.tokens import ValtTokens
 
 _MAX_TTL = 24 * 3600.0
@@ -23,7 +24,7 @@ class ValtLinks:
 
     def __init__(
         self,
-        valt: Valt,
+        valt: ValtClient,
         tokens: ValtTokens,
         clock: Clock,
         observer: Observer,

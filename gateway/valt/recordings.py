@@ -6,8 +6,8 @@ from typing import Any
 
 from gateway.cache import CacheEntry, LoadingCache, SingleFlight
 from gateway.errors import VideoNotFoundError
-from gateway.ports import Clock, Observer, Valt
-from gateway.recording_details import RecordingDetails
+from gateway.ports import Clock, Observer
+from gateway.recording_details import RecordingDetails, Room
 from gateway.valt.client import ValtClient
 from gateway.valt.tokens import ValtTokens
 
@@ -21,7 +21,7 @@ class ValtRecordings:
     Details are cached for *ttl* seconds. That VALT does not have a recording is cached for at most 5 seconds.
     """
 
-    def __init__(self, valt: Valt, tokens: ValtTokens, clock: Clock, observer: Observer, *, ttl: float) -> None:
+    def __init__(self, valt: ValtClient, tokens: ValtTokens, clock: Clock, observer: Observer, *, ttl: float) -> None:
         self._valt = valt
         self._tokens = tokens
         self._ttl = ttl
@@ -72,6 +72,10 @@ class ValtSearch:
     async def rooms(self, account: str) -> list[tuple[int, str]]:
         """Returns the ids and names of the rooms that *account* sees. Raises ValtError."""
         return await self._tokens.use(account, self._client.rooms)
+
+    async def room(self, account: str, room: str) -> Room:
+        """Returns the room of that id as *account* sees it. Raises VideoNotFoundError or ValtError."""
+        return await self._tokens.use(account, lambda token: self._client.room(token, room))
 
     async def close(self) -> None:
         """Cancels the running searches."""

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from gateway.cache import CacheEntry, LoadingCache
-from gateway.errors import AccessTokenRefusedError, ValtLoginError, ValtResponseError
+from gateway.errors import AccessTokenRefusedError, CallRefusedError, ValtLoginError
 from gateway.events import LogEvent
 from gateway.model import AccessToken
-from gateway.ports import Clock, Observer, Valt
+from gateway.ports import Clock, Observer
+from gateway.valt.client import ValtClient
 from gateway.valt.concurrency_limit import ConcurrencyLimit
 
 T = TypeVar("T")
@@ -26,7 +27,13 @@ class ValtTokens:
     accepts it. Every call occupies a slot of *concurrency_limit*."""
 
     def __init__(
-        self, valt: Valt, clock: Clock, observer: Observer, concurrency_limit: ConcurrencyLimit, *, token_ttl: float
+        self,
+        valt: ValtClient,
+        clock: Clock,
+        observer: Observer,
+        concurrency_limit: ConcurrencyLimit,
+        *,
+        token_ttl: float,
     ) -> None:
         self._valt = valt
         self._concurrency_limit = concurrency_limit
@@ -45,7 +52,7 @@ class ValtTokens:
     async def use(self, account: str, call: Callable[[AccessToken], Awaitable[T]]) -> T:
         """Returns what *call* returns when it is passed a token of *account*.
 
-        Raises ValtLoginError if VALT refused the account, ValtResponseError if VALT refused a new token too, BusyError
+        Raises ValtLoginError if VALT refused the account, CallRefusedError if VALT refused a new token too, BusyError
         or TooManyRequestsError if no slot is free, and what *call* raises.
         """
         with self._concurrency_limit.slot():
@@ -57,7 +64,7 @@ class ValtTokens:
             try:
                 return await call(await self._get(account))
             except AccessTokenRefusedError:
-                raise ValtResponseError(f"VALT refused a new access token of the account {account!r}") from None
+                raise CallRefusedError(f"VALT refused a new access token of the account {account!r}") from None
 
     def login_state(self, account: str) -> str:
         """The result of the last login of *account*: "ok", "refused", or "unknown" before the first one."""

@@ -1,11 +1,16 @@
 """One request to VALT's API with its deadline, retries and circuit breaker; aiohttp's exceptions end here.
 
 VALT takes its access token in the query and aiohttp's exceptions print the URL, so they are translated ``from None``.
-Only requests that may be repeated safely are retried: any GET, and a POST whose connection was never established.
+
+Only requests that may be repeated are retried. A GET: after every failure but a timeout. A POST: if its connection was
+never established, and once if it was sent on a connection that had served before and was closed without a response, as
+a server closes an idle one (RFC 9112, section 9.3.1). A POST that only reads, such as a search, also once if a new
+connection was lost; a login is not, because VALT may have counted it, and ten failed ones lock the account.
 """
 
 import asyncio
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -18,10 +23,35 @@ from gateway.valt.circuit_breaker import CircuitBreaker, Outcome, State
 from gateway.valt.retry_budget import RetryBudget
 
 _TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, ValueError)
+_LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)
+"""The connection was closed before the end of the response."""
 _TRANSITION_LOGS = {
     State.OPEN: ("warning", "VALT API circuit breaker opened"),
     State.CLOSED: ("info", "VALT API circuit breaker closed"),
 }
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One request on the wire. aiohttp's tracing sets *on_used_connection*."""
+
+    on_used_connection: bool = False
+    has_response: bool = False
+
+    def is_idle_close(self, error: Exception) -> bool:
+        """Whether *error* is how it looks when the server closes an idle connection as the request arrives."""
+        return self.on_used_connection and not self.has_response and isinstance(error, _LOST)
+
+
+def trace_used_connections() -> aiohttp.TraceConfig:
+    """Returns the tracing that a session for a `Transport` needs."""
+
+    async def mark(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        context.trace_request_ctx.on_used_connection = True
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(mark)
+    return config
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +65,8 @@ class Response:
 class Transport:
     """Sends requests to the VALT API at *server*, its base URL as it appears in the log.
 
-    *session* keeps no cookies and is used for VALT's API alone. *read_timeout* is seconds for a whole request, its
-    retries included.
+    *session* keeps no cookies, has `trace_used_connections` and is used for VALT's API alone. *read_timeout* is seconds
+    for a whole request, its retries included.
     """
 
     def __init__(
@@ -62,9 +92,14 @@ class Transport:
     def __repr__(self) -> str:
         return f"<Transport {self._server} {self.breaker!r}>"
 
-    async def request(self, method: str, url: URL, *, limit: int, json: Any = None) -> Response:
+    async def request(
+        self, method: str, url: URL, *, limit: int, json: Any = None, reads_only: bool = True, optional: bool = False
+    ) -> Response:
         """Returns VALT's response, retried where that is safe and the retry budget allows it.
 
+        *reads_only*: whether the request changes nothing in VALT. *optional*: whether the call may be one that this
+        VALT does not have or does not allow, so that a response with status 500 is neither retried nor counted by the
+        circuit breaker.
         Raises ValtResponseError if the body exceeds *limit* bytes, ValtTimeoutError after the read timeout,
         CircuitOpenError if the circuit breaker is open and ValtUnavailableError for any other failure.
         """
@@ -72,17 +107,21 @@ class Transport:
         deadline, retries = loop.time() + self._read_timeout, 0
         self._retry_budget.record_call()
         while True:
-            response, failure = None, ""
+            response, failure, attempt = None, "", _Attempt()
+            delay: float | None = None
             try:
-                response = await self._attempt(method, url, deadline, limit, json)
-                retryable = method == "GET" and response.status >= 500
+                response = await self._attempt(attempt, method, url, deadline, limit, json, optional)
+                retryable = method == "GET" and response.status >= 500 and not (optional and response.status == 500)
             except TimeoutError:
                 raise ValtTimeoutError(f"VALT did not respond to a {method} request in time") from None
             except _TRANSPORT_ERRORS as error:
-                # A POST whose response was lost may have taken effect; one that was never sent has not.
-                retryable = method == "GET" or isinstance(error, aiohttp.ClientConnectorError)
+                if attempt.is_idle_close(error) and not retries:
+                    delay = 0.0  # VALT is not failing, so that it costs nothing of the budget
+                lost_once = reads_only and not retries and isinstance(error, _LOST)
+                retryable = method == "GET" or lost_once or isinstance(error, aiohttp.ClientConnectorError)
                 failure = type(error).__name__
-            delay = self._retry_budget.next_delay(retries, deadline - loop.time()) if retryable else None
+            if delay is None and retryable:
+                delay = self._retry_budget.next_delay(retries, deadline - loop.time())
             if delay is not None:
                 retries += 1
                 await asyncio.sleep(delay)
@@ -91,30 +130,36 @@ class Transport:
             else:
                 raise ValtUnavailableError(f"the request to VALT failed: {failure}")
 
-    async def _attempt(self, method: str, url: URL, deadline: float, limit: int, json: Any) -> Response:
+    async def _attempt(
+        self, attempt: _Attempt, method: str, url: URL, deadline: float, limit: int, json: Any, optional: bool
+    ) -> Response:
         """Returns the response to one request, and records its outcome in the circuit breaker."""
         now = self._clock.monotonic()
         permit = self.breaker.acquire(now)
         if permit is None:
             raise CircuitOpenError("VALT API circuit breaker is open", retry_after=self.breaker.retry_after(now))
-        outcome = Outcome.CANCELLED
+        outcome = Outcome.UNCLEAR
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._exchange(method, url, limit, json)
-            outcome = Outcome.FAILURE if response.status >= 500 else Outcome.SUCCESS
+                response = await self._exchange(attempt, method, url, limit, json)
+            if not (optional and response.status == 500):
+                outcome = Outcome.FAILURE if response.status >= 500 else Outcome.SUCCESS
             return response
         except ValtResponseError:
             outcome = Outcome.SUCCESS
             raise
-        except (TimeoutError, *_TRANSPORT_ERRORS):
-            outcome = Outcome.FAILURE
+        except (TimeoutError, *_TRANSPORT_ERRORS) as error:
+            outcome = Outcome.UNCLEAR if attempt.is_idle_close(error) else Outcome.FAILURE
             raise
         finally:
             self.breaker.record(permit, outcome, self._clock.monotonic())
             self._log_transition()
 
-    async def _exchange(self, method: str, url: URL, limit: int, json: Any) -> Response:
-        async with self._session.request(method, url, json=json, allow_redirects=False) as response:
+    async def _exchange(self, attempt: _Attempt, method: str, url: URL, limit: int, json: Any) -> Response:
+        async with self._session.request(
+            method, url, json=json, allow_redirects=False, trace_request_ctx=attempt
+        ) as response:
+            attempt.has_response = True
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk

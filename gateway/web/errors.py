@@ -37,6 +37,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.HeadersTooLargeError: 431,
     errors.ValtError: 502,
     errors.ValtResponseError: 502,
+    errors.CallRefusedError: 502,
     errors.ValtLoginError: 502,
     errors.LinkRefusedError: 502,
     errors.AccessTokenRefusedError: 502,

@@ -17,8 +17,10 @@ from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers
 from gateway.web.handlers.recordings import RecordingHandlers
 from gateway.web.handlers.switch import SwitchHandlers
+from gateway.web.handlers.text_tracks import TextTrackHandlers
 from gateway.web.handlers.userinfo import UserinfoHandlers
 from gateway.web.handlers.valt_api import ValtApiHandlers
+from gateway.web.handlers.valt_rooms import ValtRoomHandlers
 from gateway.web.request import Handler
 from gateway.web.request_validation import RequestValidator
 from gateway.web.schemas.openapi import openapi
@@ -29,10 +31,12 @@ class Handlers:
     """The handlers of one configuration, and what the dispatcher needs beside them."""
 
     recordings: RecordingHandlers
+    text_tracks: TextTrackHandlers
     listing: ListingHandlers
     userinfo: UserinfoHandlers
     forward_auth: ForwardAuthHandlers
     valt_api: ValtApiHandlers
+    valt_rooms: ValtRoomHandlers
     api_docs: ApiDocsHandlers
     sign_in: SignInHandlers
     switch: SwitchHandlers
@@ -50,9 +54,13 @@ VIDEO = "/recordings/{recording}/videos/{video}"
 ROUTES: tuple[tuple[tuple[str, ...], str, SelectHandler], ...] = (
     (("GET", "HEAD"), VIDEO, lambda h: h.recordings.video),
     (("GET", "HEAD"), "/recordings/{recording}", lambda h: h.recordings.recording),
+    (("GET", "HEAD"), "/recordings/{recording}/captions.vtt", lambda h: h.text_tracks.captions),
+    (("GET", "HEAD"), "/recordings/{recording}/chapters.vtt", lambda h: h.text_tracks.chapters),
     (("GET", "HEAD"), "/recordings", lambda h: h.listing.recordings),
     (("OPTIONS",), VIDEO, lambda h: h.cors.preflight),
     (("OPTIONS",), "/recordings/{recording}", lambda h: h.cors.preflight),
+    (("OPTIONS",), "/recordings/{recording}/captions.vtt", lambda h: h.cors.preflight),
+    (("OPTIONS",), "/recordings/{recording}/chapters.vtt", lambda h: h.cors.preflight),
     (("GET",), "/oauth2/start", lambda h: h.sign_in.start),
     (("GET",), "/oauth2/callback", lambda h: h.sign_in.callback),
     (("GET",), "/oauth2/sign_out", lambda h: h.sign_in.confirm_sign_out),
@@ -67,7 +75,10 @@ ROUTES: tuple[tuple[tuple[str, ...], str, SelectHandler], ...] = (
     (("POST",), "/api/v3/records", lambda h: h.valt_api.search),
     (("GET",), "/api/v3/records/{recording}", lambda h: h.valt_api.record),
     (("GET",), "/api/v3/records/download/{recording}/{video}", lambda h: h.valt_api.download),
-    (("GET",), "/api/v3/rooms/info", lambda h: h.valt_api.rooms),
+    (("GET",), "/api/v3/comment/record/{recording}", lambda h: h.valt_api.comments),
+    (("GET",), "/api/v3/rooms/info", lambda h: h.valt_rooms.rooms),
+    (("GET",), "/api/v3/rooms/info/{room}", lambda h: h.valt_rooms.room),
+    (("GET",), "/api/v3/admin/general", lambda h: h.valt_rooms.general),
     (("*",), "/api/v3/{call}", lambda h: h.valt_api.other),
     (("GET", "HEAD"), "/openapi.json", lambda _: openapi),
     (("GET", "HEAD"), "/docs", lambda h: h.api_docs.page),

@@ -28,8 +28,9 @@ from gateway.sim.catalogue import (
 from gateway.sim.responses import BAD_KEY, LOGIN_FAILED, NO_KEY, NOT_FOUND, NOT_FOUND_DOWNLOAD, SERVER_ERROR
 from gateway.sim.valt import USERS
 from tests.support.clock import ManualClock
-from tests.support.configuration import grant, table
+from tests.support.configuration import grant
 from tests.support.gateway_fixture import GatewayStack, running_stack, settings_of
+from tests.support.service_keys import service_key
 
 SECRET, BARRED = "vgk_planted-archive-key", "vgk_planted-barred-key"
 
@@ -40,11 +41,6 @@ GRANTS = "".join(
         grant("watching", groups=["watching"], account="trainee", download=False),
     )
 )
-
-
-def service_key(name: str, secret: str, *groups: str) -> str:
-    digest = hashlib.sha256(secret.encode()).hexdigest()
-    return table("[[service_keys]]", name=name, secret_sha256=digest, groups=groups)
 
 
 KEYS = service_key("archive", SECRET, "archive", "psychology") + service_key("barred", BARRED)
@@ -388,7 +384,7 @@ EVERY_OTHER_CALL = [
     ("POST", f"/records/{SESSION}"),
     ("POST", "/comment"),
     ("GET", "/comment/1"),
-    ("GET", f"/comment/record/{SESSION}"),
+    ("POST", f"/comment/record/{SESSION}"),
     ("POST", "/comment/update/1"),
     ("DELETE", "/comment/1"),
     ("GET", "/comment/1/files/2"),
@@ -398,7 +394,7 @@ EVERY_OTHER_CALL = [
     ("GET", "/admin/rooms/37/cameras"),
     ("POST", "/admin/rooms/37/edit"),
     ("POST", "/admin/rooms/37/delete"),
-    ("GET", "/rooms/info/37"),
+    ("POST", "/rooms/info/37"),
     ("GET", "/rooms/37/status"),
     ("POST", "/rooms/37/record/start"),
     ("POST", "/rooms/37/record/stop"),
@@ -453,7 +449,7 @@ EVERY_OTHER_CALL = [
     ("GET", "/admin/wowza"),
     ("GET", "/admin/wowza/1"),
     ("POST", "/admin/wowza"),
-    ("GET", "/admin/general"),
+    ("POST", "/admin/general"),
     ("GET", "/admin/logs"),
     ("GET", "/audio"),
     ("POST", "/audio"),

@@ -14,12 +14,31 @@ DECIDED = {
     "/recordings/{recording}/videos/{video}": ["open", "close"],
     "/recordings/{recording}": [],
     "/api/v3/records/{recording}": ["api"],
+    "/recordings/{recording}/captions.vtt": ["api"],
+    "/recordings/{recording}/chapters.vtt": ["api"],
     "/api/v3/records/download/{recording}/{video}": ["api"],
+    "/api/v3/comment/record/{recording}": ["api"],
 }
 """The routes that a rule decides, with the events of an allowed GET."""
-CALLS = ("/recordings", "/api/v3/login", "/api/v3/records", "/api/v3/rooms/info", "/api/v3/{call}")
+CALLS = (
+    "/recordings",
+    "/api/v3/login",
+    "/api/v3/records",
+    "/api/v3/rooms/info",
+    "/api/v3/rooms/info/{room}",
+    "/api/v3/admin/general",
+    "/api/v3/{call}",
+)
 """Routes that are audited as calls and decided by no single rule: lists apply every rule of the person."""
-PARAMETERS = {"recording": SESSION, "video": CAMERA_A, "edition": "x", "name": "x", "call": "nothing", "path": ""}
+PARAMETERS = {
+    "room": "37",
+    "recording": SESSION,
+    "video": CAMERA_A,
+    "edition": "x",
+    "name": "x",
+    "call": "nothing",
+    "path": "",
+}
 
 
 @pytest.fixture

@@ -77,6 +77,17 @@ _RECORDINGS = read(
     parameters=("q", "since", "until", "room", "author", "page", "ticket"),
 )
 
+
+def _text_track(summary: str) -> dict[str, Any]:
+    answers = {
+        "200": body("The text track; empty if there is nothing to show", {"type": "string"}, "text/vtt"),
+        "302": empty("To sign-in, for a browser"),
+        "303": empty("The ticket was exchanged for a session; to the same address without it"),
+    }
+    operations = read(summary, answers, parameters=("ticket",))
+    return {**operations, **_PREFLIGHT, "parameters": [ref("parameters", "recording")]}
+
+
 PATHS: dict[str, Any] = {
     "/recordings/{recording}/videos/{video}": {
         **_VIDEO,
@@ -84,6 +95,8 @@ PATHS: dict[str, Any] = {
         "parameters": [ref("parameters", "recording"), ref("parameters", "video")],
     },
     "/recordings/{recording}": {**_RECORDING, **_PREFLIGHT, "parameters": [ref("parameters", "recording")]},
+    "/recordings/{recording}/captions.vtt": _text_track("A recording's transcript as captions (WebVTT)"),
+    "/recordings/{recording}/chapters.vtt": _text_track("A recording's markers as chapters (WebVTT)"),
     "/recordings": _RECORDINGS,
     "/oauth2/start": page(
         "Sign in at the provider",
@@ -167,6 +180,19 @@ PATHS: dict[str, Any] = {
         "A link to a video at this gateway, valid for an hour",
         {"200": body("The link", "ValtLink"), "404": body("No such video, or not for the caller", "ValtNotFound")},
         parameters=("recording", "video"),
+    ),
+    "/api/v3/comment/record/{recording}": valt_api(
+        "get",
+        "The comments on a recording, as a bare list",
+        {"200": body("The comments", "ValtComments")},
+        parameters=("recording",),
+    ),
+    "/api/v3/admin/general": valt_api("get", "VALT's version", {"200": body("The version", "ValtGeneral")}),
+    "/api/v3/rooms/info/{room}": valt_api(
+        "get",
+        "A room of which the caller may see a recording; what is being recorded in it only if the caller may see that",
+        {"200": body("The room", "ValtRoom")},
+        parameters=("room_id",),
     ),
     "/api/v3/rooms/info": valt_api(
         "get", "The rooms of which the caller may see a recording", {"200": body("The rooms", "ValtRooms")}

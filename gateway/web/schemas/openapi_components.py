@@ -75,7 +75,11 @@ SCHEMAS: dict[str, Any] = {
             )
         ),
         markers=_list(_object(seconds={"type": "number"}, name=_TEXT, color=_TEXT_OR_NULL)),
-        comments=_list(_object(seconds={"type": "number"}, author=_TEXT_OR_NULL, text=_TEXT, type=_TEXT)),
+        comments={
+            "type": ["array", "null"],
+            "description": "null if VALT did not return them",
+            "items": _object(seconds={"type": "number"}, author=_TEXT_OR_NULL, text=_TEXT, type=_TEXT),
+        },
     ),
     "Person": _object(subject=_TEXT, issuer=_TEXT, provider=_TEXT, groups=_list(_TEXT), expires_at=_TIME_OR_NULL),
     "LogoutToken": _object(logout_token=_TEXT),
@@ -103,6 +107,15 @@ SCHEMAS: dict[str, Any] = {
         )
     ),
     "ValtLink": _object(url=_TEXT),
+    "ValtComments": _list(_object(id={"type": ["integer", "null"]}, message=_TEXT, recordTime=_TEXT, type=_TEXT)),
+    "ValtGeneral": _object(data=_object(version=_TEXT)),
+    "ValtRoom": _object(
+        data=_object(
+            name=_TEXT,
+            has_recording={"type": "boolean"},
+            recording={"type": ["object", "null"], "properties": {"id": _VALT_ID, "time": _NUMBER_OR_NULL}},
+        )
+    ),
     "ValtRooms": _object(data=_object(rooms=_list(_object(id={"type": "integer"}, name=_TEXT)))),
     "ValtError": _object(
         error={
@@ -134,6 +147,7 @@ PARAMETERS: dict[str, Any] = {
         **_parameter("video", "path", "VALT's id of one of its videos", _ID),
         "example": "d6799d1c-8e0f-4dc6-9483-8f3545fc5ce5",
     },
+    "room_id": {**_parameter("room", "path", "VALT's id of the room", _ID), "example": "37"},
     "ticket": _parameter("ticket", "query", "a portal's signed ticket, valid once"),
     "access_token": _parameter("access_token", "query", "the token in a link from /api/v3/records/download"),
     "download": {

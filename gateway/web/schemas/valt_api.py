@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway import errors
 from gateway.errors import GatewayError
-from gateway.recording_details import Marker, RecordingDetails, VideoDetails
+from gateway.recording_details import Comment, Marker, RecordingDetails, Room, VideoDetails
 
 LOGIN_FAILED = {"data": "Invalid username or password"}
 NO_KEY = {"error": {"code": 401, "message": "No API key provided"}}
@@ -76,6 +76,40 @@ def details(recording: RecordingDetails, videos: Iterable[VideoDetails]) -> dict
         ],
         "videos": [{"id": _id(video.video), "name": video.name, "status": {}} for video in videos],
     }
+
+
+def room(room: Room, *, is_visible: bool) -> dict[str, Any]:
+    """Returns a room. *is_visible*: whether something is being recorded in it that the caller may see."""
+    running = {"id": _id(room.recording or ""), "time": _number(room.seconds)} if is_visible else None
+    return {"name": room.name, "has_recording": is_visible, "recording": running}
+
+
+def comments(recording: str, entries: Iterable[Comment], parent: int | None = None) -> list[dict[str, Any]]:
+    """Returns comments and their replies as VALT lists them. It omits attached files and the people who are tagged."""
+    return [
+        {
+            "id": comment.number,
+            "parentId": parent,
+            "type": comment.type,
+            "message": comment.text,
+            "recordId": _id(recording),
+            "recordTime": str(_number(comment.seconds)),
+            "startTime": None if comment.end is None else str(_number(comment.seconds)),
+            "endTime": None if comment.end is None else str(_number(comment.end)),
+            "createdAt": comment.created,
+            "updatedAt": None,
+            "author": {"id": comment.author_id, "username": comment.username, "displayName": comment.author},
+            "updatedBy": None,
+            "audioId": None,
+            "template": [],
+            "files": [],
+            "color": comment.color,
+            "replies": comments(recording, comment.replies, comment.number),
+            "taggedUsers": [],
+            "taggedUserGroups": [],
+        }
+        for comment in entries
+    ]
 
 
 def _as_markers(recording: RecordingDetails) -> list[Marker]:

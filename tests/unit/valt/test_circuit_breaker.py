@@ -41,7 +41,7 @@ def test_a_success_resets_the_failure_count() -> None:
 
 def test_cancelled_requests_count_as_neither_failure_nor_success() -> None:
     breaker = CircuitBreaker(failure_threshold=2)
-    for outcome in (Outcome.FAILURE, *[Outcome.CANCELLED] * 10, Outcome.FAILURE):
+    for outcome in (Outcome.FAILURE, *[Outcome.UNCLEAR] * 10, Outcome.FAILURE):
         assert state(breaker) is State.CLOSED
         breaker.record(acquire(breaker, 0.0), outcome, 0.0)
     assert state(breaker) is State.OPEN
@@ -65,7 +65,7 @@ def test_a_failed_probe_opens_it_for_another_reset_timeout() -> None:
 
 def test_a_cancelled_probe_admits_the_next_one() -> None:
     breaker = open_breaker()
-    breaker.record(acquire(breaker, 10.0), Outcome.CANCELLED, 10.5)
+    breaker.record(acquire(breaker, 10.0), Outcome.UNCLEAR, 10.5)
     assert breaker.acquire(10.5) is not None
     assert breaker.acquire(10.5) is None
 

@@ -62,8 +62,8 @@ def test_the_details_contain_the_comments_that_have_a_time() -> None:
     details = schema.recording_details(body({"data": {"id": "a", "comments": comments}}))
 
     assert details.comments == (
-        Comment(12.5, "Anna", "Well put", "simple", "#00cc00"),
-        Comment(20.0, None, "Long silence", "simple"),
+        Comment(12.5, "Anna", "Well put", "simple", "#00cc00", number=1),
+        Comment(20.0, None, "Long silence", "simple", end=25.0, number=2),
     )
     assert details.markers == ()
 

@@ -1,0 +1,59 @@
+"""The gateway's own client of VALT's API, against a simulated VALT."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from gateway.clock import SystemClock
+from gateway.model import AccessToken, Account, Secret
+from gateway.ports import Clock
+from gateway.sim.valt import USERS, ValtSimulator
+from gateway.valt.circuit_breaker import CircuitBreaker
+from gateway.valt.client import ValtClient
+from gateway.valt.concurrency_limit import ConcurrencyLimit
+from gateway.valt.retry_budget import RetryBudget
+from gateway.valt.tokens import ValtTokens
+from gateway.valt.transport import Transport, trace_used_connections
+from gateway.valt_backend import client_session
+from tests.support.recorder import Recorder
+
+
+@dataclass
+class Calls:
+    """A client, what it calls, and what it reports."""
+
+    valt: ValtSimulator
+    client: ValtClient
+    tokens: ValtTokens
+    breaker: CircuitBreaker
+    clock: Clock
+    recorder: Recorder
+
+    async def token(self) -> AccessToken:
+        return await self.client.login("reviewer")
+
+
+@asynccontextmanager
+async def calling(
+    *, clock: Clock | None = None, read_timeout: float = 5.0, retry_budget: RetryBudget | None = None
+) -> AsyncIterator[Calls]:
+    """Yields a client with the account ``reviewer``. Retries wait for no time."""
+    own_clock, recorder, breaker = clock or SystemClock(), Recorder(), CircuitBreaker()
+    session = client_session(ssl.create_default_context(), limit=4, trace_configs=[trace_used_connections()])
+    async with session, ValtSimulator(clock=clock) as valt:
+        transport = Transport(
+            session,
+            valt.base_url,
+            own_clock,
+            recorder,
+            read_timeout=read_timeout,
+            breaker=breaker,
+            retry_budget=retry_budget or RetryBudget(rand=lambda: 0.0),
+        )
+        accounts = {"reviewer": Account("reviewer", "svc-reviewer", Secret(USERS["svc-reviewer"]))}
+        client = ValtClient(transport, valt.base_url, accounts, (), own_clock, recorder)
+        limit = ConcurrencyLimit(recorder, maximum=100)
+        tokens = ValtTokens(client, own_clock, recorder, limit, token_ttl=3600.0)
+        yield Calls(valt, client, tokens, breaker, own_clock, recorder)
+        await tokens.close()

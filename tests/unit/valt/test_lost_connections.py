@@ -1,0 +1,163 @@
+"""Which requests to VALT are repeated when their connection is lost, and which are not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from gateway.errors import ValtTimeoutError, ValtUnavailableError
+from gateway.model import AccessToken, Video
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from gateway.valt.circuit_breaker import State
+from gateway.valt.client import ValtClient
+from gateway.valt.retry_budget import RetryBudget
+from tests.support.valt_client import Calls, calling
+
+pytestmark = pytest.mark.promise("valt-I6")
+
+Call = Callable[[ValtClient, AccessToken], Awaitable[object]]
+
+READS: dict[str, Call] = {
+    "search": lambda client, token: client.search(token, {"search": "Session"}),
+    "download": lambda client, token: client.download(token, Video(SESSION, CAMERA_A)),
+    "record": lambda client, token: client.record(token, SESSION),
+    "rooms": lambda client, token: client.room(token, "37"),
+    "comments": lambda client, token: client.comments(token, SESSION),
+    "general": lambda client, token: client.version(token),
+}
+
+
+def exhausted() -> RetryBudget:
+    """A budget that allows no retry."""
+    return RetryBudget(ratio=0.0, capacity=0.0)
+
+
+def state(calls: Calls) -> State:
+    return calls.breaker.state
+
+
+async def result_of(calls: Calls, operation: str) -> object:
+    if operation == "login":
+        return await calls.token()
+    return await READS[operation](calls.client, await calls.token())
+
+
+@pytest.mark.parametrize("operation", [*READS, "login"])
+async def test_a_closed_idle_connection_costs_no_retry(operation: str) -> None:
+    async with calling(retry_budget=exhausted()) as calls:
+        await calls.token()  # the connection has served a request from here on
+        calls.valt.knobs.drop_used_connections.add(operation)
+        assert await result_of(calls, operation)
+
+
+@pytest.mark.parametrize("operation", READS)
+async def test_a_read_whose_connection_is_lost_once_is_repeated(operation: str) -> None:
+    async with calling() as calls:
+        calls.valt.knobs.drop[operation] = 1
+        token = await calls.token()
+        assert await READS[operation](calls.client, token)
+        assert calls.valt.calls[operation] == 2
+
+
+async def test_a_search_is_repeated_no_more_than_once() -> None:
+    async with calling() as calls:
+        token = await calls.token()
+        calls.valt.knobs.drop["search"] = 2
+        with pytest.raises(ValtUnavailableError):
+            await calls.client.search(token, {})
+        assert calls.valt.calls["search"] == 2
+
+
+async def test_a_login_on_a_new_connection_is_not_repeated() -> None:
+    async with calling() as calls:
+        calls.valt.knobs.drop["login"] = 1
+        with pytest.raises(ValtUnavailableError):
+            await calls.token()
+        assert calls.valt.calls["login"] == 1
+        assert await calls.token()
+
+
+async def test_a_login_is_repeated_no_more_than_once() -> None:
+    async with calling() as calls:
+        await calls.token()
+        calls.valt.knobs.drop["login"] = 2
+        with pytest.raises(ValtUnavailableError):
+            await calls.token()
+        assert calls.valt.calls["login"] == 3
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize("operation", ["search", "login"])
+async def test_a_post_that_got_a_response_is_not_repeated(operation: str, status: int) -> None:
+    async with calling() as calls:
+        await calls.token()
+        before = calls.valt.calls[operation]
+        calls.valt.knobs.fail[operation] = [status]
+        with pytest.raises(ValtUnavailableError):
+            await (calls.token() if operation == "login" else result_of_search(calls))
+        assert calls.valt.calls[operation] == before + 1
+
+
+async def result_of_search(calls: Calls) -> object:
+    token = await calls.token()
+    return await calls.client.search(token, {})
+
+
+async def test_a_search_that_gets_no_response_in_time_is_not_repeated() -> None:
+    async with calling(read_timeout=0.2) as calls:
+        token = await calls.token()
+        calls.valt.knobs.gate["search"] = asyncio.Event()
+        with pytest.raises(ValtTimeoutError):
+            await calls.client.search(token, {})
+        assert calls.valt.calls["search"] == 1
+        calls.valt.knobs.gate.pop("search").set()
+
+
+async def test_a_lost_search_takes_its_retry_from_the_budget() -> None:
+    async with calling(retry_budget=exhausted()) as calls:
+        token = await calls.token()
+        calls.valt.knobs.drop["search"] = 2
+        with pytest.raises(ValtUnavailableError):
+            await calls.client.search(token, {})
+        # The first was lost on a connection that had served before: that retry is free, the next would not be.
+        assert calls.valt.calls["search"] == 2
+
+
+async def test_closed_idle_connections_never_open_the_breaker() -> None:
+    async with calling() as calls:
+        token = await calls.token()
+        calls.valt.knobs.drop_used_connections.add("search")
+        for _ in range(20):
+            assert await calls.client.search(token, {})
+        assert state(calls) is State.CLOSED
+
+
+@pytest.mark.promise("valt-V2")
+@pytest.mark.parametrize("operation", ["comments", "general"])
+async def test_a_500_of_an_optional_call_is_neither_retried_nor_counted(operation: str) -> None:
+    async with calling() as calls:
+        token = await calls.token()
+        calls.valt.knobs.fail[operation] = [500] * 20
+        for number in range(1, 11):
+            with pytest.raises(ValtUnavailableError):
+                await READS[operation](calls.client, token)
+            assert calls.valt.calls[operation] == number
+        assert state(calls) is State.CLOSED
+        calls.valt.knobs.fail = {"record": [500] * 20}
+        with pytest.raises(ValtUnavailableError):
+            await calls.client.record(token, SESSION)
+        with pytest.raises(ValtUnavailableError):
+            await calls.client.record(token, SESSION)
+        assert state(calls) is State.OPEN
+
+
+@pytest.mark.promise("valt-V2")
+@pytest.mark.parametrize("operation", ["comments", "general"])
+async def test_a_502_of_an_optional_call_counts_for_the_breaker(operation: str) -> None:
+    async with calling() as calls:
+        token = await calls.token()
+        calls.valt.knobs.fail[operation] = [502] * 20
+        for _ in range(2):
+            with pytest.raises(ValtUnavailableError):
+                await READS[operation](calls.client, token)
+        assert state(calls) is State.OPEN
