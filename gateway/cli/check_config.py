@@ -15,12 +15,13 @@ from gateway.settings.model import Settings
 
 @click.command()
 @config_option
-def command(config: Path) -> None:
+@click.option("--without-secrets", is_flag=True, help="Read neither secrets nor other files that the gateway needs.")
+def command(config: Path, *, without_secrets: bool) -> None:
     """Report every fault of a configuration at once.
 
     Exit status: 0 if there is no fault, 78 if there is one. Warnings do not change it.
     """
-    loaded = read(config)
+    loaded = read(config, check_files=not without_secrets, needed_secrets=() if without_secrets else None)
     _print_findings(loaded)
     if loaded.settings is None:
         sys.exit(BAD_CONFIGURATION)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -20,10 +20,25 @@ Severity = Literal["fault", "warning"]
 STYLES: dict[Severity, str] = {"fault": "bold red", "warning": "bold yellow"}
 
 
-def read(config: Path, *, check_files: bool = True, running: bool = False) -> Loaded:
+def read(
+    config: Path,
+    *,
+    check_files: bool = True,
+    running: bool = False,
+    examples: bool = True,
+    needed_secrets: Collection[str] | None = None,
+) -> Loaded:
     """Returns what is in *config* and the environment, with the faults of ``[[examples]]`` and, with *check_files*, of
-    the files that a gateway needs; for a *running* one, without those that it has open."""
-    return load(config, os.environ, try_examples=_try_examples, check_files=check_files, running=running)
+    the files that a gateway needs; for a *running* one, without those that it has open. *needed_secrets* are the tables
+    whose secrets are read, None for all."""
+    return load(
+        config,
+        os.environ,
+        try_examples=_try_examples if examples else None,
+        check_files=check_files,
+        running=running,
+        needed_secrets=needed_secrets,
+    )
 
 
 def _try_examples(settings: Settings) -> Iterable[Fault]:
@@ -35,9 +50,12 @@ def _try_examples(settings: Settings) -> Iterable[Fault]:
     return try_examples(settings)
 
 
-def read_or_exit(config: Path, *, check_files: bool = False) -> Settings:
-    """Returns the settings and prints warnings; prints the faults and exits with 78 if there are any."""
-    loaded = read(config, check_files=check_files)
+def read_or_exit(config: Path, *, check_files: bool = False, needed_secrets: Collection[str] | None = None) -> Settings:
+    """Returns the settings and prints warnings; prints the faults and exits with 78 if there are any. *needed_secrets*
+    are the tables whose secrets are read, None for all; without all of them the examples are not tried either, because
+    `revoke` and `explain` are for the moment at which something is wrong."""
+    examples = needed_secrets is None
+    loaded = read(config, check_files=check_files, examples=examples, needed_secrets=needed_secrets)
     print_faults("warning", loaded.warnings)
     if loaded.settings is None:
         print_faults("fault", loaded.faults)

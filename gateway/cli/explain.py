@@ -46,7 +46,7 @@ def command(
 
     A rule is about a whole recording, so the answer is the same for each VIDEO of it.
     """
-    settings = read_or_exit(config)
+    settings = read_or_exit(config, needed_secrets=() if offline else ("valt",))
     explanation = asyncio.run(_explain(settings, subject, groups, recording, client, offline=offline))
     if as_json:
         click.echo(json.dumps(explanation))
@@ -87,12 +87,19 @@ async def _explain(
     from gateway.rule_factory import rules_of, valt_names_of
     from gateway.valt_backend import ValtBackend
 
+    reason = "--offline"
+
     class Offline:
         async def get(self, account: str, recording: str) -> RecordingDetails:
-            raise ValtUnavailableError(f"--offline: VALT was not asked as {account}")
+            raise ValtUnavailableError(f"{reason}: VALT was not asked as {account}")
 
     clock, observer = SystemClock(), NullObserver()
-    valt = None if offline else ValtBackend(settings, clock, observer)
+    valt = None
+    if not offline:
+        try:
+            valt = ValtBackend(settings, clock, observer)
+        except OSError as error:
+            reason = f"valt.ca_file cannot be used ({error.strerror or type(error).__name__})"
     recordings = Offline() if valt is None else valt.recordings
     policy = Rules(rules_of(settings), recordings, valt_names_of(settings), clock, observer)
     identity = stated_identity(settings, subject, groups)

@@ -28,7 +28,7 @@ def command(config: Path, subject: str) -> None:
 
     from gateway.store.sqlite import revoke_in_file
 
-    settings = read_or_exit(config)
+    settings = read_or_exit(config, needed_secrets=())
     if settings.state.dir is None:
         message = "state.dir is not set: a running gateway cannot be notified. Set it and restart the gateway once."
         click.echo(message, err=True)

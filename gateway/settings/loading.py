@@ -3,7 +3,7 @@
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from gateway.settings.environment import apply_environment
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
+from gateway.settings.values import ANY_FILE
 
 _POSIX_TZ = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*|:?/.+", re.ASCII)
 """A time zone as a POSIX rule, or as a file's path (tzset(3))."""
@@ -46,14 +47,16 @@ def load(
     try_examples: Callable[[Settings], Iterable[Fault]] | None = None,
     check_files: bool = False,
     running: bool = False,
+    needed_secrets: Collection[str] | None = None,
     now: datetime | None = None,
 ) -> Loaded:
     """Read the file *path* and the variables of *environ* that set its keys.
 
     *try_examples* returns a fault for each of ``[[examples]]`` that the rules decide otherwise; it is called only if
     there is no other fault. *check_files*: whether the files and directories that a running gateway needs are checked
-    too; *running*: whether such a one reads the file, which has its state and audit open. *now* is the time of the
-    warnings about what has expired, by default the present.
+    too; *running*: whether such a one reads the file, which has its state and audit open. *needed_secrets* are the
+    tables whose secrets are read; if it is given, no other file is looked at. *now* is the time of the warnings about
+    what has expired, by default the present.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -68,7 +71,12 @@ def load(
     faults, variables = apply_environment(raw, environ)
     faults += _time_zone_faults(environ)
     secret_faults, warnings = secrets.resolve(
-        raw, path.parent, environ, world_readable=bool(mode & stat.S_IROTH), from_environment=variables
+        raw,
+        path.parent,
+        environ,
+        world_readable=bool(mode & stat.S_IROTH),
+        from_environment=variables,
+        needed=needed_secrets,
     )
     faults += secret_faults
     if mode & stat.S_IWOTH:
@@ -80,7 +88,7 @@ def load(
 
     settings = None
     try:
-        settings = Settings.model_validate(raw)
+        settings = Settings.model_validate(raw, context={ANY_FILE: needed_secrets is not None})
     except ValidationError as error:
         faults += faults_of_validation(error, lines)
         faults += PartialSettings(raw, error).contradictions(check)

@@ -33,20 +33,29 @@ def resolve(
     *,
     world_readable: bool = False,
     from_environment: Collection[str] = (),
+    needed: Collection[str] | None = None,
 ) -> tuple[list[Fault], list[Fault]]:
     """Replace the keys ``x``, ``x_file`` and ``x_env`` in *raw* by ``x`` with a Secret. Paths are relative to *folder*.
 
     *world_readable*: whether every user may read the configuration file. *from_environment* are the dotted keys that
-    are not in the file. Returns faults and warnings, without lines.
+    are not in the file. *needed* are the tables whose files and variables are read, None for all: the others have a
+    placeholder. Returns faults and warnings, without lines.
     """
-    return _Resolver(folder, environ, from_environment if world_readable else None).run(raw)
+    return _Resolver(folder, environ, from_environment if world_readable else None, needed).run(raw)
 
 
 class _Resolver:
     """*private* are the dotted keys whose inline secrets not every user may read; None is all of them."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], private: Collection[str] | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        private: Collection[str] | None,
+        needed: Collection[str] | None,
+    ) -> None:
         self._private = private
+        self._needed = needed
         self._folder = folder
         self._environ = environ
         self._faults: list[Fault] = []
@@ -82,6 +91,8 @@ class _Resolver:
             self._fault(f"{path}.{others[0]}", f"is given as well as {first}", "remove one of the two")
         if first == f"{name}_file":
             value = self._read_file(value, key, secret=name not in PUBLIC)
+        elif first == f"{name}_env" and not self._is_needed(key):
+            value = UNREAD
         elif first == f"{name}_env":
             value = self._environ.get(value, "") if isinstance(value, str) else ""
             if not value:
@@ -92,7 +103,12 @@ class _Resolver:
             self._warnings.append(Fault(key, None, reason, f"chmod 600 the file, or use {name}_file"))
         table[name] = Secret(value) if isinstance(value, str) and value else value
 
+    def _is_needed(self, key: str) -> bool:
+        return self._needed is None or key.partition(".")[0] in self._needed
+
     def _read_file(self, value: Any, key: str, *, secret: bool) -> str:
+        if not self._is_needed(key):
+            return UNREAD
         path = self._folder / str(value)
         try:
             text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")

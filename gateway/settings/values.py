@@ -2,12 +2,13 @@
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.model import Secret
@@ -18,6 +19,8 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 TicketAlgorithm = Literal["EdDSA", "ES256", "RS256", "PS256", "HS256"]
 """JWS algorithms of portal tickets. HS256 is the only one with a shared secret."""
 
+ANY_FILE = "any file"
+"""The key of the validation context whose value is True where files need not be there or readable."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 36_500 * 86_400.0
@@ -104,15 +107,21 @@ def _header_or_empty(value: str) -> str:
     return _header(value) if value else value
 
 
-def _image(value: Path) -> Path:
+def _accepts_any_file(info: ValidationInfo) -> bool:
+    return isinstance(info.context, Mapping) and info.context.get(ANY_FILE) is True
+
+
+def _image(value: Path, info: ValidationInfo) -> Path:
     if value.suffix.lower() not in _IMAGE_SUFFIXES:
         raise fault("is not an image file", "name a file that ends in .svg, .png, .webp, .jpg or .jpeg")
-    if not os.access(value, os.R_OK) or not value.is_file():
+    if not _accepts_any_file(info) and (not os.access(value, os.R_OK) or not value.is_file()):
         raise fault("does not exist or cannot be read", "name a file that the service may read")
     return value
 
 
-def _key_file(value: Path) -> Path:
+def _key_file(value: Path, info: ValidationInfo) -> Path:
+    if _accepts_any_file(info):
+        return value
     if not os.access(value, os.R_OK) or not value.is_file():
         raise fault("does not exist or cannot be read", "create it, readable for the gateway")
     if value.stat().st_size < _MINIMUM_KEY:

@@ -7,6 +7,7 @@ in the file: consuming one is a write anyway.
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,15 +41,26 @@ _DELETE_EXPIRED = "delete from entries where until <= ?"
 def connect(path: Path) -> sqlite3.Connection:
     """Returns a connection to the database at *path*, which is created, readable by its owner alone, if it is missing.
 
-    Raises OSError or sqlite3.Error if it cannot be opened.
+    What root creates, for the command `revoke`, belongs to the owner of the directory in which it is created: else the
+    service could not open it. Raises OSError or sqlite3.Error if it cannot be opened.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=True)
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _give_to_owner_of_parent(path.parent)
+    if not path.exists():
+        path.touch(mode=0o600, exist_ok=True)
+        _give_to_owner_of_parent(path)
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
     connection.execute(_SCHEMA)
     return connection
+
+
+def _give_to_owner_of_parent(path: Path) -> None:
+    if os.geteuid() == 0:
+        parent = path.parent.stat()
+        os.chown(path, parent.st_uid, parent.st_gid)
 
 
 def revoke_in_file(path: Path, subject: str, at: float, until: float) -> None:
