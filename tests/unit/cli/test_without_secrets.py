@@ -80,9 +80,9 @@ def test_revoke_needs_no_secret(run: Run, without_secrets: Path) -> None:
 @pytest.mark.promise("operation-O3")
 def test_explain_offline_needs_no_secret(run: Run, without_secrets: Path) -> None:
     options = ("--offline", "--json", "--subject", "ben", "--group", "supervisors")
-    shown = run("explain", "--config", without_secrets, *options, "1")
-    assert shown.exit_code == 0, shown.stderr
-    assert json.loads(shown.stdout)["rule"] == "supervisors"
+    explained = run("explain", "--config", without_secrets, *options, "1")
+    assert explained.exit_code == 0, explained.stderr
+    assert json.loads(explained.stdout)["rule"] == "supervisors"
 
 
 @pytest.mark.promise("operation-O3")
