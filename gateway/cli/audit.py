@@ -32,20 +32,22 @@ def verify(key_file: Path | None, files: tuple[Path, ...]) -> None:
     FILEs are files of the audit in any order, rotated and compressed (.gz) ones and those of other workers too. Prints
     the last hash of each chain, to be compared with a copy that was kept elsewhere. Exit status 1: there are faults.
     """
+    from gateway.cli.terminal import printable, reading
     from gateway.observe.audit_chain import read_chain_key
     from gateway.observe.audit_verify import verify as verify_files
 
     try:
-        result = verify_files(list(files), None if key_file is None else read_chain_key(key_file))
+        with reading(files) as progress:
+            result = verify_files(list(files), None if key_file is None else read_chain_key(key_file), progress)
     except OSError as error:
         click.echo(f"cannot read: {error}", err=True)
         sys.exit(1)
     for file, line, reason in result.faults:
-        click.echo(f"{file}:{line}: {reason}")
+        click.echo(printable(f"{file}:{line}: {reason}"))
     for file, line, reason in result.notes:
-        click.echo(f"note: {file}:{line}: {reason}", err=True)
+        click.echo(printable(f"note: {file}:{line}: {reason}"), err=True)
     for head, file, line in result.heads.values():
-        click.echo(f"head {head.chain} {head.seq} {head.digest} {file}:{line}")
+        click.echo(printable(f"head {head.chain} {head.seq} {head.digest} {file}:{line}"))
     outcome = f"{len(result.faults)} faults" if result.faults else "no fault"
     click.echo(f"{result.lines} lines in {len(files)} files: {outcome}", err=True)
     sys.exit(1 if result.faults else 0)
@@ -66,10 +68,11 @@ def report(
     format_: str,
     files: tuple[Path, ...],
 ) -> None:
-    """Print who saw which recording, when, from where, by which rule, and what was refused.
+    """Print who saw which recording, when, from where, by which rule, what of it, and what was refused and why.
 
-    A table has a line for each person and video; csv and json (one object a line) have one for each stream. Times are
-    in UTC; times that you give are in this machine's zone unless they name one. Exit status 1: a line is damaged.
+    A table has a line for each person and video; csv and json (one object a line) have one for each stream, refusal,
+    call of the API, sign-in and sign-out. Times are in UTC; times that you give are in this machine's zone unless they
+    name one. Exit status 1: a line is damaged.
     """
     from gateway.cli.audit_report import print_report
     from gateway.observe.audit_report import Selection

@@ -101,7 +101,13 @@ def build_index(boxes: FilmBoxes) -> FilmIndex:
     track = next((each for each in tracks if each.kind in (b"vide", b"soun") and each.samples), None)
     if track is None:
         raise IndexUnreadableError("no samples", "no_index")
-    samples = sorted(track.presented())
+    try:
+        return _index_of(sorted(track.presented()))
+    except OverflowError:
+        raise IndexUnreadableError("a position or a time is impossible") from None
+
+
+def _index_of(samples: list[tuple[int, int, float, float]]) -> FilmIndex:
     if not samples:
         raise IndexUnreadableError("no samples are presented", "no_index")
     offsets, ends, starts, stops = zip(*samples, strict=True)

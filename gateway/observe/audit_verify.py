@@ -10,6 +10,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from gateway.observe.audit_chain import ZEROS, Head, SealedLine, digest_of, previous_of, unseal
 
 _MAX_LINE = 1024 * 1024
+_LINES_PER_REPORT = 2000
 _RECENT = 256
 """Lines of a chain that a new run may name as its previous line: others write while it starts."""
 _ROTATED = re.compile(r"(?:[.-]\d+(?:[-.:T\d]*))?(?:\.(?:gz|bak|old))?$")
@@ -64,8 +66,16 @@ class Verification:
     lines: int = 0
 
 
-def verify(files: list[Path], key: bytes | None, progress: Callable[[int], None] = lambda _bytes: None) -> Verification:
-    """Verifies *files*, in any order, compressed ones (.gz) too. *progress* is called with the size of each line.
+Progress = Callable[[int], None]
+"""Is called with the number of bytes of a file that were read since the last call; compressed ones, if it is."""
+
+
+def no_progress(_bytes: int) -> None:
+    """Shows nothing."""
+
+
+def verify(files: list[Path], key: bytes | None, progress: Progress = no_progress) -> Verification:
+    """Verifies *files*, in any order, compressed ones (.gz) too.
 
     Raises OSError if a file cannot be read.
     """
@@ -76,12 +86,19 @@ def verify(files: list[Path], key: bytes | None, progress: Callable[[int], None]
     return verifier.result
 
 
-def read_lines(path: Path) -> Iterator[bytes]:
+def read_lines(path: Path, progress: Progress = no_progress) -> Iterator[bytes]:
     """Yields the lines of a file, compressed or not, with their line feeds; a longer one than 1 MiB in parts. Raises
     OSError, EOFError or zlib.error if it cannot be read to its end."""
-    with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
+    with path.open("rb") as raw, gzip.open(raw, "rb") if path.name.endswith(".gz") else nullcontext(raw) as file:
+        reported = count = 0
         while line := file.readline(_MAX_LINE):
+            count += 1
+            if not count % _LINES_PER_REPORT:
+                position = raw.tell()
+                progress(position - reported)
+                reported = position
             yield line
+        progress(raw.tell() - reported)
 
 
 class _Verifier:
@@ -91,11 +108,10 @@ class _Verifier:
         self._references: list[_Reference] = []
         self.result = Verification()
 
-    def read(self, path: Path, progress: Callable[[int], None]) -> None:
+    def read(self, path: Path, progress: Progress) -> None:
         name, number, here = str(path), 0, dict[str, Segment]()
         try:
-            for number, line in enumerate(read_lines(path), 1):
-                progress(len(line))
+            for number, line in enumerate(read_lines(path, progress), 1):
                 if not line.endswith(b"\n"):
                     self._fault(name, number, "is torn: it has no end")
                 elif (sealed := unseal(line[:-1])) is None:

@@ -1,15 +1,23 @@
 """``audit report`` and ``audit expire`` answer from the files what was written to them."""
 
+import asyncio
 import csv
 import io
 import json
+import os
+import re
 import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from gateway.observe.audit_report import Selection, merge, rows, utc
+from gateway.model import Outcome
+from gateway.observe.audit_report import Selection, rows, utc
+from gateway.observe.audit_totals import OTHERS, Totals, merge
 from gateway.observe.audit_verify import verify
+from gateway.request_record import RequestRecord
 from tests.support.audit_world import audit_of, rotate, stream, stream_record
 from tests.support.clock import ManualClock
 from tests.support.programs import Ran, run
@@ -73,9 +81,127 @@ async def test_the_table_merges_what_a_person_received_and_names_streams_without
     table = [line.split("\t") for line in ran.out.decode().splitlines()]
     assert table[0][0] == "subject"
     assert table[1][0:2] == ["anna", "r1"]
-    assert table[1][6:] == ["2027-01-15 08:00:00Z", "2027-01-15 08:00:20Z", "2", "150 bytes", ""]
-    assert table[4][-1] == "1 not closed: the end is unknown"
-    assert table[3][-1] == "1 refused"
+    times = ["2027-01-15 08:00:00Z", "2027-01-15 08:00:20Z"]
+    assert table[1][6:] == [*times, "2", "150 bytes", "", "2 whole", "", ""]
+    assert table[4][-1] == "how much of what is not closed was sent is not known"
+    assert (table[4][11], table[3][12]) == ("1 not closed", "1 access_denied")
+
+
+class Film:
+    """Implements request_record.FilmSeconds: a second in each byte."""
+
+    duration = 40.0
+
+    def seconds(self, first: int, last: int) -> tuple[float, float]:
+        return float(first), float(last + 1)
+
+
+async def test_the_share_of_the_film_and_how_streams_ended_are_named(tmp_path: Path) -> None:
+    clock, path = ManualClock(), tmp_path / "audit.jsonl"
+    log = audit_of(path, clock)
+    for first, length, outcome in ((0, 10, Outcome.LEFT), (5, 10, Outcome.CUT), (30, 5, Outcome.WHOLE)):
+        record = stream_record(clock, "anna", "r1")
+        record.film = Film()
+        await log.opened(record)
+        record.first_byte, record.bytes, record.outcome = first, length, outcome
+        record.end()
+        log.on_request_end(record)
+    log.close()
+    heading, row = (line.split("\t") for line in (await audit("report", path)).out.decode().splitlines())
+    cells = dict(zip(heading, row, strict=True))
+    assert (cells["what"], cells["share"]) == ("0 to 15 s, 30 to 35 s", "50%")
+    assert cells["ended"] == "1 left, 1 cut, 1 whole"
+
+
+async def test_refusals_calls_and_sign_ins_are_reported_with_their_reasons(tmp_path: Path) -> None:
+    clock, path = ManualClock(wall=1_800_000_000.0), tmp_path / "audit.jsonl"
+    log = audit_of(path, clock)
+
+    def record(code: str | None = None, *, api: bool = False) -> RequestRecord:
+        clock.pass_(1)
+        one = stream_record(clock, "anna", "r1", request_id=str(clock.now()))
+        one.api, one.code, one.status = api, code, 200 if code is None else 403
+        one.end()
+        return one
+
+    identity = record().identity
+    assert identity is not None
+    log.signed("sign_in", identity, record())
+    log.on_request_end(record(api=True))
+    log.on_request_end(record("access_denied", api=True))
+    for code in ("access_denied", "access_denied", "recording_expired"):
+        log.on_request_end(record(code))
+    log.signed("sign_out", identity, record())
+    log.summarise_denials("192.0.2.7", 500, clock.now())
+    log.close()
+    ran = await audit("report", path)
+    heading, *lines = (line.split("\t") for line in ran.out.decode().splitlines())
+    anna, nobody = (dict(zip(heading, line, strict=True)) for line in lines)
+    assert anna["refused"] == "3 access_denied, 1 recording_expired"
+    assert anna["remarks"] == "1 sign-ins, 1 API calls, 1 sign-outs"
+    assert (nobody["subject"], nobody["from"], nobody["refused"]) == ("", "192.0.2.7", "500 counted only")
+    ran = await audit("report", "--format", "json", path)
+    events = [(row["event"], row["outcome"], row["code"]) for row in map(json.loads, ran.out.splitlines())]
+    assert events[0] == ("sign_in", None, None)
+    assert events[2] == ("api", "refused", "access_denied")
+    assert events[-1] == ("deny_summary", "refused", None)
+    ran = await audit("report", "--recording", "r1", path)
+    assert b"500 counted" not in ran.out
+    assert ran.err.decode().startswith("note: 500 more refusals were counted only")
+
+
+def test_memory_is_bounded_however_many_addresses_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.observe.audit_totals._MAX_TOTALS", 3)
+    totals = Totals()
+    for number in range(10):
+        row = dict.fromkeys(("subject", "issuer", "recording", "video", "rule", "account", "closed"), "")
+        totals.add(row | {"peer": str(number), "opened": "t", "outcome": "refused", "code": "x", "count": None})
+    assert [sum(total.refused.values()) for total in totals.totals.values()] == [1, 1, 1, 7]
+    assert list(totals.totals)[-1] == OTHERS
+
+
+async def on_terminal(*arguments: str | Path) -> str:
+    """Returns what ``audit`` shows on a terminal of 300 columns."""
+    controller, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (50, 300))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "audit", *map(str, arguments)),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "300"},
+    )
+    os.close(terminal)
+    received = b""
+    with suppress(OSError):  # EIO: the program has ended
+        while data := await asyncio.to_thread(os.read, controller, 65_536):
+            received += data
+    await process.wait()
+    os.close(controller)
+    return received.decode()
+
+
+@pytest.mark.parametrize("command", ["report", "verify"])
+async def test_a_terminal_shows_how_much_of_the_files_was_read(tmp_path: Path, command: str) -> None:
+    files = await world(tmp_path)
+    with files[0].open("ab") as file:
+        file.writelines([files[0].read_bytes()] * 3000)
+    screen = await on_terminal(command, *files)
+    assert "reading" in screen
+    assert re.search(r"\d+\.\d/\d+\.\d MB", screen)
+
+
+async def test_what_a_file_says_controls_no_terminal(tmp_path: Path) -> None:
+    clock, path = ManualClock(), tmp_path / "audit.jsonl"
+    await stream(audit_of(path, clock), stream_record(clock, "\x1b]0;x\x07\x9b2J", "r"), clock, 0, 1)
+    data = path.read_bytes()
+    path.write_bytes(data + data.splitlines(keepends=True)[1].replace(b'"chain":"', b'"chain":"\\u001b[2J'))
+    for command in ("report", "verify"):
+        screen = await on_terminal(command, path)
+        assert "\x1b]0;" not in screen
+        assert "\x1b[2J" not in screen
+        assert "\x9b" not in screen
+        assert "\\x1b" in screen
 
 
 async def test_csv_has_every_column_and_no_formula(tmp_path: Path) -> None:
