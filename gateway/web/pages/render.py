@@ -118,10 +118,8 @@ class Pages:
         return self._page(request, "sign_in.html", values, policy=_SCRIPTS + self._policy + "'none'")
 
     def sign_out(self, request: Request) -> web.Response:
-        """One button."""
-        response = self._page(request, "sign_out.html", {})
-        response.headers["Referrer-Policy"] = "same-origin"  # else browsers send "Origin: null" with the form
-        return response
+        """Returns the page with one button, which signs out."""
+        return self._page(request, "sign_out.html", {})
 
     def signed_out(self, request: Request) -> web.Response:
         """Returns the page after a sign-out."""
@@ -134,10 +132,7 @@ class Pages:
         if present.subject == other.subject:
             names = [f"{one.subject} ({one.provider})" for one in (present, other)]
         values = {"present": names[0], "other": names[1], "sealed": sealed, "path": path}
-        response = self._page(request, "switch.html", values, policy=self._policy + self._portals)
-        # With no-referrer, browsers send "Origin: null" with the form, which is no proof of the same origin.
-        response.headers["Referrer-Policy"] = "same-origin"
-        return response
+        return self._page(request, "switch.html", values, policy=self._policy + self._portals)
 
     def reference(self, request: Request, contents: Mapping[str, Any]) -> web.Response:
         """Returns the API reference. *contents* are in English, the page around them in the person's language."""
@@ -199,7 +194,8 @@ class Pages:
                 "Content-Language": language,
                 "Content-Security-Policy": policy or self._policy + "'none'",
                 "Cross-Origin-Opener-Policy": "same-origin",
-                "Referrer-Policy": "no-referrer",
+                # With no-referrer, browsers send "Origin: null" with a form, which proves no same origin.
+                "Referrer-Policy": "same-origin",
                 "X-Content-Type-Options": "nosniff",
                 "Vary": "Accept, Accept-Language, Sec-Fetch-Mode",
             },
