@@ -91,10 +91,14 @@ async def test_a_person_signs_in_watches_and_signs_out(site: Site) -> None:
             (site.module.subject("anna"), [site.module.group], ADDRESS)
         ] * 2
 
+        copied = [(cookie.key, cookie.value) for cookie in person.session.cookie_jar if cookie["domain"] == HOST]
         async with person.get(site.module.sign_out) as response:
             assert response.status in (200, 302, 303)
         async with person.get(VIDEO_PATH) as response:
             assert response.status in (302, 303), "nobody is signed in any more"
+        person.session.cookie_jar.clear()
+        async with person.get(VIDEO_PATH, [("Cookie", "; ".join(map("=".join, copied)))]) as response:
+            assert response.status in (302, 303), "a copy of the session's cookie is void"
 
 
 async def test_a_stream_that_is_aborted_ends_on_the_other_side_of_apache(site: Site) -> None:

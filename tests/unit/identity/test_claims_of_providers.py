@@ -1,4 +1,5 @@
-"""Claims as providers send them, each row with its document; and generated claims and headers by a plain model."""
+"""Claims as providers send them, each row with the title of its document; and generated claims and headers by a plain
+model."""
 
 import random
 from typing import Any
@@ -19,7 +20,7 @@ GUID = "0760b6cf-170e-4a14-91b3-4b78e0739963"
 
 ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
     (
-        "Keycloak, Server Administration Guide, Protocol mappers: realm roles of an access token",
+        "Keycloak, Server Administration Guide, server_admin/#_protocol-mappers: realm roles of an access token",
         {"sub": "f:1", "preferred_username": "anna", "realm_access": {"roles": ["offline_access", "supervisors"]}},
         "preferred_username",
         "realm_access.roles",
@@ -27,7 +28,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"offline_access", "supervisors"},
     ),
     (
-        "Keycloak, Server Administration Guide, Protocol mappers: roles of a client whose id has dots",
+        "Keycloak, Server Administration Guide, server_admin/#_protocol-mappers: roles of a client whose id has dots",
         {"preferred_username": "anna", "resource_access": {"recordings.example.edu": {"roles": ["viewer"]}}},
         "preferred_username",
         "resource_access.recordings.example.edu.roles",
@@ -35,7 +36,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"viewer"},
     ),
     (
-        "Keycloak, Group Membership mapper with full path",
+        "Keycloak, class GroupMembershipMapper of its API: the mapper Group Membership with the full path",
         {"preferred_username": "anna", "groups": ["/clinic/supervisors"]},
         "preferred_username",
         "groups",
@@ -43,7 +44,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"/clinic/supervisors"},
     ),
     (
-        "Microsoft Entra ID, ID token claims reference and Configure group claims: object ids",
+        "Microsoft, Configure group claims for applications by using Microsoft Entra ID: object ids",
         {"oid": "1", "preferred_username": "anna@example.edu", "groups": [GUID]},
         "preferred_username",
         "groups",
@@ -51,7 +52,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {GUID},
     ),
     (
-        "Microsoft Entra ID, app roles: the claim roles, beside overage of the groups",
+        "Microsoft, Configuring group claims and app roles in tokens: the claim roles, beside overage of the groups",
         {"preferred_username": "anna@example.edu", "roles": ["Viewer"], "_claim_names": {"groups": "src1"}},
         "preferred_username",
         "roles",
@@ -59,7 +60,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"Viewer"},
     ),
     (
-        "AD FS, Send LDAP Attributes as Claims: one group is a text, not a list",
+        "Microsoft, Customize claims to be emitted in id_token with AD FS 2016: one group is a text, not a list",
         {"upn": "anna@example.edu", "group": "Domain Users"},
         "upn",
         "group",
@@ -67,7 +68,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"Domain Users"},
     ),
     (
-        "Okta, Customize tokens with a groups claim",
+        "Okta, Customize tokens returned from Okta with a groups claim",
         {"sub": "00u1", "preferred_username": "anna@example.edu", "groups": ["Everyone", "Supervisors"]},
         "preferred_username",
         "groups",
@@ -75,7 +76,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"Everyone", "Supervisors"},
     ),
     (
-        "Auth0, Create custom claims: the name is a namespaced URL, which has dots",
+        "Auth0, Create Custom Claims: groups and roles are restricted, so the name is a URL, which has dots",
         {"sub": "auth0|1", "email": "anna@example.edu", "email_verified": True, "https://example.edu/roles": ["a"]},
         "email",
         "https://example.edu/roles",
@@ -83,7 +84,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"a"},
     ),
     (
-        "Google, OpenID Connect, ID token's payload: no groups",
+        "Google, OpenID Connect API Reference: no groups",
         {"sub": "1107", "email": "anna@example.edu", "email_verified": True, "hd": "example.edu"},
         "email",
         "groups",
@@ -91,7 +92,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         set(),
     ),
     (
-        "Cloudflare Access, Application token: a service token has an empty sub and a common_name",
+        "Cloudflare, Application token: a service token has an empty sub and a common_name",
         {"sub": "", "common_name": "e367826f93b8d71185e03fe518aff3b4.access", "type": "app"},
         "common_name",
         "groups",
@@ -99,7 +100,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         set(),
     ),
     (
-        "Pomerium, JWT verification: claims of X-Pomerium-Jwt-Assertion",
+        "Pomerium, Continuous Identity Verification at the Application Layer: X-Pomerium-Jwt-Assertion",
         {"sub": "1", "email": "anna@example.edu", "user": "1", "groups": ["clinic@example.edu"]},
         "user",
         "groups",
@@ -107,12 +108,20 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"clinic@example.edu"},
     ),
     (
-        "Shibboleth IdP, OIDC OP plugin: a resolved attribute with one value is a text",
+        "Shibboleth, OPAttributeResolution of the OIDC OP plugin: an attribute with one value is a text",
         {"sub": "anna", "eduPersonScopedAffiliation": "staff@example.edu"},
         "sub",
         "eduPersonScopedAffiliation",
         "anna",
         {"staff@example.edu"},
+    ),
+    (
+        "CSCfi, shibboleth-idp-oidc-extension, OIDCByte: several values are one text, unless asArray is on",
+        {"sub": "anna", "isMemberOf": "staff supervisors"},
+        "sub",
+        "isMemberOf",
+        "anna",
+        {"staff supervisors"},
     ),
 ]
 
