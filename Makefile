@@ -70,6 +70,7 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[test]'
+# The Kerberos package is compiled: its compiler and headers are among the programs.
+$(VENV)/installed-test: $(VENV)/bin/python pyproject.toml constraints.txt | programs
+	$(PIP) -e '.[kerberos,test]'
 	@touch $@ $(VENV)/installed

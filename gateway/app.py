@@ -24,7 +24,7 @@ from gateway.policy import Rules
 from gateway.ports import Clock, Observer
 from gateway.recording_search import RecordingSearch
 from gateway.rule_factory import rules_of, valt_names_of
-from gateway.settings.identity import OidcSettings
+from gateway.settings.identity import NegotiateSettings, OidcSettings
 from gateway.settings.model import AuditSettings, Settings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
@@ -37,6 +37,7 @@ from gateway.web.errors import ErrorRenderer
 from gateway.web.handlers.api_docs import ApiDocsHandlers
 from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.forward_auth import ForwardAuthHandlers
+from gateway.web.handlers.kerberos_challenge import KerberosChallenge
 from gateway.web.handlers.listing import ListingHandlers
 from gateway.web.handlers.login import SignInHandlers, sign_in_path
 from gateway.web.handlers.recording_access import RecordingAccess
@@ -169,6 +170,10 @@ def _wire(
         access, valt.recordings, valt.comments, reader, session_cookies, context.audit, clock
     )
     public_url = settings.server.public_url
+    challenge = None
+    if any(isinstance(table, NegotiateSettings) for table in settings.identity):
+        others = () if identity.sign_in is None else identity.sign_in.providers
+        challenge = KerberosChallenge(pages, others, secure=public_url.startswith("https://")).response
     handlers = Handlers(
         recordings=RecordingHandlers(
             access, proxy, recording_access, reader, session_cookies, pages, context.audit, public_url=public_url
@@ -212,7 +217,7 @@ def _wire(
             sessions, identity.person_switch, reader, context.audit, public_url=settings.server.public_url
         ),
         assets=assets,
-        errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path),
+        errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path, challenge),
         request_validator=RequestValidator(identity.header_names, settings.server.public_url),
         proxies=proxies if settings.server.trusted_proxies else None,
         cors=Cors(settings.server.cors_origins),

@@ -1,11 +1,7 @@
-"""Builds the authenticators, sessions and sign-in from ``[[identity]]``, ``[session]`` and ``[[service_keys]]``.
+"""Builds the authenticators, sessions and sign-in from ``[[identity]]``, ``[session]`` and ``[[service_keys]]``."""
 
-To add a type of ``[[identity]]``, write its authenticator in gateway/identity and add its builder to `_BUILDERS`.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 
@@ -13,29 +9,18 @@ from gateway.context import ProcessContext
 from gateway.group_selection import GroupSelection
 from gateway.identity.access_token import AccessTokens
 from gateway.identity.chain import Chain
-from gateway.identity.claims import TokenRequirements
-from gateway.identity.discovery import EndpointsClient, open_session
-from gateway.identity.header import HeaderAuthenticator
-from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.jwks import JwksClient
-from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.login_state import LoginStates
 from gateway.identity.oidc import OidcProvider
 from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.identity.session import Sessions
 from gateway.identity.sign_in import SignIn
 from gateway.identity.switch import PersonSwitch
-from gateway.identity.ticket import TicketAuthenticator
-from gateway.identity.token_endpoint import Client, TokenEndpoint
 from gateway.model import Secret
-from gateway.ports import Authenticator
+from gateway.provider_factory import Resources, build_provider
 from gateway.sealed import secret_id
-from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, TicketSettings
 from gateway.settings.model import Settings
 from gateway.validity import Validity
-
-_TICKET_LEEWAY = 5.0
-"""Seconds by which a portal's clock may be ahead of this server's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +49,12 @@ class IdentityServices:
             await session.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Resources:
-    """What the builders of providers may use."""
-
-    context: ProcessContext
-    session: aiohttp.ClientSession
-    public_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Provider:
-    """What one ``[[identity]]`` table contributes."""
-
-    authenticator: Authenticator | None = None
-    oidc: OidcProvider | None = None
-    header_names: tuple[str, ...] = ()
-    jwks: JwksClient | None = None
-    session: aiohttp.ClientSession | None = None
-
-
 def build_identity_services(
     settings: Settings, context: ProcessContext, session: aiohttp.ClientSession
 ) -> IdentityServices:
     """Returns the services of *settings*. *session* is used for requests to identity providers."""
-    resources = _Resources(context, session, settings.server.public_url)
-    providers = {table.name: _BUILDERS[type(table)](table, resources) for table in settings.identity}
+    resources = Resources(context, session, settings.server.public_url)
+    providers = {table.name: build_provider(table, resources) for table in settings.identity}
     validity = _build_validity(settings, context)
     sessions, service_keys = _build_sessions(settings, context, validity), _build_service_keys(settings, context)
     authenticators = [provider.authenticator for provider in providers.values() if provider.authenticator is not None]
@@ -121,90 +86,6 @@ def _build_validity(settings: Settings, context: ProcessContext) -> Validity:
         has_sessions=settings.session is not None,
         secrets=[secret_id(secret) for secret in _access_token_secrets(settings, context)],
         selection=_group_selection(settings),
-    )
-
-
-def _open_session(
-    table: JwtSettings | OidcSettings, resources: _Resources
-) -> tuple[aiohttp.ClientSession | None, aiohttp.ClientSession]:
-    """Returns an HTTP client of the provider's own, or None if it needs none, and the client to use."""
-    own = open_session(table.ca_file, table.proxy_url) if table.ca_file or table.proxy_url else None
-    return own, own or resources.session
-
-
-def _build_jwt(table: JwtSettings, resources: _Resources) -> _Provider:
-    clock, observer = resources.context.clock, resources.context.observer
-    own, session = _open_session(table, resources)
-    jwks = JwksClient(table.name, table.issuer, table.jwks_url, session, clock, observer, table.discovery_url)
-    requirements = _token_requirements(table, table.audience, table.leeway)
-    authenticator = JwtAuthenticator(table.name, table.header, requirements, jwks, clock, observer)
-    return _Provider(authenticator, header_names=(table.header,), jwks=jwks, session=own)
-
-
-def _build_header(table: HeaderSettings, resources: _Resources) -> _Provider:
-    authenticator = HeaderAuthenticator(
-        table.name,
-        *(table.subject_header, table.groups_header, table.groups_separator, table.from_),
-        *(table.secret_header, table.secret),
-        ignored_groups=IgnoredGroups(table.name, resources.context.clock, resources.context.observer),
-    )
-    return _Provider(authenticator, header_names=(table.subject_header, table.groups_header, table.secret_header))
-
-
-def _build_ticket(table: TicketSettings, resources: _Resources) -> _Provider:
-    context = resources.context
-    return _Provider(
-        TicketAuthenticator(
-            table.name,
-            _token_requirements(table, table.audience or resources.public_url, _TICKET_LEEWAY),
-            table.keys,
-            context.clock,
-            context.store,
-            max_age=table.max_age,
-            started_at=context.started_at,
-        )
-    )
-
-
-def _build_oidc(table: OidcSettings, resources: _Resources) -> _Provider:
-    clock, observer = resources.context.clock, resources.context.observer
-    own, session = _open_session(table, resources)
-    client = Client(
-        table.client_id,
-        table.client_auth,
-        table.client_secret,
-        table.private_key,
-        tuple(table.scopes),
-        f"{resources.public_url}/oauth2/callback",
-    )
-    jwks = JwksClient(table.name, table.issuer, "", session, clock, observer, table.discovery_url)
-    requirements = _token_requirements(table, table.client_id, table.leeway)
-    endpoints = EndpointsClient(table.issuer, session, clock, table.discovery_url)
-    tokens = TokenEndpoint(table.name, client, session, clock, observer)
-    oidc = OidcProvider(table.name, requirements, tokens, endpoints, jwks, clock)
-    return _Provider(oidc=oidc, jwks=jwks, session=own)
-
-
-_BUILDERS: Mapping[type, Callable[[Any, _Resources], _Provider]] = {
-    JwtSettings: _build_jwt,
-    HeaderSettings: _build_header,
-    TicketSettings: _build_ticket,
-    OidcSettings: _build_oidc,
-}
-
-
-def _token_requirements(
-    table: JwtSettings | TicketSettings | OidcSettings, audience: str, leeway: float
-) -> TokenRequirements:
-    return TokenRequirements(
-        table.issuer,
-        audience,
-        tuple(table.algorithms),
-        leeway,
-        table.subject_claim,
-        table.groups_claim,
-        table.require_verified_email,
-        table.max_lifetime if isinstance(table, JwtSettings) else None,
     )
 
 

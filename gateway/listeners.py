@@ -4,10 +4,11 @@ from pathlib import Path
 
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
+from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import AdminHandler
-from gateway.web.http_server import HttpServer, counted, parser_errors
+from gateway.web.http_server import MAX_FIELD, MAX_FIELD_WITH_TICKETS, HttpServer, counted, parser_errors
 from gateway.web.listener import Certificate, Listener, connection_limit
 
 _ADMIN_CONNECTIONS = 32
@@ -17,7 +18,12 @@ _ADMIN_CONNECTIONS = 32
 def public_listener(settings: Settings, dispatcher: Dispatcher, clock: Clock, observer: Observer) -> Listener:
     """Returns the listener of *dispatcher*, not started. Raises OSError if its certificate cannot be used."""
     return Listener(
-        HttpServer(dispatcher.handle, parser_errors(clock, observer), request_factory=dispatcher.create_request),
+        HttpServer(
+            dispatcher.handle,
+            parser_errors(clock, observer),
+            request_factory=dispatcher.create_request,
+            max_field=max_field(settings),
+        ),
         settings.server.listen,
         certificate_of(settings),
         clock=clock,
@@ -39,6 +45,18 @@ def admin_listener(settings: Settings, handler: AdminHandler, clock: Clock, obse
         request_timeout=settings.limits.request_timeout,
         socket_mode=int(settings.server.socket_mode, 8),
     )
+
+
+def apply_limits(listener: Listener, settings: Settings, observer: Observer) -> None:
+    """Applies the limits of new *settings* to the public *listener*."""
+    connections = allowed_connections(settings, observer)
+    listener.set_limits(connections, settings.limits.request_timeout, max_field(settings))
+
+
+def max_field(settings: Settings) -> int:
+    """Returns how many bytes one header of a request may have."""
+    tickets = any(isinstance(table, NegotiateSettings) for table in settings.identity)
+    return MAX_FIELD_WITH_TICKETS if tickets else MAX_FIELD
 
 
 def allowed_connections(settings: Settings, observer: Observer) -> int:

@@ -36,6 +36,7 @@ class IdentityKind(StrEnum):
     HEADER = "header"
     TICKET = "ticket"
     OIDC = "oidc"
+    NEGOTIATE = "negotiate"
     SESSION = "session"
     SERVICE_KEY = "service_key"
     ACCESS_TOKEN = "access_token"  # noqa: S105
@@ -168,6 +169,8 @@ class Identity:
     """Digest of the `GroupSelection` by which *groups* were stored; None if they are all groups of the person."""
     service_key: str | None = None
     """SHA-256 of the service key that the identity comes from, in hex."""
+    response_token: str = field(default="", repr=False, compare=False)
+    """What the response to this request proves to the client: the gateway's part of Kerberos' mutual authentication."""
 
     @property
     def is_narrowed(self) -> bool:

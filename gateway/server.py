@@ -16,7 +16,7 @@ from gateway.context import ProcessContext
 from gateway.delivery.revocation import Revocation
 from gateway.delivery.streams import Streams
 from gateway.events import ConfigReloaded, LogEvent
-from gateway.listeners import admin_listener, allowed_connections, certificate_of, public_listener
+from gateway.listeners import admin_listener, apply_limits, certificate_of, public_listener
 from gateway.observe.library_logs import redirect_library_logs
 from gateway.observe.logs import LogObserver
 from gateway.observe.metrics import Metrics
@@ -239,7 +239,7 @@ class Gateway:
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.set_limit(limits.requests_per_minute)
         self.refusals.set_limit(limits.refusals_per_minute)
-        self._listeners[0].set_limits(allowed_connections(settings, self.observer), limits.request_timeout)
+        apply_limits(self._listeners[0], settings, self.observer)
         self.app.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
 
     async def _revoke_by_new_rules(self, old: App, new: App) -> None:

@@ -10,6 +10,7 @@ wanted=(
     $apache/mod_shib.so:libapache2-mod-shib shibd:shibboleth-sp-utils
     $apache/mod_auth_mellon.so:libapache2-mod-auth-mellon $apache/mod_auth_openidc.so:libapache2-mod-auth-openidc
     slowhttptest:slowhttptest
+    krb5kdc:krb5-kdc kadmin.local:krb5-admin-server kinit:krb5-user krb5-config:libkrb5-dev cc:gcc python3-config:python3-dev
     "$@"
 )
 # Debian keeps servers where a user's PATH does not look; Ubuntu's Chromium is a snap.

@@ -107,7 +107,7 @@ def _reason_and_remedy(detail: ErrorDetails) -> tuple[str, str]:
         case "literal_error":
             return "is not one of the allowed values", f"use one of {context['expected']}"
         case "union_tag_not_found" | "union_tag_invalid":
-            return "has no known type", 'set type to "jwt", "header", "ticket" or "oidc"'
+            return "has no known type", 'set type to "jwt", "header", "ticket", "oidc" or "negotiate"'
         case "string_pattern_mismatch":
             return "has characters that are not allowed", f"it must match {context['pattern']}"
         case "greater_than_equal":

@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.settings.faults import Fault
-from gateway.settings.identity import RemoteProvider
+from gateway.settings.identity import NegotiateSettings, RemoteProvider
+from gateway.settings.keytab import keytab_fault
 from gateway.settings.model import Settings
 
 _STATE_FILE = "state.sqlite3"
@@ -24,8 +25,8 @@ _NO_ACCESS = "no permission, or a read-only file system"
 def faults_of(settings: Settings, *, running: bool = False) -> list[Fault]:
     """Returns the faults, without lines. *running*: whether a running gateway reads the settings, which has its state
     and its audit open: their faults must not keep it from applying new rules."""
-    certificates = [*_certificate(settings), *_authorities(settings)]
-    return certificates if running else [*certificates, *_state(settings.state.dir), *_audit(settings)]
+    readable = [*_certificate(settings), *_authorities(settings), *_keytabs(settings)]
+    return readable if running else [*readable, *_state(settings.state.dir), *_audit(settings)]
 
 
 def _certificate(settings: Settings) -> Iterator[Fault]:
@@ -64,6 +65,14 @@ def _authorities(settings: Settings) -> Iterator[Fault]:
         if why is not None:
             remedy = "name a PEM file of certificates, readable for the gateway"
             yield Fault(key, None, f"names {path}, which cannot be used: {why}", remedy)
+
+
+def _keytabs(settings: Settings) -> Iterator[Fault]:
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, NegotiateSettings):
+            fault = keytab_fault(provider.keytab_file, provider.service)
+            if fault is not None:
+                yield Fault(f"identity.{number}.keytab_file", None, *fault)
 
 
 def _why_no_authority(path: Path) -> str | None:

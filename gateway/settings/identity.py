@@ -120,6 +120,23 @@ class OidcSettings(RemoteProvider):
     require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
 
 
-IdentitySettings = Annotated[JwtSettings | HeaderSettings | TicketSettings | OidcSettings, Field(discriminator="type")]
+class NegotiateSettings(Table):
+    """Kerberos: the sign-in of an intranet's computers. Needs the optional extra ``valt-gateway[kerberos]``."""
 
-PROVIDER_TYPES = frozenset({"jwt", "header", "ticket", "oidc"})
+    type: Literal["negotiate"]
+    name: Name = Field(description="name of the provider in metrics and audit")
+    keytab_file: Path = Field(description="keytab with the keys of `service`")
+    service: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*@[A-Za-z0-9.-]+$")] = Field(
+        description="the gateway's own service: HTTP@ and the host that browsers see"
+    )
+    realms: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
+        description="realms whose people are accepted, letter case included; others are refused"
+    )
+    strip_realm: bool = Field(True, description='subject "anna" rather than "anna@EXAMPLE.EDU"')
+
+
+IdentitySettings = Annotated[
+    JwtSettings | HeaderSettings | TicketSettings | OidcSettings | NegotiateSettings, Field(discriminator="type")
+]
+
+PROVIDER_TYPES = frozenset({"jwt", "header", "ticket", "oidc", "negotiate"})

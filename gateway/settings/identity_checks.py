@@ -3,10 +3,17 @@ tickets."""
 
 import json
 from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 from gateway.settings.addresses import contains_everybody, https_fault, is_wide
 from gateway.settings.faults import Fault
-from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, TicketSettings
+from gateway.settings.identity import (
+    HeaderSettings,
+    JwtSettings,
+    NegotiateSettings,
+    OidcSettings,
+    TicketSettings,
+)
 from gateway.settings.model import Settings
 from gateway.settings.secrets import UNREAD
 
@@ -28,7 +35,7 @@ def identity_faults(settings: Settings) -> Iterator[Fault]:
         yield Fault("identity", None, "is empty: nobody can prove who they are", "add an [[identity]] table")
     for number, provider in enumerate(settings.identity):
         key = f"identity.{number}"
-        if isinstance(provider, TicketSettings | OidcSettings) and settings.session is None:
+        if isinstance(provider, TicketSettings | OidcSettings | NegotiateSettings) and settings.session is None:
             reason = f'needs a session: a provider of type "{provider.type}" starts one'
             yield Fault(f"{key}.type", None, reason, "add a [session] table with secret_file")
         if isinstance(provider, JwtSettings | OidcSettings):
@@ -39,6 +46,8 @@ def identity_faults(settings: Settings) -> Iterator[Fault]:
             yield from _oidc_faults(key, provider)
         elif isinstance(provider, HeaderSettings):
             yield from _header_faults(key, provider)
+        elif isinstance(provider, NegotiateSettings):
+            yield from _negotiate_faults(key)
         if provider.name.lower() in RESERVED_NAMES:
             reason = "is the name that metrics and audit use for the gateway's own sessions or service keys"
             yield Fault(f"{key}.name", None, reason, "choose another")
@@ -57,6 +66,8 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
                     yield Fault(
                         f"identity.{number}.from.{place}", None, reason, "list single addresses, or use secret_header"
                     )
+        if isinstance(provider, NegotiateSettings):
+            yield from _negotiate_warnings(f"identity.{number}", provider, settings.server.public_url)
     yield from _shadowed_providers(settings)
     if settings.session is not None and settings.session.lifetime > _LONG_SESSION:
         reason = "is longer than 30d: a stolen cookie is valid for so long"
@@ -123,6 +134,24 @@ def _oidc_faults(key: str, provider: OidcSettings) -> Iterator[Fault]:
     if "openid" not in provider.scopes:
         remedy = "add it: OpenID Connect Core 1.0, section 3.1.2.1, requires it"
         yield Fault(f"{key}.scopes", None, 'lacks "openid"', remedy)
+
+
+def _negotiate_faults(key: str) -> Iterator[Fault]:
+    try:
+        import gssapi  # noqa: F401 an optional extra
+    except ImportError as error:
+        reason = f"needs the package gssapi and the system's Kerberos library: {error}"
+        yield Fault(f"{key}.type", None, reason, 'pip install "valt-gateway[kerberos]"')
+
+
+def _negotiate_warnings(key: str, provider: NegotiateSettings, public_url: str) -> Iterator[Fault]:
+    host = urlsplit(public_url).hostname or ""
+    if provider.service.lower() != f"http@{host}":
+        reason = f"is not HTTP@{host}: browsers ask for a ticket for the host of public_url"
+        yield Fault(f"{key}.service", None, reason, "correct it, unless that host is an alias (CNAME) of the service's")
+    if provider.strip_realm and len(provider.realms) > 1:
+        reason = "has several realms: a name that two of them have is one person without its realm"
+        yield Fault(f"{key}.realms", None, reason, "set strip_realm = false, unless no two people have one name")
 
 
 def _load_jwk(text: str) -> object:

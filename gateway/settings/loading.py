@@ -141,8 +141,9 @@ def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
             node[key] = str((folder / node[key]).absolute()) if node[key] else None
     providers = raw.get("identity")
     for provider in providers if isinstance(providers, list) else []:
-        if isinstance(provider, dict) and isinstance(provider.get("ca_file"), str):
-            provider["ca_file"] = str((folder / provider["ca_file"]).absolute()) if provider["ca_file"] else None
+        for key in ("ca_file", "keytab_file"):
+            if isinstance(provider, dict) and isinstance(provider.get(key), str):
+                provider[key] = str((folder / provider[key]).absolute()) if provider[key] else None
     audit = raw.get("audit")
     if isinstance(audit, dict) and isinstance(audit.get("file"), str) and audit["file"] not in ("", "-"):
         audit["file"] = str((folder / audit["file"]).absolute())

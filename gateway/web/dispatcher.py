@@ -101,6 +101,9 @@ class Dispatcher:
         headers = response.headers
         headers["X-Request-ID"] = request.record.request_id
         headers["Server"] = "valt-gateway"
+        identity = request.record.identity
+        if identity is not None and identity.response_token:
+            headers["WWW-Authenticate"] = f"Negotiate {identity.response_token}"
         if self._tls:
             headers["Strict-Transport-Security"] = _HSTS
         for cookie in request.set_cookies:

@@ -53,11 +53,19 @@ class ErrorRenderer:
     """Renders errors as responses.
 
     *sign_in*, None without browser sign-in, returns the path that begins a sign-in and leads back to the request.
+    *challenge* returns a response that asks the browser for credentials of its own instead, or None; it is None itself
+    if no provider has such.
     """
 
-    def __init__(self, pages: Pages, sign_in: Callable[[Request], str] | None = None) -> None:
+    def __init__(
+        self,
+        pages: Pages,
+        sign_in: Callable[[Request], str] | None = None,
+        challenge: Callable[[GatewayError, Request], web.Response | None] | None = None,
+    ) -> None:
         self._pages = pages
         self._sign_in = sign_in
+        self._challenge = challenge
 
     def render(self, error: GatewayError, request: Request, request_id: str) -> web.StreamResponse:
         """Returns a problem document (RFC 9457), or a page or a redirect to sign-in for a navigation.
@@ -65,6 +73,9 @@ class ErrorRenderer:
         Nothing of what was received is repeated.
         """
         status = STATUS[type(error)]
+        challenge = None if self._challenge is None else self._challenge(error, request)
+        if challenge is not None:
+            return challenge
         sign_in = f"/oauth2/start?rd={quote(error.sign_in_rd, safe='/')}" if error.sign_in_rd else ""
         if status == 401 and not isinstance(error, errors.SignInFailedError) and self._sign_in:
             sign_in = self._sign_in(request)

@@ -22,6 +22,8 @@ MAX_LINE = 8190
 MAX_FIELD = 8190
 MAX_HEADERS = 64
 """Bytes of the request line, bytes of one header, and how many headers a request may have."""
+MAX_FIELD_WITH_TICKETS = 24 * 1024
+"""Bytes of one header where Kerberos tickets are accepted: Active Directory puts a person's groups into them."""
 
 KEEPALIVE_TIMEOUT = 75.0
 """Seconds."""
@@ -35,8 +37,8 @@ class HttpServer(web.Server):
 
     *handler* must set the connection's *handling* while it runs, and add one to its *answered* when it ends; `counted`
     does so for one that does not.
-    *keepalive_timeout*, in seconds, bounds both an idle connection and a request head that is never completed. A client
-    that leaves cancels the handler of its request.
+    *keepalive_timeout*, in seconds, bounds both an idle connection and a request head that is never completed.
+    *max_field* is the limit of one header, in bytes. A client that leaves cancels the handler of its request.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class HttpServer(web.Server):
         *,
         request_factory: Any = None,
         keepalive_timeout: float = KEEPALIVE_TIMEOUT,
+        max_field: int = MAX_FIELD,
     ) -> None:
         super().__init__(handler, request_factory=request_factory, handler_cancellation=True)
         self.render_parser_error = render_parser_error
@@ -54,13 +57,17 @@ class HttpServer(web.Server):
             "access_log": None,
             "keepalive_timeout": keepalive_timeout,
             "max_line_size": MAX_LINE,
-            "max_field_size": MAX_FIELD,
+            "max_field_size": max_field,
             "max_headers": MAX_HEADERS,
             "lingering_time": 2.0,
         }
 
     def __call__(self) -> "HttpConnection":
         return HttpConnection(self)
+
+    def set_max_field(self, size: int) -> None:
+        """Limits a header of the connections that come from now on to *size* bytes."""
+        self.connection_options["max_field_size"] = size
 
 
 def counted(handler: Handler) -> Handler:

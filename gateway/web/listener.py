@@ -93,9 +93,10 @@ class Listener:
             sock.setblocking(False)
             self._accepting.append(asyncio.create_task(self._accept(sock), name=f"accept {self._listen}"))
 
-    def set_limits(self, connections: int, request_timeout: float) -> None:
-        """Applies new limits; connections beyond the limit stay open."""
+    def set_limits(self, connections: int, request_timeout: float, max_field: int) -> None:
+        """Applies new limits; connections beyond the limit stay open. *max_field* is bytes of one header."""
         self._maximum, self._request_timeout = connections, request_timeout
+        self._server.set_max_field(max_field)
         self._count(0)
 
     async def stop_accepting(self) -> None:

@@ -51,6 +51,13 @@ class SessionCookies:
             self._audit.signed("sign_in", identity, record)
         return redirect_response(303, path)
 
+    async def begin(self, request: Request, credentials: Credentials, identity: Identity) -> None:
+        """Sets the cookie of a new session on the response to a browser navigation that proved *identity* by itself,
+        with a Kerberos ticket, so that the browser is not asked again. Raises what `Sessions.begin` raises."""
+        if self._sessions is not None and request.method == "GET" and is_navigation(request):
+            request.set_cookies = await self._sessions.begin(credentials, identity)
+            self._audit.signed("sign_in", identity, request.record)
+
     def refresh(self, request: Request, identity: Identity) -> None:
         """Sets a newer cookie on the response if *identity* is a session in use and the cookie is due."""
         if identity.kind is IdentityKind.SESSION and self._sessions is not None:

@@ -1,5 +1,6 @@
 """The contract of ports.Authenticator, held by every kind: an identity, None, or an error."""
 
+import base64
 import hashlib
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
+from gateway.identity.negotiate import AcceptedToken, NegotiateAuthenticator
 from gateway.identity.service_key import ServiceKey, ServiceKeys
 from gateway.identity.ticket import TicketAuthenticator, mint_ticket
 from gateway.model import Credentials, Secret
@@ -82,6 +84,22 @@ def header() -> Case:
     )
 
 
+def negotiate(clock: ManualClock) -> Case:
+    """The Kerberos library itself is tried in tests/e2e/test_kerberos.py."""
+
+    def accept(token: bytes) -> AcceptedToken:
+        if token != b"good":
+            raise InvalidCredentialsError("refused")
+        return AcceptedToken("anna@EXAMPLE.EDU", clock.now() - 60, 3600.0, "0f", b"proof")
+
+    good, bad = (f"Negotiate {base64.b64encode(token).decode()}" for token in (b"good", b"bad"))
+    return Case(
+        NegotiateAuthenticator("one", accept, ("EXAMPLE.EDU",), clock, MemoryStore(clock)),
+        Credentials(headers={"authorization": good}),
+        Credentials(headers={"authorization": bad}),
+    )
+
+
 def service_key(clock: ManualClock) -> Case:
     good = "vgk_" + "k" * 43
     keys = [ServiceKey("anna", hashlib.sha256(good.encode()).hexdigest())]
@@ -95,7 +113,7 @@ def service_key(clock: ManualClock) -> Case:
     )
 
 
-@pytest.fixture(params=["jwt", "ticket", "header", "service_key"])
+@pytest.fixture(params=["jwt", "ticket", "header", "negotiate", "service_key"])
 async def case(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) -> Case:
     clock = ManualClock()
     match request.param:
@@ -108,6 +126,8 @@ async def case(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) ->
             return ticket(clock)
         case "header":
             return header()
+        case "negotiate":
+            return negotiate(clock)
         case _:
             return service_key(clock)
 
@@ -129,12 +149,13 @@ async def test_invalid_credentials_of_its_kind_are_refused(case: Case) -> None:
         Credentials(),
         Credentials(headers={"authorization": "Basic YTpi"}),
         Credentials(headers={"authorization": "Bearer rubbish"}),
+        Credentials(headers={"authorization": "Digest rubbish"}),
         Credentials(headers={"x-forwarded-user": "anna"}, peer="192.0.2.1"),
         Credentials(ticket=Secret("rubbish")),
         Credentials(sessions={"valt_gateway_session": Secret("rubbish")}),
         Credentials(access_token=Secret("rubbish")),
     ],
-    ids=["nothing", "basic", "bearer", "stranger", "ticket", "session", "access token"],
+    ids=["nothing", "basic", "bearer", "digest", "stranger", "ticket", "session", "access token"],
 )
 async def test_credentials_of_another_kind_are_ignored(case: Case, other: Credentials) -> None:
     if other == case.also_bad:

@@ -15,11 +15,16 @@ from gateway.sim.catalogue import SESSION
 from gateway.sim.demo_configuration import make_portal_key
 from gateway.sim.valt import USERS, ValtSimulator
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, audit_lines, settings_of
+from tests.support.kerberos import negotiate, running_realm
+from tests.support.kerberos_gateway import use
 from tests.support.provider import Provider
 from tests.unit.settings.configurations import SHIPPED, with_secrets
 
 PUBLIC = "https://recordings.example.edu"
 FRONT_SECRET = {"X-Gateway-Secret": "planted front of more than 32 bytes"}
+
+KERBEROS = "kerberos.toml"
+"""Has a test of its own."""
 
 Proof = Callable[[Provider, str, float], tuple[str, Mapping[str, str]]]
 """Returns a query and headers for a provider, a portal's key and the time."""
@@ -90,10 +95,10 @@ async def running(
 
 
 def test_every_file_has_a_case() -> None:
-    assert {path.name for path in SHIPPED} == set(CASES)
+    assert {path.name for path in SHIPPED} == {*CASES, KERBEROS}
 
 
-@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("shipped", [path for path in SHIPPED if path.name in CASES], ids=lambda path: path.stem)
 async def test_a_shipped_configuration_admits_only_the_configured_person(tmp_path: Path, shipped: Path) -> None:
     async with (
         ValtSimulator() as valt,
@@ -118,3 +123,30 @@ async def test_a_shipped_configuration_admits_only_the_configured_person(tmp_pat
             await answer.read()
         lines = audit_lines(tmp_path / "audit.jsonl")
         assert lines[-1]["event"] == "close"
+
+
+@pytest.mark.promise("kerberos-1")
+async def test_the_kerberos_configuration_admits_the_people_of_the_domain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = next(path for path in SHIPPED if path.name == KERBEROS)
+    service = "HTTP/recordings.example.edu"
+    async with (
+        ValtSimulator() as valt,
+        Provider().running() as provider,
+        aiohttp.ClientSession() as client,
+        running_realm(tmp_path / "realm") as realm,
+        running(tmp_path, shipped, valt, provider) as gateway,
+    ):
+        use(realm, monkeypatch)
+        await realm.add_people("anna", "ben")
+        (await realm.keytab("http.keytab", service)).replace(tmp_path / "secrets/http.keytab")
+        url = gateway.addresses[0] + VIDEO_PATH
+        async with client.get(url, headers=NAVIGATION) as challenged:
+            assert (challenged.status, challenged.headers["WWW-Authenticate"]) == (401, "Negotiate")
+        for person, status in (("anna", 200), ("ben", 403)):
+            await realm.sign_in(person)
+            async with client.get(url, headers=negotiate(realm.token(person, service))) as answer:
+                assert answer.status == status
+                await answer.read()
+        assert audit_lines(tmp_path / "audit.jsonl")[-1]["subject"] == "ben"

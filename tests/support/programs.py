@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from tests.support.free_ports import free_port
 
 
-def program(name: str) -> str:
-    """Returns the path of *name*. Raises AssertionError if it is not installed: tests/programs.sh installs it."""
-    path = shutil.which(name)
+def program(name: str, search_path: str | None = None) -> str:
+    """Returns the path of *name*. Raises AssertionError if it is not installed: tests/programs.sh installs it.
+    *search_path* replaces the PATH, for servers that Debian keeps elsewhere."""
+    path = shutil.which(name, path=search_path)
     if path is None:
         raise AssertionError(f"{name} is not installed: run tests/programs.sh")
     return path

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.access import Access
-from gateway.model import Identity
+from gateway.model import Identity, IdentityKind
 from gateway.ports import Audit
 from gateway.recording_details import RecordingDetails
 from gateway.recording_search import Candidate, RecordingSearch
@@ -79,6 +79,8 @@ class ListingHandlers:
         self._audit.require_room()
         identity = await self._access.authenticate(credentials, record)
         self._session_cookies.refresh(request, identity)
+        if identity.kind is IdentityKind.NEGOTIATE:
+            await self._session_cookies.begin(request, credentials, identity)
         query = ListingQuery.parse(request.query)
         page = page_number(request.query.get("page", ""))
         listing = await self._search_page(identity, query, page, request.record.peer)

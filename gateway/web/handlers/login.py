@@ -37,11 +37,15 @@ def own_path(rd: str | None) -> str:
     return rd if rd is not None and _OURS.fullmatch(rd) else "/"
 
 
+def return_path(request: Request) -> str:
+    """Returns the path to which a sign-in is to lead back: this address without its ticket."""
+    query = [(name, value) for name, value in request.query.items() if name != "ticket"]
+    return own_path(request.rel_url.with_query(query).raw_path_qs)
+
+
 def sign_in_path(request: Request) -> str:
     """Returns the path that starts a sign-in which leads back to this address, without its ticket."""
-    query = [(name, value) for name, value in request.query.items() if name != "ticket"]
-    rd = quote(own_path(request.rel_url.with_query(query).raw_path_qs), safe="/")
-    return f"/oauth2/start?rd={rd}"
+    return f"/oauth2/start?rd={quote(return_path(request), safe='/')}"
 
 
 class SignInHandlers:

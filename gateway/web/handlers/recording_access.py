@@ -58,6 +58,8 @@ class RecordingAccess:
         grant, _ = await self._access.authorize(credentials, recording, None, request.record)
         if grant.identity.kind is IdentityKind.SESSION:
             self._session_cookies.refresh(request, grant.identity)
+        elif grant.identity.kind is IdentityKind.NEGOTIATE:
+            await self._session_cookies.begin(request, credentials, grant.identity)
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")

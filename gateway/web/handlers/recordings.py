@@ -92,6 +92,8 @@ class RecordingHandlers:
         record.delivery = grant.delivery
         if grant.identity.kind is IdentityKind.SESSION:
             self._session_cookies.refresh(request, grant.identity)
+        elif grant.identity.kind is IdentityKind.NEGOTIATE:
+            await self._session_cookies.begin(request, credentials, grant.identity)
         as_json = prefers_json(request.headers.get("Accept", ""))
         if grant.delivery is Delivery.REDIRECT:
             # Whoever has the link has the video, so that the audit must have its line first.

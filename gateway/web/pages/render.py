@@ -108,14 +108,15 @@ class Pages:
         }
         return self._page(request, "home.html", values)
 
-    def sign_in(self, request: Request, providers: Sequence[str], rd: str) -> web.Response:
+    def sign_in(self, request: Request, providers: Sequence[str], rd: str, *, status: int = 200) -> web.Response:
         """Returns the page that leads to a sign-in and then back to *rd* with the URL's fragment.
 
         With one of *providers* a script continues at once; with several the person chooses.
         """
         titles = [(provider, self._provider_titles.get(provider) or provider) for provider in providers]
         values = {"providers": titles, "rd": rd if "#" in rd else f"{rd}#", "asset": self._assets.address}
-        return self._page(request, "sign_in.html", values, policy=_SCRIPTS + self._policy + "'none'")
+        policy = _SCRIPTS + self._policy + "'none'"
+        return self._page(request, "sign_in.html", values, status=status, policy=policy)
 
     def sign_out(self, request: Request) -> web.Response:
         """Returns the page with one button, which signs out."""

@@ -21,7 +21,8 @@ def pinned() -> dict[str, Version]:
 
 def direct_requirements() -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [Requirement(line) for line in (*project["dependencies"], *project["optional-dependencies"]["test"])]
+    optional = project["optional-dependencies"]
+    return [Requirement(line) for line in (*project["dependencies"], *optional["kerberos"], *optional["test"])]
 
 
 def needed() -> set[str]:

@@ -1,5 +1,6 @@
 """A valid configuration to change, and the shipped files with the secret files that they name."""
 
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -62,6 +63,7 @@ def with_secrets(folder: Path, shipped: Path) -> Path:
     secrets.mkdir()
     for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session"):
         private(secrets / name, f"planted {name} of more than 32 bytes\n")
+    (secrets / "http.keytab").write_bytes(keytab_of("HTTP/recordings.example.edu@EXAMPLE.EDU"))
     (folder / "portal.pub").write_text(PORTAL_KEY)
     (folder / "tls").mkdir()
     write_certificate(folder / "tls/fullchain.pem", folder / "tls/privkey.pem")
@@ -76,6 +78,19 @@ def write_certificate(certificate: Path, key: Path, *, expires: datetime | None 
     issued = trustme.CA().issue_cert("recordings.example.edu", not_after=expires)
     certificate.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
     private(key, issued.private_key_pem.bytes().decode())
+
+
+def keytab_of(*principals: str) -> bytes:
+    """Returns a keytab with a key of zeros for each of *principals*, as MIT's "Keytab file format" describes it."""
+    content = b"\x05\x02"
+    for principal in principals:
+        name, _, realm = principal.partition("@")
+        parts = [realm, *name.split("/")]
+        entry = struct.pack(">H", len(parts) - 1)
+        entry += b"".join(struct.pack(">H", len(part)) + part.encode() for part in parts)
+        entry += struct.pack(">IIBHH", 1, 0, 2, 18, 32) + bytes(32)
+        content += struct.pack(">i", len(entry)) + entry
+    return content
 
 
 def private(path: Path, text: str) -> None:

@@ -1,0 +1,152 @@
+"""Builds an authenticator or a sign-in provider from one ``[[identity]]`` table.
+
+To add a type of ``[[identity]]``, write its authenticator in gateway/identity and add its builder to `_BUILDERS`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from gateway.context import ProcessContext
+from gateway.identity.claims import TokenRequirements
+from gateway.identity.discovery import EndpointsClient, open_session
+from gateway.identity.header import HeaderAuthenticator
+from gateway.identity.ignored_groups import IgnoredGroups
+from gateway.identity.jwks import JwksClient
+from gateway.identity.jwt import JwtAuthenticator
+from gateway.identity.negotiate import GssapiAcceptor, NegotiateAuthenticator
+from gateway.identity.oidc import OidcProvider
+from gateway.identity.ticket import TicketAuthenticator
+from gateway.identity.token_endpoint import Client, TokenEndpoint
+from gateway.ports import Authenticator
+from gateway.settings.identity import (
+    HeaderSettings,
+    IdentitySettings,
+    JwtSettings,
+    NegotiateSettings,
+    OidcSettings,
+    TicketSettings,
+)
+
+_TICKET_LEEWAY = 5.0
+"""Seconds by which a portal's clock may be ahead of this server's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the builders of providers may use."""
+
+    context: ProcessContext
+    session: aiohttp.ClientSession
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What one ``[[identity]]`` table contributes."""
+
+    authenticator: Authenticator | None = None
+    oidc: OidcProvider | None = None
+    header_names: tuple[str, ...] = ()
+    jwks: JwksClient | None = None
+    session: aiohttp.ClientSession | None = None
+
+
+def build_provider(table: IdentitySettings, resources: Resources) -> Provider:
+    """Returns what *table* contributes. Its HTTP clients are the caller's to close."""
+    return _BUILDERS[type(table)](table, resources)
+
+
+def _open_session(
+    table: JwtSettings | OidcSettings, resources: Resources
+) -> tuple[aiohttp.ClientSession | None, aiohttp.ClientSession]:
+    """Returns an HTTP client of the provider's own, or None if it needs none, and the client to use."""
+    own = open_session(table.ca_file, table.proxy_url) if table.ca_file or table.proxy_url else None
+    return own, own or resources.session
+
+
+def _build_jwt(table: JwtSettings, resources: Resources) -> Provider:
+    clock, observer = resources.context.clock, resources.context.observer
+    own, session = _open_session(table, resources)
+    jwks = JwksClient(table.name, table.issuer, table.jwks_url, session, clock, observer, table.discovery_url)
+    requirements = _token_requirements(table, table.audience, table.leeway)
+    authenticator = JwtAuthenticator(table.name, table.header, requirements, jwks, clock, observer)
+    return Provider(authenticator, header_names=(table.header,), jwks=jwks, session=own)
+
+
+def _build_header(table: HeaderSettings, resources: Resources) -> Provider:
+    authenticator = HeaderAuthenticator(
+        table.name,
+        *(table.subject_header, table.groups_header, table.groups_separator, table.from_),
+        *(table.secret_header, table.secret),
+        ignored_groups=IgnoredGroups(table.name, resources.context.clock, resources.context.observer),
+    )
+    return Provider(authenticator, header_names=(table.subject_header, table.groups_header, table.secret_header))
+
+
+def _build_ticket(table: TicketSettings, resources: Resources) -> Provider:
+    context = resources.context
+    return Provider(
+        TicketAuthenticator(
+            table.name,
+            _token_requirements(table, table.audience or resources.public_url, _TICKET_LEEWAY),
+            table.keys,
+            context.clock,
+            context.store,
+            max_age=table.max_age,
+            started_at=context.started_at,
+        )
+    )
+
+
+def _build_oidc(table: OidcSettings, resources: Resources) -> Provider:
+    clock, observer = resources.context.clock, resources.context.observer
+    own, session = _open_session(table, resources)
+    client = Client(
+        table.client_id,
+        table.client_auth,
+        table.client_secret,
+        table.private_key,
+        tuple(table.scopes),
+        f"{resources.public_url}/oauth2/callback",
+    )
+    jwks = JwksClient(table.name, table.issuer, "", session, clock, observer, table.discovery_url)
+    requirements = _token_requirements(table, table.client_id, table.leeway)
+    endpoints = EndpointsClient(table.issuer, session, clock, table.discovery_url)
+    tokens = TokenEndpoint(table.name, client, session, clock, observer)
+    oidc = OidcProvider(table.name, requirements, tokens, endpoints, jwks, clock)
+    return Provider(oidc=oidc, jwks=jwks, session=own)
+
+
+def _build_negotiate(table: NegotiateSettings, resources: Resources) -> Provider:
+    clock, store = resources.context.clock, resources.context.store
+    acceptor = GssapiAcceptor(table.keytab_file, table.service)
+    return Provider(
+        NegotiateAuthenticator(table.name, acceptor, table.realms, clock, store, strip_realm=table.strip_realm)
+    )
+
+
+def _token_requirements(
+    table: JwtSettings | TicketSettings | OidcSettings, audience: str, leeway: float
+) -> TokenRequirements:
+    return TokenRequirements(
+        table.issuer,
+        audience,
+        tuple(table.algorithms),
+        leeway,
+        table.subject_claim,
+        table.groups_claim,
+        table.require_verified_email,
+        table.max_lifetime if isinstance(table, JwtSettings) else None,
+    )
+
+
+_BUILDERS: Mapping[type, Callable[[Any, Resources], Provider]] = {
+    JwtSettings: _build_jwt,
+    HeaderSettings: _build_header,
+    TicketSettings: _build_ticket,
+    OidcSettings: _build_oidc,
+    NegotiateSettings: _build_negotiate,
+}

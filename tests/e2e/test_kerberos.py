@@ -1,0 +1,344 @@
+"""Kerberos sign-in with MIT's own KDC: curl, tokens of every kind, and the session that follows."""
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.sim.catalogue import SESSION
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, settings_of
+from tests.support.kerberos import REALM, Realm, negotiate, running_realm
+from tests.support.kerberos_gateway import by_name, gateway_of, use
+from tests.support.programs import run
+
+WATCH = f"/recordings/{SESSION}"
+
+
+@pytest.fixture
+async def realm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Realm]:
+    async with running_realm(tmp_path / "realm") as running:
+        use(running, monkeypatch)
+        await running.add_people("anna", "ben")
+        await running.keytab("http.keytab", "HTTP/localhost", "HTTP/elsewhere")
+        await running.sign_in("anna")
+        yield running
+
+
+@pytest.fixture
+async def stack(tmp_path: Path, realm: Realm) -> AsyncIterator[GatewayStack]:
+    async with gateway_of(tmp_path / "gateway", realm.folder / "http.keytab") as running:
+        yield running
+
+
+async def get(stack: GatewayStack, token: bytes, path: str = VIDEO_PATH, **headers: str) -> tuple[int, Any]:
+    """Returns status and headers of the response to a request with *token*."""
+    async with stack.client.get(stack.url + path, headers=negotiate(token) | headers) as answer:
+        await answer.read()
+        return answer.status, answer.headers
+
+
+async def code_of(stack: GatewayStack, authorization: str) -> tuple[int, str, list[str]]:
+    """Returns status, code and challenges of the response to a request with that Authorization header."""
+    async with stack.client.get(stack.url + VIDEO_PATH, headers={"Authorization": authorization}) as answer:
+        document = await answer.json(content_type=None) if answer.status != 200 else {"code": ""}
+        return answer.status, document["code"], answer.headers.getall("WWW-Authenticate", [])
+
+
+async def wait_until_logged(stack: GatewayStack, text: str) -> None:
+    """Waits until the log, which is written in batches, has *text*. Raises TimeoutError."""
+    async with asyncio.timeout(5):
+        while text not in stack.log.getvalue():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.promise("kerberos-1")
+async def test_curl_with_a_ticket_receives_the_video(stack: GatewayStack, realm: Realm, tmp_path: Path) -> None:
+    ran = await curl(stack, realm.with_tickets_of("anna"), tmp_path)
+    assert ran[0] == 200
+    assert re.search(r"^WWW-Authenticate: Negotiate [A-Za-z0-9+/=]{20,}$", ran[1], re.MULTILINE)
+    line = stack.audit()[-1]
+    assert (line["subject"], line["issuer"], line["provider"], line["rule"]) == ("anna", "domain", "domain", "people")
+
+
+@pytest.mark.promise("kerberos-2")
+async def test_curl_without_a_ticket_is_401_and_asks_nothing(stack: GatewayStack, realm: Realm, tmp_path: Path) -> None:
+    for accept in ("*/*", "text/html"):
+        status, headers = await curl(stack, realm.environment, tmp_path, accept)
+        assert status == 401
+        assert ("WWW-Authenticate: Negotiate\n" in headers) is (accept == "text/html")
+
+
+async def curl(stack: GatewayStack, environment: dict[str, str], folder: Path, accept: str = "*/*") -> tuple[int, str]:
+    """Returns the last status and all response headers of ``curl --negotiate``."""
+    arguments = ("--negotiate", "-u", ":", "-s", "-o", "/dev/null", "-D", str(folder / "headers"), "-w", "%{http_code}")
+    variables = [f"{name}={environment[name]}" for name in ("KRB5_CONFIG", "KRB5CCNAME")]
+    ran = await run("env", *variables, "curl", *arguments, "-H", f"Accept: {accept}", by_name(stack, VIDEO_PATH))
+    assert ran.code == 0, ran.err
+    return int(ran.out), (folder / "headers").read_text()
+
+
+@pytest.mark.promise("kerberos-1")
+@pytest.mark.parametrize("spnego", [True, False], ids=["spnego", "bare Kerberos"])
+async def test_the_response_proves_the_gateway_to_the_client(stack: GatewayStack, realm: Realm, spnego: bool) -> None:
+    context = realm.initiate("anna", spnego=spnego)
+    status, headers = await get(stack, context.step() or b"")
+    assert status == 200
+    context.step(base64.b64decode(headers["WWW-Authenticate"].removeprefix("Negotiate ")))
+    assert context.complete
+
+
+@pytest.mark.promise("kerberos-1")
+async def test_a_person_whom_no_rule_allows_is_403_and_the_gateway_proven(stack: GatewayStack, realm: Realm) -> None:
+    await realm.sign_in("ben")
+    status, headers = await get(stack, realm.token("ben"))
+    assert status == 403
+    assert headers["WWW-Authenticate"].startswith("Negotiate ")
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_a_replayed_token_is_refused(stack: GatewayStack, realm: Realm) -> None:
+    token = realm.token("anna")
+    assert (await get(stack, token))[0] == 200
+    status, headers = await get(stack, token)
+    assert (status, headers["WWW-Authenticate"][:6]) == (401, "Bearer")
+    await wait_until_logged(stack, "Request is a replay")
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_a_token_is_valid_once_without_the_librarys_cache_and_however_wrapped(
+    stack: GatewayStack, realm: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRB5RCACHENAME", "none:")
+    token = realm.token("anna")
+    assert (await get(stack, token))[0] == 200
+    assert (await get(stack, token))[0] == 401
+    assert (await get(stack, unwrapped(token)))[0] == 401
+    await wait_until_logged(stack, "the Kerberos token was used before")
+    assert (await get(stack, unwrapped(realm.token("anna"))))[0] == 200
+
+
+def unwrapped(token: bytes) -> bytes:
+    """Returns the token of the Kerberos mechanism inside a token of SPNEGO."""
+    start = token.index(bytes.fromhex("06092a864886f71201020201 00".replace(" ", ""))) - 4
+    assert token[start : start + 2] == b"\x60\x82"
+    return token[start : start + 4 + int.from_bytes(token[start + 2 : start + 4], "big")]
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_an_expired_ticket_and_an_old_token_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_realm(tmp_path / "realm", clock_skew=1) as realm:
+        use(realm, monkeypatch)
+        await realm.add_people("anna", "ben")
+        keytab = await realm.keytab("http.keytab", "HTTP/localhost")
+        async with gateway_of(tmp_path / "gateway", keytab) as stack:
+            await realm.sign_in("ben")
+            await realm.sign_in("anna", lifetime="3s")
+            expired, old = realm.token("anna"), realm.token("ben")
+            await run("sleep", "6")  # the library has a clock of its own
+            for token, reason in ((expired, "Ticket expired"), (old, "Clock skew too great")):
+                assert (await get(stack, token))[0] == 401
+                await wait_until_logged(stack, reason)
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_a_ticket_of_a_realm_that_is_not_listed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The realm is trusted by the gateway's own, so that its KDC issues a ticket."""
+    async with AsyncExitStack() as running:
+        ours = await running.enter_async_context(running_realm(tmp_path / "ours"))
+        partner = await running.enter_async_context(running_realm(tmp_path / "partner", "PARTNER.EDU", others=(ours,)))
+        for one in (ours, partner):
+            await one.administer("addprinc -pw planted-trust krbtgt/EXAMPLE.EDU@PARTNER.EDU")
+        await partner.add_people("ben")
+        keytab = await ours.keytab("http.keytab", "HTTP/localhost")
+        use(partner, monkeypatch)
+        await partner.sign_in("ben")
+        stack = await running.enter_async_context(gateway_of(tmp_path / "gateway", keytab))
+        assert (await get(stack, partner.token("ben", f"HTTP/localhost@{REALM}")))[0] == 401
+        await wait_until_logged(stack, "the Kerberos realm 'PARTNER.EDU' is not one of the provider's realms")
+
+        text = stack.config.read_text().replace(
+            '["EXAMPLE.EDU"]', '["EXAMPLE.EDU", "PARTNER.EDU"]\nstrip_realm = false'
+        )
+        stack.config.write_text(text)
+        await stack.gateway.reload(settings_of(stack.config))
+        assert (await get(stack, partner.token("ben", f"HTTP/localhost@{REALM}")))[0] == 200
+        assert stack.audit()[-1]["subject"] == "ben@PARTNER.EDU"
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_a_ticket_of_another_kdc_of_the_same_name_is_refused(
+    stack: GatewayStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_realm(tmp_path / "forged") as forged:
+        use(forged, monkeypatch)
+        await forged.add_people("anna")
+        await forged.keytab("http.keytab", "HTTP/localhost")
+        await forged.sign_in("anna")
+        assert (await get(stack, forged.token("anna")))[0] == 401
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_a_ticket_for_another_service_of_the_keytab_is_refused(stack: GatewayStack, realm: Realm) -> None:
+    assert (await get(stack, realm.token("anna", "HTTP/elsewhere")))[0] == 401
+    await wait_until_logged(stack, "the Kerberos ticket is for another service: HTTP/elsewhere")
+
+
+def encoded(token: bytes) -> str:
+    return f"Negotiate {base64.b64encode(token).decode()}"
+
+
+NTLM = b"NTLMSSP\0\1\0\0\0\x97\x82\x08\xe2" + bytes(24)
+WRAPPED_NTLM = bytes.fromhex("6040 06062b0601050502 a036 3034 a00e300c 060a2b06010401823702020a a222 0420") + NTLM[:32]
+MALFORMED = {
+    "no token": "Negotiate",
+    "blank": "Negotiate ",
+    "not base64": "Negotiate ÄÖÜ!",
+    "half base64": "Negotiate YII",
+    "garbage": encoded(b"x" * 50),
+    "NTLM": encoded(NTLM),
+    "NTLM inside SPNEGO": encoded(WRAPPED_NTLM),
+    "a lone tag": encoded(b"\x60"),
+    "a length beyond the end": encoded(b"\x60\x84\xff\xff\xff\xff"),
+    "zeros": encoded(bytes(2000)),
+    "huge": encoded(b"\x60\x83\x00\xff\xff" + b"A" * 17_000),
+}
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_a_malformed_token_is_refused_without_a_new_challenge(stack: GatewayStack) -> None:
+    for kind, authorization in MALFORMED.items():
+        status, code, challenges = await code_of(stack, authorization)
+        assert (status, code) == (401, "credentials_invalid"), kind
+        assert [challenge.partition(" ")[0] for challenge in challenges] == ["Bearer"], kind
+        headers = NAVIGATION | {"Authorization": authorization}
+        async with stack.client.get(stack.url + WATCH, headers=headers) as answer:
+            assert answer.status == 401
+            assert not answer.headers["WWW-Authenticate"].startswith("Negotiate"), kind
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_a_truncated_or_changed_token_is_refused(stack: GatewayStack, realm: Realm) -> None:
+    token = realm.token("anna")
+    for end in (1, 2, 20, 60, 100, len(token) // 2, len(token) - 1):
+        assert (await get(stack, token[:end]))[0] == 401, end
+    for place in range(0, len(token), len(token) // 40):
+        changed = token[:place] + bytes([token[place] ^ 1]) + token[place + 1 :]
+        status, _ = await get(stack, changed)
+        assert status in (200, 401), place
+        if status == 200:  # a byte that says nothing, as the version of an optional part
+            assert stack.audit()[-1]["subject"] == "anna"
+            token = realm.token("anna")
+
+
+@pytest.mark.promise("kerberos-4")
+async def test_a_navigation_begins_a_session_and_no_ticket_is_needed_any_more(
+    stack: GatewayStack, realm: Realm
+) -> None:
+    status, headers = await get(stack, realm.token("anna"), WATCH, **NAVIGATION)
+    assert status == 200
+    (cookie,) = headers.getall("Set-Cookie")
+    assert [line["event"] for line in stack.audit()] == ["sign_in"]
+    session = {"Cookie": cookie.partition(";")[0]}
+    async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=session) as answer:
+        facts = await answer.json()
+        assert (facts["subject"], facts["issuer"], facts["provider"], facts["groups"]) == ("anna", *["domain"] * 2, [])
+        assert "WWW-Authenticate" not in answer.headers
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=session) as answer:
+        assert answer.status == 200
+    leave = {"Sec-Fetch-Site": "same-origin"} | session
+    async with stack.client.post(f"{stack.url}/oauth2/sign_out", headers=leave) as answer:
+        assert answer.status == 200
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=session) as answer:
+        assert answer.status == 401
+
+
+@pytest.mark.promise("kerberos-4")
+async def test_a_request_that_is_no_navigation_begins_no_session(stack: GatewayStack, realm: Realm) -> None:
+    for path in (VIDEO_PATH, WATCH, "/recordings", "/oauth2/userinfo", "/oauth2/auth", "/api/v3/rooms/info"):
+        status, headers = await get(stack, realm.token("anna"), path)
+        assert status in (200, 202), path
+        assert "Set-Cookie" not in headers
+        assert headers["WWW-Authenticate"].startswith("Negotiate ")
+
+
+REQUESTS: dict[str, tuple[str, dict[str, str], bool]] = {
+    "navigation": (VIDEO_PATH, NAVIGATION, True),
+    "navigation to the list": ("/recordings", NAVIGATION, True),
+    "browser without fetch metadata": (WATCH, {"Accept": "text/html,*/*;q=0.8"}, True),
+    "frame": (WATCH, NAVIGATION | {"Sec-Fetch-Dest": "iframe"}, False),
+    "player": (VIDEO_PATH, {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "video"}, False),
+    "script": (WATCH, {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Accept": "application/json"}, False),
+    "program": (VIDEO_PATH, {}, False),
+    "forward authentication": ("/oauth2/auth", NAVIGATION, False),
+    "VALT's API": ("/api/v3/records/1", {}, False),
+    "refused token": (WATCH, NAVIGATION | {"Authorization": "Bearer rubbish"}, False),
+    "refused ticket": (f"{WATCH}?ticket=rubbish", NAVIGATION, False),
+}
+
+
+@pytest.mark.promise("kerberos-2")
+async def test_only_a_navigation_of_the_window_is_challenged(stack: GatewayStack) -> None:
+    for kind, (path, headers, challenged) in REQUESTS.items():
+        async with stack.client.get(stack.url + path, headers=headers, allow_redirects=False) as answer:
+            assert answer.status == 401, kind
+            assert ("Negotiate" in answer.headers.getall("WWW-Authenticate", [])) is challenged, kind
+
+
+@pytest.mark.promise("kerberos-1")
+async def test_a_ticket_with_many_groups_fits_only_where_kerberos_is_configured(stack: GatewayStack) -> None:
+    large = {"Authorization": f"Negotiate {'A' * 22_000}"}
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=large) as answer:
+        assert answer.status == 401
+    text = stack.config.read_text()
+    stack.config.write_text(
+        text.replace(text[text.index('[[identity]]\ntype = "negotiate"') : text.index("[state]")], "")
+    )
+    await stack.gateway.reload(settings_of(stack.config))
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=large | {"Connection": "close"}) as answer:
+        assert answer.status in (401, 431)
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=large) as answer:
+        assert answer.status == 431
+
+
+@pytest.mark.promise("kerberos-5")
+async def test_a_keytab_that_is_gone_is_503_and_a_new_one_counts_at_once(stack: GatewayStack, realm: Realm) -> None:
+    keytab = realm.folder / "http.keytab"
+    keytab.rename(realm.folder / "away")
+    status, headers = await get(stack, realm.token("anna"))
+    assert (status, "WWW-Authenticate" in headers) == (503, False)
+    await wait_until_logged(stack, "the keytab cannot be used")
+    await realm.administer(f"ktadd -k {keytab} HTTP/localhost")
+    await realm.sign_in("anna")
+    assert (await get(stack, realm.token("anna")))[0] == 200
+
+
+@pytest.mark.promise("kerberos-5")
+async def test_a_replay_cache_that_cannot_be_written_is_503(
+    stack: GatewayStack, realm: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRB5RCACHENAME", f"file2:{realm.folder}/missing/replays")
+    assert (await get(stack, realm.token("anna")))[0] == 503
+
+
+@pytest.mark.promise("kerberos-5")
+async def test_a_revoked_person_needs_a_newer_sign_in_to_the_domain(stack: GatewayStack, realm: Realm) -> None:
+    now = stack.gateway.clock.now()
+    await stack.gateway.store.revoke("domain#anna", now, now + 3600)
+    assert (await get(stack, realm.token("anna")))[0] == 401
+
+
+@pytest.mark.promise("kerberos-5")
+async def test_requests_with_tickets_count_for_the_persons_limit(tmp_path: Path, realm: Realm) -> None:
+    limits = "\n[limits]\nrequests_per_minute = 2\n"
+    async with gateway_of(tmp_path / "gateway", realm.folder / "http.keytab", more=limits) as stack:
+        statuses = [(await get(stack, realm.token("anna"), "/oauth2/userinfo"))[0] for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        metrics = await stack.metrics()
+        assert metrics['valt_gateway_identity_total{outcome="accepted",provider="domain"}'] == 3

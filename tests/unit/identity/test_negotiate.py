@@ -1,0 +1,129 @@
+"""Principals, and the bounds on the Kerberos library. The library itself is tried in tests/e2e/test_kerberos.py."""
+
+import asyncio
+import base64
+import threading
+from dataclasses import replace
+
+import pytest
+
+from gateway.errors import IdentityProviderError, InvalidCredentialsError
+from gateway.identity.negotiate import AcceptedToken, NegotiateAuthenticator, parse_principal
+from gateway.model import Credentials, IdentityKind
+from gateway.store.memory import MemoryStore
+from tests.support.clock import ManualClock
+
+REALMS = ("EXAMPLE.EDU", "PARTNER.EDU")
+ANNA = AcceptedToken("anna@EXAMPLE.EDU", 1_000.0, 3_600.0, "0f", b"proof")
+
+
+def credentials(token: bytes = b"token", scheme: str = "Negotiate") -> Credentials:
+    return Credentials(headers={"authorization": f"{scheme} {base64.b64encode(token).decode()}"})
+
+
+@pytest.mark.promise("kerberos-1")
+@pytest.mark.parametrize(
+    ("principal", "stripped"),
+    [
+        ("anna@EXAMPLE.EDU", "anna"),
+        ("anna@PARTNER.EDU", "anna"),
+        ("Anna.Smith@EXAMPLE.EDU", "Anna.Smith"),
+        ("änne@EXAMPLE.EDU", "änne"),
+        ("anna/admin@EXAMPLE.EDU", "anna/admin"),
+        ("PC01$@EXAMPLE.EDU", "PC01$"),
+    ],
+)
+def test_a_principal_of_a_listed_realm_is_a_subject(principal: str, stripped: str) -> None:
+    assert parse_principal(principal, REALMS, strip_realm=True) == stripped
+    assert parse_principal(principal, REALMS, strip_realm=False) == principal
+
+
+@pytest.mark.promise("kerberos-3")
+@pytest.mark.parametrize("strip_realm", [True, False])
+@pytest.mark.parametrize(
+    "principal",
+    [
+        "",
+        "anna",
+        "@",
+        "@EXAMPLE.EDU",
+        "anna@",
+        "anna@example.edu",
+        "anna@EXAMPLE.EDU.",
+        "anna@SUB.EXAMPLE.EDU",
+        "anna@EXAMPLE.EDU@EVIL.EDU",
+        "anna@EVIL.EDU@EXAMPLE.EDU",
+        r"anna\@EXAMPLE.EDU@EVIL.EDU",
+        r"anna\@EXAMPLE.EDU@EXAMPLE.EDU",
+        r"anna@EVIL.EDU\@EXAMPLE.EDU",
+        r"anna\nben@EXAMPLE.EDU",
+        "anna\n@EXAMPLE.EDU",
+        " anna@EXAMPLE.EDU",
+        "WELLKNOWN/ANONYMOUS@EXAMPLE.EDU",
+        "WELLKNOWN/ANONYMOUS@WELLKNOWN:ANONYMOUS",
+        f"{'a' * 300}@EXAMPLE.EDU",
+    ],
+)
+def test_any_other_principal_is_refused(principal: str, strip_realm: bool) -> None:
+    with pytest.raises(InvalidCredentialsError):
+        parse_principal(principal, REALMS, strip_realm=strip_realm)
+
+
+@pytest.mark.promise("kerberos-1")
+@pytest.mark.parametrize("scheme", ["Negotiate", "negotiate", "NEGOTIATE"])
+async def test_the_identity_has_the_times_of_the_ticket(scheme: str) -> None:
+    clock = ManualClock()
+    authenticator = NegotiateAuthenticator("domain", lambda _: ANNA, REALMS, clock, MemoryStore(clock))
+    identity = await authenticator.authenticate(credentials(scheme=scheme))
+    assert identity is not None
+    assert (identity.subject, identity.issuer, identity.provider) == ("anna", "domain", "domain")
+    assert (identity.kind, identity.groups) == (IdentityKind.NEGOTIATE, frozenset())
+    assert (identity.issued_at, identity.expires_at) == (1_000.0, clock.now() + 3_600.0)
+    assert identity.response_token == base64.b64encode(b"proof").decode()
+    assert identity.response_token not in repr(identity)
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_of_concurrent_requests_with_one_token_one_is_accepted() -> None:
+    clock = ManualClock()
+    authenticator = NegotiateAuthenticator("domain", lambda _: ANNA, REALMS, clock, MemoryStore(clock))
+    results = await asyncio.gather(
+        *(authenticator.authenticate(credentials()) for _ in range(20)), return_exceptions=True
+    )
+    assert sum(isinstance(result, InvalidCredentialsError) for result in results) == 19
+    other = NegotiateAuthenticator(
+        "domain", lambda _: replace(ANNA, replay_key="10"), REALMS, clock, MemoryStore(clock)
+    )
+    assert await other.authenticate(credentials()) is not None
+
+
+@pytest.mark.promise("kerberos-5")
+async def test_a_library_that_hangs_is_unavailable_and_takes_no_more_than_its_threads() -> None:
+    clock, go_on = ManualClock(), threading.Event()
+    calls: list[bytes] = []
+
+    def hang(token: bytes) -> AcceptedToken:
+        calls.append(token)
+        go_on.wait(20)
+        return replace(ANNA, replay_key=token.hex())
+
+    authenticator = NegotiateAuthenticator("domain", hang, REALMS, clock, MemoryStore(clock), timeout=0.2)
+    tokens = [bytes([number]) for number in range(200)]
+    try:
+        waiting = (authenticator.authenticate(credentials(token)) for token in tokens)
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(result) for result in results} == {IdentityProviderError}
+        assert {str(result) for result in results} == {
+            "too many Kerberos tokens are waiting to be verified",
+            "the Kerberos library did not verify a token in time",
+        }
+        assert len(calls) == 2
+    finally:
+        go_on.set()
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                assert await authenticator.authenticate(credentials(b"later")) is not None
+                return
+            except IdentityProviderError:
+                await asyncio.sleep(0.01)
