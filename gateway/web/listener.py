@@ -122,12 +122,10 @@ class Listener:
 
         Whether the listener speaks TLS at all does not change.
         """
-        if certificate is None:
-            return
-        # Into another context first: a key that does not match its certificate would break the one in use.
-        _tls_context(certificate)
-        if self._tls is not None:
-            self._tls.load_cert_chain(*certificate)
+        if certificate is not None:
+            # Another context, which replaces the old one only as a whole: the files may be changing at this moment.
+            context = _tls_context(certificate)
+            self._tls = None if self._tls is None else context
 
     @property
     def address(self) -> str:

@@ -1,5 +1,6 @@
 """TLS on both sides: VALT with a private certificate authority, and the gateway with its own certificate."""
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import trustme
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.sim.valt import ValtSimulator
+from tests.support.client import connect, request
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack, settings_of
 from tests.support.tls import CERTIFIED, client_context, write_certificate
 
@@ -99,6 +101,32 @@ async def test_a_key_of_another_certificate_is_not_loaded(tmp_path: Path, author
             client.get(f"{stack.url}/robots.txt") as answer,
         ):
             assert answer.status == 200
+
+
+@pytest.mark.promise("streams-22")
+async def test_no_handshake_fails_while_certificates_are_reloaded(tmp_path: Path, authority: trustme.CA) -> None:
+    write_certificate(tmp_path, authority)
+    tls = client_context(authority)
+    async with running_stack(tmp_path, server=CERTIFIED) as stack:
+        answered = asyncio.Event()
+
+        async def connect_again_and_again() -> None:
+            while True:
+                async with connect(stack.url, tls=tls) as connection:
+                    await connection.send(request("GET", "/robots.txt"))
+                    assert (await connection.read_response()).status == 200
+                    answered.set()
+
+        clients = [asyncio.create_task(connect_again_and_again()) for _ in range(8)]
+        for _ in range(10):
+            answered.clear()
+            write_certificate(tmp_path, authority)
+            assert await stack.gateway.reload(settings_of(stack.config))
+            await answered.wait()
+        assert not any(client.done() for client in clients)
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
 
 
 @pytest.mark.promise("streams-16")
