@@ -195,7 +195,8 @@ def _is_delimited(request: Request) -> bool:
     """
     if request.method == "CONNECT" or not request.body_exists:
         return False
-    return request.content.at_eof() and "Transfer-Encoding" not in request.headers
+    headers = request.headers
+    return request.content.at_eof() and "Transfer-Encoding" not in headers and "Upgrade" not in headers
 
 
 async def _continue(request: Request) -> None:

@@ -60,6 +60,7 @@ class HttpServer(web.Server):
             "max_field_size": max_field,
             "max_headers": MAX_HEADERS,
             "lingering_time": 2.0,
+            "auto_decompress": False,  # no client needs it, and a small body would become a large one
         }
 
     def __call__(self) -> "HttpConnection":

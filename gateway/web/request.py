@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.errors import RequestTimeoutError
+from gateway.errors import BadRequestError, RequestTimeoutError
 from gateway.request_record import RequestRecord
 
 
@@ -29,12 +29,15 @@ class Request(web.BaseRequest):
     """Adds the headers that every response carries, to a response that has not been prepared."""
 
     async def read_body(self) -> bytes:
-        """Returns the body. Raises RequestTimeoutError if it has not arrived by the request's deadline."""
+        """Returns the body. Raises RequestTimeoutError if it has not arrived by the request's deadline, and
+        BadRequestError if its framing is malformed."""
         try:
             async with asyncio.timeout_at(self.deadline):
                 return await self.read()
         except TimeoutError:
             raise RequestTimeoutError("the body did not arrive in time") from None
+        except web.RequestPayloadError:
+            raise BadRequestError("the body is malformed") from None
 
 
 Handler = Callable[[Request], Awaitable[web.StreamResponse]]

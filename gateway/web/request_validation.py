@@ -11,6 +11,7 @@ from gateway.errors import BadRequestError, MisdirectedRequestError
 from gateway.web.request import Request
 
 _ABSOLUTE = re.compile(r"https?://[^/?]", re.IGNORECASE)
+_HOST = re.compile(r"(?:[A-Za-z0-9._~%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _SINGLE_HEADERS = ("Authorization", "Range", "If-Range", "Host", "Content-Length", "Transfer-Encoding")
 SINGLE_PARAMETERS = (
     "ticket",
@@ -40,6 +41,7 @@ class RequestValidator:
 
     def __init__(self, identity_headers: Iterable[str], public_url: str) -> None:
         self._origin = origin_of(public_url)
+        self._host = urlsplit(public_url).netloc
         self._single_headers = tuple(map(istr, dict.fromkeys([*_SINGLE_HEADERS, *identity_headers])))
 
     def check(self, request: Request) -> None:
@@ -56,6 +58,9 @@ class RequestValidator:
         for name in self._single_headers:
             if name in headers and len(headers.getall(name)) > 1:
                 raise BadRequestError(f"the header {name} is repeated")
+        host = headers.get("Host", "")
+        if host != self._host and _HOST.fullmatch(host) is None:
+            raise BadRequestError("the header Host is not one host")
         coding = headers.get("Transfer-Encoding")
         if coding is not None and (coding.strip().lower() != "chunked" or request.version == HttpVersion10):
             raise BadRequestError("the transfer coding is not supported")

@@ -1,6 +1,7 @@
 """What the listener does with malformed, ambiguous and pipelined requests, byte by byte."""
 
 import asyncio
+import gzip
 import json
 import re
 from pathlib import Path
@@ -305,6 +306,42 @@ async def test_connect_and_upgrade_end_the_connection(stack: GatewayStack, first
         received = await connection.read_to_end()
     assert received.count(b"HTTP/1.1 ") == 1
     assert b"\r\nConnection: close\r\n" in received
+
+
+@pytest.mark.promise("security-S11")
+@pytest.mark.parametrize("path", ["/api/v3/login", "/oauth2/switch"])
+async def test_an_upgrade_whose_body_was_read_ends_the_connection(stack: GatewayStack, path: str) -> None:
+    first = (f"POST {path} HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: h2c", "Content-Length: 2", "", "{}")
+    async with connect(stack.url) as connection:
+        await connection.send("\r\n".join(first).encode() + FOLLOWING)
+        received = await connection.read_to_end()
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nConnection: close\r\n" in received
+
+
+@pytest.mark.promise("security-S11")
+@pytest.mark.parametrize("host", ["x, y", "a@b", "a/b", "[::1", "[::1]x", "a b", "x:1x", "x:y:1", "\xff"])
+async def test_a_host_header_that_names_no_host_is_a_bad_request(stack: GatewayStack, host: str) -> None:
+    status, _, _ = await exchange(stack, "GET /robots.txt HTTP/1.1", f"Host: {host}", "Connection: close")
+    assert status == 400
+
+
+@pytest.mark.parametrize("host", ["", "x", "x:", "x:80", "A.example", "xn--bcher-kva.example", "[::1]:80", "192.0.2.1"])
+async def test_every_host_that_can_be_one_is_accepted(stack: GatewayStack, host: str) -> None:
+    status, _, _ = await exchange(stack, "GET /robots.txt HTTP/1.1", f"Host: {host}", "Connection: close")
+    assert status == 200
+
+
+@pytest.mark.promise("bounds-S6")
+@pytest.mark.parametrize("body", [b"abcdefgh", gzip.compress(bytes(10_000_000))], ids=["damaged", "bomb"])
+async def test_a_compressed_body_is_not_decompressed_and_logs_no_error(stack: GatewayStack, body: bytes) -> None:
+    head = ("POST /api/v3/login HTTP/1.1", "Host: x", "Content-Encoding: gzip", f"Content-Length: {len(body)}", "", "")
+    async with connect(stack.url) as connection:
+        await connection.send("\r\n".join(head).encode() + body)
+        response = await connection.read_response()
+    stack.gateway.logs.flush()
+    assert response.status == 500  # VALT's answer to a body that it cannot read
+    assert '"level":"error"' not in stack.log.getvalue()
 
 
 @pytest.mark.promise("security-S11")
