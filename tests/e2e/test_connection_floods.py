@@ -8,9 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from tests.support.client import connect, request
 from tests.support.served import ServedGateway, serving
+from tests.support.tls import CERTIFIED, client_context, write_certificate
 
 OPEN_FILES = 256
 """The process's ``ulimit -n``."""
@@ -43,6 +45,25 @@ async def flood(url: str, sent: bytes) -> AsyncIterator[None]:
 async def is_alive(gateway: ServedGateway) -> bool:
     async with asyncio.timeout(2), gateway.client.get(f"{gateway.admin}/healthz") as answer:
         return answer.status == 200
+
+
+@pytest.mark.promise("security-S3", "security-S4")
+@pytest.mark.parametrize(
+    "sent", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], ids=["nothing", "half a hello"]
+)
+async def test_unfinished_tls_handshakes_stop_neither_health_checks_nor_later_clients(
+    tmp_path: Path, sent: bytes
+) -> None:
+    authority = trustme.CA()
+    write_certificate(tmp_path, authority)
+    async with serving(tmp_path, open_files=OPEN_FILES, server=CERTIFIED, more=LIMITS) as gateway:
+        gateway.valt.add_video("flooded", "film", FILM)
+        async with flood(gateway.url, sent):
+            while (await gateway.metrics())["valt_gateway_connections_active"] < ROOM:
+                assert await is_alive(gateway)
+        url, tls = gateway.url + gateway.path(*VIDEO), client_context(authority)
+        async with gateway.client.get(url, ssl=tls) as answer:
+            assert (answer.status, await answer.read()) == (200, FILM)
 
 
 async def late_requests(gateway: ServedGateway) -> float:

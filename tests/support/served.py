@@ -55,8 +55,13 @@ class ServedGateway:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, open_files: int | None = None, more: str = "") -> AsyncIterator[ServedGateway]:
-    """Runs a gateway with *more* in its configuration, and with ``ulimit -n`` *open_files*, until the block ends."""
+async def serving(
+    folder: Path, *, open_files: int | None = None, server: str = "", more: str = ""
+) -> AsyncIterator[ServedGateway]:
+    """Runs a gateway with ``ulimit -n`` *open_files* until the block ends.
+
+    Its configuration has *server* in ``[server]``, and *more* at its end.
+    """
     portal_key = make_portal_key(folder)
     command = (sys.executable, "-m", "gateway", "serve", "--config")
     limit = () if open_files is None else ("sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh")
@@ -64,7 +69,7 @@ async def serving(folder: Path, *, open_files: int | None = None, more: str = ""
         config = write_demo_configuration(
             folder, port=0, public_url=_PUBLIC, valt_url=valt.base_url, portal_url=_PORTAL
         )
-        config.write_text(config.read_text() + more)
+        config.write_text(config.read_text().replace("[admin]", f"{server}\n[admin]", 1) + more)
         log = folder / "stderr"
         with log.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(*limit, *command, str(config), stderr=stderr)
