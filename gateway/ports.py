@@ -29,6 +29,10 @@ class Authenticator(Protocol):
 
     name: str
 
+    def cached(self, credentials: Credentials) -> Identity | None:
+        """Returns the identity if these credentials have been verified before, or None: then await `authenticate`."""
+        return None
+
     async def authenticate(self, credentials: Credentials) -> Identity | None:
         """Returns the identity, or None if the credentials are of another kind. Raises InvalidCredentialsError if they
         are of this kind and not valid (no other authenticator is tried), and IdentityProviderError if that could not be

@@ -41,8 +41,11 @@ class Chain:
         MissingCredentialsError if there are none, and IdentityProviderError if they could not be verified.
         """
         for provider in self._providers:
-            identity = await self._authenticate(provider, credentials)
+            identity = provider.cached(credentials)
+            if identity is None:
+                identity = await self._authenticate(provider, credentials)
             if identity is not None:
+                self._require_valid(provider.name, identity)
                 return (identity,)
         if self._sessions is not None and credentials.sessions:
             identities = self._sessions.identities(credentials)
@@ -52,29 +55,30 @@ class Chain:
         if self._service_keys is not None:
             identity = await self._authenticate(self._service_keys, credentials)
             if identity is not None:
+                self._require_valid(self._service_keys.name, identity)
                 return (identity,)
         if _has_credentials(credentials):
             raise InvalidCredentialsError("no authenticator recognises the credentials")
         raise MissingCredentialsError
 
     async def _authenticate(self, authenticator: Authenticator, credentials: Credentials) -> Identity | None:
-        """Returns the identity by one authenticator, if it is still valid, and counts the outcome."""
+        """Returns the identity by one authenticator, and counts its errors."""
         try:
-            identity = await authenticator.authenticate(credentials)
+            return await authenticator.authenticate(credentials)
         except InvalidCredentialsError:
             self._report(self._events[authenticator.name, "refused"])
             raise
         except IdentityProviderError:
             self._report(self._events[authenticator.name, "unavailable"])
             raise
-        if identity is None:
-            return None
+
+    def _require_valid(self, authenticator: str, identity: Identity) -> None:
+        """Raises InvalidCredentialsError if *identity* is not valid any more, and counts the outcome."""
         refusal = self._validity.refusal(identity)
         if refusal is not None:
-            self._report(self._events[authenticator.name, "refused"])
+            self._report(self._events[authenticator, "refused"])
             raise InvalidCredentialsError(refusal)
-        self._report(self._events[authenticator.name, "accepted"])
-        return identity
+        self._report(self._events[authenticator, "accepted"])
 
 
 def _has_credentials(credentials: Credentials) -> bool:

@@ -8,6 +8,7 @@ from gateway.identity.claims import parse_groups, parse_name
 from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.network import TrustedNetworks
+from gateway.ports import Authenticator
 
 _ESCAPED = "\ud800"
 """Stands for an escaped separator while a header is split. A surrogate that no header can contain."""
@@ -15,7 +16,7 @@ _NOBODY = ("", "(null)")
 """What a proxy sends for nobody; "(null)" is Apache's."""
 
 
-class HeaderAuthenticator:
+class HeaderAuthenticator(Authenticator):
     """*networks* are the peers whose headers are accepted; from any other peer the headers count as absent.
 
     With *secret_header* and *secret* the proxy must also send that secret.

@@ -10,13 +10,13 @@ from gateway.identity.claims import Claims, TokenRequirements, decode_unverified
 from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.jwks import JwksClient
 from gateway.model import Credentials, Identity, IdentityKind
-from gateway.ports import Clock, Observer
+from gateway.ports import Authenticator, Clock, Observer
 
 _MAX_ENTRIES = 10_000
 _HIT, _LOADED = CacheLookup("verified", "hit"), CacheLookup("verified", "loaded")
 
 
-class JwtAuthenticator:
+class JwtAuthenticator(Authenticator):
     """Verifies the token in *header* with the issuer's *keys*.
 
     A verified token is cached for *cache_ttl* seconds, or until its ``exp`` if that is sooner. The cache key contains a
@@ -48,11 +48,8 @@ class JwtAuthenticator:
         )
         """Each identity with the monotonic deadline after which its token is verified again."""
 
-    async def authenticate(self, credentials: Credentials) -> Identity | None:
-        """Returns the identity, or None if the header has no token of this issuer.
-
-        Raises InvalidCredentialsError if the token is not valid, IdentityProviderError if its key cannot be fetched.
-        """
+    def cached(self, credentials: Credentials) -> Identity | None:
+        """Returns the identity that a verified token in the header has proved, or None if it must be verified."""
         value = credentials.headers.get(self._header)
         if value is None:
             return None
@@ -60,15 +57,26 @@ class JwtAuthenticator:
         try:
             identity, _ = self._verified[digest, self._keys.generation]
         except KeyError:
-            return await self._verify(value, digest)
+            return None
         self._report(_HIT)
         return identity
+
+    async def authenticate(self, credentials: Credentials) -> Identity | None:
+        """Returns the identity, or None if the header has no token of this issuer.
+
+        Raises InvalidCredentialsError if the token is not valid, IdentityProviderError if its key cannot be fetched.
+        """
+        identity = self.cached(credentials)
+        value = credentials.headers.get(self._header)
+        if identity is not None or value is None:
+            return identity
+        return await self._verify(value)
 
     def forget(self) -> None:
         """Remove every verified token from the cache."""
         self._verified.clear()
 
-    async def _verify(self, value: str, digest: bytes) -> Identity | None:
+    async def _verify(self, value: str) -> Identity | None:
         token = self._extract_token(value)
         unverified = decode_unverified(token)
         if unverified is None or unverified[1].get("iss") != self._expected.issuer:
@@ -84,6 +92,7 @@ class JwtAuthenticator:
         identity = self._identity(claims)
         deadline = self._clock.monotonic() + min(self._cache_ttl, claims.expires_at - now)
         # A token within the leeway after its exp has a deadline that has passed, and is not cached.
+        digest = sha256(value.encode("utf-8", "surrogateescape")).digest()
         self._verified[digest, self._keys.generation] = (identity, deadline)
         return identity
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.identity.claims import parse_name
 from gateway.model import Credentials, Identity, IdentityKind
-from gateway.ports import Clock, Store
+from gateway.ports import Authenticator, Clock, Store
 
 if TYPE_CHECKING:
     from gssapi import Name
@@ -136,7 +136,7 @@ def parse_principal(principal: str, realms: Collection[str], *, strip_realm: boo
     return parse_name(name) if strip_realm else parse_name(name) + f"@{realm}"
 
 
-class NegotiateAuthenticator:
+class NegotiateAuthenticator(Authenticator):
     """Accepts each token once. *accept* verifies tokens, and may block for *timeout* seconds: see GssapiAcceptor."""
 
     def __init__(

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.access_token import AccessTokens
 from gateway.model import Credentials, Identity, IdentityKind, Secret, Video
-from gateway.ports import Clock
+from gateway.ports import Authenticator, Clock
 from gateway.validity import SERVICE_KEY_ISSUER, SERVICE_KEY_PROVIDER
 
 PREFIX = "vgk_"
@@ -37,7 +37,7 @@ class ServiceKey:
         return cls(name, secret_sha256, frozenset(groups), None if midnight is None else midnight.timestamp())
 
 
-class ServiceKeys:
+class ServiceKeys(Authenticator):
     """Implements ports.Authenticator for ``Authorization: Bearer vgk_…`` and for VALT's ``access_token`` parameter,
     whose value is a service key or one of *access_tokens*."""
 

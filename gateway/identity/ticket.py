@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.errors import InvalidCredentialsError, InvalidVideoError, OutOfTimeError
 from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_name, verify
 from gateway.model import Credentials, Identity, IdentityKind, parse_id
-from gateway.ports import Clock, Store
+from gateway.ports import Authenticator, Clock, Store
 
 
 def mint_ticket(
@@ -103,7 +103,7 @@ def _load_key(text: str) -> tuple[Any, str | None]:
     return jwt.PyJWK(jwk).key, jwk.get("kid")
 
 
-class TicketAuthenticator:
+class TicketAuthenticator(Authenticator):
     """Accepts tickets that are at most *max_age* seconds old, once each.
 
     With a store that does not survive a restart, tickets that may have been issued before *started_at* (Unix seconds)

@@ -43,7 +43,7 @@ class ExpiringEntries:
     def get(self, *keys: str) -> float | None:
         """Returns the largest value of those of *keys* that have not expired, or None."""
         largest = None
-        for key in keys:
+        for key in keys if self._entries else ():
             entry = self._entries.get(key)
             if entry is not None and entry[0] > self._clock.now() and (largest is None or entry[1] > largest):
                 largest = entry[1]

@@ -20,6 +20,7 @@ from gateway.identity.switch import PersonSwitch
 from gateway.identity.ticket import TicketAuthenticator, mint_ticket
 from gateway.model import Credentials, Identity, IdentityKind, Link, Secret, Video
 from gateway.policy import Rules
+from gateway.ports import Authenticator
 from gateway.rate_limit import RateLimiter
 from gateway.recording_details import RecordingDetails, VideoDetails
 from gateway.request_record import RequestRecord
@@ -58,7 +59,7 @@ class Mismatch(AssertionError):
     """The gateway and the model differ."""
 
 
-class Stated:
+class Stated(Authenticator):
     """Authenticates what a request states: an identity as the text of a header, which the tests write."""
 
     def __init__(self, name: str, header: str, identities: Mapping[str, Identity], clock: ManualClock) -> None:

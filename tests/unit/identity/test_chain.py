@@ -15,6 +15,7 @@ from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.jwt import JwtAuthenticator
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, IdentityKind, Secret
+from gateway.ports import Authenticator
 from gateway.store.memory import MemoryStore
 from gateway.validity import Validity
 from tests.support.clock import ManualClock
@@ -35,7 +36,7 @@ def sessions_of(store: MemoryStore, clock: ManualClock, validity: Validity) -> S
 
 
 @dataclass
-class FixedAuthenticator:
+class FixedAuthenticator(Authenticator):
     """Returns or raises *answer* and records the credentials."""
 
     name: str
