@@ -62,9 +62,9 @@ def digest_of(previous: str, content: bytes, key: bytes | None) -> str:
 def seal(line: bytes, head: Head, key: bytes | None) -> tuple[bytes, Head]:
     """Returns *line*, a JSON object and a line feed, as the line after *head*; and the head that it becomes."""
     seq = head.seq + 1
-    content = b'%b,"chain":"%b","seq":%d' % (line[:-2], head.chain.encode(), seq)
+    content = line[:-2] + f',"chain":"{head.chain}","seq":{seq}'.encode()
     digest = digest_of(head.digest, content, key)
-    return b'%b,"hash":"%b"}\n' % (content, digest.encode()), Head(head.chain, seq, digest)
+    return content + f',"hash":"{digest}"}}\n'.encode(), Head(head.chain, seq, digest)
 
 
 def unseal(line: bytes) -> SealedLine | None:
