@@ -169,27 +169,40 @@ def _console_value(value: Any) -> str:
 
 
 def _access_fields(record: RequestRecord, ended_at: float) -> Fields:
-    """The access record: the route's template, never the path, the query or the Referer."""
-    identity, grant = record.identity, record.grant
-    fields = {
+    """The access record: the route's template, never the path, the query or the Referer.
+
+    Empty fields are left out by conditions and not afterwards, which would take twice as long.
+    """
+    fields: dict[str, Any] = {
         "timestamp": rfc3339(ended_at),
         "level": "info",
         "event": "request",
         "request_id": record.request_id,
         "method": record.method,
         "route": record.route,
-        "status": record.status,
-        "code": record.code,
-        "reason": record.reason,
-        "subject": None if identity is None else identity.subject,
-        "provider": None if identity is None else identity.provider,
-        "rule": None if grant is None else grant.rule,
-        "recording": record.recording,
-        "video": record.video,
-        "delivery": record.delivery,
-        "bytes": record.bytes,
-        "outcome": record.outcome,
-        "seconds": round(record.seconds, 6),
-        "peer": record.peer,
     }
-    return {name: value for name, value in fields.items() if value is not None and value != ""}
+    if record.status is not None:
+        fields["status"] = record.status
+    if record.code is not None:
+        fields["code"] = record.code
+    if record.reason:
+        fields["reason"] = record.reason
+    if record.identity is not None:
+        if record.identity.subject:
+            fields["subject"] = record.identity.subject
+        fields["provider"] = record.identity.provider
+    if record.grant is not None:
+        fields["rule"] = record.grant.rule
+    if record.recording is not None:
+        fields["recording"] = record.recording
+    if record.video is not None:
+        fields["video"] = record.video
+    if record.delivery is not None:
+        fields["delivery"] = record.delivery
+    fields["bytes"] = record.bytes
+    if record.outcome is not None:
+        fields["outcome"] = record.outcome
+    fields["seconds"] = round(record.seconds, 6)
+    if record.peer is not None:
+        fields["peer"] = record.peer
+    return fields
