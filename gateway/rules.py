@@ -171,7 +171,9 @@ def details_mismatch(
 def any_glob(globs: tuple[str, ...], text: str | None) -> bool:
     """Whether *text* matches one of *globs*, in whichever of two canonically equivalent spellings (Unicode NFC): one
     system writes an umlaut as one character, another as two."""
-    return text is not None and _pattern(globs).match(unicodedata.normalize("NFC", text)) is not None
+    if text is None or "*" in globs:
+        return text is not None
+    return _pattern(globs).match(unicodedata.normalize("NFC", text)) is not None
 
 
 @functools.cache
