@@ -49,8 +49,8 @@ class RequestRecord:
     recording: str | None = None
     video: str | None = None
     grant: Grant | None = None
-    stages: dict[Stage, float] = field(default_factory=dict)
-    """Seconds that each stage took."""
+    stages: list[tuple[Stage, float]] = field(default_factory=list)
+    """The stages that have ended, in their order, and the seconds that each took."""
     delivery: Delivery | None = None
     range: str | None = None
     front_request_id: str | None = None
@@ -81,10 +81,10 @@ class RequestRecord:
     """Duration of the request, once it has ended."""
 
     def enter(self, stage: Stage | None) -> None:
-        """Ends the running stage, if any, and begin *stage*; None begins none."""
+        """Ends the running stage, if any, and begins *stage*; None begins none."""
         now = self.clock()
         if self.stage is not None:
-            self.stages[self.stage] = self.stages.get(self.stage, 0.0) + now - self.entered
+            self.stages.append((self.stage, now - self.entered))
         self.stage, self.entered = stage, now
 
     def set_target(self, recording: str, video: str | None = None) -> None:

@@ -163,14 +163,14 @@ class Metrics(Observer):
         _count(metrics.requests, ((record.route, record.method, record.status or _NO_STATUS) for record in records))
         for record in records:
             metrics.request_seconds[record.route,].observe(record.seconds)
-            for stage, seconds in record.stages.items():
+            for stage, seconds in record.stages:
                 metrics.stage_seconds[stage,].observe(seconds)
         delivered = [record for record in records if record.opened and record.delivery is not None]
         _count(metrics.deliveries, ((record.delivery or "", record.outcome or Outcome.WHOLE) for record in delivered))
         metrics.stream_bytes[()].inc(sum(record.bytes for record in delivered))
         for record in delivered:
             if record.delivery == Delivery.PROXY:
-                metrics.stream_first_byte_seconds[()].observe(sum(record.stages.values()))
+                metrics.stream_first_byte_seconds[()].observe(sum(seconds for _, seconds in record.stages))
 
 
 def _count(counter: Children[Counter], batch: Iterable[Labels]) -> None:
