@@ -4,8 +4,6 @@ Every step's result is the typed input of the next: without a grant there is no 
 no logging, no metrics and no settings. How the bytes reach the client is the delivery's part.
 """
 
-from typing import overload
-
 from gateway.errors import AccessDeniedError, VideoNotFoundError
 from gateway.model import Credentials, Delivery, Grant, Identity, Link, Stage, Video
 from gateway.ports import IdentityResolver, Links, Policy, RateLimit
@@ -24,37 +22,17 @@ class Access:
         self._links = links
         self._min_life = min_life
 
-    @overload
     async def authorize(
-        self, credentials: Credentials, recording: str, video: str, record: RequestRecord, *, download: bool = False
-    ) -> tuple[Grant, Link]: ...
-
-    @overload
-    async def authorize(
-        self, credentials: Credentials, recording: str, video: None, record: RequestRecord
-    ) -> tuple[Grant, None]: ...
-
-    async def authorize(
-        self,
-        credentials: Credentials,
-        recording: str,
-        video: str | None,
-        record: RequestRecord,
-        *,
-        download: bool = False,
-    ) -> tuple[Grant, Link | None]:
-        """Authenticates, authorises and resolves the link. *video* None is the whole recording: then there is no link.
+        self, credentials: Credentials, target: Video, record: RequestRecord, *, download: bool = False
+    ) -> tuple[Grant, Link]:
+        """Authenticates, authorises and resolves the link.
 
         *download*: whether the client asks for an attachment. Raises the GatewayError of the step that fails;
         AccessDeniedError if no rule matches, or if the rule that matches does not allow a download.
         """
-        grant = await self.decide(credentials, recording, video, record, download=download)
-        if video is None:
-            record.enter(None)
-            return grant, None
+        grant = await self.decide(credentials, target.recording, target.video, record, download=download)
         record.enter(Stage.LINK)
         min_life = self._min_life if grant.delivery is Delivery.REDIRECT else 0.0
-        target = Video(recording, video)
         link = self._links.cached(grant.account, target, min_life=min_life)
         if link is None:
             link = await self._links.get(grant.account, target, min_life=min_life)
@@ -84,7 +62,10 @@ class Access:
         *,
         download: bool = False,
     ) -> Grant:
-        """Authenticates and authorises like `authorize`, without a link. Raises what those steps raise."""
+        """Authenticates and authorises like `authorize`, without a link. *video* None is the recording as a whole.
+
+        Raises what those steps raise.
+        """
         identities = await self._identify(credentials, record)
         record.enter(Stage.GRANT)
         if len(identities) == 1:
@@ -93,6 +74,7 @@ class Access:
             grant = record.grant = await self._decide_by_one(identities, recording, video, record, download=download)
         if download and not grant.download:
             raise AccessDeniedError(f"rule {grant.rule!r} allows no download")
+        record.enter(None)
         return grant
 
     async def authenticate(self, credentials: Credentials, record: RequestRecord) -> Identity:

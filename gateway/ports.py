@@ -30,13 +30,12 @@ class Authenticator(Protocol):
     name: str
 
     def cached(self, credentials: Credentials) -> Identity | None:
-        """Returns the identity if these credentials have been verified before, or None: then await `authenticate`."""
+        """Returns the identity if these credentials were verified before, or None: then await `authenticate`."""
         return None
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
-        """Returns the identity, or None if the credentials are of another kind. Raises InvalidCredentialsError if they
-        are of this kind and not valid (no other authenticator is tried), and IdentityProviderError if that could not be
-        verified (503, never 401)."""
+        """Returns the identity, or None for credentials of another kind. Raises InvalidCredentialsError if they are not
+        valid (no other authenticator is tried), IdentityProviderError if that is not certain (503, never 401)."""
 
 
 class IdentityResolver(Protocol):
@@ -219,8 +218,7 @@ class Store(Protocol):
         """Makes the session of that id invalid until *until*."""
 
     async def revoke(self, name: str, at: float, until: float) -> None:
-        """Makes what was issued to *name*, a subject or one of `Identity.revocation_keys`, at or before *at* invalid
-        until *until*."""
+        """Makes what *name*, a subject or a revocation key, was issued at or before *at* invalid until *until*."""
 
     def is_signed_out(self, session: str) -> bool:
         """Whether the session of that id was signed out."""
@@ -242,8 +240,7 @@ class Observer(Protocol):
     def on_event(self, event: Event) -> None: ...
 
     def reporter(self, kind: type[E]) -> Callable[[E], None]:
-        """Returns the function to call with events of one type: `on_event`, or one that need not look at the type. For
-        events that occur in every request."""
+        """Returns the function for events of one type, which occur in every request: it need not look at the type."""
         return self.on_event
 
     def on_request_end(self, request_record: RequestRecord) -> None:

@@ -405,9 +405,11 @@ class World:
         try:
             if video is None:
                 expected = any(proof.allows(recording, None, refused) for proof in good)
-                grant, _ = await self.access.authorize(credentials, recording, None, self.record())
+                grant = await self.access.decide(credentials, recording, None, self.record())
             else:
-                grant, _ = await self.access.authorize(credentials, recording, video, self.record(), download=download)
+                grant, _ = await self.access.authorize(
+                    credentials, Video(recording, video), self.record(), download=download
+                )
         except (AccessDeniedError, InvalidCredentialsError, MissingCredentialsError):
             self.expect(f"{target}", False, expected)
             self.denied += 1

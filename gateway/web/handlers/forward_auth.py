@@ -85,7 +85,6 @@ class ForwardAuthHandlers:
         record.set_target(target.recording, target.video)
         download = target.video is not None and "download" in parse_qs(target.query, keep_blank_values=True)
         grant = await self._access.decide(credentials, target.recording, target.video, record, download=download)
-        record.enter(None)
         return grant.identity
 
 

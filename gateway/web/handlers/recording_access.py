@@ -55,7 +55,7 @@ class RecordingAccess:
             exchanged = await self._session_cookies.exchange_ticket(request, credentials)
             if exchanged is not None:
                 return exchanged
-        grant, _ = await self._access.authorize(credentials, recording, None, request.record)
+        grant = await self._access.decide(credentials, recording, None, request.record)
         if grant.identity.kind is IdentityKind.SESSION:
             self._session_cookies.refresh(request, grant.identity)
         elif grant.identity.kind is IdentityKind.NEGOTIATE:

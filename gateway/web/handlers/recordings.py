@@ -86,9 +86,7 @@ class RecordingHandlers:
             if exchanged is not None:
                 return exchanged
         attachment = request.has_query and "download" in request.query
-        grant, link = await self._access.authorize(
-            credentials, target.recording, target.video, record, download=attachment
-        )
+        grant, link = await self._access.authorize(credentials, target, record, download=attachment)
         record.delivery = grant.delivery
         if grant.identity.kind is IdentityKind.SESSION:
             self._session_cookies.refresh(request, grant.identity)

@@ -93,7 +93,7 @@ class ValtApiHandlers(ValtHandlers):
         video = Video.parse(request.parts["recording"], request.parts["video"])
         request.record.set_target(video.recording, video.video)
         credentials = self.reader.read(request, access_token=True)
-        grant, _ = await self.access.authorize(credentials, video.recording, video.video, request.record, download=True)
+        grant, _ = await self.access.authorize(credentials, video, request.record, download=True)
         token = self._keys.issue_video_token(grant.identity, video).reveal()
         path = f"/recordings/{video.recording}/videos/{video.video}"
         return {"url": f"{self._public_url}{path}?access_token={token}"}
@@ -115,7 +115,7 @@ class ValtApiHandlers(ValtHandlers):
         recording = parse_id(request.parts["recording"])
         request.record.set_target(recording)
         credentials = self.reader.read(request, access_token=True)
-        grant, _ = await self.access.authorize(credentials, recording, None, request.record)
+        grant = await self.access.decide(credentials, recording, None, request.record)
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
