@@ -8,22 +8,25 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
-from multidict import MultiMapping
+from aiohttp import hdrs
+from multidict import CIMultiDict, MultiMapping
 
 from gateway.delivery.http_fields import RangeSpec, byte_ranges, content_length, is_media, media_type, unsatisfied_total
 from gateway.delivery.verdicts import MediaRequest, Usable
 
-_CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+_CONDITIONS = (hdrs.IF_MATCH, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE, hdrs.IF_UNMODIFIED_SINCE)
 """A gateway that stores nothing forwards them for the server to decide (RFC 9110, section 13.2.1)."""
-_DESCRIPTION = ("Accept-Ranges", "ETag", "Last-Modified")
+_DESCRIPTION = (hdrs.ACCEPT_RANGES, "ETag", hdrs.LAST_MODIFIED)
 
-_OWN = {
-    # Without no-store a browser replays the film with no check and no audit.
-    "Cache-Control": "private, no-store, no-transform",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-site",
-    "X-Valt-Gateway-Delivery": "proxy",
-}
+_OWN = CIMultiDict(
+    {
+        # Without no-store a browser replays the film with no check and no audit.
+        "Cache-Control": "private, no-store, no-transform",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-site",
+        "X-Valt-Gateway-Delivery": "proxy",
+    }
+)
 
 _UNKNOWN = "application/octet-stream"
 _GENERIC = frozenset({"", _UNKNOWN, "binary/octet-stream"})
@@ -42,22 +45,23 @@ def media_request(method: str, client: Mapping[str, str]) -> MediaRequest:
     GET of the first byte, because media servers refuse HEAD or send a body with it; its Range has no meaning
     (RFC 9110, section 14.2).
     """
-    headers, conditions, forwardable = {"Accept-Encoding": "identity"}, dict[str, str](), True
+    headers = {"Accept-Encoding": "identity"}
+    conditions: dict[str, str] = {}
     for name in _CONDITIONS:
         if name in client:
             conditions[name] = client[name]
-            forwardable = forwardable and _is_sendable(client[name])
+    forwardable = all(map(_is_sendable, conditions.values()))
     if forwardable:
         headers |= conditions
     if method == "HEAD":
         headers["Range"] = "bytes=0-0"
         return MediaRequest(headers, (RangeSpec(0, 0),), method)
-    if "Range" not in client or not forwardable:
+    if hdrs.RANGE not in client or not forwardable:
         return MediaRequest(headers)
-    ranges, if_range = byte_ranges(client["Range"]), client.get("If-Range")
+    ranges, if_range = byte_ranges(client[hdrs.RANGE]), client.get(hdrs.IF_RANGE)
     if ranges is None or (if_range is not None and not _is_sendable(if_range)):
         return MediaRequest(headers)
-    headers["Range"] = client["Range"]
+    headers["Range"] = client[hdrs.RANGE]
     if if_range is not None:
         headers["If-Range"] = if_range
     return MediaRequest(headers, ranges)
@@ -65,33 +69,33 @@ def media_request(method: str, client: Mapping[str, str]) -> MediaRequest:
 
 def response_headers(
     usable: Usable, media: MultiMapping[str], filename: str, *, attachment: bool, is_mp4: Callable[[], bool]
-) -> dict[str, str]:
+) -> "CIMultiDict[str]":
     """Returns the fields of the response to the client; *media* are those of the media server's response.
 
     Length and position are stated from the verdict, not copied. *is_mp4* returns whether the link's path ends in .mp4.
     """
-    headers = dict(_OWN)
+    headers = _OWN.copy()
     for name in _DESCRIPTION:
         value = media.get(name)
         if value is not None and _is_sendable(value):
             headers[name] = value
-    if usable.status == 416 and (total := unsatisfied_total(media.get("Content-Range", ""))) is not None:
-        headers["Content-Range"] = f"bytes */{total}"
+    if usable.status == 416 and (total := unsatisfied_total(media.get(hdrs.CONTENT_RANGE, ""))) is not None:
+        headers[hdrs.CONTENT_RANGE] = f"bytes */{total}"
     if usable.status not in (200, 206):
         return headers
-    headers["Content-Disposition"] = content_disposition(filename, attachment=attachment)
-    stated, body = media.get("Content-Type", ""), usable.body
+    headers[hdrs.CONTENT_DISPOSITION] = content_disposition(filename, attachment=attachment)
+    stated, body = media.get(hdrs.CONTENT_TYPE, ""), usable.body
     if body is None:
-        headers["Content-Type"] = stated.strip(" \t")
-        length = content_length(media.get("Content-Length", ""))
+        headers[hdrs.CONTENT_TYPE] = stated.strip(" \t")
+        length = content_length(media.get(hdrs.CONTENT_LENGTH, ""))
     else:
-        headers["Content-Type"] = _content_type(stated) or ("video/mp4" if is_mp4() else _UNKNOWN)
+        headers[hdrs.CONTENT_TYPE] = _content_type(stated) or ("video/mp4" if is_mp4() else _UNKNOWN)
         length = None if body.end is None else body.end - body.first
     if length is not None:
-        headers["Content-Length"] = str(length)
+        headers[hdrs.CONTENT_LENGTH] = str(length)
     if usable.status == 206 and body is not None and body.end is not None:
         total_text = "*" if body.total is None else str(body.total)
-        headers["Content-Range"] = f"bytes {body.first}-{body.end - 1}/{total_text}"
+        headers[hdrs.CONTENT_RANGE] = f"bytes {body.first}-{body.end - 1}/{total_text}"
     return headers
 
 

@@ -60,12 +60,13 @@ def parse(head: bytes) -> Head | None:
     them all the same would send it into the next response.
     """
     first, *lines = head[:-4].decode("utf-8", "surrogateescape").split("\r\n")
-    matched = _STATUS.fullmatch(first)
-    has_controls = head.translate(None, _ALLOWED) != b"\r\n" * (len(lines) + 2)
-    if matched is None or has_controls or len(lines) > _MAX_FIELDS:
+    try:
+        status, fields = _status(first), list(map(_field, lines))
+    except ValueError:
+        raise unsupported(head, "the head is not plain HTTP/1.1") from None
+    if head.translate(None, _ALLOWED) != b"\r\n" * (len(lines) + 2) or len(lines) > _MAX_FIELDS:
         raise unsupported(head, "the head is not plain HTTP/1.1")
-    headers = CIMultiDict(_fields(head, lines))
-    status = int(matched[1])
+    headers = CIMultiDict(fields)
     if status == 101:
         raise unsupported(head, "the protocol was to be changed")
     if status < 200:
@@ -80,17 +81,22 @@ def parse(head: bytes) -> Head | None:
     return Head(status, headers, 0, reusable and length == 0 and status not in (204, 304))
 
 
-def _fields(head: bytes, lines: list[str]) -> list[tuple[str, str]]:
-    fields = []
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not _is_name(name):
-            raise unsupported(head, "the head is not plain HTTP/1.1")
-        fields.append((name, value.strip(" \t")))
-    return fields
+@functools.lru_cache(maxsize=64)
+def _status(line: str) -> int:
+    """Returns the status of a status line. Raises ValueError for any line but one of HTTP/1.1."""
+    matched = _STATUS.fullmatch(line)
+    if matched is None:
+        raise ValueError
+    return int(matched[1])
 
 
 @functools.lru_cache(maxsize=256)
-def _is_name(text: str) -> bool:
-    """Whether *text* is a field name (RFC 9110, section 5.1). A media server sends the same names again and again."""
-    return _NAME.fullmatch(text) is not None
+def _field(line: str) -> tuple[str, str]:
+    """Returns the name and the value of a field line. Raises ValueError without a valid name (RFC 9110, section 5.1).
+
+    Most lines are the same in each response with a part of one file.
+    """
+    name, colon, value = line.partition(":")
+    if not colon or _NAME.fullmatch(name) is None:
+        raise ValueError
+    return name, value.strip(" \t")

@@ -11,6 +11,7 @@ or sees a failure. The module does no I/O.
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
+from aiohttp import hdrs
 from multidict import MultiMapping
 
 from gateway.delivery.http_fields import (
@@ -42,7 +43,7 @@ _FIRST_PAUSE, _PAUSE_FACTOR, _MAX_PAUSE = 0.2, 5.0, 30.0
 """Seconds, a factor, seconds. Five tries wait for 15 to 30 seconds in all, and up to a minute if VALT's circuit breaker
 is open: enough for VALT to restart, while the viewer sees what the player has buffered."""
 
-_SINGLE_VALUED = ("Content-Range", "Content-Type", "Content-Length", "ETag", "Last-Modified")
+_SINGLE_VALUED = (hdrs.CONTENT_RANGE, hdrs.CONTENT_TYPE, hdrs.CONTENT_LENGTH, hdrs.ETAG, hdrs.LAST_MODIFIED)
 _MULTIPART = "multipart/byteranges"
 
 
@@ -79,7 +80,7 @@ def evaluate(request: MediaRequest, status: int, headers: MultiMapping[str]) -> 
         return NotFound(status)
     if status in (408, 425, 429) or status >= 500:
         return TryAgain(status)
-    stated = media_type(headers.get("Content-Type", ""))
+    stated = media_type(headers.get(hdrs.CONTENT_TYPE, ""))
     fault = _contradiction(status, headers, stated)
     if fault is not None:
         return Unusable(fault)
@@ -130,13 +131,13 @@ def _contradiction(status: int, headers: MultiMapping[str], stated: MediaType | 
         values = headers.getall(name, ())
         if len(values) > 1 and len(set(values)) > 1:
             return f"the response has two values of {name}"
-    for coding in headers.getall("Content-Encoding", ()):
+    for coding in headers.getall(hdrs.CONTENT_ENCODING, ()):
         if not is_identity(coding):
             return "the response is compressed"
-    for coding in headers.getall("Transfer-Encoding", ()):
+    for coding in headers.getall(hdrs.TRANSFER_ENCODING, ()):
         if coding.strip(" \t").lower() != "chunked":
             return "the response has a transfer coding besides chunked"
-    if status == 200 and ("Content-Range" in headers or (stated is not None and stated.name == _MULTIPART)):
+    if status == 200 and (hdrs.CONTENT_RANGE in headers or (stated is not None and stated.name == _MULTIPART)):
         return "the response is a part, and its status is 200"
     return None
 
@@ -151,14 +152,16 @@ def _precondition(request: MediaRequest, status: int) -> Verdict:
 
 def _nothing_selected(request: MediaRequest, headers: MultiMapping[str]) -> Verdict:
     """Judges a 416: past the file's end, or for HEAD an empty file."""
-    stated = headers.get("Content-Range")
+    stated = headers.get(hdrs.CONTENT_RANGE)
     total = None if stated is None else unsatisfied_total(stated)
     if request.ranges is None or (stated is not None and total is None):
         return Unusable("a 416 contradicts the request or its own Content-Range")
     if request.continues is not None:
         had = request.continues
         at_end = had.end is None and total == request.position and strong_etag(had) is not None
-        return Complete() if at_end and headers.get("ETag", had.etag) == had.etag else Unusable("the file has changed")
+        return (
+            Complete() if at_end and headers.get(hdrs.ETAG, had.etag) == had.etag else Unusable("the file has changed")
+        )
     if request.method == "HEAD":
         body = Representation(0, 0, 0)
         return Usable(200, body) if total == 0 else Unusable("the first byte of a file is said not to exist")
@@ -169,9 +172,9 @@ def _several_parts(request: MediaRequest, headers: MultiMapping[str], stated: Me
     """Judges multipart/byteranges, which must not answer a single range (RFC 9110, section 15.3.7.2)."""
     if request.ranges is None or len(request.ranges) < 2 or stated.boundary is None:
         return Unusable("several parts were not requested, or have no boundary")
-    if "Content-Range" in headers:
+    if hdrs.CONTENT_RANGE in headers:
         return Unusable("a response of several parts has a Content-Range of its own")
-    described = Representation(0, None, None, headers.get("ETag"), headers.get("Last-Modified"))
+    described = Representation(0, None, None, headers.get(hdrs.ETAG), headers.get(hdrs.LAST_MODIFIED))
     if "If-Range" in request.headers and not _holds_if_range(request.headers["If-Range"], described):
         return Unusable("the response does not answer the request's If-Range")
     return Usable(206)
@@ -180,19 +183,19 @@ def _several_parts(request: MediaRequest, headers: MultiMapping[str], stated: Me
 def _representation(status: int, headers: MultiMapping[str], stated: MediaType | None) -> Representation | None:
     """Returns which bytes of which file a 200 or 206 has, or None if its fields do not say so."""
     length = None
-    if "Content-Length" in headers:
-        length = content_length(headers["Content-Length"])
+    if hdrs.CONTENT_LENGTH in headers:
+        length = content_length(headers[hdrs.CONTENT_LENGTH])
         if length is None:
             return None
     first, end, total = 0, length, length
     if status == 206:
-        part = content_range(headers.get("Content-Range", ""))
+        part = content_range(headers.get(hdrs.CONTENT_RANGE, ""))
         if part is None or length not in (None, part.end - part.first):
             return None
         first, end, total = part.first, part.end, part.total
-    ranges = status == 206 or "bytes" in headers.get("Accept-Ranges", "").lower()
+    ranges = status == 206 or "bytes" in headers.get(hdrs.ACCEPT_RANGES, "").lower()
     name = None if stated is None else stated.name
-    return Representation(first, end, total, headers.get("ETag"), headers.get("Last-Modified"), name, ranges)
+    return Representation(first, end, total, headers.get(hdrs.ETAG), headers.get(hdrs.LAST_MODIFIED), name, ranges)
 
 
 def _was_requested(request: MediaRequest, body: Representation) -> bool:

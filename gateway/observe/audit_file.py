@@ -19,6 +19,7 @@ from gateway.observe.audit_target import AuditTarget
 from gateway.observe.disk_sync import DiskSync
 from gateway.ports import Observer
 
+_DATA = itemgetter(0)
 _WRITTEN = {event: AuditWritten(event) for event in AUDIT_EVENTS}
 
 
@@ -176,7 +177,7 @@ class AuditFile:
         written, also the rest of a line, stays in the queue."""
         while queue:
             sealed = self._seal_chunk(queue)
-            written = self._write_bytes(b"".join(map(itemgetter(0), sealed)))
+            written = self._write_bytes(b"".join(map(_DATA, sealed)))
             for data, head in sealed:
                 line = queue[0]
                 if written < len(data):
@@ -193,7 +194,8 @@ class AuditFile:
     def _seal_chunk(self, queue: Iterable[Line]) -> list[tuple[bytes, Head]]:
         """Return the first line of *queue*, and as many more as fit in what a pipe writes without interleaving
         (PIPE_BUF, pipe(7)), each with the head that it becomes."""
-        head, size, sealed = self.head, 0, list[tuple[bytes, Head]]()
+        head, size = self.head, 0
+        sealed: list[tuple[bytes, Head]] = []
         for line in queue:
             size += len(line.rest) or len(line.body) + SEAL_BYTES
             if sealed and size > PIPE_BUF:

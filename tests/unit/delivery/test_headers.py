@@ -13,7 +13,7 @@ WHOLE = Usable(200, Representation(0, 10, 10))
 
 
 def sent(usable: Usable, media: dict[str, str], *, is_mp4: bool = False) -> dict[str, str]:
-    return response_headers(usable, CIMultiDict(media), "film.mp4", attachment=False, is_mp4=lambda: is_mp4)
+    return dict(response_headers(usable, CIMultiDict(media), "film.mp4", attachment=False, is_mp4=lambda: is_mp4))
 
 
 def test_only_a_range_and_its_conditions_reach_the_media_server() -> None:
