@@ -22,8 +22,11 @@ from gateway.model import Link, Video
 from gateway.ports import Links, Observer
 from gateway.request_record import FilmSeconds
 
-_MAX_INDEXES = 8
-"""The index of an hour at 25 frames a second is 3 MB."""
+_MAX_BYTES = 64 * 1024 * 1024
+"""Of all indexes: that of an hour at 25 frames a second has 3 MB. One that has been dropped is read anew at the end of
+the film's next stream."""
+_UNREADABLE_BYTES = 4096
+"""What a film counts as that has no index."""
 _TTL = 3600.0
 _RETRY_SECONDS = 60.0
 _TIMEOUT = 20.0
@@ -32,6 +35,8 @@ _MAX_WAITING = 32
 """Indexes that wait to be loaded; more are not."""
 _LASTING = frozenset({"damaged", "too_large", "no_index"})
 """Outcomes that another attempt would have too."""
+
+_HIT, _NEGATIVE = CacheLookup("index", "hit"), CacheLookup("index", "negative")
 
 ReadRange = Callable[[Link, int, int, Representation], Awaitable[bytes]]
 """MediaServer.read_range."""
@@ -43,7 +48,8 @@ FutureIndex = FilmSeconds | asyncio.Future[FilmSeconds | None] | None
 class _Film(NamedTuple):
     """The file's validators belong to the key, because it may be replaced by one of equal size."""
 
-    video: Video
+    recording: str
+    video: str
     size: int
     etag: str | None
     last_modified: str | None
@@ -56,7 +62,8 @@ class FilmIndexes:
         self.read_range = read_range
         self._links = links
         self._observer = observer
-        self._indexes: TTLCache[_Film, FilmIndex | None] = TTLCache(_MAX_INDEXES, _TTL)
+        self._report_lookup = observer.reporter(CacheLookup)
+        self._indexes: TTLCache[_Film, FilmIndex | None] = TTLCache(_MAX_BYTES, _TTL, getsizeof=_size)
         self._failures: TTLCache[_Film, None] = TTLCache(_MAX_WAITING, _RETRY_SECONDS)
         self._loading: dict[_Film, asyncio.Task[FilmSeconds | None]] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -66,23 +73,26 @@ class FilmIndexes:
     ) -> "FilmSeconds | asyncio.Future[FilmSeconds | None] | None":
         """Returns the index of the film of which *body* is a part, None if it cannot be read, or the future result of a
         load."""
-        film = _Film(video, body.total or 0, body.etag, body.last_modified)
-        if film in self._indexes:
+        film = _Film(video.recording, video.video, body.total or 0, body.etag, body.last_modified)
+        try:
             index = self._indexes[film]
-            self._observer.on_event(CacheLookup("index", "hit" if index else "negative"))
+        except KeyError:
+            pass
+        else:
+            self._report_lookup(_HIT if index else _NEGATIVE)
             return index
         if film in self._failures:
-            self._observer.on_event(CacheLookup("index", "negative"))
+            self._report_lookup(_NEGATIVE)
             return None
         task = self._loading.get(film)
         if task is not None:
-            self._observer.on_event(CacheLookup("index", "joined"))
+            self._report_lookup(CacheLookup("index", "joined"))
             return task
         if len(self._loading) >= _MAX_WAITING:
-            self._observer.on_event(CacheLookup("index", "negative"))
+            self._report_lookup(_NEGATIVE)
             self._observer.on_event(FilmIndexLoaded("busy"))
             return None
-        self._observer.on_event(CacheLookup("index", "loaded"))
+        self._report_lookup(CacheLookup("index", "loaded"))
         task = self._loading[film] = asyncio.create_task(self._load(account, film, body), name="index of a film")
         task.add_done_callback(lambda _task: self._loading.pop(film, None))
         return task
@@ -123,7 +133,7 @@ class FilmIndexes:
             raise IndexUnreadableError(type(error).__name__, "internal") from None
 
     async def _read(self, account: str, film: _Film, body: Representation) -> FilmIndex:
-        link = await self._links.get(account, film.video)
+        link = await self._links.get(account, Video(film.recording, film.video))
         reads = find_boxes(film.size)
         data: bytes | None = None
         while True:
@@ -139,3 +149,8 @@ def _advance(reads: Read, data: bytes | None) -> FilmBoxes | tuple[int, int]:
     except StopIteration as stop:
         boxes: FilmBoxes = stop.value
         return boxes
+
+
+def _size(index: FilmIndex | None) -> int:
+    """Returns the bytes that an index counts as; at most a quarter of `_MAX_BYTES`, because samples are limited."""
+    return _UNREADABLE_BYTES if index is None else 4 * index.offsets.itemsize * len(index.offsets)

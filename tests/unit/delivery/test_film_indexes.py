@@ -157,6 +157,16 @@ async def test_a_film_of_equal_size_with_another_validator_has_an_index_of_its_o
     assert outcomes(observer) == ["ok", "ok"]
 
 
+async def test_the_indexes_of_a_hundred_films_are_read_once() -> None:
+    observer = Recorder()
+    data = box(b"ftyp", bytes(1000))
+    films = loader(data, observer)
+    for _ in range(2):
+        for number in range(100):
+            await load(films, body_of(len(data), f'"{number}"'))
+    assert outcomes(observer) == ["no_index"] * 100
+
+
 async def longest_wait(work: Awaitable[object]) -> float:
     """Returns the longest time, in seconds, for which the event loop did not run a timer during *work*."""
     longest, last = 0.0, time.perf_counter()
