@@ -91,7 +91,7 @@ class ClientStream:
         """Never raise ClientStalledError: for a body that cannot be requested again after the connection is closed."""
         self.stall_timeout = self._viewer_idle
 
-    async def write(self, piece: bytes) -> None:
+    async def write(self, piece: bytes | memoryview) -> None:
         """Write *piece* through the transport, which has it even if ClientStalledError is raised. ConnectionError."""
         self.sent += len(piece)
         await self._wait_for(self._response.write(piece))
@@ -112,15 +112,17 @@ class ClientStream:
     def direct_socket(self) -> ClientSocket | None:
         """Return the socket to write the body to after *start_direct*, or None if it must go through aiohttp: over TLS,
         or for a body of unknown length."""
+        if self._socket is not None:
+            return self._socket
         transport = self._request.transport
-        if self._socket is None and isinstance(transport, asyncio.Transport):
+        if isinstance(transport, asyncio.Transport):
             sock = transport.get_extra_info("socket")
             encrypted = transport.get_extra_info("sslcontext") is not None
             if sock is not None and not encrypted and self._response.content_length is not None:
                 self._socket = ClientSocket(sock)
         return self._socket
 
-    async def start_direct(self, piece: bytes) -> None:
+    async def start_direct(self, piece: bytes | memoryview) -> None:
         """Write the head, if it has not been written, with *piece* after it, and wait until the kernel has both.
 
         *piece* counts as sent even if ClientStalledError is raised. Raises ConnectionError.

@@ -76,7 +76,7 @@ class Connection:
         self.origin = origin
         self.sock = sock
         self.encrypted = isinstance(sock, ssl.SSLSocket)
-        self.early = b""
+        self.early: bytes | memoryview = b""
         self.idle_since = 0.0
         """The event loop's time at which the connection was last returned to the pool."""
         self.loop = loop
@@ -119,11 +119,12 @@ class Connection:
             if end > limit or (end == 3 and len(received) > limit):
                 raise unsupported(received, "the head is too large")
             if end > 3:
-                head, received, limit = parse(received[:end]), received[end:], limit - end
+                head = parse(received[:end])
                 if head is not None:
                     timer.clear()
-                    self.early = received
+                    self.early = memoryview(received)[end:] or b""
                     return head
+                received, limit = received[end:], limit - end
                 continue
             if received.count(b"\n") != received.count(b"\r\n"):
                 raise unsupported(received, "a line of the head ends with a bare LF")
@@ -133,7 +134,7 @@ class Connection:
                 raise UnsupportedResponseError("the head is incomplete", lasting=False) if received else EOFError
             received += piece
 
-    async def read(self, size: int) -> bytes:
+    async def read(self, size: int) -> bytes | memoryview:
         """Return up to *size* bytes of the body, or none at the connection's end. Raises OSError."""
         if self.early:
             return self.take_early(size)
@@ -143,9 +144,9 @@ class Connection:
             except _WOULD_BLOCK as want:
                 await self.wait_ready(want)
 
-    def take_early(self, size: int) -> bytes:
+    def take_early(self, size: int) -> bytes | memoryview:
         """Return, and remove, at most *size* of the bytes that arrived together with the head."""
-        taken, self.early = self.early[:size], self.early[size:]
+        taken, self.early = self.early[:size], self.early[size:] or b""  # an empty view would keep all the bytes
         return taken
 
     async def wait_ready(self, want: Exception) -> None:

@@ -121,7 +121,7 @@ class SplicedResponse:
         except UpstreamEndedError as error:
             raise BodyInterruptedError(error.reason) from None
 
-    async def _read(self, connection: Connection, size: int) -> bytes:
+    async def _read(self, connection: Connection, size: int) -> bytes | memoryview:
         try:
             async with asyncio.timeout(self._read_timeout):
                 piece = await connection.read(size)

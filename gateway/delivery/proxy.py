@@ -28,6 +28,7 @@ from gateway.request_record import RequestRecord
 
 AddHeaders = Callable[[web.StreamResponse], None]
 
+_FAST, _PLAIN = RelayStarted("fast"), RelayStarted("plain")
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
@@ -56,6 +57,7 @@ class ProxyDelivery:
         self._streams = streams
         self._clock = clock
         self._observer = observer
+        self._report_relay = observer.reporter(RelayStarted)
         self._resume_tries = resume_tries
         self._upstream_idle = upstream_idle
         self._viewer_idle = viewer_idle
@@ -122,7 +124,7 @@ class ProxyDelivery:
         try:
             await response.prepare(request)
             fast = body.spliced and client.direct_socket() is not None
-            self._observer.on_event(RelayStarted("fast" if fast else "plain"))
+            self._report_relay(_FAST if fast else _PLAIN)
             await body.relay(client)
             await response.write_eof()
             record.outcome = record.outcome or Outcome.WHOLE

@@ -1,6 +1,5 @@
 """The running streams: how many there may be, and how one is ended from outside."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -48,9 +47,9 @@ class Streams:
         self._max_per_person = per_person
         self._max_per_address = per_address
         self._running: set[Stream] = set()
-        self._persons: Counter[tuple[str, str]] = Counter()
-        self._addresses: Counter[str] = Counter()
-        self._sessions: Counter[str] = Counter()
+        self._persons: dict[tuple[str, str], int] = {}
+        self._addresses: dict[str, int] = {}
+        self._sessions: dict[str, int] = {}
         self._last_use: LRUCache[str, float] = LRUCache(_MAX_ENDED_SESSIONS)
 
     def __len__(self) -> int:
@@ -69,16 +68,16 @@ class Streams:
         person = identity.issuer, identity.subject
         if len(self._running) >= self._max:
             raise self._refusal("streams", BusyError)
-        if self._max_per_person and self._persons[person] >= self._max_per_person:
+        if self._max_per_person and self._persons.get(person, 0) >= self._max_per_person:
             raise self._refusal("streams_per_person", TooManyRequestsError)
-        if self._max_per_address and self._addresses[address] >= self._max_per_address:
+        if self._max_per_address and self._addresses.get(address, 0) >= self._max_per_address:
             raise self._refusal("streams_per_address", TooManyRequestsError)
         stream = Stream(grant, record, end, self._clock.now(), self._remove)
         self._running.add(stream)
-        self._persons[person] += 1
-        self._addresses[address] += 1
+        self._persons[person] = self._persons.get(person, 0) + 1
+        self._addresses[address] = self._addresses.get(address, 0) + 1
         if identity.session is not None:
-            self._sessions[identity.session] += 1
+            self._sessions[identity.session] = self._sessions.get(identity.session, 0) + 1
         return stream
 
     def __iter__(self) -> Iterator[Stream]:
@@ -115,7 +114,7 @@ class Streams:
         return error(f"limits.{limit} is reached")
 
 
-def _decrement(counter: Counter[K], key: K) -> None:
-    counter[key] -= 1
-    if not counter[key]:
-        del counter[key]
+def _decrement(counts: dict[K, int], key: K) -> None:
+    count = counts.pop(key) - 1
+    if count:
+        counts[key] = count
