@@ -155,7 +155,7 @@ class GatewayStack:
         return audit_lines(self.folder / "audit.jsonl")
 
     async def sign_in(
-        self, subject: str = "anna", *groups: str, jar: CookieJar | None = None, **claims: Any
+        self, subject: str = "anna", *groups: str, jar: CookieJar | None = None, code: str = "the-code", **claims: Any
     ) -> dict[str, str]:
         """Signs in at the provider, which must be configured as ``oidc``. Returns the Cookie header of the session, or
         no header if the gateway refuses the *claims* of the ID token. *jar* holds the browser's session cookies."""
@@ -174,7 +174,7 @@ class GatewayStack:
             "exp": now + 300,
             **claims,
         }
-        finished = f"{self.url}/oauth2/callback?code=the-code&state={query['state']}"
+        finished = f"{self.url}/oauth2/callback?code={code}&state={query['state']}"
         headers = {"Cookie": "; ".join(filter(None, [attempt["Cookie"], jar.header]))}
         async with self.client.get(finished, headers=headers, allow_redirects=False) as answer:
             received = answer.headers.getall("Set-Cookie", [])

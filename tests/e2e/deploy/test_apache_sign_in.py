@@ -77,6 +77,7 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path, port: int) -> Asy
         yield Site(module, gateway, valt, front, sign_in, tmp_path)
 
 
+@pytest.mark.promise("identity-I1")
 async def test_a_person_signs_in_watches_and_signs_out(site: Site) -> None:
     async with site.person() as person:
         async with person.get(VIDEO_PATH) as response:

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
+from tests.e2e.deploy.test_fronts import MANY_GROUPS
 from tests.e2e.deploy.test_nginx import HOST, configuration, nginx
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
 from tests.support.programs import wait_until_listening
@@ -64,8 +65,9 @@ def film(site: Site) -> bytes:
     return film.content
 
 
+@pytest.mark.promise("identity-I7")
 async def test_a_portals_link_plays_and_is_audited(site: Site) -> None:
-    ticket = site.stack.ticket("anna", audience=PUBLIC)
+    ticket = site.stack.ticket("anna", "supervisors", *MANY_GROUPS, audience=PUBLIC)
     async with site.get(f"{VIDEO_PATH}?t=90&ticket={ticket}", **NAVIGATION) as answer:
         assert (answer.status, answer.headers["Location"]) == (303, VIDEO_PATH + "?t=90")
         cookie, *attributes = answer.headers["Set-Cookie"].split("; ")

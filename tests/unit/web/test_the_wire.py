@@ -90,6 +90,7 @@ async def test_a_repeated_security_header_is_a_bad_request(stack: GatewayStack, 
     assert not stack.valt.calls
 
 
+@pytest.mark.promise("identity-I20")
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
@@ -111,6 +112,7 @@ async def test_a_target_for_another_authority_is_not_answered(stack: GatewayStac
     assert b"evil" not in body
 
 
+@pytest.mark.promise("identity-I20")
 @pytest.mark.parametrize("origin", ["http://localhost:8080", "HTTP://LOCALHOST:8080", "https://localhost:8080"])
 async def test_a_target_in_absolute_form_is_answered_for_our_own_authority(stack: GatewayStack, origin: str) -> None:
     status, _, body = await exchange(stack, *get(path=f"{origin}/robots.txt"))
