@@ -141,11 +141,13 @@ def _wire(
     policy = Rules(rules_of(settings), valt.recordings, valt_names_of(settings), clock, observer)
     access = Access(identity.chain, context.rates, policy, valt.links, min_life=settings.links.min_life)
     assets = Assets(settings.branding.logo_file)
+    kerberos = any(isinstance(table, NegotiateSettings) for table in settings.identity)
     pages = Pages(
         assets,
         branding=Branding(**settings.branding.model_dump(exclude={"logo_file"})),
         media=AllowedHosts.of(settings.valt.base_url, settings.valt.media_hosts).csp_sources(),
         provider_titles={one.name: one.title for one in settings.identity if isinstance(one, OidcSettings)},
+        kerberos=kerberos,
         zone=settings.server.zone,
     )
     reader = CredentialsReader(
@@ -171,7 +173,7 @@ def _wire(
     )
     public_url = settings.server.public_url
     challenge = None
-    if any(isinstance(table, NegotiateSettings) for table in settings.identity):
+    if kerberos:
         others = () if identity.sign_in is None else identity.sign_in.providers
         challenge = KerberosChallenge(pages, others, secure=public_url.startswith("https://")).response
     handlers = Handlers(

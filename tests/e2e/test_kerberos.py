@@ -307,6 +307,29 @@ async def test_a_ticket_with_many_groups_fits_only_where_kerberos_is_configured(
         assert answer.status == 431
 
 
+@pytest.mark.promise("kerberos-4")
+async def test_the_start_page_leads_to_a_page_that_signs_in(stack: GatewayStack) -> None:
+    async with stack.client.get(f"{stack.url}/", headers=NAVIGATION) as answer:
+        assert answer.status == 200
+        assert '<a class="button" href="/recordings">' in await answer.text()
+    async with stack.client.get(f"{stack.url}{WATCH}?t=4", headers=NAVIGATION) as answer:
+        assert answer.status == 401
+        assert f'<a class="button" href="{WATCH}?t=4">' in await answer.text()
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_no_token_is_in_the_log_the_audit_or_a_metric(stack: GatewayStack, realm: Realm) -> None:
+    token = realm.token("anna")
+    _, headers = await get(stack, token)
+    await get(stack, token)
+    await get(stack, token[:-1] + b"x")
+    await wait_until_logged(stack, "the Kerberos token was refused")
+    response = headers["WWW-Authenticate"].partition(" ")[2]
+    sinks = stack.log.getvalue() + (stack.folder / "audit.jsonl").read_text() + str(await stack.metrics())
+    for secret in (base64.b64encode(token).decode(), response):
+        assert not any(secret[place : place + 24] in sinks for place in range(0, len(secret) - 24, 8))
+
+
 @pytest.mark.promise("kerberos-5")
 async def test_a_keytab_that_is_gone_is_503_and_a_new_one_counts_at_once(stack: GatewayStack, realm: Realm) -> None:
     keytab = realm.folder / "http.keytab"

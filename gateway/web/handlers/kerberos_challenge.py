@@ -41,7 +41,7 @@ class KerberosChallenge:
         elif self._providers:
             response = self._pages.sign_in(request, self._providers, return_path(request), status=401)
         else:
-            response = self._pages.error(request, error, 401)
+            response = self._pages.error(request, error, 401, sign_in=return_path(request))
         response.headers["WWW-Authenticate"] = "Negotiate"
         return response
 

@@ -32,7 +32,8 @@ _SCRIPTS = "script-src 'self'; require-trusted-types-for 'script'; "
 
 class Pages:
     """Renders pages. *media* are the CSP sources to which redirects may lead. *provider_titles* are the texts of the
-    sign-in buttons by provider; empty without browser sign-in. Times are written in *zone*, None for the machine's."""
+    sign-in buttons by provider; empty without browser sign-in. *kerberos*: whether a navigation alone may
+    sign a person in. Times are written in *zone*, None for the machine's."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Pages:
         branding: Branding,
         media: Sequence[str],
         provider_titles: Mapping[str, str],
+        kerberos: bool = False,
         zone: tzinfo | None = None,
     ) -> None:
         self._assets = assets
@@ -75,6 +77,7 @@ class Pages:
             "notice": branding.notice,
             "icon": icon(branding.accent_color),
             "signs_in": bool(provider_titles),
+            "sign_in_at": "/oauth2/start" if provider_titles else "/recordings" if kerberos else "",
             "style": Markup(style),  # noqa: S704 our own file
         }
 
