@@ -25,13 +25,11 @@ from gateway.request_record import FilmSeconds, RequestRecord
 _INTERVAL = 1.0
 """Seconds between two attempts to write a file that cannot be written."""
 
-_FILM_TIMEOUT = 5.0
-"""Seconds that a ``close`` line waits for the index of its film."""
-
 
 class AuditLog(Observer):
     """Implements ports.Audit and ports.Observer. *path* "-" is standard output. *key* makes the chain's hashes HMACs.
-    The head of the chain is logged every *head_interval* seconds; never if that is 0.
+    The head of the chain is logged every *head_interval* seconds; never if that is 0. A ``close`` line waits at most
+    *film_timeout* seconds for the index of its film.
 
     While the file cannot be written, at most *max_waiting* ``deny`` lines wait (100,000 are about 50 MB). One
     ``deny_summary`` line stands for the others.
@@ -46,12 +44,14 @@ class AuditLog(Observer):
         key: bytes | None = None,
         fsync: FsyncPolicy = "never",
         head_interval: float = 0.0,
+        film_timeout: float = 5.0,
         max_waiting: int = 100_000,
     ) -> None:
         self._clock = clock
         self._observer = observer
         self._fsync = fsync
         self._head_interval = head_interval
+        self._film_timeout = film_timeout
         self._log_head_at = clock.monotonic() + head_interval
         self._file = AuditFile(
             path,
@@ -208,7 +208,7 @@ class AuditLog(Observer):
         if not isinstance(film, asyncio.Future) or film.done():
             write(_result_of(film))
             return
-        timer = asyncio.get_running_loop().call_later(_FILM_TIMEOUT, finish)
+        timer = asyncio.get_running_loop().call_later(self._film_timeout, finish)
         self._ending[record.request_id] = finish
         film.add_done_callback(lambda _: finish())
 

@@ -15,7 +15,7 @@ import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.bench import peers
+from tests.bench import audit_cost, peers
 from tests.bench.environment import GatewayStack, Subject, running_stack
 from tests.bench.sink import Sink
 from tests.bench.table import Bench, Case, head, row
@@ -42,6 +42,11 @@ async def bench(only: str, rounds: int, seconds: float, crowd: int) -> None:
         stack = await exits.enter_async_context(running_stack(folder))
         sink = Sink(folder)
         await sink.build()
+        if any(only in case.name for case in audit_cost.CASES):
+            head(rounds, seconds)
+            await audit_cost.audit_cost(stack, sink, only, rounds, seconds)
+            if only.startswith("audit"):
+                return
         starts = [await stack.start_seconds() for _ in range(rounds)]
         table = Bench(stack, sink, await _subjects(exits, stack), rounds, seconds)
         head(rounds, seconds)

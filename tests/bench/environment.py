@@ -73,6 +73,7 @@ account = "reviewer"
 delivery = "{delivery}"
 [audit]
 file = "audit-{name}.jsonl"
+{audit}
 [log]
 format = "json"
 """
@@ -115,15 +116,28 @@ class GatewayStack:
         )
 
     @asynccontextmanager
-    async def gateway(self, name: str, delivery: str, *, encrypted: bool = False) -> AsyncIterator[Subject]:
-        """Runs ``valt-gateway serve``, where the group "staff" may see every recording."""
+    async def gateway(
+        self,
+        name: str,
+        delivery: str,
+        *,
+        encrypted: bool = False,
+        audit: str = "",
+        command: Sequence[str] = ("-m", "gateway"),
+    ) -> AsyncIterator[Subject]:
+        """Runs ``valt-gateway serve``, where the group "staff" may see every recording.
+
+        *audit* is added to the section of that name. *command* are the arguments that make Python run the gateway.
+        """
         config = self.folder / f"{name}.toml"
         config.write_text(
-            _GATEWAY.format(valt=self.valt.base_url, issuer=self.provider.issuer, delivery=delivery, name=name)
+            _GATEWAY.format(
+                valt=self.valt.base_url, issuer=self.provider.issuer, delivery=delivery, name=name, audit=audit
+            )
         )
         origin = f"https://127.0.0.1:{self.tls_port}" if encrypted else f"http://127.0.0.1:{self.port}"
         log = self.folder / f"{name}.log"
-        async with process(sys.executable, "-m", "gateway", "serve", "--config", str(config), log=log) as pid:
+        async with process(sys.executable, *command, "serve", "--config", str(config), log=log) as pid:
             address = (await _line_of(log, "valt-gateway is ready on ")).split()[0]
             port = int(address.rpartition(":")[2])
             self.valt.media_url = origin  # links name it; the first request caches the link for half an hour

@@ -1,6 +1,7 @@
 """The audit: complete lines, in order, and none lost."""
 
 import asyncio
+import inspect
 import json
 import os
 import resource
@@ -16,7 +17,8 @@ from gateway.errors import BusyError
 from gateway.events import AuditFailed, AuditWritten, LogEvent
 from gateway.model import Delivery, Grant, Identity, IdentityKind, Outcome
 from gateway.observe.audit import AuditLog
-from gateway.request_record import RequestRecord
+from gateway.observe.json_lines import rfc3339
+from gateway.request_record import FilmSeconds, RequestRecord
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
 
@@ -388,3 +390,31 @@ async def test_close_writes_the_open_lines_of_redirects(audit: AuditLog, path: P
 def point(link: Path, target: str) -> None:
     link.unlink()
     link.symlink_to(target)
+
+
+@pytest.mark.promise("evidence-8")
+async def test_a_close_line_waits_for_the_index_for_its_limit_and_not_longer(
+    path: Path, clock: ManualClock, observer: Recorder
+) -> None:
+    assert inspect.signature(AuditLog).parameters["film_timeout"].default == 5.0
+    audit = AuditLog(str(path), clock, observer, film_timeout=0.05)
+    audit.open()
+    record = stream_of(clock)
+    index: asyncio.Future[FilmSeconds | None] = asyncio.get_running_loop().create_future()
+    record.film = index
+    await audit.opened(record)
+    record.first_byte, record.bytes, record.outcome = 0, 10, Outcome.WHOLE
+    record.end()
+    audit.on_request_end(record)
+    ended = clock.now()
+    clock.pass_(3)
+    assert events(path) == ["open"]
+    async with asyncio.timeout(5):
+        while len(lines(path)) < 2:
+            await asyncio.sleep(0.01)
+    closing = lines(path)[1]
+    assert (closing["event"], closing["film_from"], closing["time"]) == ("close", None, rfc3339(ended))
+    index.set_result(None)
+    await asyncio.sleep(0)
+    assert events(path) == ["open", "close"]
+    audit.close()

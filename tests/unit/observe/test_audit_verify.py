@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.events import LogEvent
+from gateway.observe.audit import AuditLog
 from gateway.observe.audit_verify import Verification, verify
 from tests.support.audit_world import audit_of, stream, stream_record, write_world
 from tests.support.clock import ManualClock
+from tests.support.recorder import Recorder
 
 KEY = b"k" * 32
 SEQUENCES = int(os.environ.get("SEQUENCES", "500"))
@@ -140,6 +143,44 @@ def near(files: list[Path], edit: str) -> set[str]:
     names = [path.name for path in files]
     index = next(index for index, name in enumerate(names) if f" {name}:" in edit)
     return set(names[index : index + 2])
+
+
+@pytest.mark.promise("evidence-11")
+async def test_the_head_of_the_chain_is_logged_once_an_hour_and_at_the_end(tmp_path: Path) -> None:
+    clock, observer, path = ManualClock(), Recorder(), tmp_path / "audit.jsonl"
+    audit = AuditLog(str(path), clock, observer, head_interval=3600.0)
+    audit.open()
+
+    def heads() -> list[dict[str, str]]:
+        return [
+            dict(event.fields)
+            for event in observer.events
+            if isinstance(event, LogEvent) and event.message == "audit_chain_head"
+        ]
+
+    for hour in range(3):
+        for second in (0, 1, 3597):
+            clock.pass_(second)
+            audit.tick()
+        assert len(heads()) == hour
+        await stream(audit, stream_record(clock, "anna", "r"), clock, 0, 10)  # takes ten seconds
+        audit.tick()
+        audit.tick()
+        assert heads()[hour:] == [{"chain": audit.head.chain, "seq": str(audit.head.seq), "hash": audit.head.digest}]
+        assert f'"hash":"{audit.head.digest}"' in path.read_text().splitlines()[-1]
+    audit.close()
+    assert len(heads()) == 4
+
+
+async def test_without_an_interval_no_head_is_logged(tmp_path: Path) -> None:
+    clock, observer = ManualClock(), Recorder()
+    audit = AuditLog(str(tmp_path / "audit.jsonl"), clock, observer, head_interval=0.0)
+    audit.open()
+    await stream(audit, stream_record(clock, "anna", "r"), clock, 0, 10)
+    clock.pass_(100_000)
+    audit.tick()
+    audit.close()
+    assert not any(isinstance(event, LogEvent) for event in observer.events)
 
 
 async def test_without_the_key_a_rewritten_chain_is_detected(tmp_path: Path) -> None:
