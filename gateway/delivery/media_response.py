@@ -3,6 +3,7 @@ socket to socket, and BufferedResponse through aiohttp's client, which understan
 """
 
 import asyncio
+import ssl
 from typing import Protocol
 
 import aiohttp
@@ -135,6 +136,32 @@ class SplicedResponse:
         return piece
 
 
+class _ConnectionEnd:
+    """How a connection of aiohttp's client has ended: it tells its reader that a reset, or a TLS connection that was
+    cut off (RFC 9112, section 9.8), is the end of a body without a length."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        connection = response.connection
+        protocol = None if connection is None else connection.protocol
+        transport = None if connection is None else connection.transport
+        self._closed = None if protocol is None else protocol.closed
+        self._ssl: ssl.SSLObject | None = None if transport is None else transport.get_extra_info("ssl_object")
+
+    def is_clean(self) -> bool:
+        """Whether the server has ended the connection by itself. To be called at the end of the body."""
+        if self._closed is not None and self._closed.done() and self._closed.exception() is not None:
+            return False
+        if self._ssl is None:
+            return True
+        try:
+            self._ssl.read(1)
+        except ssl.SSLZeroReturnError:
+            return True  # the server has announced the end (close_notify)
+        except ssl.SSLError:
+            return False
+        return False
+
+
 class BufferedResponse:
     """A response read through aiohttp's client."""
 
@@ -147,12 +174,15 @@ class BufferedResponse:
         self.ends_with_connection = not (
             "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
         )
+        self._end = _ConnectionEnd(response) if self.ends_with_connection else None
 
     async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
         """See MediaResponse.relay."""
         while count is None or count > 0:
             piece = await self._read()
             if not piece:
+                if self._end is not None and not self._end.is_clean():
+                    raise BodyInterruptedError("dropped")
                 return
             skipped = min(skip, len(piece))
             skip -= skipped

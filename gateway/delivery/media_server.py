@@ -21,7 +21,7 @@ from gateway.delivery.media_response import BufferedResponse, MediaResponse, Spl
 from gateway.delivery.response_head import UnsupportedResponseError
 from gateway.delivery.resume import evaluate, is_part
 from gateway.delivery.verdicts import MediaRequest, Representation, Usable
-from gateway.errors import ValtTimeoutError, ValtUnavailableError
+from gateway.errors import ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link
 
 _BUFFERED_SECONDS = 60.0
@@ -61,30 +61,43 @@ class MediaServer:
     async def get(self, link: Link, headers: Mapping[str, str]) -> MediaResponse:
         """Send a GET with *headers* and return the response, whatever its status. One redirect is followed.
 
-        Raises ValtUnavailableError or ValtTimeoutError if there is no response, LinkRefusedError for a redirect to
-        where no link may lead.
+        Raises ValtUnavailableError or ValtTimeoutError if there is no response, ValtResponseError if it is not HTTP,
+        LinkRefusedError for a redirect to where no link may lead.
         """
         response = await self._get(link, headers)
         if response.status in _REDIRECTS:
             response.close()
-            target, _ = urldefrag(urljoin(link.url.reveal(), response.headers.get("Location", "")))
-            response = await self._get(self._parse_link(target), headers)
+            response = await self._get(self._parse_link(_target(link, response.headers)), headers)
         return response
 
     async def read_range(self, link: Link, first: int, length: int, body: Representation) -> bytes:
-        """Returns *length* bytes, from *first* on, of the file of which *body* is a part. No redirect is followed.
+        """Returns *length* bytes, from *first* on, of the file of which *body* is a part. One redirect is followed.
 
-        Raises ValtUnavailableError or ValtTimeoutError, also if the server does not answer with exactly those bytes.
+        Raises ValtUnavailableError or ValtTimeoutError, also if the server does not answer with exactly those bytes, or
+        LinkRefusedError.
         """
+        result = await self._read_part(link, first, length, body)
+        if isinstance(result, str):
+            result = await self._read_part(self._parse_link(result), first, length, body)
+        if isinstance(result, str):
+            raise ValtUnavailableError("the media server redirects again")
+        return result
+
+    async def _read_part(self, link: Link, first: int, length: int, body: Representation) -> bytes | str:
+        """Return the bytes, or the URL that the server redirects to."""
+        last = first + length - 1
         request = MediaRequest(
-            {"Range": f"bytes={first}-{first + length - 1}", "Accept-Encoding": "identity"},
-            (RangeSpec(first, first + length - 1),),
+            {"Range": f"bytes={first}-{last}", "Accept-Encoding": "identity"}, (RangeSpec(first, last),)
         )
-        url = URL(link.url.reveal(), encoded=True)
         try:
             async with self._session.get(
-                url, headers=request.headers, timeout=self._timeout, allow_redirects=False
+                URL(link.url.reveal(), encoded=True),
+                headers=request.headers,
+                timeout=self._timeout,
+                allow_redirects=False,
             ) as response:
+                if response.status in _REDIRECTS:
+                    return _target(link, response.headers)
                 verdict = evaluate(request, response.status, response.headers)
                 part = verdict.body if isinstance(verdict, Usable) else None
                 if part is None or not is_part(part, first, length, body):
@@ -112,6 +125,8 @@ class MediaServer:
             return await self._get_buffered(url, headers)
         except TimeoutError:
             raise ValtTimeoutError("the media server did not respond in time") from None
+        except aiohttp.ClientResponseError as error:
+            raise ValtResponseError(f"the media server's response is not valid: {type(error).__name__}") from None
         except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
             raise ValtUnavailableError(f"the media server cannot be reached: {type(error).__name__}") from None
 
@@ -144,6 +159,12 @@ class MediaServer:
         return BufferedResponse(
             await self._session.get(url, headers=headers, timeout=self._timeout, allow_redirects=False)
         )
+
+
+def _target(link: Link, headers: Mapping[str, str]) -> str:
+    """Returns the URL that a redirect leads to."""
+    target, _ = urldefrag(urljoin(link.url.reveal(), headers.get("Location", "")))
+    return target
 
 
 def names_mp4(link: Link) -> bool:

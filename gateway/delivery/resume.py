@@ -154,7 +154,7 @@ def _nothing_selected(request: MediaRequest, headers: MultiMapping[str]) -> Verd
     """Judges a 416: past the file's end, or for HEAD an empty file."""
     stated = headers.get(hdrs.CONTENT_RANGE)
     total = None if stated is None else unsatisfied_total(stated)
-    if request.ranges is None or (stated is not None and total is None):
+    if request.ranges is None or (stated is not None and total is None) or _selects_bytes(request, total):
         return Unusable("a 416 contradicts the request or its own Content-Range")
     if request.continues is not None:
         had = request.continues
@@ -166,6 +166,13 @@ def _nothing_selected(request: MediaRequest, headers: MultiMapping[str]) -> Verd
         body = Representation(0, 0, 0)
         return Usable(200, body) if total == 0 else Unusable("the first byte of a file is said not to exist")
     return Usable(416)
+
+
+def _selects_bytes(request: MediaRequest, total: int | None) -> bool:
+    """Whether the client's only range selects something of a file of *total* bytes. Several ranges may be refused all
+    the same (RFC 9110, section 15.5.17)."""
+    ranges = request.ranges or ()
+    return total is not None and request.continues is None and len(ranges) == 1 and bool(ranges[0].bounds(total))
 
 
 def _several_parts(request: MediaRequest, headers: MultiMapping[str], stated: MediaType) -> Verdict:

@@ -331,3 +331,17 @@ async def test_a_body_without_length_and_validators_ends_with_its_connection(tmp
     async with media_stack(tmp_path, lambda _request: Script([head + FILM], close=True)) as (stack, media):
         assert (await get(stack))[2] == FILM
         assert len(media.requests) == 2, "by the spliced path, then by the buffered one"
+
+
+@pytest.mark.parametrize("end", ["clean", "reset"])
+async def test_a_body_without_length_that_was_reset_is_a_visible_failure(tmp_path: Path, end: str) -> None:
+    head = response("200 OK", "Content-Type: video/mp4", length=None)
+    script = Script([head + FILM[:100_000]], close=True, end=end)
+    async with media_stack(tmp_path, lambda _request: script) as (stack, _):
+        if end == "clean":
+            assert (await get(stack))[2] == FILM[:100_000]
+        else:
+            with pytest.raises(aiohttp.ClientError):
+                await get(stack)
+        await stack.ended()
+        assert stack.audit()[-1]["outcome"] == ("whole" if end == "clean" else "failed")

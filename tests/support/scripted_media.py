@@ -1,7 +1,9 @@
 """A media server that sends exactly the bytes that a test gives it, one script for each request, over http or https."""
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,11 +24,13 @@ class ReceivedRequest:
 
 @dataclass(frozen=True)
 class Script:
-    """*pieces* are written with *pause* seconds between them. Then the connection is closed if *close* is true."""
+    """*pieces* are written with *pause* seconds between them. Then the connection is closed if *close* is true: as
+    *end* says, "clean" (with TLS's close_notify), "cut" (without it) or "reset"."""
 
     pieces: Sequence[bytes]
     pause: float = 0.0
     close: bool = False
+    end: str = "clean"
 
 
 Respond = Callable[[ReceivedRequest], Script | bytes]
@@ -79,11 +83,23 @@ class ScriptedMedia:
                     writer.write(piece)
                     await writer.drain()
                 if script.close:
+                    await _end_connection(writer, script.end)
                     return
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
+
+
+async def _end_connection(writer: asyncio.StreamWriter, end: str) -> None:
+    """Ends the connection below TLS, unless it is to be *clean*."""
+    sock = writer.get_extra_info("socket")
+    if end == "cut":
+        sock.shutdown(socket.SHUT_WR)
+    elif end == "reset":
+        await asyncio.sleep(0.1)  # a reset overtakes what the other side has not read
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
 
 
 @asynccontextmanager

@@ -2,17 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import aiohttp
 import pytest
 
+from gateway.delivery.client_stream import ClientStream
+from gateway.delivery.media_response import BodyInterruptedError
 from gateway.delivery.media_server import MediaServer
-from gateway.errors import LinkRefusedError, ValtTimeoutError, ValtUnavailableError
+from gateway.delivery.verdicts import Representation
+from gateway.errors import LinkRefusedError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link, Secret
 from gateway.valt.allowed_hosts import AllowedHosts, parse_link
 from tests.support.scripted_media import Respond, Script, ScriptedMedia, in_turn, response, scripted_media
-from tests.unit.delivery.ends import client_context
+from tests.unit.delivery.ends import client_context, server_context
 
 PLAIN = response("200 OK", body=b"hello")
 EMPTY = response("200 OK")
@@ -20,10 +25,13 @@ CHUNKED = response("200 OK", "Transfer-Encoding: chunked", body=b"5\r\nhello\r\n
 
 
 @asynccontextmanager
-async def media_server(respond: Respond) -> AsyncIterator[tuple[ScriptedMedia, MediaServer, Link]]:
+async def media_server(
+    respond: Respond, *, encrypted: bool = False
+) -> AsyncIterator[tuple[ScriptedMedia, MediaServer, Link]]:
     """A media server, the client under test, and a link to a film there."""
-    connector = aiohttp.TCPConnector(force_close=True)
-    async with scripted_media(respond) as server, aiohttp.ClientSession(connector=connector) as session:
+    connector = aiohttp.TCPConnector(force_close=True, ssl=client_context())
+    tls = server_context() if encrypted else None
+    async with scripted_media(respond, tls=tls) as server, aiohttp.ClientSession(connector=connector) as session:
         hosts = AllowedHosts.of("http://localhost", [])
         client = MediaServer(
             session,
@@ -181,3 +189,69 @@ async def test_a_server_that_cannot_be_reached_is_unavailable_without_its_url() 
         with pytest.raises(ValtUnavailableError) as error:
             await client.get(Link(Secret(server.url()), None, None), {})
         assert "localhost" not in str(error.value)
+
+
+@dataclass
+class Counter:
+    """What a MediaResponse needs of a ClientStream."""
+
+    sent: int = 0
+
+    async def write(self, piece: bytes) -> None:
+        self.sent += len(piece)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("end", ["clean", "cut", "reset"])
+async def test_a_body_without_length_is_whole_only_if_its_connection_ended_cleanly(encrypted: bool, end: str) -> None:
+    """Of a plain connection a FIN is a clean end; with TLS only close_notify is (RFC 9112, section 9.8)."""
+    head = response("200 OK", "Content-Type: video/mp4", length=None)
+    script = Script([head + bytes(100_000)], close=True, end=end)
+    async with media_server(lambda _request: script, encrypted=encrypted) as (_, client, link):
+        media, counter = await client.get(link, {}), Counter()
+        if end == "clean" or (end == "cut" and not encrypted):
+            await media.relay(cast("ClientStream", counter), 0, None)
+            assert counter.sent == 100_000
+        else:
+            with pytest.raises(BodyInterruptedError, match="dropped"):
+                await media.relay(cast("ClientStream", counter), 0, None)
+        media.close()
+
+
+async def test_what_is_not_http_is_a_wrong_response_and_not_a_server_that_is_down() -> None:
+    for reply in (
+        response("200 OK", "Content-Length: 5", "Content-Length: 6", body=b"hello", length=None),
+        response("200 OK", "Content-Length: 5, 5", body=b"hello", length=None),
+        response("200 OK", "Transfer-Encoding: chunked", "Content-Length: 5", body=b"hello", length=None),
+        b"HTTP/1.1 two hundred\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    ):
+        async with media_server(lambda _request, reply=reply: Script([reply], close=True)) as (_, client, link):  # type: ignore[misc]
+            with pytest.raises(ValtResponseError):
+                await client.get(link, {})
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_part_for_the_index_is_of_the_same_file_also_after_a_redirect(changed: bool) -> None:
+    etag = '"2"' if changed else '"1"'
+    moved = response("302 Found", "Location: /other.mp4")
+    part = response("206 Partial Content", "Content-Range: bytes 2-4/9", f"ETag: {etag}", body=b"abc")
+    body = Representation(0, 9, 9, '"1"')
+    async with media_server(in_turn(moved, part)) as (server, client, link):
+        if changed:
+            with pytest.raises(ValtUnavailableError):
+                await client.read_range(link, 2, 3, body)
+        else:
+            assert await client.read_range(link, 2, 3, body) == b"abc"
+        assert [request.target for request in server.requests] == ["/film.mp4", "/other.mp4"]
+
+
+@pytest.mark.parametrize("stated", ["bytes 2-4/10", "bytes 2-5/9", "bytes 1-3/9", "bytes 2-4/*"])
+async def test_a_part_for_the_index_that_is_another_one_is_not_used(stated: str) -> None:
+    part = response("206 Partial Content", f"Content-Range: {stated}", 'ETag: "1"', body=b"abc")
+    async with media_server(in_turn(part)) as (_, client, link):
+        if stated == "bytes 2-4/*":
+            assert await client.read_range(link, 2, 3, Representation(0, 9, 9, '"1"')) == b"abc"
+            return
+        with pytest.raises(ValtUnavailableError):
+            await client.read_range(link, 2, 3, Representation(0, 9, 9, '"1"'))

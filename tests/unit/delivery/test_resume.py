@@ -423,3 +423,20 @@ def test_bodies_that_were_interrupted_together_do_not_come_back_together() -> No
 def test_every_verdict_is_about_the_request_that_was_sent() -> None:
     request = MediaRequest({"Accept-Encoding": "identity"})
     assert isinstance(evaluate(request, 206, CIMultiDict(part(0, 9, 10, {}))), Usable)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "total", "usable"),
+    [
+        ("bytes=100-", 100, True),
+        ("bytes=99-", 100, False),
+        ("bytes=0-9", 0, True),
+        ("bytes=0-9", 300, False),
+        ("bytes=-5", 300, False),
+        ("bytes=-0", 300, True),
+        ("bytes=0-1,5-6", 300, True),
+    ],
+)
+def test_m2_a_416_that_denies_bytes_which_its_own_length_has_is_unusable(wanted: str, total: int, usable: bool) -> None:
+    verdict = first(416, {"Content-Range": f"bytes */{total}"}, client={"Range": wanted})
+    assert isinstance(verdict, Usable if usable else Unusable)
