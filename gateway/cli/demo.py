@@ -28,10 +28,11 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
     from gateway.settings.loading import load
     from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
     from gateway.sim.portal import Portal
+    from gateway.sim.scene import TRAINING, demo_scene
     from gateway.sim.valt import ValtSimulator
 
     port, portal_port, admin_port = (_free_port(preferred) for preferred in (port, portal_port, admin_port))
-    async with ValtSimulator() as valt:
+    async with ValtSimulator(recordings=demo_scene()) as valt:
         portal = Portal(valt.recordings, make_portal_key(folder))
         await portal.start(portal_port)
         portal.gateway = f"http://127.0.0.1:{port}"
@@ -42,6 +43,7 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
             valt_url=valt.base_url,
             portal_url=portal.url,
             admin_port=admin_port,
+            students_recording=TRAINING,
         )
         loaded = load(config, os.environ)
         if loaded.settings is None:

@@ -49,7 +49,7 @@ account = "reviewer"
 [[grants]]
 name = "students"
 groups = ["students"]
-recordings = ["{session}"]
+recordings = ["{students_recording}"]
 account = "trainee"
 download = false
 
@@ -82,8 +82,11 @@ def write_demo_configuration(
     portal_url: str,
     admin_port: int = 0,
     level: str = "info",
+    students_recording: str = SESSION,
 ) -> Path:
-    """Write the configuration and its secrets into *folder*, which no other user may read. Returns the file's path."""
+    """Write the configuration and its secrets into *folder*, which no other user may read. Returns the file's path.
+
+    *students_recording* is the only one that students may see."""
     (folder / "state").mkdir(exist_ok=True)
     for name, text in (
         ("valt-reviewer", USERS["svc-reviewer"]),
@@ -101,7 +104,7 @@ def write_demo_configuration(
             admin_port=admin_port,
             valt_url=valt_url,
             portal_url=portal_url,
-            session=SESSION,
+            students_recording=students_recording,
             level=level,
         )
     )
