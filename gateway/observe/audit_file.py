@@ -140,8 +140,9 @@ class AuditFile:
 
     def request_disk_write(self) -> None:
         """Has what was written so far put on the disk, without waiting."""
-        if self._sync is not None and self._target.is_regular:
-            self._sync.request(self._target.descriptor)
+        sync, target = self._sync, self._target
+        if sync is not None and target.is_regular and sync.pending != target.descriptor:
+            sync.request(target.descriptor)
 
     def _write_to_new_file(self, lines: Sequence[Line]) -> int:
         """Open the path anew, of which the file was removed, and write *lines*; returns how many of them."""

@@ -26,8 +26,11 @@ class DiskSync:
         self._delay = delay
         self._closing = threading.Event()
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
-        self._next: _Request | None = None
-        """The last request, until its call begins; the thread ends that."""
+        self.pending = -1
+        """The descriptor of the last request until its call begins; then the thread sets it to -1. What is written to
+        that file meanwhile needs no further request."""
+        self._last: Future[None] = Future()
+        """Of the last request."""
         self.error: OSError | None = None
         """Why the last request has failed; None if it succeeded."""
         self._thread: threading.Thread | None = None
@@ -37,22 +40,27 @@ class DiskSync:
 
         It has an OSError if that failed; *error* is it too.
         """
-        latest = self._next
-        if latest is not None and latest[0] == descriptor:
-            return latest[1]
+        if self.pending == descriptor:
+            return self._last
         if self._thread is None:
             # A daemon: a disk that does not answer must not keep the process from ending.
             self._thread = threading.Thread(target=self._run, name="audit fsync", daemon=True)
             self._thread.start()
         future: Future[None] = Future()
-        self._next = descriptor, future
-        self._queue.put((os.dup(descriptor), future))
+        try:
+            copy = os.dup(descriptor)
+        except OSError as error:  # no descriptor is left
+            self.error = error
+            future.set_exception(error)
+            return future
+        self._last, self.pending = future, descriptor
+        self._queue.put((copy, future))
         return future
 
     def request_last(self, descriptor: int) -> None:
         """Requests it before *descriptor* is closed. A later request for the number is one for another file."""
         self.request(descriptor)
-        self._next = None
+        self.pending = -1
 
     async def wait(self, descriptor: int) -> None:
         """Returns when all that was written to *descriptor* is on the disk. Raises OSError if that failed."""
@@ -71,9 +79,8 @@ class DiskSync:
             descriptor, future = request
             self._closing.wait(self._delay)
             future.set_running_or_notify_cancel()
-            latest = self._next
-            if latest is not None and latest[1] is future:
-                self._next = None
+            if self._last is future:
+                self.pending = -1
             try:
                 os.fsync(descriptor)
             except OSError as error:

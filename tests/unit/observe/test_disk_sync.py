@@ -1,6 +1,7 @@
 """The thread that writes a file's data to the disk."""
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -50,3 +51,22 @@ async def test_without_a_delay_a_request_is_answered_at_once(tmp_path: Path, syn
             await disk.wait(file.fileno())
         assert len(synced) == 1
         await asyncio.to_thread(disk.close)
+
+
+async def test_a_request_without_a_free_descriptor_fails_and_the_next_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[int]
+) -> None:
+    def fail(_descriptor: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    disk = DiskSync()
+    with (tmp_path / "file").open("wb") as file:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "dup", fail)
+            with pytest.raises(OSError, match="Too many"):
+                await disk.wait(file.fileno())
+        assert disk.error is not None
+        await disk.wait(file.fileno())
+    assert disk.error is None
+    assert len(synced) == 1
+    await asyncio.to_thread(disk.close)
