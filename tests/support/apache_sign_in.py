@@ -87,7 +87,8 @@ async def mellon(folder: Path, port: int) -> AsyncIterator[SignIn]:
         for name, content in _MELLON_FILES.items():
             (folder / name).write_bytes(content)
         replacements = {"/etc/apache2/mellon/": f"{folder}/"}
-        yield SignIn(_configure("apache-mellon.conf", ("auth_mellon",), replacements), provider.url)
+        lock = f"MellonLockFile {folder}/mellon.lock"
+        yield SignIn(_configure("apache-mellon.conf", ("auth_mellon",), replacements, lock), provider.url)
 
 
 @asynccontextmanager
