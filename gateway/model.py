@@ -7,7 +7,7 @@ long.
 import functools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -125,6 +125,8 @@ class Credentials:
     ticket: Secret | None = None
     sessions: Mapping[str, Secret] = field(default_factory=dict)
     """The session cookies, by name."""
+    cookies: Sequence[str] = field(default=(), repr=False)
+    """The ``Cookie`` headers as they arrived."""
     access_token: Secret | None = None
     video_token_only: bool = False
     """Whether an access token must be limited to one video: addresses that browsers open are stored in histories."""

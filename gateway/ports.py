@@ -169,8 +169,9 @@ class SignIn(Protocol):
     async def begin(self, cookies: Iterable[str], provider: str, rd: str) -> tuple[str, list[str]]:
         """Returns a URL and Set-Cookie headers. Raises SignInCirclesError or IdentityProviderError."""
 
-    def destination(self, state: str) -> str | None:
-        """Returns the path to which the sign-in with that *state* was to lead, or None if the state is not ours."""
+    def attempt(self, state: str) -> tuple[str, float]:
+        """Returns the path to which the sign-in with that *state* was to lead, and when it began, Unix seconds; an
+        empty path and infinity if the state is not ours."""
 
     def reset_headers(self, cookies: Iterable[str]) -> list[str]:
         """Returns Set-Cookie headers after which no earlier sign-in counts towards the redirect-loop limit."""

@@ -7,7 +7,7 @@ used.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 _VALUE = re.compile(r"[A-Za-z0-9_=-]{16,4000}", re.ASCII)
 _OTHER = re.compile(r"[^a-z0-9_-]", re.ASCII)
@@ -22,10 +22,7 @@ def read_cookies(headers: Iterable[str], names: re.Pattern[str]) -> dict[str, st
     """Returns the values of the cookies whose names match *names*, without those that are malformed or ambiguous."""
     values: dict[str, list[str]] = {}
     lookalikes: set[str] = set()
-    for part in ";".join(headers).split(";"):
-        key, separator, value = part.strip(" ").partition("=")
-        if len(value) > 1 and value[0] == value[-1] == '"':
-            value = value[1:-1]  # RFC 6265, section 4.1.1: some HTTP libraries send a value in quotes
+    for key, separator, value in _pairs(headers):
         if separator and names.fullmatch(key):
             values.setdefault(key, []).append(value)
         else:
@@ -35,6 +32,21 @@ def read_cookies(headers: Iterable[str], names: re.Pattern[str]) -> dict[str, st
         for name, matching in values.items()
         if len(matching) == 1 and _VALUE.fullmatch(matching[0]) and name.lower() not in lookalikes
     }
+
+
+def read_every_cookie(headers: Iterable[str], names: re.Pattern[str]) -> list[tuple[str, str]]:
+    """Returns names and values of all cookies whose names match *names*, also of ambiguous ones, which prove nothing: a
+    sign-out ends them all."""
+    return [(key, value) for key, separator, value in _pairs(headers) if separator and names.fullmatch(key)]
+
+
+def _pairs(headers: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yields name, separator and value of each cookie; without a separator there is only a name."""
+    for part in ";".join(headers).split(";"):
+        key, separator, value = part.strip(" ").partition("=")
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]  # RFC 6265, section 4.1.1: some HTTP libraries send a value in quotes
+        yield key, separator, value
 
 
 class Cookie:

@@ -16,7 +16,7 @@ from typing import Any
 
 from gateway.errors import GatewayError, InvalidCredentialsError
 from gateway.group_selection import GroupSelection
-from gateway.identity.cookies import Cookie, read_cookies
+from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -114,17 +114,20 @@ class Sessions:
         return [*self._clear_oldest(credentials, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
-        """Makes every session of *credentials* void, with all copies of its cookies.
+        """Makes every session of *credentials* void, with all copies of its cookies. A cookie that is not used, because
+        another one collides with it, ends too: a site of the same domain must not keep it valid.
 
         Returns those that were valid, the newest first, and the Set-Cookie headers that delete all the cookies. Raises
         BusyError if the store fails.
         """
         valid, now = self.identities(credentials), self._clock.now()
-        for session in self._unseal_all(credentials).values():
+        presented = [(name, value.reveal()) for name, value in credentials.sessions.items()]
+        presented += read_every_cookie(credentials.cookies, self._names)
+        for session in filter(None, map(self._unseal, {value for _, value in presented})):
             # A newer copy of a cookie that has expired may be valid.
             until = max(now + self._lifetime, session.expires_at or 0.0) + _CLOCK_MARGIN
             await self._store.sign_out(session.session or "", until)
-        names = dict.fromkeys([self._cookie(_NAME).name, *credentials.sessions])
+        names = dict.fromkeys([self._cookie(_NAME).name, *(name for name, _ in presented)])
         return valid, [self._clear_header(name) for name in names]
 
     def issue_header(self, identity: Identity, session: str | None = None, *, now: float | None = None) -> str:
@@ -209,12 +212,12 @@ class Sessions:
 
     def _unseal_all(self, credentials: Credentials) -> dict[str, Identity]:
         """Returns what the session cookies contain, valid or not, by the cookie's name."""
-        sessions = {}
-        for name, value in credentials.sessions.items():
-            claims, secret = self._sealed.unseal_with_id(value.reveal())
-            if claims is not None:
-                sessions[name] = self._session(claims, secret)
-        return sessions
+        sessions = {name: self._unseal(value.reveal()) for name, value in credentials.sessions.items()}
+        return {name: session for name, session in sessions.items() if session is not None}
+
+    def _unseal(self, value: str) -> Identity | None:
+        claims, secret = self._sealed.unseal_with_id(value)
+        return None if claims is None else self._session(claims, secret)
 
     def _session(self, claims: Mapping[str, Any], secret: str) -> Identity:
         ends_at = min(claims["exp"], claims["iat"] + self._lifetime)

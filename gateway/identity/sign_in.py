@@ -20,6 +20,8 @@ from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Observer, Store
 
 _WARNING_INTERVAL = 60.0
+_CLOCK_MARGIN = 24 * 3600.0
+"""Seconds for which a revocation is stored longer than a session could last: the clock may be set back meanwhile."""
 _USED_FOR = 1200.0
 """Seconds after the start of an attempt for which its code counts as used: twice as long as the attempt is valid."""
 
@@ -82,11 +84,11 @@ class SignIn:
             fields = (("provider", provider), ("error", reason))
             self._observer.on_event(LogEvent("warning", "nobody can sign in at an identity provider", fields))
 
-    def destination(self, state: str) -> str | None:
-        """Returns the path to which the sign-in with that *state* parameter was to lead, whatever became of it; None if
-        the state is not one of this gateway's."""
+    def attempt(self, state: str) -> tuple[str, float]:
+        """Returns the path to which the sign-in with that *state* parameter was to lead, whatever became of it, and
+        when it began, Unix seconds; an empty path and infinity if the state is not one of this gateway's."""
         attempt = self._states.read(state)
-        return None if attempt is None else attempt.rd
+        return ("", math.inf) if attempt is None else (attempt.rd, attempt.started_at)
 
     def reset_headers(self, cookies: Iterable[str]) -> list[str]:
         """Returns the Set-Cookie headers after which no earlier sign-in counts towards the redirect-loop limit."""
@@ -154,11 +156,14 @@ class SignIn:
             logout = await provider.read_logout(token)
             if logout is None:
                 continue
-            if not await self._store.consume(f"logout {logout.issuer} {logout.jti}", logout.expires_at):
+            token_key = f"logout {logout.issuer} {logout.jti}"
+            if await self._store.is_consumed(token_key):
                 raise InvalidCredentialsError("the logout token was used before")
             now = self._clock.now()
             for key in logout.revocation_keys:
-                await self._store.revoke(key, now, now + self._lifetime)
+                await self._store.revoke(key, now, now + self._lifetime + _CLOCK_MARGIN)
+            # Last: if the store fails, the provider may send the token again.
+            await self._store.consume(token_key, logout.expires_at)
             return Identity(logout.subject or "", logout.issuer, provider.name, IdentityKind.OIDC)
         raise InvalidCredentialsError("the logout token has another issuer or audience than the providers here")
 

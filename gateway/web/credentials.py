@@ -38,13 +38,15 @@ class CredentialsReader:
         for name in self._names:
             if name in headers:
                 values[name] = headers[name]
-        sessions = self._read_sessions(headers.getall("Cookie")) if "Cookie" in headers else {}
+        cookies = headers.getall("Cookie") if "Cookie" in headers else ()
+        sessions = self._read_sessions(cookies) if cookies else {}
         query = request.query if with_query and request.has_query else {}
         ticket, token = query.get("ticket"), query.get("access_token") if access_token else None
         return Credentials(
             headers=values,
             ticket=None if ticket is None else Secret(ticket),
             sessions=sessions,
+            cookies=cookies,
             access_token=None if token is None else Secret(token),
             video_token_only=video_token_only,
             peer=request.peer,

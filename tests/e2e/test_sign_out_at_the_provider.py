@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.errors import BusyError
 from gateway.server import Gateway
 from tests.e2e.test_running_it import is_aborted, watching
 from tests.support.clock import ManualClock
@@ -65,6 +66,24 @@ async def log_out(stack: GatewayStack, token: str) -> int:
 async def is_signed_in(stack: GatewayStack, headers: dict[str, str]) -> bool:
     async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=headers) as answer:
         return answer.status == 200
+
+
+@pytest.mark.promise("sign-in-8")
+async def test_a_logout_token_may_be_sent_again_after_a_failure_of_the_store(
+    stack: GatewayStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, token = await stack.sign_in(sid="one"), logout_token(stack)
+
+    async def fail(*_: object) -> None:
+        raise BusyError("the state store failed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stack.gateway.store, "revoke", fail)
+        assert await log_out(stack, token) == 503
+    assert await is_signed_in(stack, cookie)
+    assert await log_out(stack, token) == 200
+    assert not await is_signed_in(stack, cookie)
+    assert await log_out(stack, token) == 400
 
 
 @pytest.mark.promise("sign-in-8")

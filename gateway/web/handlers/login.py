@@ -94,23 +94,28 @@ class SignInHandlers:
         return redirect_response(302, location)
 
     async def callback(self, request: Request) -> web.StreamResponse:
-        """GET /oauth2/callback. A sign-in that succeeds counts, also in place of another person's session; if it fails,
-        whoever has a good session goes on to the link. Nothing begins again without a click."""
+        """GET /oauth2/callback. A sign-in that succeeds counts, also in place of another person's session, unless the
+        same person has completed another one since it began, in another tab; if it fails, whoever has a good session
+        goes on to the link. Nothing begins again without a click."""
         if self._sign_in is None or self._sessions is None:
             raise NotFoundError
         cookies = request.headers.getall("Cookie", [])
-        destination = self._sign_in.destination(request.query.get("state", ""))
+        destination, began = self._sign_in.attempt(request.query.get("state", ""))
         try:
             identity, rd, set_cookies = await self._sign_in.finish(cookies, dict(request.query))
         except GatewayError as error:
             if await self._has_session(request):
                 request.set_cookies = self._sign_in.reset_headers(cookies)
                 return redirect_response(303, destination or "/")
-            error.sign_in_rd = destination or ""
+            error.sign_in_rd = destination
             raise
         request.record.set_identity(identity)
-        session_cookies = await self._sessions.begin(self._reader.read(request), identity)
-        request.set_cookies = [*set_cookies, *session_cookies]
+        credentials = self._reader.read(request)
+        sessions = [one for one in self._sessions.identities(credentials) if not one.is_narrowed]
+        if any(one.person == identity.person and began <= (one.issued_at or 0.0) for one in sessions):
+            request.set_cookies = self._sign_in.reset_headers(cookies)
+            return redirect_response(303, rd)
+        request.set_cookies = [*set_cookies, *await self._sessions.begin(credentials, identity)]
         self._audit.signed("sign_in", identity, request.record)
         return redirect_response(303, rd)
 

@@ -402,3 +402,33 @@ async def test_a_shorter_lifetime_holds_for_running_sessions(fixture: SessionsFi
     fixture.clock.pass_(1)
     assert only(shorter, present) is None
     assert only(sessions, present) is not None
+
+
+@pytest.mark.promise("security-S10")
+@pytest.mark.parametrize(
+    "tossed",
+    [
+        "{name}={foreign}",
+        "\u2000{name}={foreign}",
+        '{name}="{foreign}"',
+        "{name}=x",
+        "{name}",
+        "={name}",
+        "{name}={other}",
+    ],
+)
+async def test_a_sign_out_ends_sessions_whose_cookie_another_one_collides_with(
+    fixture: SessionsFixture, tossed: str
+) -> None:
+    """A site of the same domain may set a colliding cookie for the path of the sign-out alone."""
+    sessions = fixture.sessions()
+    headers = [sessions.issue_header(one).partition(";")[0] for one in (ANNA, replace(ANNA, recording="r"))]
+    foreign = sessions.issue_header(replace(ANNA, subject="mallory")).partition(";")[0].partition("=")[2]
+    for header in headers:
+        name, _, value = header.partition("=")
+        collision = tossed.format(name=name, foreign=foreign, other=value[:-4] + "AAAA")
+        cookies = [f"{header}; theme=dark", collision]
+        assert sessions.read(cookies) == {}
+        _, cleared = await sessions.end(Credentials(sessions=sessions.read(cookies), cookies=cookies))
+        assert name in {one.partition("=")[0] for one in cleared}
+        assert sessions.identities(credentials_of(sessions, header)) == ()
