@@ -170,8 +170,7 @@ class SignIn(Protocol):
         """Returns a URL and Set-Cookie headers. Raises SignInCirclesError or IdentityProviderError."""
 
     def attempt(self, state: str) -> tuple[str, float]:
-        """Returns the path to which the sign-in with that *state* was to lead, and when it began, Unix seconds; an
-        empty path and infinity if the state is not ours."""
+        """Returns the path of the sign-in with that *state* and when it began; "" and infinity if it is not ours."""
 
     def reset_headers(self, cookies: Iterable[str]) -> list[str]:
         """Returns Set-Cookie headers after which no earlier sign-in counts towards the redirect-loop limit."""
