@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import random
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -10,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import InvalidCredentialsError
+from gateway.identity.negotiate import GssapiAcceptor
 from gateway.sim.catalogue import SESSION
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, settings_of
+from tests.support.generated import sequences
 from tests.support.kerberos import REALM, Realm, negotiate, running_realm
 from tests.support.kerberos_gateway import by_name, gateway_of, use
 from tests.support.programs import run
@@ -235,6 +239,28 @@ async def test_a_truncated_or_changed_token_is_refused(stack: GatewayStack, real
         if status == 200:  # a byte that says nothing, as the version of an optional part
             assert stack.audit()[-1]["subject"] == "anna"
             token = realm.token("anna")
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_generated_changes_of_a_token_never_name_anybody_else(realm: Realm) -> None:
+    accept = GssapiAcceptor(realm.folder / "http.keytab", "HTTP@localhost")
+    chance, token = random.Random(18), realm.token("anna")
+    refused, tried = 0, 0
+    for _ in range(sequences(500)):
+        start, end = sorted(chance.choices(range(len(token) + 1), k=2))
+        inserted = chance.choice(
+            [b"", token[start:end], token[end:], chance.randbytes(chance.randrange(1, 9)), bytes(3)]
+        )
+        changed = token[:start] + inserted + token[chance.choice([start, end, start + len(inserted)]) :]
+        if changed == token:
+            continue
+        tried += 1
+        try:
+            assert accept(changed).principal == "anna@EXAMPLE.EDU"
+            token = realm.token("anna")
+        except InvalidCredentialsError:
+            refused += 1
+    assert refused > 0.9 * tried > 100
 
 
 @pytest.mark.promise("kerberos-4")

@@ -44,6 +44,30 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"/clinic/supervisors"},
     ),
     (
+        "Keycloak, class GroupMembershipMapper of its API: the mapper Group Membership without the full path",
+        {"preferred_username": "anna", "groups": ["supervisors", "staff"]},
+        "preferred_username",
+        "groups",
+        "anna",
+        {"supervisors", "staff"},
+    ),
+    (
+        "Microsoft, Configure group claims for applications by using Microsoft Entra ID: NetbiosDomain\\sAMAccountName",
+        {"preferred_username": "anna@example.edu", "groups": ["EXAMPLE\\Supervisors", "EXAMPLE\\Domain Users"]},
+        "preferred_username",
+        "groups",
+        "anna@example.edu",
+        {"EXAMPLE\\Supervisors", "EXAMPLE\\Domain Users"},
+    ),
+    (
+        "Microsoft, Configure optional claims: groups with emit_as_roles are in roles",
+        {"preferred_username": "anna@example.edu", "roles": ["example.edu\\Supervisors"]},
+        "preferred_username",
+        "roles",
+        "anna@example.edu",
+        {"example.edu\\Supervisors"},
+    ),
+    (
         "Microsoft, Configure group claims for applications by using Microsoft Entra ID: object ids",
         {"oid": "1", "preferred_username": "anna@example.edu", "groups": [GUID]},
         "preferred_username",
@@ -68,6 +92,14 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"Domain Users"},
     ),
     (
+        "Microsoft, Customize claims to be emitted in id_token with AD FS 2016: several groups are a list",
+        {"upn": "anna@example.edu", "group": ["Domain Users", "Supervisors"]},
+        "upn",
+        "group",
+        "anna@example.edu",
+        {"Domain Users", "Supervisors"},
+    ),
+    (
         "Okta, Customize tokens returned from Okta with a groups claim",
         {"sub": "00u1", "preferred_username": "anna@example.edu", "groups": ["Everyone", "Supervisors"]},
         "preferred_username",
@@ -84,6 +116,14 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"a"},
     ),
     (
+        "Auth0, Use Rules with the Authorization Extension: groups below a namespace that ends in a slash",
+        {"sub": "auth0|1", "https://example.edu/claims/groups": ["Clinic"], "https://example.edu/claims/roles": []},
+        "sub",
+        "https://example.edu/claims/groups",
+        "auth0|1",
+        {"Clinic"},
+    ),
+    (
         "Google, OpenID Connect API Reference: no groups",
         {"sub": "1107", "email": "anna@example.edu", "email_verified": True, "hd": "example.edu"},
         "email",
@@ -97,6 +137,14 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         "common_name",
         "groups",
         "e367826f93b8d71185e03fe518aff3b4.access",
+        set(),
+    ),
+    (
+        "Cloudflare, Application token: a person has a sub and no common_name",
+        {"sub": "7335d417-61da-459d-899c-0a01c76a2f94", "email": "anna@example.edu", "type": "app", "country": "US"},
+        "sub",
+        "groups",
+        "7335d417-61da-459d-899c-0a01c76a2f94",
         set(),
     ),
     (
@@ -141,6 +189,47 @@ def test_claims_as_providers_send_them_name_the_person_and_the_groups(
     assert document
     assert parse_subject(claims, expected) == subject
     assert read_groups(claims, expected) == (frozenset(groups), 0)
+
+
+NOBODY: list[tuple[str, dict[str, Any], str]] = [
+    ("Cloudflare, Application token: a service token has no email", {"sub": "", "common_name": "e36.access"}, "email"),
+    ("Cloudflare, Application token: a service token's sub is empty", {"sub": "", "common_name": "e36.access"}, "sub"),
+    ("Cloudflare, Application token: a person has no common_name", {"sub": "7335d417"}, "common_name"),
+    (
+        "Microsoft, Access token claims reference: a token of an application has no preferred_username",
+        {"sub": "1", "azp": "1", "roles": ["Viewer"]},
+        "preferred_username",
+    ),
+    ("OpenID Connect Core 1.0, 5.1: a claim is a text, and not a list of one", {"sub": ["anna"]}, "sub"),
+    ("OpenID Connect Core 1.0, 5.1: nor a number", {"sub": 7}, "sub"),
+    ("OpenID Connect Core 1.0, 5.1: nor null", {"sub": None}, "sub"),
+]
+
+
+@pytest.mark.promise("identity-I14")
+@pytest.mark.parametrize(("document", "claims", "subject_claim"), NOBODY)
+def test_a_token_without_the_configured_claim_names_nobody(
+    document: str, claims: dict[str, Any], subject_claim: str
+) -> None:
+    assert document
+    with pytest.raises(InvalidCredentialsError):
+        parse_subject(claims, requirements(subject_claim, verified=False))
+
+
+@pytest.mark.promise("identity-I14")
+@pytest.mark.parametrize(
+    ("document", "claims"),
+    [
+        ("Cloudflare, Application token: of a person", {"sub": "1", "email": "anna@example.edu", "type": "app"}),
+        ("Pomerium, JWT Verification: of a person", {"sub": "1", "user": "1", "email": "anna@example.edu"}),
+        ("Microsoft, Optional claims reference: email", {"sub": "1", "email": "anna@example.edu", "oid": "1"}),
+    ],
+)
+def test_an_address_without_email_verified_counts_only_if_configured(document: str, claims: dict[str, Any]) -> None:
+    assert document
+    with pytest.raises(InvalidCredentialsError, match="email_verified"):
+        parse_subject(claims, requirements("email"))
+    assert parse_subject(claims, requirements("email", verified=False)) == "anna@example.edu"
 
 
 @pytest.mark.promise("identity-I9")

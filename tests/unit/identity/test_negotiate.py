@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import random
 import threading
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from gateway.identity.negotiate import AcceptedToken, NegotiateAuthenticator, pa
 from gateway.model import Credentials, IdentityKind
 from gateway.store.memory import MemoryStore
 from tests.support.clock import ManualClock
+from tests.support.generated import sequences
 
 REALMS = ("EXAMPLE.EDU", "PARTNER.EDU")
 ANNA = AcceptedToken("anna@EXAMPLE.EDU", 1_000.0, 3_600.0, "0f", b"proof")
@@ -67,6 +69,36 @@ def test_a_principal_of_a_listed_realm_is_a_subject(principal: str, stripped: st
 def test_any_other_principal_is_refused(principal: str, strip_realm: bool) -> None:
     with pytest.raises(InvalidCredentialsError):
         parse_principal(principal, REALMS, strip_realm=strip_realm)
+
+
+def plain_subject(principal: str, *, strip_realm: bool) -> str | None:
+    """The plain model: the subject of *principal*, or None if it is refused."""
+    parts = principal.split("@")
+    if len(parts) != 2 or parts[1] not in REALMS:
+        return None
+    name = parts[0]
+    if name == "" or name.strip() != name or "\\" in name or not name.isprintable() or name.startswith("WELLKNOWN/"):
+        return None
+    return name if strip_realm else principal
+
+
+@pytest.mark.promise("kerberos-3")
+def test_generated_principals_are_the_subjects_of_the_plain_model() -> None:
+    chance = random.Random(17)
+    pieces = ["anna", "@", "@", "/", "\\", "EXAMPLE.EDU", "PARTNER.EDU", "EVIL.EDU", "WELLKNOWN", " ", "\n", "ü", "."]
+    accepted = 0
+    for _ in range(sequences(500)):
+        principal = "".join(chance.choices(pieces, k=chance.randrange(1, 7)))
+        if chance.random() < 0.5:
+            principal += chance.choice(["@EXAMPLE.EDU", "@PARTNER.EDU", "@EVIL.EDU"])
+        for strip_realm in (True, False):
+            try:
+                subject: str | None = parse_principal(principal, REALMS, strip_realm=strip_realm)
+            except InvalidCredentialsError:
+                subject = None
+            assert subject == plain_subject(principal, strip_realm=strip_realm), principal
+            accepted += subject is not None
+    assert accepted > 20
 
 
 @pytest.mark.promise("kerberos-1")
