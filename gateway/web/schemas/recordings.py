@@ -8,6 +8,7 @@ from gateway.recording_details import Comment, Comments, RecordingDetails, Video
 from gateway.web.pages.render import timestamp
 
 _MAX_COMMENTS = 500
+_MAX_NAME = 200
 _MAX_TEXT = 2000
 """Of comments on the watch page, which is built in the event loop; the JSON has all of them. Characters."""
 
@@ -48,7 +49,9 @@ def describe_player(grant: Grant, details: RecordingDetails, comments: Comments)
     *comments* says whether the page has them: all, part or none if VALT did not return them.
     """
     ordered = comments.in_order()
-    remarks = [comment for comment in ordered if comment.type != "transcription"]
+    spoken = any(comment.type == "transcription" for comment in ordered)
+    # A comment without a text is a recorded voice or a file, which VALT's API does not list.
+    remarks = [comment for comment in ordered if comment.type != "transcription" and comment.text.strip()]
     moments: list[dict[str, Any]] = [
         {"seconds": marker.time, "name": marker.event, "color": marker.color} for marker in details.markers
     ]
@@ -63,8 +66,10 @@ def describe_player(grant: Grant, details: RecordingDetails, comments: Comments)
             {"id": entry.video, "name": entry.name, "path": path} for entry, path in visible_videos(grant, details)
         ],
         "moments": moments,
+        "has_markers": bool(details.markers),
+        "has_comments": bool(remarks),
         "tracks": {
-            "captions": f"{path}/captions.vtt" if len(remarks) < len(ordered) else None,
+            "captions": f"{path}/captions.vtt" if spoken else None,
             "chapters": f"{path}/chapters.vtt" if details.markers else None,
         },
         "comments": "all" if is_complete else "part" if ordered else "none",
@@ -87,7 +92,7 @@ def video_path(video: Video) -> str:
 
 def _describe_comment(comment: Comment) -> dict[str, Any]:
     text = comment.text if len(comment.text) <= _MAX_TEXT else comment.text[: _MAX_TEXT - 1] + "…"
-    name = ": ".join(part for part in (comment.author, text) if part)
+    name = ": ".join(part for part in (comment.author, text) if part)[:_MAX_NAME]
     moment = {"seconds": comment.seconds, "end": comment.end, "name": name, "author": comment.author, "text": text}
     return moment | {"color": comment.color}
 

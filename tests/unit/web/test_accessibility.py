@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page
 
-from gateway.sim.catalogue import SESSION
+from gateway.sim.catalogue import INTERVIEW, SESSION
 from tests.support.axe import violations, violations_in_every_view
 from tests.support.browser import browser
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
@@ -38,6 +38,7 @@ PAGES = {
     "not found": ("anna", "/nowhere", "There is no such page"),
     "docs": ("anna", "/docs", "API reference"),
     "watch page": ("anna", f"/recordings/{SESSION}", "Session 1451"),
+    "watch page with comments": ("anna", f"/recordings/{INTERVIEW}", "Interview 12"),
     "embedded watch page": ("anna", f"/recordings/{SESSION}?embed", "Session 1451"),
     "too many requests": ("busy", VIDEO_PATH, "Too many requests"),
     "VALT unavailable": ("anna", f"/recordings/{SESSION}/videos/another", "The recording system cannot be reached"),

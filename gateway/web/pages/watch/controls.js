@@ -24,11 +24,11 @@ export class Controls {
     this.more = button("more", text("more"), () => this.#toggleMore(), { class: "more", "aria-expanded": "false" });
     this.help = button("help", text("keys"), () => this.showKeys());
     const picture = button("picture", text("picture"), () => this.togglePicture(), { hidden: !document.pictureInPictureEnabled });
-    const secondary = element("div", { class: "secondary" }, this.speed, this.repeat, button("link", text("copy"), () => this.copyLink()), picture, this.help);
+    this.secondary = element("div", { class: "secondary" }, this.speed, this.repeat, button("link", text("copy"), () => this.copyLink()), picture, this.help);
     const back = button("back", text("back"), () => clock.seek(clock.position - 10), { class: "skip" });
     const forward = button("forward", text("forward"), () => clock.seek(clock.position + 10), { class: "skip" });
     const sound = element("div", { class: "sound" }, this.mute, this.volume);
-    this.bar = element("div", { class: "bar" }, back, this.play, forward, sound, this.time, secondary, this.more, this.full);
+    this.bar = element("div", { class: "bar" }, back, this.play, forward, sound, this.time, this.secondary, this.more, this.full);
     this.node = element("div", { class: "controls" }, this.timeline.node, this.bar);
     section.append(this.node);
     followMoments(moments, clock, (link, seconds) => this.#copy(link, seconds));
@@ -42,6 +42,14 @@ export class Controls {
 
   /** Set by the keyboard, which has the list of keys. */
   showKeys() {}
+
+  /** Set where there are captions. */
+  toggleCaptions() {}
+
+  /** Adds a button after the choice of the speed. */
+  addTool(node) {
+    this.speed.after(node);
+  }
 
   changeSpeed(steps) {
     const index = SPEEDS.indexOf(this.clock.rate) + steps;

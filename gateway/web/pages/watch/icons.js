@@ -14,6 +14,7 @@ const OUTLINES = {
   help: "M9 9a3 3 0 1 1 4 2.8c-.7.3-1 .8-1 1.7v.5M12 17.5v.5",
   more: "M5 12h.01M12 12h.01M19 12h.01",
   repeat: "M6 17h11a3 3 0 0 0 3-3v-2M18 7H7a3 3 0 0 0-3 3v2M15 4l3 3-3 3M9 14l-3 3 3 3",
+  captions: "M3 5h18v14H3zM7 11h5M15 11h2M7 15h2M12 15h5",
   download: "M12 4v11M7 11l5 5 5-5M5 20h14",
 };
 const SVG = "http://www.w3.org/2000/svg";

@@ -1,6 +1,6 @@
 // Keyboard shortcuts. Single keys can be switched off (WCAG 2.2, 2.1.4): speech input and screen readers use them too.
 
-import { element, text } from "./dom.js";
+import { element, recording, text } from "./dom.js";
 import { Memory } from "./position.js";
 
 const LIST = [
@@ -13,6 +13,7 @@ const LIST = [
   ["< >", "key_speed"],
   ["↑ ↓", "key_volume"],
   ["M", "key_mute"],
+  ...(recording.tracks.captions ? [["C", "key_captions"]] : []),
   ["R", "key_repeat"],
   ["0–9", "key_numbers"],
   ["F", "key_fullscreen"],
@@ -81,6 +82,7 @@ export class Keyboard {
       "<": () => controls.changeSpeed(-1),
       ">": () => controls.changeSpeed(1),
       f: () => controls.toggleFullscreen(),
+      c: () => controls.toggleCaptions(),
       m: () => clock.setMuted(!clock.muted),
       r: () => controls.toggleRepeat(),
       "?": () => this.#toggleList(),

@@ -10,6 +10,7 @@ import { Keyboard } from "./keys.js";
 import { readMoments } from "./moments.js";
 import { Notices } from "./notices.js";
 import { Memory, positionOf } from "./position.js";
+import { addTexts } from "./side.js";
 import { Stage } from "./stage.js";
 import { takeTurns } from "./turns.js";
 
@@ -40,6 +41,7 @@ function start() {
   document.body.classList.toggle("embedded", data.embedded);
   const stage = new Stage(section, views, clock, notices);
   const controls = new Controls(section, clock, stage, notices, readMoments());
+  addTexts(clock, stage, controls, notices);
   new Keyboard(section, clock, stage, controls);
   stage.arrange();
   // The lifetime of the links that the page itself has requested is unknown.
