@@ -74,6 +74,7 @@ class Access:
             grant = record.grant = await self._decide_by_one(identities, recording, video, record, download=download)
         if download and not grant.download:
             raise AccessDeniedError(f"rule {grant.rule!r} allows no download")
+        grant.attachment = download
         record.enter(None)
         return grant
 

@@ -225,6 +225,8 @@ class Grant:
     until: float | None = None
     """When what VALT says of the recording no longer fits the rule (its age, its retention), Unix seconds; None if the
     rule does not depend on that."""
+    attachment: bool = False
+    """Whether the client asked for a download, which a later rule may no longer allow."""
 
     @property
     def target(self) -> Video:

@@ -85,7 +85,7 @@ class Revocation:
             return False
         except GatewayError:
             return True
-        if (new.account, new.delivery) != (old.account, old.delivery):
+        if (new.account, new.delivery) != (old.account, old.delivery) or (old.attachment and not new.download):
             return True
         old.decided_at, old.until = new.decided_at, new.until
         allowed.add(stream)

@@ -23,13 +23,15 @@ STATE = '[state]\ndir = "state"\n'
 
 
 @asynccontextmanager
-async def watching(stack: GatewayStack, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+async def watching(
+    stack: GatewayStack, headers: dict[str, str], query: str = ""
+) -> AsyncIterator[aiohttp.ClientResponse]:
     """A stream that has started and cannot end until the media server's gate opens."""
     if "big" not in {one.recording for one in stack.valt.recordings}:
         stack.valt.add_video("big", "film", BIG)
     stack.valt.knobs.stall_gate.clear()
     stack.valt.knobs.stall_after.append(1_000_000)
-    async with stack.client.get(stack.url + BIG_PATH, headers=headers) as answer:
+    async with stack.client.get(stack.url + BIG_PATH + query, headers=headers) as answer:
         assert answer.status == 200
         await answer.content.readexactly(500_000)
         yield answer
@@ -42,6 +44,21 @@ async def is_aborted(answer: aiohttp.ClientResponse) -> bool:
     except aiohttp.ClientError:
         return True
     return False
+
+
+@pytest.mark.promise("streams-18")
+@pytest.mark.parametrize("query", ["", "?download"])
+async def test_a_reload_ends_downloads_that_the_new_rules_deny(stack: GatewayStack, query: str) -> None:
+    async with watching(stack, stack.bearer("anna"), query) as answer:
+        text = stack.config.read_text()
+        text = text.replace('groups = ["supervisors"]', 'groups = ["supervisors"]\ndownload = false', 1)
+        stack.config.write_text(text)
+        assert await stack.gateway.reload(settings_of(stack.config))
+        if query:
+            assert await is_aborted(answer)
+        else:
+            assert len(stack.gateway.streams) == 1
+    stack.valt.knobs.stall_gate.set()
 
 
 @pytest.mark.promise("streams-18")
