@@ -98,7 +98,7 @@ def expire(before: str, key_file: Path | None, files: tuple[Path, ...]) -> None:
 
     from gateway.cli.audit_report import first_time
     from gateway.observe.audit_chain import read_chain_key
-    from gateway.observe.audit_expire import append_admin, expired_files, removal_details
+    from gateway.observe.audit_expire import append_admin, batches, expired_files, removal_details
     from gateway.observe.audit_verify import original_name
 
     moment = _utc(before, "--before") or ""
@@ -107,12 +107,12 @@ def expire(before: str, key_file: Path | None, files: tuple[Path, ...]) -> None:
         raise click.UsageError("name the file that the gateway writes as well: it is where the removal is recorded")
     try:
         expired = expired_files(sorted(files, key=first_time), moment)
-        if expired:
-            key = None if key_file is None else read_chain_key(key_file)
-            append_admin(newest, key, "expire", time.time(), removal_details(expired, moment))
-        for each in expired:
-            each.path.unlink()
-            click.echo(str(each.path))
+        key = None if key_file is None else read_chain_key(key_file)
+        for batch in batches(expired):
+            append_admin(newest, key, "expire", time.time(), removal_details(batch, moment))
+            for each in batch:
+                each.path.unlink()
+                click.echo(str(each.path))
     except (OSError, EOFError) as error:
         click.echo(f"cannot expire: {error}", err=True)
         sys.exit(1)

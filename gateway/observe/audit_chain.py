@@ -7,10 +7,13 @@ names the line before it, so that chains and files are linked as well. Pure, exc
 `last_line_of` and `read_chain_key`.
 """
 
+import gzip
 import hashlib
 import hmac
 import os
 import secrets
+import zlib
+from collections import deque
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,24 +99,29 @@ def previous_of(fields: dict[str, Any]) -> Head | None:
 def last_line_of(path: str) -> Head | None:
     """Returns the head of the last whole line of the file, or of the newest file that was rotated away from *path*.
 
-    Rotated files are those whose name begins with *path*'s; a compressed one is not read. None if there is no such
-    line, or if it cannot be read.
+    Rotated files are those whose name begins with *path*'s; of compressed ones only .gz is read, which takes some
+    seconds for a gigabyte. None if there is no such line, or if it cannot be read.
     """
     try:
-        rotated = [other for other in Path(path).parent.glob(f"{Path(path).name}?*") if not other.name.endswith(".gz")]
+        rotated = list(Path(path).parent.glob(f"{Path(path).name}?*"))
         rotated.sort(key=lambda other: other.stat().st_mtime, reverse=True)
         for candidate in (Path(path), *rotated[:1]):
             if candidate.is_file() and (head := _last_head(candidate)) is not None:
                 return head
-    except OSError:
+    except (OSError, EOFError, zlib.error):
         pass
     return None
 
 
 def _last_head(path: Path) -> Head | None:
-    with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _MAX_LINE))
-        *whole, _ = file.read().split(b"\n")
+    if path.name.endswith(".gz"):
+        with gzip.open(path) as compressed:
+            tail = b"".join(deque(compressed, maxlen=2))
+    else:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _MAX_LINE))
+            tail = file.read()
+    *whole, _ = tail.split(b"\n")
     for line in reversed(whole):
         sealed = unseal(line)
         if sealed is not None:

@@ -1,6 +1,8 @@
 """Removes old files of the audit, and records in the newest one that they were removed."""
 
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +12,8 @@ from gateway.observe.audit_chain import Head, last_line_of, new_chain, seal, uns
 from gateway.observe.audit_fields import admin_fields, chain_fields
 from gateway.observe.audit_verify import original_name, read_lines
 from gateway.observe.json_lines import json_line
+
+_FILES_IN_LINE = 100
 
 
 class Expired(NamedTuple):
@@ -46,12 +50,25 @@ def append_admin(path: Path, key: bytes | None, action: str, time: float, detail
     second, _ = seal(json_line(admin_fields(action, time, details)), head, key)
     with path.open("rb") as file:
         torn = file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read() != b"\n"
+    data = (b"\n" if torn else b"") + first + second
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     try:
-        os.write(descriptor, (b"\n" if torn else b"") + first + second)
+        size = os.fstat(descriptor).st_size
+        written = os.write(descriptor, data)
+        if written < len(data):
+            if os.fstat(descriptor).st_size == size + written:
+                os.ftruncate(descriptor, size)  # the gateway's next line would follow the part of this one
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def batches(expired: list[Expired]) -> Iterator[list[Expired]]:
+    """Yields *expired* in parts of which each has room in one line: the gateway looks for the last line in the last
+    64 KiB of a file."""
+    for begin in range(0, len(expired), _FILES_IN_LINE):
+        yield expired[begin : begin + _FILES_IN_LINE]
 
 
 def removal_details(expired: list[Expired], before: str) -> dict[str, object]:

@@ -63,6 +63,8 @@ class AuditFile:
         self.head = new_chain()
         """The last line that is in the file, or whose beginning is."""
         self._head_before_rest = self.head
+        self._size_with_rest = 0
+        """The file's size after a line was partly written."""
         self._opening: deque[Line] = deque()
         """The ``chain`` line of a new file, until it is written."""
         self._waiting: deque[Line] = deque()
@@ -84,7 +86,7 @@ class AuditFile:
 
     def reopen(self) -> None:
         """Opens the path anew. If that fails, no line is written into the renamed file, which may be deleted."""
-        self._target.close()
+        self._close_target()
         self.recover()
 
     def recover(self) -> None:
@@ -107,6 +109,7 @@ class AuditFile:
         """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
         if self._waiting:
             self.write([])
+        self._close_target()
         unwritten = self._target.stop().splitlines(keepends=True)
         return unwritten + [line.rest or line.body for line in self._waiting]
 
@@ -160,8 +163,14 @@ class AuditFile:
 
     def _leave(self, why: str) -> None:
         """Close a file that has lost its name, so that no line is written to where nobody finds it."""
-        self._target.close()
+        self._close_target()
         self._observer.on_event(LogEvent("warning", f"{why}: a new one is opened", (("file", self._target.path),)))
+
+    def _close_target(self) -> None:
+        try:
+            self._target.close()
+        except OSError as error:
+            self._report_failure(error, 1)
 
     def _begin_file(self) -> None:
         """Have a ``chain`` line written first. A line that was partly written into another file is written anew."""
@@ -176,6 +185,8 @@ class AuditFile:
     def _write_queue(self, queue: deque[Line]) -> None:
         """Write and remove the lines of *queue*, oldest first. Raises OSError if that is impossible; what was not
         written, also the rest of a line, stays in the queue."""
+        if queue and queue[0].rest and self._target.size() != self._size_with_rest:
+            self._begin_line_anew(queue)
         while queue:
             sealed = self._seal_chunk(queue)
             written = self._write_bytes(b"".join(map(_DATA, sealed)))
@@ -186,11 +197,18 @@ class AuditFile:
                         self._head_before_rest = self._head_before_rest if line.rest else self.head
                         queue[0] = Line(line.event, line.body, data[written:], line.denials)
                         self.head = head
+                        self._size_with_rest = self._target.size()
                     break
                 queue.popleft()
                 self.head = head
                 written -= len(data)
                 self._report_written(_WRITTEN[line.event])
+
+    def _begin_line_anew(self, queue: deque[Line]) -> None:
+        """Have the first line, of which a part is in the file, written as a whole, because another process has written
+        after that part: the command that records a revocation or the removal of files."""
+        queue[0] = Line(queue[0].event, queue[0].body, denials=queue[0].denials)
+        self.head = self._head_before_rest
 
     def _seal_chunk(self, queue: Iterable[Line]) -> list[tuple[bytes, Head]]:
         """Return the first line of *queue*, and as many more as fit in what a pipe writes without interleaving

@@ -69,7 +69,14 @@ class AuditTarget:
 
     def is_removed(self) -> bool:
         """Whether the open file has no name any more, so that what is written to it can be read by nobody."""
-        return self.is_regular and os.fstat(self.descriptor).st_nlink == 0
+        try:
+            return self.is_regular and os.fstat(self.descriptor).st_nlink == 0
+        except OSError:
+            return True  # ESTALE: it was removed on the server
+
+    def size(self) -> int:
+        """The size of a regular file; 0 of anything else. Raises OSError."""
+        return os.fstat(self.descriptor).st_size if self.is_regular else 0
 
     def is_elsewhere(self) -> bool:
         """Whether the path has led to another file, or to none, in this call and in the one before it: a rotation
@@ -85,14 +92,14 @@ class AuditTarget:
         return twice
 
     def close(self) -> None:
-        """Closes the file; not standard output."""
+        """Closes the file; not standard output. Raises OSError if what was written is lost."""
         if self._sync is not None and self.is_regular:
-            self._sync.request_last(self.descriptor)
+            self._sync.request(self.descriptor)
         if self.is_removed():
             self._file_id = None  # the next file may get the number of this one's inode
-        if self.descriptor not in (_CLOSED, _STDOUT):
-            os.close(self.descriptor)
-        self.descriptor, self.is_regular = _CLOSED, False
+        descriptor, self.descriptor, self.is_regular = self.descriptor, _CLOSED, False
+        if descriptor not in (_CLOSED, _STDOUT):
+            os.close(descriptor)
 
     def stop(self) -> bytes:
         """Closes the file, and waits a few seconds for the threads. Returns what standard output did not take."""

@@ -24,7 +24,7 @@ def json_line(record: Mapping[str, Any]) -> bytes:
         line = orjson.dumps(record, repr, orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:  # a lone surrogate: a header with bytes that are not UTF-8
         return _escaped_line(record)
-    return line if line.isascii() else _escaped_line(record)
+    return line if line.isascii() and b"\x7f" not in line else _escaped_line(record)
 
 
 def rfc3339(seconds: float) -> str:
@@ -39,4 +39,4 @@ def _to_second(seconds: int) -> str:
 
 
 def _escaped_line(record: Mapping[str, Any]) -> bytes:
-    return f"{_to_ascii(record)}\n".encode()
+    return f"{_to_ascii(record)}\n".replace("\x7f", "\\u007f").encode()

@@ -179,6 +179,13 @@ def test_a_name_with_line_breaks_stays_on_its_line(audit: AuditLog, path: Path, 
     assert [line["subject"] for line in lines(path)] == [forged.subject]
 
 
+def test_no_character_of_a_name_controls_a_terminal(audit: AuditLog, path: Path, clock: ManualClock) -> None:
+    name = "".join(map(chr, range(0x100))) + "\u2028\u202e\ud800"
+    audit.signed("sign_in", Identity(name, "issuer", "campus", IdentityKind.JWT), record_of(clock))
+    assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in path.read_bytes())
+    assert lines(path)[0]["subject"] == name
+
+
 def test_only_the_owner_may_read_the_file(audit: AuditLog, path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 

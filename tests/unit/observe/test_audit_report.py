@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import gzip
 import io
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from gateway.model import Outcome
+from gateway.observe.audit_chain import last_line_of
 from gateway.observe.audit_report import Selection, rows, utc
 from gateway.observe.audit_totals import OTHERS, Totals, merge
 from gateway.observe.audit_verify import verify
@@ -265,6 +267,37 @@ async def test_expire_removes_whole_old_files_and_records_it_in_the_chain(tmp_pa
     assert (removed["file"], removed["lines"]) == ("audit.jsonl.1", 6)
     assert [removed["head"]["hash"]] == [entry[0].digest for entry in head]
     assert verify([path], None).faults == []
+
+
+@pytest.mark.promise("evidence-3")
+async def test_expired_files_are_recorded_in_lines_that_a_new_run_can_follow(tmp_path: Path) -> None:
+    old, path = await world(tmp_path)
+    for number in range(2, 252):
+        old.with_name(f"audit.jsonl.{number}").write_bytes(old.read_bytes())
+    ran = await audit("expire", "--before", "2027-01-16T00:00:00Z", *sorted(tmp_path.glob("audit.jsonl*")))
+    assert (ran.code, len(ran.out.splitlines())) == (0, 251)
+    lines = path.read_bytes().splitlines()
+    assert [len(json.loads(line)["files"]) for line in lines if b'"action":"expire"' in line] == [100, 100, 51]
+    assert max(map(len, lines)) < 60_000
+    last = json.loads(lines[-1])
+    head = last_line_of(str(path))
+    assert head is not None
+    assert (head.chain, head.seq, head.digest) == (last["chain"], last["seq"], last["hash"])
+
+
+async def test_a_run_follows_the_last_line_of_a_file_that_was_compressed_meanwhile(tmp_path: Path) -> None:
+    clock, path = ManualClock(), tmp_path / "audit.jsonl"
+    log = audit_of(path, clock)
+    await stream(log, stream_record(clock, "anna", "r"), clock, 0, 1)
+    log.close()
+    compressed = path.with_name("audit.jsonl.1.gz")
+    compressed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    log = audit_of(path, clock)
+    await stream(log, stream_record(clock, "ben", "r"), clock, 0, 1)
+    log.close()
+    result = verify([compressed, path], None)
+    assert (result.faults, len(result.notes)) == ([], 1)
 
 
 async def test_verify_prints_faults_heads_and_its_result(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import os
+import resource
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from gateway.errors import BusyError
 from gateway.events import LogEvent
 from gateway.observe.audit import AuditLog
+from gateway.observe.audit_expire import append_admin
 from gateway.observe.audit_report import Selection, rows
 from gateway.observe.audit_verify import verify
 from tests.support.audit_world import audit_of, stream, stream_record
@@ -210,6 +212,47 @@ async def test_an_opened_stream_that_was_refused_after_all_is_one_row(
     await asyncio.to_thread(audit.close)
     reported = [(row["request_id"], row["outcome"]) for row in rows([path], Selection(), lambda *_: None)]
     assert reported == [("id", "refused")]
+
+
+async def test_a_line_that_another_process_interrupts_is_written_anew(path: Path, clock: ManualClock) -> None:
+    """A revocation is recorded while a line of the gateway's is partly written, because the disk was full."""
+    audit = audit_of(path, clock)
+    await streams(audit, clock, "1")
+    running = stream_record(clock, "anna", "r", request_id="running")
+    await audit.opened(running)
+    running.end()
+    with limited_files(path.stat().st_size + 100):
+        audit.on_request_end(running)
+    assert (audit.is_writable, path.read_bytes().endswith(b"\n")) == (False, False)
+    append_admin(path, None, "revoke", clock.now(), {"subject": "anna"})
+    audit.tick()
+    await streams(audit, clock, "2")
+    audit.close()
+    assert ids(path) == ["1", "running", "2"]
+    assert ["torn" in fault.reason for fault in verify([path], None).faults] == [True]
+
+
+async def test_a_record_of_a_revocation_that_does_not_fit_leaves_no_part(path: Path, clock: ManualClock) -> None:
+    audit = audit_of(path, clock)
+    await streams(audit, clock, "1")
+    before = path.read_bytes()
+    with limited_files(len(before) + 100), pytest.raises(OSError, match="No space"):
+        append_admin(path, None, "revoke", clock.now(), {"subject": "anna"})
+    assert path.read_bytes() == before
+    await streams(audit, clock, "2")
+    audit.close()
+    assert verify([path], None).faults == []
+
+
+@contextmanager
+def limited_files(size: int) -> Iterator[None]:
+    """Lets no file grow beyond *size* bytes, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 STDOUT = """
