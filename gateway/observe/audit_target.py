@@ -94,7 +94,7 @@ class AuditTarget:
     def close(self) -> None:
         """Closes the file; not standard output. Raises OSError if what was written is lost."""
         if self._sync is not None and self.is_regular:
-            self._sync.request(self.descriptor)
+            self._sync.request_last(self.descriptor)
         if self.is_removed():
             self._file_id = None  # the next file may get the number of this one's inode
         descriptor, self.descriptor, self.is_regular = self.descriptor, _CLOSED, False
