@@ -39,7 +39,7 @@ from gateway.web.handlers.assets import Assets
 from gateway.web.handlers.forward_auth import ForwardAuthHandlers
 from gateway.web.handlers.kerberos_challenge import KerberosChallenge
 from gateway.web.handlers.listing import ListingHandlers
-from gateway.web.handlers.login import SignInHandlers, sign_in_path
+from gateway.web.handlers.login import SignInHandlers, return_path, sign_in_path
 from gateway.web.handlers.recording_access import RecordingAccess
 from gateway.web.handlers.recordings import RecordingHandlers
 from gateway.web.handlers.switch import SwitchHandlers
@@ -172,8 +172,9 @@ def _wire(
         access, valt.recordings, valt.comments, reader, session_cookies, context.audit, clock
     )
     public_url = settings.server.public_url
-    challenge = None
+    challenge = reopen = None
     if kerberos:
+        reopen = return_path
         others = () if identity.sign_in is None else identity.sign_in.providers
         challenge = KerberosChallenge(pages, others, secure=public_url.startswith("https://")).response
     handlers = Handlers(
@@ -219,7 +220,7 @@ def _wire(
             sessions, identity.person_switch, reader, context.audit, public_url=settings.server.public_url
         ),
         assets=assets,
-        errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path, challenge),
+        errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path, challenge, reopen),
         request_validator=RequestValidator(identity.header_names, settings.server.public_url),
         proxies=proxies if settings.server.trusted_proxies else None,
         cors=Cors(settings.server.cors_origins),

@@ -54,7 +54,7 @@ class ErrorRenderer:
 
     *sign_in*, None without browser sign-in, returns the path that begins a sign-in and leads back to the request.
     *challenge* returns a response that asks the browser for credentials of its own instead, or None; it is None itself
-    if no provider has such.
+    if no provider has such. Then *reopen* returns the path that a page without another sign-in offers to open.
     """
 
     def __init__(
@@ -62,10 +62,12 @@ class ErrorRenderer:
         pages: Pages,
         sign_in: Callable[[Request], str] | None = None,
         challenge: Callable[[GatewayError, Request], web.Response | None] | None = None,
+        reopen: Callable[[Request], str] | None = None,
     ) -> None:
         self._pages = pages
         self._sign_in = sign_in
         self._challenge = challenge
+        self._reopen = reopen
 
     def render(self, error: GatewayError, request: Request, request_id: str) -> web.StreamResponse:
         """Returns a problem document (RFC 9457), or a page or a redirect to sign-in for a navigation.
@@ -81,6 +83,8 @@ class ErrorRenderer:
             sign_in = self._sign_in(request)
             if is_top_navigation(request):
                 return redirect_response(302, sign_in)
+        elif status == 401 and self._reopen and not error.sign_in_rd:
+            sign_in = self._reopen(request)
         if is_navigation(request):
             identity = request.record.identity if status == 403 else None
             subject = identity.subject if identity else ""

@@ -286,6 +286,20 @@ async def test_a_navigation_begins_a_session_and_no_ticket_is_needed_any_more(
 
 
 @pytest.mark.promise("kerberos-4")
+async def test_a_ticket_of_another_person_ends_the_sessions_of_the_browser(stack: GatewayStack, realm: Realm) -> None:
+    _, headers = await get(stack, realm.token("anna"), WATCH, **NAVIGATION)
+    session = {"Cookie": headers["Set-Cookie"].partition(";")[0]}
+    await realm.administer("addprinc -pw planted-cleo cleo")
+    await realm.sign_in("cleo")
+    _, headers = await get(stack, realm.token("cleo"), "/recordings", **NAVIGATION, **session)
+    async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=session) as answer:
+        assert answer.status == 401
+    other = {"Cookie": headers["Set-Cookie"].partition(";")[0]}
+    async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=other) as answer:
+        assert (await answer.json())["subject"] == "cleo"
+
+
+@pytest.mark.promise("kerberos-4")
 async def test_a_request_that_is_no_navigation_begins_no_session(stack: GatewayStack, realm: Realm) -> None:
     for path in (VIDEO_PATH, WATCH, "/recordings", "/oauth2/userinfo", "/oauth2/auth", "/api/v3/rooms/info"):
         status, headers = await get(stack, realm.token("anna"), path)
@@ -334,13 +348,17 @@ async def test_a_ticket_with_many_groups_fits_only_where_kerberos_is_configured(
 
 
 @pytest.mark.promise("kerberos-4")
-async def test_the_start_page_leads_to_a_page_that_signs_in(stack: GatewayStack) -> None:
+async def test_pages_without_a_session_lead_to_where_a_ticket_counts(stack: GatewayStack) -> None:
     async with stack.client.get(f"{stack.url}/", headers=NAVIGATION) as answer:
         assert answer.status == 200
         assert '<a class="button" href="/recordings">' in await answer.text()
-    async with stack.client.get(f"{stack.url}{WATCH}?t=4", headers=NAVIGATION) as answer:
-        assert answer.status == 401
-        assert f'<a class="button" href="{WATCH}?t=4">' in await answer.text()
+    frame, refused = {"Sec-Fetch-Dest": "iframe"}, {"Authorization": "Negotiate YII="}
+    for more in ({}, frame, refused):
+        async with stack.client.get(f"{stack.url}{WATCH}?t=4", headers=NAVIGATION | more) as answer:
+            text = await answer.text()
+            assert answer.status == 401
+            assert f'<a class="button" href="{WATCH}?t=4">' in text
+            assert ('<base target="_blank">' in text) is (more is frame)
 
 
 @pytest.mark.promise("kerberos-3")
