@@ -13,10 +13,10 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises bench fuzz profile seam soak programs clean
+.PHONY: help demo test lint promises bench fuzz screenshots profile seam soak programs clean
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed ## A gateway, a simulated VALT and a small portal, to try in a browser
 	$(BIN)/valt-gateway demo $(DEMO)
@@ -49,6 +49,9 @@ soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, me
 
 fuzz: $(VENV)/installed-test ## Random pipelines of requests for minutes, plain and TLS (MINUTES=10)
 	$(BIN)/python -m tests.fuzz $(MINUTES)
+
+screenshots: programs $(VENV)/installed-test ## Each page and state at three sizes, light and dark, in screenshots/; README's pictures
+	$(BIN)/python -m tests.support.screenshots
 
 programs: # Real browsers, players and servers that the tests run against
 	@tests/programs.sh
