@@ -56,11 +56,11 @@ from gateway.web.session_cookies import SessionCookies
 VERSION = version("valt-gateway")
 
 
-def store_of(settings: Settings, clock: Clock) -> MemoryStore | SqliteStore:
+def store_of(settings: Settings, clock: Clock, observer: Observer) -> MemoryStore | SqliteStore:
     """Returns the store in the configured state directory, or one in memory if there is none."""
     if settings.state.dir is None:
         return MemoryStore(clock)
-    return SqliteStore(Path(settings.state.dir) / "state.sqlite3", clock)
+    return SqliteStore(Path(settings.state.dir) / "state.sqlite3", clock, observer=observer)
 
 
 def audit_log_of(settings: AuditSettings, clock: Clock, metrics: Observer, logs: Observer) -> AuditLog:

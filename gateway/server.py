@@ -54,7 +54,7 @@ class Gateway:
         limits, clock = settings.limits, self.clock
         self.refusals = RefusalFilter(self.audit, self.logs, self.metrics, clock, per_minute=limits.refusals_per_minute)
         self.observer: Observer = self.refusals
-        self.store = store_of(settings, self.clock)
+        self.store = store_of(settings, self.clock, self.observer)
         self.streams = Streams(
             self.clock,
             self.observer,
@@ -91,7 +91,7 @@ class Gateway:
         tls = certificate_of(self.settings) is not None
         self._dispatcher = Dispatcher(app.handlers, self.clock, self.observer, tls=tls)
         self._listeners = self._create_listeners(self._dispatcher)
-        self.metrics.watch_audit(lambda: self.audit.is_writable)
+        self.metrics.watch_outputs(lambda: self.audit.is_writable, lambda: self.store.fault is None)
         self.metrics.watch_connections(lambda: self._listeners[0].connections)
         for listener in self._listeners:
             await listener.start()
@@ -179,13 +179,14 @@ class Gateway:
 
     def dependencies(self) -> Mapping[str, Any]:
         """The state of VALT, of the identity providers and of this process, for ``/readyz?verbose``."""
-        lag = round(self.loop_lag.lag, 6)
         audit = {"writable": self.audit.is_writable, "waiting": self.audit.waiting}
-        return {**self.app.dependencies(), "audit": audit, "streams": len(self.streams), "event_loop_lag_seconds": lag}
+        own = {"audit": audit, "state": {"available": self.store.fault is None}, "streams": len(self.streams)}
+        return {**self.app.dependencies(), **own, "event_loop_lag_seconds": round(self.loop_lag.lag, 6)}
 
     def local_faults(self) -> list[str]:
         """The faults of this process alone, because of which it is not ready."""
-        return [] if self.audit.is_writable else ["the audit cannot be written"]
+        faults = [None if self.audit.is_writable else "the audit cannot be written", self.store.fault]
+        return [fault for fault in faults if fault is not None]
 
     def _create_listeners(self, dispatcher: Dispatcher) -> list[Listener]:
         """Returns the public and the admin listener."""

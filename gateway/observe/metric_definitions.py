@@ -143,7 +143,10 @@ class MetricDefinitions:
         self.audit_events = self._counter("audit_events_total", "Audit lines written", "event")
         self.audit_events.prepare(AUDIT_EVENTS)
         self.audit_failures = self._counter("audit_failures_total", "Audit lines that could not be written at once")
-        self.audit_writable = self._gauge("audit_writable", "Whether the audit can be written, 1 or 0", "min")
+        self.audit_writable, self.state_available = (
+            self._gauge("audit_writable", "Whether the audit can be written, 1 or 0", "min"),
+            self._gauge("state_available", "Whether the state can be read and written, 1 or 0", "min"),
+        )
         self.log_lines_dropped = self._counter("log_lines_dropped_total", "Log lines that were dropped")
         self.refusals_suppressed = self._counter(
             "refusals_suppressed_total", "Refusals that have a summary line instead of lines of their own"

@@ -41,6 +41,7 @@ class Metrics(Observer):
         self._active_streams: Callable[[], int] = int
         self._active_connections: Callable[[], int] = int
         self._audit_is_writable: Callable[[], bool] = lambda: True
+        self._state_is_available: Callable[[], bool] = lambda: True
         self._breaker: tuple[str, Callable[[], float]] | None = None
         self._records: list[RequestRecord] = []
         self._counters: dict[type[events.Event], Children[Counter]] = {
@@ -89,9 +90,9 @@ class Metrics(Observer):
         """Take the number of connections to the public listener from *count* at the end of each batch."""
         self._active_connections = count
 
-    def watch_audit(self, is_writable: Callable[[], bool]) -> None:
-        """Take whether the audit can be written from *is_writable* at the end of each batch."""
-        self._audit_is_writable = is_writable
+    def watch_outputs(self, is_audit_writable: Callable[[], bool], is_state_available: Callable[[], bool]) -> None:
+        """Take whether the audit and the state can be written from these at the end of each batch."""
+        self._audit_is_writable, self._state_is_available = is_audit_writable, is_state_available
 
     def watch_breaker(self, server: str, state: Callable[[], float]) -> None:
         """Take the circuit breaker's state from *state* at the end of each batch, in place of an earlier server's."""
@@ -142,6 +143,7 @@ class Metrics(Observer):
         metrics.streams_active["proxy",].set(self._active_streams())
         metrics.connections_active[()].set(self._active_connections())
         metrics.audit_writable[()].set(self._audit_is_writable())
+        metrics.state_available[()].set(self._state_is_available())
         if self._breaker is not None:
             server, state = self._breaker
             metrics.breaker_state[server,].set(state())

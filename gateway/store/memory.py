@@ -58,6 +58,8 @@ class MemoryStore:
     """Implements ports.Store. *max_entries* is for each kind of entry."""
 
     durable = False
+    fault: str | None = None
+    """See SqliteStore."""
 
     def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
         self._consumed = ExpiringEntries(clock, max_entries)

@@ -4,6 +4,9 @@ How it works: every write is on disk before the method that made it returns; a s
 SQLite blocks. Reads of sign-outs and revocations are answered from memory, which is loaded at the start and again when
 another process has written. That is detected by polling ``PRAGMA data_version``, once a second. Consumed keys are only
 in the file: consuming one is a write anyway.
+
+If the file is removed or replaced, or cannot be read, the ``revoke`` command no longer reaches the gateway, and what is
+written would be lost at a restart: writes fail then, and *fault* says so until the file is back.
 """
 
 import asyncio
@@ -11,12 +14,13 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 from gateway.errors import BusyError
-from gateway.ports import Clock
+from gateway.events import LogEvent
+from gateway.ports import Clock, Observer
 from gateway.store.memory import ExpiringEntries
 
 T = TypeVar("T")
@@ -74,7 +78,7 @@ def revoke_in_file(path: Path, subject: str, at: float, until: float) -> None:
 
 class SqliteStore:
     """Implements ports.Store. *poll_interval* is the time in seconds between two checks for writes of other processes;
-    *connect* opens the database."""
+    *connect* opens the database. *observer* receives a log event when the file is lost or is back."""
 
     durable = True
 
@@ -85,7 +89,13 @@ class SqliteStore:
         *,
         poll_interval: float = _POLL_INTERVAL,
         connect: Callable[[Path], sqlite3.Connection] = connect,
+        observer: Observer | None = None,
     ) -> None:
+        self.fault: str | None = None
+        """Why the state cannot be read or written; None if it can."""
+        self._observer = observer
+        self._opened: tuple[int, int] | None = None
+        """Device and inode of the file that is open."""
         self._path = path
         self._clock = clock
         self._poll_interval = poll_interval
@@ -107,6 +117,7 @@ class SqliteStore:
     async def start(self) -> None:
         """Opens the database and loads its entries. Raises OSError, sqlite3.Error or BusyError if that fails."""
         self._connection = await self._in_worker(lambda: self._connect(self._path))
+        self._opened = await self._in_worker(lambda: _identity_of(self._path))
         await self.refresh()
         self._poll_task = asyncio.create_task(self._poll(), name="store")
 
@@ -155,8 +166,12 @@ class SqliteStore:
             self._data_version = version  # only now: rows that could not be read must be read by the next refresh
             return rows
 
-        for kind, key, until, value in await self._execute(read):
-            self._entries[kind].put(key, until, value)
+        try:
+            for kind, key, until, value in await self._execute(read):
+                self._entries[kind].put(key, until, value)
+        except BusyError:
+            self._data_version = None  # what was not taken over must be read again
+            raise
 
     async def close(self) -> None:
         """Stops polling and closes the database."""
@@ -171,8 +186,14 @@ class SqliteStore:
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(self._poll_interval)
-            with suppress(BusyError):
+            fault = None
+            try:
                 await self.refresh()
+            except BusyError as error:
+                fault = f"the state in {self._path} cannot be used: {error}"
+            if fault != self.fault and self._observer is not None:
+                self._observer.on_event(LogEvent("error", fault) if fault else LogEvent("info", "the state is back"))
+            self.fault = fault
 
     async def _put(self, kind: str, key: str, until: float, value: float) -> None:
         await self._execute(lambda connection: connection.execute(_PUT, (kind, key, until, value)).rowcount)
@@ -183,10 +204,25 @@ class SqliteStore:
         connection = self._connection
         if connection is None:
             raise BusyError("the state store is not open")
+
+        def run() -> T:
+            if _identity_of(self._path) != self._opened:
+                raise BusyError("its file was removed or replaced: restart the gateway")
+            return statements(connection)
+
         try:
-            return await self._in_worker(lambda: statements(connection))
+            return await self._in_worker(run)
         except (sqlite3.Error, OSError) as error:
             raise BusyError(f"the state store failed: {type(error).__name__}") from None
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Returns device and inode of the file *path*, None if it is not there or cannot be looked at."""
+    try:
+        result = path.stat()
+    except OSError:
+        return None
+    return result.st_dev, result.st_ino

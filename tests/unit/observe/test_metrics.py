@@ -46,6 +46,7 @@ PROMISED = {
     "audit_events_total": ("counter", {"event"}),
     "audit_failures_total": ("counter", set()),
     "audit_writable": ("gauge", set()),
+    "state_available": ("gauge", set()),
     "config_last_reload_successful": ("gauge", set()),
     "config_last_reload_timestamp_seconds": ("gauge", set()),
     "log_lines_dropped_total": ("counter", set()),
