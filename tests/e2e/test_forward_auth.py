@@ -57,6 +57,9 @@ async def test_the_grants_decide_for_recordings_and_videos(stack: GatewayStack, 
     for path in (RECORDING_PATH, VIDEO_PATH, f"{VIDEO_PATH}?t=90", f"{RECORDING_PATH}/", f"https://x{VIDEO_PATH}"):
         assert (await ask(stack, stack.bearer("anna", "supervisors") | {name: path}))[0] == 202, path
         assert (await ask(stack, stack.bearer("anna", "nobody") | {name: path}))[0] == 403, path
+    for path in (f"{RECORDING_PATH}/captions.vtt", f"{RECORDING_PATH}/videos/..//chapters.vtt?x"):
+        assert (await ask(stack, stack.bearer("anna", "supervisors") | {name: path}))[0] == 202, path
+        assert (await ask(stack, stack.bearer("anna", "nobody") | {name: path}))[0] == 403, path
     for path in ("/", "/recordings", f"{RECORDING_PATH}/thumbnail.jpg", "/page.html?recordings"):
         assert (await ask(stack, stack.bearer("anna", "nobody") | {name: path}))[0] == 202, path
 

@@ -331,3 +331,24 @@ async def test_a_recording_with_a_transcript_alone_has_a_heading_and_no_tabs(sta
     assert await page.get_by_role("heading", name="Transcript").is_visible()
     assert await page.get_by_role("tab").count() == 0
     await until(page, "document.querySelectorAll('.lines li').length === 1")
+
+
+async def test_in_full_screen_captions_are_above_the_bar(page: Page) -> None:
+    await ready(page, f"{WATCH}?t=1.1")
+    await page.keyboard.press("c")
+    line = f"{CUES}.map(cue => cue.line).join()"
+    await until(page, f"{line} === 'auto'")
+    await page.keyboard.press("f")
+    await until(page, f"{line} === '-4'")
+    await page.keyboard.press("f")
+    await until(page, f"{line} === 'auto'")
+
+
+async def test_the_bar_with_captions_fits_every_width(stack: GatewayStack) -> None:
+    for locale in ("en-GB", "de-DE", "es-ES"):
+        async with watching(stack, locale=locale) as page:
+            await ready(page)
+            for width in (320, 400, 480, 500, 640, 660, 700, 719, 721, 760, 1088, 1280):
+                await page.set_viewport_size({"width": width, "height": 600})
+                fits = "(bar => bar.scrollWidth <= bar.clientWidth)(document.querySelector('.bar'))"
+                assert await page.evaluate(fits), (locale, width)

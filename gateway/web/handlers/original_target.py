@@ -8,7 +8,8 @@ from urllib.parse import unquote
 from gateway.errors import AccessDeniedError
 from gateway.model import parse_id
 
-_PATTERN = re.compile(r"/recordings/([^/]+)(?:/videos/([^/]+))?", re.ASCII)
+_PATTERN = re.compile(r"/recordings/([^/]+)(?:/videos/([^/]+)|/(?:captions|chapters)\.vtt)?", re.ASCII)
+"""A recording's path, with the paths of its text tracks, or a video's."""
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 

@@ -59,6 +59,9 @@ export class Captions extends EventTarget {
   #place() {
     const line = document.fullscreenElement ? LINES_ABOVE_BAR : "auto";
     for (const cue of this.track?.track.cues ?? []) cue.line = line;
+    // Chromium lays out again only what is shown anew.
+    if (this.track) this.track.track.mode = "hidden";
+    this.#switch();
   }
 }
 
