@@ -30,7 +30,7 @@ def page_contents(description: Mapping[str, Any]) -> dict[str, Any]:
     parts = description["components"]
     return {
         "proofs": [
-            (scheme.get("name", "Authorization: Bearer"), scheme["description"])
+            (scheme.get("name") or f"Authorization: {scheme['scheme'].title()}", scheme["description"])
             for scheme in parts["securitySchemes"].values()
         ],
         "paths": [

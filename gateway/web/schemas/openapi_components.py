@@ -175,6 +175,11 @@ PARAMETERS: dict[str, Any] = {
 
 SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a provider's signed token, or a service key"},
+    "kerberos": {
+        "type": "http",
+        "scheme": "negotiate",
+        "description": "a Kerberos ticket (RFC 4559), where a provider accepts such; each token is valid once",
+    },
     "session": {
         "type": "apiKey",
         "in": "cookie",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}, {"service_key": []}]
+_CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"kerberos": []}, {"session": []}, {"service_key": []}]
 _HEADERS = {"X-Request-ID": {"description": "id of the request in the log and the audit", "schema": {"type": "string"}}}
 
 
