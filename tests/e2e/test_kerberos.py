@@ -227,6 +227,48 @@ async def test_a_malformed_token_is_refused_without_a_new_challenge(stack: Gatew
             assert not answer.headers["WWW-Authenticate"].startswith("Negotiate"), kind
 
 
+def der(tag: int, *parts: bytes) -> bytes:
+    """Returns *parts* as one element in DER."""
+    content = b"".join(parts)
+    size = b"" if len(content) < 128 else len(content).to_bytes((len(content).bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(size) if size else len(content)]) + size + content
+
+
+SPNEGO_OID = bytes.fromhex("06062b0601050502")
+KERBEROS, MICROSOFTS, NEGOEX, NTLMSSP = (
+    bytes.fromhex(oid)
+    for oid in (
+        "06092a864886f712010202",
+        "06092a864882f712010202",
+        "060a2b06010401823702021e",
+        "060a2b06010401823702020a",
+    )
+)
+
+
+def offered(mechanisms: list[bytes], token: bytes) -> bytes:
+    """Returns a NegTokenInit of SPNEGO (RFC 4178, section 4.2.1) that offers *mechanisms*, and *token* of the first."""
+    return der(0x60, SPNEGO_OID, der(0xA0, der(0x30, der(0xA0, der(0x30, *mechanisms)), der(0xA2, der(0x04, token)))))
+
+
+@pytest.mark.promise("kerberos-1")
+async def test_a_token_as_windows_wraps_it_is_accepted(stack: GatewayStack, realm: Realm) -> None:
+    """Windows first names Kerberos by an object identifier of its own, and offers NEGOEX and NTLM besides (MS-SPNG)."""
+    for mechanisms in ([MICROSOFTS, KERBEROS, NEGOEX, NTLMSSP], [MICROSOFTS, KERBEROS, NTLMSSP], [KERBEROS, NTLMSSP]):
+        status, headers = await get(stack, offered(mechanisms, realm.token("anna", spnego=False)))
+        assert status == 200
+        assert headers["WWW-Authenticate"].startswith("Negotiate ")
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_ntlm_offered_first_is_refused_although_kerberos_is_offered_too(
+    stack: GatewayStack, realm: Realm
+) -> None:
+    for mechanisms in ([NTLMSSP, KERBEROS], [NEGOEX, NTLMSSP, MICROSOFTS], [NTLMSSP]):
+        assert (await get(stack, offered(mechanisms, NTLM)))[0] == 401
+    await wait_until_logged(stack, "perhaps NTLM")
+
+
 @pytest.mark.promise("kerberos-3")
 async def test_a_truncated_or_changed_token_is_refused(stack: GatewayStack, realm: Realm) -> None:
     token = realm.token("anna")
