@@ -1,9 +1,11 @@
 """Bounds what clients without a proven identity can write to the audit and the log.
 
 How it works. Refusals are counted for each address in windows of a minute. Up to the limit they pass; the rest are only
-counted, and at the end of the window each address has one summary line instead.
+counted, and at the end of the window each address has one summary line instead. Messages of the log that are not about
+one request are counted by their text, because strangers can cause some of them too.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +19,9 @@ WINDOW = 60.0
 """Seconds."""
 _MAX_ADDRESSES = 10_000
 """Addresses that are counted apart in a window; all further ones are counted as one."""
+
+_MAX_MESSAGES = 60
+"""Log lines of one text in a window."""
 
 
 class _Count(NamedTuple):
@@ -40,6 +45,8 @@ class RefusalFilter(Observer):
         self._clock = clock
         self._per_minute = per_minute
         self._windows: dict[str | None, _Count] = {}
+        self._messages: Counter[tuple[str, str]] = Counter()
+        """Log lines in the current window by level and text."""
         self._since = clock.now()
 
     def set_limit(self, per_minute: int) -> None:
@@ -47,7 +54,9 @@ class RefusalFilter(Observer):
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, LogEvent):
-            self._log.on_event(event)
+            self._messages[event.level, event.message] += 1
+            if self._messages[event.level, event.message] <= _MAX_MESSAGES:
+                self._log.on_event(event)
         else:
             self._metrics.on_event(event)
 
@@ -65,6 +74,7 @@ class RefusalFilter(Observer):
     def end_window(self) -> None:
         """Writes a summary line for each address whose refusals were suppressed, and begins a new window."""
         windows, self._windows = self._windows, {}
+        messages, self._messages = self._messages, Counter()
         since, self._since = self._since, self._clock.now()
         suppressed = {peer: window.suppressed for peer, window in windows.items() if window.suppressed}
         for peer, count in suppressed.items():
@@ -72,6 +82,13 @@ class RefusalFilter(Observer):
         if suppressed:
             fields = (("count", str(sum(suppressed.values()))), ("addresses", str(len(suppressed))))
             self._log.on_event(LogEvent("warning", "refusals were counted instead of written", fields))
+
+        for (level, message), count in messages.items():
+            if count > _MAX_MESSAGES:
+                fields = (("message", message), ("count", str(count - _MAX_MESSAGES)))
+                self._log.on_event(
+                    LogEvent(level, "further lines of this text were counted instead of written", fields)
+                )
 
     def _may_pass(self, peer: str | None) -> bool:
         key = _network(peer)

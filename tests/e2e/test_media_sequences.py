@@ -47,7 +47,7 @@ def framed_oddly(reply: Reply, random: Random) -> Script:
     elif form == 1 and not plain.close and reply.status in (200, 206):
         first += PAGE
     elif form == 2 and not plain.close and reply.status in (200, 206):
-        rest = [PAGE]  # late
+        first += PAGE[: random.randrange(1, 30)]
     elif form == 3 and not chunked:
         first = first.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
         return Script([first, *rest], plain.pause, close=True)

@@ -118,3 +118,22 @@ def test_beyond_ten_thousand_addresses_all_others_are_counted_as_one(
     refusals.end_window()
     summaries = [line for line in lines(path) if line["event"] == "deny_summary"]
     assert [(line["peer"], line["count"]) for line in summaries] == [(None, 50 - LIMIT)]
+
+
+def test_messages_that_strangers_can_cause_are_bounded_by_their_text(
+    refusals: RefusalFilter, log: Recorder, clock: ManualClock
+) -> None:
+    """For example a forged header of forward authentication, which is logged with each request's id."""
+    report = refusals.reporter(LogEvent)
+    for number in range(100):
+        report(LogEvent("warning", "forged", (("request_id", str(number)),)))
+    report(LogEvent("error", "something else"))
+    assert len(log.events) == 61
+    clock.pass_(60)
+    refusals.end_window()
+    fields = (("message", "forged"), ("count", "40"))
+    summary = LogEvent("warning", "further lines of this text were counted instead of written", fields)
+    assert log.events[61:] == [summary]
+    report(LogEvent("warning", "forged"))
+    refusals.end_window()
+    assert len(log.events) == 63
