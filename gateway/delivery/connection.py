@@ -107,12 +107,10 @@ class Connection:
         timer.set(time() + read_timeout, self.fail_waiter)
         await self._send((text + "\r\n").encode("utf-8", "surrogateescape"))
         self.early = b""
-        received = b""
-        if not self.encrypted:
-            # The response cannot be there yet: to try to read it now would cost a system call.
-            received = await self._read_when_ready(_HEAD_READ_SIZE)
-            if not received:
-                raise EOFError
+        # The response cannot be there yet: to try to read it now would cost a system call.
+        received = await self._read_when_ready(_HEAD_READ_SIZE)
+        if not received:
+            raise EOFError
         limit = _MAX_HEAD  # of all heads, so that interim ones come to an end
         while True:
             end = received.find(b"\r\n\r\n") + 4
@@ -190,7 +188,7 @@ class Connection:
                 return
             try:
                 future.set_result(self.sock.recv(size))
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 return
             except OSError as error:
                 future.set_exception(error)
@@ -200,8 +198,7 @@ class Connection:
         try:
             return await future
         finally:
-            self._waiter = None
-            self.watch(None)
+            self._waiter = self._callback = None
 
     def fail_waiter(self) -> None:
         """Make a running *wait_ready* raise TimeoutError."""
