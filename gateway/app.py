@@ -206,7 +206,7 @@ def _wire(
         valt_rooms=ValtRoomHandlers(access, policy, valt.search, valt.versions, reader, context.audit),
         userinfo=UserinfoHandlers(access, reader, pages),
         forward_auth=ForwardAuthHandlers(access, reader, proxies, observer.reporter(LogEvent)),
-        api_docs=ApiDocsHandlers(pages),
+        api_docs=ApiDocsHandlers(pages, public_url=settings.server.public_url),
         sign_in=SignInHandlers(
             access,
             identity.sign_in,

@@ -1,7 +1,9 @@
 """The watch page in a portal's frame: the player alone, and readable error pages."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,18 @@ async def test_a_portal_controls_the_embedded_player_by_messages(portal: Portal)
     await page.evaluate("send({ type: 'play' })")
     await page.evaluate("send({ type: 'seek', seconds: 23.5 })")
     await until(page, "state.ended")
+
+
+async def test_the_example_of_the_documentation_controls_the_player(portal: Portal) -> None:
+    async with portal.stack.client.get(f"{portal.stack.url}/docs", ssl=False) as answer:
+        text = await answer.text()
+    example = unescape(re.findall(r'<pre tabindex="0" id="frame-example">(.*?)</pre>', text, re.DOTALL)[0])
+    assert len(example.splitlines()) == 10
+    example = example.replace(PUBLIC, portal.gateway).replace("RECORDING", SESSION)
+    await portal.page.set_content(example.replace("TICKET", portal.stack.ticket(audience=PUBLIC)))
+    await portal.page.frame_locator("iframe").get_by_role("button", name="Play").wait_for()
+    await portal.page.get_by_role("button", name="Play from 0:08").click()
+    await expect(portal.page.locator("output")).to_have_text("9")
 
 
 async def test_a_player_on_another_sites_page_ignores_messages(portal: Portal) -> None:

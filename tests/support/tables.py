@@ -4,10 +4,9 @@ import re
 from http import HTTPStatus
 from pathlib import Path
 
-from gateway.errors import GatewayError
 from gateway.observe.metrics import Metrics
 from gateway.settings.schema import documented_keys
-from gateway.web.errors import STATUS
+from gateway.web.handlers.api_docs import error_table
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -44,12 +43,10 @@ def metrics() -> str:
 
 def codes() -> str:
     """Every status and code with what a person is told."""
-    rows: dict[tuple[int, str], type[GatewayError]] = {}
-    for error, status in STATUS.items():
-        rows.setdefault((status, error.code), error)
     lines = ["| status | code | what a person is told |", "|---|---|---|"]
-    for (status, code), error in sorted(rows.items()):
-        lines.append(f"| {status} {HTTPStatus(status).phrase} | `{code}` | {error.detail} |")
+    lines += [
+        f"| {status} {HTTPStatus(status).phrase} | `{code}` | {detail} |" for status, code, detail in error_table()
+    ]
     return "\n".join(lines)
 
 

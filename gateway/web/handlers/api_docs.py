@@ -7,21 +7,48 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.web.errors import STATUS
 from gateway.web.pages.render import Pages
 from gateway.web.request import Request
 from gateway.web.schemas.openapi import describe
 
+_FRAME_EXAMPLE = """\
+<iframe id="player" src="ORIGIN/recordings/RECORDING?ticket=TICKET" allow="fullscreen; autoplay"></iframe>
+<button id="minute">Play from 0:08</button> <output id="position"></output>
+<script>
+  const send = (message) => player.contentWindow.postMessage({ source: "valt-gateway", v: 1, ...message }, "ORIGIN");
+  minute.onclick = () => { send({ type: "seek", seconds: 8 }); send({ type: "play" }); };
+  addEventListener("message", ({ origin, data }) => {
+    if (origin !== "ORIGIN" || data.source !== "valt-gateway") return;
+    position.value = data.ended ? "The end" : data.seconds.toFixed(0);
+  });
+</script>"""
+
 
 class ApiDocsHandlers:
-    """The page is built once, when the configuration is loaded."""
+    """The page is built once, when the configuration is loaded. *public_url* is in its examples."""
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, pages: Pages, *, public_url: str) -> None:
         self._pages = pages
-        self._contents = page_contents(describe())
+        origin = public_url.rstrip("/")
+        self._contents = {
+            **page_contents(describe()),
+            "origin": origin,
+            "frame_example": _FRAME_EXAMPLE.replace("ORIGIN", origin),
+            "errors": error_table(),
+        }
 
     async def page(self, request: Request) -> web.StreamResponse:
         """GET /docs"""
         return self._pages.reference(request, self._contents)
+
+
+def error_table() -> list[tuple[int, str, str]]:
+    """Returns status, code and detail of every error that is rendered, once for each code."""
+    rows: dict[tuple[int, str], str] = {}
+    for error, status in STATUS.items():
+        rows.setdefault((status, error.code), error.detail)
+    return [(status, code, detail) for (status, code), detail in sorted(rows.items())]
 
 
 def page_contents(description: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import ViewportSize
 
-from gateway.web.handlers.api_docs import page_contents
+from gateway.web.handlers.api_docs import error_table, page_contents
 from gateway.web.schemas.openapi import describe
 from tests.support.browser import browser
-from tests.support.gateway_fixture import GatewayStack, running_stack
+from tests.support.gateway_fixture import PUBLIC, GatewayStack, running_stack
 
 PHONE: ViewportSize = {"width": 360, "height": 720}
 
@@ -51,6 +51,15 @@ async def test_each_body_has_an_example(stack: GatewayStack) -> None:
     assert '"delivery": "proxy"' in text
     assert '"access_token": "…"' in text
     assert '"offset": 0' in text
+
+
+async def test_the_page_begins_with_a_first_hour_and_lists_every_error(stack: GatewayStack) -> None:
+    async with stack.client.get(stack.url + "/docs") as page_response:
+        text = unescape(await page_response.text())
+    assert text.index("A first hour") < text.index('<nav aria-label="Addresses">')
+    assert f"{PUBLIC}/recordings/RECORDING?ticket=TICKET" in text
+    rows = re.findall(r"<tr><td>(\d+)</td><td><code>(\w+)</code></td><td>(.+?)</td></tr>", text)
+    assert [(int(status), code, detail) for status, code, detail in rows] == error_table()
 
 
 def test_every_anchor_of_the_page_is_unique() -> None:
