@@ -1,6 +1,7 @@
 """The policy for rows of lists, compared with the reference model."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import event, given, settings
@@ -24,14 +25,38 @@ from tests.unit.test_policy import (
     rules,
 )
 
+EMPTY: dict[str, dict[str, Any]] = {
+    "name": {"name": None},
+    "room": {"room": None},
+    "author": {"author": None, "author_id": None},
+    "created": {"created": None},
+    "sharing": {"shared_users": frozenset(), "shared_groups": frozenset()},
+}
+"""What a row that omits a member has in its place."""
 
-@pytest.mark.promise("rules-18")
+
+@pytest.mark.promise("rules-18", "rules-refusals")
 @settings(max_examples=sequences(500), deadline=None)
-@given(given_rules=st.lists(RULES, max_size=4), subject=NAMES, groups=GROUPS, details=DETAILS, client=CLIENTS)
+@given(
+    given_rules=st.lists(RULES, max_size=4),
+    subject=NAMES,
+    groups=GROUPS,
+    details=DETAILS,
+    client=CLIENTS,
+    omitted=st.frozensets(st.sampled_from(sorted(EMPTY)), max_size=2),
+)
 async def test_a_row_is_listed_if_the_first_rule_that_matches_allows_it(
-    given_rules: list[Rule], subject: str, groups: frozenset[str], details: RecordingDetails, client: str | None
+    given_rules: list[Rule],
+    subject: str,
+    groups: frozenset[str],
+    details: RecordingDetails,
+    client: str | None,
+    omitted: frozenset[str],
 ) -> None:
     who = person(subject, *groups)
+    row = replace(details, template={}, unstated=details.unstated | omitted)
+    for name in omitted:
+        row = replace(row, **EMPTY[name])
     policy = rules(*given_rules, recordings=StubRecordings({"r1": details}))
     for account in ("a", "b"):
         theirs = [rule for rule in given_rules if rule.account == account or not rule.allow]
@@ -39,7 +64,7 @@ async def test_a_row_is_listed_if_the_first_rule_that_matches_allows_it(
         first = next(matching, None)
         is_over = details.deleted_at == NOW and first is not None and first.needs_details
         expected = first is not None and first.allow and not is_over
-        listed = policy.may_list(who, account, replace(details, template={}), client)
+        listed = policy.may_list(who, account, row, client)
         if listed is None:
             listed = await policy.may_see(who, account, "r1", client)
         assert listed == expected
