@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
-from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, settings_of
+from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack, settings_of
 from tests.support.pipes import fill
 
 
@@ -49,6 +49,35 @@ async def test_after_a_failed_reopen_streams_are_refused_until_it_succeeds(stack
     await stack.ended()
     assert [line["event"] for line in stack.audit()] == ["deny", "open", "close"]
     assert (await stack.metrics())["valt_gateway_audit_writable"] == 1
+
+
+async def until_ready(stack: GatewayStack, status: int) -> None:
+    async with asyncio.timeout(10):
+        while (await readiness(stack))[0] != status:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.promise("evidence-10")
+async def test_a_removed_audit_is_opened_anew_and_a_missing_directory_is_not_ready(tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    (tmp_path / "audit.jsonl").symlink_to(folder / "audit.jsonl")
+    async with running_stack(tmp_path) as stack:
+        assert await video(stack) == 200
+        await stack.ended()
+        (folder / "audit.jsonl").unlink()
+        assert await video(stack) == 200
+        await stack.ended()
+        assert [line["event"] for line in stack.audit()] == ["open", "close"]
+        (folder / "audit.jsonl").unlink()
+        folder.rmdir()
+        await until_ready(stack, 503)  # though there is no request
+        assert await video(stack) == 503
+        folder.mkdir()
+        await until_ready(stack, 200)
+        assert await video(stack) == 200
+        await stack.ended()
+        assert [line["event"] for line in stack.audit()] == ["deny", "open", "close"]
 
 
 @asynccontextmanager
