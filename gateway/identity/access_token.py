@@ -41,15 +41,17 @@ class AccessTokens:
         It expires no later than what proved *identity*, and a revocation counts its issue as that of the proof. Raises
         GatewayError if the person's groups do not fit into a URL.
         """
-        expires_at = now + LIFETIME
+        expires_at, keep = now + LIFETIME, self._keep_groups
+        # What a session has stored stays whole: its selection promises more groups than another one would leave.
+        groups = keep.select(identity.groups) if identity.selection is None else sorted(identity.groups)
         return self._seal(
             {
                 "key": identity.service_key,
                 "sub": identity.subject,
                 "iss": identity.issuer,
                 "prv": identity.provider,
-                "grp": self._keep_groups.select(identity.groups),
-                "sel": self._keep_groups.digest if identity.selection is None else identity.selection,
+                "grp": groups,
+                "sel": keep.digest if identity.selection is None else identity.selection,
                 "ses": identity.session,
                 "out": identity.revocation_keys,
                 "rec": video.recording,

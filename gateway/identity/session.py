@@ -114,8 +114,8 @@ class Sessions:
         return [*self._clear_oldest(credentials, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
-        """Makes every session of *credentials* void, with all copies of its cookies. A cookie that is not used, because
-        another one collides with it, ends too: a site of the same domain must not keep it valid.
+        """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
+        because another cookie collides with them: a site of the same domain must not keep them valid.
 
         Returns those that were valid, the newest first, and the Set-Cookie headers that delete all the cookies. Raises
         BusyError if the store fails.
@@ -127,8 +127,8 @@ class Sessions:
             # A newer copy of a cookie that has expired may be valid.
             until = max(now + self._lifetime, session.expires_at or 0.0) + _CLOCK_MARGIN
             await self._store.sign_out(session.session or "", until)
-        names = dict.fromkeys([self._cookie(_NAME).name, *(name for name, _ in presented)])
-        return valid, [self._clear_header(name) for name in names]
+        names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
+        return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
 
     def issue_header(self, identity: Identity, session: str | None = None, *, now: float | None = None) -> str:
         """Returns a Set-Cookie header for a session of *identity* that begins *now*, by default at once, with the id
@@ -137,13 +137,13 @@ class Sessions:
         Raises GatewayError if the person's groups do not fit into a cookie.
         """
         now = self._clock.now() if now is None else now
-        session = random.token_urlsafe(16) if session is None else session
         started = replace(
             identity,
-            session=session,
+            session=random.token_urlsafe(16) if session is None else session,
             issued_at=now,
             used_at=now,
             expires_at=now + self._lifetime,
+            groups=frozenset(self._keep_groups.select(identity.groups)),
             selection=self._keep_groups.digest,
         )
         value = self._seal(started)
@@ -199,7 +199,7 @@ class Sessions:
                 "sub": session.subject,
                 "iss": session.issuer,
                 "prv": session.provider,
-                "grp": self._keep_groups.select(session.groups),
+                "grp": sorted(session.groups),
                 "sel": session.selection,
                 "iat": session.issued_at,
                 "exp": session.expires_at,
@@ -212,8 +212,8 @@ class Sessions:
 
     def _unseal_all(self, credentials: Credentials) -> dict[str, Identity]:
         """Returns what the session cookies contain, valid or not, by the cookie's name."""
-        sessions = {name: self._unseal(value.reveal()) for name, value in credentials.sessions.items()}
-        return {name: session for name, session in sessions.items() if session is not None}
+        sessions = ((name, self._unseal(value.reveal())) for name, value in credentials.sessions.items())
+        return {name: session for name, session in sessions if session is not None}
 
     def _unseal(self, value: str) -> Identity | None:
         claims, secret = self._sealed.unseal_with_id(value)

@@ -11,9 +11,11 @@ from cryptography.fernet import Fernet
 
 from gateway.errors import GatewayError, InvalidCredentialsError
 from gateway.group_selection import GroupSelection
+from gateway.identity.access_token import AccessTokens
 from gateway.identity.logout import session_revocation_keys
+from gateway.identity.service_key import ServiceKeys
 from gateway.identity.session import Sessions
-from gateway.model import Credentials, Identity, IdentityKind, Secret
+from gateway.model import Credentials, Identity, IdentityKind, Secret, Video
 from gateway.store.memory import MemoryStore
 from gateway.validity import Validity
 from tests.support.clock import ManualClock
@@ -432,3 +434,23 @@ async def test_a_sign_out_ends_sessions_whose_cookie_another_one_collides_with(
         _, cleared = await sessions.end(Credentials(sessions=sessions.read(cookies), cookies=cookies))
         assert name in {one.partition("=")[0] for one in cleared}
         assert sessions.identities(credentials_of(sessions, header)) == ()
+
+
+@pytest.mark.promise("rules-refusals")
+async def test_a_renewed_session_keeps_the_groups_on_which_a_refusal_depended(fixture: SessionsFixture) -> None:
+    """The refusal is removed by one reload and returns by the next, and the session is used between the two."""
+    refusing = GroupSelection(frozenset({"supervisors", "banned"}), frozenset({"banned"}))
+    before, between = fixture.sessions(keep_groups=refusing), fixture.sessions()
+    groups = frozenset({"supervisors", "Banned", "others"})
+    session = only(before, credentials_of(before, before.issue_header(replace(ANNA, groups=groups))))
+    assert session is not None
+    fixture.clock.pass_(HOUR / 2)
+    renewed = between.refresh_header(session)
+    assert renewed is not None
+    again = only(before, credentials_of(before, renewed))
+    assert again is not None
+    assert (again.groups, again.selection) == (frozenset({"supervisors", "Banned"}), refusing.digest)
+    keys = ServiceKeys((), AccessTokens((ONE,), keep_groups=GroupSelection(frozenset({"supervisors"}))), fixture.clock)
+    link = await keys.authenticate(Credentials(access_token=keys.issue_video_token(again, Video("r", "v"))))
+    assert link is not None
+    assert (link.groups, link.selection) == (again.groups, again.selection)
