@@ -112,7 +112,8 @@ async def test_after_a_kill_at_any_moment_every_whole_line_is_accepted(tmp_path:
         await process.communicate()
         result = verify([path], None)
         assert [fault for fault in result.faults if "torn" not in fault.reason] == []
-        assert max(head.seq for head, _, line in result.heads.values() if line == result.lines) >= reported
+        head, _, line = max(result.heads.values(), key=lambda entry: entry[2])
+        assert (line >= result.lines - 1, head.seq >= reported) == (True, True)  # the last line may be torn
         chains = len(result.heads)
     assert chains == 5
 
