@@ -1,6 +1,7 @@
 """Builds an authenticator or a sign-in provider from one ``[[identity]]`` table.
 
-To add a type of ``[[identity]]``, write its authenticator in gateway/identity and add its builder to `_BUILDERS`.
+To add a type of ``[[identity]]``, write its authenticator in gateway/identity, list its table in `IdentitySettings` of
+gateway/settings/identity.py, and add its builder to `_BUILDERS`.
 """
 
 from collections.abc import Callable, Mapping

@@ -148,6 +148,7 @@ class MediaServer:
         return await self._get_on(await self._pool.connect(origin), url, headers)
 
     async def _get_on(self, connection: Connection, url: URL, headers: Mapping[str, str]) -> MediaResponse:
+        """Returns the response on *connection*, which is closed if there is none. Raises what Connection.get raises."""
         try:
             head = await connection.get(url, headers, read_timeout=self._read_timeout)
         except BaseException:

@@ -131,6 +131,7 @@ class ResumableBody:
         return response.ends_with_connection and self._body is not None and can_continue(self._body)
 
     async def _first(self, request: MediaRequest) -> tuple[Verdict, MediaResponse]:
+        """Returns the verdict on the first response, and the response, which is closed unless it is usable."""
         try:
             response = await self._get(self._link, request.headers)
         except ValtUnavailableError:

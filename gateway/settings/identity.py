@@ -1,7 +1,7 @@
 """The kinds of ``[[identity]]``: who may prove who they are, and how."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -139,4 +139,7 @@ IdentitySettings = Annotated[
     JwtSettings | HeaderSettings | TicketSettings | OidcSettings | NegotiateSettings, Field(discriminator="type")
 ]
 
-PROVIDER_TYPES = frozenset({"jwt", "header", "ticket", "oidc", "negotiate"})
+PROVIDER_TABLES: tuple[type[Table], ...] = get_args(get_args(IdentitySettings)[0])
+"""The tables that `IdentitySettings` lists, in its order."""
+
+PROVIDER_TYPES = frozenset(get_args(table.model_fields["type"].annotation)[0] for table in PROVIDER_TABLES)

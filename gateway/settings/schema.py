@@ -64,13 +64,7 @@ def documented_keys() -> list[DocumentedKey]:
 
 def _tables(section: str, field: FieldInfo) -> list[tuple[str, type[BaseModel]]]:
     if section == "identity":
-        kinds = (
-            identity.JwtSettings,
-            identity.HeaderSettings,
-            identity.TicketSettings,
-            identity.OidcSettings,
-            identity.NegotiateSettings,
-        )
+        kinds = identity.PROVIDER_TABLES
         return [(f'[[identity]] type = "{get_args(kind.model_fields["type"].annotation)[0]}"', kind) for kind in kinds]
     arguments = [field.annotation, *get_args(field.annotation)]
     table = next(a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel))
