@@ -187,7 +187,7 @@ async def test_a_valt_without_comments_shows_those_of_the_details(stack: Gateway
     assert await comments_of(stack) == []
     assert await get(stack, CAPTIONS) == (200, "WEBVTT\n")
     status, page = await get(stack, PAGE, stack.bearer() | NAVIGATION)
-    assert (status, "could not be loaded" in page) == (200, False)
+    assert (status, "comments could not be loaded" in page) == (200, False)
     assert (await get(stack, API))[0] == 404
 
 

@@ -26,8 +26,7 @@ def captions(comments: Iterable[Comment]) -> str:
             continue
         next_start = math.inf if following is None else following.seconds
         end = comment.end or max(comment.seconds + _SHORTEST, min(next_start, comment.seconds + _LONGEST))
-        voice = f"<v {' '.join(_lines(comment.author))}>" if comment.author and _lines(comment.author) else ""
-        cues.append(_cue(comment.seconds, end, voice + "\n".join(_lines(comment.text))))
+        cues.append(_cue(comment.seconds, end, _voice(comment.author) + "\n".join(_lines(comment.text))))
     return _file(cues)
 
 
@@ -53,6 +52,12 @@ def _file(cues: Iterable[str]) -> str:
 def _cue(start: float, end: float, payload: str) -> str:
     first, last = _milliseconds(start), _milliseconds(end)
     return f"{_timestamp(first)} --> {_timestamp(max(last, first + 1))}\n{payload}\n"
+
+
+def _voice(author: str | None) -> str:
+    """Returns the tag that names the speaker. A space follows a hyphen: an arrow would begin another cue."""
+    name = " ".join(_lines(author or ""))
+    return f"<v {name}{' ' if name.endswith('-') else ''}>" if name else ""
 
 
 def _lines(text: str) -> list[str]:

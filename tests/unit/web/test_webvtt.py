@@ -42,6 +42,10 @@ def test_a_caption_without_end_lasts_until_the_next_and_seven_seconds(following:
     assert ends == end
 
 
+def test_an_author_who_ends_with_hyphens_begins_no_other_cue() -> None:
+    assert parse(captions([spoken(1.0, "x", 2.0, "--")])) == [(1.0, 2.0, "<v -- >x")]
+
+
 def test_odd_comments_become_escaped_captions() -> None:
     read = comments(json.dumps(odd_comments()).encode(), SESSION)
     assert parse(captions(read.in_order())) == [
