@@ -381,6 +381,9 @@ async def test_a_read_only_and_a_full_file_system_refuse_streams_and_lose_nothin
     folder = tmp_path / "disk"
     folder.mkdir()
     namespaces = ["-m"] if os.geteuid() == 0 else ["-m", "-U", "-r"]
+    probe = await run(program("unshare"), *namespaces, "mount", "-t", "tmpfs", "none", str(folder))
+    if probe.code != 0:  # a right of this user, which no package brings
+        pytest.skip(f"mounts are not allowed here: {probe.err.decode().strip()}")
     script = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$1"'
     ran = await run(
         *(program("unshare"), *namespaces, "sh", "-c", script, "sh", str(folder), sys.executable, DISKS),
