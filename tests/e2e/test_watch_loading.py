@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from gateway.sim.valt import ValtSimulator
 from tests.support.films import THREE_CAMERAS, three_cameras
@@ -53,6 +53,16 @@ async def test_on_a_slow_line_the_first_picture_is_as_early_as_with_one_camera(s
         alone = min([await first_picture(page, f"{url}/recordings/{ALONE}") for _ in range(2)])
         together = min([await first_picture(page, f"{url}/recordings/{THREE_CAMERAS}") for _ in range(2)])
     assert together < 1.3 * alone
+
+
+async def test_side_cameras_load_also_if_the_script_comes_after_the_first_picture(page: Page) -> None:
+    async def after_the_picture(route: Route) -> None:
+        await until(page, "document.querySelector('video').readyState >= 3")
+        await route.continue_()
+
+    await page.route("**/watch.js", after_the_picture)
+    await page.goto(f"/recordings/{THREE_CAMERAS}")
+    await until(page, f"{EVERY}(video => video.readyState >= 2)")
 
 
 async def test_less_than_12_megabytes_are_loaded_before_playing(stack: GatewayStack, page: Page) -> None:

@@ -112,7 +112,8 @@ async function loadOthers(stage, cameras) {
 function hasPicture(camera) {
   if (camera.video.readyState >= 2 || camera.state === "failed") return Promise.resolve();
   return new Promise((resolve) => {
-    camera.video.addEventListener("loadeddata", resolve, { once: true });
+    // A seek takes the picture away for a moment, and "loadeddata" comes only once for a source.
+    for (const event of ["loadeddata", "seeked"]) camera.video.addEventListener(event, resolve, { once: true });
     camera.addEventListener("state", () => ["failed", "retrying", "idle"].includes(camera.state) && resolve());
   });
 }
