@@ -3,11 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-from tests.support.programs import program
-
-_TESTS = Path(__file__).parents[1]
+from tests.support.node import node_provider
 
 
 @asynccontextmanager
@@ -19,19 +16,5 @@ async def openid_provider(
     It reports sign-outs to the URL *backchannel*, and redirects to the path *callback*.
     """
     addresses = (gateway + callback, f"{gateway}/", backchannel)
-    process = await asyncio.create_subprocess_exec(
-        *(program("node"), str(_TESTS / "openid-provider.mjs"), str(port), *addresses),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=_TESTS,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(30):
-            while b"ready" not in (line := await process.stdout.readline()):
-                assert line, "the provider did not start: run npm ci in tests/"
+    async with node_provider("openid-provider.mjs", str(port), *addresses) as process:
         yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()

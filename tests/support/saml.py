@@ -1,6 +1,5 @@
 """Runs a SAML identity provider, samlp from npm, in its own process."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,12 +7,11 @@ from pathlib import Path
 
 import trustme
 
-from tests.support.programs import program
+from tests.support.node import node_provider
 
 PRINCIPAL, MEMBER = "urn:oid:1.3.6.1.4.1.5923.1.1.1.6", "urn:oid:1.3.6.1.4.1.5923.1.5.1.1"
 """eduPersonPrincipalName and isMemberOf, as providers of universities name them."""
 
-_TESTS = Path(__file__).parents[1]
 _METADATA = """\
 <EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{url}">
   <IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
@@ -46,19 +44,5 @@ async def saml_provider(folder: Path, port: int) -> AsyncIterator[SamlProvider]:
     certificate.write_bytes(issued.cert_chain_pems[0].bytes())
     url = f"http://sso.example.edu:{port}/"
     metadata.write_text(_METADATA.format(url=url, certificate="".join(certificate.read_text().splitlines()[1:-1])))
-    process = await asyncio.create_subprocess_exec(
-        *(program("node"), str(_TESTS / "saml-provider.mjs"), str(port), url, str(key), str(certificate)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=_TESTS,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(30):
-            while b"ready" not in (line := await process.stdout.readline()):
-                assert line, "the provider did not start: run npm ci in tests/"
+    async with node_provider("saml-provider.mjs", str(port), url, str(key), str(certificate)):
         yield SamlProvider(url, metadata)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()

@@ -24,19 +24,26 @@ _PAGE_SIZE = 25
 
 @dataclass(frozen=True, slots=True)
 class ListingPage:
-    """Page *page* of what *query* shows. *rooms* and *authors* are those of the recordings evaluated so far.
+    """Page *page* of what *query* shows. *visible* are the recordings evaluated so far, from the first page on.
 
     *total* is None if not every candidate was evaluated. *complete* is False if that would have needed too many lookups
     of details; then only a narrower search shows the rest."""
 
     query: ListingQuery
     page: int
-    rows: list[RecordingDetails]
-    rooms: list[str]
-    authors: list[str]
-    has_next: bool
+    visible: list[RecordingDetails]
     total: int | None = None
     complete: bool = True
+
+    @property
+    def rows(self) -> list[RecordingDetails]:
+        """The recordings of this page."""
+        return self.visible[(self.page - 1) * _PAGE_SIZE : self.page * _PAGE_SIZE]
+
+    @property
+    def has_next(self) -> bool:
+        """Whether another page follows."""
+        return len(self.visible) > self.page * _PAGE_SIZE
 
     @property
     def last(self) -> int:
@@ -97,22 +104,19 @@ class ListingHandlers:
         ]
         candidates.sort(key=_sort_key)
         budget = self._search.detail_lookups(identity, client)
-        begin, end = (page - 1) * _PAGE_SIZE, page * _PAGE_SIZE
         visible: dict[str, RecordingDetails] = {}
         total, complete = None, True
         for candidate in candidates:
             if candidate.row.recording in visible:
                 continue
-            if not candidate.is_visible and (len(visible) > end or budget.is_exhausted):
+            if not candidate.is_visible and (len(visible) > page * _PAGE_SIZE or budget.is_exhausted):
                 complete = not budget.is_exhausted
                 break
             if await budget.can_see(candidate):
                 visible[candidate.row.recording] = candidate.row
         else:
             total = len(visible)
-        rows = list(visible.values())
-        rooms, authors = sorted({row.room or "" for row in rows}), sorted({row.author or "" for row in rows})
-        return ListingPage(query, page, rows[begin:end], rooms, authors, len(rows) > end, total, complete)
+        return ListingPage(query, page, list(visible.values()), total, complete)
 
 
 def _describe(listing: ListingPage, base: str = "") -> dict[str, Any]:
@@ -143,8 +147,8 @@ def _describe_navigation(listing: ListingPage) -> dict[str, Any]:
     """Returns what the HTML page needs in addition."""
     return {
         "query": listing.query,
-        "rooms": listing.rooms,
-        "authors": listing.authors,
+        "rooms": sorted({row.room for row in listing.visible if row.room}),
+        "authors": sorted({row.author for row in listing.visible if row.author}),
         "first": (listing.page - 1) * _PAGE_SIZE + 1,
         "longest": MAX_LENGTH,
         "steps": [

@@ -59,17 +59,23 @@ def count(folder: Path) -> int:
     return len([row for row in rows(files, Selection(), lambda *_: None) if row["outcome"] == "whole"])
 
 
+async def streams_during_logrotate(audit: AuditLog, clock: ManualClock, folder: Path, how: str, first: int) -> int:
+    """Rotates *folder*'s audit while streams come and go, numbered from *first*. Returns the number after the last."""
+    rotation = asyncio.create_task(logrotate(folder, how))
+    while not rotation.done():
+        await stream(audit, stream_record(clock, "anna", "r", request_id=str(first)), clock, 0, 1)
+        first += 1
+        await asyncio.sleep(0)
+    await rotation
+    return first
+
+
 @pytest.mark.promise("evidence-4")
 async def test_logrotate_with_create_loses_nothing(tmp_path: Path) -> None:
     clock, path = ManualClock(), tmp_path / "audit.jsonl"
     audit, written = audit_of(path, clock), 0
     for _ in range(3):
-        rotation = asyncio.create_task(logrotate(tmp_path, "create 0600"))
-        while not rotation.done():
-            await stream(audit, stream_record(clock, "anna", "r", request_id=str(written)), clock, 0, 1)
-            written += 1
-            await asyncio.sleep(0)
-        await rotation
+        written = await streams_during_logrotate(audit, clock, tmp_path, "create 0600", written)
         audit.reopen()
     audit.close()
     files = sorted(tmp_path.glob("audit.jsonl*"))
@@ -83,12 +89,7 @@ async def test_what_logrotate_with_copytruncate_loses_is_named(tmp_path: Path) -
     clock, path = ManualClock(), tmp_path / "audit.jsonl"
     audit, written = audit_of(path, clock), 0
     for _ in range(3):
-        rotation = asyncio.create_task(logrotate(tmp_path, "copytruncate"))
-        while not rotation.done():
-            await stream(audit, stream_record(clock, "anna", "r", request_id=str(written)), clock, 0, 1)
-            written += 1
-            await asyncio.sleep(0)
-        await rotation
+        written = await streams_during_logrotate(audit, clock, tmp_path, "copytruncate", written)
     await stream(audit, stream_record(clock, "anna", "r", request_id="last"), clock, 0, 1)
     audit.close()
     lost = written + 1 - count(tmp_path)
