@@ -69,6 +69,7 @@ class Pages:
         self._templates.filters.update(
             local_time=functools.partial(wording.local_time, zone=zone), duration=wording.duration
         )
+        self._references: dict[str, Markup] = {}
         self._constants = {
             "brand": branding.name,
             "logo": None if assets.logo is None else assets.address(assets.logo),
@@ -139,8 +140,16 @@ class Pages:
         return self._page(request, "switch.html", values, policy=self._policy + self._portals)
 
     def reference(self, request: Request, contents: Mapping[str, Any]) -> web.Response:
-        """Returns the API reference. *contents* are in English, the page around them in the person's language."""
-        return self._page(request, "reference.html", {"contents": contents, "docs": self._texts(request)["docs"]})
+        """Returns the API reference. *contents* are in English, the page around them in the person's language.
+
+        *contents* must be the same each time: they are long, anybody may request them, and they are rendered once for
+        each language.
+        """
+        language, docs = self._language(request), self._texts(request)["docs"]
+        if language not in self._references:
+            body = self._templates.get_template("reference_body.html").render(contents=contents, docs=docs)
+            self._references[language] = Markup(body)  # noqa: S704 rendered with autoescape
+        return self._page(request, "reference.html", {"body": self._references[language], "docs": docs})
 
     def recordings(self, request: Request, listed: Mapping[str, Any]) -> web.Response:
         """Returns one page of the list of recordings, with its search form."""
