@@ -6,6 +6,7 @@ from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
+from gateway.sockets import PassedSockets
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import AdminHandler
 from gateway.web.http_server import MAX_FIELD, MAX_FIELD_WITH_TICKETS, HttpServer, counted, parser_errors
@@ -15,8 +16,13 @@ _ADMIN_CONNECTIONS = 32
 """At once; further clients wait."""
 
 
-def public_listener(settings: Settings, dispatcher: Dispatcher, clock: Clock, observer: Observer) -> Listener:
-    """Returns the listener of *dispatcher*, not started. Raises OSError if its certificate cannot be used."""
+def public_listener(
+    settings: Settings, dispatcher: Dispatcher, clock: Clock, observer: Observer, passed: PassedSockets
+) -> Listener:
+    """Returns the listener of *dispatcher*, not started. Raises OSError if its certificate cannot be used.
+
+    *passed* are the sockets that systemd or a supervisor has passed on.
+    """
     return Listener(
         HttpServer(
             dispatcher.handle,
@@ -31,10 +37,13 @@ def public_listener(settings: Settings, dispatcher: Dispatcher, clock: Clock, ob
         connections=allowed_connections(settings, observer),
         request_timeout=settings.limits.request_timeout,
         socket_mode=int(settings.server.socket_mode, 8),
+        passed=passed,
     )
 
 
-def admin_listener(settings: Settings, handler: AdminHandler, clock: Clock, observer: Observer) -> Listener:
+def admin_listener(
+    settings: Settings, handler: AdminHandler, clock: Clock, observer: Observer, passed: PassedSockets
+) -> Listener:
     """Returns the listener of *handler*, not started. *observer* counts no requests, it only logs."""
     return Listener(
         HttpServer(counted(handler), parser_errors(clock, observer)),
@@ -44,6 +53,7 @@ def admin_listener(settings: Settings, handler: AdminHandler, clock: Clock, obse
         connections=_ADMIN_CONNECTIONS,
         request_timeout=settings.limits.request_timeout,
         socket_mode=int(settings.server.socket_mode, 8),
+        passed=passed,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from gateway.app import VERSION, App, audit_log_of, build_app, store_of
 from gateway.clock import SystemClock, repeat, wait_at_most
 from gateway.context import ProcessContext
+from gateway.current_app import CurrentApp
 from gateway.delivery.revocation import Revocation
 from gateway.delivery.streams import Streams
 from gateway.events import ConfigReloaded, LogEvent
@@ -25,14 +26,13 @@ from gateway.observe.refusals import WINDOW, RefusalFilter
 from gateway.ports import Clock, Observer
 from gateway.rate_limit import RateLimiter
 from gateway.settings.model import Settings, keys_needing_restart
+from gateway.sockets import PassedSockets
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import Readiness, admin
 from gateway.web.http_server import has_c_parser
 from gateway.web.listener import Listener
 from gateway.web.routes import ROUTES
 
-_CLOSE_TIMEOUT = 2.0
-"""Seconds that `stop` waits for the requests of replaced configurations, which have been cancelled by then."""
 _POLL_INTERVAL = 0.1
 """Seconds between two looks at the streams that a drain waits for."""
 
@@ -40,12 +40,19 @@ _POLL_INTERVAL = 0.1
 class Gateway:
     """One gateway process: the public and the admin listener, and all that they need.
 
-    *clock* and *log* default to the system's clock and standard error.
+    *clock* and *log* default to the system's clock and standard error. *passed* are sockets that systemd has opened.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, log: TextIO | None = None, film_indexes: bool = True
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        log: TextIO | None = None,
+        film_indexes: bool = True,
+        passed: PassedSockets | None = None,
     ) -> None:
+        self._passed = passed or {}
         self.settings = self._started_with = settings
         self.clock = clock or SystemClock()
         self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
@@ -69,13 +76,11 @@ class Gateway:
         self._context = ProcessContext(
             self.clock, self.observer, self.audit, self.store, self.streams, self.rates, self.clock.now(), film_indexes
         )
-        self._app: App | None = None
+        self._current: CurrentApp | None = None
         self._dispatcher: Dispatcher | None = None
         self._listeners: list[Listener] = []
         self._background_tasks: set[asyncio.Task[None]] = set()
         """Run until they are cancelled by `stop`."""
-        self._closing_apps: set[asyncio.Task[None]] = set()
-        """Each waits for the last request of a replaced configuration, and then closes it."""
 
     async def start(self) -> None:
         """Starts both listeners. Raises OSError if an address, the audit or the state cannot be opened."""
@@ -85,11 +90,12 @@ class Gateway:
         self.audit.open()
         self.audit.record_admin("start", {"version": VERSION})
         await self.store.start()
-        app = self._app = build_app(self.settings, self._context)
-        self._prepare_metrics(app)
-        self.metrics.watch_streams(lambda: len(self.streams))
+        app = build_app(self.settings, self._context)
         tls = certificate_of(self.settings) is not None
         self._dispatcher = Dispatcher(app.handlers, self.clock, self.observer, tls=tls)
+        self._current = CurrentApp(app, self._dispatcher)
+        self._prepare_metrics(app)
+        self.metrics.watch_streams(lambda: len(self.streams))
         self._listeners = self._create_listeners(self._dispatcher)
         self.metrics.watch_outputs(lambda: self.audit.is_writable, lambda: self.store.fault is None)
         self.metrics.watch_connections(lambda: self._listeners[0].connections)
@@ -110,9 +116,7 @@ class Gateway:
     @property
     def app(self) -> App:
         """What the configuration in force has built. Raises RuntimeError before `start`."""
-        if self._app is None:
-            raise RuntimeError("the gateway has not started")
-        return self._app
+        return self._started().app
 
     async def reload(self, settings: Settings | None) -> bool:
         """Applies *settings*, all or nothing; False if they cannot be applied and the old ones stay in force.
@@ -126,7 +130,9 @@ class Gateway:
         self.observer.on_event(ConfigReloaded(outcome))
         if settings is None or new is None:
             return False
-        self._replace_app(old, new)
+        self._started().replace(new)
+        self.settings = new.settings
+        self._prepare_metrics(new)
         self._apply_limits(settings)
         for key in keys_needing_restart(self._started_with, settings):
             self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
@@ -162,13 +168,11 @@ class Gateway:
         await asyncio.gather(*self._background_tasks, return_exceptions=True)
         for listener in self._listeners:
             await listener.close()
-        if self._closing_apps:
-            await asyncio.wait(self._closing_apps, timeout=_CLOSE_TIMEOUT)
-        if self._app is not None:
-            await self._app.close()
+        if self._current is not None:
+            await self._current.close()
         await self.store.close()
         self.refusals.end_window()
-        if self._app is not None:
+        if self._current is not None:
             self.audit.record_admin("stop")
         unwritten = await asyncio.to_thread(self.audit.close)
         for line in unwritten:
@@ -176,6 +180,12 @@ class Gateway:
         self.logs.stop()
         await asyncio.to_thread(self.logs.close)
         return not unwritten
+
+    @property
+    def status(self) -> str:
+        """What the gateway does at this moment, in a line for ``systemctl status``."""
+        state = "Accepting requests" if self.readiness.ready else "Draining"
+        return f"{state}; {len(self.streams)} streams, {self._listeners[0].connections} connections"
 
     def dependencies(self) -> Mapping[str, Any]:
         """The state of VALT, of the identity providers and of this process, for ``/readyz?verbose``."""
@@ -194,8 +204,8 @@ class Gateway:
         hosts, token = self.settings.admin.hosts, self.settings.admin.token
         handler = admin(self.readiness, self.metrics.render, version, hosts, token)
         return [
-            public_listener(self.settings, dispatcher, self.clock, self.observer),
-            admin_listener(self.settings, handler, self.clock, Observers(self.logs)),
+            public_listener(self.settings, dispatcher, self.clock, self.observer, self._passed),
+            admin_listener(self.settings, handler, self.clock, Observers(self.logs), self._passed),
         ]
 
     def _prepare_metrics(self, app: App) -> None:
@@ -219,21 +229,10 @@ class Gateway:
             return None
         return app
 
-    def _replace_app(self, old: App, new: App) -> None:
-        """Directs requests to *new* from now on, and closes *old* after the last of its requests."""
-        if self._dispatcher is None:
+    def _started(self) -> CurrentApp:
+        if self._current is None:
             raise RuntimeError("the gateway has not started")
-        wait_idle = self._dispatcher.replace_handlers(new.handlers)
-        self._app, self.settings = new, new.settings
-        self._prepare_metrics(new)
-
-        async def close_when_idle() -> None:
-            await wait_idle()
-            await old.close()
-
-        task = asyncio.create_task(close_when_idle(), name="closing the replaced configuration")
-        self._closing_apps.add(task)
-        task.add_done_callback(self._closing_apps.discard)
+        return self._current
 
     def _apply_limits(self, settings: Settings) -> None:
         limits = settings.limits
@@ -251,7 +250,7 @@ class Gateway:
         valt = old.settings.valt
         await self.revocation.decide_again(new.policy, set())
         longest = 2 * valt.read_timeout + valt.connect_timeout
-        settle = self.revocation.settle(new.policy, longest, lambda: new is self._app)
+        settle = self.revocation.settle(new.policy, longest, lambda: new is self.app)
         self._run_in_background(settle, "revocation after a reload")
 
     def _run_in_background(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:

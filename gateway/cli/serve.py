@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import resource
 import signal
 import sqlite3
@@ -15,6 +16,7 @@ import click
 from gateway.cli.configuration import BAD_CONFIGURATION, print_faults, read, read_or_exit
 from gateway.cli.options import config_option
 from gateway.errors import BusyError
+from gateway.systemd import ServiceManager, take_sockets
 
 if TYPE_CHECKING:
     from gateway.server import Gateway
@@ -25,14 +27,16 @@ if TYPE_CHECKING:
 def command(config: Path) -> None:
     """Run the gateway. Prints one line when it is ready.
 
-    SIGHUP reads the configuration again, SIGTERM drains and ends, a second SIGTERM ends at once.
+    SIGHUP reads the configuration again, SIGTERM drains and ends, a second SIGTERM ends at once. systemd is notified of
+    it, and may open the sockets (Type=notify, systemd.socket).
     """
+    passed, manager = take_sockets(os.environ), ServiceManager.of(os.environ)
     settings = read_or_exit(config, check_files=True)
     _raise_descriptor_limit()
     from gateway.server import Gateway
 
     async def run() -> int:
-        return await run_until_signal(Gateway(settings), config, announce)
+        return await run_until_signal(Gateway(settings, passed=passed), config, announce, manager)
 
     def announce(public: str, admin: str) -> None:
         click.echo(f"valt-gateway is ready on {public} (admin on {admin})", err=True)
@@ -50,14 +54,20 @@ def _start_error(error: Exception, gateway: "Gateway") -> str:
     return f"state.dir: {gateway.settings.state.dir}: {error}" if isinstance(error, sqlite3.Error) else str(error)
 
 
-async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[[str, str], None]) -> int:
+async def run_until_signal(
+    gateway: "Gateway",
+    config: Path,
+    announce: Callable[[str, str], None],
+    manager: ServiceManager | None = None,
+) -> int:
     """Start the gateway and serve until SIGTERM or SIGINT, then drain and stop. A second signal ends the drain. SIGHUP
     reloads *config*. Returns 0, 78 if a file cannot be used, or 1 if the gateway cannot start for another reason or
     audit lines could not be written.
 
     *announce* is called with the public and the admin address after the signal handlers are installed, so that whoever
-    waits for its output may send a signal at once.
+    waits for its output may send a signal at once. *manager* is notified of each change of state.
     """
+    manager = manager or ServiceManager()
     try:
         await gateway.start()
     except (OSError, RuntimeError, BusyError, sqlite3.Error) as error:
@@ -78,8 +88,13 @@ async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[
         (drain_now if stopping.is_set() else stopping).set()
 
     async def reload(path: Path) -> None:
-        loaded = await asyncio.to_thread(read, path, running=True)
-        done = await gateway.reload(loaded.settings)
+        manager.reloading()
+        try:
+            loaded = await asyncio.to_thread(read, path, running=True)
+            done = await gateway.reload(loaded.settings)
+        finally:
+            if not stopping.is_set():
+                manager.ready()
         # In a thread: whoever reads standard error may have stalled.
         await asyncio.to_thread(print_faults, "fault", loaded.faults)
         outcome = "configuration reloaded" if done else "the old configuration stays in force"
@@ -94,6 +109,11 @@ async def run_until_signal(gateway: "Gateway", config: Path, announce: Callable[
         loop.add_signal_handler(number, on_terminate)
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     announce(*gateway.addresses)
+    manager.ready()
+    signs_of_life = loop.create_task(manager.run(lambda: gateway.status), name="service manager")
     await stopping.wait()
+    manager.stopping()
     await gateway.drain(drain_now)
-    return 0 if await gateway.stop() else 1
+    stopped = await gateway.stop()
+    signs_of_life.cancel()
+    return 0 if stopped else 1

@@ -20,6 +20,8 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 _MAX_UNIX_PATH = 107
+_SOCKET_NAME = re.compile(r"[!-9;-~]{1,255}", re.ASCII)
+"""``FileDescriptorName=`` of a socket unit: printable, without a colon (systemd.socket(5))."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
@@ -55,8 +57,8 @@ def is_wide(network: str) -> bool:
 
 
 def split_listen(listen: str) -> tuple[str, int] | None:
-    """Returns host and port of an address to listen on, None for a unix socket."""
-    if listen.startswith("unix:"):
+    """Returns host and port of an address to listen on, None for a unix socket or one that systemd opens."""
+    if listen.startswith(("unix:", "systemd:")):
         return None
     host, _, port = listen.rpartition(":")
     return host.strip("[]"), int(port)
@@ -163,11 +165,14 @@ def _listen(value: str) -> str:
         if len(value[5:].encode()) > _MAX_UNIX_PATH:
             raise fault(f"has a path of more than {_MAX_UNIX_PATH} bytes", "use a shorter path")
         return value
+    if value.startswith("systemd:"):
+        if _SOCKET_NAME.fullmatch(value.removeprefix("systemd:")) is None:
+            raise fault("names no socket of systemd", 'write it as "systemd:NAME", with FileDescriptorName=NAME')
+        return value
     host, _, port = value.rpartition(":")
     if not _is_host(host) or not _is_port(port, least=0):
-        raise fault(
-            "is not an address to listen on", 'write it as "127.0.0.1:8080", "[::1]:8080" or "unix:/run/x.sock"'
-        )
+        remedy = 'write it as "127.0.0.1:8080", "[::1]:8080", "unix:/run/x.sock" or "systemd:NAME"'
+        raise fault("is not an address to listen on", remedy)
     return value
 
 

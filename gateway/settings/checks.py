@@ -164,6 +164,8 @@ def _network_warnings(settings: Settings) -> Iterator[Fault]:
     listen = split_listen(settings.server.listen)
     if settings.server.trusted_proxies or (listen is not None and not is_loopback_host(listen[0])):
         return
+    if settings.server.listen.startswith("systemd:"):
+        return  # its address is in the socket unit
     for number, grant in enumerate(settings.grants):
         if grant.networks:
             reason = "compares the address of the proxy in front of server.listen with it, not the client's"

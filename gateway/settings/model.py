@@ -33,7 +33,9 @@ from gateway.settings.values import (
 
 
 class ServerSettings(Table):
-    listen: Listen = Field("127.0.0.1:8080", description="address of the public listener, or `unix:/path`")
+    listen: Listen = Field(
+        "127.0.0.1:8080", description="address of the public listener, `unix:/path`, or `systemd:NAME`"
+    )
     socket_mode: SocketMode = Field("0660", description="permissions of a unix socket, the admin listener's too")
     public_url: Origin = Field(description="the address that browsers use; every link and cookie is made from it")
     trusted_proxies: tuple[ProxyNetwork, ...] = Field(
@@ -58,7 +60,9 @@ class ServerSettings(Table):
 
 
 class AdminSettings(Table):
-    listen: Listen = Field("127.0.0.1:9464", description="address of metrics, health and readiness; never public")
+    listen: Listen = Field(
+        "127.0.0.1:9464", description="address of metrics, health and readiness, as above; never public"
+    )
     hosts: tuple[HostName, ...] = Field((), description="names that Host may have besides localhost and IP addresses")
     token: SecretText | None = Field(None, description="bearer token for all but `/healthz` and `/readyz`")
 

@@ -9,22 +9,17 @@ import errno
 import resource
 import socket
 import ssl
-from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import GatewayError
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
+from gateway.sockets import PassedSockets, close_socket, open_sockets
 from gateway.web.head_guard import RESPONSE_TIMEOUT, HeadGuard
 from gateway.web.http_server import HttpServer, render_rejection, serialize
 
 Certificate = tuple[Path, Path]
 """PEM files of a certificate chain and of its private key."""
-
-_BACKLOG = 1024
-_KEEPALIVE_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3))
-"""TCP keep-alive: probes after a minute of silence, three of them, twenty seconds apart. Linux hands these options of a
-listening socket on to each connection that it accepts."""
 
 _RESERVED_DESCRIPTORS = 64
 """For the admin listener, VALT's API, the audit, the state and the libraries."""
@@ -43,7 +38,7 @@ def connection_limit(configured: int) -> int:
 
 
 class Listener:
-    """One listening address of *server*: ``host:port``, ``[::1]:port`` or ``unix:/path``.
+    """One listening address of *server*, as `open_sockets` has it; *passed* are the sockets of other processes.
 
     With a *certificate* it speaks TLS. *request_timeout*, in seconds, bounds the handshake and the shutdown of TLS, and
     a request's head and body; *response_timeout* bounds the reading of a response that is no stream. A unix socket gets
@@ -61,6 +56,7 @@ class Listener:
         connections: int,
         request_timeout: float,
         socket_mode: int,
+        passed: PassedSockets | None = None,
         response_timeout: float = RESPONSE_TIMEOUT,
     ) -> None:
         self._server = server
@@ -71,6 +67,7 @@ class Listener:
         self._maximum = connections
         self._request_timeout = request_timeout
         self._socket_mode = socket_mode
+        self._passed = passed or {}
         self._response_timeout = response_timeout
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
@@ -84,13 +81,9 @@ class Listener:
 
     async def start(self) -> None:
         """Starts to accept connections. Raises OSError if the address cannot be used."""
-        if self._listen.startswith("unix:"):
-            self._sockets = [_unix_socket(Path(self._listen.removeprefix("unix:")), self._socket_mode)]
-        else:
-            self._sockets = await _tcp_sockets(self._listen)
+        self._sockets = await open_sockets(self._listen, self._socket_mode, self._passed)
         self._count(0)
         for sock in self._sockets:
-            sock.setblocking(False)
             self._accepting.append(asyncio.create_task(self._accept(sock), name=f"accept {self._listen}"))
 
     def set_limits(self, connections: int, request_timeout: float, max_field: int) -> None:
@@ -106,7 +99,7 @@ class Listener:
         await asyncio.gather(*self._accepting, return_exceptions=True)
         self._accepting.clear()
         for sock in self._sockets:
-            _close_socket(sock)
+            close_socket(sock, self._listen)
 
     async def close(self) -> None:
         """Ends every connection, after one second for requests in progress."""
@@ -197,49 +190,3 @@ def _tls_context(certificate: Certificate) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
     return context
-
-
-async def _tcp_sockets(listen: str) -> list[socket.socket]:
-    """Returns a listening TCP socket for each address that *listen* resolves to."""
-    host, _, port = listen.rpartition(":")
-    addresses = await asyncio.get_running_loop().getaddrinfo(
-        host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    sockets: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in dict.fromkeys(addresses):
-            sock = socket.create_server(address, family=family, backlog=_BACKLOG)
-            sockets.append(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for name, value in _KEEPALIVE_PROBES:
-                if hasattr(socket, name):
-                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    except BaseException:
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
-
-
-def _close_socket(sock: socket.socket) -> None:
-    """Closes *sock*; a unix socket's path is removed."""
-    if sock.family == socket.AF_UNIX and sock.fileno() >= 0:
-        Path(sock.getsockname()).unlink(missing_ok=True)
-    sock.close()
-
-
-def _unix_socket(path: Path, mode: int) -> socket.socket:
-    """Returns a listening socket at *path*, with the permissions *mode*; one that a previous process has left there is
-    replaced."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with suppress(FileNotFoundError):
-            if path.is_socket():
-                path.unlink()
-        sock.bind(str(path))
-        path.chmod(mode)  # before listen(): until then nobody can connect
-        sock.listen(_BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    return sock

@@ -34,6 +34,24 @@ def test_systemd_accepts_the_unit_without_a_message(unit: Path) -> None:
     assert analyze("verify", "--man=no", str(unit)) == ""
 
 
+def test_systemd_accepts_the_socket_of_the_unit(unit: Path) -> None:
+    sock = UNIT.with_suffix(".socket")
+    (unit.parent / sock.name).write_text(sock.read_text())
+    assert analyze("verify", "--man=no", str(unit.parent / sock.name)) == ""
+    assert "FileDescriptorName=public" in sock.read_text()
+
+
+def test_systemd_accepts_the_unit_with_its_drop_in_for_later_versions(unit: Path) -> None:
+    drop_in = (UNIT.with_name(f"{UNIT.name}.d") / "notify-reload.conf").read_text()
+    assert "Type=notify-reload" in drop_in
+    # Versions before 253 do not know that type, nor ReloadSignal.
+    accepted = drop_in.replace("Type=notify-reload", "Type=notify").replace("ReloadSignal=SIGHUP\n", "")
+    folder = unit.with_name(f"{unit.name}.d")
+    folder.mkdir()
+    (folder / "notify-reload.conf").write_text(accepted)
+    assert analyze("verify", "--man=no", str(unit)) == ""
+
+
 def test_systemd_rates_the_unit_as_well_confined(unit: Path) -> None:
     analyze("security", "--offline=true", "--threshold=20", "--no-pager", str(unit))
 

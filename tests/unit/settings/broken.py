@@ -106,6 +106,7 @@ BROKEN: dict[str, str] = {
         "https://valt.example.edu", "https://valt.example.edu/API/v3/login"
     ),
     "listen with a port only": server('listen = "8080"'),
+    "listen with a socket that systemd cannot name": server('listen = "systemd:a:b"'),
     "admin on the public listener": server('listen = "127.0.0.1:9464"'),
     "admin on the public listener's port": server('listen = "0.0.0.0:9464"'),
     "a unix socket with a long path": server(f'listen = "unix:/{"x" * 107}"'),
