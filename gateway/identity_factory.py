@@ -80,10 +80,10 @@ def provider_names(settings: Settings) -> list[str]:
 def _build_validity(settings: Settings, context: ProcessContext) -> Validity:
     return Validity(
         [(getattr(table, "issuer", table.name), table.name) for table in settings.identity],
-        [(key.name, key.secret_sha256) for key in settings.service_keys],
+        {(key.name, key.secret_sha256): (key.groups, key.expires_at) for key in _service_keys(settings)},
         context.store,
         context.clock,
-        has_sessions=settings.session is not None,
+        lifetime=None if settings.session is None else settings.session.lifetime,
         secrets=[secret_id(secret) for secret in _access_token_secrets(settings, context)],
         selection=_group_selection(settings),
     )
@@ -119,12 +119,15 @@ def _build_sign_in(settings: Settings, context: ProcessContext, providers: list[
     return SignIn(providers, states, context.clock, context.observer, context.store, settings.session.lifetime)
 
 
-def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceKeys:
-    keys = [
+def _service_keys(settings: Settings) -> list[ServiceKey]:
+    return [
         ServiceKey.with_last_day(key.expires, key.name, key.secret_sha256, key.groups) for key in settings.service_keys
     ]
+
+
+def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceKeys:
     access_tokens = AccessTokens(_access_token_secrets(settings, context), keep_groups=_group_selection(settings))
-    return ServiceKeys(keys, access_tokens, context.clock)
+    return ServiceKeys(_service_keys(settings), access_tokens, context.clock)
 
 
 def _access_token_secrets(settings: Settings, context: ProcessContext) -> tuple[Secret, ...]:

@@ -150,7 +150,8 @@ class Identity:
     issued_at: float | None = None
     """When the credential was issued (a token's iat, a session's start). A revocation voids what was issued before."""
     leeway: float = 0.0
-    """Seconds by which the clock that *issued_at* was read from may be ahead of this server's."""
+    """Seconds by which the clock that *issued_at* was read from may be ahead of this server's; of a session, for how
+    long the proof that began it may have existed by then: a revocation of the proof reaches the session too."""
     expires_at: float | None = None
     ends_at: float | None = None
     """When the session or service key ends that the identity comes from. Unlike *expires_at* it ends running streams

@@ -4,7 +4,8 @@ Everything derived from a proof (a session, an access token for one video) carri
 time and session id, so that it becomes invalid together with the proof.
 """
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
 
 from gateway.group_selection import GroupSelection
 from gateway.model import Identity, IdentityKind
@@ -13,32 +14,45 @@ from gateway.ports import Clock, Store
 SERVICE_KEY_ISSUER, SERVICE_KEY_PROVIDER = "valt-gateway", "service_key"
 """Issuer and provider of the identities that service keys prove."""
 
+_LONGEST_TOKEN = 30 * 24 * 3600.0
+"""Seconds. No provider's token is assumed to live longer, and no session of an earlier configuration."""
+_CLOCK_MARGIN = 24 * 3600.0
+"""Seconds for which the clock may be set back."""
+
+
+def void_seconds(lifetime: float) -> float:
+    """Returns for how many seconds a sign-out or a revocation is stored if *lifetime* is that of sessions, in seconds.
+
+    Longer than now seems necessary: a session may be sealed under a longer lifetime, which a reload may bring back.
+    """
+    return max(lifetime, _LONGEST_TOKEN) + _CLOCK_MARGIN
+
 
 class Validity:
     """The check by one configuration.
 
-    *providers* are the issuer and the name of each ``[[identity]]``, *service_keys* the name and the
-    SHA-256 hash of each key.
-    *has_sessions*: whether ``[session]`` is configured. *secrets* are the ids of the secrets that unseal
-    sessions and access tokens, *selection* says which groups are sealed in them.
+    *providers* are the issuer and the name of each ``[[identity]]``. *service_keys* maps the name and the SHA-256 hash
+    of each key to its groups and its end, in Unix seconds. *lifetime* is that of sessions in seconds, None if there are
+    none. *secrets* are the ids of the secrets that unseal sessions and access tokens, *selection* says which groups are
+    sealed in them.
     """
 
     def __init__(
         self,
         providers: Collection[tuple[str, str]],
-        service_keys: Collection[tuple[str, str]],
+        service_keys: Mapping[tuple[str, str], tuple[frozenset[str], float | None]],
         store: Store,
         clock: Clock,
         *,
-        has_sessions: bool,
+        lifetime: float | None,
         secrets: Collection[str] = (),
         selection: GroupSelection | None = None,
     ) -> None:
         self._providers = frozenset(providers)
-        self._service_keys = frozenset(service_keys)
+        self._service_keys = dict(service_keys)
         self._store = store
         self._clock = clock
-        self._has_sessions = has_sessions
+        self._lifetime = lifetime
         self._secrets = frozenset(secrets)
         self._selection = selection or GroupSelection()
 
@@ -51,20 +65,24 @@ class Validity:
         (Unix seconds) replaces the issue time of an identity that has none, that of a header or a service key: without
         it such an identity cannot have been issued before a revocation.
         """
+        ends_at = identity.expires_at or 0.0 if identity.kind is IdentityKind.SESSION else identity.ends_at
         if identity.service_key is not None:
-            if (identity.subject, identity.service_key) not in self._service_keys:
-                return "its service key is no longer configured"
+            groups, ends_at = self._service_keys.get((identity.subject, identity.service_key), (None, None))
+            if groups != identity.groups:
+                return "its service key is no longer configured, or has other groups"
         elif (identity.issuer, identity.provider) not in self._providers:
             return "its provider is no longer configured"
-        if identity.session is not None and not self._has_sessions:
-            return "sessions are no longer configured"
+        if identity.session is not None:
+            if self._lifetime is None:
+                return "sessions are no longer configured"
+            # A reload may have shortened the lifetime since the session began.
+            ends_at = min(math.inf if ends_at is None else ends_at, (identity.issued_at or 0.0) + self._lifetime)
         if identity.sealed_by is not None and identity.sealed_by not in self._secrets:
             return "the secret that sealed it is no longer configured"
         if identity.selection is not None and not self._selection.is_current(identity.selection):
             return "a rule refuses groups that were not stored in it"
         if identity.session is not None and self._store.is_signed_out(identity.session):
             return "the session was signed out"
-        ends_at = identity.expires_at or 0.0 if identity.kind is IdentityKind.SESSION else identity.ends_at
         if ends_at is not None and ends_at <= self._clock.now():
             return "the session or service key has expired"
         revoked_at = self._store.revoked_at(

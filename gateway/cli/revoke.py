@@ -12,9 +12,6 @@ from gateway.cli.configuration import read_or_exit
 from gateway.cli.options import config_option
 from gateway.settings.model import AuditSettings
 
-_LONGEST_TOKEN = 30 * 24 * 3600.0
-"""Seconds. No provider's token is assumed to live longer; how long a session lives is in the configuration."""
-
 _AUDIT_TAIL = 64 * 1024 * 1024
 """Bytes of the audit file that are searched for other spellings."""
 
@@ -27,6 +24,7 @@ def command(config: Path, subject: str) -> None:
     import sqlite3
 
     from gateway.store.sqlite import revoke_in_file
+    from gateway.validity import void_seconds
 
     settings = read_or_exit(config, needed_secrets=())
     if settings.state.dir is None:
@@ -36,7 +34,7 @@ def command(config: Path, subject: str) -> None:
     lifetime = 0.0 if settings.session is None else settings.session.lifetime
     now = time.time()
     try:
-        revoke_in_file(settings.state.dir / "state.sqlite3", subject, now, now + max(_LONGEST_TOKEN, lifetime))
+        revoke_in_file(settings.state.dir / "state.sqlite3", subject, now, now + void_seconds(lifetime))
     except (OSError, sqlite3.Error) as error:
         click.echo(f"the state in {settings.state.dir} cannot be written: {error}", err=True)
         sys.exit(1)

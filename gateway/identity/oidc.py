@@ -91,7 +91,7 @@ class OidcProvider:
         Raises InvalidCredentialsError if the response or a token is not valid, IdentityProviderError if the provider
         fails.
         """
-        endpoints = await self._endpoints.get()
+        began, endpoints = self._clock.now(), await self._endpoints.get()
         issuer = response.get("iss")
         # RFC 9207, section 2.4: a response of another issuer, or without an announced iss, may be a mix-up attack. An
         # error without iss does no harm: no code is sent.
@@ -112,7 +112,7 @@ class OidcProvider:
             provider=self.name,
             kind=IdentityKind.OIDC,
             groups=groups,
-            issued_at=self._clock.now(),
+            issued_at=began,  # what the provider ends while it responds must not begin a session
             revocation_keys=session_revocation_keys(self._expected.issuer, claims.all),
         )
 

@@ -20,7 +20,7 @@ from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
-from gateway.validity import Validity
+from gateway.validity import Validity, void_seconds
 
 _NAME = "valt_gateway_session"
 _VERSION = 3
@@ -34,8 +34,6 @@ _MAX_TOTAL = 6000
 Cookie header of more than 8190 bytes."""
 _RENEW_AFTER = 0.1
 """The fraction of the idle limit after which a session in use is given a renewed cookie."""
-_CLOCK_MARGIN = 24 * 3600.0
-"""Seconds for which a sign-out is stored longer than the session could last: the clock may be set back meanwhile."""
 
 
 class Sessions:
@@ -115,18 +113,17 @@ class Sessions:
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
-        because another cookie collides with them: a site of the same domain must not keep them valid.
-
-        Returns those that were valid, the newest first, and the Set-Cookie headers that delete all the cookies. Raises
-        BusyError if the store fails.
+        because another cookie collides with them: a site of the same domain must not keep them valid. Returns those
+        that were valid, the newest first, and the Set-Cookie headers that delete all the cookies. Raises BusyError if
+        the store fails.
         """
         valid, now = self.identities(credentials), self._clock.now()
         presented = [(name, value.reveal()) for name, value in credentials.sessions.items()]
         presented += read_every_cookie(credentials.cookies, self._names)
-        for session in filter(None, map(self._unseal, {value for _, value in presented})):
+        for claims in filter(None, map(self._sealed.unseal, {value for _, value in presented})):
             # A newer copy of a cookie that has expired may be valid.
-            until = max(now + self._lifetime, session.expires_at or 0.0) + _CLOCK_MARGIN
-            await self._store.sign_out(session.session or "", until)
+            until = max(now, claims["exp"]) + void_seconds(self._lifetime)
+            await self._store.sign_out(claims["id"], until)
         names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
         return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
 
@@ -141,6 +138,7 @@ class Sessions:
             identity,
             session=random.token_urlsafe(16) if session is None else session,
             issued_at=now,
+            leeway=0.0 if identity.issued_at is None else max(0.0, now - identity.issued_at + identity.leeway),
             used_at=now,
             expires_at=now + self._lifetime,
             groups=frozenset(self._keep_groups.select(identity.groups)),
@@ -202,6 +200,7 @@ class Sessions:
                 "grp": sorted(session.groups),
                 "sel": session.selection,
                 "iat": session.issued_at,
+                "lee": session.leeway,
                 "exp": session.expires_at,
                 "use": session.used_at,
                 "rec": session.recording,
@@ -228,6 +227,7 @@ class Sessions:
             kind=IdentityKind.SESSION,
             groups=frozenset(claims["grp"]),
             issued_at=claims["iat"],
+            leeway=claims.get("lee", 0.0),
             expires_at=ends_at,
             ends_at=ends_at,
             recording=claims["rec"],

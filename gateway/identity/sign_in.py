@@ -18,10 +18,9 @@ from gateway.identity.login_state import Attempt, LoginStates
 from gateway.identity.oidc import OidcProvider
 from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Observer, Store
+from gateway.validity import void_seconds
 
 _WARNING_INTERVAL = 60.0
-_CLOCK_MARGIN = 24 * 3600.0
-"""Seconds for which a revocation is stored longer than a session could last: the clock may be set back meanwhile."""
 _USED_FOR = 1200.0
 """Seconds after the start of an attempt for which its code counts as used: twice as long as the attempt is valid."""
 
@@ -161,7 +160,7 @@ class SignIn:
                 raise InvalidCredentialsError("the logout token was used before")
             now = self._clock.now()
             for key in logout.revocation_keys:
-                await self._store.revoke(key, now, now + self._lifetime + _CLOCK_MARGIN)
+                await self._store.revoke(key, now, now + void_seconds(self._lifetime))
             # Last: if the store fails, the provider may send the token again.
             await self._store.consume(token_key, logout.expires_at)
             return Identity(logout.subject or "", logout.issuer, provider.name, IdentityKind.OIDC)

@@ -1,5 +1,6 @@
 """Logout tokens end sessions at once (OpenID Connect Back-Channel Logout 1.0)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -94,6 +95,19 @@ async def test_a_logout_token_with_a_sub_ends_all_sessions_of_that_person(stack:
     assert [await is_signed_in(stack, session) for session in (*annas, bobs)] == [False, False, True]
     line = next(line for line in stack.audit() if line["event"] == "sign_out")
     assert (line["subject"], line["provider"]) == ("anna", "campus-login")
+
+
+@pytest.mark.promise("sign-in-8")
+async def test_a_logout_during_the_exchange_of_a_code_begins_no_session(stack: GatewayStack) -> None:
+    """The provider ends its session after it has accepted the code, and before its response arrives."""
+    await stack.sign_in("bob")  # the keys and endpoints are fetched
+    stack.provider.gate = asyncio.Event()
+    sign_in = asyncio.create_task(stack.sign_in("anna", sid="one", code="another"))
+    while stack.provider.request_counts["/token"] < 2:
+        await asyncio.sleep(0.005)
+    assert await log_out(stack, logout_token(stack, sid="one")) == 200
+    stack.provider.gate.set()
+    assert await sign_in == {}
 
 
 async def test_a_logout_token_with_only_a_sid_ends_that_session(stack: GatewayStack) -> None:

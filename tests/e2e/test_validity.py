@@ -1,11 +1,13 @@
 """What ends a proof ends everything made from it: running streams, sessions and links, and new requests with them."""
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gateway.store.sqlite import revoke_in_file
 from tests.e2e.test_running_it import is_aborted, watching
 from tests.e2e.test_sign_out_at_the_provider import OIDC
 from tests.support.clock import ManualClock
@@ -14,6 +16,13 @@ from tests.support.cookie_jar import CookieJar
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 
 LINK_PATH = VIDEO_PATH.replace("/recordings/", "/api/v3/records/download/").replace("/videos/", "/")
+SERVICE_SECRET = "vgk_" + "k" * 40
+SERVICE_KEY = table(
+    "[[service_keys]]",
+    name="archive",
+    secret_sha256=hashlib.sha256(SERVICE_SECRET.encode()).hexdigest(),
+    groups=["supervisors"],
+)
 
 
 async def status(stack: GatewayStack, url: str = VIDEO_PATH, **headers: str) -> int:
@@ -36,6 +45,14 @@ async def link(stack: GatewayStack, **headers: str) -> str:
     async with stack.client.get(stack.url + LINK_PATH, headers=headers) as answer:
         url: str = (await answer.json())["url"]
         return VIDEO_PATH + url.partition(VIDEO_PATH)[2]
+
+
+async def reload(stack: GatewayStack, old: str, new: str) -> None:
+    """Replaces the last *old* in the configuration, and has it applied."""
+    before, found, after = stack.config.read_text().rpartition(old)
+    assert found
+    stack.config.write_text(before + new + after)
+    assert await stack.gateway.reload(settings_of(stack.config))
 
 
 @pytest.mark.promise("security-S7")
@@ -100,11 +117,8 @@ async def test_a_new_refusal_ends_sessions_that_do_not_tell_whether_it_is_met(st
 @pytest.mark.promise("security-S7", "rules-days")
 async def test_the_last_day_of_a_service_key_ends_its_streams_and_links(tmp_path: Path) -> None:
     clock = ManualClock(wall=datetime(2027, 6, 30, 23, 59, 50, tzinfo=UTC).timestamp())
-    secret = "vgk_" + "k" * 40
-    digest = hashlib.sha256(secret.encode()).hexdigest()
-    key = table("[[service_keys]]", name="archive", secret_sha256=digest, groups=["supervisors"])
-    async with running_stack(tmp_path, clock=clock, more=key + "expires = 2027-06-30\n") as stack:
-        headers = {"Authorization": f"Bearer {secret}"}
+    async with running_stack(tmp_path, clock=clock, more=SERVICE_KEY.strip() + "\nexpires = 2027-06-30\n") as stack:
+        headers = {"Authorization": f"Bearer {SERVICE_SECRET}"}
         path = await link(stack, **headers)
         async with watching(stack, headers) as answer:
             clock.pass_(9)
@@ -115,6 +129,84 @@ async def test_the_last_day_of_a_service_key_ends_its_streams_and_links(tmp_path
         stack.valt.knobs.stall_gate.set()
         assert await status(stack, path) == 401
         assert await status(stack, **headers) == 401
+
+
+@pytest.mark.promise("security-S7")
+@pytest.mark.parametrize(
+    ("old", "new", "refusal"),
+    [
+        ('name = "archive"', 'name = "archive"\nexpires = 2027-06-29', 401),
+        ('groups = ["supervisors"]', 'groups = ["directors"]', 403),
+    ],
+)
+async def test_a_service_key_that_a_reload_changes_ends_its_streams_and_links(
+    tmp_path: Path, old: str, new: str, refusal: int
+) -> None:
+    clock = ManualClock(wall=datetime(2027, 6, 30, 12, tzinfo=UTC).timestamp())
+    async with running_stack(tmp_path, clock=clock, more=SERVICE_KEY) as stack:
+        headers = {"Authorization": f"Bearer {SERVICE_SECRET}"}
+        path = await link(stack, **headers)
+        async with watching(stack, headers) as answer:
+            await reload(stack, 'name = "archive"', 'name = "archive"\nexpires = 2027-07-30')
+            await reload(stack, "\nexpires = 2027-07-30", "")
+            assert len(stack.gateway.streams) == 1
+            await reload(stack, old, new)
+            assert await is_aborted(answer)
+        stack.valt.knobs.stall_gate.set()
+        assert await status(stack, **headers) == refusal
+        assert await status(stack, path) == refusal
+
+
+@pytest.mark.promise("security-S7")
+async def test_a_shorter_lifetime_ends_the_streams_and_links_of_older_sessions(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack:
+        cookie = (await exchange(stack, stack.ticket())).header
+        path = await link(stack, Cookie=cookie)
+        async with watching(stack, {"Cookie": cookie}) as answer:
+            clock.pass_(1800)
+            await reload(stack, 'secret_file = "session"', 'secret_file = "session"\nlifetime = "30m"')
+            assert await is_aborted(answer)
+        stack.valt.knobs.stall_gate.set()
+        assert await status(stack, Cookie=cookie) == 401
+        assert await status(stack, path) == 401
+
+
+@pytest.mark.promise("security-S10")
+async def test_a_sign_out_lasts_when_a_reload_makes_sessions_longer_again(tmp_path: Path, clock: ManualClock) -> None:
+    longer, shorter = 'secret_file = "session"\nlifetime = "30d"\nidle = "30d"', 'secret_file = "session"'
+    async with running_stack(tmp_path, clock=clock) as stack:
+        await reload(stack, shorter, longer)
+        cookie = (await exchange(stack, stack.ticket())).header
+        await reload(stack, longer, shorter)
+        headers = {"Sec-Fetch-Site": "same-origin", "Cookie": cookie}
+        async with stack.client.post(f"{stack.url}/oauth2/sign_out", headers=headers) as answer:
+            assert answer.status == 200
+        await reload(stack, shorter, longer)
+        clock.pass_(29 * 86_400)
+        assert await status(stack, Cookie=cookie) == 401
+
+
+@pytest.mark.promise("security-S8")
+async def test_a_revocation_that_arrives_late_ends_the_session_of_an_older_ticket(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """The command writes to the state's file, which the gateway looks at once a second."""
+    async with running_stack(tmp_path, clock=clock) as stack:
+        ticket, revoked_at = stack.ticket(), clock.now() + 10
+        clock.pass_(11)
+        cookie = (await exchange(stack, ticket)).header
+        path = await link(stack, Cookie=cookie)
+        file = stack.folder / "state" / "state.sqlite3"
+        async with watching(stack, {"Cookie": cookie}) as answer:
+            await asyncio.to_thread(revoke_in_file, file, "anna", revoked_at, clock.now() + 3600)
+            assert await is_aborted(answer)
+        stack.valt.knobs.stall_gate.set()
+        assert await status(stack, Cookie=cookie) == 401
+        assert await status(stack, path) == 401
+        clock.pass_(5)
+        assert await status(stack, Cookie=(await exchange(stack, stack.ticket())).header) == 200
 
 
 @pytest.mark.promise("security-S8")

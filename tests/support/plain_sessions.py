@@ -3,7 +3,7 @@
 It stands apart from gateway.identity, gateway.validity and gateway.access, to compare them with.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 LIFETIME, IDLE = 8 * 3600.0, 3600.0
 LINK_LIFETIME, SWITCH_LIFETIME, TICKET_AGE = 3600.0, 300.0, 60.0
@@ -40,6 +40,8 @@ class Proof:
     """Where it is a session, or was made in one."""
     ends_at: float | None = None
     """When the session ends that this is, or that it was made in."""
+    began_at: float = 0.0
+    """When that session began."""
     sealed_for: frozenset[str] | None = None
     """For what the gateway has sealed: the groups that rules refused at that time. Of other groups it may not tell."""
     is_used: bool = False
@@ -91,6 +93,8 @@ class PlainSessions:
     now: float
     providers: set[tuple[str, str]]
     has_sessions: bool = True
+    lifetime: float = LIFETIME
+    """How long sessions last by the configuration in force."""
     refused: frozenset[str] = frozenset()
     """The groups that rules refuse."""
     revoked_at: dict[str, float] = field(default_factory=dict)
@@ -104,7 +108,7 @@ class PlainSessions:
             return False
         if proof.login is not None and (proof.login.ended or not self.has_sessions):
             return False
-        if proof.ends_at is not None and self.now >= proof.ends_at:
+        if proof.ends_at is not None and self.now >= min(proof.ends_at, proof.began_at + self.lifetime):
             return False
         issued_at = first_used_at if proof.issued_at is None else proof.issued_at - proof.leeway
         names = (proof.subject, f"{proof.provider}#{proof.subject}")
@@ -117,6 +121,13 @@ class PlainSessions:
     def is_good(self, proof: Proof) -> bool:
         """Whether a new request with *proof* is accepted."""
         return self.is_valid(proof) and (proof.expires_at is None or self.now < proof.expires_at)
+
+    def presented(self, proof: Proof) -> Proof:
+        """Returns *proof* as a request has it: a session that a shorter lifetime ends sooner."""
+        if proof.ends_at is None:
+            return proof
+        ends_at = min(proof.ends_at, proof.began_at + self.lifetime)
+        return replace(proof, ends_at=ends_at, expires_at=min(proof.expires_at or ends_at, ends_at))
 
     def is_good_cookie(self, cookie: Cookie) -> bool:
         """Whether a new request with *cookie* is accepted."""
@@ -147,10 +158,11 @@ class PlainSessions:
             ticket.groups,
             ticket.recording,
             ticket.video,
-            issued_at=self.now,
-            expires_at=self.now + LIFETIME,
+            issued_at=min(self.now, (ticket.issued_at or self.now) - ticket.leeway),
+            expires_at=self.now + self.lifetime,
             login=login or Login(),
-            ends_at=self.now + LIFETIME,
+            ends_at=self.now + self.lifetime,
+            began_at=self.now,
             sealed_for=self.refused,
         )
         return Cookie(session, self.now)
@@ -175,5 +187,6 @@ class PlainSessions:
             expires_at=min(self.now + LINK_LIFETIME, proof.expires_at or self.now + LINK_LIFETIME),
             login=proof.login,
             ends_at=proof.ends_at,
+            began_at=proof.began_at,
             sealed_for=self.refused if proof.sealed_for is None else proof.sealed_for,
         )

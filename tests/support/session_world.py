@@ -163,19 +163,20 @@ class World:
     def _load(self) -> None:
         """Builds what a reload replaces, from the model's configuration."""
         clock, store, recorder, refused = self.clock, self.store, Recorder(), self.model.refused
+        lifetime = self.model.lifetime
         keep = GroupSelection(GROUPS | refused, refused)
         names = {name for _, name in self.model.providers}
         self.validity = Validity(
             self.model.providers,
-            (),
+            {},
             store,
             clock,
-            has_sessions=self.model.has_sessions,
+            lifetime=lifetime if self.model.has_sessions else None,
             secrets=[secret_id(SECRET)],
             selection=keep,
         )
         self.sessions = Sessions(
-            [SECRET], LIFETIME, IDLE, clock, store, self.validity, secure=True, keep_groups=keep, used_at=self.used_at
+            [SECRET], lifetime, IDLE, clock, store, self.validity, secure=True, keep_groups=keep, used_at=self.used_at
         )
         self.switch = PersonSwitch([SECRET], clock, store, keep_groups=keep)
         self.keys = ServiceKeys((), AccessTokens([SECRET], keep_groups=keep), clock)
@@ -322,9 +323,15 @@ class World:
         self.model.revoke(name)
 
     def reload(
-        self, *, providers: set[tuple[str, str]], has_sessions: bool, refused: frozenset[str] = frozenset()
+        self,
+        *,
+        providers: set[tuple[str, str]],
+        has_sessions: bool,
+        refused: frozenset[str] = frozenset(),
+        lifetime: float = LIFETIME,
     ) -> None:
         self.model.providers, self.model.has_sessions, self.model.refused = providers, has_sessions, refused
+        self.model.lifetime = lifetime
         self._load()
 
     def pass_time(self, seconds: float) -> None:
@@ -365,11 +372,11 @@ class World:
             for name, cookie in browser.cookies.items()
             if cookie.proof.limits == (identity.recording, identity.video)
         )
-        refreshed = self.sessions.refresh_header(identity)
+        proof, refreshed = self.model.presented(cookie.proof), self.sessions.refresh_header(identity)
         if refreshed is not None:
             self.expect("the name of the cookie", refreshed.partition("=")[0] == name, True)
-            browser.store([refreshed], Cookie(cookie.proof, self.clock.now()))
-        self._follow_up(identity, cookie.proof, target)
+            browser.store([refreshed], Cookie(proof, self.clock.now()))
+        self._follow_up(identity, proof, target)
 
     async def request_with_bearer(self, bearer: tuple[Credentials, Proof]) -> None:
         """One request with a bearer token, a statement of the proxy in front, or a link."""

@@ -13,17 +13,16 @@ def validity_of(
     clock: Clock,
     identities: Iterable[Identity],
     *,
-    service_keys: Iterable[tuple[str, str]] = (),
-    has_sessions: bool = True,
+    lifetime: float | None = 8 * 3600.0,
     secrets: Iterable[Secret] = (),
 ) -> Validity:
     """Returns the check of a configuration with the providers of *identities*, and with the sealing *secrets*."""
     providers = [(identity.issuer, identity.provider) for identity in identities]
     return Validity(
         providers,
-        list(service_keys),
+        {},
         store,
         clock,
-        has_sessions=has_sessions,
+        lifetime=lifetime,
         secrets=[secret_id(secret) for secret in secrets],
     )

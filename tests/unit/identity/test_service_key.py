@@ -179,7 +179,7 @@ async def test_a_video_token_ends_with_its_source(clock: ManualClock, end: str) 
         case "provider removed":
             chain = Chain([], None, keys, validity_of(store, clock, [], secrets=SEAL), Recorder())
         case _:
-            validity = validity_of(store, clock, [anna], has_sessions=False, secrets=SEAL)
+            validity = validity_of(store, clock, [anna], lifetime=None, secrets=SEAL)
             chain = Chain([], None, keys, validity, Recorder())
     with pytest.raises(InvalidCredentialsError):
         await chain.identify(video_token)

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from tests.support.plain_sessions import LIFETIME
 from tests.support.session_world import PROVIDERS, Browser, Mismatch, World
 
 SEQUENCES = int(os.environ.get("SEQUENCES", "500"))
@@ -51,7 +52,12 @@ async def act(world: World, action: str) -> None:
             missing = {choose(sorted(everything))} if world.random.random() < 0.6 else set()
             refused = choose([frozenset[str]()] * 3 + [frozenset({"guests"}), frozenset({"guests", "banned"})])
             has_sessions = world.random.random() < 0.9
-            world.reload(providers=everything - missing, has_sessions=has_sessions, refused=refused)
+            world.reload(
+                providers=everything - missing,
+                has_sessions=has_sessions,
+                refused=refused,
+                lifetime=choose([LIFETIME, LIFETIME, 2 * 3600.0, 24 * 3600.0]),
+            )
         case "bearer":
             world.new_bearer()
         case "copy":
