@@ -40,7 +40,7 @@ class Rule:
     """One ``[[grants]]`` table. *created_within* is seconds. Globs match the whole text, case-sensitively.
 
     People and groups are compared exactly by a rule that allows, and in every spelling of their names by one that
-    refuses: nobody escapes a refusal because a provider writes "Anna" for "anna".
+    refuses, also with their names in VALT: nobody escapes a refusal because a provider writes "Anna" for "anna".
     """
 
     name: str
@@ -150,8 +150,8 @@ def details_mismatch(
 
     Conditions that need one of the *ignored* details count as if they held.
     """
-    user = valt_names.users.get(identity.subject, identity.subject)
-    valt_groups = {valt_names.groups[group] for group in identity.groups if group in valt_names.groups}
+    users, valt_groups = _names_in_valt(rule, identity, valt_names)
+    author = details.author if rule.allow or details.author is None else fold_name(details.author)
     age = None if details.created is None else now - details.created
     holds = {
         "rooms": not rule.rooms or any_glob(rule.rooms, details.room),
@@ -159,13 +159,25 @@ def details_mismatch(
         "names": not rule.names or any_glob(rule.names, details.name),
         "template": all(any_glob((glob,), details.template.get(key)) for key, glob in rule.template.items()),
         "created_within": rule.created_within is None or (age is not None and age <= rule.created_within),
-        "author_is_me": not rule.author_is_me or user in (details.author, details.author_id),
+        "author_is_me": not rule.author_is_me or not users.isdisjoint((author, details.author_id)),
         "shared_with_me": not rule.shared_with_me
-        or user in details.shared_users
+        or not users.isdisjoint(details.shared_users)
         or bool(valt_groups & details.shared_groups),
     }
     failed = [condition for condition, ok in holds.items() if not ok and _DETAIL_OF[condition] not in ignored]
     return f"the recording does not meet {', '.join(failed)}" if failed else None
+
+
+def _names_in_valt(rule: Rule, identity: Identity, valt_names: ValtNames) -> tuple[set[str | int], set[int]]:
+    """Returns the person's VALT user, by name or id, and the ids of their VALT groups. For a rule that refuses, those
+    of every spelling of their names, with user names folded."""
+    if rule.allow:
+        groups = {valt_names.groups[group] for group in identity.groups if group in valt_names.groups}
+        return {valt_names.users.get(identity.subject, identity.subject)}, groups
+    subject, theirs = fold_name(identity.subject), set(map(fold_name, identity.groups))
+    users = {user for name, user in valt_names.users.items() if fold_name(name) == subject} or {subject}
+    groups = {group for name, group in valt_names.groups.items() if fold_name(name) in theirs}
+    return {fold_name(user) if isinstance(user, str) else user for user in users}, groups
 
 
 def any_glob(globs: tuple[str, ...], text: str | None) -> bool:

@@ -60,18 +60,22 @@ def plainly_fits(
     is_new = details.created is not None and now - details.created <= (rule.created_within or 0)
     if rule.created_within is not None and not is_new and "created" not in undoes:
         return False
-    valt_user = people.users.get(who.subject, who.subject)
-    if rule.author_is_me and valt_user not in (details.author, details.author_id) and "author" not in undoes:
+    same = (lambda one, other: one == other) if rule.allow else is_same_name
+    users = [user for name, user in people.users.items() if same(name, who.subject)] or [who.subject]
+    is_author = any(same(user, details.author) or user == details.author_id for user in users)
+    if rule.author_is_me and not is_author and "author" not in undoes:
         return False
     if rule.shared_with_me and "sharing" not in undoes:
-        theirs = {people.groups[group] for group in who.groups if group in people.groups}
-        if valt_user not in details.shared_users and not (theirs & details.shared_groups):
+        theirs = {number for name, number in people.groups.items() for group in who.groups if same(name, group)}
+        if not details.shared_users & set(users) and not (theirs & details.shared_groups):
             return False
     return True
 
 
-def is_same_name(one: str, other: str) -> bool:
+def is_same_name(one: str | int | None, other: str | int | None) -> bool:
     """Whether two names differ in letter case, in compatible characters or in surrounding spaces at most."""
+    if not isinstance(one, str) or not isinstance(other, str):
+        return False
     spellings = [unicodedata.normalize("NFKC", name).casefold().strip() for name in (one, other)]
     return spellings[0] == spellings[1]
 

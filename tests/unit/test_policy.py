@@ -189,8 +189,8 @@ async def test_a_person_of_one_provider_is_not_the_same_persons_name_at_another(
         await policy.decide(replace(anna, provider="clinic"), "r")
 
 
-NAMES = st.sampled_from(["anna", "Anna", "berta", "carl"])
-GROUPS = st.frozensets(st.sampled_from(["psychology", "law", "staff", "STAFF"]), max_size=2)
+NAMES = st.sampled_from(["anna", "Anna", "berta", "BERTA", "carl", "Carl"])
+GROUPS = st.frozensets(st.sampled_from(["psychology", "law", "Law", "staff", "STAFF"]), max_size=2)
 GLOBS = st.lists(st.sampled_from(["*", "Room 1", "Room ?", "r*", "r1", "asmith", "[ab]*"]), max_size=2).map(tuple)
 _EVERY_CONDITION = st.builds(
     Rule,
@@ -239,7 +239,7 @@ DETAILS = st.builds(
     recording=st.sampled_from(["r1"]),
     name=st.none() | st.sampled_from(["r1", "Room 1"]),
     room=st.none() | st.sampled_from(["Room 1", "Room 22"]),
-    author=st.none() | st.sampled_from(["asmith", "berta"]),
+    author=st.none() | st.sampled_from(["asmith", "ASmith", "berta"]),
     author_id=st.none() | st.sampled_from([7, 8]),
     created=st.none() | st.sampled_from([NOW - 2 * DAY, NOW - 100 * DAY, NOW + DAY]),
     template=st.dictionaries(st.sampled_from(["course", "x"]), st.sampled_from(["PSY 512", "LAW 1"]), max_size=2),

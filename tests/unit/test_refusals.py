@@ -8,9 +8,12 @@ import pytest
 
 from gateway.errors import AccessDeniedError
 from gateway.model import Identity
+from gateway.policy import Rules
 from gateway.recording_details import RecordingDetails
-from gateway.rules import Rule
+from gateway.rules import Rule, ValtNames
 from gateway.valt import schema
+from tests.support.clock import ManualClock
+from tests.support.recorder import Recorder
 from tests.unit.test_policy import NOW, StubRecordings, person, rules
 
 EVERYBODY = frozenset({"*"})
@@ -81,6 +84,29 @@ async def test_a_refusal_reaches_people_and_groups_in_every_spelling(refused: st
         assert (await policy.decide(person("ben"), "r", "v")).rule == "anyone"
     elsewhere = replace(person(spelling), provider="clinic")
     assert (await rules(cases[2][0], ANYONE).decide(elsewhere, "r")).rule == "anyone"
+
+
+@pytest.mark.promise("rules-refusals")
+async def test_a_refusal_reaches_people_in_every_spelling_of_their_names_in_valt() -> None:
+    mine, shared = never(subjects=EVERYBODY, author_is_me=True), never(subjects=EVERYBODY, shared_with_me=True)
+    shares: dict[str, Any] = {"shared_users": frozenset({8}), "shared_groups": frozenset({4})}
+    record = RecordingDetails("r", author="ASmith", author_id=7, **shares)
+    cases = [
+        (mine, person("asmith"), ValtNames()),
+        (mine, person("Anna"), ValtNames({"anna": "asmith"})),
+        (mine, person("Anna"), ValtNames({"anna": 7})),
+        (shared, person("Ben"), ValtNames({"ben": 8})),
+        (shared, person("ben", "x", "Students"), ValtNames({}, {"students": 4})),
+    ]
+    for rule, who, names in cases:
+        policy = Rules((rule, ANYONE), StubRecordings({"r": record}), names, ManualClock(NOW), Recorder())
+        with pytest.raises(AccessDeniedError, match="never"):
+            await policy.decide(who, "r")
+        assert policy.may_list(who, "a", record, None) is False
+        assert (await policy.decide(person("carl"), "r")).rule == "anyone"
+        policy = Rules((replace(rule, allow=True),), StubRecordings({"r": record}), names, ManualClock(NOW), Recorder())
+        with pytest.raises(AccessDeniedError):
+            await policy.decide(who, "r")  # a rule that allows compares them exactly
 
 
 async def test_a_rule_that_allows_compares_names_exactly() -> None:
