@@ -98,10 +98,10 @@ class Gateway:
         self.metrics.watch_streams(lambda: len(self.streams))
         self._listeners = self._create_listeners(self._dispatcher)
         self.metrics.watch_outputs(lambda: self.audit.is_writable, lambda: self.store.fault is None)
+        self.metrics.watch_requests(self.refusals.flush)
         self.metrics.watch_connections(lambda: self._listeners[0].connections)
         for listener in self._listeners:
             await listener.start()
-        self.logs.start()
         self.loop_lag.start()
         self._run_in_background(self.revocation.run(), "revocation")
         self._run_in_background(self.audit.run(), "audit")
@@ -172,12 +172,12 @@ class Gateway:
             await self._current.close()
         await self.store.close()
         self.refusals.end_window()
+        self.refusals.flush()
         if self._current is not None:
             self.audit.record_admin("stop")
         unwritten = await asyncio.to_thread(self.audit.close)
         for line in unwritten:
             self.logs.on_event(LogEvent("error", "audit line not written", (("line", line.decode().strip()),)))
-        self.logs.stop()
         await asyncio.to_thread(self.logs.close)
         return not unwritten
 

@@ -1,15 +1,14 @@
 """The log on standard error: one record for each request, and events that an operator should notice. No secrets.
 
-How it works: access records are collected and written together, every 0.2 s or 512 at a time, outside of any request.
-At most 4096 wait; further ones are dropped and counted. (The audit never drops a line: see audit.py.)
+How it works: the access records of a batch of requests (see refusals.py) are written together, by a thread. If too much
+waits there, because standard error is not read, lines are dropped and counted. (The audit never drops a line: see
+audit.py.)
 """
 
-import asyncio
 import logging
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 from gateway.events import Event, LogEvent, LogLineDropped
@@ -18,10 +17,6 @@ from gateway.observe.output import OutputThread
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
 
-_FLUSH_SECONDS = 0.2
-_BATCH = 512
-"""Records written at once; this blocks the event loop for a few milliseconds."""
-_MAX_WAITING = 4096
 _UNROUTED_PER_SECOND = 20
 """Access records in a second for requests without a route, which scanners make."""
 _COLORS = {"warning": "\x1b[33m", "error": "\x1b[31m"}
@@ -35,8 +30,6 @@ class LogObserver(Observer):
     """Implements ports.Observer: writes to *stream* from *level* (debug, info, warning, error) on.
 
     *format_* is json or console. Standard error is written by a thread. *observer* counts the lines that are dropped.
-    Between `start` and `stop` access records are collected; otherwise they are written
-    at once.
     """
 
     def __init__(
@@ -48,23 +41,9 @@ class LogObserver(Observer):
         self._format = _formatter(format_, colors=stream.isatty() and not os.environ.get("NO_COLOR"))
         self._level = logging.getLevelNamesMapping()[level.upper()]
         self._clock = clock
-        self._waiting: deque[tuple[RequestRecord, float]] = deque()
-        """Request records with the Unix time of their end; they are formatted when they are written."""
         self._dropped = 0
         self._unrouted_second = 0
         self._unrouted = 0
-        self._timer: asyncio.Handle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-
-    def stop(self) -> None:
-        """Write everything that waits."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._loop = None
-        self.flush()
 
     def close(self) -> None:
         """Wait at most a second until everything is on standard error. Blocks: not to be called in the event loop."""
@@ -73,56 +52,43 @@ class LogObserver(Observer):
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, LogEvent) and logging.getLevelNamesMapping()[event.level.upper()] >= self._level:
-            self._write([self._fields(event.level, event.message, dict(event.fields))])
+            written = self._write([self._fields(event.level, event.message, dict(event.fields))])
+            self._drop(0 if written else 1)
 
     def on_request_end(self, request_record: RequestRecord) -> None:
+        self.on_requests_end([request_record])
+
+    def on_requests_end(self, request_records: Sequence[RequestRecord]) -> None:
         if self._level > logging.INFO:
             return
-        if len(self._waiting) >= _MAX_WAITING or (
-            request_record.route == "other" and self._too_many_unrouted(int(request_record.started))
-        ):
-            self._drop(1)
+        logged = [one for one in request_records if one.route != "other" or not self._too_many_unrouted(one)]
+        self._drop(len(request_records) - len(logged))
+        since_epoch = self._clock.now() - self._clock.monotonic()
+        lines = [_access_fields(one, since_epoch + one.started + one.seconds) for one in logged]
+        dropped = self._dropped
+        if dropped:
+            lines.append(self._fields("warning", "access records dropped", {"count": dropped}))
+        if not lines:
             return
-        self._waiting.append((request_record, self._clock.now()))
-        if self._loop is None:
-            self.flush()
-        elif self._timer is None:
-            self._timer = self._loop.call_later(_FLUSH_SECONDS, self._write_batches)
-        elif len(self._waiting) == _BATCH:
-            self._timer.cancel()
-            self._timer = self._loop.call_soon(self._write_batches)
+        if self._write(lines):
+            self._dropped -= dropped
+        else:
+            self._drop(len(logged))
 
-    def flush(self) -> None:
-        """Write everything that waits."""
-        while self._waiting:
-            self._write_batch()
-        if self._dropped:
-            self._write_batch()
-
-    def _too_many_unrouted(self, second: int) -> bool:
-        """Whether one more request without a route exceeds the limit of its *second*; counts it."""
+    def _too_many_unrouted(self, record: RequestRecord) -> bool:
+        """Whether one more request without a route exceeds the limit of its second; counts it."""
+        second = int(record.started)
         if second != self._unrouted_second:
             self._unrouted_second, self._unrouted = second, 0
         self._unrouted += 1
         return self._unrouted > _UNROUTED_PER_SECOND
 
-    def _write_batches(self) -> None:
-        """Write one batch, and schedule the next if records still wait."""
-        self._write_batch()
-        self._timer = self._loop.call_soon(self._write_batches) if self._waiting and self._loop is not None else None
-
-    def _write_batch(self) -> None:
-        records = [_access_fields(*self._waiting.popleft()) for _ in range(min(_BATCH, len(self._waiting)))]
-        if self._dropped and not self._waiting:
-            records.append(self._fields("warning", "access records dropped", {"count": self._dropped}))
-            self._dropped = 0
-        self._write(records)
-
     def _fields(self, level: str, event: str, fields: Fields) -> Fields:
         return {"timestamp": rfc3339(self._clock.now()), "level": level, "event": event, **fields}
 
-    def _write(self, records: list[Fields]) -> None:
-        text = "".join(map(self._format, records))
+    def _write(self, lines: list[Fields]) -> bool:
+        """Whether *lines* could be written: a log that cannot be must not fail a request."""
+        text = "".join(map(self._format, lines))
         try:
             if self._thread is not None:
                 self._thread.write(text.encode("utf-8", "replace"))
@@ -130,7 +96,8 @@ class LogObserver(Observer):
                 self._stream.write(text)
                 self._stream.flush()
         except (OSError, ValueError):
-            self._drop(len(records))  # a log that cannot be written must not fail a request
+            return False
+        return True
 
     def _drop(self, lines: int) -> None:
         """Counts dropped *lines*; the log has a line with their number as soon as it can be written."""

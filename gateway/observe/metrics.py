@@ -1,13 +1,12 @@
 """Counts events and finished requests on the metrics of `metric_definitions`.
 
-How it works: an increment costs 0.3 µs, and there are a dozen in a request. So events and request records are collected
-first, and counted together: one increment for each label set of a batch. A batch ends after `_BATCH` requests, at each
-measurement of the event loop's lag (four a second), and before the metrics are rendered. Values of histograms are
-observed one by one, for prometheus_client has no other way.
+How it works: an increment costs 0.3 µs, and there are a dozen in a request. So events are collected, and counted
+together with a batch of requests (see refusals.py): one increment for each label set. Values of histograms are observed
+one by one, for prometheus_client has no other way.
 """
 
 import collections
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -19,8 +18,6 @@ from gateway.observe.metric_definitions import Children, Labels, MetricDefinitio
 from gateway.ports import E, Observer
 from gateway.request_record import RequestRecord
 
-_BATCH = 256
-"""Finished requests in a batch."""
 _NO_STATUS = "none"
 """The ``status`` of a request whose client disconnected before there was a response."""
 _STATUSES = (
@@ -40,10 +37,10 @@ class Metrics(Observer):
         self._set_last_reload(successful=True)
         self._active_streams: Callable[[], int] = int
         self._active_connections: Callable[[], int] = int
+        self._flush_requests: Callable[[], None] = lambda: None
         self._audit_is_writable: Callable[[], bool] = lambda: True
         self._state_is_available: Callable[[], bool] = lambda: True
         self._breaker: tuple[str, Callable[[], float]] | None = None
-        self._records: list[RequestRecord] = []
         self._counters: dict[type[events.Event], Children[Counter]] = {
             events.CacheLookup: metrics.cache_lookups,
             events.ValtLogin: metrics.valt_logins,
@@ -83,25 +80,30 @@ class Metrics(Observer):
         metrics.jwks_refreshes.prepare(jwks_providers, ("ok", "error"))
 
     def watch_streams(self, count: Callable[[], int]) -> None:
-        """Take the number of running proxied streams from *count* at the end of each batch."""
+        """Take the number of running proxied streams from *count* with each batch."""
         self._active_streams = count
 
     def watch_connections(self, count: Callable[[], int]) -> None:
-        """Take the number of connections to the public listener from *count* at the end of each batch."""
+        """Take the number of connections to the public listener from *count* with each batch."""
         self._active_connections = count
 
+    def watch_requests(self, flush: Callable[[], None]) -> None:
+        """Call *flush*, which has the requests that have ended counted, before the metrics are rendered."""
+        self._flush_requests = flush
+
     def watch_outputs(self, is_audit_writable: Callable[[], bool], is_state_available: Callable[[], bool]) -> None:
-        """Take whether the audit and the state can be written from these at the end of each batch."""
+        """Take whether the audit and the state can be written from these with each batch."""
         self._audit_is_writable, self._state_is_available = is_audit_writable, is_state_available
 
     def watch_breaker(self, server: str, state: Callable[[], float]) -> None:
-        """Take the circuit breaker's state from *state* at the end of each batch, in place of an earlier server's."""
+        """Take the circuit breaker's state from *state* with each batch, in place of an earlier server's."""
         if self._breaker is not None and self._breaker[0] != server:
             self._metrics.breaker_state.clear()
         self._breaker = server, state
 
     def render(self) -> tuple[bytes, str]:
         """The exposition in Prometheus' text format, and its content type."""
+        self._flush_requests()
         self.flush()
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
@@ -121,16 +123,18 @@ class Metrics(Observer):
         return self._events[kind].append
 
     def on_request_end(self, record: RequestRecord) -> None:
-        self._records.append(record)
-        if len(self._records) >= _BATCH:
-            self.flush()
+        self.on_requests_end([record])
+
+    def on_requests_end(self, records: Sequence[RequestRecord]) -> None:
+        self._count_records(records)
+        self.flush()
 
     def _set_last_reload(self, *, successful: bool) -> None:
         self._metrics.config_last_reload_successful[()].set(successful)
         self._metrics.config_last_reload_timestamp_seconds[()].set_to_current_time()
 
     def flush(self) -> None:
-        """End the batch: count what was collected, and set the gauges."""
+        """Counts the events that were collected, and sets the gauges."""
         metrics = self._metrics
         for kind, counter in self._counters.items():
             if batch := self._events[kind]:
@@ -138,8 +142,6 @@ class Metrics(Observer):
         self._observe_events(self._events)
         for batch in self._events.values():
             batch.clear()
-        records, self._records = self._records, []
-        self._count_records(records)
         metrics.streams_active["proxy",].set(self._active_streams())
         metrics.connections_active[()].set(self._active_connections())
         metrics.audit_writable[()].set(self._audit_is_writable())
@@ -160,7 +162,7 @@ class Metrics(Observer):
         for (lag,) in batches[events.LoopLagMeasured]:
             metrics.event_loop_lag_seconds[()].observe(lag)
 
-    def _count_records(self, records: list[RequestRecord]) -> None:
+    def _count_records(self, records: Sequence[RequestRecord]) -> None:
         metrics = self._metrics
         _count(metrics.requests, ((record.route, record.method, record.status or _NO_STATUS) for record in records))
         for record in records:

@@ -1,20 +1,25 @@
-"""Bounds what clients without a proven identity can write to the audit and the log.
+"""Passes finished requests on to the audit, the metrics and the log, and bounds what strangers can write.
 
-How it works. Refusals are counted for each address in windows of a minute. Up to the limit they pass; the rest are only
+How it works. The audit has each request at once; the metrics and the log have them in batches, which cost less: after
+`BATCH` requests, at each measurement of the event loop's lag (four a second), and before the metrics are rendered.
+
+Refusals are counted for each address in windows of a minute. Up to the limit they pass; the rest are only
 counted, and at the end of the window each address has one summary line instead. Messages of the log that are not about
 one request are counted by their text, because strangers can cause some of them too.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
-from gateway.events import Event, LogEvent, RefusalSuppressed
+from gateway.events import Event, LogEvent, LoopLagMeasured, RefusalSuppressed
 from gateway.network import parse_address
 from gateway.observe.audit import AuditLog
 from gateway.ports import Clock, E, Observer
 from gateway.request_record import RequestRecord
 
+BATCH = 256
+"""Requests that are counted and logged at once; this blocks the event loop for two milliseconds."""
 WINDOW = 60.0
 """Seconds."""
 _MAX_ADDRESSES = 10_000
@@ -31,6 +36,13 @@ class _Count(NamedTuple):
     suppressed: int
 
 
+class BatchObserver(Observer, Protocol):
+    """An observer that takes many finished requests at once."""
+
+    def on_requests_end(self, records: Sequence[RequestRecord], /) -> None:
+        """Called once for every request, some time after it has ended."""
+
+
 class RefusalFilter(Observer):
     """Passes finished requests and events on to *metrics*, and to *audit* and *log* what is not suppressed.
 
@@ -38,12 +50,18 @@ class RefusalFilter(Observer):
     had proven an identity.
     """
 
-    def __init__(self, audit: AuditLog, log: Observer, metrics: Observer, clock: Clock, *, per_minute: int) -> None:
+    def __init__(
+        self, audit: AuditLog, log: BatchObserver, metrics: BatchObserver, clock: Clock, *, per_minute: int
+    ) -> None:
         self._audit = audit
         self._log = log
         self._metrics = metrics
         self._clock = clock
         self._per_minute = per_minute
+        self._finished: list[RequestRecord] = []
+        """The requests of the batch."""
+        self._logged: list[RequestRecord] = []
+        """Those that have a line in the log."""
         self._windows: dict[str | None, _Count] = {}
         self._messages: Counter[tuple[str, str]] = Counter()
         """Log lines in the current window by level and text."""
@@ -59,17 +77,28 @@ class RefusalFilter(Observer):
                 self._log.on_event(event)
         else:
             self._metrics.on_event(event)
+            if type(event) is LoopLagMeasured:
+                self.flush()
 
     def reporter(self, kind: type[E]) -> Callable[[E], None]:
-        return self.on_event if kind is LogEvent else self._metrics.reporter(kind)
+        return self.on_event if kind in (LogEvent, LoopLagMeasured) else self._metrics.reporter(kind)
 
     def on_request_end(self, record: RequestRecord) -> None:
-        self._metrics.on_request_end(record)
+        self._finished.append(record)
         if record.identity is None and record.code is not None and not self._may_pass(record.peer):
             self._metrics.on_event(RefusalSuppressed())
-            return
-        self._audit.on_request_end(record)
-        self._log.on_request_end(record)
+        else:
+            self._audit.on_request_end(record)
+            self._logged.append(record)
+        if len(self._finished) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Has the requests of the batch counted and logged."""
+        finished, self._finished = self._finished, []
+        logged, self._logged = self._logged, []
+        self._metrics.on_requests_end(finished)
+        self._log.on_requests_end(logged)
 
     def end_window(self) -> None:
         """Writes a summary line for each address whose refusals were suppressed, and begins a new window."""

@@ -41,7 +41,7 @@ async def test_a_film_without_an_index_has_no_seconds_and_its_close_line_all_the
         film.content = bytes(len(film.content))
         line = await closed(stack)
         assert (line["bytes"], line["film_from"], line["film_to"]) == (len(film.content), None, None)
-        stack.gateway.logs.flush()
+        stack.gateway.refusals.flush()
         assert "a film has no index that can be read" in stack.log.getvalue()
 
 

@@ -127,7 +127,7 @@ async def test_the_log_line_of_a_refused_request_has_the_reasons(stack: GatewayS
         assert answer.status == 403
     request_id = answer.headers["X-Request-ID"]
     assert request_id in text
-    stack.gateway.logs.flush()
+    stack.gateway.refusals.flush()
     (line,) = (line for line in map(json.loads, stack.log.getvalue().splitlines()) if line.get("reason"))
     assert line["request_id"] == request_id
     assert line["reason"].split("; ")[:3] == [

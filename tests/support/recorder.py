@@ -1,5 +1,6 @@
 """An observer for tests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.events import Event
@@ -19,3 +20,6 @@ class Recorder(Observer):
 
     def on_request_end(self, record: RequestRecord) -> None:
         self.records.append(record)
+
+    def on_requests_end(self, records: Sequence[RequestRecord]) -> None:
+        self.records.extend(records)

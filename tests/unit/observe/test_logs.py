@@ -1,6 +1,7 @@
 """The log: complete records, in batches and bounds, without secrets."""
 
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -10,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.events import AuditFailed, LogEvent
+from gateway.events import AuditFailed, LogEvent, LogLineDropped
 from gateway.model import Delivery, Grant, Identity, IdentityKind, Outcome
 from gateway.observe.library_logs import LibraryHandler, redact, redirect_library_logs
 from gateway.observe.logs import LogObserver
@@ -22,16 +23,14 @@ ANNA = Identity("anna", "https://sso.example.edu", "campus", IdentityKind.JWT, f
 
 
 class Stream(io.StringIO):
-    """Standard error. *written* is set by a write."""
+    """Standard error."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.written = asyncio.Event()
         self.writes = 0
 
     def write(self, text: str) -> int:
         self.writes += 1
-        self.written.set()
         return super().write(text)
 
     @property
@@ -147,45 +146,43 @@ def test_json_keeps_a_name_with_line_breaks_on_its_line(log: LogObserver, stream
     assert [record["subject"] for record in stream.records] == ["anna\n{}"]
 
 
-async def test_access_records_are_collected_and_written_together(
-    log: LogObserver, stream: Stream, clock: ManualClock
-) -> None:
-    log.start()
-    for _ in range(3):
-        log.on_request_end(record_of(clock))
-    assert stream.writes == 0
-    async with asyncio.timeout(5):
-        await stream.written.wait()
+def test_a_batch_of_access_records_is_written_at_once(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
+    log.on_requests_end([record_of(clock) for _ in range(3)])
     assert (stream.writes, len(stream.records)) == (1, 3)
-    log.stop()
 
 
-async def test_a_full_batch_is_written_without_waiting(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
-    log.start()
-    for _ in range(512):
-        log.on_request_end(record_of(clock))
-    await asyncio.sleep(0)
-    assert (stream.writes, len(stream.records)) == (1, 512)
-    log.stop()
-
-
-async def test_records_beyond_the_limit_are_dropped_and_counted(
+def test_records_of_a_batch_have_the_times_at_which_their_requests_ended(
     log: LogObserver, stream: Stream, clock: ManualClock
 ) -> None:
-    log.start()
-    for _ in range(5000):
-        log.on_request_end(record_of(clock))
-    log.stop()
-    *requests, last = stream.records
-    assert len(requests) == 4096
-    assert (last["event"], last["level"], last["count"]) == ("access records dropped", "warning", 904)
+    batch = [record_of(clock), record_of(clock)]
+    for record in batch:
+        clock.pass_(0.5)
+        record.end()
+    clock.pass_(10)
+    log.on_requests_end(batch)
+    times = [record["timestamp"] for record in stream.records]
+    assert times == ["2027-01-15T08:00:00.750Z", "2027-01-15T08:00:01.250Z"]
 
 
-async def test_stop_writes_the_records_that_wait(log: LogObserver, stream: Stream, clock: ManualClock) -> None:
-    log.start()
-    log.on_request_end(record_of(clock))
-    log.stop()
-    assert len(stream.records) == 1
+def test_records_that_could_not_be_written_are_counted_in_the_next_batch(clock: ManualClock) -> None:
+    class Full(Stream):
+        is_full = True
+
+        def write(self, text: str) -> int:
+            if self.is_full:
+                raise OSError(errno.ENOSPC, "full")
+            return super().write(text)
+
+    stream, counted = Full(), Recorder()
+    log = LogObserver(stream, "json", "info", clock, counted)
+    for count in (2, 3):
+        log.on_requests_end([record_of(clock) for _ in range(count)])
+    stream.is_full = False
+    for _ in range(2):
+        log.on_requests_end([record_of(clock)])
+    _, dropped, _ = stream.records
+    assert (dropped["event"], dropped["level"], dropped["count"]) == ("access records dropped", "warning", 5)
+    assert counted.events == [LogLineDropped()] * 5
 
 
 def test_a_log_that_cannot_be_written_fails_no_request(clock: ManualClock) -> None:

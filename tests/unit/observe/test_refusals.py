@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gateway.events import LogEvent, RefusalSuppressed
+from gateway.events import LogEvent, LoopLagMeasured, RefusalSuppressed
 from gateway.model import Identity, IdentityKind
 from gateway.observe.audit import AuditLog
-from gateway.observe.refusals import RefusalFilter
+from gateway.observe.refusals import BATCH, RefusalFilter
 from gateway.request_record import RequestRecord
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
@@ -72,6 +72,7 @@ def test_lines_beyond_the_limit_are_counted_in_one_summary_line(
         "count": 40,
         "since": "2027-01-15T08:00:00.000Z",
     }
+    refusals.flush()
     assert len(log.records) == LIMIT
     fields = (("count", "40"), ("addresses", "1"))
     assert log.events == [LogEvent("warning", "refusals were counted instead of written", fields)]
@@ -137,3 +138,20 @@ def test_messages_that_strangers_can_cause_are_bounded_by_their_text(
     report(LogEvent("warning", "forged"))
     refusals.end_window()
     assert len(log.events) == 63
+
+
+def test_requests_are_counted_and_logged_in_batches(
+    refusals: RefusalFilter, log: Recorder, metrics: Recorder, clock: ManualClock
+) -> None:
+    requests = [refused(clock, identity=ANNA) for _ in range(BATCH + 2)]
+    for request in requests[: BATCH - 1]:
+        refusals.on_request_end(request)
+    assert (log.records, metrics.records) == ([], [])
+    refusals.on_request_end(requests[BATCH - 1])
+    assert log.records == metrics.records == requests[:BATCH]
+    refusals.on_request_end(requests[BATCH])
+    refusals.on_event(LoopLagMeasured(0.0))
+    assert log.records == metrics.records == requests[: BATCH + 1]
+    refusals.on_request_end(requests[-1])
+    refusals.flush()
+    assert log.records == metrics.records == requests

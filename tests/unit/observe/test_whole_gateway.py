@@ -12,7 +12,7 @@ from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stac
 
 
 def access_records(stack: GatewayStack) -> list[dict[str, Any]]:
-    stack.gateway.logs.flush()
+    stack.gateway.refusals.flush()
     records = [json.loads(line) for line in stack.log.getvalue().splitlines()]
     return [record for record in records if record["event"] == "request"]
 
@@ -63,7 +63,7 @@ async def test_what_the_parser_refuses_is_not_repeated_in_the_log(stack: Gateway
             await connection.send(garbage + b"\r\n\r\n")
             connection.send_eof()
             await connection.read_to_end()
-    stack.gateway.logs.flush()
+    stack.gateway.refusals.flush()
     assert "planted" not in stack.log.getvalue()
 
 

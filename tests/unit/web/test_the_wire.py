@@ -199,7 +199,7 @@ async def test_a_thousand_malformed_requests_write_few_log_lines(stack: GatewayS
     for _ in range(1000):
         status, _, _ = await exchange(stack, "GET / HTTP/1.1", f"Bad Header {MARK}: x", "Host: x")
         assert status == 400
-    stack.gateway.logs.flush()
+    stack.gateway.refusals.flush()
     log = stack.log.getvalue()
     assert MARK not in log
     assert log.count("\n") < 100
@@ -341,7 +341,7 @@ async def test_a_compressed_body_is_not_decompressed_and_logs_no_error(stack: Ga
     async with connect(stack.url) as connection:
         await connection.send("\r\n".join(head).encode() + body)
         response = await connection.read_response()
-    stack.gateway.logs.flush()
+    stack.gateway.refusals.flush()
     assert response.status == 500  # VALT's answer to a body that it cannot read
     assert '"level":"error"' not in stack.log.getvalue()
 
