@@ -40,6 +40,12 @@ class HeadersTooLargeError(GatewayError):
     detail = "The request's headers are too large."
 
 
+class RequestLineTooLongError(HeadersTooLargeError):
+    """The request line exceeds the limit, so that no cookie is the cause."""
+
+    page = "link_too_long"
+
+
 class RequestTimeoutError(GatewayError):
     """The head or the body of the request did not arrive within ``limits.request_timeout``."""
 

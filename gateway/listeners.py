@@ -9,7 +9,7 @@ from gateway.settings.model import Settings
 from gateway.sockets import PassedSockets
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import AdminHandler
-from gateway.web.http_server import MAX_FIELD, MAX_FIELD_WITH_TICKETS, HttpServer, counted, parser_errors
+from gateway.web.http_server import MAX_FIELD, MAX_FIELD_WITH_TICKETS, HttpServer, counted, rejections
 from gateway.web.listener import Certificate, Listener, connection_limit
 
 _ADMIN_CONNECTIONS = 32
@@ -26,13 +26,12 @@ def public_listener(
     return Listener(
         HttpServer(
             dispatcher.handle,
-            parser_errors(clock, observer),
+            rejections(clock, observer, dispatcher.error_renderer),
             request_factory=dispatcher.create_request,
             max_field=max_field(settings),
         ),
         settings.server.listen,
         certificate_of(settings),
-        clock=clock,
         observer=observer,
         connections=allowed_connections(settings, observer),
         request_timeout=settings.limits.request_timeout,
@@ -46,9 +45,8 @@ def admin_listener(
 ) -> Listener:
     """Returns the listener of *handler*, not started. *observer* counts no requests, it only logs."""
     return Listener(
-        HttpServer(counted(handler), parser_errors(clock, observer)),
+        HttpServer(counted(handler), rejections(clock, observer)),
         settings.admin.listen,
-        clock=clock,
         observer=observer,
         connections=_ADMIN_CONNECTIONS,
         request_timeout=settings.limits.request_timeout,

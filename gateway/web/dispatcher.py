@@ -15,7 +15,7 @@ from gateway.events import LogEvent
 from gateway.model import Outcome
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord, new_request_id
-from gateway.web.errors import location
+from gateway.web.errors import ErrorRenderer, location
 from gateway.web.request import Handler, Request
 from gateway.web.routes import Handlers, bind
 
@@ -46,6 +46,10 @@ class Dispatcher:
         request.connection, request.deadline = protocol, protocol.deadline
         request.has_query = "?" in message.path
         return request
+
+    def error_renderer(self) -> ErrorRenderer:
+        """Returns what renders errors in the active configuration."""
+        return self._active.handlers.errors
 
     def replace_handlers(self, handlers: Handlers) -> Callable[[], Awaitable[None]]:
         """Uses *handlers* from now on. The result waits until the requests in the previous ones have ended."""

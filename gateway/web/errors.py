@@ -10,7 +10,7 @@ from gateway import errors
 from gateway.errors import GatewayError
 from gateway.web.negotiation import is_navigation, is_top_navigation
 from gateway.web.pages.render import Pages
-from gateway.web.request import Request
+from gateway.web.request import RejectedRequest, Request
 from gateway.web.responses import json_response, redirect_response, set_retry_after
 
 STATUS: dict[type[GatewayError], int] = {
@@ -35,6 +35,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.MisdirectedRequestError: 421,
     errors.TooManyRequestsError: 429,
     errors.HeadersTooLargeError: 431,
+    errors.RequestLineTooLongError: 431,
     errors.ValtError: 502,
     errors.ValtResponseError: 502,
     errors.CallRefusedError: 502,
@@ -93,6 +94,13 @@ class ErrorRenderer:
             response = problem(error, status, request_id)
         _add_headers(response, error, status)
         return response
+
+    def render_rejection(self, error: GatewayError, request: RejectedRequest) -> web.Response:
+        """Returns a page for a navigation, and else a problem document. Its connection is to be closed."""
+        status = STATUS[type(error)]
+        if is_navigation(request):
+            return self._pages.error(request, error, status)
+        return problem(error, status, request.record.request_id)
 
 
 def problem_response(error: GatewayError, request_id: str) -> web.StreamResponse:

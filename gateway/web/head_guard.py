@@ -4,10 +4,12 @@ time in which it reads a response.
 How it works. aiohttp bounds each line of a head and how many there are, but neither the head as a whole nor the time
 that it takes. A `HeadGuard` therefore stands between the socket and aiohttp's protocol. It passes every byte on
 unchanged, and follows them only far enough to know since when a request has been unfinished and how large its head is.
+Of a head with more than `MAX_LINE` bytes it withholds the newest until the fields that tell who asks have arrived:
+aiohttp refuses a long line at once, and would answer before it is known whether a browser navigates.
 
-A head that is too large or too late is answered with 431 or 408. While an earlier request of the connection is still
-being answered, another response would be mixed into that one: the connection is then closed after it instead. A body
-that is too late is answered by whoever reads it (`Request.read_body`), by the same deadline.
+A head that is too large or too late is answered with 431 or 408, but not into the response to an earlier request of the
+connection: that is closed after it instead. A body that is too late is answered by whoever reads it
+(`Request.read_body`), by the same deadline.
 
 aiohttp waits without a limit for a client to read a response, and asyncio for the rest of it to leave a transport that
 has been closed. The guard therefore aborts a connection whose response has been waiting for `RESPONSE_TIMEOUT`. While a
@@ -18,20 +20,20 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from gateway.errors import GatewayError, HeadersTooLargeError, RequestTimeoutError
-from gateway.web.http_server import HttpConnection
+from gateway.errors import GatewayError, HeadersTooLargeError, RequestLineTooLongError, RequestTimeoutError
+from gateway.web.http_server import MAX_LINE, HeadFields, HttpConnection, serialize
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request head, from the request line to the empty line."""
+
+_MAX_IGNORED = 256 * 1024
+"""Bytes of a head with a long request line that are read, and not kept, for the sake of the fields after that line."""
 
 RESPONSE_TIMEOUT = 120.0
 """Seconds in which the kernel must have taken a response that no handler streams; pages and scripts are under 1 MB."""
 
 _LINGER = 2.0
 """Seconds for which input is still read, and ignored, after a rejection (RFC 9112, section 9.6)."""
-
-RenderRejection = Callable[[GatewayError], bytes]
-"""Returns a complete response that ends the connection, and reports it as a finished request."""
 
 _END = b"\r\n\r\n"
 _BODY_FIELD = re.compile(rb"\r\n(?:content-length[ \t]*:[ \t]*(\d{1,18})|transfer-encoding[ \t]*:)[^\r\n]*\r", re.I)
@@ -46,7 +48,7 @@ class HeadScanner:
     chunked body is not looked for. This decides about no request, it only bounds what a client may leave unfinished.
     """
 
-    __slots__ = ("_chunked", "_length", "_tail", "body_left", "completed", "head_size", "is_last")
+    __slots__ = ("_chunked", "_length", "_tail", "body_left", "completed", "fields", "head_size", "is_last")
 
     def __init__(self) -> None:
         self.head_size = 0
@@ -57,6 +59,8 @@ class HeadScanner:
         """Whether a chunked body has begun, after which nothing is counted."""
         self.body_left = 0
         """Bytes of the unfinished body."""
+        self.fields: HeadFields | None = None
+        """Of the latest head, if it was not whole in one segment or has more than `MAX_LINE` bytes."""
         self._length = 0
         self._chunked = False
         self._tail = b""
@@ -81,8 +85,12 @@ class HeadScanner:
             repeated = len(self._tail)
             end = window.find(_END, max(0, repeated - 3))
             used = len(window) if end < 0 else end + len(_END)
+            self.fields = self.fields if self.head_size else None
             self.head_size += used - repeated
             position += used - repeated
+            if end < 0 or self.fields is not None or self.head_size > MAX_LINE:
+                self.fields = self.fields or HeadFields()
+                self.fields.feed(window[repeated:used])
             if self.head_size > limit:
                 return False
             field = _BODY_FIELD.search(window, 0, used)
@@ -113,26 +121,24 @@ class HeadGuard(asyncio.Protocol):
         "_loop",
         "_on_lost",
         "_rejected",
-        "_render",
         "_response_timeout",
         "_scanner",
         "_timeout",
         "_timer",
         "_transport",
+        "_withheld",
         "_write_timer",
     )
 
     def __init__(
         self,
         connection: HttpConnection,
-        render: RenderRejection,
         *,
         timeout: float,
         on_lost: Callable[[], None],
         response_timeout: float = RESPONSE_TIMEOUT,
     ) -> None:
         self._connection = connection
-        self._render = render
         self._timeout = timeout
         self._on_lost = on_lost
         self._response_timeout = response_timeout
@@ -141,6 +147,7 @@ class HeadGuard(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rejected = False
+        self._withheld = b""  # the newest bytes of a head, which aiohttp has not got
         self._blocked_since: float | None = None
         """Since when a response has been waiting for the client to read, in seconds of the event loop's clock."""
         self._write_timer: asyncio.TimerHandle | None = None
@@ -174,12 +181,11 @@ class HeadGuard(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._rejected:
             return
-        scanner = self._scanner
+        scanner, completed = self._scanner, self._scanner.completed
         if self._timer is None and not scanner.body_left:
             self._connection.deadline = self._loop.time() + self._timeout
-        completed = scanner.completed
         if not scanner.feed(data, MAX_HEAD):
-            self._reject(HeadersTooLargeError("the head is larger than 32 KiB"))
+            self._reject_large_head()
             return
         if self._timer is not None and scanner.completed > completed:
             self._cancel_timer()
@@ -187,13 +193,18 @@ class HeadGuard(asyncio.Protocol):
             if scanner.completed > completed:
                 self._connection.deadline = self._loop.time() + self._timeout
             self._timer = self._loop.call_at(self._connection.deadline, self._expire)
-        self._connection.data_received(data)
+        self._connection.head = fields = scanner.fields
+        if self._withheld:
+            data, self._withheld = self._withheld + data, b""
+        if scanner.head_size > MAX_LINE and fields is not None and not fields.tell_who_asks:
+            self._withheld = data
+        else:
+            self._connection.data_received(data)
 
-    def eof_received(self) -> bool | None:
+    def eof_received(self) -> None:
         if self._rejected and self._transport is not None:
             self._transport.close()
         self._connection.eof_received()
-        return None
 
     def pause_writing(self) -> None:
         self._blocked_since = self._loop.time()
@@ -211,13 +222,20 @@ class HeadGuard(asyncio.Protocol):
         if self._blocked_since is None or self._transport is None:
             return
         now = self._loop.time()
-        if self._connection.handling:
-            self._blocked_since = now
+        self._blocked_since = now if self._connection.handling else self._blocked_since
         deadline = self._blocked_since + self._response_timeout
         if now < deadline:
             self._write_timer = self._loop.call_at(deadline, self._check_progress)
         else:
             self._transport.abort()
+
+    def _reject_large_head(self) -> None:
+        """Rejects a head of more than `MAX_HEAD` bytes; after a long request line, once it is known who asks."""
+        fields, self._withheld = self._scanner.fields, b""
+        if fields is None or fields.request_line_size <= MAX_LINE:
+            self._reject(HeadersTooLargeError("the head is larger than 32 KiB"))
+        elif fields.tell_who_asks or self._scanner.head_size > _MAX_IGNORED:
+            self._reject(RequestLineTooLongError("the request line is larger than 8 KiB"))
 
     def _expire(self) -> None:
         self._timer = None
@@ -232,7 +250,7 @@ class HeadGuard(asyncio.Protocol):
             return
         self._rejected = True
         self._cancel_timer()
-        transport.write(self._render(error))
+        transport.write(serialize(self._connection.reject(error, self._scanner.fields)))
         # With input unread, closing would reset the connection before the client has read the response.
         self._timer = self._loop.call_later(_LINGER, transport.close)
 

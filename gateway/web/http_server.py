@@ -2,7 +2,8 @@
 
 aiohttp answers what its parser rejects before any handler runs, and both its answer and its log line repeat a hundred
 bytes of what was received, which may be a token. `HttpConnection` therefore overrides `handle_error`, and nothing else
-of aiohttp's.
+of aiohttp's. A browser's navigation gets a page like any other error: aiohttp has no field of a head that its parser
+rejects, so that who asks is read from the head as far as it has arrived (`HeadFields`, fed by `head_guard`).
 """
 
 import asyncio
@@ -12,11 +13,13 @@ from email.utils import formatdate
 from typing import Any
 
 from aiohttp import http, http_exceptions, web
+from multidict import CIMultiDict
 
-from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError
+from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError, RequestLineTooLongError
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord, new_request_id
-from gateway.web.errors import STATUS, problem
+from gateway.web.errors import STATUS, ErrorRenderer, problem
+from gateway.web.request import RejectedRequest
 
 MAX_LINE = 8190
 MAX_FIELD = 8190
@@ -25,11 +28,62 @@ MAX_HEADERS = 64
 MAX_FIELD_WITH_TICKETS = 24 * 1024
 """Bytes of one header where Kerberos tickets are accepted: Active Directory puts a person's groups into them."""
 
+_FIELDS = frozenset({b"accept", b"accept-language", b"sec-fetch-dest", b"sec-fetch-mode"})
+_LONGEST_FIELD = 1024
+"""Bytes of a line that are considered. The values that browsers send in these fields are far shorter."""
+
 KEEPALIVE_TIMEOUT = 75.0
 """Seconds."""
 
+
+class HeadFields:
+    """Reads the fields of one head, line by line, however its bytes are divided. Whatever else is in it is not kept."""
+
+    __slots__ = ("_line", "_lines", "fields", "is_complete", "request_line_size")
+
+    def __init__(self) -> None:
+        self.fields: CIMultiDict[str] = CIMultiDict()
+        """The first value of each of the fields that have arrived."""
+        self.request_line_size = 0
+        """Bytes of the request line, as far as it has arrived."""
+        self.is_complete = False
+        """Whether the empty line has arrived that ends the head."""
+        self._lines = 0
+        self._line = b""
+
+    def __repr__(self) -> str:
+        return f"<HeadFields request_line_size={self.request_line_size} fields={list(self.fields)}>"
+
+    @property
+    def tell_who_asks(self) -> bool:
+        """Whether a navigation can be told from other requests: browsers send Accept before anything large."""
+        return self.is_complete or "Accept" in self.fields
+
+    def feed(self, data: bytes) -> None:
+        """Reads the next bytes of the head."""
+        first, *others = data.split(b"\n")
+        if not self._lines:
+            self.request_line_size += len(first)
+        self._line = (self._line + first)[:_LONGEST_FIELD]
+        for line in others:
+            if self._lines:
+                self._read(self._line)
+            self._lines += 1
+            self._line = line[:_LONGEST_FIELD]
+
+    def _read(self, line: bytes) -> None:
+        if line in (b"", b"\r"):
+            self.is_complete = True
+        name, _, value = line.partition(b":")
+        if name.lower() in _FIELDS:
+            self.fields.setdefault(name.decode("ascii"), value.strip().decode("latin-1"))
+
+
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
-RenderParserError = Callable[[BaseException | None], web.Response]
+RenderRejection = Callable[[GatewayError, HeadFields | None], web.Response]
+"""Returns the response to a request that reached no handler, which ends its connection, and reports the request.
+
+Of its head it has what `HeadFields` have read, or None."""
 
 
 class HttpServer(web.Server):
@@ -37,6 +91,7 @@ class HttpServer(web.Server):
 
     *handler* must set the connection's *handling* while it runs, and add one to its *answered* when it ends; `counted`
     does so for one that does not.
+    *reject* renders what the parser refuses.
     *keepalive_timeout*, in seconds, bounds both an idle connection and a request head that is never completed.
     *max_field* is the limit of one header, in bytes. A client that leaves cancels the handler of its request.
     """
@@ -44,14 +99,14 @@ class HttpServer(web.Server):
     def __init__(
         self,
         handler: Handler,
-        render_parser_error: RenderParserError,
+        reject: RenderRejection,
         *,
         request_factory: Any = None,
         keepalive_timeout: float = KEEPALIVE_TIMEOUT,
         max_field: int = MAX_FIELD,
     ) -> None:
         super().__init__(handler, request_factory=request_factory, handler_cancellation=True)
-        self.render_parser_error = render_parser_error
+        self.reject = reject
         self.connection_options: dict[str, Any] = {
             "loop": asyncio.get_running_loop(),
             "access_log": None,
@@ -88,11 +143,13 @@ def counted(handler: Handler) -> Handler:
 class HttpConnection(web.RequestHandler):
     """aiohttp's connection of one client, except for what is answered when the parser rejects a request."""
 
-    __slots__ = ("answered", "deadline", "handling", "render_parser_error")
+    __slots__ = ("answered", "deadline", "handling", "head", "reject")
 
     def __init__(self, server: HttpServer) -> None:
         super().__init__(server, **server.connection_options)
-        self.render_parser_error = server.render_parser_error
+        self.reject = server.reject
+        self.head: HeadFields | None = None
+        """Of a head that is too large for one segment or for a limit: what tells who has sent it."""
         self.answered = 0
         """Requests whose handler has ended."""
         self.handling = False
@@ -113,32 +170,52 @@ class HttpConnection(web.RequestHandler):
         """
         if request.writer.output_size > 0:
             raise ConnectionError("a response head has already been sent")
-        return self.render_parser_error(exc if status == 400 else None)
+        return self.reject(parser_error(exc if status == 400 else None, self.head), self.head)
 
 
-def render_rejection(error: GatewayError, clock: Clock, observer: Observer) -> web.Response:
-    """Returns the response to a request that reached no handler, and reports it to *observer* as a finished request.
+def parser_error(exc: BaseException | None, head: HeadFields | None) -> GatewayError:
+    """Returns the error for what aiohttp's parser raised; *exc* None is an error of another kind."""
+    if exc is None:
+        return GatewayError("no handler was called")
+    if not isinstance(exc, http_exceptions.LineTooLong):
+        return BadRequestError(type(exc).__name__)
+    long_line = head is not None and head.request_line_size > MAX_LINE
+    return (RequestLineTooLongError if long_line else HeadersTooLargeError)(type(exc).__name__)
 
-    Neither the response nor the record holds anything that was received.
+
+def rejections(
+    clock: Clock, observer: Observer, renderer: Callable[[], ErrorRenderer] | None = None
+) -> RenderRejection:
+    """Returns the function that renders rejections, and reports each to *observer* as a finished request.
+
+    *renderer* returns what renders errors at the moment; without it every rejection is a problem document. Neither the
+    response nor the record holds anything that was received.
     """
-    record = RequestRecord(
-        request_id=new_request_id(),
-        method="other",
-        route="other",
-        peer=None,
-        clock=clock.monotonic,
-        started=clock.monotonic(),
-        status=STATUS[type(error)],
-        code=error.code,
-        reason=str(error),
-    )
-    record.end()
-    observer.on_request_end(record)
-    response = problem(error, STATUS[type(error)], record.request_id)
-    response.headers["X-Request-ID"] = record.request_id
-    response.headers["Server"] = "valt-gateway"
-    response.force_close()
-    return response
+
+    def render(error: GatewayError, head: HeadFields | None) -> web.Response:
+        record = RequestRecord(
+            request_id=new_request_id(),
+            method="other",
+            route="other",
+            peer=None,
+            clock=clock.monotonic,
+            started=clock.monotonic(),
+            status=STATUS[type(error)],
+            code=error.code,
+            reason=str(error),
+        )
+        record.end()
+        observer.on_request_end(record)
+        if head is None or renderer is None:
+            response = problem(error, STATUS[type(error)], record.request_id)
+        else:
+            response = renderer().render_rejection(error, RejectedRequest(head.fields, record))
+        response.headers["X-Request-ID"] = record.request_id
+        response.headers["Server"] = "valt-gateway"
+        response.force_close()
+        return response
+
+    return render
 
 
 def serialize(response: web.Response) -> bytes:
@@ -148,20 +225,6 @@ def serialize(response: web.Response) -> bytes:
     head += [f"{name}: {value}" for name, value in response.headers.items() if name.lower() != "content-length"]
     head += [f"Content-Length: {len(body)}", f"Date: {formatdate(usegmt=True)}", "Connection: close", "", ""]
     return "\r\n".join(head).encode("latin-1") + body
-
-
-def parser_errors(clock: Clock, observer: Observer) -> RenderParserError:
-    """Returns the function that renders what aiohttp's parser rejects."""
-
-    def render(exc: BaseException | None) -> web.Response:
-        error: GatewayError = BadRequestError(type(exc).__name__)
-        if exc is None:
-            error = GatewayError("no handler was called")
-        elif isinstance(exc, http_exceptions.LineTooLong):
-            error = HeadersTooLargeError(type(exc).__name__)
-        return render_rejection(error, clock, observer)
-
-    return render
 
 
 def has_c_parser() -> bool:

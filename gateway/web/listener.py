@@ -11,12 +11,11 @@ import socket
 import ssl
 from pathlib import Path
 
-from gateway.errors import GatewayError
 from gateway.events import LogEvent
-from gateway.ports import Clock, Observer
+from gateway.ports import Observer
 from gateway.sockets import PassedSockets, close_socket, open_sockets
 from gateway.web.head_guard import RESPONSE_TIMEOUT, HeadGuard
-from gateway.web.http_server import HttpServer, render_rejection, serialize
+from gateway.web.http_server import HttpServer
 
 Certificate = tuple[Path, Path]
 """PEM files of a certificate chain and of its private key."""
@@ -51,7 +50,6 @@ class Listener:
         listen: str,
         certificate: Certificate | None = None,
         *,
-        clock: Clock,
         observer: Observer,
         connections: int,
         request_timeout: float,
@@ -62,7 +60,6 @@ class Listener:
         self._server = server
         self._listen = listen
         self._tls = None if certificate is None else _tls_context(certificate)
-        self._clock = clock
         self._observer = observer
         self._maximum = connections
         self._request_timeout = request_timeout
@@ -154,7 +151,6 @@ class Listener:
         """Hands *client* to aiohttp, over TLS once the handshake has succeeded."""
         guard = HeadGuard(
             self._server(),
-            self._render_rejection,
             timeout=self._request_timeout,
             on_lost=lambda: self._count(-1),
             response_timeout=self._response_timeout,
@@ -180,9 +176,6 @@ class Listener:
             self._has_room.set()
         else:
             self._has_room.clear()
-
-    def _render_rejection(self, error: GatewayError) -> bytes:
-        return serialize(render_rejection(error, self._clock, self._observer))
 
 
 def _tls_context(certificate: Certificate) -> ssl.SSLContext:

@@ -4,8 +4,10 @@ import functools
 
 from aiohttp import web
 
+from gateway.web.request import RejectedRequest
 
-def is_navigation(request: web.BaseRequest) -> bool:
+
+def is_navigation(request: web.BaseRequest | RejectedRequest) -> bool:
     """Whether a browser navigates to this URL: by Fetch Metadata, or without it, if Accept prefers HTML."""
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode is not None:
@@ -13,12 +15,12 @@ def is_navigation(request: web.BaseRequest) -> bool:
     return _preferred(request.headers.get("Accept", "")) == "text/html"
 
 
-def is_top_navigation(request: web.BaseRequest) -> bool:
+def is_top_navigation(request: web.BaseRequest | RejectedRequest) -> bool:
     """Whether the whole window navigates: only then may it be redirected to sign-in, unlike a frame or a player."""
     return is_navigation(request) and request.headers.get("Sec-Fetch-Dest", "document") == "document"
 
 
-def is_embedded(request: web.BaseRequest) -> bool:
+def is_embedded(request: web.BaseRequest | RejectedRequest) -> bool:
     """Whether the page is for a frame: by Fetch Metadata, or by ``?embed`` in the URL for browsers without it."""
     return request.headers.get("Sec-Fetch-Dest") == "iframe" or "embed" in request.query
 

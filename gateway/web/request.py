@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from gateway.errors import BadRequestError, RequestTimeoutError
 from gateway.request_record import RequestRecord
@@ -38,6 +40,15 @@ class Request(web.BaseRequest):
             raise RequestTimeoutError("the body did not arrive in time") from None
         except web.RequestPayloadError:
             raise BadRequestError("the body is malformed") from None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRequest:
+    """A request that reaches no handler, as far as its head could be read. Its query is not."""
+
+    headers: CIMultiDict[str]
+    record: RequestRecord
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 Handler = Callable[[Request], Awaitable[web.StreamResponse]]

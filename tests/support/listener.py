@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.clock import SystemClock
 from gateway.web.http_server import HttpServer
 from gateway.web.listener import Listener
 from tests.support.recorder import Recorder
@@ -13,7 +12,6 @@ from tests.support.recorder import Recorder
 def listener_of(server: HttpServer, listen: str = "127.0.0.1:0", **options: Any) -> Listener:
     """A listener that has not started, with room for 100 connections and 30 seconds for a request."""
     defaults: dict[str, Any] = {
-        "clock": SystemClock(),
         "observer": Recorder(),
         "connections": 100,
         "request_timeout": 30.0,

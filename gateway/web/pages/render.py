@@ -22,7 +22,7 @@ from gateway.web.handlers.assets import Assets
 from gateway.web.negotiation import is_embedded
 from gateway.web.pages import wording
 from gateway.web.pages.branding import Branding, accent_style, icon
-from gateway.web.request import Request
+from gateway.web.request import RejectedRequest, Request
 from gateway.web.responses import retry_seconds
 
 _ROOT = files("gateway.web.pages")
@@ -83,7 +83,13 @@ class Pages:
         }
 
     def error(
-        self, request: Request, error: GatewayError, status: int, subject: str = "", sign_in: str = "", link: str = ""
+        self,
+        request: Request | RejectedRequest,
+        error: GatewayError,
+        status: int,
+        subject: str = "",
+        sign_in: str = "",
+        link: str = "",
     ) -> web.Response:
         """Returns the page for *error*: what is wrong and what to do next. A portal of frame_ancestors may embed it.
 
@@ -179,7 +185,7 @@ class Pages:
 
     def _page(
         self,
-        request: Request,
+        request: Request | RejectedRequest,
         template: str,
         values: Mapping[str, Any],
         *,
@@ -214,10 +220,10 @@ class Pages:
             },
         )
 
-    def _texts(self, request: Request) -> Mapping[str, Any]:
+    def _texts(self, request: Request | RejectedRequest) -> Mapping[str, Any]:
         return self._languages[self._language(request)]
 
-    def _language(self, request: Request) -> str:
+    def _language(self, request: Request | RejectedRequest) -> str:
         """Returns the configured language, or else the first of Accept-Language that has a file, or else English.
 
         Browsers sort Accept-Language by preference.

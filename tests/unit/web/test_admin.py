@@ -14,7 +14,7 @@ TOKEN = "correct-horse-battery-staple"
 
 async def get(path: str = "/metrics", host: str = "localhost", *headers: str) -> Response:
     handler = admin(Readiness(dict), lambda: (b"metrics", "text/plain"), {}, ("metrics.example.edu",), Secret(TOKEN))
-    server = HttpServer(counted(handler), lambda _exc: web.Response(status=400))
+    server = HttpServer(counted(handler), lambda *_: web.Response(status=400))
     async with listening(server) as listener, connect(listener.address) as client:
         await client.send("\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode())
         return await client.read_response()
@@ -77,7 +77,7 @@ async def test_with_a_token_only_health_and_readiness_are_open(path: str, offere
 )
 async def test_after_connect_upgrade_or_a_body_the_admin_connection_closes(first: tuple[str, ...]) -> None:
     handler = admin(Readiness(dict), lambda: (b"metrics", "text/plain"), {})
-    server = HttpServer(handler, lambda _exc: web.Response(status=400))
+    server = HttpServer(handler, lambda *_: web.Response(status=400))
     async with listening(server) as listener, connect(listener.address) as client:
         await client.send("\r\n".join([*first, "Host: localhost", "", ""]).encode())
         response = await client.read_response()

@@ -24,7 +24,7 @@ async def see_other(_request: web.BaseRequest) -> web.Response:
 @asynccontextmanager
 async def running_server(handler: Handler, keepalive_timeout: float = KEEPALIVE_TIMEOUT) -> AsyncIterator[str]:
     """A server of *handler* on loopback: its URL."""
-    server = HttpServer(counted(handler), lambda _exc: web.Response(status=400), keepalive_timeout=keepalive_timeout)
+    server = HttpServer(counted(handler), lambda *_: web.Response(status=400), keepalive_timeout=keepalive_timeout)
     async with listening(server) as listener:
         yield listener.address
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from gateway.clock import SystemClock
+from gateway.ports import Observer
 from gateway.web.head_guard import MAX_HEAD
-from gateway.web.http_server import Handler, HttpServer, counted
+from gateway.web.http_server import Handler, HttpServer, counted, rejections
 from gateway.web.listener import connection_limit
 from tests.support.client import connect, parse_response
 from tests.support.listener import listener_of, listening, running
@@ -25,8 +27,8 @@ async def answer(_request: web.BaseRequest) -> web.Response:
     return web.Response(text="answer")
 
 
-def server(handler: Handler = answer) -> HttpServer:
-    return HttpServer(counted(handler), lambda _exc: web.Response(status=400))
+def server(handler: Handler = answer, observer: Observer | None = None) -> HttpServer:
+    return HttpServer(counted(handler), rejections(SystemClock(), observer or Recorder()))
 
 
 @pytest.mark.promise("security-S3", "security-S5")
@@ -37,7 +39,7 @@ def server(handler: Handler = answer) -> HttpServer:
 )
 async def test_a_head_that_does_not_end_in_time_is_408(head: bytes) -> None:
     recorder = Recorder()
-    listener = listener_of(server(), observer=recorder, request_timeout=SHORT)
+    listener = listener_of(server(observer=recorder), request_timeout=SHORT)
     async with running(listener), connect(listener.address) as client:
         await client.send(head)
         response = await client.read_response()

@@ -25,7 +25,7 @@ def server(size: int, keepalive_timeout: float = KEEPALIVE_TIMEOUT) -> HttpServe
     async def answer(_request: web.BaseRequest) -> web.Response:
         return web.Response(body=bytes(size))
 
-    return HttpServer(counted(answer), lambda _exc: web.Response(status=400), keepalive_timeout=keepalive_timeout)
+    return HttpServer(counted(answer), lambda *_: web.Response(status=400), keepalive_timeout=keepalive_timeout)
 
 
 @pytest.mark.promise("security-S4")
@@ -74,7 +74,7 @@ async def test_a_stream_that_pauses_is_cut_by_its_own_limit_alone() -> None:
         await response.write(bytes(LARGE))
         return response
 
-    streaming = HttpServer(counted(stream), lambda _exc: web.Response(status=400))
+    streaming = HttpServer(counted(stream), lambda *_: web.Response(status=400))
     async with (
         listening(streaming, response_timeout=RESPONSE_TIMEOUT) as listener,
         connect(listener.address, receive_buffer=4096) as viewer,
