@@ -15,7 +15,8 @@ from gateway.cli.terminal import Cell, console_for, print_table, styled
 from gateway.settings.model import Settings
 
 if TYPE_CHECKING:
-    from gateway.policy import Verdict
+    from gateway.model import Identity
+    from gateway.policy import Rules, Verdict
 
 _EXIT_STATUS = {"allowed": 0, "not allowed": 1, "unknown": 3}
 _DECISION_STYLES = {"allowed": "bold green", "not allowed": "bold red", "unknown": "bold yellow"}
@@ -42,7 +43,8 @@ def command(
 ) -> None:
     """Show why SUBJECT may or may not see RECORDING.
 
-    Exit status: 0 if they may, 1 if not, 3 if it could not be determined because VALT was not asked or did not answer.
+    Exit status: 0 if they may, 1 if not, 3 if it could not be determined because VALT was not asked or did not answer,
+    or because a rule compares the client's address and --address is not given.
 
     A rule is about a whole recording, so the answer is the same for each VIDEO of it.
     """
@@ -104,7 +106,7 @@ async def _explain(
     policy = Rules(rules_of(settings), recordings, valt_names_of(settings), clock, observer)
     identity = stated_identity(settings, subject, groups)
     try:
-        verdicts = await policy.explain(identity, recording, client)
+        verdicts = await _evaluate(policy, identity, recording, client)
     finally:
         if valt is not None:
             await valt.close()
@@ -114,6 +116,26 @@ async def _explain(
         "rule": None if decided is None else decided.rule.name,
         "rules": [{"name": v.rule.name, "fits": v.matches, "why": _reason(v)} for v in verdicts],
     }
+
+
+async def _evaluate(policy: "Rules", identity: "Identity", recording: str, client: str | None) -> list["Verdict"]:
+    """Returns the verdicts up to the one that decides. Without *client* that is a rule with networks if it matches
+    otherwise: the client's address, which is not known, would decide."""
+    from dataclasses import replace
+
+    from gateway.policy import Verdict
+
+    verdicts = []
+    for rule in policy.rules:
+        verdict = await policy.evaluate(rule, identity, recording, client)
+        if client is None and rule.networks is not None and verdict.matches is False:
+            anywhere = await policy.evaluate(replace(rule, networks=None), identity, recording, client)
+            if anywhere.matches is not False:
+                verdict = Verdict(rule, None, "the client's address decides, which is not known: use --address")
+        verdicts.append(verdict)
+        if verdict.matches is not False:
+            break
+    return verdicts
 
 
 def _reason(verdict: "Verdict") -> str:

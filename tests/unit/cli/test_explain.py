@@ -10,6 +10,7 @@ import pytest
 
 from gateway.sim.catalogue import SESSION
 from gateway.sim.valt import USERS, ValtSimulator
+from tests.support.configuration import grant
 from tests.unit.cli.conftest import PASSWORD, Run
 
 
@@ -39,6 +40,19 @@ def test_offline_a_condition_on_details_is_neither_yes_nor_no(run: Run, config: 
     answer = json.loads(explained.stdout)
     assert (explained.exit_code, answer["allowed"], answer["rule"]) == (3, False, None)
     assert [(rule["name"], rule["fits"]) for rule in answer["rules"]] == [("rooms", None)]
+
+
+@pytest.mark.promise("rules-9")
+@pytest.mark.parametrize(("address", "status"), [((), 3), (("--address", "10.1.2.3"), 1), (("--address", "::1"), 0)])
+def test_without_the_clients_address_a_rule_that_compares_it_is_undecided(
+    run: Run, config: Path, address: tuple[str, ...], status: int
+) -> None:
+    refusal = grant("elsewhere", subjects=["*"], allow=False, networks=["10.0.0.0/8"])
+    config.write_text(config.read_text().replace("[[grants]]", f"{refusal}[[grants]]", 1))
+    arguments = ("--subject", "anna", "--group", "supervisors", "--offline", "--json")
+    explained = run("explain", "--config", config, *arguments, *address, "614")
+    assert explained.exit_code == status
+    assert json.loads(explained.stdout)["rules"][0]["fits"] is {3: None, 1: True, 0: False}[status]
 
 
 def test_an_invalid_address_is_an_error_of_usage(run: Run, config: Path) -> None:
