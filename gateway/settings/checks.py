@@ -1,5 +1,6 @@
 """Checks that need more than one value: settings that contradict one another, and settings that deserve a warning."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -7,17 +8,21 @@ from datetime import date
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from gateway.errors import InvalidVideoError
+from gateway.model import parse_id
 from gateway.settings.addresses import contains_everybody, is_loopback, is_loopback_host, is_wide, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.identity import TicketSettings
 from gateway.settings.identity_checks import identity_faults, identity_warnings
 from gateway.settings.model import ServerSettings, Settings
+from gateway.settings.rule_names import name_warnings
 
 _LONGEST_STOP = 80.0
 """Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
-_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_ID_FORM = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+_EMPTY = frozenset(hashlib.sha256(text).hexdigest() for text in (b"", b"\n"))
 _LISTS = ("rooms", "authors", "names", "template")
 """Conditions that a generated configuration may leave without a value."""
 _CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")
@@ -25,13 +30,13 @@ _CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "autho
 
 def faults_of(settings: Settings) -> list[Fault]:
     """Returns every contradiction with which the gateway does not start, without lines."""
-    return [*_grants(settings), *identity_faults(settings), *_server(settings), *_names(settings)]
+    return [*_grants(settings), *_examples(settings), *identity_faults(settings), *_server(settings), *_names(settings)]
 
 
 def warnings_of(settings: Settings, today: date) -> list[Fault]:
     """Returns what is allowed and risky, or has expired before *today*, without lines."""
     warnings = [*_server_warnings(settings), *identity_warnings(settings), *_expired(settings, today)]
-    warnings += [*_network_warnings(settings), *_refusal_warnings(settings)]
+    warnings += [*_network_warnings(settings), *_refusal_warnings(settings), *name_warnings(settings)]
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))
@@ -68,9 +73,8 @@ def _grants(settings: Settings) -> Iterator[Fault]:
         if not grant.recordings:
             yield Fault(f"{key}.recordings", None, "can never match: it is empty", 'list ids or globs, or "*"')
         for glob in grant.recordings:
-            if _is_plain(glob) and not _ID.fullmatch(glob):
-                reason = f"can never match {glob!r}: an id is 1 to 64 letters, digits and hyphens"
-                yield Fault(f"{key}.recordings", None, reason, "copy the id from VALT")
+            if _is_plain(glob) and (why := _why_no_id(glob)) is not None:
+                yield Fault(f"{key}.recordings", None, f"can never match {glob!r}: {why}", "copy the id from VALT")
         if grant.shared_with_me and not _has_valt_ids(settings):
             reason = "can never match: VALT shares with user and group ids, and none is configured"
             yield Fault(f"{key}.shared_with_me", None, reason, "give them in [valt.groups] or [valt.people]")
@@ -82,6 +86,24 @@ def _grants(settings: Settings) -> Iterator[Fault]:
                 reason = f"can never decide: grants.{earlier_number} ({earlier.name}) matches whenever it does"
                 yield Fault(key, None, reason, "move it before that one, or remove it")
                 break
+
+
+def _why_no_id(text: str) -> str | None:
+    """Returns why no request can name a recording by the id *text*, None if one can."""
+    try:
+        parse_id(text)
+    except InvalidVideoError:
+        if _ID_FORM.fullmatch(text):
+            return "a numeric id has no leading zeros, and a UUID is in lower case"
+        return "an id is 1 to 64 letters, digits and hyphens"
+    return None
+
+
+def _examples(settings: Settings) -> Iterator[Fault]:
+    for number, example in enumerate(settings.examples):
+        why = _why_no_id(example.recording)
+        if why is not None:
+            yield Fault(f"examples.{number}.recording", None, f"is no recording's: {why}", "copy the id from VALT")
 
 
 def _shadows(earlier: GrantSettings, later: GrantSettings) -> bool:
@@ -211,3 +233,6 @@ def _names(settings: Settings) -> Iterator[Fault]:
         if hashes[service_key.secret_sha256] > 1:
             remedy = "mint a key for each: the first entry decides whose groups count"
             yield Fault(f"service_keys.{number}.secret_sha256", None, "is the hash of more than one key", remedy)
+        if service_key.secret_sha256 in _EMPTY:
+            remedy = "make a key with: valt-gateway key mint"
+            yield Fault(f"service_keys.{number}.secret_sha256", None, "is the hash of an empty text", remedy)

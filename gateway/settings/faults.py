@@ -130,6 +130,7 @@ _TYPE_ERRORS = {
     "string": ("is not text", 'write it in quotes: "text"'),
     "date": ("is not a date", "write it without quotes: 2027-06-30"),
     "model": ("is not a table", "write it as a [table] of its own"),
+    "path": ("is not a path", 'write it in quotes: "/etc/valt-gateway/name"'),
     "dict": ("is not a table", "write it as a [table] of its own"),
 }
 """By the first word of pydantic's type of error. pydantic's own message is not used: it may repeat the input."""

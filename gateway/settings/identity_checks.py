@@ -82,15 +82,26 @@ def _remote_faults(key: str, provider: JwtSettings | OidcSettings) -> Iterator[F
 
 
 def _shadowed_providers(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each provider whose tokens or tickets an earlier one of the same issuer decides about."""
-    deciding: dict[tuple[str, str, str], str] = {}
+    """Yields a warning for each provider whose proofs an earlier one decides about, which recognises them too."""
+    deciding: dict[tuple[str, ...], str] = {}
     for number, provider in enumerate(settings.identity):
-        if isinstance(provider, JwtSettings | TicketSettings):
-            header = provider.header.lower() if isinstance(provider, JwtSettings) else ""
-            earlier = deciding.setdefault((provider.type, provider.issuer, header), provider.name)
-            if earlier != provider.name:
-                reason = f"is that of {earlier} too, which decides about all its tokens"
-                yield Fault(f"identity.{number}.issuer", None, reason, "make one table of the two")
+        match provider:
+            case JwtSettings():
+                key, proof = "issuer", (provider.issuer, provider.header.lower())
+            case TicketSettings():
+                key, proof = "issuer", (provider.issuer, "")
+            case HeaderSettings():
+                key, proof = "type", (provider.subject_header.lower(), " ".join(sorted(provider.from_)))
+            case NegotiateSettings():
+                key, proof = "type", ("", "")
+            case _:
+                continue
+        earlier = deciding.setdefault((provider.type, *proof), provider.name)
+        if earlier != provider.name:
+            reason = f"is that of {earlier} too, which decides about all its tokens"
+            if key == "type":
+                reason = f"and what proves a person are those of {earlier}, which decides first: this is never asked"
+            yield Fault(f"identity.{number}.{key}", None, reason, "make one table of the two")
 
 
 def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
@@ -99,6 +110,10 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
     if not provider.secret_header and contains_everybody(provider.from_):
         remedy = "list only the addresses of your own proxies, or use secret_header"
         yield Fault(f"{key}.from", None, "contains every address, so that anybody may name any person", remedy)
+    for key_name in ("subject_header", "groups_header"):
+        if getattr(provider, key_name).lower() == "authorization":
+            reason = "holds what clients send: they would choose who they are"
+            yield Fault(f"{key}.{key_name}", None, reason, "use a header of the proxy's own, such as X-Forwarded-User")
     names = [provider.subject_header, provider.groups_header, provider.secret_header]
     for number, name in enumerate(("groups_header", "secret_header"), 1):
         if names[number].lower() in (earlier.lower() for earlier in names[:number]):

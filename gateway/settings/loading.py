@@ -68,7 +68,9 @@ def load(
     except tomllib.TOMLDecodeError as error:
         return _failed(_syntax_fault(path.name, str(error)))
     lines = line_numbers(text)
+    nul_faults = _remove_nul(raw)
     faults, variables = apply_environment(raw, environ)
+    faults += nul_faults
     faults += _time_zone_faults(environ)
     secret_faults, warnings = secrets.resolve(
         raw,
@@ -131,6 +133,20 @@ def _syntax_fault(name: str, message: str) -> Fault:
         f"is not TOML: {reason[:1].lower()}{reason[1:]}",
         "correct the end of the file" if line is None else "correct that line first",
     )
+
+
+def _remove_nul(node: Any, key: str = "") -> list[Fault]:
+    """Removes the NUL characters from the texts in *node*, and returns a fault for each such text: no path, header or
+    name may have one, and system calls raise for it."""
+    faults = []
+    for part, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+        place = f"{key}.{part}".strip(".")
+        if isinstance(value, dict | list):
+            faults += _remove_nul(value, place)
+        elif isinstance(value, str) and "\0" in value:
+            node[part] = value.replace("\0", "")
+            faults.append(Fault(place, None, "has a NUL character", "remove it"))
+    return faults
 
 
 def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:

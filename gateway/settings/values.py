@@ -26,7 +26,12 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 36_500 * 86_400.0
 """Seconds; longer times would overflow dates."""
 _RESERVED_HEADERS = frozenset(
-    {"connection", "content-length", "cookie", "forwarded", "host", "range", "transfer-encoding", "x-forwarded-for"}
+    {
+        *("accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type", "cookie"),
+        *("expect", "forwarded", "host", "if-match", "if-none-match", "if-range", "origin", "range", "referer", "te"),
+        *("transfer-encoding", "upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host"),
+        *("x-forwarded-proto", "x-forwarded-uri", "x-original-uri", "x-real-ip", "x-request-id"),
+    }
 )
 """Headers with another meaning, which any client may send: they cannot prove who a person is."""
 _IMAGE_SUFFIXES = frozenset({".svg", ".png", ".webp", ".jpg", ".jpeg"})

@@ -1,5 +1,6 @@
 """Broken files, each made from a good one by one change. expected_faults.txt has the faults that each must report."""
 
+import hashlib
 import json
 
 from tests.unit.settings.configurations import GOOD, PORTAL_KEY
@@ -132,10 +133,20 @@ BROKEN: dict[str, str] = {
     "an invalid header name": GOOD + HEADER + 'subject_header = "X User"\n',
     "a reserved header name": GOOD + HEADER + 'subject_header = "Cookie"\n',
     "a header used for two things": GOOD + HEADER + 'groups_header = "x-forwarded-user"\n',
+    "a header that clients send": GOOD + HEADER + 'subject_header = "X-Request-ID"\ngroups_header = "Authorization"\n',
     "an invalid name of the secret's header": GOOD + HEADER + 'secret_header = "X Lock"\nsecret = "planted"\n',
     "a secret's header without the secret": GOOD + HEADER + 'secret_header = "X-Lock"\n',
     "a provider with the name of sessions": GOOD + HEADER.replace('"front"', '"session"'),
     "a provider with the name of service keys": GOOD + HEADER.replace('"front"', '"Service_Key"'),
+    "a rule for an id in a spelling that no request has": changed(
+        'recordings = ["*"]', 'recordings = ["007", "6ECFE37C-a2e9-4f2d-b56e-847a4e730ed0"]'
+    ),
+    "an example for an id in a spelling that no request has": GOOD
+    + '[[examples]]\nsubject = "anna"\nrecording = "007"\nallowed = false\n',
+    "a service key whose secret is empty": GOOD
+    + SERVICE_KEY.format("archive").replace("0" * 64, hashlib.sha256(b"\n").hexdigest()),
+    "NUL characters": GOOD + '[state]\ndir = "a\\u0000b"\n[branding]\nframe_ancestors = ["https://a.example\\u0000"]\n',
+    "a directory that is not text": GOOD + "[state]\ndir = 7\n",
     "a leeway over 5m": identity('leeway = "1d"'),
     "a leeway of browser sign-in over 5m": GOOD + OIDC + 'leeway = "301s"\n',
     "a max_lifetime of zero": identity('max_lifetime = "0s"'),

@@ -84,6 +84,36 @@ RISKY = {
         "grants.0.account (line 23): may see less in VALT than trainee: what VALT does not show to it is not refused. "
         "Use an account that sees all that is to be refused.",
     ),
+    "a refusal of a misspelt provider's person": (
+        grant('allow = false\nsubjects = ["Campus#anna"]'),
+        "grants.0.subjects (line 19): has 'Campus#anna', and no provider is named Campus: it is one person's name. "
+        "Did you mean campus#?",
+    ),
+    "a refusal of everybody of a provider": (
+        grant('allow = false\nsubjects = ["campus#*"]'),
+        "grants.0.subjects (line 19): has 'campus#*', and names have no wildcards: it is compared as it stands. "
+        "List the names themselves.",
+    ),
+    "a group with a wildcard": (
+        GOOD.replace('groups = ["supervisors"]', 'groups = ["super*"]'),
+        "grants.0.groups (line 19): has 'super*', and names have no wildcards: it is compared as it stands. "
+        "List the names themselves.",
+    ),
+    "a group that is empty": (
+        GOOD.replace('groups = ["supervisors"]', 'groups = ["supervisors", ""]'),
+        "grants.0.groups (line 19): has '', which is nobody's name. "
+        "Write it as the identity provider does, without spaces around it.",
+    ),
+    "an example for a misspelt provider's person": (
+        GOOD + '[[examples]]\nsubject = "campsu#anna"\nrecording = "1"\nallowed = false\n',
+        "examples.0.subject (line 23): has 'campsu#anna', and no provider is named campsu: it is one person's name. "
+        "Did you mean campus#?",
+    ),
+    "two header providers of one proxy": (
+        GOOD + HEADER + HEADER.replace('"front"', '"second"'),
+        "identity.2.type (line 29): and what proves a person are those of front, which decides first: this is never "
+        "asked. Make one table of the two.",
+    ),
     "a rule that is over": (
         grant("valid_until = 2027-06-30"),
         "grants.0.valid_until (line 18): was 2027-06-30: the rule supervisors never matches. "
@@ -120,6 +150,10 @@ SAFE = {
     + TRAINEE,
     "a refusal with the account of the later rules": grant('allow = false\nrooms = ["Board room"]')
     + TRAINEE.replace('account = "trainee"', 'account = "reviewer"'),
+    "people of a provider, of none, and with number signs": GOOD.replace(
+        'groups = ["supervisors"]', 'subjects = ["*", "campus#anna", "anna_example.org#EXT#@example.com", "#1"]'
+    ),
+    "header providers of two proxies": GOOD + HEADER + HEADER.replace('"front"', '"second"').replace(".5/32", ".6/32"),
     "a rule on its last day": grant("valid_until = 2027-07-01"),
     "a help page with a query": GOOD + '[branding]\nhelp_url = "https://help.example.edu/?topic=video#start"\n',
 }

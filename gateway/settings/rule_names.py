@@ -1,0 +1,43 @@
+"""Warnings about names in ``[[grants]]`` and ``[[examples]]`` that nobody has, or that are perhaps meant otherwise.
+
+A rule that allows would give nothing by such a name, and a rule that refuses would silently refuse nobody.
+"""
+
+import difflib
+from collections.abc import Collection, Iterator
+
+from gateway.settings.faults import Fault
+from gateway.settings.model import Settings
+from gateway.validity import SERVICE_KEY_PROVIDER
+
+_LONGEST = 255
+_SIMILAR = 0.8
+"""How similar a text must be to a provider's name to be taken for a misspelling of it."""
+
+
+def name_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings, without lines."""
+    providers = [*(provider.name for provider in settings.identity), SERVICE_KEY_PROVIDER]
+    for number, grant in enumerate(settings.grants):
+        for table in ("groups", "subjects"):
+            for name in getattr(grant, table):
+                for reason, remedy in _doubts(name, table, providers):
+                    yield Fault(f"grants.{number}.{table}", None, reason, remedy)
+    for number, example in enumerate(settings.examples):
+        for reason, remedy in _doubts(example.subject, "subjects", providers):
+            yield Fault(f"examples.{number}.subject", None, reason, remedy)
+
+
+def _doubts(name: str, table: str, providers: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yields reason and remedy of each doubt about *name*, which stands in groups or subjects."""
+    text = f"{name[:64]!r}"
+    if not 0 < len(name) <= _LONGEST or name != name.strip() or not name.isprintable():
+        yield f"has {text}, which is nobody's name", "write it as the identity provider does, without spaces around it"
+    if "*" in name and (table, name) != ("subjects", "*"):
+        yield f"has {text}, and names have no wildcards: it is compared as it stands", "list the names themselves"
+    provider, separator, _ = name.partition("#")
+    if table == "subjects" and separator and provider not in providers:
+        nearest = difflib.get_close_matches(provider.lower(), [one.lower() for one in providers], 1, _SIMILAR)
+        if nearest:
+            meant = next(one for one in providers if one.lower() == nearest[0])
+            yield f"has {text}, and no provider is named {provider}: it is one person's name", f"did you mean {meant}#?"
