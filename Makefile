@@ -75,5 +75,5 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 # The Kerberos package is compiled: its compiler and headers are among the programs.
 $(VENV)/installed-test: $(VENV)/bin/python pyproject.toml constraints.txt | programs
-	$(PIP) -e '.[kerberos,test]'
+	$(PIP) -e '.[kerberos,redis,test]'
 	@touch $@ $(VENV)/installed

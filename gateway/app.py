@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
@@ -23,6 +23,7 @@ from gateway.observe.observers import Observers
 from gateway.policy import Rules
 from gateway.ports import Clock, Observer
 from gateway.recording_search import RecordingSearch
+from gateway.redis_url import parse_redis_url
 from gateway.rule_factory import rules_of, valt_names_of
 from gateway.settings.identity import NegotiateSettings, OidcSettings
 from gateway.settings.model import AuditSettings, Settings
@@ -53,11 +54,18 @@ from gateway.web.request_validation import RequestValidator
 from gateway.web.routes import Handlers
 from gateway.web.session_cookies import SessionCookies
 
+if TYPE_CHECKING:
+    from gateway.store.redis import RedisStore
+
 VERSION = version("valt-gateway")
 
 
-def store_of(settings: Settings, clock: Clock, observer: Observer) -> MemoryStore | SqliteStore:
-    """Returns the store in the configured state directory, or one in memory if there is none."""
+def store_of(settings: Settings, clock: Clock, observer: Observer) -> "MemoryStore | SqliteStore | RedisStore":
+    """Returns the store that is configured, or one in memory if there is none."""
+    if settings.state.url is not None:
+        from gateway.store.redis import RedisStore  # an optional extra
+
+        return RedisStore(parse_redis_url(settings.state.url), settings.state.prefix, clock, observer)
     if settings.state.dir is None:
         return MemoryStore(clock)
     return SqliteStore(Path(settings.state.dir) / "state.sqlite3", clock, observer=observer)

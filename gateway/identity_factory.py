@@ -131,8 +131,9 @@ def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceK
 
 
 def _access_token_secrets(settings: Settings, context: ProcessContext) -> tuple[Secret, ...]:
-    """Returns the session secrets, if configured, so that access tokens survive a restart."""
-    return (context.seal,) if settings.session is None else tuple(settings.session.secrets)
+    """Returns the session secrets, if configured, so that access tokens survive a restart, or that of the replicas."""
+    own = settings.state.secret or context.seal
+    return (own,) if settings.session is None else tuple(settings.session.secrets)
 
 
 def _group_selection(settings: Settings) -> GroupSelection:

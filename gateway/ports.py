@@ -199,20 +199,20 @@ class ServiceKeys(Protocol):
 class Store(Protocol):
     """The state that outlives a request: consumed tickets, sign-outs and revocations. Times are Unix seconds.
 
-    Methods that write return once the state is stored; they raise BusyError if it cannot be. An entry remains at least
-    until the latest *until* that was given for it. Reads do no I/O. If the store is durable, they see what another
-    process wrote at most two seconds later.
-    """
+    Methods that write return once the state is stored; they raise BusyError if it cannot be. An entry remains until the
+    latest *until* given for it or longer. Reads do no I/O; those of a durable store see another process's writes at
+    most two seconds later."""
 
     async def start(self) -> None:
         """Opens the store. Called once, before every other method."""
 
-    async def consume(self, key: str, until: float) -> bool:
+    async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
         """Returns True if *key* was not consumed yet, and marks it as consumed until *until*; else returns False. Of
-        concurrent calls with one key exactly one returns True."""
+        concurrent calls with one key exactly one returns True. *since* is the earliest time at which it can have been
+        consumed: BusyError is raised if entries may have been lost since then."""
 
-    async def is_consumed(self, key: str) -> bool:
-        """Whether *key* is consumed. Raises BusyError if that cannot be read."""
+    async def is_consumed(self, key: str, *, since: float | None = None) -> bool:
+        """Whether *key* is consumed. Raises BusyError if that cannot be read, or as `consume` does."""
 
     async def sign_out(self, session: str, until: float) -> None:
         """Makes the session of that id invalid until *until*."""

@@ -190,12 +190,13 @@ class Gateway:
     def dependencies(self) -> Mapping[str, Any]:
         """The state of VALT, of the identity providers and of this process, for ``/readyz?verbose``."""
         audit = {"writable": self.audit.is_writable, "waiting": self.audit.waiting}
-        own = {"audit": audit, "state": {"available": self.store.fault is None}, "streams": len(self.streams)}
+        state = {"available": self.store.fault is None, "fault": self.store.fault}
+        own = {"audit": audit, "state": state, "streams": len(self.streams)}
         return {**self.app.dependencies(), **own, "event_loop_lag_seconds": round(self.loop_lag.lag, 6)}
 
     def local_faults(self) -> list[str]:
         """The faults of this process alone, because of which it is not ready."""
-        faults = [None if self.audit.is_writable else "the audit cannot be written", self.store.fault]
+        faults = [None if self.audit.is_writable else "the audit cannot be written", self.store.local_fault]
         return [fault for fault in faults if fault is not None]
 
     def _create_listeners(self, dispatcher: Dispatcher) -> list[Listener]:

@@ -13,6 +13,7 @@ wanted=(
     $apache/mod_shib.so:libapache2-mod-shib shibd:shibboleth-sp-utils
     $apache/mod_auth_mellon.so:libapache2-mod-auth-mellon $apache/mod_auth_openidc.so:libapache2-mod-auth-openidc
     slowhttptest:slowhttptest
+    redis-server:redis-server redis-sentinel:redis-sentinel
     krb5kdc:krb5-kdc kadmin.local:krb5-admin-server kinit:krb5-user krb5-config:libkrb5-dev cc:gcc python3-config:python3-dev
     "$@"
 )

@@ -1,5 +1,6 @@
 """``revoke``: revokes everything issued to a person until now. A running gateway applies it within two seconds."""
 
+import asyncio
 import json
 import sys
 import time
@@ -10,7 +11,8 @@ import click
 
 from gateway.cli.configuration import read_or_exit
 from gateway.cli.options import config_option
-from gateway.settings.model import AuditSettings
+from gateway.errors import BusyError
+from gateway.settings.model import AuditSettings, StateSettings
 
 _AUDIT_TAIL = 64 * 1024 * 1024
 """Bytes of the audit file that are searched for other spellings."""
@@ -21,22 +23,14 @@ _AUDIT_TAIL = 64 * 1024 * 1024
 @click.option("--subject", required=True, help="The person, as the identity provider names them.")
 def command(config: Path, subject: str) -> None:
     """Revoke the sessions, tickets and tokens issued to SUBJECT until now, and cut their streams."""
-    import sqlite3
-
-    from gateway.store.sqlite import revoke_in_file
     from gateway.validity import void_seconds
 
-    settings = read_or_exit(config, needed_secrets=())
-    if settings.state.dir is None:
-        message = "state.dir is not set: a running gateway cannot be notified. Set it and restart the gateway once."
-        click.echo(message, err=True)
-        sys.exit(1)
+    settings = read_or_exit(config, needed_secrets=("state.url",))
     lifetime = 0.0 if settings.session is None else settings.session.lifetime
     now = time.time()
-    try:
-        revoke_in_file(settings.state.dir / "state.sqlite3", subject, now, now + void_seconds(lifetime))
-    except (OSError, sqlite3.Error) as error:
-        click.echo(f"the state in {settings.state.dir} cannot be written: {error}", err=True)
+    reason = _revoke(settings.state, subject, now, now + void_seconds(lifetime))
+    if reason is not None:
+        click.echo(reason, err=True)
         sys.exit(1)
     click.echo(f"revoked: {subject}", err=True)
     _record(settings.audit, subject, now)
@@ -44,6 +38,30 @@ def command(config: Path, subject: str) -> None:
     if others:
         names = ", ".join(others)
         click.echo(f"warning: NOT revoked, other spellings in the audit, perhaps of the same person: {names}", err=True)
+
+
+def _revoke(state: StateSettings, subject: str, at: float, until: float) -> str | None:
+    """Writes the revocation into the state that running gateways read. Returns why it could not be written, or None."""
+    if state.url is not None:
+        from gateway.redis_url import parse_redis_url
+        from gateway.store.redis import revoke_in_redis
+
+        try:
+            asyncio.run(revoke_in_redis(parse_redis_url(state.url), state.prefix, subject, at, until))
+        except BusyError as error:
+            return f"the state in state.url cannot be written: {error}"
+        return None
+    if state.dir is None:
+        return "state.dir is not set: a running gateway cannot be notified. Set it and restart the gateway once."
+    import sqlite3
+
+    from gateway.store.sqlite import revoke_in_file
+
+    try:
+        revoke_in_file(state.dir / "state.sqlite3", subject, at, until)
+    except (OSError, sqlite3.Error) as error:
+        return f"the state in {state.dir} cannot be written: {error}"
+    return None
 
 
 def _other_spellings(audit_file: str, subject: str) -> list[str]:

@@ -126,8 +126,10 @@ class SignIn:
         self, provider: OidcProvider, attempt: Attempt, response: Mapping[str, str]
     ) -> Identity:
         """Returns the identity that *provider* confirms, and counts the outcome."""
-        if "code" in response and not await self._store.consume(attempt.key, attempt.started_at + _USED_FOR):
-            raise SignInFailedError("the code of the response was used before")
+        if "code" in response:
+            until = attempt.started_at + _USED_FOR
+            if not await self._store.consume(attempt.key, until, since=attempt.started_at):
+                raise SignInFailedError("the code of the response was used before")
         try:
             identity = await provider.finish(attempt, response)
         except (IdentityProviderError, InvalidCredentialsError) as error:

@@ -56,7 +56,8 @@ class PersonSwitch:
         claims = self._sealed.unseal(text)
         if claims is None or self._clock.now() >= claims["exp"]:
             raise InvalidCredentialsError("the change of person was not offered here, or more than five minutes ago")
-        if not await self._store.consume(f"switch {claims['jti']}", claims["exp"]):
+        sealed_at = claims["exp"] - LIFETIME
+        if not await self._store.consume(f"switch {claims['jti']}", claims["exp"], since=sealed_at):
             raise InvalidCredentialsError("the change of person was confirmed before")
         identity = Identity(
             subject=claims["sub"],

@@ -134,7 +134,7 @@ class TicketAuthenticator(Authenticator):
         """Returns the identity, or None without a ticket of this issuer. Marks the ticket as used if the credentials
         say so.
 
-        Raises InvalidCredentialsError if the ticket is not valid or was used, BusyError if the store is full.
+        Raises InvalidCredentialsError if the ticket is not valid or was used, BusyError if the store fails.
         """
         if credentials.ticket is None:
             return None
@@ -153,10 +153,11 @@ class TicketAuthenticator(Authenticator):
     async def _is_used(self, claims: Claims, *, consume: bool) -> bool:
         """Whether the ticket was used before. *consume*: whether it counts as used from now on."""
         key = f"{claims.all['iss']} {claims.all['jti']}"
+        since = claims.issued_at - self._expected.leeway
         if not consume:
-            return await self._store.is_consumed(key)
+            return await self._store.is_consumed(key, since=since)
         until = claims.expires_at + self._expected.leeway + self._max_age
-        return not await self._store.consume(key, until)
+        return not await self._store.consume(key, until, since=since)
 
     def _identity(self, claims: Claims) -> Identity:
         return Identity(

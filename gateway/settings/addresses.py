@@ -13,8 +13,10 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from gateway.model import Secret
 from gateway.network import parse_address
-from gateway.settings.values import fault
+from gateway.redis_url import parse_redis_url
+from gateway.settings.values import UNREAD, fault
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
@@ -22,6 +24,7 @@ _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", 
 _MAX_UNIX_PATH = 107
 _SOCKET_NAME = re.compile(r"[!-9;-~]{1,255}", re.ASCII)
 """``FileDescriptorName=`` of a socket unit: printable, without a colon (systemd.socket(5))."""
+_REDIS_REMEDY = 'write "redis://host:6379", "rediss://user:password@host" or "redis+sentinel://host1,host2/service"'
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
@@ -201,7 +204,19 @@ def _is_port(text: str, *, least: int) -> bool:
     return text.isascii() and text.isdigit() and least <= int(text[:6]) <= 65535
 
 
+def _redis_address(value: Any) -> Secret:
+    """Returns the URL, which may hold a password, as a secret."""
+    url = value if isinstance(value, Secret) else Secret(value if isinstance(value, str) else "")
+    try:
+        if url != Secret(UNREAD):
+            parse_redis_url(url)
+    except ValueError as error:
+        raise fault(str(error), _REDIS_REMEDY) from None
+    return url
+
+
 Url = Annotated[str, AfterValidator(_url)]
+RedisAddress = Annotated[Secret, BeforeValidator(_redis_address), WithJsonSchema({"type": "string"})]
 ValtUrl = Annotated[str, AfterValidator(_valt_url)]
 OptionalUrl = Annotated[str, AfterValidator(lambda value: _url(value) if value else value)]
 Origin = Annotated[str, AfterValidator(_origin)]

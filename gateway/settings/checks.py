@@ -17,6 +17,7 @@ from gateway.settings.identity import TicketSettings
 from gateway.settings.identity_checks import identity_faults, identity_warnings
 from gateway.settings.model import ServerSettings, Settings
 from gateway.settings.rule_names import name_warnings
+from gateway.settings.state_checks import state_faults, state_warnings
 
 _LONGEST_STOP = 80.0
 """Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
@@ -30,13 +31,15 @@ _CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "autho
 
 def faults_of(settings: Settings) -> list[Fault]:
     """Returns every contradiction with which the gateway does not start, without lines."""
-    return [*_grants(settings), *_examples(settings), *identity_faults(settings), *_server(settings), *_names(settings)]
+    faults = [*_grants(settings), *_examples(settings), *identity_faults(settings), *_server(settings)]
+    return [*faults, *_names(settings), *state_faults(settings.state)]
 
 
 def warnings_of(settings: Settings, today: date) -> list[Fault]:
     """Returns what is allowed and risky, or has expired before *today*, without lines."""
     warnings = [*_server_warnings(settings), *identity_warnings(settings), *_expired(settings, today)]
     warnings += [*_network_warnings(settings), *_refusal_warnings(settings), *name_warnings(settings)]
+    warnings += state_warnings(settings.state)
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))
@@ -53,7 +56,8 @@ def warnings_of(settings: Settings, today: date) -> list[Fault]:
             warnings.append(Fault(f"grants.{number}.delivery", None, reason, 'use "proxy" unless that is acceptable'))
     if not settings.grants:
         warnings.append(Fault("grants", None, "is empty: nobody may see anything", "add a [[grants]] table"))
-    if settings.state.dir is None and any(isinstance(p, TicketSettings) for p in settings.identity):
+    in_memory = settings.state.dir is None and settings.state.url is None
+    if in_memory and any(isinstance(p, TicketSettings) for p in settings.identity):
         reason = (
             "is not set: used tickets and revocations are lost at a restart, and tickets issued before it are refused"
         )

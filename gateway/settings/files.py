@@ -17,6 +17,7 @@ from gateway.settings.faults import Fault
 from gateway.settings.identity import NegotiateSettings, RemoteProvider
 from gateway.settings.keytab import keytab_fault
 from gateway.settings.model import Settings
+from gateway.settings.state_checks import parse_address
 
 _STATE_FILE = "state.sqlite3"
 _NO_ACCESS = "no permission, or a read-only file system"
@@ -60,6 +61,9 @@ def _authorities(settings: Settings) -> Iterator[Fault]:
     for number, provider in enumerate(settings.identity):
         if isinstance(provider, RemoteProvider):
             paths[f"identity.{number}.ca_file"] = provider.ca_file
+    redis = parse_address(settings.state)
+    if redis is not None and redis.ca_file is not None:
+        paths["state.url"] = Path(redis.ca_file)
     for key, path in paths.items():
         why = None if path is None else _why_no_authority(path)
         if why is not None:

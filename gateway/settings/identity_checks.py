@@ -15,7 +15,7 @@ from gateway.settings.identity import (
     TicketSettings,
 )
 from gateway.settings.model import Settings
-from gateway.settings.secrets import UNREAD
+from gateway.settings.values import UNREAD
 
 _HMAC_BYTES = 32
 _RSA_BITS = 2048

@@ -10,7 +10,16 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from gateway.settings.addresses import HostName, HostPort, Listen, OptionalPageUrl, Origin, ProxyNetwork, ValtUrl
+from gateway.settings.addresses import (
+    HostName,
+    HostPort,
+    Listen,
+    OptionalPageUrl,
+    Origin,
+    ProxyNetwork,
+    RedisAddress,
+    ValtUrl,
+)
 from gateway.settings.grants import ExampleSettings, GrantSettings
 from gateway.settings.identity import IdentitySettings
 from gateway.settings.values import (
@@ -148,6 +157,13 @@ class SessionSettings(Table):
 
 class StateSettings(Table):
     dir: Path | None = Field(None, description="directory of used tickets, sign-outs and revocations")
+    url: RedisAddress | None = Field(
+        None, description="instead of `dir`: `redis://…`, `rediss://…` or `redis+sentinel://…`, shared by replicas"
+    )
+    prefix: Text = Field("valt-gateway:", description="of every key and channel in Redis")
+    secret: SecretText | None = Field(
+        None, description="of the replicas, the same in all; required with `url`: encrypts what they share"
+    )
 
 
 class RecordingsSettings(Table):
@@ -221,6 +237,9 @@ def keys_needing_restart(running: Settings, new: Settings) -> list[str]:
             "server.tls_cert_file": settings.server.tls_cert_file is None,
             "admin.listen": settings.admin.listen,
             "state.dir": settings.state.dir,
+            "state.url": settings.state.url,
+            "state.prefix": settings.state.prefix,
+            "state.secret": settings.state.secret,
             "audit.file": settings.audit.file,
             "audit.chain_key_file": settings.audit.chain_key_file,
             "audit.fsync": settings.audit.fsync,

@@ -11,6 +11,7 @@ from gateway.settings.model import AccountSettings, Settings
 
 _SECRETS = {
     "AdminSettings": ("token",),
+    "StateSettings": ("url", "secret"),
     "AccountSettings": ("password",),
     "HeaderSettings": ("secret",),
     "TicketSettings": ("secret", "public_key"),

@@ -7,20 +7,19 @@ from typing import Any
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
+from gateway.settings.values import UNREAD
 
 SECRETS = {
     "valt.accounts.*": ("password",),
     "identity.*": ("secret", "client_secret", "private_key", "public_key"),
     "session": ("secret",),
     "admin": ("token",),
+    "state": ("url", "secret"),
 }
 """The secret keys of each table; a star is any name or number."""
 
 PUBLIC = frozenset({"public_key"})
 """Keys that may be given by file like a secret although they are public: anybody may read the file."""
-
-UNREAD = "not read " * 8
-"""Placeholder of a secret that could not be read: long enough to pass the checks of its length."""
 
 _MINIMUM_BYTES = 32
 _GENERATE = "make one with: openssl rand -base64 48"
@@ -38,8 +37,8 @@ def resolve(
     """Replace the keys ``x``, ``x_file`` and ``x_env`` in *raw* by ``x`` with a Secret. Paths are relative to *folder*.
 
     *world_readable*: whether every user may read the configuration file. *from_environment* are the dotted keys that
-    are not in the file. *needed* are the tables whose files and variables are read, None for all: the others have a
-    placeholder. Returns faults and warnings, without lines.
+    are not in the file. *needed* are the tables or secrets whose files and variables are read, None for all: the others
+    have a placeholder. Returns faults and warnings, without lines.
     """
     return _Resolver(folder, environ, from_environment if world_readable else None, needed).run(raw)
 
@@ -76,6 +75,9 @@ class _Resolver:
         session = raw.get("session")
         if isinstance(session, dict):
             self._resolve_session(session)
+        state = raw.get("state")
+        if isinstance(state, dict):
+            self._check_length(state.get("secret"), "state.secret")
         return self._faults, self._warnings
 
     def _fault(self, key: str, reason: str, remedy: str) -> None:
@@ -98,13 +100,14 @@ class _Resolver:
             if not value:
                 self._fault(key, "names an environment variable that is not set", f"set it, or use {name}_file")
                 value = UNREAD
-        elif name not in PUBLIC and self._private is not None and key not in self._private:
+        elif _is_secret(name, value) and self._private is not None and key not in self._private:
             reason = "is in a configuration file that every user may read"
             self._warnings.append(Fault(key, None, reason, f"chmod 600 the file, or use {name}_file"))
         table[name] = Secret(value) if isinstance(value, str) and value else value
 
     def _is_needed(self, key: str) -> bool:
-        return self._needed is None or key.partition(".")[0] in self._needed
+        secret = key.removesuffix("_file").removesuffix("_env")
+        return self._needed is None or key.partition(".")[0] in self._needed or secret in self._needed
 
     def _read_file(self, value: Any, key: str, *, secret: bool) -> str:
         if not self._is_needed(key):
@@ -141,8 +144,17 @@ class _Resolver:
             session["secrets"] = (Secret(UNREAD),)
         key = "session.secrets" if file else "session.secret"
         for one in session["secrets"]:
-            if isinstance(one, Secret) and len(one.reveal().encode()) < _MINIMUM_BYTES:
-                self._fault(key, "is shorter than 32 bytes", _GENERATE)
+            self._check_length(one, key)
+
+    def _check_length(self, secret: Any, key: str) -> None:
+        if isinstance(secret, Secret) and len(secret.reveal().encode()) < _MINIMUM_BYTES:
+            self._fault(key, "is shorter than 32 bytes", _GENERATE)
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    """Whether nobody else may read *value*, the secret key *name* as it stands in the file: public keys are public, and
+    a URL without a password is."""
+    return name not in PUBLIC and (name != "url" or "@" in str(value))
 
 
 def _tables(raw: Mapping[str, Any], pattern: str) -> list[tuple[str, dict[str, Any]]]:

@@ -19,6 +19,8 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 TicketAlgorithm = Literal["EdDSA", "ES256", "RS256", "PS256", "HS256"]
 """JWS algorithms of portal tickets. HS256 is the only one with a shared secret."""
 
+UNREAD = "not read " * 8
+"""Placeholder of a secret that could not be read: long enough to pass the checks of its length."""
 ANY_FILE = "any file"
 """The key of the validation context whose value is True where files need not be there or readable."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)

@@ -49,6 +49,11 @@ class ExpiringEntries:
                 largest = entry[1]
         return largest
 
+    def items(self) -> list[tuple[str, float, float]]:
+        """Returns key, expiry and value of each entry that has not expired."""
+        now = self._clock.now()
+        return [(key, *entry) for key, entry in self._entries.items() if entry[0] > now]
+
     def _remove_expired(self) -> None:
         now = self._clock.now()
         self._entries = {key: entry for key, entry in self._entries.items() if entry[0] > now}
@@ -58,6 +63,7 @@ class MemoryStore:
     """Implements ports.Store. *max_entries* is for each kind of entry."""
 
     durable = False
+    local_fault: str | None = None
     fault: str | None = None
     """See SqliteStore."""
 
@@ -73,11 +79,11 @@ class MemoryStore:
     async def start(self) -> None:
         """Does nothing: there is nothing to open."""
 
-    async def consume(self, key: str, until: float) -> bool:
+    async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
         """Returns True the first time that *key* is consumed, False until it expires."""
         return self._consumed.add(key, until)
 
-    async def is_consumed(self, key: str) -> bool:
+    async def is_consumed(self, key: str, *, since: float | None = None) -> bool:
         """Whether *key* is consumed and has not expired."""
         return self._consumed.get(key) is not None
 

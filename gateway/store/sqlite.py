@@ -114,6 +114,11 @@ class SqliteStore:
         sign_outs, revocations = len(self._entries[_SIGN_OUT]), len(self._entries[_REVOCATION])
         return f"<SqliteStore {self._path} {state} sign_outs={sign_outs} revocations={revocations}>"
 
+    @property
+    def local_fault(self) -> str | None:
+        """The fault, if it is this process's alone: the file is on this machine."""
+        return self.fault
+
     async def start(self) -> None:
         """Opens the database and loads its entries. Raises OSError, sqlite3.Error or BusyError if that fails."""
         self._connection = await self._in_worker(lambda: self._connect(self._path))
@@ -121,7 +126,7 @@ class SqliteStore:
         await self.refresh()
         self._poll_task = asyncio.create_task(self._poll(), name="store")
 
-    async def consume(self, key: str, until: float) -> bool:
+    async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
         """Returns True the first time that *key* is consumed, by whichever process, and False until it expires."""
         now = self._clock.now()
 
@@ -134,7 +139,7 @@ class SqliteStore:
 
         return await self._execute(insert)
 
-    async def is_consumed(self, key: str) -> bool:
+    async def is_consumed(self, key: str, *, since: float | None = None) -> bool:
         """Whether *key* is consumed, by whichever process."""
         now = self._clock.now()
         query = "select 1 from entries where kind = ? and key = ? and until > ?"

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from aiohttp import hdrs
-from multidict import CIMultiDictProxy, istr
+from multidict import CIMultiDictProxy
 
 from gateway.model import Credentials, Secret
 from gateway.network import UNKNOWN, TrustedNetworks, parse_hop
@@ -25,8 +24,7 @@ class CredentialsReader:
     def __init__(
         self, header_names: Iterable[str], read_sessions: Callable[[Sequence[str]], Mapping[str, Secret]]
     ) -> None:
-        names = dict.fromkeys(name.lower() for name in ["authorization", *header_names])
-        self._names = tuple((name, istr(name)) for name in names)
+        self._names = tuple(dict.fromkeys(name.lower() for name in ["authorization", *header_names]))
         self._read_sessions = read_sessions
 
     def read(
@@ -37,10 +35,10 @@ class CredentialsReader:
         in the query is read at all."""
         headers = request.headers
         values: dict[str, str] = {}
-        for name, field in self._names:
-            if field in headers:
-                values[name] = headers[field]
-        cookies = headers.getall(hdrs.COOKIE) if hdrs.COOKIE in headers else ()
+        for name in self._names:
+            if name in headers:
+                values[name] = headers[name]
+        cookies = headers.getall("Cookie") if "Cookie" in headers else ()
         sessions = self._read_sessions(cookies) if cookies else {}
         query = request.query if with_query and request.has_query else {}
         ticket, token = query.get("ticket"), query.get("access_token") if access_token else None

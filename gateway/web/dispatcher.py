@@ -8,8 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aiohttp import HttpVersion11, hdrs, web
-from multidict import istr
+from aiohttp import HttpVersion11, web
 
 from gateway.errors import BadRequestError, GatewayError, MethodNotAllowedError, NotFoundError
 from gateway.events import LogEvent
@@ -20,8 +19,6 @@ from gateway.web.errors import ErrorRenderer, location
 from gateway.web.request import Handler, Request
 from gateway.web.routes import Handlers, bind
 
-_REQUEST_ID = istr("X-Request-ID")
-"""Folded in advance: that takes a third of the time of a text."""
 _MAX_BODY = 16 * 1024
 _HSTS = "max-age=31536000"
 """A year (RFC 6797). Other names below the same domain are not ours to decide about."""
@@ -106,8 +103,8 @@ class Dispatcher:
     def add_response_headers(self, request: Request, response: web.StreamResponse) -> None:
         """Adds what every response carries. To be called once, before the response is prepared."""
         headers = response.headers
-        headers[_REQUEST_ID] = request.record.request_id
-        headers[hdrs.SERVER] = "valt-gateway"
+        headers["X-Request-ID"] = request.record.request_id
+        headers["Server"] = "valt-gateway"
         identity = request.record.identity
         if identity is not None and identity.response_token:
             headers["WWW-Authenticate"] = f"Negotiate {identity.response_token}"
@@ -118,7 +115,7 @@ class Dispatcher:
         cors = self._active.handlers.cors
         if cors.origins:
             cors.add_headers(request, response)
-        unusual = request.body_exists or request.method == "CONNECT" or hdrs.UPGRADE in request.headers
+        unusual = request.body_exists or request.method == "CONNECT" or "Upgrade" in request.headers
         if self.draining or (unusual and not _is_delimited(request)):
             response.force_close()
 
@@ -129,7 +126,7 @@ class Dispatcher:
             path = url.path_safe
         request.record.route, handler, request.parts = active.match(request.method, path)
         active.handlers.request_validator.check(request)
-        if hdrs.EXPECT in request.headers:
+        if "Expect" in request.headers:
             await _continue(request)
         return await handler(request)
 
@@ -203,12 +200,12 @@ def _is_delimited(request: Request) -> bool:
     if request.method == "CONNECT" or not request.body_exists:
         return False
     headers = request.headers
-    return request.content.at_eof() and hdrs.TRANSFER_ENCODING not in headers and hdrs.UPGRADE not in headers
+    return request.content.at_eof() and "Transfer-Encoding" not in headers and "Upgrade" not in headers
 
 
 async def _continue(request: Request) -> None:
     """Sends 100 Continue (RFC 9110, section 10.1.1). Raises BadRequestError for any other expectation."""
-    if request.headers[hdrs.EXPECT].lower() != "100-continue":
+    if request.headers["Expect"].lower() != "100-continue":
         raise BadRequestError("Expect")
     if request.version >= HttpVersion11:
         await request.writer.write(_CONTINUE)

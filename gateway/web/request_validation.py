@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from aiohttp import HttpVersion10, HttpVersion11, hdrs
+from aiohttp import HttpVersion10, HttpVersion11
 from multidict import istr
 
 from gateway.errors import BadRequestError, MisdirectedRequestError
@@ -58,10 +58,10 @@ class RequestValidator:
         for name in self._single_headers:
             if name in headers and len(headers.getall(name)) > 1:
                 raise BadRequestError(f"the header {name} is repeated")
-        host = headers.get(hdrs.HOST, "")
+        host = headers.get("Host", "")
         if host != self._host and _HOST.fullmatch(host) is None:
             raise BadRequestError("the header Host is not one host")
-        coding = headers.get(hdrs.TRANSFER_ENCODING)
+        coding = headers.get("Transfer-Encoding")
         if coding is not None and (coding.strip().lower() != "chunked" or request.version == HttpVersion10):
             raise BadRequestError("the transfer coding is not supported")
         # The query behind this prefix is another server's, and no parameter of it is read but `download`.

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from gateway.model import Secret
 from gateway.ports import Store
+from gateway.redis_url import parse_redis_url
 from gateway.store.memory import MemoryStore
+from gateway.store.redis import RedisStore
 from gateway.store.sqlite import SqliteStore
 from tests.support.clock import ManualClock
+from tests.support.redis_server import redis_server
 
 
 @pytest.fixture
@@ -17,12 +22,18 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
-    store: Store = MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "state.sqlite3", clock)
-    await store.start()
-    yield store
-    await store.close()
+    async with AsyncExitStack() as servers:
+        store: Store = MemoryStore(clock)
+        if request.param == "sqlite":
+            store = SqliteStore(tmp_path / "state.sqlite3", clock)
+        if request.param == "redis":
+            server = await servers.enter_async_context(redis_server(tmp_path))
+            store = RedisStore(parse_redis_url(Secret(server.url)), "test:", clock)
+        await store.start()
+        yield store
+        await store.close()
 
 
 async def test_a_key_is_consumed_once(store: Store, clock: ManualClock) -> None:

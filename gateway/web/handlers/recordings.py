@@ -9,8 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from aiohttp import hdrs, web
-from multidict import istr
+from aiohttp import web
 
 from gateway.access import Access
 from gateway.model import Delivery, Grant, IdentityKind, Link, Video
@@ -25,7 +24,6 @@ from gateway.web.responses import json_response
 from gateway.web.schemas.recordings import describe_player, describe_recording, video_path, visible_videos
 from gateway.web.session_cookies import SessionCookies
 
-_REFERRER_POLICY, _DELIVERY = istr("Referrer-Policy"), istr("X-Valt-Gateway-Delivery")
 _REDIRECT_STATUS = 307
 """Never 301 or 308, which browsers store."""
 
@@ -79,7 +77,7 @@ class RecordingHandlers:
     async def video(self, request: Request) -> web.StreamResponse:
         """GET, HEAD /recordings/{recording}/videos/{video}"""
         record = request.record
-        record.range = request.headers.get(hdrs.RANGE, "")[:200] or None
+        record.range = request.headers.get("Range", "")[:200] or None
         target = Video.parse(request.parts["recording"], request.parts["video"])
         record.set_target(target.recording, target.video)
         credentials = self._reader.read(request, access_token=True, video_token_only=True)
@@ -94,7 +92,7 @@ class RecordingHandlers:
             self._session_cookies.refresh(request, grant.identity)
         elif grant.identity.kind is IdentityKind.NEGOTIATE:
             await self._session_cookies.begin(request, credentials, grant.identity)
-        as_json = prefers_json(request.headers.get(hdrs.ACCEPT, ""))
+        as_json = prefers_json(request.headers.get("Accept", ""))
         if grant.delivery is Delivery.REDIRECT:
             # Whoever has the link has the video, so that the audit must have its line first.
             record.status = 200 if as_json else _REDIRECT_STATUS
@@ -145,9 +143,9 @@ def _redirect(url: str) -> web.Response:
     return web.Response(
         status=_REDIRECT_STATUS,
         headers={
-            hdrs.LOCATION: url,
-            hdrs.CACHE_CONTROL: "no-store",
-            _REFERRER_POLICY: "no-referrer",
-            _DELIVERY: "redirect",
+            "Location": url,
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Valt-Gateway-Delivery": "redirect",
         },
     )

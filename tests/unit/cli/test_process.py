@@ -139,6 +139,12 @@ def test_help_and_check_config_do_not_import_the_server(config: Path) -> None:
         assert done.stderr.splitlines()[-1] == ""
 
 
+def test_a_gateway_without_a_shared_state_does_not_import_redis() -> None:
+    program = "import sys, gateway.server; print('redis' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "False\n"
+
+
 def on_a_terminal(*arguments: str | Path, **environ: str) -> bytes:
     """Returns what the command writes to a terminal of 200 columns."""
     ours, theirs = os.openpty()

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import SystemClock
+from gateway.model import Secret
 from gateway.observe.audit_verify import verify
+from gateway.redis_url import parse_redis_url
+from gateway.store.redis import RedisStore
 from gateway.store.sqlite import SqliteStore
 from tests.support.clock import ManualClock
+from tests.support.redis_server import redis_server
 from tests.unit.cli.conftest import Run
 
 
@@ -47,6 +52,27 @@ async def test_a_revocation_outlives_the_longest_session(run: Run, config: Path)
     await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "anna")
     assert await revoked_at(folder, "anna", after=59 * day) is not None
     assert await revoked_at(folder, "anna", after=61 * day) is None
+
+
+@pytest.mark.promise("operation-replicas", "operation-O3")
+async def test_a_revocation_is_written_to_redis_with_no_secret_but_its_url(
+    run: Run, config: Path, tmp_path: Path
+) -> None:
+    arguments = ("revoke", "--config", config, "--subject", "anna")
+    async with redis_server(tmp_path) as server:
+        (tmp_path / "redis-url").write_text(f"{server.url}\n")
+        state = '\n[state]\nurl_file = "redis-url"\nsecret_file = "not-readable"\n'
+        config.write_text(config.read_text() + state)
+        revoked = await asyncio.to_thread(run, *arguments)
+        assert (revoked.exit_code, revoked.stdout) == (0, "")
+        store = RedisStore(parse_redis_url(Secret(server.url)), "valt-gateway:", SystemClock())
+        await store.start()
+        assert store.revoked_at("anna") is not None
+        await store.close()
+    failed = await asyncio.to_thread(run, *arguments)
+    assert failed.exit_code == 1
+    assert "the state in state.url cannot be written: " in failed.stderr
+    assert "NOT revoked" not in failed.stderr
 
 
 def test_without_state_dir_it_fails_and_names_the_remedy(run: Run, config: Path) -> None:

@@ -39,6 +39,11 @@ groups = ["trainees"]
 recordings = ["*"]
 account = "reviewer"
 """
+STATE = """
+[state]
+url = "redis://valt:planted@127.0.0.1"
+secret = "planted secret of more than thirty-two bytes"
+"""
 SERVICE_KEY = f'\n[[service_keys]]\nname = "{{}}"\nsecret_sha256 = "{"0" * 64}"\n'
 SESSION = TICKET.partition("[[")[0]
 
@@ -211,5 +216,12 @@ BROKEN: dict[str, str] = {
     "a person mapped to a list": GOOD + "[valt.people]\nanna = [1]\n",
     "an audit without a file": GOOD + '[audit]\nfile = ""\n',
     "a fault after a list of lists": GOOD.replace('["supervisors"]', '[\n  ["supervisors"],\n]'),
+    "a state in two places": GOOD + STATE.replace("[state]", '[state]\ndir = "state"'),
+    "a shared state without a secret": GOOD + STATE.partition("secret =")[0],
+    "a short secret of the state": GOOD + STATE.replace(" of more than thirty-two bytes", ""),
+    "a state at another URL": GOOD + STATE.replace("redis:", "http:"),
+    "Sentinels without a service": GOOD + STATE.replace("redis:", "redis+sentinel:"),
+    "two servers without Sentinels": GOOD + STATE.replace("@127.0.0.1", "@one,two"),
+    "an unknown parameter of Redis": GOOD + STATE.replace("127.0.0.1", "127.0.0.1?ssl_cert_reqs=none"),
     "an unknown log level": GOOD + '[log]\nlevel = "verbose"\n',
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.loading import load
-from tests.unit.settings.broken import HEADER, SERVICE_KEY, SESSION, grant, server
+from tests.unit.settings.broken import HEADER, SERVICE_KEY, SESSION, STATE, grant, server
 from tests.unit.settings.configurations import GOOD, load_text, private
 
 NOW = datetime(2027, 7, 1, 12, tzinfo=UTC)
@@ -63,6 +63,10 @@ RISKY = {
         server('drain_timeout = "60s"\nshutdown_delay = "21s"'),
         "server.drain_timeout (line 2): and shutdown_delay are together longer than 80s; the shipped systemd unit ends "
         "the process after 90s. Shorten them, or raise TimeoutStopSec of the unit.",
+    ),
+    "a password of Redis in clear text": (
+        GOOD + STATE.replace("127.0.0.1", "redis.example.edu"),
+        "state.url (line 24): sends a password over the network unencrypted. Use rediss, or a tunnel.",
     ),
     "an expired service key": (
         GOOD + SERVICE_KEY.format("archive") + "expires = 2027-06-30\n",

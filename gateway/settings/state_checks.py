@@ -1,0 +1,40 @@
+"""Checks of ``[state]`` that need more than one value."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from gateway.model import Secret
+from gateway.redis_url import RedisUrl, parse_redis_url
+from gateway.settings.addresses import is_loopback_host
+from gateway.settings.faults import Fault
+from gateway.settings.model import StateSettings
+from gateway.settings.values import UNREAD
+
+
+def state_faults(state: StateSettings) -> Iterator[Fault]:
+    """Yields the contradictions of *state*."""
+    if state.url is None:
+        return
+    if state.dir is not None:
+        yield Fault("state.url", None, "is given as well as dir", "remove one of the two")
+    if state.secret is None:
+        remedy = "name a file that holds it, the same for all replicas, with secret_file"
+        yield Fault("state.secret", None, "is missing: it encrypts what the replicas share", remedy)
+    if find_spec("redis") is None:
+        yield Fault("state.url", None, "needs the package redis", 'pip install "valt-gateway[redis]"')
+
+
+def state_warnings(state: StateSettings) -> Iterator[Fault]:
+    """Yields what is allowed and risky."""
+    address = parse_address(state)
+    if address is None or address.tls or all(is_loopback_host(host) for host, _ in address.hosts):
+        return
+    if address.password is not None or address.sentinel_password is not None:
+        yield Fault("state.url", None, "sends a password over the network unencrypted", "use rediss, or a tunnel")
+
+
+def parse_address(state: StateSettings) -> RedisUrl | None:
+    """Returns the parts of ``state.url``; None if it is not set or its file was not read."""
+    if state.url is None or state.url == Secret(UNREAD):
+        return None
+    return parse_redis_url(state.url)

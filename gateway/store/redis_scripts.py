@@ -1,0 +1,79 @@
+"""What Redis does in one step, as Lua. Keys and values are bytes; times are Unix seconds by the gateways' clocks.
+
+How it works: *epoch* is a hash of the server's ``run_id`` and the time since which the state is complete. Every script
+that depends on it compares the run id first: after a restart or a failover, which may have lost the last writes, it
+begins a new epoch, as it does in an empty database. So no replica can use a state that has lost entries before it
+knows so, and the first replica that looks sets the epoch for all.
+
+An entry's *version* is the number of the write, so that a replica which missed a message knows it.
+"""
+
+_EPOCH = """
+local run = string.match(redis.call('info', 'server'), 'run_id:(%x+)')
+local epoch = redis.call('hmget', KEYS[1], 'run_id', 'since')
+if epoch[1] ~= run then
+  redis.call('hset', KEYS[1], 'run_id', run, 'since', ARGV[1])
+  epoch = {run, ARGV[1]}
+end
+"""
+
+CONSUME = (
+    _EPOCH
+    + """
+if ARGV[5] ~= '' and tonumber(ARGV[5]) < tonumber(epoch[2]) then
+  return -1
+end
+local value = redis.call('get', KEYS[2])
+if value then
+  local expires_at, by = string.match(value, '^(%S+) (%S+)$')
+  if tonumber(expires_at) > tonumber(ARGV[1]) then
+    return by == ARGV[3] and 1 or 0
+  end
+end
+if ARGV[3] == '' then
+  return 1
+end
+redis.call('set', KEYS[2], ARGV[2] .. ' ' .. ARGV[3], 'px', ARGV[4])
+return 1
+"""
+)
+"""Keys: epoch, the consumed key. Arguments: now, until, token, milliseconds to live, since or "".
+
+Returns 1 if the key was not consumed, or by the same *token*; 0 if it was; -1 if that is not known. An empty *token*
+consumes nothing."""
+
+PROBE = (
+    _EPOCH
+    + """
+redis.call('set', KEYS[2], ARGV[1], 'ex', 60)
+return {epoch[1] .. ' ' .. epoch[2], tonumber(redis.call('get', KEYS[3]) or 0)}
+"""
+)
+"""Keys: epoch, probe, version. Arguments: now. Returns epoch and version; fails if Redis cannot be written."""
+
+PUT = """
+local version = redis.call('incr', KEYS[2])
+local old = redis.call('hget', KEYS[1], ARGV[2])
+local expires_at, value = ARGV[3], ARGV[4]
+if old then
+  local old_expires_at, old_value = string.match(old, '^(%S+) (%S+)$')
+  if tonumber(old_expires_at) > tonumber(expires_at) then expires_at = old_expires_at end
+  if tonumber(old_value) > tonumber(value) then value = old_value end
+end
+redis.call('hset', KEYS[1], ARGV[2], expires_at .. ' ' .. value)
+redis.call('publish', ARGV[5], version .. ' ' .. ARGV[1] .. ' ' .. expires_at .. ' ' .. value .. ' ' .. ARGV[2])
+return version
+"""
+"""Keys: the hash of this kind, version. Arguments: kind, name, until, value, channel.
+
+Neither expiry nor value is ever lowered: a later, weaker write must not undo a revocation. Returns the version."""
+
+REMOVE = """
+for i = 1, #ARGV, 2 do
+  if redis.call('hget', KEYS[1], ARGV[i]) == ARGV[i + 1] then
+    redis.call('hdel', KEYS[1], ARGV[i])
+  end
+end
+return 0
+"""
+"""Keys: the hash of a kind. Arguments: names and values. Removes each name that still has that value."""

@@ -1,0 +1,157 @@
+"""Two replicas on one Redis: what one knows holds in the other, and what happens while Redis is away.
+
+docs/scale.md has a table of the latter; each of its lines is a test here or in tests/unit/store/test_redis.py.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from yarl import URL
+
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.replicas import two_replicas
+
+Replicas = tuple[GatewayStack, GatewayStack]
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    async with redis_server(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def replicas(tmp_path: Path, redis: RedisServer) -> AsyncIterator[Replicas]:
+    async with two_replicas(tmp_path, redis) as running:
+        yield running
+
+
+async def follow(stack: GatewayStack, ticket: str) -> int:
+    """Returns the status of a navigation with *ticket*."""
+    url = URL(stack.url + VIDEO_PATH) % {"ticket": ticket}
+    async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
+        return answer.status
+
+
+async def sign_in(stack: GatewayStack) -> dict[str, str]:
+    """Returns the Cookie header of a session that a ticket has made."""
+    url = URL(stack.url + VIDEO_PATH) % {"ticket": stack.ticket()}
+    async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
+        assert answer.status == 303
+        return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+
+async def play(stack: GatewayStack, headers: dict[str, str]) -> int:
+    """Returns the status of a request for a video that presents *headers*."""
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=headers, allow_redirects=False) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def sign_out(stack: GatewayStack, headers: dict[str, str]) -> int:
+    """Returns the status of a sign-out of the session in *headers*."""
+    same_origin = headers | {"Sec-Fetch-Site": "same-origin"}
+    async with stack.client.post(f"{stack.url}/oauth2/sign_out", headers=same_origin, allow_redirects=False) as answer:
+        return answer.status
+
+
+async def readiness(stack: GatewayStack) -> tuple[int, bool]:
+    """Returns the status of /readyz, and whether the state is available."""
+    async with stack.client.get(f"{stack.admin}/readyz?verbose") as answer:
+        return answer.status, (await answer.json())["state"]["available"]
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+async def is_available(stacks: Replicas, expected: bool) -> bool:
+    return [await readiness(stack) for stack in stacks] == [(200, expected)] * 2
+
+
+async def test_a_ticket_is_accepted_by_one_of_two_replicas(replicas: Replicas) -> None:
+    for ticket in [replicas[0].ticket() for _ in range(20)]:
+        answers = await asyncio.gather(*(follow(stack, ticket) for stack in replicas * 3))
+        assert sorted(answers) == [303, 401, 401, 401, 401, 401]
+
+
+async def test_a_session_is_accepted_by_both_and_signed_out_in_both(replicas: Replicas) -> None:
+    one, other = replicas
+    session = await sign_in(one)
+    assert (await play(one, session), await play(other, session)) == (200, 200)
+    assert await sign_out(other, session) == 200
+    assert await play(other, session) == 401
+
+    async def is_refused() -> bool:
+        return await play(one, session) == 401
+
+    await until(is_refused)
+
+
+async def test_a_revocation_holds_in_both_and_ends_their_streams(replicas: Replicas) -> None:
+    one, other = replicas
+    headers = one.bearer("ben")
+    assert (await play(one, headers), await play(other, headers)) == (200, 200)
+    now = one.gateway.clock.now()
+    await one.gateway.store.revoke("ben", now + 60, now + 3600)
+
+    async def are_refused() -> bool:
+        return (await play(one, headers), await play(other, headers)) == (401, 401)
+
+    await until(are_refused)
+    assert await play(other, other.bearer("anna")) == 200
+
+
+@pytest.mark.promise("operation-replicas")
+async def test_while_redis_is_away_each_kind_of_state_does_as_documented(
+    redis: RedisServer, replicas: Replicas
+) -> None:
+    one, other = replicas
+    sessions = [await sign_in(one) for _ in range(3)]
+    issued_before = one.ticket()
+    now = one.gateway.clock.now()
+    await one.gateway.store.revoke("ben", now + 60, now + 3600)
+    assert await sign_out(one, sessions[2]) == 200
+    ben = one.bearer("ben")
+
+    async def are_refused() -> bool:
+        return [await play(other, headers) for headers in (ben, sessions[2])] == [401, 401]
+
+    await until(are_refused)
+    await redis.stop()
+    await until(lambda: is_available(replicas, expected=False))
+    for stack in replicas:
+        assert await follow(stack, stack.ticket()) == 503  # it cannot be checked
+        assert await play(stack, sessions[0]) == 200  # its rights are in its cookie
+        assert await play(stack, stack.bearer("anna")) == 200
+        assert await play(stack, ben) == 401  # what was revoked before
+        assert await play(stack, sessions[2]) == 401  # what was signed out before
+        assert (await stack.metrics())["valt_gateway_state_available"] == 0
+        assert f"Redis at 127.0.0.1:{redis.port} cannot be used" in stack.log.getvalue()
+    assert await sign_out(one, sessions[1]) == 503  # not stored, so not confirmed
+    assert await play(one, sessions[1]) == 401  # in force in this replica nevertheless
+    await redis.start()
+    await until(lambda: is_available(replicas, expected=True))
+
+    async def is_refused_by_the_other() -> bool:
+        return await play(other, sessions[1]) == 401
+
+    await until(is_refused_by_the_other)  # it was written when Redis was back
+    # Redis is empty: whether a ticket from before was used cannot be known.
+    assert [await follow(stack, issued_before) for stack in replicas] == [503, 503]
+    assert [await play(stack, headers) for stack in replicas for headers in (ben, sessions[2])] == [401] * 4
+    assert "the state is back" in one.log.getvalue()
+
+
+async def test_tickets_issued_after_redis_was_emptied_are_accepted(redis: RedisServer, replicas: Replicas) -> None:
+    async with redis.client() as client:
+        await client.flushall()
+    assert await follow(replicas[0], replicas[0].ticket()) == 503
+    since = replicas[0].gateway.clock.now()
+    await redis.set_epoch(since - 30)  # as half a minute later
+    assert await follow(replicas[1], replicas[0].ticket()) == 303

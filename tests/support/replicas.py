@@ -1,0 +1,31 @@
+"""Two gateways of one configuration that share their state in Redis, in front of one simulated VALT."""
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.server import Gateway
+from tests.support.gateway_fixture import GatewayStack, running_stack, settings_of
+from tests.support.redis_server import RedisServer
+
+
+@asynccontextmanager
+async def two_replicas(
+    folder: Path, redis: RedisServer, *, more: str = "", valt_more: str = ""
+) -> AsyncIterator[tuple[GatewayStack, GatewayStack]]:
+    """Runs both. The state counts as complete since long before, so that tickets are accepted at once."""
+    await redis.set_epoch(0.0)
+    state = f'\n[state]\nurl = "{redis.url}"\nsecret_file = "session"\n'
+    async with running_stack(folder, more=more + state, valt_more=valt_more) as one:
+        config = folder / "other.toml"
+        config.write_text(one.config.read_text().replace('"audit.jsonl"', '"other.jsonl"'))
+        log = io.StringIO()
+        gateway = Gateway(settings_of(config), log=log, film_indexes=False)
+        await gateway.start()
+        url, admin = gateway.addresses
+        try:
+            yield one, replace(one, config=config, gateway=gateway, url=url, admin=admin, log=log)
+        finally:
+            await gateway.stop()
