@@ -8,6 +8,9 @@ from aiohttp import web
 
 NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 """Headers of a response to a request whose address or cookies are one person's."""
+CLEAR_STORAGE = {"Clear-Site-Data": '"storage"'}
+"""The header of a response that ends a person's sessions: which recordings they watched and up to where stays in the
+browser (pages/watch/position.js) until then."""
 
 
 def json_response(

@@ -21,7 +21,7 @@ from gateway.web.negotiation import is_top_navigation
 from gateway.web.pages.render import Pages
 from gateway.web.request import Request
 from gateway.web.request_validation import is_same_origin
-from gateway.web.responses import NO_STORE, redirect_response
+from gateway.web.responses import CLEAR_STORAGE, NO_STORE, redirect_response
 
 _ID = r"[0-9A-Za-z-]{1,64}"
 # Only our own pages: a path that a browser could interpret as another site's does not match.
@@ -143,8 +143,7 @@ class SignInHandlers:
             request.set_cookies = [*request.set_cookies, *self._sign_in.reset_headers(cookies)]
             back = await self._sign_in.sign_out_url(provider, self._public_url + "/")
         response = self._pages.signed_out(request)
-        # Which recordings were watched and up to where stays in the browser (watch/position.js) until now.
-        response.headers["Clear-Site-Data"] = '"storage"'
+        response.headers.update(CLEAR_STORAGE)
         if back is not None:
             # Not a redirect: the form-action policy of our page would block it, or one of the provider's own redirects.
             response.headers["Refresh"] = f"0; url={back}"

@@ -9,7 +9,7 @@ from gateway.ports import Audit, PersonSwitch, Sessions
 from gateway.web.credentials import CredentialsReader
 from gateway.web.request import Request
 from gateway.web.request_validation import is_same_origin
-from gateway.web.responses import redirect_response
+from gateway.web.responses import CLEAR_STORAGE, redirect_response
 
 
 class SwitchHandlers:
@@ -48,4 +48,7 @@ class SwitchHandlers:
         for ended in present:
             self._audit.signed("sign_out", ended, record)
         self._audit.signed("sign_in", identity, record)
-        return redirect_response(303, path)
+        response = redirect_response(303, path)
+        if present:
+            response.headers.update(CLEAR_STORAGE)
+        return response

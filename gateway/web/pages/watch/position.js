@@ -1,6 +1,8 @@
 // Positions in a recording, in seconds: parsed from URLs, formatted for people, stored in this browser.
 
 const MAX_ENTRIES = 50;
+const MARK = "valt-gateway-mark"; // the key of a text that a sign-out removes with everything else
+const mark = readMark();
 
 /** Returns the seconds of "90", "90.5", "1:30", "1:02:03" or "1h2m3s"; null for anything else. */
 export function parsePosition(value) {
@@ -29,7 +31,17 @@ export function linkTo(seconds) {
   return `${location.origin}${location.pathname}?t=${Math.max(0, Math.round(seconds * 10) / 10)}`;
 }
 
-/** Values stored in this browser under *name* until the person signs out (Clear-Site-Data). Storage can be full, or forbidden in a frame: then nothing is stored. */
+/** Returns the mark of what this browser stores until the next sign-out, after writing one if there is none; null without storage. */
+function readMark() {
+  try {
+    if (localStorage.getItem(MARK) === null) localStorage.setItem(MARK, `${Date.now()}-${Math.random()}`);
+    return localStorage.getItem(MARK);
+  } catch {
+    return null;
+  }
+}
+
+/** Values stored in this browser under *name* until the person signs out (Clear-Site-Data). After that a page that is still open stores nothing more. Storage can be full, or forbidden in a frame: then nothing is stored. */
 export class Memory {
   constructor(name) {
     this.key = `valt-gateway:${name}`;
@@ -45,6 +57,7 @@ export class Memory {
 
   save(values) {
     try {
+      if (localStorage.getItem(MARK) !== mark) return;
       localStorage.setItem(this.key, JSON.stringify({ ...this.read(), ...values, at: Date.now() }));
       this.#removeOldest();
     } catch {
