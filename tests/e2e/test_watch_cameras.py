@@ -11,6 +11,7 @@ from playwright.async_api import Page
 
 from gateway.sim.catalogue import Film, Recording, demo_recordings
 from gateway.sim.valt import ValtSimulator
+from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import GatewayStack, running_stack
 from tests.support.programs import program
 from tests.support.watching import until, watching
@@ -69,6 +70,7 @@ async def test_each_camera_says_what_it_is_and_the_first_with_sound_is_heard(pag
         await until(page, f"{camera(name)}?.dataset.state === '{state}'")
     assert await page.evaluate(f"{camera('Microphone')}.innerText.includes('Sound only')")
     await until(page, f"{camera('Old')}.innerText.includes('This browser cannot show this video')", seconds=60)
+    assert await page.evaluate(f"{camera('Old')}.innerText.includes('(mp4v)')")
     assert await page.evaluate(f"{camera('Old')}.innerText.includes('Download it')")
     await until(page, f"!{camera('Silent')}.querySelector('.silent').hidden")
     await until(page, f"{camera('Complete')}.querySelector('.listen').ariaPressed === 'true'")
@@ -105,3 +107,53 @@ async def test_a_camera_that_is_not_ready_is_requested_again_by_itself(tmp_path:
         await page.locator(".large .state").filter(has_text="not ready yet").wait_for()
         valt.recording(MIXED).films[0].ready = True
         await until(page, f"{camera('Silent')}.dataset.state === 'ready'", seconds=30)
+
+
+async def test_too_many_requests_show_the_reason_and_the_next_attempt(tmp_path: Path, clock: ManualClock) -> None:
+    limit = 40
+    valt = ValtSimulator(recordings=[mixed()])
+    more = f"[limits]\nrequests_per_minute = {limit}"
+    async with running_stack(tmp_path, valt=valt, clock=clock, more=more) as stack, watching(stack) as page:
+        await page.goto(f"/recordings/{MIXED}")
+        await until(page, f"{camera('Microphone')}?.dataset.state === 'audio_only'")
+        video = f"{stack.url}/recordings/{MIXED}/videos/{valt.recording(MIXED).films[0].video}"
+        statuses = []
+        while 429 not in statuses:
+            async with stack.client.head(video, headers=stack.front("anna")) as answer:
+                statuses.append(answer.status)
+        await page.evaluate("document.querySelector('video').src += '?new'")
+        message = page.locator(".large .state")
+        await message.filter(has_text="Too many requests. Trying again in").wait_for()
+        words = await message.inner_text()
+        assert "Request id: " in words
+        assert " seconds." in words or "1 second." in words
+        clock.pass_(60)
+        await until(page, f"{camera('Silent')}.dataset.state === 'ready'", seconds=60)
+
+
+async def test_cameras_that_wait_for_a_connection_say_what_they_are(tmp_path: Path) -> None:
+    recording = mixed()
+    silent, complete, microphone, old = recording.films
+    first = [
+        Film(f"{number:08d}-0000-4000-8000-000000000001", f"Camera {number}", complete.content) for number in range(4)
+    ]
+    late = Film("00000009-0000-4000-8000-000000000001", "Late", complete.content, ready=False)
+    recording.films = [*first, silent, complete, microphone, old, late]
+    more = '[links]\nnegative_ttl = "0s"'
+    valt = ValtSimulator(recordings=[recording])
+    async with running_stack(tmp_path, valt=valt, more=more) as stack, watching(stack) as page:
+        await page.set_viewport_size({"width": 1440, "height": 860})
+        await page.goto(f"/recordings/{MIXED}")
+        for name, words in (
+            ("Silent", "No sound"),
+            ("Silent", "Still picture"),
+            ("Complete", "Still picture"),
+            ("Microphone", "Sound only"),
+            ("Old", "This browser cannot show this video"),
+            ("Late", "not ready yet"),
+        ):
+            shows = f"name => {camera(name)}?.textContent.includes(name) && {camera(name)}.innerText.includes(name)"
+            await until(page, shows, words, seconds=60)
+        assert await page.evaluate(f"{camera('Camera 0')}.querySelector('.parked').hidden")
+        late.ready = True
+        await until(page, f"{camera('Late')}.dataset.state === 'still'", seconds=60)

@@ -4,10 +4,11 @@ const link = document.querySelector("a[data-retry-after]");
 const timer = document.querySelector("[role=timer]");
 const end = performance.now() + 1000 * Number(link.dataset.retryAfter);
 const template = timer.textContent;
+const format = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "second", unitDisplay: "long" });
 
 function update() {
   const seconds = Math.ceil((end - performance.now()) / 1000);
-  timer.textContent = template.replace("{seconds}", Math.max(0, seconds));
+  timer.textContent = template.replace("{time}", format.format(Math.max(0, seconds)));
   if (seconds > 0 || document.hidden) return;
   clearInterval(interval);
   location.reload();

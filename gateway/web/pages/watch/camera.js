@@ -1,6 +1,6 @@
 // One camera: its video element, whether it can play, and how it loads again after an error or with a new link.
 
-import { readTracks } from "./mp4.js";
+import { isUnsupported, readTracks } from "./mp4.js";
 import { loadStandby, release } from "./standby.js";
 import { Still } from "./still.js";
 
@@ -10,6 +10,7 @@ const MAX_FAILURES = 4;
 const STALL_TIMEOUT = 15_000;
 const RENEWAL_RETRY = 10_000;
 const NOT_READY_RETRY = 15_000;
+const STILL_RETRY = 5_000;
 const DECODING = 500;
 
 /**
@@ -111,9 +112,16 @@ export class Camera extends EventTarget {
     this.#unload();
     if (shown) this.problem = null;
     if (!failed) return;
-    const { verdict, code, requestId } = await this.checkAccess(this);
-    if (!this.parked || verdict === "later" || (verdict === "allowed" && !undecodable)) return;
+    const { verdict, code, requestId, retryAfter } = await this.checkAccess(this);
+    if (!this.parked || (verdict === "allowed" && !undecodable)) return;
     this.problem = { kind: verdict === "allowed" ? "unsupported" : verdict, code, requestId };
+    if (verdict === "later") {
+      if (!code) this.problem = null;
+      this.retryAt = performance.now() + Math.max(STILL_RETRY, 1000 * (retryAfter ?? 0));
+      return this.#dispatch("state");
+    }
+    if (verdict === "allowed") readTracks(this.path).then((tracks) => this.#setCodec(tracks?.vide));
+    if (verdict === "not_ready") this.#scheduleRetry(NOT_READY_RETRY);
     this.#setState("failed");
   }
 
@@ -256,14 +264,14 @@ export class Camera extends EventTarget {
     this.retryTimer = 0;
     this.#setState("retrying");
     const { verdict, code, requestId, retryAfter } = await this.checkAccess(this);
+    const tracks = undecodable && verdict === "allowed" ? await readTracks(this.path) : null;
     if (this.retryTimer !== 0) return;
     this.failures = verdict === "allowed" ? this.failures + 1 : 0;
-    if (verdict === "refused" || verdict === "not_ready" || this.failures > MAX_FAILURES) {
+    if (verdict === "refused" || verdict === "not_ready" || this.failures > MAX_FAILURES || isUnsupported(tracks)) {
       this.retryTimer = null;
       const kind = verdict === "allowed" ? (undecodable ? "unsupported" : "failed") : verdict;
-      this.problem = { kind, code, requestId };
+      this.problem = { kind, code, requestId, codec: tracks?.vide };
       if (kind === "not_ready") this.#scheduleRetry(NOT_READY_RETRY);
-      if (kind === "unsupported") readTracks(this.path).then((tracks) => this.#setCodec(tracks?.vide));
       this.#setState("failed");
       return;
     }

@@ -37,6 +37,8 @@ export class Controls {
     for (const name of ["pointermove", "pointerdown", "focusin", "keydown"]) section.addEventListener(name, () => this.#wake());
     section.addEventListener("fullscreen", () => this.toggleFullscreen());
     document.addEventListener("fullscreenchange", () => this.#onFullscreen());
+    document.addEventListener("pointerdown", ({ target }) => target.closest(".secondary, .more") ?? this.#toggleMore(false));
+    this.bar.addEventListener("keydown", ({ key }) => key === "Escape" && this.#toggleMore(false));
     this.#refresh();
   }
 
@@ -128,8 +130,8 @@ export class Controls {
     }, HIDE_AFTER);
   }
 
-  #toggleMore() {
-    this.more.setAttribute("aria-expanded", String(this.bar.classList.toggle("open")));
+  #toggleMore(opens) {
+    this.more.setAttribute("aria-expanded", String(this.bar.classList.toggle("open", opens)));
   }
 
   #speeds() {

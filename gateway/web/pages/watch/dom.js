@@ -10,6 +10,18 @@ export function text(key, values = {}) {
   return data.texts[key].replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
 }
 
+const SECONDS = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "second", unitDisplay: "long" });
+
+/** Returns *seconds* in words of the page's language: "1 second", "5 seconds". */
+export function secondsText(seconds) {
+  return SECONDS.format(seconds);
+}
+
+/** Scrolls the player into the window if it is outside, as on a phone, where the lists are below it. */
+export function showPlayer() {
+  document.getElementById("watch").scrollIntoView({ block: "nearest" });
+}
+
 /** Returns a new element. Attributes in `on` are listeners. Children that are strings stay text. */
 export function element(tag, { on = {}, ...attributes } = {}, ...children) {
   const node = document.createElement(tag);

@@ -9,6 +9,7 @@ const OUTLINES = {
   silence: "M4 9v6h4l5 4V5L8 9zM16.5 9.5l5 5M21.5 9.5l-5 5",
   link: "M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1",
   picture: "M3 5h18v14H3zM12 12h6v4h-6z",
+  still: "M4 7h4l2-2h4l2 2h4v12H4zM12 10a3 3 0 1 0 .01 0",
   full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
   exit: "M9 4v5H4M20 9h-5V4M15 20v-5h5M4 15h5v5",
   help: "M9 9a3 3 0 1 1 4 2.8c-.7.3-1 .8-1 1.7v.5M12 17.5v.5",

@@ -15,7 +15,7 @@ const LIST = [
   ["M", "key_mute"],
   ...(recording.tracks.captions ? [["C", "key_captions"]] : []),
   ["R", "key_repeat"],
-  ["0–9", "key_numbers"],
+  ["0–9", recording.cameras.length > 1 ? "key_numbers" : "key_tenths"],
   ["F", "key_fullscreen"],
   ["?", "key_help"],
 ];

@@ -1,7 +1,7 @@
 // Markers and comments: a list beside or below the player that follows the position, and keys for previous and next.
 
 import { linkTo } from "./position.js";
-import { button, recording, text } from "./dom.js";
+import { button, recording, showPlayer, text } from "./dom.js";
 
 /** Returns the moments, sorted by time: {seconds, name, color, item}; item is the list entry, null in a frame. */
 export function readMoments() {
@@ -18,6 +18,7 @@ export function followMoments(moments, clock, copy) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
       clock.seek(seconds);
+      showPlayer();
     });
     item.append(button("link", text("copy_to", { name }), () => copy(linkTo(seconds), seconds), { class: "copy" }));
   }

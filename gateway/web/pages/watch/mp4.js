@@ -5,6 +5,12 @@ import { recording } from "./dom.js";
 const MAX_BOXES = 16;
 const MAX_INDEX = 8 * 1024 * 1024; // bytes of a moov box
 
+/** Whether the browser says that it cannot show the picture of *tracks*, the result of readTracks(). */
+export function isUnsupported(tracks) {
+  const codec = tracks?.vide;
+  return Boolean(codec) && document.createElement("video").canPlayType(`video/mp4; codecs="${codec}"`) === "";
+}
+
 /** Returns {vide: codec, soun: codec} with an entry for each track type, or null if the file cannot be read. */
 export async function readTracks(url) {
   // A script cannot follow a redirect to another site.

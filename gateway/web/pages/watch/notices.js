@@ -13,9 +13,10 @@ export class Notices {
     section.append(this.passing, this.standing);
   }
 
-  /** Shows a message for six seconds. */
-  announce(message) {
+  /** Shows a message for six seconds; to screen readers alone if it is not *seen*, because the page has it elsewhere. */
+  announce(message, seen = true) {
     clearTimeout(this.timer);
+    this.passing.classList.toggle("unseen", !seen);
     this.passing.textContent = message;
     this.timer = setTimeout(() => (this.passing.textContent = ""), DURATION);
   }

@@ -1,7 +1,7 @@
 // The pictures: one camera large, the others beside or below it, each with its name and its state.
 
 import { clockTime } from "./position.js";
-import { button, data, element, recording, text } from "./dom.js";
+import { button, data, element, recording, secondsText, text } from "./dom.js";
 import { icon } from "./icons.js";
 import { arrange } from "./layout.js";
 
@@ -9,6 +9,11 @@ const ASPECT = 16 / 9; // until the large camera has a picture
 const TITLE_HEIGHT = 72; // CSS pixels of what follows the player, in view in a window that is high enough
 const HIGH_ENOUGH = 560;
 const MIN_HEIGHT = 120;
+
+/** Returns a hidden note with an icon, whose text is left out in a small picture. */
+function chip(name, shape, words, title) {
+  return element("span", { class: `chip ${name}`, hidden: true, title }, icon(shape), element("span", {}, words));
+}
 
 /** *views* are {camera, item}; item is the camera's list entry in the page. */
 export class Stage {
@@ -57,13 +62,16 @@ export class Stage {
     const { videoWidth, videoHeight } = this.large.video;
     const aspect = videoWidth && videoHeight ? videoWidth / videoHeight : ASPECT;
     const width = section.clientWidth;
-    const layout = arrange(views.length, width, Math.max(MIN_HEIGHT, available), aspect, full);
+    const layout = arrange(views.length, width, Math.max(MIN_HEIGHT, available), aspect, full ? controls : 0);
     const height = fills ? available : Math.max(MIN_HEIGHT, layout.used);
     section.dataset.side = layout.side;
     list.style.height = `${height}px`;
     const [small, low] = [`${layout.width}px`, `${layout.height}px`];
     list.style.setProperty("--small", small);
-    if (layout.side === "right") list.style.gridTemplate = `repeat(${layout.rows}, minmax(0, 1fr)) / minmax(0, 1fr) repeat(${layout.columns}, ${small})`;
+    list.style.paddingBottom = full && layout.side === "below" ? `${controls}px` : "";
+    // In full screen the bar lies below the small pictures.
+    const rows = full ? `repeat(${layout.rows}, ${low}) minmax(0, 1fr)` : `repeat(${layout.rows}, minmax(0, 1fr))`;
+    if (layout.side === "right") list.style.gridTemplate = `${rows} / minmax(0, 1fr) repeat(${layout.columns}, ${small})`;
     else if (layout.side === "none") list.style.gridTemplate = "minmax(0, 1fr) / minmax(0, 1fr)";
     else list.style.gridTemplate = `minmax(0, 1fr) repeat(${layout.rows}, ${low}) / repeat(${layout.columns}, minmax(0, 1fr))`;
   }
@@ -80,17 +88,19 @@ export class Stage {
     item.addEventListener("dblclick", ({ target }) => target.closest("video, .state") && this.section.dispatchEvent(new Event("fullscreen")));
     const listen = () => this.#listen(camera);
     view.text = element("span", {});
+    view.id = element("span", { class: "request-id" });
     view.retry = element("button", { type: "button", hidden: true, on: { click: () => camera.retry() } }, text("retry"));
-    view.state = element("div", { class: "state" }, view.text, view.retry);
+    view.state = element("div", { class: "state" }, view.text, view.id, view.retry);
     view.pick = button("", text("enlarge", { name: camera.name }), () => this.#enlarge(camera), { class: "pick" });
     view.listen = button("sound", text("listen", { name: camera.name }), listen, { class: "listen", hidden: this.views.length < 2 });
-    view.silent = element("span", { class: "silent", hidden: true }, text("no_sound"));
+    view.silent = chip("silent", "silence", text("no_sound"), text("no_sound"));
+    view.still = chip("parked", "still", text("still"), text("still_title"));
     camera.still.canvas.after(view.pick, view.state);
     const name = element("span", { class: "name" }, camera.name);
     item.querySelector(".name").replaceWith(name);
     item.querySelector(".download")?.replaceChildren(icon("download"));
     name.before(view.listen);
-    name.after(view.silent);
+    name.after(view.still, view.silent);
     camera.addEventListener("state", () => this.#announce(camera));
     camera.addEventListener("tracks", () => this.arrange());
   }
@@ -110,15 +120,17 @@ export class Stage {
   }
 
   #refresh() {
-    for (const { camera, item, text: node, retry, listen, silent } of this.views) {
+    for (const { camera, item, text: node, id, retry, listen, silent, still } of this.views) {
       const state = this.#stateOf(camera);
       item.dataset.state = state;
       const message = this.#message(camera, state);
       if (node.textContent !== message) node.textContent = message;
+      id.textContent = message && this.#requestId(camera);
       retry.hidden = state !== "failed";
       listen.setAttribute("aria-pressed", String(camera === this.clock.sounding));
       listen.hidden = this.views.length < 2 || camera.hasSound === false;
       silent.hidden = camera.hasSound !== false;
+      still.hidden = state !== "still";
     }
   }
 
@@ -138,15 +150,18 @@ export class Stage {
     const reason = data.errors[problem.code];
     const parts = [["refused", "later"].includes(problem.kind) && reason ? `${reason}.` : text(problem.kind === "refused" ? "failed" : problem.kind === "later" ? "retrying" : problem.kind, { codec })];
     if (problem.kind === "unsupported") parts.push(text(recording.download ? "unsupported_download" : "unsupported_browser"));
-    if (problem.kind === "later") parts.push(text("again_in", { seconds: Math.max(0, Math.ceil((camera.retryAt - performance.now()) / 1000)) }));
-    if (problem.requestId && problem.kind !== "not_ready") parts.push(text("request_id", { id: problem.requestId }));
+    if (problem.kind === "later") parts.push(text("again_in", { time: secondsText(Math.max(0, Math.ceil((camera.retryAt - performance.now()) / 1000))) }));
     return parts.join(" ");
+  }
+
+  #requestId({ problem }) {
+    return problem?.requestId && problem.kind !== "not_ready" ? text("request_id", { id: problem.requestId }) : "";
   }
 
   #announce(camera) {
     this.#refresh();
     if (camera.state === "failed" || camera.state === "retrying") {
-      this.notices.announce(`${camera.name}: ${this.#message(camera, camera.state)}`);
+      this.notices.announce(`${camera.name}: ${this.#message(camera, camera.state)}`, false);
     }
   }
 }

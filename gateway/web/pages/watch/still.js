@@ -31,6 +31,10 @@ export class Still {
     return this.draw(video);
   }
 
+  get isShown() {
+    return !this.canvas.hidden;
+  }
+
   clear() {
     this.canvas.hidden = true;
   }

@@ -1,7 +1,7 @@
 // The transcript: a list of lines beside or below the player that follows the position, and can be searched.
 
 import { clockTime } from "./position.js";
-import { button, element, text } from "./dom.js";
+import { button, element, showPlayer, text } from "./dom.js";
 import { find, fold } from "./search.js";
 
 const SETTLING = 300; // milliseconds of typing before the number of matches is announced
@@ -72,6 +72,7 @@ export class Transcript {
 
   #seek(seconds) {
     this.clock.seek(seconds);
+    showPlayer();
     this.#follow(true);
   }
 

@@ -29,14 +29,14 @@ export function takeTurns(cameras, clock, stage) {
   };
   const next = () =>
     cameras
-      .filter((camera) => camera.parked && camera.state === "idle" && !(Math.abs(pictures.get(camera)?.seconds - clock.position) < STALE))
+      .filter((camera) => camera.parked && camera.state === "idle" && camera.retryAt < performance.now() && !(Math.abs(pictures.get(camera)?.seconds - clock.position) < STALE))
       .sort((one, other) => (pictures.get(one)?.at ?? 0) - (pictures.get(other)?.at ?? 0))[0];
   const refresh = async () => {
     const camera = next();
     if (camera) {
       const seconds = clock.position;
       await camera.loadStill(seconds);
-      pictures.set(camera, { at: performance.now(), seconds });
+      pictures.set(camera, { at: performance.now(), seconds: camera.still.isShown ? seconds : NaN });
     }
     setTimeout(refresh, PAUSE);
   };
