@@ -18,11 +18,12 @@ export class Timeline {
     const track = element("div", { class: "track", "aria-hidden": "true" }, this.buffered, this.range, this.played);
     this.node = element("div", { class: "line" }, track, this.input, this.ticks, this.tip);
     for (const moment of moments) {
-      const go = () => clock.seek(moment.seconds);
-      moment.tick = element("span", { title: `${clockTime(moment.seconds)} ${moment.name}`, on: { click: go } });
+      moment.tick = element("span", {});
       if (moment.color) moment.tick.style.setProperty("--mark", moment.color);
       this.ticks.append(moment.tick);
     }
+    // Ticks that overlap are hit by the distance from their middle.
+    this.ticks.addEventListener("click", ({ clientX }) => clock.seek(this.#nearest(clientX)?.seconds ?? clock.position));
     this.node.addEventListener("pointermove", (event) => this.#showTip(event));
     this.node.addEventListener("pointerleave", () => (this.tip.hidden = true));
   }
@@ -46,13 +47,17 @@ export class Timeline {
     for (const { tick, seconds } of this.moments) tick.style.left = `${100 * share(seconds)}%`;
   }
 
+  /** Returns the moment whose tick is the nearest to *x* in the window, or undefined if none is near. */
+  #nearest(x) {
+    const distance = ({ tick }) => Math.abs(tick.getBoundingClientRect().x + tick.offsetWidth / 2 - x);
+    return this.moments.filter((moment) => distance(moment) < NEAR).sort((one, other) => distance(one) - distance(other))[0];
+  }
+
   #showTip(event) {
     const box = this.node.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    const seconds = share * this.clock.length;
-    const distance = (moment) => Math.abs(moment.seconds / (this.clock.length || 1) - share) * box.width;
-    const near = this.moments.filter((moment) => distance(moment) < NEAR).sort((one, other) => distance(one) - distance(other))[0];
-    this.tip.textContent = near ? `${clockTime(near.seconds)} ${near.name}` : clockTime(seconds);
+    const near = this.#nearest(event.clientX);
+    this.tip.textContent = near ? `${clockTime(near.seconds)} ${near.name}` : clockTime(share * this.clock.length);
     this.tip.hidden = false;
     this.tip.style.left = `${Math.min(box.width - this.tip.offsetWidth / 2, Math.max(this.tip.offsetWidth / 2, share * box.width))}px`;
   }
