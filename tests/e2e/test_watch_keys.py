@@ -125,7 +125,7 @@ async def test_a_part_is_repeated_from_its_start_to_its_end_until_the_third_pres
 
 
 @pytest.mark.promise("watch-18")
-async def test_the_speed_goes_up_to_three_and_the_pitch_of_the_heard_camera_is_kept(page: Page) -> None:
+async def test_the_speed_goes_up_to_three_with_the_pitch_preserved(page: Page) -> None:
     await ready(page)
     speed = page.get_by_role("combobox", name="Speed")
     choices = [f"{each}\N{MULTIPLICATION SIGN}" for each in (0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3)]
