@@ -186,15 +186,23 @@ def read_groups(claims: Mapping[str, Any], expected: TokenRequirements) -> tuple
     """Returns the names in the groups claim, and how many of its values are no names. Raises GroupsElsewhereError if
     the claims say that the groups have to be fetched elsewhere, as Entra ID's do for people with many groups."""
     value = find_claim(claims, expected.groups_claim)
-    if value is None:
-        elsewhere = claims.get("_claim_names")
-        named = isinstance(elsewhere, dict) and expected.groups_claim in elsewhere
-        if named or (expected.groups_claim == "groups" and claims.get("hasgroups") in (True, "true")):
-            raise GroupsElsewhereError(
-                "the token has too many groups to list them (_claim_names, hasgroups): configure the provider to send "
-                'only groups assigned to the application, or app roles with groups_claim = "roles"'
-            )
+    if _are_elsewhere(claims, expected.groups_claim, value):
+        raise GroupsElsewhereError(
+            "the token has too many groups to list them (_claim_names, hasgroups): configure the provider to send "
+            'only groups assigned to the application, or app roles with groups_claim = "roles"'
+        )
     return parse_groups(value)
+
+
+def _are_elsewhere(claims: Mapping[str, Any], name: str, value: Any) -> bool:
+    """Whether the claim *name*, which has *value*, is a distributed claim (OpenID Connect Core 1.0, section 5.6.2), or
+    in one of Microsoft's forms: ``hasgroups``, or the name of a source in the place of the groups."""
+    if value is not None:
+        sources = claims.get("_claim_sources")
+        return isinstance(value, str) and isinstance(sources, dict) and value in sources
+    names = claims.get("_claim_names")
+    named = isinstance(names, dict) and name in names
+    return named or (name == "groups" and claims.get("hasgroups") in (True, "true"))
 
 
 def find_claim(claims: Mapping[str, Any], path: str) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -14,9 +15,13 @@ from gateway.server import Gateway
 from gateway.sim.catalogue import SESSION
 from gateway.sim.demo_configuration import make_portal_key
 from gateway.sim.valt import USERS, ValtSimulator
+from tests.support.free_ports import free_port
+from tests.support.fronts import HOST, write_certificates
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, audit_lines, settings_of
 from tests.support.kerberos import negotiate, running_realm
 from tests.support.kerberos_gateway import use
+from tests.support.openid import openid_provider
+from tests.support.person import person_before
 from tests.support.provider import Provider
 from tests.unit.settings.configurations import SHIPPED, with_secrets
 
@@ -65,18 +70,25 @@ CASES: dict[str, Proof | None] = {
 
 @asynccontextmanager
 async def running(
-    folder: Path, shipped: Path, valt: ValtSimulator, provider: Provider, *, more: str = ""
+    folder: Path, shipped: Path, valt: ValtSimulator, provider: Provider, *, more: str = "", issuer: str = ""
 ) -> AsyncIterator[Gateway]:
-    """A gateway with the *shipped* file, the test's addresses, and *more* tables."""
+    """A gateway with the *shipped* file, the test's addresses, and *more* tables.
+
+    With *issuer* its client's secret is that provider's, and *folder* has the certificate with which it speaks TLS.
+    """
     config = with_secrets(folder, shipped)
     (folder / "secrets/valt-reviewer").write_text(USERS["svc-reviewer"])
     text = config.read_text()
+    if issuer:
+        (folder / "secrets/oidc").write_text("planted-client-secret")
+        (folder / f"{HOST}.pem").replace(folder / "tls/fullchain.pem")
+        (folder / f"{HOST}.key").replace(folder / "tls/privkey.pem")
     for old, new in (
         (r'"https://valt\.example\.edu"', f'"{valt.base_url}"'),
-        (r'"https://sso\.example\.edu"', f'"{provider.issuer}"'),
+        (r'"https://sso\.example\.edu"', f'"{issuer or provider.issuer}"'),
         (r'"10\.0\.0\.5/32"', '"127.0.0.1/32"'),
         (r"^listen = .*$", 'listen = "127.0.0.1:0"'),
-        (r"^tls_(cert|key)_file = .*$", ""),
+        (r"^tls_(cert|key)_file = .*$", r"\g<0>" if issuer else ""),
         (r'"/var/lib/valt-gateway"', '"state"'),
         (r'^file = "-"', 'file = "audit.jsonl"'),
     ):
@@ -123,6 +135,30 @@ async def test_a_shipped_configuration_admits_only_the_configured_person(tmp_pat
             await answer.read()
         lines = audit_lines(tmp_path / "audit.jsonl")
         assert lines[-1]["event"] == "close"
+
+
+async def test_people_sign_in_at_a_certified_provider_with_the_shipped_file(tmp_path: Path) -> None:
+    shipped = next(path for path in SHIPPED if path.name == "browser-sign-in.toml")
+    certificates = write_certificates(tmp_path)
+    with free_port() as port:
+        issuer = f"http://localhost:{port}"
+        async with (
+            ValtSimulator() as valt,
+            Provider().running() as unused,
+            openid_provider(port, PUBLIC),
+            running(tmp_path, shipped, valt, unused, issuer=issuer) as gateway,
+            person_before(urlsplit(gateway.addresses[0]).port or 0, certificates) as person,
+        ):
+            for name, status in (("anna", 200), ("mallory", 403)):
+                person.session.cookie_jar.clear()
+                begin = f"/oauth2/start?rd={VIDEO_PATH}"
+                assert await person.sign_in(begin, login=name, password="any") == status
+                async with person.get("/oauth2/userinfo") as answer:
+                    assert (await answer.json())["subject"] == name
+                async with person.session.post(f"{PUBLIC}/oauth2/sign_out", headers={"Origin": PUBLIC}) as answer:
+                    assert answer.ok
+                async with person.get("/oauth2/userinfo") as answer:
+                    assert answer.status == 401
 
 
 @pytest.mark.promise("kerberos-1")

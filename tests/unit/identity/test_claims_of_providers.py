@@ -36,7 +36,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"viewer"},
     ),
     (
-        "Keycloak, class GroupMembershipMapper of its API: the mapper Group Membership with the full path",
+        "Keycloak, class GroupMembershipMapper: the full path is the default, and the claim a list even of one",
         {"preferred_username": "anna", "groups": ["/clinic/supervisors"]},
         "preferred_username",
         "groups",
@@ -44,7 +44,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         {"/clinic/supervisors"},
     ),
     (
-        "Keycloak, class GroupMembershipMapper of its API: the mapper Group Membership without the full path",
+        "Keycloak, class GroupMembershipMapper: without the full path",
         {"preferred_username": "anna", "groups": ["supervisors", "staff"]},
         "preferred_username",
         "groups",
@@ -148,12 +148,36 @@ ROWS: list[tuple[str, dict[str, Any], str, str, str, set[str]]] = [
         set(),
     ),
     (
-        "Pomerium, Continuous Identity Verification at the Application Layer: X-Pomerium-Jwt-Assertion",
-        {"sub": "1", "email": "anna@example.edu", "user": "1", "groups": ["clinic@example.edu"]},
-        "user",
+        "Pomerium, Continuous Identity Verification at the Application Layer: sub is the id, groups if available",
+        {"sub": "1", "email": "anna@example.edu", "name": "Anna", "groups": ["clinic@example.edu"]},
+        "sub",
         "groups",
         "1",
         {"clinic@example.edu"},
+    ),
+    (
+        "Microsoft, ID token claims reference: roles are a list of texts, and oid is immutable",
+        {"sub": "AAAA", "oid": GUID, "preferred_username": "anna@example.edu", "roles": ["Viewer"], "ver": "2.0"},
+        "oid",
+        "roles",
+        GUID,
+        {"Viewer"},
+    ),
+    (
+        "Microsoft, AD FS OpenID Connect/OAuth concepts: with the scope allatclaims, an issuance rule's claims",
+        {"sub": "kS1", "upn": "anna@example.edu", "unique_name": "EXAMPLE\\anna", "groups": ["Supervisors", "Staff"]},
+        "upn",
+        "groups",
+        "anna@example.edu",
+        {"Supervisors", "Staff"},
+    ),
+    (
+        "OpenID Connect Core 1.0, 5.6.2: sources of other claims do not concern a group of another name",
+        {"sub": "anna", "groups": ["src1"], "_claim_sources": {"src1": {"endpoint": "https://sso.example.edu/"}}},
+        "sub",
+        "groups",
+        "anna",
+        {"src1"},
     ),
     (
         "Shibboleth, OPAttributeResolution of the OIDC OP plugin: an attribute with one value is a text",
@@ -221,7 +245,7 @@ def test_a_token_without_the_configured_claim_names_nobody(
     ("document", "claims"),
     [
         ("Cloudflare, Application token: of a person", {"sub": "1", "email": "anna@example.edu", "type": "app"}),
-        ("Pomerium, JWT Verification: of a person", {"sub": "1", "user": "1", "email": "anna@example.edu"}),
+        ("Pomerium, Continuous Identity Verification: of a person", {"sub": "1", "email": "anna@example.edu"}),
         ("Microsoft, Optional claims reference: email", {"sub": "1", "email": "anna@example.edu", "oid": "1"}),
     ],
 )
@@ -239,6 +263,8 @@ def test_an_address_without_email_verified_counts_only_if_configured(document: s
         {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.windows.net/"}}},
         {"hasgroups": True},
         {"hasgroups": "true", "groups": None},
+        # Microsoft, ID token claims reference: the row groups:src1
+        {"groups": "src1", "_claim_sources": {"src1": {"endpoint": "https://graph.microsoft.com/v1.0/users/1/"}}},
     ],
 )
 def test_groups_that_are_listed_elsewhere_are_denied_and_explained(claims: dict[str, Any]) -> None:
