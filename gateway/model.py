@@ -40,7 +40,7 @@ class IdentityKind(StrEnum):
     SESSION = "session"
     SERVICE_KEY = "service_key"
     ACCESS_TOKEN = "access_token"  # noqa: S105
-    """A token of this gateway's own, for one video."""
+    """A token of this gateway's own, for the address of one video and no recording as a whole."""
 
 
 class Delivery(StrEnum):
@@ -191,7 +191,7 @@ class Identity:
         if self.recording is None and self.video is None:
             return True
         if video is None:
-            return self.recording == recording
+            return self.recording == recording and self.kind is not IdentityKind.ACCESS_TOKEN
         return self.recording in (None, recording) and self.video in (None, video)
 
 

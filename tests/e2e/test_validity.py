@@ -236,6 +236,25 @@ async def test_a_link_from_a_bearer_token_ends_with_its_exp(tmp_path: Path, cloc
         assert await status(stack, path) == 401
 
 
+@pytest.mark.promise("security-S2")
+@pytest.mark.parametrize("proof", ["a token", "a ticket for the video alone"])
+async def test_a_link_for_one_video_opens_nothing_else_of_its_recording(stack: GatewayStack, proof: str) -> None:
+    recording, video = VIDEO_PATH.split("/")[2::2]
+    headers = (
+        stack.bearer() if proof == "a token" else {"Cookie": (await exchange(stack, stack.ticket(video=video))).header}
+    )
+    path = await link(stack, **headers)
+    token = path.partition("?")[2]
+    assert await status(stack, path) == 200
+    assert await status(stack, f"{LINK_PATH}?{token}") == 200
+    for address in (f"/api/v3/records/{recording}", f"/api/v3/comment/record/{recording}"):
+        assert await status(stack, f"{address}?{token}") == 404
+    for address in (f"/recordings/{recording}", f"/recordings/{recording}/captions.vtt", "/recordings"):
+        assert await status(stack, f"{address}?{token}") == 401
+    async with stack.client.post(f"{stack.url}/api/v3/records?{token}", json={}) as answer:
+        assert await answer.json() == {"data": {"records": []}}
+
+
 @pytest.mark.promise("security-S9")
 async def test_a_sign_in_as_another_person_ends_every_session_that_is_presented(tmp_path: Path) -> None:
     async with running_stack(tmp_path, more=OIDC) as stack:

@@ -46,6 +46,8 @@ class Proof:
     """For what the gateway has sealed: the groups that rules refused at that time. Of other groups it may not tell."""
     is_used: bool = False
     """For tickets and confirmed changes of person, which are good once."""
+    is_link: bool = False
+    """Whether it is for one video and for nothing else of its recording."""
 
     @property
     def person(self) -> tuple[str, str]:
@@ -62,6 +64,8 @@ class Proof:
             return False
         if self.recording is not None and self.recording != recording:
             return False
+        if self.is_link and video is None:
+            return False
         if self.video is not None:
             if self.recording is None and (video is None or self.video not in RECORDINGS[recording]):
                 return False
@@ -73,7 +77,7 @@ class Proof:
 
     def lists(self, refused: frozenset[str]) -> set[str]:
         """The recordings in the person's list."""
-        if self.recording is None and self.video is not None:
+        if self.is_link or (self.recording is None and self.video is not None):
             return set()
         return {recording for recording in RECORDINGS if self.allows(recording, None, refused)}
 
@@ -188,5 +192,6 @@ class PlainSessions:
             login=proof.login,
             ends_at=proof.ends_at,
             began_at=proof.began_at,
+            is_link=True,
             sealed_for=self.refused if proof.sealed_for is None else proof.sealed_for,
         )
