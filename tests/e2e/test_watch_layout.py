@@ -122,3 +122,48 @@ async def test_long_names_without_spaces_wrap(page: Page) -> None:
     await page.goto("/recordings/102")
     await page.evaluate("name => document.querySelector('h1').textContent = name", LONG_NAME)
     assert await page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+NOTICE = "Viewing is recorded. On Saturday from 8 to 10 the recordings cannot be watched because of maintenance."
+
+
+@pytest.mark.promise("watch-13")
+async def test_a_long_notice_and_a_long_name_of_the_person_push_no_button_out_of_the_window(tmp_path: Path) -> None:
+    valt = ValtSimulator(recordings=[recording(4)])
+    more = f'[branding]\nname = "Recordings of the clinic"\nnotice = "{NOTICE}"'
+    person = "anna.maria.schmidt-hoffmann@students.example.edu"
+    async with (
+        running_stack(tmp_path, valt=valt, more=more) as stack,
+        watching(stack, stack.front(person)) as page,
+    ):
+        await page.goto("/recordings/104")
+        await until(page, "document.querySelector('video').readyState >= 1")
+        for width, height in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            shares = await page.evaluate(VISIBLE)
+            case = (width, height, shares)
+            assert shares["play"] > 0.99, case
+            assert shares["line"] > 0.99, case
+            assert shares["picture"] > 0.99, case
+            assert shares["sideways"] <= 0, case
+            inside = "element => element.getBoundingClientRect().right <= innerWidth"
+            assert await page.get_by_role("link", name="Recordings list").evaluate(inside), case
+            assert await page.get_by_text(NOTICE).is_visible(), case
+
+
+@pytest.mark.promise("watch-13")
+async def test_at_twice_the_size_of_text_everything_is_there_and_nothing_scrolls_sideways(page: Page) -> None:
+    for width, height in ((1280, 720), (390, 844)):
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.goto("/recordings/104")
+        await until(page, "document.querySelector('video').readyState >= 1")
+        await page.evaluate("document.documentElement.style.fontSize = '200%'")
+        await page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        shares = await page.evaluate(VISIBLE)
+        case = (width, height, shares)
+        assert shares["play"] > 0.99, case
+        assert shares["line"] > 0.99, case
+        assert shares["sideways"] <= 0, case
+        fits = "(bar => bar.scrollWidth <= bar.clientWidth)(document.querySelector('.bar'))"
+        assert await page.evaluate(fits), case

@@ -76,3 +76,22 @@ async def test_less_than_12_megabytes_are_loaded_before_playing(stack: GatewaySt
         assert line.passed < 12e6
         await page.get_by_role("button", name="Play").click()
         await until(page, f"{EVERY}(video => video.currentTime > 0.5)")
+
+
+async def test_what_is_loaded_is_on_the_time_line_and_a_spinner_waits_for_300_milliseconds(page: Page) -> None:
+    await page.goto(f"/recordings/{THREE_CAMERAS}")
+    await until(page, f"{EVERY}(video => video.readyState >= 2)")
+    await until(page, "parseFloat(document.querySelector('.buffered').style.width) > 0")
+    await page.get_by_role("button", name="Play").click()
+    ahead = """() => {
+        const [buffered, played] = [".buffered", ".played"].map(name => document.querySelector(name));
+        const end = parseFloat(buffered.style.left) + parseFloat(buffered.style.width);
+        return end > parseFloat(played.style.width);
+    }"""
+    await until(page, ahead)
+    spinner = """() => {
+        document.querySelector(".camera").dataset.state = "loading";
+        const style = getComputedStyle(document.querySelector(".camera .state"));
+        return [style.animationName, style.animationDelay];
+    }"""
+    assert await page.evaluate(spinner) == ["appear", "0.3s"]

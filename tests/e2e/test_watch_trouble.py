@@ -143,3 +143,33 @@ async def test_a_file_that_cannot_be_decoded_fails_after_five_attempts(stack: Ga
     assert len(set(urls)) == 5
     await page.clock.run_for(60_000)
     assert len(set(urls)) == 5
+
+
+@pytest.mark.promise("watch-11")
+async def test_signed_out_without_browser_sign_in_the_portal_is_the_way_on(tmp_path: Path) -> None:
+    more = '[branding]\nhelp_url = "https://portal.example.edu/"'
+    async with running_stack(tmp_path, more=more) as stack, watching(stack) as page:
+        await ready(page)
+        await page.context.set_extra_http_headers({})
+        await page.evaluate("document.querySelector('video').src += '?new'")
+        link = page.get_by_role("link", name="Open the recording from your portal again")
+        await link.wait_for()
+        assert await link.get_attribute("href") == "https://portal.example.edu/"
+
+
+async def test_an_error_page_counts_down_and_opens_the_page_when_valt_is_back(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_stack(tmp_path, clock=clock) as stack, watching(stack) as page:
+        stack.valt.knobs.fail["record"] = [503] * 1000
+        await page.clock.install()
+        await page.goto(WATCH)
+        timer = page.get_by_role("timer")
+        await timer.filter(has_text="This page is loaded again in").wait_for()
+        seconds = int(await page.locator("[data-retry-after]").get_attribute("data-retry-after") or "0")
+        await page.clock.run_for(1000 * (seconds - 1))
+        await timer.filter(has_text="This page is loaded again in 1 second.").wait_for()
+        stack.valt.knobs.fail.clear()
+        clock.pass_(60)
+        await page.clock.run_for(2000)
+        await page.get_by_role("button", name="Play").wait_for()

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from gateway.sim.catalogue import SESSION
 from gateway.web.pages.colors import contrast
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
 
@@ -146,3 +147,37 @@ async def test_the_home_page_shows_the_time_of_sign_in_in_the_preferred_language
     ) as page:
         text = await page.text()
     assert re.search(r'seit <time datetime="[\dT:-]+Z">\d+\. \w+ \d{4}, \d\d:\d\d \S+</time>', text)
+
+
+async def test_sign_in_buttons_have_the_titles_of_their_providers_or_else_the_names(tmp_path: Path) -> None:
+    provider = """[[identity]]
+type = "oidc"
+name = "{name}"
+issuer = "http://localhost:9"
+client_id = "valt-gateway"
+client_secret = "planted-client-secret"
+{title}
+"""
+    more = provider.format(name="campus-login", title='title = "Staff & students"') + provider.format(
+        name="clinic-login", title=""
+    )
+    more += '[branding]\nlanguage = "en"\n'
+    async with (
+        running_stack(tmp_path, more=more) as stack,
+        stack.client.get(f"{stack.url}/oauth2/start?rd=/recordings", headers=NAVIGATION) as answer,
+    ):
+        text = await answer.text()
+    assert "<h1>Where do you want to sign in?</h1>" in text
+    assert re.findall(r'class="button"[^>]*>([^<]*)</a>', text) == ["Staff &amp; students", "clinic-login"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "written"), [("Pacific/Kiritimati", "7 May 2025, 05:18 +14"), ("Europe/Vienna", "6 May 2025, 17:18 CEST")]
+)
+async def test_list_and_recording_write_times_in_the_configured_zone_and_name_it(
+    tmp_path: Path, zone: str, written: str
+) -> None:
+    async with running_stack(tmp_path, server=f'timezone = "{zone}"') as stack:
+        for path in ("/recordings", f"/recordings/{SESSION}"):
+            async with stack.client.get(stack.url + path, headers=NAVIGATION | stack.front("anna")) as answer:
+                assert f">{written}</time>" in await answer.text()
