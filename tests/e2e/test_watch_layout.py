@@ -128,7 +128,7 @@ NOTICE = "Viewing is recorded. On Saturday from 8 to 10 the recordings cannot be
 
 
 @pytest.mark.promise("watch-13")
-async def test_a_long_notice_and_a_long_name_of_the_person_push_no_button_out_of_the_window(tmp_path: Path) -> None:
+async def test_a_long_notice_and_a_long_name_push_no_button_out_of_the_window(tmp_path: Path) -> None:
     valt = ValtSimulator(recordings=[recording(4)])
     more = f'[branding]\nname = "Recordings of the clinic"\nnotice = "{NOTICE}"'
     person = "anna.maria.schmidt-hoffmann@students.example.edu"

@@ -78,7 +78,7 @@ async def test_less_than_12_megabytes_are_loaded_before_playing(stack: GatewaySt
         await until(page, f"{EVERY}(video => video.currentTime > 0.5)")
 
 
-async def test_what_is_loaded_is_on_the_time_line_and_a_spinner_waits_for_300_milliseconds(page: Page) -> None:
+async def test_what_is_loaded_is_on_the_time_line_and_a_spinner_waits_300_ms(page: Page) -> None:
     await page.goto(f"/recordings/{THREE_CAMERAS}")
     await until(page, f"{EVERY}(video => video.readyState >= 2)")
     await until(page, "parseFloat(document.querySelector('.buffered').style.width) > 0")

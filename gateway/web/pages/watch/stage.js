@@ -69,9 +69,7 @@ export class Stage {
     const [small, low] = [`${layout.width}px`, `${layout.height}px`];
     list.style.setProperty("--small", small);
     list.style.paddingBottom = full && layout.side === "below" ? `${controls}px` : "";
-    // In full screen the bar lies below the small pictures.
-    const rows = full ? `repeat(${layout.rows}, ${low}) minmax(0, 1fr)` : `repeat(${layout.rows}, minmax(0, 1fr))`;
-    if (layout.side === "right") list.style.gridTemplate = `${rows} / minmax(0, 1fr) repeat(${layout.columns}, ${small})`;
+    if (layout.side === "right") list.style.gridTemplate = `repeat(${layout.rows}, ${low}) minmax(0, 1fr) / minmax(0, 1fr) repeat(${layout.columns}, ${small})`;
     else if (layout.side === "none") list.style.gridTemplate = "minmax(0, 1fr) / minmax(0, 1fr)";
     else list.style.gridTemplate = `minmax(0, 1fr) repeat(${layout.rows}, ${low}) / repeat(${layout.columns}, minmax(0, 1fr))`;
   }
