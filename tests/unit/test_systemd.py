@@ -32,7 +32,7 @@ def test_passed_sockets_are_taken_by_their_names() -> None:
     assert printed.stdout.splitlines() == [f"public {ports[0]}", f"admin {ports[1]}", "[]"]
 
 
-@pytest.mark.parametrize("pid", ["", "1", str(os.getpid() + 1)])
+@pytest.mark.parametrize("pid", ["", "1", "no number"])
 def test_sockets_of_another_process_are_not_taken(pid: str) -> None:
     environ = {"LISTEN_FDS": "1", "LISTEN_PID": pid, "LISTEN_FDNAMES": "public"}
     assert take_sockets(environ) == {}
