@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from gateway.model import Delivery, Identity, fold_name
-from gateway.network import TrustedNetworks
+from gateway.network import TrustedNetworks, parse_address
 from gateway.recording_details import RecordingDetails
 
 _DETAIL_OF = {
@@ -115,10 +115,18 @@ def _is_refused(rule: Rule, identity: Identity) -> bool:
 def is_in_force(rule: Rule, client: str | None, now: float) -> bool:
     """Whether *rule* counts for a client at the address *client* at the time *now*, in Unix seconds."""
     return (
-        (rule.networks is None or client in rule.networks)
+        _is_in_networks(rule, client)
         and (rule.valid_from is None or now >= rule.valid_from)
         and (rule.valid_until is None or now < rule.valid_until)
     )
+
+
+def _is_in_networks(rule: Rule, client: str | None) -> bool:
+    """Whether *client* is in the networks of *rule*. An address that cannot be read gives no right and undoes no
+    refusal."""
+    if rule.networks is None or client in rule.networks:
+        return True
+    return not rule.allow and client is not None and parse_address(client) is None
 
 
 def mismatch(rule: Rule, identity: Identity, recording: str, client: str | None, now: float) -> str | None:
@@ -131,7 +139,7 @@ def mismatch(rule: Rule, identity: Identity, recording: str, client: str | None,
     if not any_glob(rule.recordings, recording):
         return "the recording's id is not among its recordings"
     if rule.is_limited and not is_in_force(rule, client, now):
-        if rule.networks is not None and client not in rule.networks:
+        if not _is_in_networks(rule, client):
             return "the client's address is in none of its networks"
         return "today is not between valid_from and valid_until"
     return None

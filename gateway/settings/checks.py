@@ -13,7 +13,7 @@ from gateway.model import parse_id
 from gateway.settings.addresses import contains_everybody, is_loopback, is_loopback_host, is_wide, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
-from gateway.settings.identity import TicketSettings
+from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSettings
 from gateway.settings.identity_checks import identity_faults, identity_warnings
 from gateway.settings.model import ServerSettings, Settings
 from gateway.settings.rule_names import name_warnings
@@ -62,6 +62,9 @@ def warnings_of(settings: Settings, today: date) -> list[Fault]:
             "is not set: used tickets and revocations are lost at a restart, and tickets issued before it are refused"
         )
         warnings.append(Fault("state.dir", None, reason, "name a directory for them"))
+    elif in_memory and any(isinstance(p, OidcSettings | NegotiateSettings) for p in settings.identity):
+        reason = "is not set: a restart makes sessions valid again that were signed out or revoked"
+        warnings.append(Fault("state.dir", None, reason, "name a directory for sign-outs and revocations"))
     return warnings
 
 

@@ -34,7 +34,8 @@ def plainly_fits(
         named = named or any(is_same_name(one, other) for one in who.groups for other in rule.groups)
     if not named and not (who.groups & rule.groups):
         return False
-    if rule.networks is not None and client not in rule.networks:
+    is_unknown = client in ("unknown", "nonsense")  # undoes no refusal
+    if rule.networks is not None and client not in rule.networks and (rule.allow or not is_unknown):
         return False
     if rule.valid_from is not None and now < rule.valid_from:
         return False

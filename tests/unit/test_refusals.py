@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import AccessDeniedError
 from gateway.model import Identity
+from gateway.network import TrustedNetworks
 from gateway.policy import Rules
 from gateway.recording_details import RecordingDetails
 from gateway.rules import Rule, ValtNames
@@ -107,6 +108,25 @@ async def test_a_refusal_reaches_people_in_every_spelling_of_their_names_in_valt
         policy = Rules((replace(rule, allow=True),), StubRecordings({"r": record}), names, ManualClock(NOW), Recorder())
         with pytest.raises(AccessDeniedError):
             await policy.decide(who, "r")  # a rule that allows compares them exactly
+
+
+@pytest.mark.promise("rules-refusals")
+@pytest.mark.parametrize(
+    ("client", "expected"), [("10.1.2.3", "never"), ("unknown", "never"), ("::1", None), (None, None)]
+)
+async def test_a_clients_address_that_cannot_be_read_undoes_no_refusal(
+    client: str | None, expected: str | None
+) -> None:
+    elsewhere = TrustedNetworks(["10.0.0.0/8"])
+    policy = rules(never(subjects=EVERYBODY, networks=elsewhere), ANYONE)
+    if expected is None:
+        assert (await policy.decide(person(), "r", client=client)).rule == "anyone"
+    else:
+        with pytest.raises(AccessDeniedError, match=expected):
+            await policy.decide(person(), "r", client=client)
+    assert policy.may_list(person(), "a", RecordingDetails("r"), client) is (expected is None)
+    inside = rules(Rule("inside", "a", subjects=EVERYBODY, networks=elsewhere))
+    assert (inside.accounts(person(), client) == ["a"]) is (client == "10.1.2.3")
 
 
 async def test_a_rule_that_allows_compares_names_exactly() -> None:

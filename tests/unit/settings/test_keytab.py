@@ -13,6 +13,9 @@ from tests.unit.settings.configurations import GOOD, keytab_of
 
 PROVIDER = """\
 
+[state]
+dir = "state"
+
 [[identity]]
 type = "negotiate"
 name = "domain"

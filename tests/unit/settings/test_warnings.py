@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.loading import load
-from tests.unit.settings.broken import HEADER, SERVICE_KEY, SESSION, STATE, grant, server
+from tests.unit.settings.broken import HEADER, OIDC, SERVICE_KEY, SESSION, STATE, grant, server
 from tests.unit.settings.configurations import GOOD, load_text, private
 
 NOW = datetime(2027, 7, 1, 12, tzinfo=UTC)
@@ -117,6 +117,11 @@ RISKY = {
         GOOD + HEADER + HEADER.replace('"front"', '"second"'),
         "identity.2.type (line 29): and what proves a person are those of front, which decides first: this is never "
         "asked. Make one table of the two.",
+    ),
+    "sign-in whose sign-outs a restart undoes": (
+        GOOD + OIDC,
+        "state.dir: is not set: a restart makes sessions valid again that were signed out or revoked. "
+        "Name a directory for sign-outs and revocations.",
     ),
     "a rule that is over": (
         grant("valid_until = 2027-06-30"),
