@@ -443,6 +443,50 @@ async def test_a_revoked_person_needs_a_newer_sign_in_to_the_domain(stack: Gatew
     assert (await get(stack, realm.token("anna")))[0] == 401
 
 
+SPELLINGS = """\
+[[grants]]
+name = "dismissed"
+subjects = ["anna", "domain#ben"]
+recordings = ["*"]
+account = "reviewer"
+allow = false
+
+[[grants]]
+name = "named"
+subjects = ["clara"]
+recordings = ["*"]
+account = "reviewer"
+
+[[grants]]
+name = "others"
+subjects = ["Anna", "ANNA", "BEN", "dora"]
+recordings = ["*"]
+account = "reviewer"
+
+"""
+
+
+@pytest.mark.promise("kerberos-5", "rules-refusals")
+async def test_another_spelling_escapes_no_refusal_and_gains_nothing(tmp_path: Path, realm: Realm) -> None:
+    """To this KDC each spelling is a person; Active Directory issues tickets in any spelling of an account's name."""
+    people = {"Anna": 403, "ANNA": 403, "BEN": 403, "clara": 200, "Clara": 403, "CLARA": 403, "dora": 200}
+    await realm.add_people(*people)
+    async with gateway_of(tmp_path / "gateway", realm.folder / "http.keytab", grants=SPELLINGS) as stack:
+        for person, status in people.items():
+            await realm.sign_in(person)
+            assert (await get(stack, realm.token(person)))[0] == status, person
+
+
+@pytest.mark.promise("kerberos-3")
+@pytest.mark.parametrize("listed", ["example.edu", "Example.EDU"])
+async def test_a_realm_in_another_letter_case_is_another_realm(tmp_path: Path, realm: Realm, listed: str) -> None:
+    async with gateway_of(tmp_path / "gateway", realm.folder / "http.keytab") as stack:
+        stack.config.write_text(stack.config.read_text().replace('["EXAMPLE.EDU"]', f'["{listed}"]'))
+        await stack.gateway.reload(settings_of(stack.config))
+        assert (await get(stack, realm.token("anna")))[0] == 401
+        await wait_until_logged(stack, "the Kerberos realm 'EXAMPLE.EDU' is not one of the provider's realms")
+
+
 @pytest.mark.promise("kerberos-5")
 async def test_requests_with_tickets_count_for_the_persons_limit(tmp_path: Path, realm: Realm) -> None:
     limits = "\n[limits]\nrequests_per_minute = 2\n"

@@ -35,10 +35,13 @@ def use(realm: Realm, monkeypatch: pytest.MonkeyPatch, person: str = "") -> None
 
 
 @asynccontextmanager
-async def gateway_of(folder: Path, keytab: Path, *, more: str = "") -> AsyncIterator[GatewayStack]:
-    """Runs a gateway that accepts tickets of the keytab's service. *more* is appended to its configuration."""
+async def gateway_of(
+    folder: Path, keytab: Path, *, more: str = "", grants: str = _GRANT
+) -> AsyncIterator[GatewayStack]:
+    """Runs a gateway that accepts tickets of the keytab's service. *more* is appended to its configuration, and
+    *grants* come before the usual rules."""
     folder.mkdir(exist_ok=True)
-    async with running_stack(folder, grants=_GRANT + GRANTS, more=IDENTITY.format(keytab=keytab) + more) as stack:
+    async with running_stack(folder, grants=grants + GRANTS, more=IDENTITY.format(keytab=keytab) + more) as stack:
         yield stack
 
 
