@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.model import Identity, IdentityKind
-from gateway.sim.catalogue import CAMERA_A, SESSION
+from gateway.sim.catalogue import CAMERA_A, INTERVIEW, SESSION
 from gateway.web.handlers.forward_auth import identity_headers
-from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
+from tests.support.gateway_fixture import GRANTS, NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
 
 RECORDING_PATH = f"/recordings/{SESSION}"
 TRUSTED = 'trusted_proxies = ["127.0.0.1/32"]'
@@ -79,6 +79,18 @@ async def test_the_grants_decide_for_recordings_and_videos(stack: GatewayStack, 
         "/recordings\\{id}",
         "/recordings/{id};a=b",
         "/recordings/{id}%00",
+        "/Recordings/{id}",
+        "/RECORDINGS/{id}/",
+        "/x/..;/recordings/{id}",
+        "/recordings;a=b/{id}",
+        "/;/recordings/{id}",
+        "/%2572ecordings/{id}",
+        "/x/%252e%252e/recordings/{id}",
+        "/recordings%255C{id}",
+        "/x#/../recordings/{id}",
+        "/recordings/{id}#",
+        "/recordings/{id}%3Fx",
+        "/recordings/{id}%20",
         "recordings/{id}",
         "",
     ],
@@ -86,6 +98,19 @@ async def test_the_grants_decide_for_recordings_and_videos(stack: GatewayStack, 
 async def test_no_other_spelling_of_a_path_avoids_the_grants(stack: GatewayStack, spelling: str) -> None:
     path = spelling.format(id=SESSION)
     assert (await ask(stack, stack.bearer("anna", "nobody") | {"X-Original-URI": path}))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/recordings/{denied}%3F/../{id}", "/recordings/{denied}%253F/../{id}", "/recordings/{denied}%2F..%2F{id}"],
+)
+async def test_a_path_that_servers_take_for_different_recordings_is_refused(tmp_path: Path, path: str) -> None:
+    grants = GRANTS.replace('recordings = ["*"]', f'recordings = ["{SESSION}"]')
+    async with running_stack(tmp_path, server=TRUSTED, grants=grants) as stack:
+        person = stack.bearer("anna", "supervisors")
+        assert (await ask(stack, person | {"X-Original-URI": RECORDING_PATH}))[0] == 202
+        target = path.format(denied=INTERVIEW, id=SESSION)
+        assert (await ask(stack, person | {"X-Original-URI": target}))[0] == 403
 
 
 async def test_a_recording_that_the_person_may_not_download_is_refused_as_a_download(stack: GatewayStack) -> None:

@@ -2,14 +2,16 @@
 
 import posixpath
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from gateway.errors import AccessDeniedError
 from gateway.model import parse_id
 
-_PATTERN = re.compile(r"/recordings/([^/]+)(?:/videos/([^/]+)|/(?:captions|chapters)\.vtt)?", re.ASCII)
-"""A recording's path, with the paths of its text tracks, or a video's."""
+_PATTERN = re.compile(r"/recordings/([^/]+)(?:/videos/([^/]+)|/(?:captions|chapters)\.vtt)?", re.ASCII | re.IGNORECASE)
+"""A recording's path, with the paths of its text tracks, or a video's. Some servers ignore letter case."""
+_PARAMETERS = re.compile(r";[^/]*")
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 
@@ -25,17 +27,35 @@ class OriginalTarget:
 def parse_target(text: str) -> OriginalTarget:
     """Returns what *text* is for: a path with its query, as a front received it, or a whole URL.
 
-    Other spellings of a recording's path (encoded characters, ``//``, ``/../``, a trailing slash) are the recording's
-    too, because the server that the front protects may resolve them. Raises AccessDeniedError if *text* is not a path,
-    and InvalidVideoError if an id has not the form of one.
+    Other spellings of a recording's path are the recording's too, because the server that the front protects may
+    resolve them: see `_spellings`. Raises AccessDeniedError if *text* is not a path or can be taken for
+    several recordings, and InvalidVideoError if an id has not the form of one.
     """
-    path, _, query = _AUTHORITY.sub("", text, count=1).partition("#")[0].partition("?")
+    path, _, query = _AUTHORITY.sub("", text, count=1).partition("?")
     if not path.startswith("/"):
         raise AccessDeniedError("the original path does not begin with a slash")
-    decoded = unquote(path).replace("\\", "/")
-    for spelling in (path, decoded, "/" + posixpath.normpath(decoded).lstrip("/")):
+    if "#" in text:
+        # A request has no fragment (RFC 9112, section 3.2), so that servers do not agree on where such a path ends.
+        raise AccessDeniedError("the original path has a fragment")
+    targets = set()
+    for spelling in _spellings(path):
         match = _PATTERN.fullmatch(spelling)
         if match is not None:
-            recording, video = (None if part is None else parse_id(unquote(part)) for part in match.groups())
-            return OriginalTarget(recording, video, query)
-    return OriginalTarget(query=query)
+            video = match[2] and parse_id(unquote(match[2]))
+            targets.add(OriginalTarget(parse_id(unquote(match[1])), video, query))
+    if len(targets) > 1:
+        raise AccessDeniedError("the original path can be taken for several recordings or videos")
+    return targets.pop() if targets else OriginalTarget(query=query)
+
+
+def _spellings(path: str) -> Iterator[str]:
+    """Yields the paths that some server takes *path* for: as it is; decoded, by each of two servers; and each of these
+    without the parameters of its segments (RFC 3986, section 3.3), dot segments, empty segments, and what follows a
+    decoded question mark."""
+    for _ in range(3):
+        yield path
+        plain = path.replace("\\", "/")
+        yield plain
+        for text in (plain, _PARAMETERS.sub("", plain), plain.partition("?")[0]):
+            yield "/" + posixpath.normpath(text).lstrip("/")
+        path = unquote(path)
