@@ -14,6 +14,7 @@ from urllib.parse import urldefrag, urljoin
 import aiohttp
 from yarl import URL
 
+from gateway.connection_failure import describe_failure
 from gateway.delivery.connection import Connection, Origin
 from gateway.delivery.connection_pool import ConnectionPool
 from gateway.delivery.http_fields import RangeSpec
@@ -106,7 +107,7 @@ class MediaServer:
         except TimeoutError:
             raise ValtTimeoutError("the media server did not respond in time") from None
         except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
-            raise ValtUnavailableError(f"the media server cannot be reached: {type(error).__name__}") from None
+            raise _unreachable(URL(link.url.reveal(), encoded=True), error) from None
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -128,7 +129,7 @@ class MediaServer:
         except aiohttp.ClientResponseError as error:
             raise ValtResponseError(f"the media server's response is not valid: {type(error).__name__}") from None
         except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
-            raise ValtUnavailableError(f"the media server cannot be reached: {type(error).__name__}") from None
+            raise _unreachable(url, error) from None
 
     async def _get_spliced(self, origin: Origin, url: URL, headers: Mapping[str, str]) -> MediaResponse:
         idle = self._pool.take(origin)
@@ -171,3 +172,8 @@ def _target(link: Link, headers: Mapping[str, str]) -> str:
 def names_mp4(link: Link) -> bool:
     """Whether the link's path ends in .mp4."""
     return link.url.reveal().partition("?")[0].lower().endswith(".mp4")
+
+
+def _unreachable(url: URL, error: Exception) -> ValtUnavailableError:
+    reason = describe_failure(error, f"{url.host}:{url.port}")
+    return ValtUnavailableError(f"the media server cannot be reached: {reason}")

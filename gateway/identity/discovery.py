@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
+from gateway.connection_failure import describe_failure
 from gateway.errors import IdentityProviderError
 from gateway.identity.refreshed import RefreshedValue
 from gateway.ports import Clock
@@ -45,21 +47,6 @@ async def read_body(response: aiohttp.ClientResponse) -> bytes:
     return body
 
 
-def describe_failure(error: Exception) -> str:
-    """Returns the reason of a failed request for the operator: host and port, the system's or TLS's reason, no URL."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return f"{error.host}:{error.port}: {error.certificate_error}"
-        case aiohttp.ClientConnectorError():
-            return f"{error.host}:{error.port}: {error.os_error.strerror or type(error.os_error).__name__}"
-        case aiohttp.ClientHttpProxyError():
-            return f"the outbound proxy returned status {error.status}"
-        case TimeoutError():
-            return "it did not respond in time"
-        case _:
-            return type(error).__name__
-
-
 async def fetch_json(session: aiohttp.ClientSession, url: str) -> Any:
     """Returns the JSON at *url*. Raises IdentityProviderError, whose message has no URL, if there is none."""
     try:
@@ -68,7 +55,7 @@ async def fetch_json(session: aiohttp.ClientSession, url: str) -> Any:
                 raise IdentityProviderError(f"status {response.status}")
             body = await read_body(response)
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        raise IdentityProviderError(describe_failure(error)) from None
+        raise IdentityProviderError(describe_failure(error, urlsplit(url).hostname or "")) from None
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

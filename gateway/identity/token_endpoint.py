@@ -16,9 +16,10 @@ from urllib.parse import quote
 import aiohttp
 import jwt
 
+from gateway.connection_failure import describe_failure
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.events import LogEvent
-from gateway.identity.discovery import describe_failure, read_body
+from gateway.identity.discovery import read_body
 from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.identity.login_state import Attempt
 from gateway.identity.ticket import algorithm_of

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from gateway.connection_failure import describe_failure
 from gateway.errors import CircuitOpenError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
@@ -119,7 +120,7 @@ class Transport:
                     delay = 0.0  # VALT is not failing, so that it costs nothing of the budget
                 lost_once = reads_only and not retries and isinstance(error, _LOST)
                 retryable = method == "GET" or lost_once or isinstance(error, aiohttp.ClientConnectorError)
-                failure = type(error).__name__
+                failure = describe_failure(error, self._server)
             if delay is None and retryable:
                 delay = self._retry_budget.next_delay(retries, deadline - loop.time())
             if delay is not None:
