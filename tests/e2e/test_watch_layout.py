@@ -167,3 +167,27 @@ async def test_at_twice_the_size_of_text_everything_is_there_and_nothing_scrolls
         assert shares["sideways"] <= 0, case
         fits = "(bar => bar.scrollWidth <= bar.clientWidth)(document.querySelector('.bar'))"
         assert await page.evaluate(fits), case
+
+
+SMALL = """() => {
+    const top = document.querySelector(".controls").getBoundingClientRect().top;
+    const small = [...document.querySelectorAll(".camera:not(.large)")].map(item => item.getBoundingClientRect());
+    return small.every(box => box.width >= 40 && box.bottom <= top + 1 && box.right <= innerWidth + 1);
+}"""
+
+
+async def test_in_full_screen_the_bar_covers_no_small_picture_and_each_can_be_swapped(page: Page) -> None:
+    for count, (width, height) in itertools.product((2, 4, 9), ((1280, 720), (1024, 768), (390, 844), (844, 390))):
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.goto(f"/recordings/{100 + count}")
+        await until(page, "document.querySelector('video').readyState >= 1")
+        await page.keyboard.press("f")
+        await until(page, "document.fullscreenElement?.id === 'watch'")
+        await until(page, SMALL)
+        for _ in range(2):
+            name = await page.locator(".pick:not([hidden])").last.get_attribute("aria-label") or ""
+            await page.get_by_role("button", name=name, exact=True).click()
+            large = await page.locator(".large .name").inner_text()
+            assert name == f"Show {large} large", (count, width, height)
+        await page.keyboard.press("f")
+        await until(page, "document.fullscreenElement === null")
