@@ -13,7 +13,7 @@ from gateway.web.http_server import MAX_FIELD, MAX_FIELD_WITH_TICKETS, HttpServe
 from gateway.web.listener import Certificate, Listener, connection_limit
 
 _ADMIN_CONNECTIONS = 32
-"""At once; further clients wait."""
+"""At once. A further client takes the place of one that requests nothing, so that health checks go on."""
 
 
 def public_listener(
@@ -52,6 +52,7 @@ def admin_listener(
         request_timeout=settings.limits.request_timeout,
         socket_mode=int(settings.server.socket_mode, 8),
         passed=passed,
+        close_idle=True,
     )
 
 

@@ -121,7 +121,7 @@ class Dispatcher:
 
     async def _call_handler(self, request: Request, active: "_ActiveHandlers") -> web.StreamResponse:
         url = request.rel_url
-        path = url.raw_path
+        path = url.raw_path or "/"  # of a target in absolute form (RFC 9110, section 4.2.3)
         if "%" in path:
             path = url.path_safe
         request.record.route, handler, request.parts = active.match(request.method, path)

@@ -11,9 +11,11 @@ A head that is too large or too late is answered with 431 or 408, but not into t
 connection: that is closed after it instead. A body that is too late is answered by whoever reads it
 (`Request.read_body`), by the same deadline.
 
+A client may also send requests faster than it reads their responses. If what waits is too much (`WaitingHeads`), the
+connection is closed after the running response.
+
 aiohttp waits without a limit for a client to read a response, and asyncio for the rest of it to leave a transport that
-has been closed. The guard therefore aborts a connection whose response has been waiting for `RESPONSE_TIMEOUT`. While a
-handler runs it does not: a stream that is being delivered has limits of its own, because viewers pause.
+has been closed: that time is `UnreadResponse`'s.
 """
 
 import asyncio
@@ -22,6 +24,8 @@ from collections.abc import Callable
 
 from gateway.errors import GatewayError, HeadersTooLargeError, RequestLineTooLongError, RequestTimeoutError
 from gateway.web.http_server import MAX_LINE, HeadFields, HttpConnection, serialize
+from gateway.web.request_validation import WaitingHeads
+from gateway.web.responses import RESPONSE_TIMEOUT, UnreadResponse
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request head, from the request line to the empty line."""
@@ -29,16 +33,16 @@ MAX_HEAD = 32 * 1024
 _MAX_IGNORED = 256 * 1024
 """Bytes of a head with a long request line that are read, and not kept, for the sake of the fields after that line."""
 
-RESPONSE_TIMEOUT = 120.0
-"""Seconds in which the kernel must have taken a response that no handler streams; pages and scripts are under 1 MB."""
-
+_HALF_CLOSED = 0.5
+"""Seconds in which a client that has ended its side gets its responses. A browser that leaves looks the same."""
 _LINGER = 2.0
 """Seconds for which input is still read, and ignored, after a rejection (RFC 9112, section 9.6)."""
 
 _END = b"\r\n\r\n"
-_BODY_FIELD = re.compile(rb"\r\n(?:content-length[ \t]*:[ \t]*(\d{1,18})|transfer-encoding[ \t]*:)[^\r\n]*\r", re.I)
-_TAIL = 128
-"""Bytes of the previous segment that are looked at again, for a field that the boundary between segments divides."""
+_BODY_FIELD = re.compile(
+    rb"\r\n(?:content-length[ \t]*+:[ \t]*+0*+(\d{0,18}+)|transfer-encoding[ \t]*+:)[^\r\n]*+\r", re.I
+)
+"""Its repetitions give nothing back (possessive), so that no line, however long, takes more than linear time."""
 
 
 class HeadScanner:
@@ -48,11 +52,13 @@ class HeadScanner:
     chunked body is not looked for. This decides about no request, it only bounds what a client may leave unfinished.
     """
 
-    __slots__ = ("_chunked", "_length", "_tail", "body_left", "completed", "fields", "head_size", "is_last")
+    __slots__ = ("_chunked", "_length", "_tail", "body_left", "completed", "fields", "head_size", "is_last", "size")
 
     def __init__(self) -> None:
         self.head_size = 0
         """Bytes of the unfinished head; 0 between a request and the next one."""
+        self.size = 0
+        """Bytes of all heads so far."""
         self.completed = 0
         """Heads that have ended."""
         self.is_last = False
@@ -70,41 +76,42 @@ class HeadScanner:
 
     def feed(self, data: bytes, limit: int) -> bool:
         """Follows *data*; False as soon as a head is larger than *limit* bytes."""
-        position = 0
-        while position < len(data) and not self.is_last:
+        window, position = (self._tail + data, len(self._tail)) if self._tail else (data, 0)
+        begin = 0
+        while position < len(window) and not self.is_last:
             if self.body_left:
-                skipped = min(self.body_left, len(data) - position)
+                skipped = min(self.body_left, len(window) - position)
                 self.body_left -= skipped
-                position += skipped
+                begin = position = position + skipped
                 continue
-            if not self.head_size and data[position] in b"\r\n":
+            if not self.head_size and window[position] in b"\r\n":
                 # Empty lines before a request line are ignored (RFC 9112, section 2.2), and are no head.
-                position += 1
+                begin = position = position + 1
                 continue
-            window = self._tail + data[position:] if position or self._tail else data
-            repeated = len(self._tail)
-            end = window.find(_END, max(0, repeated - 3))
-            used = len(window) if end < 0 else end + len(_END)
+            end = window.find(_END, max(begin, position - 3))
+            stop = len(window) if end < 0 else end + len(_END)
             self.fields = self.fields if self.head_size else None
-            self.head_size += used - repeated
-            position += used - repeated
+            self.head_size += stop - position
+            self.size += stop - position
             if end < 0 or self.fields is not None or self.head_size > MAX_LINE:
                 self.fields = self.fields or HeadFields()
-                self.fields.feed(window[repeated:used])
+                self.fields.feed(window[position:stop])
             if self.head_size > limit:
                 return False
-            field = _BODY_FIELD.search(window, 0, used)
+            field = _BODY_FIELD.search(window, begin, stop)
             if field is not None:
                 self._chunked = self._chunked or field[1] is None
                 self._length = int(field[1] or 0)
             if end < 0:
-                self._tail = window[-_TAIL:]
+                # The unfinished line is looked at again, because the boundary between segments may divide a field.
+                self._tail = window[max(begin, window.rfind(b"\r\n", begin)) :]
             else:
                 self.completed += 1
                 self.is_last = self._chunked
                 self.body_left = self._length
                 self.head_size = self._length = 0
                 self._tail = b""
+            begin = position = stop
         return True
 
 
@@ -112,22 +119,13 @@ class HeadGuard(asyncio.Protocol):
     """The protocol of one accepted socket, in front of aiohttp's *connection*.
 
     *timeout*, in seconds, runs from the start of the connection for its first request, and from the first byte of each
-    later one. *on_lost* is called once if the connection had been established. *response_timeout* is seconds.
+    later one. *on_lost* is called with this guard, once, if the connection had been established. *response_timeout* is
+    seconds.
     """
 
     __slots__ = (
-        "_blocked_since",
-        "_connection",
-        "_loop",
-        "_on_lost",
-        "_rejected",
-        "_response_timeout",
-        "_scanner",
-        "_timeout",
-        "_timer",
-        "_transport",
-        "_withheld",
-        "_write_timer",
+        *("_connection", "_loop", "_on_lost", "_rejected", "_scanner", "_timeout", "_timer"),
+        *("_transport", "_unread", "_waiting", "_withheld"),
     )
 
     def __init__(
@@ -135,31 +133,38 @@ class HeadGuard(asyncio.Protocol):
         connection: HttpConnection,
         *,
         timeout: float,
-        on_lost: Callable[[], None],
+        on_lost: "Callable[[HeadGuard], None]",
         response_timeout: float = RESPONSE_TIMEOUT,
     ) -> None:
         self._connection = connection
         self._timeout = timeout
         self._on_lost = on_lost
-        self._response_timeout = response_timeout
         self._loop = asyncio.get_running_loop()
         self._scanner = HeadScanner()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rejected = False
+        self._waiting = WaitingHeads()
         self._withheld = b""  # the newest bytes of a head, which aiohttp has not got
-        self._blocked_since: float | None = None
-        """Since when a response has been waiting for the client to read, in seconds of the event loop's clock."""
-        self._write_timer: asyncio.TimerHandle | None = None
+        self._unread = UnreadResponse(self.abort, lambda: connection.handling, response_timeout)
 
     def __repr__(self) -> str:
-        waiting, blocked = self._timer is not None, self._blocked_since is not None
-        return f"<HeadGuard {self._scanner!r} waiting={waiting} blocked={blocked}>"
+        return f"<HeadGuard {self._scanner!r} waiting={self._timer is not None} {self._unread!r}>"
 
     @property
     def is_connected(self) -> bool:
         """Whether the connection has been established; over TLS, whether the handshake has succeeded."""
         return self._transport is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection is established, and every request that has arrived on it has been answered."""
+        return self.is_connected and self._connection.answered >= self._scanner.completed
+
+    def abort(self) -> None:
+        """Closes the connection at once, without what the client has not read yet."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
@@ -173,20 +178,26 @@ class HeadGuard(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
+        self._unread.close()
         self._connection.connection_lost(exc)
-        self._on_lost()
+        self._on_lost(self)
 
     def data_received(self, data: bytes) -> None:
         if self._rejected:
             return
-        scanner, completed = self._scanner, self._scanner.completed
+        scanner = self._scanner
+        completed, size = scanner.completed, scanner.size
         if self._timer is None and not scanner.body_left:
             self._connection.deadline = self._loop.time() + self._timeout
         if not scanner.feed(data, MAX_HEAD):
             self._reject_large_head()
             return
+        if scanner.completed > self._connection.answered + 1 or scanner.is_last:
+            size = len(data) if scanner.is_last else scanner.size - size
+            if self._waiting.add(size, scanner.completed, self._connection.answered, chunked=scanner.is_last):
+                self._rejected = True
+                self._connection.close()
+                return
         if self._timer is not None and scanner.completed > completed:
             self._cancel_timer()
         if scanner.head_size and self._timer is None:
@@ -201,33 +212,22 @@ class HeadGuard(asyncio.Protocol):
         else:
             self._connection.data_received(data)
 
-    def eof_received(self) -> None:
-        if self._rejected and self._transport is not None:
-            self._transport.close()
+    def eof_received(self) -> bool:
+        transport = self._transport
         self._connection.eof_received()
+        if transport is None or self._rejected or self.is_idle or transport.get_extra_info("sslcontext") is not None:
+            return False  # over TLS, asyncio keeps no half-closed connection
+        self._cancel_timer()
+        self._timer = self._loop.call_later(_HALF_CLOSED, transport.close)
+        return True
 
     def pause_writing(self) -> None:
-        self._blocked_since = self._loop.time()
-        if self._write_timer is None:
-            self._write_timer = self._loop.call_later(self._response_timeout, self._check_progress)
+        self._unread.pause()
         self._connection.pause_writing()
 
     def resume_writing(self) -> None:
-        self._blocked_since = None  # the timer runs on: streams pause and resume too often to create one each time
+        self._unread.resume()
         self._connection.resume_writing()
-
-    def _check_progress(self) -> None:
-        """Aborts the connection if its response has been waiting for too long."""
-        self._write_timer = None
-        if self._blocked_since is None or self._transport is None:
-            return
-        now = self._loop.time()
-        self._blocked_since = now if self._connection.handling else self._blocked_since
-        deadline = self._blocked_since + self._response_timeout
-        if now < deadline:
-            self._write_timer = self._loop.call_at(deadline, self._check_progress)
-        else:
-            self._transport.abort()
 
     def _reject_large_head(self) -> None:
         """Rejects a head of more than `MAX_HEAD` bytes; after a long request line, once it is known who asks."""

@@ -14,8 +14,9 @@ from pathlib import Path
 from gateway.events import LogEvent
 from gateway.ports import Observer
 from gateway.sockets import PassedSockets, close_socket, open_sockets
-from gateway.web.head_guard import RESPONSE_TIMEOUT, HeadGuard
+from gateway.web.head_guard import HeadGuard
 from gateway.web.http_server import HttpServer
+from gateway.web.responses import RESPONSE_TIMEOUT
 
 Certificate = tuple[Path, Path]
 """PEM files of a certificate chain and of its private key."""
@@ -41,7 +42,8 @@ class Listener:
 
     With a *certificate* it speaks TLS. *request_timeout*, in seconds, bounds the handshake and the shutdown of TLS, and
     a request's head and body; *response_timeout* bounds the reading of a response that is no stream. A unix socket gets
-    the permissions *socket_mode*. Raises OSError if the certificate cannot be used.
+    the permissions *socket_mode*. With *close_idle*, the oldest idle connection makes room for a further client.
+    Raises OSError if the certificate cannot be used.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Listener:
         socket_mode: int,
         passed: PassedSockets | None = None,
         response_timeout: float = RESPONSE_TIMEOUT,
+        close_idle: bool = False,
     ) -> None:
         self._server = server
         self._listen = listen
@@ -66,6 +69,9 @@ class Listener:
         self._socket_mode = socket_mode
         self._passed = passed or {}
         self._response_timeout = response_timeout
+        self._close_idle = close_idle
+        self._guards: dict[HeadGuard, None] = {}
+        """With close_idle, the connections, oldest first."""
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._establishing: set[asyncio.Task[None]] = set()
@@ -152,9 +158,14 @@ class Listener:
         guard = HeadGuard(
             self._server(),
             timeout=self._request_timeout,
-            on_lost=lambda: self._count(-1),
+            on_lost=self._forget,
             response_timeout=self._response_timeout,
         )
+        if self._close_idle:
+            idle = next((other for other in self._guards if other.is_idle), None)
+            if idle is not None and self.connections > self._maximum:
+                idle.abort()
+            self._guards[guard] = None
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: guard,
@@ -168,11 +179,16 @@ class Listener:
         finally:
             if not guard.is_connected:
                 client.close()
-                self._count(-1)
+                self._forget(guard)
+
+    def _forget(self, guard: HeadGuard) -> None:
+        """Counts *guard* no more, whose connection has ended."""
+        self._guards.pop(guard, None)
+        self._count(-1)
 
     def _count(self, change: int) -> None:
         self.connections += change
-        if self.connections < self._maximum:
+        if self.connections < self._maximum * (2 if self._close_idle else 1):
             self._has_room.set()
         else:
             self._has_room.clear()

@@ -1,6 +1,7 @@
-"""Rejects, before authentication, requests that two HTTP parsers could read differently. Pure."""
+"""Rejects requests that two HTTP parsers could read differently, and bounds those that wait on one connection. Pure."""
 
 import re
+from collections import deque
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -31,6 +32,35 @@ SINGLE_PARAMETERS = (
     "page",
 )
 """Query parameters that the gateway reads; none may be repeated."""
+
+
+MAX_WAITING = 64 * 1024
+"""Bytes of the heads, or of the chunked body, that wait for their turn on one connection."""
+_PARSED_AHEAD = 32
+"""Requests that aiohttp parses before it stops reading: of more, which are small then, only so many count."""
+
+
+class WaitingHeads:
+    """How much a client has sent on one connection before it had the responses to its earlier requests."""
+
+    __slots__ = ("_segments", "_size")
+
+    def __init__(self) -> None:
+        self._segments: deque[tuple[int, int]] = deque()
+        """Of each segment: how many requests had arrived with it, and how many bytes of heads it has."""
+        self._size = 0
+
+    def add(self, size: int, arrived: int, answered: int, *, chunked: bool) -> bool:
+        """Counts *size* bytes of a segment; returns whether more than `MAX_WAITING` wait.
+
+        *arrived* and *answered* are the numbers of requests so far. After a *chunked* request, with which the
+        connection ends, everything counts.
+        """
+        while self._segments and self._segments[0][0] <= answered and not chunked:
+            self._size -= self._segments.popleft()[1]
+        self._segments.append((arrived, size))
+        self._size += size
+        return self._size * _PARSED_AHEAD > MAX_WAITING * max(arrived - answered, _PARSED_AHEAD)
 
 
 class RequestValidator:

@@ -1,7 +1,10 @@
-"""Responses of the shapes that several handlers send: JSON, redirects to our own pages, and ``Retry-After``."""
+"""Responses of the shapes that several handlers send: JSON, redirects to our own pages, and ``Retry-After``;
+and the time in which a client must have read a response."""
 
+import asyncio
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +14,63 @@ NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 CLEAR_STORAGE = {"Clear-Site-Data": '"storage"'}
 """The header of a response that ends a person's sessions: which recordings they watched and up to where stays in the
 browser (pages/watch/position.js) until then."""
+
+RESPONSE_TIMEOUT = 120.0
+"""Seconds in which the kernel must have taken a response that no handler streams; pages and scripts are under 1 MB."""
+
+
+class UnreadResponse:
+    """Calls *abort* if a response has been waiting for the client to read for *timeout* seconds.
+
+    While a handler *is_running* it does not: a stream that is being delivered has limits of its own, because viewers
+    pause.
+    """
+
+    __slots__ = ("_abort", "_blocked_since", "_is_running", "_loop", "_timeout", "_timer")
+
+    def __init__(self, abort: Callable[[], None], is_running: Callable[[], bool], timeout: float) -> None:
+        self._abort = abort
+        self._is_running = is_running
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._blocked_since: float | None = None
+        """Since when the response has been waiting, in seconds of the event loop's clock."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<UnreadResponse blocked={self._blocked_since is not None}>"
+
+    def pause(self) -> None:
+        """To be called when the client's socket takes no more."""
+        self._blocked_since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout, self._check_progress)
+
+    def resume(self) -> None:
+        """To be called when the client's socket has taken everything."""
+        self._blocked_since = None  # the timer runs on: streams pause and resume too often to create one each time
+
+    def close(self) -> None:
+        """To be called when the connection has ended."""
+        self._abort = _do_nothing  # a reference to the guard, which has one to this
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _check_progress(self) -> None:
+        self._timer = None
+        if self._blocked_since is None:
+            return
+        now = self._loop.time()
+        self._blocked_since = now if self._is_running() else self._blocked_since
+        deadline = self._blocked_since + self._timeout
+        if now < deadline:
+            self._timer = self._loop.call_at(deadline, self._check_progress)
+        else:
+            self._abort()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def json_response(

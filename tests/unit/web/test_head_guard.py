@@ -1,9 +1,12 @@
 """Where heads end: the scanner against a plain model of whole pipelines, cut at any byte."""
 
+import time
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.web.head_guard import HeadScanner
+from gateway.web.head_guard import MAX_HEAD, HeadScanner
 from tests.support.generated import sequences
 
 LIMIT = 300
@@ -24,9 +27,8 @@ def requests(draw: st.DrawFn) -> bytes:
     match draw(st.sampled_from(["none", "length", "chunked"])):
         case "length":
             body = draw(st.binary(max_size=80)).replace(b"\r\n\r\n", b"")
-            lines.insert(
-                draw(st.integers(1, len(lines))), b"%s:%s%d" % (draw(names), b" " * draw(st.integers(0, 3)), len(body))
-            )
+            spaces, zeros = b" " * draw(st.integers(0, 3)), b"0" * draw(st.sampled_from([0, 0, 1, 20, 150]))
+            lines.insert(draw(st.integers(1, len(lines))), b"%s:%s%s%d" % (draw(names), spaces, zeros, len(body)))
         case "chunked":
             lines.insert(draw(st.integers(1, len(lines))), b"Transfer-Encoding: chunked")
             body = b"5;x=y\r\nhello\r\n0\r\n\r\n"
@@ -60,6 +62,7 @@ def model(received: bytes) -> tuple[int, int, bool, bool]:
     st.integers(0),
 )
 @example(b"GET / HTTP/1.1\r\nContent-Length: 12\r\n\r\nhello, world", [1] * 60, 0)
+@example(b"GET / HTTP/1.1\r\nContent-Length: %s5\r\n\r\nhello" % (b"0" * 150), [160, 10], 205)
 def test_the_scanner_agrees_with_the_plain_model_wherever_input_is_cut(
     stream: bytes, cuts: list[int], end: int
 ) -> None:
@@ -76,3 +79,12 @@ def test_the_scanner_agrees_with_the_plain_model_wherever_input_is_cut(
     assert within == allowed
     if within:
         assert (scanner.completed, scanner.head_size, scanner.is_last) == (completed, unfinished, chunked)
+
+
+@pytest.mark.parametrize("filler", [b"0", b" ", b"\t", b"1"], ids=["zeros", "spaces", "tabs", "digits"])
+def test_a_long_length_takes_the_scanner_linear_time(filler: bytes) -> None:
+    scanner = HeadScanner()
+    line = b"Content-Length:" + filler * (MAX_HEAD - 100)
+    begin = time.process_time()
+    assert scanner.feed(b"GET / HTTP/1.1\r\n" + line, MAX_HEAD)
+    assert time.process_time() - begin < 1.0  # it takes a millisecond; with backtracking, minutes

@@ -4,6 +4,7 @@ import asyncio
 import json
 import resource
 import stat
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,95 @@ async def test_further_clients_wait_until_a_connection_ends() -> None:
                 assert (await waiting).status == 200
         while listener.connections:
             await asyncio.sleep(0)
+
+
+@pytest.mark.promise("security-S4")
+async def test_a_full_listener_that_closes_idle_connections_keeps_serving() -> None:
+    async with AsyncExitStack() as stack:
+        listener = await stack.enter_async_context(listening(server(), connections=3, close_idle=True))
+        first = await stack.enter_async_context(connect(listener.address))
+        for _ in range(10):
+            await stack.enter_async_context(connect(listener.address))
+            async with connect(listener.address) as client:
+                await client.send(REQUEST)
+                assert (await client.read_response()).status == 200
+        assert await first.read_to_end() == b""
+
+
+@pytest.mark.promise("security-S4")
+async def test_a_full_listener_closes_no_connection_with_a_running_request() -> None:
+    started, released = asyncio.Event(), asyncio.Event()
+
+    async def wait(_request: web.BaseRequest) -> web.Response:
+        started.set()
+        await released.wait()
+        return web.Response(text="answer")
+
+    async with listening(server(wait), connections=2, close_idle=True) as listener, connect(listener.address) as busy:
+        await busy.send(REQUEST)
+        await started.wait()
+        async with connect(listener.address) as idle, connect(listener.address):
+            assert await idle.read_to_end() == b""
+            released.set()
+            assert (await busy.read_response()).status == 200
+
+
+@pytest.mark.promise("security-S11")
+@pytest.mark.parametrize("requests", [1, 3])
+async def test_a_client_that_ends_its_side_gets_its_responses(requests: int) -> None:
+    async with listening(server()) as listener, connect(listener.address) as client:
+        await client.send(REQUEST * requests)
+        client.send_eof()
+        received = await client.read_to_end()
+    assert received.count(b"HTTP/1.1 200 OK") == requests
+
+
+@pytest.mark.promise("security-S11")
+async def test_a_client_that_ends_its_side_does_not_keep_its_request_running() -> None:
+    ended = asyncio.Event()
+
+    async def wait(_request: web.BaseRequest) -> web.Response:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return web.Response()
+
+    async with listening(server(wait)) as listener, connect(listener.address) as client:
+        await client.send(REQUEST)
+        client.send_eof()
+        assert await client.read_to_end() == b""
+        await ended.wait()
+
+
+@pytest.mark.promise("security-S5")
+@pytest.mark.parametrize("framing", [b"", b"Transfer-Encoding: chunked\r\n"], ids=["heads", "chunked"])
+async def test_large_requests_that_wait_for_their_turn_end_the_connection(framing: bytes) -> None:
+    started, released = asyncio.Event(), asyncio.Event()
+
+    async def wait(_request: web.BaseRequest) -> web.Response:
+        started.set()
+        await released.wait()
+        return web.Response(text="answer")
+
+    large = REQUEST[:-2] + b"".join(b"X-%d: " % number + b"a" * 8000 + b"\r\n" for number in range(3)) + b"\r\n"
+    async with listening(server(wait)) as listener, connect(listener.address) as client:
+        await client.send(REQUEST[:-2] + framing + b"\r\n" + (b"0\r\n\r\n" if framing else b""))
+        await started.wait()
+        for _ in range(6):
+            await client.send(large)
+            await asyncio.sleep(0.01)
+        released.set()
+        received, _ = await client.read_until_reset()
+    assert received.count(b"HTTP/1.1 200 OK") <= 1, "what follows has not been read"
+
+
+async def test_a_thousand_small_requests_at_once_are_all_answered() -> None:
+    async with listening(server()) as listener, connect(listener.address) as client:
+        sending = asyncio.create_task(client.send(REQUEST * 1000))
+        for _ in range(1000):
+            assert (await client.read_response()).status == 200
+        await sending
 
 
 @pytest.mark.promise("security-S4")

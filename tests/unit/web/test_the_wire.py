@@ -120,6 +120,13 @@ async def test_a_target_in_absolute_form_is_answered_for_our_own_authority(stack
 
 
 @pytest.mark.promise("findings-2")
+@pytest.mark.promise("identity-I20")
+async def test_a_target_in_absolute_form_without_a_path_is_the_first_page(stack: GatewayStack) -> None:
+    page, _, _ = await exchange(stack, *get(authorization(stack), path="/"))
+    status, _, _ = await exchange(stack, *get(authorization(stack), path="http://localhost:8080"))
+    assert (status, page) == (200, 200)
+
+
 @pytest.mark.parametrize("path", [f"/{VIDEO_PATH}", f"/x/..{VIDEO_PATH}", VIDEO_PATH.upper(), f"{VIDEO_PATH}/"])
 async def test_paths_are_not_normalised(stack: GatewayStack, path: str) -> None:
     status, headers, _ = await exchange(stack, *get(authorization(stack), path=path))
