@@ -211,8 +211,13 @@ class Connection:
         return self.sock.fileno() < 0
 
     def is_idle(self) -> bool:
-        """Whether the server has neither closed the connection nor sent anything since the last response."""
-        return self.sock.fileno() >= 0 and not self.early and not self._poll.poll(0)
+        """Whether the server has neither closed the connection nor sent anything since the last response.
+
+        What OpenSSL has decrypted already, behind the end of a body, makes no socket readable.
+        """
+        if self.sock.fileno() < 0 or self.early or self._poll.poll(0):
+            return False
+        return not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
 
     def close(self) -> None:
         """Close the connection at once; nothing is read from it any more. Does nothing if it is closed."""

@@ -18,7 +18,8 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _CONTENT_RANGE = re.compile(r"bytes[ \t]+(\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII | re.IGNORECASE)
 _UNSATISFIED = re.compile(r"bytes[ \t]+\*/(\d{1,19})", re.ASCII | re.IGNORECASE)
 _RANGE_UNIT = re.compile(r"[ \t]*bytes[ \t]*=", re.IGNORECASE)
-_RANGE = re.compile(r"[ \t]*(\d{0,99})[ \t]*-[ \t]*(\d{0,99})[ \t]*", re.ASCII)
+_RANGE = re.compile(r"[ \t]*+(\d{0,99}+)[ \t]*+-[ \t]*+(\d{0,99}+)[ \t]*+", re.ASCII)
+"""Possessive, because without digits the spaces could be divided in many ways: 8 KiB of them took 0.1 s."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,12 +163,17 @@ class _ConnectionEnd:
 
 
 class BufferedResponse:
-    """A response read through aiohttp's client."""
+    """A response read through aiohttp's client. *read_timeout* is seconds of silence.
+
+    It is measured here too: after a malformed chunk in a later segment aiohttp closes the connection and tells whoever
+    reads the body nothing, and its own timeout has ended with the connection.
+    """
 
     spliced = False
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, read_timeout: float) -> None:
         self._response = response
+        self._read_timeout = read_timeout
         self.status = response.status
         self.headers: MultiMapping[str] = response.headers
         self.ends_with_connection = not (
@@ -202,7 +207,8 @@ class BufferedResponse:
 
     async def _read(self) -> bytes:
         try:
-            return await self._response.content.readany()
+            async with asyncio.timeout(self._read_timeout):
+                return await self._response.content.readany()
         except TimeoutError:
             raise BodyInterruptedError("stalled") from None
         except aiohttp.ClientPayloadError as error:

@@ -7,6 +7,7 @@ respond so always, its next requests go there directly for a minute.
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from urllib.parse import urldefrag, urljoin
@@ -29,6 +30,8 @@ _BUFFERED_SECONDS = 60.0
 """How long a server's requests go through aiohttp's client after a response that the spliced path does not support."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REQUEST_TIMEOUT = 408
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no field may contain (RFC 9110, section 5.5), and aiohttp's client accepts."""
 
 ParseLink = Callable[[str], Link]
 """Returns the link of a URL, or raises LinkRefusedError if links must not lead there."""
@@ -158,9 +161,11 @@ class MediaServer:
         return SplicedResponse(self._pool, connection, head, self._read_timeout)
 
     async def _get_buffered(self, url: URL, headers: Mapping[str, str]) -> MediaResponse:
-        return BufferedResponse(
-            await self._session.get(url, headers=headers, timeout=self._timeout, allow_redirects=False)
-        )
+        response = await self._session.get(url, headers=headers, timeout=self._timeout, allow_redirects=False)
+        if any(map(_CONTROL.search, response.headers.values())):
+            response.close()
+            raise ValtResponseError("the media server's response has a control character in a field")
+        return BufferedResponse(response, self._read_timeout)
 
 
 def _target(link: Link, headers: Mapping[str, str]) -> str:

@@ -127,8 +127,11 @@ class ResumableBody:
             self._response.close()
 
     def _may_be_incomplete(self, response: MediaResponse) -> bool:
-        """Whether to ask for the rest of a body of unknown length whose end may have been a lost connection."""
-        return response.ends_with_connection and self._body is not None and can_continue(self._body)
+        """Whether to ask for the rest of a body of unknown length: its end may have been a lost connection, or that of
+        a part, of which a server may send less than was requested."""
+        if self._body is None or not can_continue(self._body):
+            return False
+        return response.ends_with_connection or response.status == 206
 
     async def _first(self, request: MediaRequest) -> tuple[Verdict, MediaResponse]:
         """Returns the verdict on the first response, and the response, which is closed unless it is usable."""

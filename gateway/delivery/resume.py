@@ -134,9 +134,9 @@ def _contradiction(status: int, headers: MultiMapping[str], stated: MediaType | 
     for coding in headers.getall(hdrs.CONTENT_ENCODING, ()):
         if not is_identity(coding):
             return "the response is compressed"
-    for coding in headers.getall(hdrs.TRANSFER_ENCODING, ()):
-        if coding.strip(" \t").lower() != "chunked":
-            return "the response has a transfer coding besides chunked"
+    codings = headers.getall(hdrs.TRANSFER_ENCODING, ())
+    if codings and ",".join(codings).strip(" \t").lower() != "chunked":
+        return "the response has a transfer coding besides chunked, or two"
     if status == 200 and (hdrs.CONTENT_RANGE in headers or (stated is not None and stated.name == _MULTIPART)):
         return "the response is a part, and its status is 200"
     return None
@@ -201,7 +201,8 @@ def _representation(status: int, headers: MultiMapping[str], stated: MediaType |
             return None
         first, end, total = part.first, part.end, part.total
     ranges = status == 206 or "bytes" in headers.get(hdrs.ACCEPT_RANGES, "").lower()
-    name = None if stated is None else stated.name
+    # A type that cannot be parsed is not a missing one: in place of the film it may be anything's.
+    name = (headers.get(hdrs.CONTENT_TYPE, "").strip(" \t") or None) if stated is None else stated.name
     return Representation(first, end, total, headers.get(hdrs.ETAG), headers.get(hdrs.LAST_MODIFIED), name, ranges)
 
 

@@ -345,3 +345,65 @@ async def test_a_body_without_length_that_was_reset_is_a_visible_failure(tmp_pat
                 await get(stack)
         await stack.ended()
         assert stack.audit()[-1]["outcome"] == ("whole" if end == "clean" else "failed")
+
+
+@pytest.mark.parametrize("rest", ["a part", "nothing"])
+async def test_m1_a_part_of_a_body_of_unknown_length_is_not_its_end(tmp_path: Path, rest: str) -> None:
+    begin = response("200 OK", *VALIDATORS, "Accept-Ranges: bytes", "Transfer-Encoding: chunked", length=None)
+    begin += b"30d40\r\n" + FILM[:200_000] + b"\r\n"
+    parts = 0
+
+    def respond(received: ReceivedRequest) -> Script:
+        nonlocal parts
+        if "Range" not in received.headers:
+            return Script([begin], close=True)
+        first = int(received.headers["Range"][6:-1])
+        if first == SIZE:
+            return Script([response("416 X", VALIDATORS[0], f"Content-Range: bytes */{SIZE}")])
+        parts += 1
+        if parts > 1 and rest == "nothing":
+            return Script([response("503 X")])
+        return Script([part(first, first + 9999 if parts == 1 else SIZE - 1, total="*")])
+
+    async with media_stack(tmp_path, respond) as (stack, _):
+        if rest == "a part":
+            assert (await get(stack))[2] == FILM
+        else:
+            with pytest.raises(aiohttp.ClientError):
+                await get(stack)
+        await stack.ended()
+        assert stack.audit()[-1]["outcome"] == ("whole" if rest == "a part" else "failed")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        'ETag: "a\x7f"',
+        "Last-Modified: a\x0bb",
+        "Accept-Ranges: bytes\x01",
+        "Content-Type: video/mp4; a=\x02",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    ],
+)
+async def test_m15_fields_that_no_client_may_get_are_502_and_no_internal_error(tmp_path: Path, field: str) -> None:
+    chunked = field.startswith("Transfer")
+    body = b"3\r\nabc\r\n0\r\n\r\n" if chunked else b"abc"
+    reply = response("200 OK", field, body=body, length=None if chunked else -1)
+    async with media_stack(tmp_path, lambda _request: reply) as (stack, _):
+        assert await code(stack) == (502, "valt_response")
+        assert [line["event"] for line in stack.audit()] == ["deny"]
+
+
+async def test_m14_a_malformed_chunk_of_a_later_segment_ends_the_stream(tmp_path: Path) -> None:
+    head = response("200 OK", "Transfer-Encoding: chunked", length=None)
+    script = Script([head + b"5\r\nhello\r\n", b"zz\r\n"], pause=0.1)
+    async with (
+        scripted_media(lambda _request: script) as media,
+        running_stack(tmp_path, clock=ManualClock(), valt_more='read_timeout = "1s"') as stack,
+    ):
+        stack.valt.knobs.link_host = f"127.0.0.1:{media.port}"
+        async with asyncio.timeout(60):
+            with pytest.raises(aiohttp.ClientError):
+                await get(stack)
+        await stack.ended()
+        assert stack.audit()[-1]["outcome"] == "failed"

@@ -201,6 +201,21 @@ async def test_a_connection_with_unrequested_bytes_on_it_is_not_used_again() -> 
         assert connection.closed
 
 
+@EITHER
+async def test_m5_bytes_behind_a_body_that_have_been_decrypted_already_are_noticed(encrypted: bool) -> None:
+    body = bytes(200_000)
+    async with media(response("200 OK", body=body) + response("200 OK", body=b"evil"), encrypted=encrypted) as (
+        server,
+        pool,
+    ):
+        connection = await pool.connect(server.origin)
+        await get(connection)
+        assert await read(connection, len(body)) == body
+        pool.release(connection)
+        await until(lambda: not connection.is_idle())
+        assert pool.take(server.origin) is None
+
+
 async def test_another_origin_gets_a_connection_of_its_own() -> None:
     async with media(PLAIN) as (server, pool):
         connection = await pool.connect(server.origin)

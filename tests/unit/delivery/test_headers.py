@@ -1,12 +1,14 @@
 """Which header fields pass, each way."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from gateway.delivery.headers import content_disposition, media_request, response_headers
-from gateway.delivery.http_fields import RangeSpec
+from gateway.delivery.http_fields import RangeSpec, byte_ranges
 from gateway.delivery.verdicts import Representation, Usable
 
 WHOLE = Usable(200, Representation(0, 10, 10))
@@ -208,3 +210,11 @@ def test_m13_the_ascii_name_is_never_empty_hidden_or_too_long(stem: str, extensi
 
 def test_a_download_is_an_attachment() -> None:
     assert content_disposition("film.mp4", attachment=True) == 'attachment; filename="film.mp4"'
+
+
+@pytest.mark.parametrize("text", ["bytes=" + " " * 8000 + "x", "bytes= " + " " * 4000 + "-" + " " * 4000 + "x"])
+def test_a_range_of_spaces_takes_linear_time(text: str) -> None:
+    begin = time.process_time()
+    for _ in range(100):
+        assert byte_ranges(text) is None
+    assert time.process_time() - begin < 2.0  # with backtracking, 12 seconds

@@ -1,5 +1,7 @@
 """Cookie tossing: another cookie under the same domain never stands for the session."""
 
+import time
+
 import pytest
 
 from gateway.identity.cookies import read_cookie
@@ -102,3 +104,11 @@ def test_no_header_has_none() -> None:
 def test_a_value_in_double_quotes_is_read_without_them() -> None:
     assert read_cookie([f'a=b; {NAME}="{GOOD}"'], NAME) == GOOD
     assert read_cookie([f'{NAME}="{GOOD}"; {NAME}={EVIL}'], NAME) is None
+
+
+def test_thousands_of_other_cookies_are_compared_at_once() -> None:
+    header = f"{NAME}={GOOD};" + ";".join(f"{number:x}\u00e9" for number in range(100_000))
+    begin = time.process_time()
+    assert read_cookie([header], NAME) == GOOD
+    assert time.process_time() - begin < 2.0  # one by one they took ten times as long as now
+    assert read_cookie([f"{header};\u3000{NAME}={EVIL}"], NAME) is None
