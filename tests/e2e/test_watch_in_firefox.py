@@ -1,15 +1,16 @@
-"""The watch page in Firefox."""
+"""The pages in Firefox: from the list or the portal's ticket to the end of watching."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from selenium.webdriver import Firefox
 
+from tests.support import other_viewers as viewer
 from tests.support.gateway_fixture import GatewayStack
 from tests.support.other_browsers import Window, firefox, firefox_window
-from tests.support.watching import EVERY, WATCH
 
-PLAYED = f"seconds => {EVERY}(video => video.currentTime >= seconds && video.videoWidth > 0)"
+FOUR = viewer.path_of(4)
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,47 @@ async def window(driver: Firefox) -> AsyncIterator[Window]:
         assert opened.faults() == []
 
 
-async def test_a_ticket_of_the_portal_opens_a_recording_that_plays(stack: GatewayStack, window: Window) -> None:
-    await window.open(f"{stack.url}{WATCH}?ticket={stack.ticket()}")
-    await window.until("href => location.href === href", stack.url + WATCH)
-    await window.click("Play")
-    await window.until(PLAYED, 1)
-    await window.click("Pause")
-    await window.until(f"{EVERY}(video => video.paused && !video.seeking)")
+@pytest.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[GatewayStack]:
+    async with viewer.recordings_stack(tmp_path) as running:
+        yield running
+
+
+@pytest.mark.parametrize("cameras", [1, 4])
+async def test_a_ticket_opens_a_recording_that_plays_and_seeks(
+    stack: GatewayStack, window: Window, cameras: int
+) -> None:
+    await viewer.open_player(window, stack, viewer.path_of(cameras))
+    await viewer.play_seek_and_pause(window)
+
+
+async def test_pictures_and_sounds_are_chosen(stack: GatewayStack, window: Window) -> None:
+    await viewer.open_player(window, stack, FOUR)
+    await viewer.choose_picture_and_sound(window)
+
+
+async def test_moments_transcript_captions_and_repeats_move_all_cameras(stack: GatewayStack, window: Window) -> None:
+    await viewer.open_player(window, stack, FOUR)
+    await viewer.follow_moments(window)
+
+
+async def test_full_screen_hides_the_bar_and_exchanges_pictures(stack: GatewayStack, window: Window) -> None:
+    await viewer.open_player(window, stack, FOUR)
+    await viewer.fill_the_screen(window)
+
+
+async def test_a_link_to_a_moment_is_copied_and_opened(stack: GatewayStack, window: Window) -> None:
+    await viewer.open_player(window, stack, FOUR)
+    await viewer.copy_and_open_a_link(window, stack, FOUR)
+
+
+async def test_the_player_fits_windows_with_up_to_nine_cameras(stack: GatewayStack, window: Window) -> None:
+    await viewer.measure(window, stack, (320, 568))
+
+
+async def test_the_list_is_searched_and_filtered_by_keys(stack: GatewayStack, window: Window) -> None:
+    await viewer.search_the_list(window, stack)
+
+
+async def test_error_pages_say_what_is_wrong(stack: GatewayStack, window: Window) -> None:
+    await viewer.be_refused(window, stack)

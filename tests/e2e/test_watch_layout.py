@@ -10,6 +10,7 @@ from playwright.async_api import Page
 from gateway.sim.catalogue import Film, Recording, demo_recordings
 from gateway.sim.valt import ValtSimulator
 from tests.support.gateway_fixture import running_stack
+from tests.support.visible import VISIBLE
 from tests.support.watching import ready, until, watching
 
 SIZES = [
@@ -29,23 +30,6 @@ SIZES = [
 ]
 COUNTS = [1, 2, 4, 6, 9]
 LONG_NAME = "Room+3++TW3304.example.edu+05-06-2025" * 3
-VISIBLE = """() => {
-    const share = node => {
-        const box = node.getBoundingClientRect();
-        const width = Math.min(box.right, innerWidth) - Math.max(box.left, 0);
-        const height = Math.min(box.bottom, innerHeight) - Math.max(box.top, 0);
-        return Math.max(0, width) * Math.max(0, height) / (box.width * box.height);
-    };
-    const cameras = [...document.querySelectorAll(".camera")].map(item => item.getBoundingClientRect());
-    return {
-        play: share(document.querySelector(".play")),
-        line: share(document.querySelector(".line input")),
-        picture: share(document.querySelector("video")),
-        height: document.querySelector("video").getBoundingClientRect().height / innerHeight,
-        smallest: Math.min(...cameras.map(box => Math.min(box.width, box.height))),
-        sideways: document.documentElement.scrollWidth - innerWidth,
-    };
-}"""
 
 
 def recording(cameras: int) -> Recording:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import JavascriptException, WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.bidi.browsing_context import CreateType
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -62,7 +63,14 @@ class Window:
     async def until(self, condition: str, *arguments: object, seconds: float = 40) -> None:
         """Waits until *condition*, which is evaluated, is true. Raises TimeoutError after *seconds*."""
         async with asyncio.timeout(seconds):
-            while not await self.evaluate(condition, *arguments):
+            while True:
+                try:
+                    if await self.evaluate(condition, *arguments):
+                        return
+                except JavascriptException:
+                    raise
+                except WebDriverException:
+                    pass  # WebKitGTK reports in several ways that the page went away meanwhile
                 await asyncio.sleep(0.05)
 
     async def find(self, name: str) -> WebElement:
@@ -84,15 +92,20 @@ class Window:
     async def resize(self, width: int, height: int) -> None:
         """Makes the page *width* by *height* CSS pixels large."""
 
-        def resize() -> None:
-            wide, high = width, height
-            for _ in range(2):  # the difference is known only once the window has the size that was requested
-                self.driver.set_window_size(wide, high)
-                inside = self.driver.execute_script("return [innerWidth, innerHeight]")
-                wide, high = wide + width - inside[0], high + height - inside[1]
+        async with asyncio.timeout(40):
+            while (inside := await self._steady_size()) != (width, height):
+                outside = await asyncio.to_thread(self.driver.get_window_size)
+                wide, high = outside["width"] + width - inside[0], outside["height"] + height - inside[1]
+                await asyncio.to_thread(self.driver.set_window_size, wide, high)
 
-        await asyncio.to_thread(resize)
-        await self.until("(width, height) => innerWidth === width && innerHeight === height", width, height)
+    async def _steady_size(self) -> tuple[int, int]:
+        """Returns width and height of the page once they do not change: a window has its new size before its page."""
+        sizes = [(0, 0), (-1, -1)]
+        while sizes[-1] != sizes[-2]:
+            await asyncio.sleep(0.2)
+            width, height = await self.evaluate("[innerWidth, innerHeight]")
+            sizes.append((width, height))
+        return sizes[-1]
 
     async def screenshot(self, path: Path) -> None:
         await asyncio.to_thread(self.driver.save_screenshot, str(path))
@@ -105,6 +118,19 @@ class Window:
             yield
         finally:
             await asyncio.to_thread(self.driver.switch_to.default_content)
+
+
+class FirefoxWindow(Window):
+    """A window of Firefox, which makes pages narrower than its windows can be."""
+
+    async def resize(self, width: int, height: int, *, zoom: float = 1.0) -> None:
+        """Makes the page *width* by *height* CSS pixels large, each of which is *zoom* pixels of the screen wide."""
+        context = self.driver.current_window_handle
+        viewport = {"width": width, "height": height}
+        await asyncio.to_thread(
+            self.driver.browsing_context.set_viewport, context, viewport=viewport, device_pixel_ratio=zoom
+        )
+        await self.until("(width, height) => innerWidth === width && innerHeight === height", width, height)
 
 
 @contextmanager
@@ -126,7 +152,7 @@ def firefox(preferences: Preferences | None = None) -> Iterator[webdriver.Firefo
 
 
 @asynccontextmanager
-async def firefox_window(driver: webdriver.Firefox) -> AsyncIterator[Window]:
+async def firefox_window(driver: webdriver.Firefox) -> AsyncIterator[FirefoxWindow]:
     """Opens a window without the cookies and the storage of others."""
     faults: list[str] = []
 
@@ -142,7 +168,7 @@ async def firefox_window(driver: webdriver.Firefox) -> AsyncIterator[Window]:
 
     person = await asyncio.to_thread(start)
     try:
-        yield Window(driver, lambda: faults)
+        yield FirefoxWindow(driver, lambda: faults)
     finally:
         await asyncio.to_thread(driver.browser.remove_user_context, person)
 

@@ -12,6 +12,7 @@ const RENEWAL_RETRY = 10_000;
 const NOT_READY_RETRY = 15_000;
 const STILL_RETRY = 5_000;
 const DECODING = 500;
+const MOVED = 0.1; // seconds of progress after which a video that has waited is no longer waiting
 
 /**
  * A camera dispatches "state" when its state or problem changes: idle (not loaded yet), loading, ready, waiting, retrying
@@ -22,7 +23,7 @@ export class Camera extends EventTarget {
   constructor(video, { id, name, path, download }, checkAccess) {
     super();
     Object.assign(this, { id, name, path, download, checkAccess, state: "idle", problem: null, hasPicture: null });
-    Object.assign(this, { hasSound: null, tracks: undefined, attempts: 0, failures: 0, reloads: 0, plays: false });
+    Object.assign(this, { hasSound: null, tracks: undefined, attempts: 0, failures: 0, reloads: 0, plays: false, muted: false, waitsAt: 0 });
     Object.assign(this, { retryTimer: null, retryAt: 0, lastLength: 0, frame: 0, renewAt: Infinity });
     this.parked = false;
     this.still = new Still(video);
@@ -45,11 +46,13 @@ export class Camera extends EventTarget {
       error: () => this.#onError(),
       play: () => !this.plays && !this.video.paused && this.#dispatch("played"),
       pause: () => this.#isPausedByOthers() && this.#dispatch("paused"),
-      waiting: () => this.#follow("waiting"),
+      waiting: () => this.#onWaiting(),
       playing: () => this.#follow("ready"),
       canplay: () => this.#follow("ready"),
       seeked: () => this.video.readyState > 1 && this.#follow("ready"),
       timeupdate: () => this.#onProgress(),
+      // WebKitGTK makes a muted video heard when its speed changes.
+      volumechange: () => this.setMuted(this.muted),
     })) {
       video.addEventListener(name, listener, { signal: this.listeners.signal });
     }
@@ -158,6 +161,11 @@ export class Camera extends EventTarget {
     if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
   }
 
+  setMuted(muted) {
+    this.muted = muted;
+    if (this.video.muted !== muted) this.video.muted = muted;
+  }
+
   /** Sets when the link is renewed: after half of its lifetime, or one minute before its end. */
   setLinkLifetime(seconds) {
     this.renewAt = performance.now() + 1000 * Math.max(1, seconds / 2, seconds - 60);
@@ -245,8 +253,15 @@ export class Camera extends EventTarget {
     this.#dispatch("state");
   }
 
+  #onWaiting() {
+    this.waitsAt = this.video.currentTime;
+    this.#follow("waiting");
+  }
+
   #onProgress() {
     this.progressAt = performance.now();
+    // WebKitGTK plays on after "waiting" without "playing" or "canplay".
+    if (this.state === "waiting" && !this.video.seeking && this.video.currentTime > this.waitsAt + MOVED) this.#follow("ready");
     if (this.video.played.length && !this.video.seeking) this.attempts = this.failures = 0;
   }
 

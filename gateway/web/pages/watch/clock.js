@@ -183,7 +183,7 @@ export class Clock extends EventTarget {
   #applySound() {
     for (const camera of this.cameras) {
       const audible = camera === (this.leader ?? this.sounding);
-      camera.video.muted = this.muted || !audible;
+      camera.setMuted(this.muted || !audible);
       if (camera.video.volume !== this.volume) camera.video.volume = this.volume;
       // For a muted video it only makes each change of speed more expensive.
       camera.video.preservesPitch = audible;
