@@ -65,7 +65,8 @@ def store_of(settings: Settings, clock: Clock, observer: Observer) -> "MemorySto
     if settings.state.url is not None:
         from gateway.store.redis import RedisStore  # an optional extra
 
-        return RedisStore(parse_redis_url(settings.state.url), settings.state.prefix, clock, observer)
+        url, state = parse_redis_url(settings.state.url), settings.state
+        return RedisStore(url, state.prefix, clock, observer, secret=state.secret)
     if settings.state.dir is None:
         return MemoryStore(clock)
     return SqliteStore(Path(settings.state.dir) / "state.sqlite3", clock, observer=observer)
@@ -127,7 +128,7 @@ def build_app(settings: Settings, context: ProcessContext, valt: ValtBackend | N
 
     Whatever is raised, for an invalid key or CA file, leaves nothing open and *valt* as it was.
     """
-    backend = valt or ValtBackend(settings, context.clock, context.observer)
+    backend = valt or ValtBackend(settings, context.clock, context.observer, context.store.loads)
     identity_session = client_session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0, force_close=True)
     try:
         app = _wire(settings, context, backend, identity_session)

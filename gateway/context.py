@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from gateway.delivery.streams import Streams
 from gateway.model import Secret
-from gateway.ports import Audit, Clock, Observer, Store
+from gateway.ports import Audit, Clock, Observer
 from gateway.rate_limit import RateLimiter
+from gateway.shared_loads import SharingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class ProcessContext:
     clock: Clock
     observer: Observer
     audit: Audit
-    store: Store
+    store: SharingStore
     streams: Streams
     rates: RateLimiter
     started_at: float

@@ -4,9 +4,9 @@
     rediss://…                                        the same over TLS
     redis+sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]]…/SERVICE[/DATABASE]
 
-Query parameters: ``ssl_ca_certs`` (a private CA, for ``rediss``), ``sentinel_username`` and ``sentinel_password``. User
-name, password and parameters are percent-encoded. Redis-py reads no URLs of Sentinels, and ignores parameters that it
-does not know.
+Query parameters: ``socket_timeout`` (seconds for a connection and for each answer), ``ssl_ca_certs`` (a private CA, for
+``rediss``), ``sentinel_username`` and ``sentinel_password``. User name, password and parameters are percent-encoded.
+Redis-py reads no URLs of Sentinels, and ignores parameters that it does not know.
 """
 
 import re
@@ -21,8 +21,12 @@ _URL = re.compile(
     re.ASCII,
 )
 _HOST = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
-_SENTINEL_PARAMETERS = frozenset({"sentinel_username", "sentinel_password"})
-_TLS_PARAMETERS = frozenset({"ssl_ca_certs"})
+_PARAMETERS = {
+    "redis": frozenset({"socket_timeout"}),
+    "rediss": frozenset({"socket_timeout", "ssl_ca_certs"}),
+    _SENTINEL: frozenset({"socket_timeout", "sentinel_username", "sentinel_password"}),
+}
+"""The query parameters of each scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class RedisUrl:
     ca_file: str | None = None
     sentinel_username: str | None = None
     sentinel_password: Secret | None = None
+    timeout: float = 2.0
+    """Seconds for a connection and for each answer."""
 
     def __str__(self) -> str:
         """Returns hosts and ports, for messages: no user name, no password."""
@@ -62,10 +68,13 @@ def parse_redis_url(url: Secret) -> RedisUrl:
         path.pop()
     if len(path) > 1 or not all(re.fullmatch(r"[0-9]{1,5}", one, re.ASCII) for one in path):
         raise ValueError("has a path that is not the number of a database")
-    allowed = {_SENTINEL: _SENTINEL_PARAMETERS, "rediss": _TLS_PARAMETERS}.get(scheme, frozenset())
+    allowed = _PARAMETERS[scheme]
     parameters = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
     if not parameters.keys() <= allowed:
-        raise ValueError(f"has a parameter other than {' and '.join(sorted(allowed))}" if allowed else "has parameters")
+        raise ValueError(f"has a parameter other than {' and '.join(sorted(allowed))}")
+    timeout = parameters.get("socket_timeout", "2")
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", timeout, re.ASCII) is None or float(timeout) <= 0:
+        raise ValueError("has a socket_timeout that is not a number of seconds")
     user, _, password = (match["user"] or "").partition(":")
     sentinel_password = parameters.get("sentinel_password")
     return RedisUrl(
@@ -78,6 +87,7 @@ def parse_redis_url(url: Secret) -> RedisUrl:
         parameters.get("ssl_ca_certs"),
         parameters.get("sentinel_username"),
         Secret(sentinel_password) if sentinel_password else None,
+        float(timeout),
     )
 
 

@@ -7,6 +7,7 @@ accepted for another.
 
 import base64
 import hashlib
+import hmac
 import json
 import zlib
 from collections.abc import Iterable, Mapping
@@ -60,6 +61,13 @@ class SealedTokens:
 def secret_id(secret: Secret) -> str:
     """Returns a digest that tells secrets apart. It stays in memory: a weak secret could be guessed from it."""
     return hashlib.sha256(b"valt-gateway secret id\0" + secret.reveal().encode()).hexdigest()
+
+
+def keyed_digest(secret: Secret, purpose: str, text: str) -> str:
+    """Returns 64 hexadecimal digits from which nobody without *secret* can guess *text* (HMAC-SHA-256)."""
+    return hmac.new(
+        _derive_key(secret, f"{purpose} digest"), text.encode("utf-8", "surrogatepass"), "sha256"
+    ).hexdigest()
 
 
 def _derive_key(secret: Secret, purpose: str) -> bytes:

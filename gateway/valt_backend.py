@@ -10,6 +10,7 @@ from gateway.delivery.media_server import MediaServer
 from gateway.model import Account
 from gateway.ports import Clock, Observer
 from gateway.settings.model import Settings
+from gateway.shared_loads import LocalLoads, SharedLoads
 from gateway.valt.allowed_hosts import AllowedHosts, parse_link
 from gateway.valt.client import ValtClient
 from gateway.valt.comments import ValtComments
@@ -24,7 +25,7 @@ from gateway.valt.versions import ValtVersions
 class ValtBackend:
     """The client of VALT's API with its caches of tokens, links and details, and the connections to media servers."""
 
-    def __init__(self, settings: Settings, clock: Clock, observer: Observer) -> None:
+    def __init__(self, settings: Settings, clock: Clock, observer: Observer, loads: SharedLoads | None = None) -> None:
         valt = settings.valt
         context = ssl.create_default_context(cafile=valt.ca_file or None)
         self.settings = (valt, settings.links, settings.recordings)
@@ -45,12 +46,14 @@ class ValtBackend:
         self.breaker = transport.breaker
         self.client = ValtClient(transport, valt.base_url, accounts, tuple(valt.media_hosts), clock, observer)
         self.concurrency_limit = ConcurrencyLimit(observer, maximum=settings.limits.waiting_for_valt)
-        self.tokens = ValtTokens(self.client, clock, observer, self.concurrency_limit, token_ttl=valt.token_ttl)
+        loads = loads or LocalLoads()
+        self.tokens = ValtTokens(self.client, clock, observer, self.concurrency_limit, loads, token_ttl=valt.token_ttl)
         self.links = ValtLinks(
             self.client,
             self.tokens,
             clock,
             observer,
+            loads,
             margin=settings.links.margin,
             negative_ttl=settings.links.negative_ttl,
             max_entries=settings.links.max_entries,

@@ -12,6 +12,7 @@ import click
 from gateway.cli.configuration import read_or_exit
 from gateway.cli.options import config_option
 from gateway.errors import BusyError
+from gateway.model import Secret
 from gateway.settings.model import AuditSettings, StateSettings
 
 _AUDIT_TAIL = 64 * 1024 * 1024
@@ -43,11 +44,8 @@ def command(config: Path, subject: str) -> None:
 def _revoke(state: StateSettings, subject: str, at: float, until: float) -> str | None:
     """Writes the revocation into the state that running gateways read. Returns why it could not be written, or None."""
     if state.url is not None:
-        from gateway.redis_url import parse_redis_url
-        from gateway.store.redis import revoke_in_redis
-
         try:
-            asyncio.run(revoke_in_redis(parse_redis_url(state.url), state.prefix, subject, at, until))
+            asyncio.run(_revoke_in_redis(state.url, state.prefix, subject, at, until))
         except BusyError as error:
             return f"the state in state.url cannot be written: {error}"
         return None
@@ -62,6 +60,19 @@ def _revoke(state: StateSettings, subject: str, at: float, until: float) -> str 
     except (OSError, sqlite3.Error) as error:
         return f"the state in {state.dir} cannot be written: {error}"
     return None
+
+
+async def _revoke_in_redis(url: Secret, prefix: str, subject: str, at: float, until: float) -> None:
+    """Writes the revocation as a replica does (see ports.Store.revoke). Raises BusyError."""
+    from gateway.clock import SystemClock
+    from gateway.redis_url import parse_redis_url
+    from gateway.store.redis import RedisStore
+
+    store = RedisStore(parse_redis_url(url), prefix, SystemClock())
+    try:
+        await store.revoke(subject, at, until)
+    finally:
+        await store.close()
 
 
 def _other_spellings(audit_file: str, subject: str) -> list[str]:

@@ -6,6 +6,7 @@ again and a revocation undone. A full store raises BusyError instead.
 
 from gateway.errors import BusyError
 from gateway.ports import Clock
+from gateway.shared_loads import LocalLoads
 
 MAX_ENTRIES = 500_000
 
@@ -63,6 +64,7 @@ class MemoryStore:
     """Implements ports.Store. *max_entries* is for each kind of entry."""
 
     durable = False
+    loads = LocalLoads()
     local_fault: str | None = None
     fault: str | None = None
     """See SqliteStore."""

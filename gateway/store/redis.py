@@ -18,13 +18,15 @@ from cachetools import TTLCache
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from gateway.clock import SystemClock
 from gateway.errors import BusyError
 from gateway.events import LogEvent
+from gateway.model import Secret
 from gateway.ports import Clock, Observer
 from gateway.redis_url import RedisUrl
+from gateway.shared_loads import LocalLoads, SharedLoads
 from gateway.store.memory import ExpiringEntries
 from gateway.store.redis_client import FAILURES, close_client, reason_of, redis_client
+from gateway.store.redis_loads import RedisLoads
 from gateway.store.redis_scripts import CONSUME, PROBE, PUT, REMOVE
 
 T = TypeVar("T")
@@ -40,7 +42,8 @@ _NO_EVICTION = "noeviction"
 
 
 class RedisStore:
-    """Implements ports.Store. *prefix* begins every key and channel. *probe_interval* is in seconds."""
+    """Implements ports.Store. *prefix* begins every key and channel. *secret* encrypts the *loads* of the replicas,
+    which share none without it. *probe_interval* is in seconds."""
 
     durable = True
     local_fault = None
@@ -53,6 +56,7 @@ class RedisStore:
         clock: Clock,
         observer: Observer | None = None,
         *,
+        secret: Secret | None = None,
         probe_interval: float = _PROBE_INTERVAL,
     ) -> None:
         self.fault: str | None = None
@@ -63,6 +67,9 @@ class RedisStore:
         self._observer = observer
         self._probe_interval = probe_interval
         self._redis = redis_client(url)
+        self.loads: SharedLoads = LocalLoads()
+        if secret is not None:
+            self.loads = RedisLoads(self._redis, self._prefix, secret, clock, lambda: self.fault is None, url.timeout)
         self._consume, self._probe = self._redis.register_script(CONSUME), self._redis.register_script(PROBE)
         self._put, self._remove = self._redis.register_script(PUT), self._redis.register_script(REMOVE)
         self._entries = {kind: ExpiringEntries(clock) for kind in (_SIGN_OUT, _REVOCATION)}
@@ -248,12 +255,3 @@ class RedisStore:
         if (fault is None) != (self.fault is None) and self._observer is not None:
             self._observer.on_event(LogEvent("error", fault) if fault else LogEvent("info", "the state is back"))
         self.fault = fault
-
-
-async def revoke_in_redis(url: RedisUrl, prefix: str, subject: str, at: float, until: float) -> None:
-    """Writes a revocation from outside the gateway's process (see ports.Store.revoke). Raises BusyError."""
-    store = RedisStore(url, prefix, SystemClock())
-    try:
-        await store.revoke(subject, at, until)
-    finally:
-        await store.close()

@@ -17,8 +17,6 @@ from redis.exceptions import (
 
 from gateway.redis_url import RedisUrl
 
-TIMEOUT = 2.0
-"""Seconds, for a connection and for each answer. A request that needs the state waits no longer than twice that."""
 _MAX_CONNECTIONS = 32
 
 FAILURES = (RedisError, OSError, TimeoutError)
@@ -31,15 +29,15 @@ def redis_client(url: RedisUrl) -> "Redis":
         "username": url.username,
         "password": None if url.password is None else url.password.reveal(),
         "db": url.database,
-        "socket_timeout": TIMEOUT,
-        "socket_connect_timeout": TIMEOUT,
+        "socket_timeout": url.timeout,
+        "socket_connect_timeout": url.timeout,
         "retry": Retry(NoBackoff(), 0),
         "client_name": "valt-gateway",
     }
     if url.service is not None:
         sentinel_options = {
-            "socket_timeout": TIMEOUT,
-            "socket_connect_timeout": TIMEOUT,
+            "socket_timeout": url.timeout,
+            "socket_connect_timeout": url.timeout,
             "retry": Retry(NoBackoff(), 0),
             "username": url.sentinel_username,
             "password": None if url.sentinel_password is None else url.sentinel_password.reveal(),
@@ -52,7 +50,9 @@ def redis_client(url: RedisUrl) -> "Redis":
         options |= {"connection_class": SSLConnection, "ssl_ca_certs": url.ca_file}
     else:
         options["connection_class"] = Connection
-    pool = BlockingConnectionPool(host=host, port=port, max_connections=_MAX_CONNECTIONS, timeout=TIMEOUT, **options)
+    pool = BlockingConnectionPool(
+        host=host, port=port, max_connections=_MAX_CONNECTIONS, timeout=url.timeout, **options
+    )
     return Redis.from_pool(pool)
 
 

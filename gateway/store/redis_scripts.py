@@ -77,3 +77,22 @@ end
 return 0
 """
 """Keys: the hash of a kind. Arguments: names and values. Removes each name that still has that value."""
+
+STORE = """
+if redis.call('get', KEYS[1]) == ARGV[1] then
+  if tonumber(ARGV[3]) > 0 then
+    redis.call('set', KEYS[2], ARGV[2], 'px', ARGV[3])
+  end
+  redis.call('del', KEYS[1])
+end
+return 0
+"""
+"""Keys: lease, value. Arguments: the lease's token, the new value, milliseconds to live, 0 to store nothing."""
+
+RENEW = """
+if redis.call('get', KEYS[1]) == ARGV[1] then
+  return redis.call('pexpire', KEYS[1], ARGV[2])
+end
+return 0
+"""
+"""Keys: lease. Arguments: its token, milliseconds to live."""

@@ -21,6 +21,7 @@ from typing import TypeVar
 from gateway.errors import BusyError
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
+from gateway.shared_loads import LocalLoads
 from gateway.store.memory import ExpiringEntries
 
 T = TypeVar("T")
@@ -81,6 +82,7 @@ class SqliteStore:
     *connect* opens the database. *observer* receives a log event when the file is lost or is back."""
 
     durable = True
+    loads = LocalLoads()
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """VALT's HTTP API: the only module that knows its URLs and the meaning of its statuses."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -83,6 +84,15 @@ class ValtClient:
             raise
         finally:
             self._observer.on_event(ValtLogin(account, outcome))
+
+    def user_digest(self, account: str) -> str:
+        """Returns what tells VALT's users apart: another server, user name or password has another digest."""
+        user = self._accounts[account]
+        return hashlib.sha256("\0".join((self._api, user.username, user.password.reveal())).encode()).hexdigest()
+
+    def read_link(self, url: str) -> Link:
+        """Returns the link that another replica has fetched. Raises LinkRefusedError."""
+        return parse_link(url, self._allowed_hosts, self._clock.monotonic())
 
     async def download(self, token: AccessToken, video: Video) -> Link:
         """Returns VALT's download URL (VALT: API Download Recording Video), checked against the allowed hosts.

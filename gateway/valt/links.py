@@ -3,8 +3,9 @@
 from gateway.cache import CacheEntry, LoadingCache
 from gateway.errors import VideoNotFoundError
 from gateway.events import LinkUsed
-from gateway.model import Link, Video
+from gateway.model import Link, Secret, Video
 from gateway.ports import Clock, Observer
+from gateway.shared_loads import SharedLoads, SharedValue
 from gateway.valt.client import ValtClient
 from gateway.valt.tokens import ValtTokens
 
@@ -28,6 +29,7 @@ class ValtLinks:
         tokens: ValtTokens,
         clock: Clock,
         observer: Observer,
+        loads: SharedLoads,
         *,
         margin: float,
         negative_ttl: float,
@@ -37,6 +39,7 @@ class ValtLinks:
         self._tokens = tokens
         self._clock = clock
         self._report = observer.reporter(LinkUsed)
+        self._loads = loads
         self._margin = margin
         self._cache: LoadingCache[_Key, Link] = LoadingCache(
             "link",
@@ -54,9 +57,12 @@ class ValtLinks:
 
     async def get(self, account: str, video: Video, *, min_life: float = 0.0) -> Link:
         """Returns a link that stays valid for at least *min_life* seconds, or a new one whatever its lifetime."""
+        return await self._get(account, video, min_life, None)
+
+    async def _get(self, account: str, video: Video, min_life: float, stale: Link | None) -> Link:
         link = await self._cache.get(
             (account, video.recording, video.video),
-            lambda: self._load(account, video),
+            lambda: self._load(account, video, min_life, stale),
             min_life=min_life - self._margin,
         )
         return self._report_use(link)
@@ -64,7 +70,7 @@ class ValtLinks:
     async def renew(self, account: str, video: Video, stale: Link) -> Link:
         """Returns another link than *stale*: the one that a concurrent caller has fetched already, or a new one."""
         self._cache.forget((account, video.recording, video.video), stale)
-        return await self.get(account, video)
+        return await self._get(account, video, 0.0, stale)
 
     async def close(self) -> None:
         """Cancels the running loads."""
@@ -75,8 +81,21 @@ class ValtLinks:
         self._report(LinkUsed(remaining))
         return link
 
-    async def _load(self, account: str, video: Video) -> CacheEntry[Link]:
-        link = await self._tokens.use(account, lambda token: self._valt.download(token, video))
+    async def _load(self, account: str, video: Video, min_life: float, stale: Link | None) -> CacheEntry[Link]:
+        """Returns the link that another replica has fetched, unless it is *stale* or ends too soon, or a new one."""
+
+        def is_usable(shared: SharedValue) -> bool:
+            remaining = shared.expires_at - self._clock.now()
+            is_stale = stale is not None and Secret(shared.content["url"]) == stale.url
+            return not is_stale and remaining >= max(min_life, self._margin)
+
+        key = f"link {self._valt.user_digest(account)} {video.recording} {video.video}"
+        shared = await self._loads.load(key, lambda: self._fetch(account, video), is_usable)
+        link = self._valt.read_link(shared.content["url"])
         if link.expires_at is None:
             return CacheEntry(link, 0.0)
         return CacheEntry(link, min(link.expires_at - self._clock.now() - self._margin, _MAX_TTL))
+
+    async def _fetch(self, account: str, video: Video) -> SharedValue:
+        link = await self._tokens.use(account, lambda token: self._valt.download(token, video))
+        return SharedValue({"url": link.url.reveal()}, link.expires_at or 0.0)

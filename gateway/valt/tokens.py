@@ -11,8 +11,9 @@ from typing import TypeVar
 from gateway.cache import CacheEntry, LoadingCache
 from gateway.errors import AccessTokenRefusedError, CallRefusedError, ValtLoginError
 from gateway.events import LogEvent
-from gateway.model import AccessToken
+from gateway.model import AccessToken, Secret
 from gateway.ports import Clock, Observer
+from gateway.shared_loads import Refusal, SharedLoads, SharedValue
 from gateway.valt.client import ValtClient
 from gateway.valt.concurrency_limit import ConcurrencyLimit
 
@@ -32,13 +33,18 @@ class ValtTokens:
         clock: Clock,
         observer: Observer,
         concurrency_limit: ConcurrencyLimit,
+        loads: SharedLoads,
         *,
         token_ttl: float,
     ) -> None:
         self._valt = valt
         self._concurrency_limit = concurrency_limit
         self._observer = observer
+        self._clock = clock
+        self._loads = loads
         self._token_ttl = token_ttl
+        self._refused_tokens: dict[str, Secret] = {}
+        """The last token of each account that VALT refused: other replicas may not have replaced it yet."""
         self._login_states: dict[str, str] = {}
         self._cache: LoadingCache[str, AccessToken] = LoadingCache(
             "token",
@@ -60,6 +66,7 @@ class ValtTokens:
             try:
                 return await call(token)
             except AccessTokenRefusedError:
+                self._refused_tokens[account] = token.value
                 self._cache.forget(account, token)
             try:
                 return await call(await self._get(account))
@@ -78,12 +85,26 @@ class ValtTokens:
         return self._cache.cached(account) or await self._cache.get(account, lambda: self._login(account))
 
     async def _login(self, account: str) -> CacheEntry[AccessToken]:
+        """Returns the token of this account that another replica has obtained, or a new one."""
+        try:
+            shared = await self._loads.load(
+                f"token {self._valt.user_digest(account)}",
+                lambda: self._request_token(account),
+                lambda token: Secret(token.content["token"]) != self._refused_tokens.get(account),
+                Refusal(ValtLoginError, LOGIN_REFUSED_TTL),
+            )
+        except ValtLoginError:
+            self._login_states[account] = "refused"
+            raise
+        self._login_states[account] = "ok"
+        token = AccessToken(account, Secret(shared.content["token"]), self._clock.monotonic())
+        return CacheEntry(token, shared.expires_at - self._clock.now())
+
+    async def _request_token(self, account: str) -> SharedValue:
         try:
             token = await self._valt.login(account)
         except ValtLoginError as error:
-            self._login_states[account] = "refused"
             message = f"{error}; next login attempt in {LOGIN_REFUSED_TTL:.0f} s: check valt.accounts.{account}"
             self._observer.on_event(LogEvent("error", message, (("account", account),)))
             raise
-        self._login_states[account] = "ok"
-        return CacheEntry(token, self._token_ttl)
+        return SharedValue({"token": token.value.reveal()}, self._clock.now() + self._token_ttl)

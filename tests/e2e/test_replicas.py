@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
+from gateway.sim.catalogue import SESSION
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.replicas import two_replicas
@@ -155,3 +156,65 @@ async def test_tickets_issued_after_redis_was_emptied_are_accepted(redis: RedisS
     since = replicas[0].gateway.clock.now()
     await redis.set_epoch(since - 30)  # as half a minute later
     assert await follow(replicas[1], replicas[0].ticket()) == 303
+
+
+def calls(stacks: Replicas) -> tuple[int, int]:
+    """Returns how many logins and link calls VALT has received."""
+    return stacks[0].valt.calls["login"], stacks[0].valt.calls["download"]
+
+
+@pytest.mark.promise("operation-replicas-2")
+async def test_three_hundred_viewers_over_two_replicas_cost_one_login_and_one_link(replicas: Replicas) -> None:
+    stacks = [replicas[number % 2] for number in range(300)]
+    headers = [stack.bearer(f"viewer-{number}") | {"Range": "bytes=0-99"} for number, stack in enumerate(stacks)]
+    answers = await asyncio.gather(*(play(stack, one) for stack, one in zip(stacks, headers, strict=True)))
+    assert answers == [206] * 300
+    assert calls(replicas) == (1, 1)
+
+
+@pytest.mark.promise("operation-replicas-2")
+async def test_what_is_in_redis_is_neither_token_nor_link(redis: RedisServer, replicas: Replicas) -> None:
+    assert await play(replicas[0], replicas[0].bearer("anna")) == 200
+    async with redis.client() as client:
+        values = [await client.get(key) async for key in client.scan_iter("valt-gateway:value:*")]
+    assert len(values) == 2
+    for value in values:
+        assert value is not None
+        assert b"http" not in value
+        assert b"svc-reviewer" not in value
+
+
+@pytest.mark.promise("operation-replicas-2")
+async def test_a_cached_link_is_used_without_redis_and_a_new_one_is_fetched(
+    redis: RedisServer, replicas: Replicas
+) -> None:
+    one, other = replicas
+    assert await play(one, one.bearer("anna")) == 200
+    assert calls(replicas) == (1, 1)
+    await redis.stop()
+    assert await play(one, one.bearer("anna")) == 200
+    assert calls(replicas) == (1, 1)
+    assert await play(other, other.bearer("anna")) == 200  # it logs in itself
+    assert calls(replicas) == (2, 2)
+
+
+@pytest.mark.promise("operation-replicas-2")
+async def test_a_token_that_valt_has_forgotten_is_replaced_once_for_both(replicas: Replicas) -> None:
+    one, other = replicas
+    assert (await play(one, one.bearer("anna")), await play(other, other.bearer("anna"))) == (200, 200)
+    assert calls(replicas) == (1, 1)
+    one.valt.forget_tokens()
+    for stack in replicas:
+        url = f"{stack.url}/recordings/{SESSION}"
+        async with stack.client.get(url, headers=stack.bearer("anna") | {"Accept": "application/json"}) as answer:
+            assert answer.status == 200
+    logins, _ = calls(replicas)
+    assert logins == 2
+
+
+@pytest.mark.promise("operation-replicas-2")
+async def test_a_password_that_valt_refuses_is_tried_once_by_all_replicas(replicas: Replicas) -> None:
+    one, other = replicas
+    one.valt.knobs.refuse_logins = True
+    assert (await play(one, one.bearer("anna")), await play(other, other.bearer("anna"))) == (502, 502)
+    assert calls(replicas) == (1, 0)

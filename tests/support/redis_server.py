@@ -25,7 +25,8 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
+        """Its URL, with more patience than a busy machine needs."""
+        return f"redis://127.0.0.1:{self.port}?socket_timeout=60"
 
     async def start(self) -> None:
         """Starts it, and waits until it listens."""
@@ -58,7 +59,7 @@ class RedisServer:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Redis]:
         """Yields a client of the test's own, as the default user."""
-        client = Redis(port=self.port)
+        client = Redis(port=self.port, socket_timeout=60, socket_connect_timeout=60)
         try:
             yield client
         finally:

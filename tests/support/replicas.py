@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.server import Gateway
+from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import GatewayStack, running_stack, settings_of
 from tests.support.redis_server import RedisServer
 
@@ -15,14 +16,16 @@ from tests.support.redis_server import RedisServer
 async def two_replicas(
     folder: Path, redis: RedisServer, *, more: str = "", valt_more: str = ""
 ) -> AsyncIterator[tuple[GatewayStack, GatewayStack]]:
-    """Runs both. The state counts as complete since long before, so that tickets are accepted at once."""
+    """Runs both, on a clock that stands still: on a busy machine no ticket expires. The state counts as complete since
+    long before, so that tickets are accepted at once."""
+    clock = ManualClock()
     await redis.set_epoch(0.0)
     state = f'\n[state]\nurl = "{redis.url}"\nsecret_file = "session"\n'
-    async with running_stack(folder, more=more + state, valt_more=valt_more) as one:
+    async with running_stack(folder, clock=clock, more=more + state, valt_more=valt_more) as one:
         config = folder / "other.toml"
         config.write_text(one.config.read_text().replace('"audit.jsonl"', '"other.jsonl"'))
         log = io.StringIO()
-        gateway = Gateway(settings_of(config), log=log, film_indexes=False)
+        gateway = Gateway(settings_of(config), clock=clock, log=log, film_indexes=False)
         await gateway.start()
         url, admin = gateway.addresses
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway.clock import SystemClock
 from gateway.model import AccessToken, Account, Secret
 from gateway.ports import Clock
+from gateway.shared_loads import LocalLoads
 from gateway.sim.valt import USERS, ValtSimulator
 from gateway.valt.circuit_breaker import CircuitBreaker
 from gateway.valt.client import ValtClient
@@ -54,6 +55,6 @@ async def calling(
         accounts = {"reviewer": Account("reviewer", "svc-reviewer", Secret(USERS["svc-reviewer"]))}
         client = ValtClient(transport, valt.base_url, accounts, (), own_clock, recorder)
         limit = ConcurrencyLimit(recorder, maximum=100)
-        tokens = ValtTokens(client, own_clock, recorder, limit, token_ttl=3600.0)
+        tokens = ValtTokens(client, own_clock, recorder, limit, LocalLoads(), token_ttl=3600.0)
         yield Calls(valt, client, tokens, breaker, own_clock, recorder)
         await tokens.close()

@@ -37,6 +37,8 @@ MAY_REVEAL_SECRETS = {
     "gateway/settings/secrets.py",
     "gateway/store/redis_client.py",
     "gateway/valt/client.py",
+    "gateway/valt/links.py",
+    "gateway/valt/tokens.py",
     "gateway/web/handlers/admin.py",
     "gateway/web/handlers/recordings.py",
     "gateway/app.py",

@@ -11,7 +11,7 @@ from gateway.errors import BusyError
 from gateway.events import LogEvent
 from gateway.model import Secret
 from gateway.redis_url import RedisUrl, parse_redis_url
-from gateway.store.redis import RedisStore, revoke_in_redis
+from gateway.store.redis import RedisStore
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
 from tests.support.redis_server import RedisServer, redis_server
@@ -78,18 +78,10 @@ async def test_what_one_replica_writes_reaches_the_other(replicas: Replicas, clo
 
 async def test_a_replica_that_starts_later_reads_what_was_written(server: RedisServer, clock: ManualClock) -> None:
     async with replica(server.url, clock) as one:
-        for number in range(2500):
-            await one.sign_out(f"session {number}", clock.now() + 3600)
+        until_ = clock.now() + 3600
+        await asyncio.gather(*(one.sign_out(f"session {number}", until_) for number in range(1200)))
     async with replica(server.url, clock) as later:
-        assert all(later.is_signed_out(f"session {number}") for number in range(2500))
-
-
-async def test_the_command_revoke_reaches_every_replica(
-    server: RedisServer, replicas: Replicas, clock: ManualClock
-) -> None:
-    url = parse_redis_url(Secret(server.url))
-    await revoke_in_redis(url, PREFIX, "anna", clock.now(), clock.now() + 3600)
-    await until(lambda: all(store.revoked_at("anna") == clock.now() for store in replicas))
+        assert all(later.is_signed_out(f"session {number}") for number in range(1200))
 
 
 async def test_entries_that_have_expired_are_removed(server: RedisServer, clock: ManualClock) -> None:
@@ -209,7 +201,7 @@ async def test_redis_restarted_with_an_old_snapshot_counts_as_restarted_empty(
 
 
 async def test_a_paused_redis_delays_no_request_for_long(server: RedisServer, clock: ManualClock) -> None:
-    async with replica(server.url, clock) as store:
+    async with replica(f"redis://127.0.0.1:{server.port}", clock) as store:
         server.pause()
         try:
             async with asyncio.timeout(30):

@@ -11,6 +11,7 @@ import trustme
 from gateway.errors import BusyError
 from gateway.model import Secret
 from gateway.redis_url import parse_redis_url
+from gateway.shared_loads import SharedValue
 from gateway.store.redis import RedisStore
 from tests.support.clock import ManualClock
 from tests.support.free_ports import free_port
@@ -18,12 +19,25 @@ from tests.support.measures import ROOT
 from tests.support.programs import program, wait_until_listening
 from tests.support.redis_server import RedisServer, redis_server
 
+SECRET = Secret("a secret of more than thirty-two bytes, planted")
 
-async def works(store: RedisStore, clock: ManualClock) -> bool:
-    """Whether the store starts, and stores something of each kind."""
+
+async def load_one() -> SharedValue:
+    return SharedValue({"one": 1}, 1e10)
+
+
+async def never() -> SharedValue:
+    raise AssertionError("the value was not shared")
+
+
+async def works(url: str, clock: ManualClock, prefix: str = "test:") -> bool:
+    """Whether a store at *url* starts, and stores something of each kind."""
+    store = RedisStore(parse_redis_url(Secret(url)), prefix, clock, secret=SECRET)
     try:
         await store.start()
         await store.revoke("anna", clock.now(), clock.now() + 60)
+        assert (await store.loads.load("link 1", load_one, lambda _value: True)).content == {"one": 1}
+        assert (await store.loads.load("link 1", never, lambda _value: True)).content == {"one": 1}
         return await store.consume("portal 1", clock.now() + 60) and await store.is_consumed("portal 1")
     finally:
         await store.close()
@@ -41,23 +55,21 @@ async def test_the_documented_acl_user_may_do_what_the_gateway_does(tmp_path: Pa
         rules = documented_acl()
         assert rules
         await client.execute_command("ACL", "SETUSER", "valt-gateway", "on", ">a-password", *rules.split())  # type: ignore[no-untyped-call]
-        url = f"redis://valt-gateway:a-password@127.0.0.1:{server.port}"
-        assert await works(RedisStore(parse_redis_url(Secret(url)), "valt-gateway:", clock), clock)
+        url = f"redis://valt-gateway:a-password@127.0.0.1:{server.port}?socket_timeout=60"
+        assert await works(url, clock, "valt-gateway:")
         with pytest.raises(BusyError, match="ACL"):
-            await works(RedisStore(parse_redis_url(Secret(url)), "other:", clock), clock)
+            await works(url, clock, "other:")
         wrong = url.replace("a-password", "another")
         with pytest.raises(BusyError, match="refused the user name or password") as raised:
-            await works(RedisStore(parse_redis_url(Secret(wrong)), "valt-gateway:", clock), clock)
+            await works(wrong, clock, "valt-gateway:")
         assert "another" not in str(raised.value)
 
 
 async def test_a_server_with_a_password_alone(tmp_path: Path, clock: ManualClock) -> None:
     async with redis_server(tmp_path, "--requirepass", "a-password") as server:
-        assert await works(
-            RedisStore(parse_redis_url(Secret(f"redis://:a-password@127.0.0.1:{server.port}")), "t:", clock), clock
-        )
+        assert await works(f"redis://:a-password@127.0.0.1:{server.port}?socket_timeout=60", clock)
         with pytest.raises(BusyError):
-            await works(RedisStore(parse_redis_url(Secret(server.url)), "t:", clock), clock)
+            await works(server.url, clock)
 
 
 async def test_tls_with_a_private_authority_is_verified(tmp_path: Path, clock: ManualClock) -> None:
@@ -72,10 +84,10 @@ async def test_tls_with_a_private_authority_is_verified(tmp_path: Path, clock: M
         tls = ("--tls-cert-file", str(files["cert"]), "--tls-key-file", str(files["key"]))
         options = ("--tls-port", str(port), *tls, "--tls-auth-clients", "no", "--tls-ca-cert-file", str(files["ca"]))
         async with redis_server(tmp_path, *options):
-            url = f"rediss://127.0.0.1:{port}?ssl_ca_certs="
-            assert await works(RedisStore(parse_redis_url(Secret(url + str(files["ca"]))), "t:", clock), clock)
+            url = f"rediss://127.0.0.1:{port}?socket_timeout=60&ssl_ca_certs="
+            assert await works(url + str(files["ca"]), clock)
             with pytest.raises(BusyError, match=r"(?i)certificate verify failed"):
-                await works(RedisStore(parse_redis_url(Secret(url + str(files["other"]))), "t:", clock), clock)
+                await works(url + str(files["other"]), clock)
 
 
 async def until(condition: Callable[[], bool]) -> None:
