@@ -175,6 +175,13 @@ class GroupsElsewhereError(AccessDeniedError):
     page = "groups_elsewhere"
 
 
+class TooManyGroupsError(AccessDeniedError):
+    """The person is in more groups that rules name than a session or a token has room for."""
+
+    detail = "Your account is in more groups than this service can remember. An operator can help."
+    page = "groups_too_many"
+
+
 class TooManyRequestsError(GatewayError):
     """A limit per person or per address is reached."""
 

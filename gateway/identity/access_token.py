@@ -7,7 +7,7 @@ configuration voids its tokens.
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.errors import GatewayError
+from gateway.errors import TooManyGroupsError
 from gateway.group_selection import GroupSelection
 from gateway.model import Identity, Secret, Video
 from gateway.sealed import SealedTokens
@@ -39,7 +39,7 @@ class AccessTokens:
         """Returns a token with which *identity* may see *video* and nothing else.
 
         It expires no later than what proved *identity*, and a revocation counts its issue as that of the proof. Raises
-        GatewayError if the person's groups do not fit into a URL.
+        TooManyGroupsError if the person's groups do not fit into a URL.
         """
         expires_at, keep = now + LIFETIME, self._keep_groups
         # What a session has stored stays whole: its selection promises more groups than another one would leave.
@@ -72,5 +72,5 @@ class AccessTokens:
     def _seal(self, claims: dict[str, Any]) -> Secret:
         token = self._sealed.seal(claims)
         if len(token) > _MAX_LENGTH:
-            raise GatewayError("the groups of this person that rules name do not fit into a URL")
+            raise TooManyGroupsError("the groups of this person that rules name do not fit into a URL")
         return Secret(token)

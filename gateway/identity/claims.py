@@ -18,7 +18,9 @@ import jwt
 from gateway.errors import GroupsElsewhereError, InvalidCredentialsError, OutOfTimeError
 
 MAX_TOKEN = 8192
-"""Characters."""
+"""Characters of a token that clients send: a header and a request line have no room for more."""
+MAX_FETCHED_TOKEN = 128 * 1024
+"""Characters of a token that a provider's endpoint returns. Entra ID lists up to 200 groups: over ten thousand."""
 _MAX_NAME = 255
 _PERSON_TYPES = frozenset({"jwt", "at+jwt"})
 """Explicit types (RFC 8725, section 3.11) of tokens that identify a person to this service."""
@@ -60,10 +62,11 @@ class Claims:
     all: Mapping[str, Any]
 
 
-def decode_unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """Returns the header and the claims of a JWT in compact form, unverified, or None if *token* is not one."""
+def decode_unverified(token: str, *, longest: int = MAX_TOKEN) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Returns the header and the claims of a JWT in compact form, unverified, or None if *token* is not one or has more
+    than *longest* characters."""
     parts = token.split(".")
-    if len(token) > MAX_TOKEN or len(parts) != 3 or not token.isascii():
+    if len(token) > longest or len(parts) != 3 or not token.isascii():
         return None
     try:
         header, claims = (json.loads(_decode(part), object_pairs_hook=_reject_duplicates) for part in parts[:2])

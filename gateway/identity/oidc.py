@@ -14,6 +14,7 @@ from yarl import URL
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError, SignInDeclinedError
 from gateway.identity.claims import (
+    MAX_FETCHED_TOKEN,
     Claims,
     TokenRequirements,
     decode_unverified,
@@ -146,7 +147,7 @@ class OidcProvider:
     async def _verify_id_token(self, token: Any, attempt: Attempt, access_token: Any) -> Claims:
         """Returns the claims of the ID token (OpenID Connect Core 1.0, section 3.1.3.7). Raises
         InvalidCredentialsError."""
-        unverified = decode_unverified(token) if isinstance(token, str) else None
+        unverified = decode_unverified(token, longest=MAX_FETCHED_TOKEN) if isinstance(token, str) else None
         if unverified is None or not isinstance(token, str):
             raise InvalidCredentialsError("the provider returned no ID token")
         header = unverified[0]
@@ -192,7 +193,7 @@ class OidcProvider:
     async def _verify_userinfo(self, token: str) -> Mapping[str, Any]:
         """Returns the claims of a userinfo response that is a signed JWT (Core 1.0, section 5.3.2). Raises
         InvalidCredentialsError."""
-        header = (decode_unverified(token) or ({}, {}))[0]
+        header = (decode_unverified(token, longest=MAX_FETCHED_TOKEN) or ({}, {}))[0]
         key = await self._keys.find(header.get("kid"), str(header.get("alg")))
         return verify_userinfo(token, header, key, self._expected)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.errors import GatewayError, InvalidCredentialsError
+from gateway.errors import InvalidCredentialsError, TooManyGroupsError
 from gateway.group_selection import GroupSelection
 from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie
 from gateway.model import Credentials, Identity, IdentityKind, Secret
@@ -96,7 +96,7 @@ class Sessions:
 
         If *credentials* have a valid session of the same limits, its id is continued. If they have a valid session of
         another person, all their sessions are made void. Raises InvalidCredentialsError if *identity* is not valid any
-        more, GatewayError if its groups do not fit into a cookie, and BusyError if the store fails.
+        more, TooManyGroupsError if its groups do not fit into a cookie, and BusyError if the store fails.
         """
         refusal = self._validity.refusal(identity)
         if refusal is not None:
@@ -131,7 +131,7 @@ class Sessions:
         """Returns a Set-Cookie header for a session of *identity* that begins *now*, by default at once, with the id
         *session*, by default a new one.
 
-        Raises GatewayError if the person's groups do not fit into a cookie.
+        Raises TooManyGroupsError if the person's groups do not fit into a cookie.
         """
         now = self._clock.now() if now is None else now
         started = replace(
@@ -146,7 +146,7 @@ class Sessions:
         )
         value = self._seal(started)
         if len(value) > _MAX_VALUE:
-            raise GatewayError("the groups of this person that rules name do not fit into a session cookie")
+            raise TooManyGroupsError("the groups of this person that rules name do not fit into a session cookie")
         return self._set_cookie(started, value)
 
     def refresh_header(self, identity: Identity) -> str | None:

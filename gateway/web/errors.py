@@ -26,6 +26,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.SignInCirclesError: 401,
     errors.AccessDeniedError: 403,
     errors.GroupsElsewhereError: 403,
+    errors.TooManyGroupsError: 403,
     errors.NotFoundError: 404,
     errors.InvalidVideoError: 404,
     errors.VideoNotFoundError: 404,

@@ -11,6 +11,7 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpServer
 
 from tests.support import forged_headers
+from tests.support.client import connect
 from tests.support.fronts import Front, running_front, write_config
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
 
@@ -138,6 +139,38 @@ async def test_no_client_forges_its_user_or_its_path(site: Site) -> None:
     assert site.page.received == []
     assert await site.get("/page", nobody, {"X-Auth-Request-User": "root"}) == 200
     assert site.page.received[0].headers.getall("X-Auth-Request-User") == ["ben"]
+
+
+SPELLINGS = (
+    "/Recordings/{id}",
+    "//recordings/{id}",
+    "/recordings//{id}",
+    "/x/../recordings/{id}",
+    "/x/..;/recordings/{id}",
+    "/recordings;a=b/{id}",
+    "/%72ecordings/{id}",
+    "/%2572ecordings/{id}",
+    "/recordings%2F{id}",
+    "/recordings%5C{id}",
+    "/x%2F..%2Frecordings/{id}",
+    "/recordings/{id}/",
+    "/recordings/{id}%3Fx",
+    "/recordings/{id}%23x",
+    "/recordings/{id};x",
+    "/recordings/{id}%20",
+)
+
+
+async def test_no_spelling_of_a_path_reaches_the_other_server_without_a_grant(site: Site) -> None:
+    recording, _, _ = VIDEO_PATH.partition("/videos/")
+    bearer = site.stack.bearer("ben", "nobody")["Authorization"]
+    for spelling in SPELLINGS:
+        path = spelling.format(id=recording.removeprefix("/recordings/"))
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\nConnection: close\r\n\r\n"
+        async with connect(f"http://127.0.0.1:{site.front.port}") as client:
+            await client.send(head.encode())
+            assert (await client.read_last_response()).status in range(300, 500), spelling
+    assert [request.raw_path for request in site.page.received] == []
 
 
 @pytest.mark.promise("operation-O14")
