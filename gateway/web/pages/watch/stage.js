@@ -71,7 +71,12 @@ export class Stage {
     list.style.paddingBottom = full && layout.side === "below" ? `${controls}px` : "";
     if (layout.side === "right") list.style.gridTemplate = `repeat(${layout.rows}, ${low}) minmax(0, 1fr) / minmax(0, 1fr) repeat(${layout.columns}, ${small})`;
     else if (layout.side === "none") list.style.gridTemplate = "minmax(0, 1fr) / minmax(0, 1fr)";
-    else list.style.gridTemplate = `minmax(0, 1fr) repeat(${layout.rows}, ${low}) / repeat(${layout.columns}, minmax(0, 1fr))`;
+    else list.style.gridTemplate = `minmax(0, 1fr) repeat(${layout.rows}, ${low}) / minmax(0, 1fr) repeat(${layout.columns}, ${small}) minmax(0, 1fr)`;
+    // Below the large picture the small ones stand together in the middle.
+    const others = [...list.children].filter((item) => !item.classList.contains("large"));
+    const isBelow = layout.side === "below" || layout.side === "over";
+    for (const [number, item] of others.entries()) item.style.gridColumn = isBelow ? String(2 + (number % layout.columns)) : "";
+    this.views.find(({ camera }) => camera === this.large).item.style.gridColumn = "";
   }
 
   #moveToEnd(item) {
