@@ -96,6 +96,9 @@ async def test_a_refused_camera_shows_reason_request_id_and_next_attempt(stack: 
     await message.filter(has_text="The recording system cannot be reached. Trying again in").wait_for()
     words = (await message.inner_text()).split()
     assert len(words[words.index("id:") + 1]) >= 16
+    countdown = "Number(/in (\\d+) second/.exec(document.querySelector('.large .state').innerText)?.[1] ?? 0)"
+    await until(page, f"{countdown} >= 3", seconds=60)
+    await until(page, f"[1, 2].includes({countdown})", seconds=60)
 
 
 async def test_a_camera_that_is_not_ready_is_requested_again_by_itself(tmp_path: Path) -> None:

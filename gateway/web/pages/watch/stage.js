@@ -9,6 +9,7 @@ const ASPECT = 16 / 9; // until the large camera has a picture
 const TITLE_HEIGHT = 72; // CSS pixels of what follows the player, in view in a window that is high enough
 const HIGH_ENOUGH = 560;
 const MIN_HEIGHT = 120;
+const COUNTDOWN = 1000; // milliseconds
 
 /** Returns a hidden note with an icon, whose text is left out in a small picture. */
 function chip(name, shape, words, title) {
@@ -24,6 +25,8 @@ export class Stage {
     this.show(views[0].camera, false);
     clock.addEventListener("change", () => this.#refresh());
     clock.addEventListener("time", () => this.#refresh());
+    // The seconds to the next attempt go down also while nothing plays.
+    setInterval(() => views.some(({ camera }) => camera.problem?.kind === "later") && this.#refresh(), COUNTDOWN);
     new ResizeObserver(() => this.arrange()).observe(section.parentElement);
     for (const name of ["resize", "fullscreenchange"]) addEventListener(name, () => this.arrange());
   }
