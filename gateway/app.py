@@ -4,6 +4,7 @@ The one module that imports every package. A reload replaces the `App`; `Process
 `ValtBackend` with its caches if VALT's settings stay the same.
 """
 
+import platform
 import ssl
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from gateway.access import Access
-from gateway.context import ProcessContext
+from gateway.context import ProcessContext, WorkerContext
 from gateway.delivery.proxy import ProxyDelivery
 from gateway.events import LogEvent
 from gateway.identity_factory import IdentityServices, build_identity_services, provider_names
@@ -60,8 +61,16 @@ if TYPE_CHECKING:
 VERSION = version("valt-gateway")
 
 
-def store_of(settings: Settings, clock: Clock, observer: Observer) -> "MemoryStore | SqliteStore | RedisStore":
-    """Returns the store that is configured, or one in memory if there is none."""
+def version_of_process() -> dict[str, str]:
+    """Returns the versions of the gateway and of Python, for ``/version``."""
+    return {"version": VERSION, "python": platform.python_version()}
+
+
+def store_of(
+    settings: Settings, clock: Clock, observer: Observer, worker: WorkerContext | None = None
+) -> "MemoryStore | SqliteStore | RedisStore":
+    """Returns the store that is configured, or one in memory if there is none. A *worker* shares its state with the
+    others."""
     if settings.state.url is not None:
         from gateway.store.redis import RedisStore  # an optional extra
 
@@ -69,7 +78,10 @@ def store_of(settings: Settings, clock: Clock, observer: Observer) -> "MemorySto
         return RedisStore(url, state.prefix, clock, observer, secret=state.secret)
     if settings.state.dir is None:
         return MemoryStore(clock)
-    return SqliteStore(Path(settings.state.dir) / "state.sqlite3", clock, observer=observer)
+    path = Path(settings.state.dir) / "state.sqlite3"
+    if worker is None:
+        return SqliteStore(path, clock, observer=observer)
+    return SqliteStore(path, clock, observer=observer, durable=worker.is_durable, share=worker.share)
 
 
 def audit_log_of(settings: AuditSettings, clock: Clock, metrics: Observer, logs: Observer) -> AuditLog:

@@ -2,8 +2,13 @@
 
 import asyncio
 
-from gateway.app import App
+from gateway.app import App, build_app
+from gateway.context import ProcessContext
+from gateway.events import LogEvent
+from gateway.listeners import certificate_of
+from gateway.settings.model import Settings
 from gateway.web.dispatcher import Dispatcher
+from gateway.web.listener import Listener
 
 _CLOSE_TIMEOUT = 2.0
 """Seconds that `close` waits for the requests of replaced apps, which have been cancelled by then."""
@@ -20,6 +25,25 @@ class CurrentApp:
 
     def __repr__(self) -> str:
         return f"<CurrentApp {self.app.settings.server.public_url} closing={len(self._closing)}>"
+
+    async def build(self, settings: Settings, context: ProcessContext, listener: Listener) -> App | None:
+        """Returns the app of *settings* and loads their certificate for *listener*. None, with nothing changed, if that
+        fails, which is logged."""
+        same_valt = self.app.valt.settings == (settings.valt, settings.links, settings.recordings)
+        try:
+            app = build_app(settings, context, self.app.valt if same_valt else None)
+        except Exception as error:
+            message = f"the configuration cannot be applied: {type(error).__name__}"
+            context.observer.on_event(LogEvent("error", message))
+            return None
+        try:
+            listener.reload_certificate(certificate_of(settings))
+        except OSError as error:
+            message = f"the certificate cannot be read: {type(error).__name__}"
+            context.observer.on_event(LogEvent("error", message))
+            await app.close()
+            return None
+        return app
 
     def replace(self, new: App) -> None:
         """Directs requests to *new* from now on, and closes the previous app after the last of its requests."""

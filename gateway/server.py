@@ -5,19 +5,21 @@ A reload replaces `App`; this module owns what outlives it: the listeners, the o
 
 import asyncio
 import os
-import platform
+import secrets
 import sys
 from collections.abc import Coroutine, Mapping
 from typing import Any, TextIO
 
-from gateway.app import VERSION, App, audit_log_of, build_app, store_of
-from gateway.clock import SystemClock, repeat, wait_at_most
-from gateway.context import ProcessContext
+from gateway.app import VERSION, App, audit_log_of, build_app, store_of, version_of_process
+from gateway.clock import SystemClock, repeat
+from gateway.context import ProcessContext, WorkerContext
 from gateway.current_app import CurrentApp
 from gateway.delivery.revocation import Revocation
 from gateway.delivery.streams import Streams
+from gateway.ending import Ending
 from gateway.events import ConfigReloaded, LogEvent
 from gateway.listeners import admin_listener, apply_limits, certificate_of, public_listener
+from gateway.model import Secret
 from gateway.observe.library_logs import redirect_library_logs
 from gateway.observe.logs import LogObserver
 from gateway.observe.metrics import Metrics
@@ -33,14 +35,12 @@ from gateway.web.http_server import has_c_parser
 from gateway.web.listener import Listener
 from gateway.web.routes import ROUTES
 
-_POLL_INTERVAL = 0.1
-"""Seconds between two looks at the streams that a drain waits for."""
-
 
 class Gateway:
     """One gateway process: the public and the admin listener, and all that they need.
 
-    *clock* and *log* default to the system's clock and standard error. *passed* are sockets that systemd has opened.
+    *clock* and *log* default to the system's clock and standard error. *passed* are sockets that another process has
+    opened. A *worker* has no admin listener, and calls `prepare` and `accept` instead of `start`.
     """
 
     def __init__(
@@ -51,8 +51,10 @@ class Gateway:
         log: TextIO | None = None,
         film_indexes: bool = True,
         passed: PassedSockets | None = None,
+        worker: WorkerContext | None = None,
     ) -> None:
         self._passed = passed or {}
+        self._worker = worker
         self.settings = self._started_with = settings
         self.clock = clock or SystemClock()
         self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
@@ -61,7 +63,7 @@ class Gateway:
         limits, clock = settings.limits, self.clock
         self.refusals = RefusalFilter(self.audit, self.logs, self.metrics, clock, per_minute=limits.refusals_per_minute)
         self.observer: Observer = self.refusals
-        self.store = store_of(settings, self.clock, self.observer)
+        self.store = store_of(settings, self.clock, self.observer, worker)
         self.streams = Streams(
             self.clock,
             self.observer,
@@ -73,8 +75,12 @@ class Gateway:
         self.readiness = Readiness(self.dependencies, self.local_faults)
         self.loop_lag = LoopLagMonitor(self.observer)
         self.rates = RateLimiter(self.clock, self.observer, per_minute=limits.requests_per_minute)
+        shared = worker or WorkerContext(Secret(secrets.token_urlsafe(32)), self.clock.now())
         self._context = ProcessContext(
-            self.clock, self.observer, self.audit, self.store, self.streams, self.rates, self.clock.now(), film_indexes
+            *(self.clock, self.observer, self.audit, self.store, self.streams, self.rates),
+            shared.started_at,
+            shared.seal,
+            film_indexes,
         )
         self._current: CurrentApp | None = None
         self._dispatcher: Dispatcher | None = None
@@ -84,6 +90,11 @@ class Gateway:
 
     async def start(self) -> None:
         """Starts both listeners. Raises OSError if an address, the audit or the state cannot be opened."""
+        await self.prepare()
+        await self.accept()
+
+    async def prepare(self) -> None:
+        """Builds what accepting requests needs. Raises OSError if the audit or the state cannot be opened."""
         if not has_c_parser():
             raise RuntimeError("aiohttp's C parser is not loaded: unset AIOHTTP_NO_EXTENSIONS or reinstall aiohttp")
         redirect_library_logs(self.logs, self.clock, self.settings.log.level)
@@ -100,12 +111,15 @@ class Gateway:
         self.metrics.watch_outputs(lambda: self.audit.is_writable, lambda: self.store.fault is None)
         self.metrics.watch_requests(self.refusals.flush)
         self.metrics.watch_connections(lambda: self._listeners[0].connections)
-        for listener in self._listeners:
-            await listener.start()
         self.loop_lag.start()
         self._run_in_background(self.revocation.run(), "revocation")
         self._run_in_background(self.audit.run(), "audit")
         self._run_in_background(repeat(WINDOW, self.refusals.end_window), "refusals")
+
+    async def accept(self) -> None:
+        """Accepts requests. Raises OSError if an address cannot be opened."""
+        for listener in self._listeners:
+            await listener.start()
         self.readiness.ready = True
 
     @property
@@ -124,20 +138,34 @@ class Gateway:
         None means that the configuration file has faults. The audit file is reopened in any case.
         """
         self.audit.reopen()
-        old, new = self.app, None if settings is None else await self._build_replacement(settings)
-        outcome = "failed" if new is None else "ok"
+        new = None if settings is None else await self._started().build(settings, self._context, self._listeners[0])
+        self.report_reload(done=new is not None)
+        if new is None:
+            return False
+        for key in keys_needing_restart(self._started_with, new.settings):
+            self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
+        self._prepare_metrics(new)
+        await self._apply(new)
+        return True
+
+    def report_reload(self, *, done: bool) -> None:
+        """Records in the audit and the metrics that a new configuration is in force, or (not *done*) was refused."""
+        outcome = "ok" if done else "failed"
         self.audit.record_admin("reload", {"outcome": outcome})
         self.observer.on_event(ConfigReloaded(outcome))
-        if settings is None or new is None:
-            return False
-        self._started().replace(new)
-        self.settings = new.settings
-        self._prepare_metrics(new)
-        self._apply_limits(settings)
-        for key in keys_needing_restart(self._started_with, settings):
-            self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
-        await self._revoke_by_new_rules(old, new)
-        return True
+
+    async def retire(self, settings: Settings | None) -> None:
+        """Accepts nothing more, applies the rules of *settings*, those of the process that replaces this one, to the
+        running streams, and returns after the last stream and request."""
+        self.readiness.ready = False
+        replacement = (
+            None if settings is None else await self._started().build(settings, self._context, self._listeners[0])
+        )
+        ending = Ending(self._listeners[0], self._dispatcher, self.streams)
+        ending.stop_accepting()
+        if replacement is not None:
+            await self._apply(replacement)
+        await ending.wait_idle()
 
     async def drain(self, at_once: asyncio.Event | None = None) -> None:
         """Reports not ready, accepts connections for shutdown_delay, then lets streams finish within drain_timeout.
@@ -146,15 +174,9 @@ class Gateway:
         """
         at_once = at_once or asyncio.Event()
         self.readiness.ready = False
-        if self._dispatcher is not None:
-            self._dispatcher.draining = True
-        await wait_at_most(self.settings.server.shutdown_delay, at_once)
-        await self._listeners[0].stop_accepting()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.settings.server.drain_timeout
-        while len(self.streams) and not at_once.is_set() and loop.time() < deadline:
-            await wait_at_most(min(_POLL_INTERVAL, max(0.0, deadline - loop.time())), at_once)
-        self.streams.end("drain", lambda _stream: True)
+        server = self.settings.server
+        ending = Ending(self._listeners[0], self._dispatcher, self.streams)
+        await ending.drain(server.shutdown_delay, server.drain_timeout, at_once)
 
     async def stop(self) -> bool:
         """Ends every request and releases everything. Also to be called if `start` has raised.
@@ -201,56 +223,37 @@ class Gateway:
 
     def _create_listeners(self, dispatcher: Dispatcher) -> list[Listener]:
         """Returns the public and the admin listener."""
-        version = {"version": VERSION, "python": platform.python_version()}
+        public = public_listener(self.settings, dispatcher, self.clock, self.observer, self._passed)
+        if self._worker is not None:
+            return [public]
         hosts, token = self.settings.admin.hosts, self.settings.admin.token
-        handler = admin(self.readiness, self.metrics.render, version, hosts, token)
-        return [
-            public_listener(self.settings, dispatcher, self.clock, self.observer, self._passed),
-            admin_listener(self.settings, handler, self.clock, Observers(self.logs), self._passed),
-        ]
+        handler = admin(self.readiness, self.metrics.render, version_of_process(), hosts, token)
+        return [public, admin_listener(self.settings, handler, self.clock, Observers(self.logs), self._passed)]
 
     def _prepare_metrics(self, app: App) -> None:
         self.metrics.prepare(routes=[path for _, path, _ in ROUTES], **app.label_values())
         self.metrics.watch_breaker(app.settings.valt.base_url, lambda: app.valt.breaker.state)
-
-    async def _build_replacement(self, settings: Settings) -> App | None:
-        """Returns the app of *settings*, and loads their certificate. None, with nothing changed, if that fails."""
-        old = self.app
-        same_valt = old.valt.settings == (settings.valt, settings.links, settings.recordings)
-        try:
-            app = build_app(settings, self._context, old.valt if same_valt else None)
-        except Exception as error:
-            self.observer.on_event(LogEvent("error", f"the configuration cannot be applied: {type(error).__name__}"))
-            return None
-        try:
-            self._listeners[0].reload_certificate(certificate_of(settings))
-        except OSError as error:
-            self.observer.on_event(LogEvent("error", f"the certificate cannot be read: {type(error).__name__}"))
-            await app.close()
-            return None
-        return app
 
     def _started(self) -> CurrentApp:
         if self._current is None:
             raise RuntimeError("the gateway has not started")
         return self._current
 
-    def _apply_limits(self, settings: Settings) -> None:
+    async def _apply(self, new: App) -> None:
+        """Directs requests to *new*, and ends the streams that it would not grant, also those that the previous app has
+        granted and that start later."""
+        old, settings = self.app, new.settings
+        self._started().replace(new)
+        self.settings = settings
         limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.set_limit(limits.requests_per_minute)
         self.refusals.set_limit(limits.refusals_per_minute)
         apply_limits(self._listeners[0], settings, self.observer)
-        self.app.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
-
-    async def _revoke_by_new_rules(self, old: App, new: App) -> None:
-        """Ends the streams that *new* would not grant, also those that *old* has granted and that start later.
-
-        A request waits for VALT no longer than for a connection and two reads.
-        """
-        valt = old.settings.valt
+        new.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
         await self.revocation.decide_again(new.policy, set())
-        longest = 2 * valt.read_timeout + valt.connect_timeout
+        # A request waits for VALT no longer than for a connection and two reads.
+        longest = 2 * old.settings.valt.read_timeout + old.settings.valt.connect_timeout
         settle = self.revocation.settle(new.policy, longest, lambda: new is self.app)
         self._run_in_background(settle, "revocation after a reload")
 

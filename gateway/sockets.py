@@ -36,6 +36,15 @@ async def open_sockets(listen: str, mode: int, passed: PassedSockets) -> list[so
     return sockets
 
 
+def address_of(sock: socket.socket, *, tls: bool) -> str:
+    """Returns the URL that the listening *sock* can be reached at."""
+    address = sock.getsockname()
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"{'https' if tls else 'http'}://{host}:{address[1]}"
+
+
 def close_socket(sock: socket.socket, listen: str) -> None:
     """Closes *sock*, which `open_sockets` returned for *listen*; the path of a unix socket is removed unless another
     process owns the socket."""

@@ -91,6 +91,15 @@ class Streams:
             return self._clock.now()
         return self._last_use.get(session)
 
+    @property
+    def sessions(self) -> list[str]:
+        """The sessions that have a stream now."""
+        return list(self._sessions)
+
+    def mark_used(self, session: str) -> None:
+        """Has *session* count as used now: it has a stream in another worker."""
+        self._last_use[session] = self._clock.now()
+
     def end(self, reason: str, chosen: Callable[[Stream], bool]) -> int:
         """Reset every stream for which *chosen* is true. Returns how many."""
         ended = [stream for stream in self if chosen(stream)]

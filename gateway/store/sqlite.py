@@ -12,7 +12,7 @@ written would be lost at a restart: writes fail then, and *fault* says so until 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -79,9 +79,10 @@ def revoke_in_file(path: Path, subject: str, at: float, until: float) -> None:
 
 class SqliteStore:
     """Implements ports.Store. *poll_interval* is the time in seconds between two checks for writes of other processes;
-    *connect* opens the database. *observer* receives a log event when the file is lost or is back."""
+    *connect* opens the database. *observer* receives a log event when the file is lost or is back.
+    *durable*: whether the file survives the gateway. *share* is called with what was written (kind, key, expiry and
+    value), and returns after the other workers have taken it over."""
 
-    durable = True
     loads = LocalLoads()
 
     def __init__(
@@ -92,7 +93,11 @@ class SqliteStore:
         poll_interval: float = _POLL_INTERVAL,
         connect: Callable[[Path], sqlite3.Connection] = connect,
         observer: Observer | None = None,
+        durable: bool = True,
+        share: Callable[[str, str, float, float], Awaitable[None]] | None = None,
     ) -> None:
+        self.durable = durable
+        self._share = share
         self.fault: str | None = None
         """Why the state cannot be read or written; None if it can."""
         self._observer = observer
@@ -159,6 +164,10 @@ class SqliteStore:
         """Whether the session was signed out."""
         return self._entries[_SIGN_OUT].get(session) is not None
 
+    def take_over(self, kind: str, key: str, until: float, value: float) -> None:
+        """Has an entry that another worker has written count at once, before the file is read again."""
+        self._entries[kind].put(key, until, value)
+
     async def refresh(self) -> None:
         """Loads the entries if another process has written, and deletes expired ones once an hour. Raises BusyError."""
 
@@ -205,6 +214,8 @@ class SqliteStore:
     async def _put(self, kind: str, key: str, until: float, value: float) -> None:
         await self._execute(lambda connection: connection.execute(_PUT, (kind, key, until, value)).rowcount)
         self._entries[kind].put(key, until, value)
+        if self._share is not None:
+            await self._share(kind, key, until, value)
 
     async def _execute(self, statements: Callable[[sqlite3.Connection], T]) -> T:
         """Returns what *statements* returns, run in the worker thread. Raises BusyError if the database fails."""

@@ -1,7 +1,9 @@
 """A listening address: its sockets, TLS, and how many connections it has at most.
 
-Connections are accepted one at a time, so that accepting can pause: while the limit is reached, further clients wait in
-the kernel's queue, and the process keeps the descriptors that running streams, VALT and the admin listener need.
+While the limit is reached nothing is accepted: further clients wait in the kernel's queue, and the process keeps the
+descriptors that running streams, VALT and the admin listener need. Of a socket that several processes may share, each
+accepts one connection for each iteration of its event loop, so that they take turns. Accepting is a callback and not
+`loop.sock_accept`, which loses a connection if it is cancelled at the moment at which it has one.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from gateway.events import LogEvent
 from gateway.ports import Observer
-from gateway.sockets import PassedSockets, close_socket, open_sockets
+from gateway.sockets import PASSED, PassedSockets, address_of, close_socket, open_sockets
 from gateway.web.head_guard import HeadGuard
 from gateway.web.http_server import HttpServer
 from gateway.web.responses import RESPONSE_TIMEOUT
@@ -68,14 +70,17 @@ class Listener:
         self._request_timeout = request_timeout
         self._socket_mode = socket_mode
         self._passed = passed or {}
+        self._is_shared = listen.startswith(PASSED)
         self._response_timeout = response_timeout
         self._close_idle = close_idle
         self._guards: dict[HeadGuard, None] = {}
         """With close_idle, the connections, oldest first."""
         self._sockets: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
+        self._is_accepting = False
+        self._refused = False
+        """Whether the system has refused the last attempt to accept."""
+        self._retry: asyncio.TimerHandle | None = None
         self._establishing: set[asyncio.Task[None]] = set()
-        self._has_room = asyncio.Event()
         self.connections = 0
         """Open now, those in their TLS handshake included."""
 
@@ -85,28 +90,25 @@ class Listener:
     async def start(self) -> None:
         """Starts to accept connections. Raises OSError if the address cannot be used."""
         self._sockets = await open_sockets(self._listen, self._socket_mode, self._passed)
-        self._count(0)
-        for sock in self._sockets:
-            self._accepting.append(asyncio.create_task(self._accept(sock), name=f"accept {self._listen}"))
+        self._is_accepting = True
+        self._watch()
 
     def set_limits(self, connections: int, request_timeout: float, max_field: int) -> None:
         """Applies new limits; connections beyond the limit stay open. *max_field* is bytes of one header."""
         self._maximum, self._request_timeout = connections, request_timeout
         self._server.set_max_field(max_field)
-        self._count(0)
+        self._watch()
 
-    async def stop_accepting(self) -> None:
+    def stop_accepting(self) -> None:
         """Closes the listening sockets; connections go on."""
-        for task in self._accepting:
-            task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
-        self._accepting.clear()
+        self._is_accepting = False
+        self._watch()
         for sock in self._sockets:
             close_socket(sock, self._listen)
 
     async def close(self) -> None:
         """Ends every connection, after one second for requests in progress."""
-        await self.stop_accepting()
+        self.stop_accepting()
         for task in self._establishing:
             task.cancel()
         await asyncio.gather(*self._establishing, return_exceptions=True)
@@ -126,32 +128,58 @@ class Listener:
     @property
     def address(self) -> str:
         """The URL it can be reached at, with the port that the system chose where the settings say 0."""
-        address = self._sockets[0].getsockname()
-        if isinstance(address, str):
-            return f"unix:{address}"
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        return f"{'http' if self._tls is None else 'https'}://{host}:{address[1]}"
+        return address_of(self._sockets[0], tls=self._tls is not None)
 
-    async def _accept(self, sock: socket.socket) -> None:
+    def end_idle_connections(self) -> None:
+        """Closes the connections without a request; the others are closed after their response."""
+        self._server.pre_shutdown()
+
+    @property
+    def _has_room(self) -> bool:
+        return self.connections < self._maximum * (2 if self._close_idle else 1)
+
+    def _watch(self) -> None:
+        """Accepts from now on, or stops to, as the state demands."""
         loop = asyncio.get_running_loop()
-        refused = False
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        for sock in self._sockets:
+            if sock.fileno() < 0:
+                continue
+            if self._is_accepting and self._has_room:
+                loop.add_reader(sock, self._accept, sock)
+            else:
+                loop.remove_reader(sock)
+
+    def _accept(self, sock: socket.socket) -> None:
+        """Accepts what waits, or one connection of a shared socket."""
         while True:
-            await self._has_room.wait()
             try:
-                client, _ = await loop.sock_accept(sock)
+                client, _ = sock.accept()
             except OSError as error:
                 if error.errno in _NO_DESCRIPTOR:
-                    if not refused:
-                        cause = errno.errorcode.get(error.errno or 0, "")
-                        self._observer.on_event(LogEvent("error", "cannot accept connections", (("cause", cause),)))
-                    refused = True
-                    await asyncio.sleep(_RETRY_INTERVAL)
-                continue  # otherwise the client has left before it was accepted
-            refused = False
+                    self._pause(error)
+                return  # otherwise another process was faster, or the client has left before it was accepted
+            self._refused = False
+            client.setblocking(False)
             self._count(1)
             task = asyncio.create_task(self._establish(client))
             self._establishing.add(task)
             task.add_done_callback(self._establishing.discard)
+            if self._is_shared or not self._has_room:
+                return
+
+    def _pause(self, error: OSError) -> None:
+        """Accept nothing for a moment, because the system has refused to; log the first refusal since a success."""
+        if not self._refused:
+            cause = errno.errorcode.get(error.errno or 0, "")
+            self._observer.on_event(LogEvent("error", "cannot accept connections", (("cause", cause),)))
+        self._refused = True
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            loop.remove_reader(sock)
+        self._retry = loop.call_later(_RETRY_INTERVAL, self._watch)
 
     async def _establish(self, client: socket.socket) -> None:
         """Hands *client* to aiohttp, over TLS once the handshake has succeeded."""
@@ -187,11 +215,10 @@ class Listener:
         self._count(-1)
 
     def _count(self, change: int) -> None:
+        had_room = self._has_room
         self.connections += change
-        if self.connections < self._maximum * (2 if self._close_idle else 1):
-            self._has_room.set()
-        else:
-            self._has_room.clear()
+        if had_room != self._has_room and self._retry is None:
+            self._watch()
 
 
 def _tls_context(certificate: Certificate) -> ssl.SSLContext:
