@@ -13,7 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises bench fuzz screenshots profile seam soak programs clean
+.PHONY: help demo test lint promises bench fuzz screenshots profile seam soak reloads programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ seam: programs $(NODE) $(VENV)/installed-test ## All tests with the oldest and t
 
 soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, memory and descriptors watched (MINUTES=10)
 	$(BIN)/python -m tests.soak $(MINUTES)
+
+reloads: $(VENV)/installed-test ## Workers replaced under load: 200 viewers, 50 requests a second, ten reloads, two upgrades
+	VIEWERS=200 REQUESTS_PER_SECOND=50 RELOADS=10 UPGRADES=2 $(BIN)/python -m pytest -q tests/e2e/test_reloads_under_load.py
 
 fuzz: $(VENV)/installed-test ## Random pipelines of requests for minutes, plain and TLS (MINUTES=10)
 	$(BIN)/python -m tests.fuzz $(MINUTES)

@@ -1,9 +1,10 @@
-"""The system's clock. Tests pass a ManualClock instead."""
+"""The system's clock, which tests replace by a ManualClock, and tasks that run for as long as a process."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 
 class SystemClock:
@@ -29,3 +30,22 @@ async def wait_at_most(seconds: float, event: asyncio.Event) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+class BackgroundTasks:
+    """Tasks that run until they end or `cancel` is called."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        """Starts *coroutine* as a task of that *name*."""
+        task = asyncio.create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def cancel(self) -> None:
+        """Cancels the tasks, and returns when they have ended."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -7,11 +7,11 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from gateway.app import VERSION, App, audit_log_of, build_app, store_of, version_of_process
-from gateway.clock import SystemClock, repeat
+from gateway.clock import BackgroundTasks, SystemClock, repeat
 from gateway.context import ProcessContext, WorkerContext
 from gateway.current_app import CurrentApp
 from gateway.delivery.revocation import Revocation
@@ -85,8 +85,7 @@ class Gateway:
         self._current: CurrentApp | None = None
         self._dispatcher: Dispatcher | None = None
         self._listeners: list[Listener] = []
-        self._background_tasks: set[asyncio.Task[None]] = set()
-        """Run until they are cancelled by `stop`."""
+        self._background = BackgroundTasks()
 
     async def start(self) -> None:
         """Starts both listeners. Raises OSError if an address, the audit or the state cannot be opened."""
@@ -110,11 +109,11 @@ class Gateway:
         self._listeners = self._create_listeners(self._dispatcher)
         self.metrics.watch_outputs(lambda: self.audit.is_writable, lambda: self.store.fault is None)
         self.metrics.watch_requests(self.refusals.flush)
-        self.metrics.watch_connections(lambda: self._listeners[0].connections)
+        self.metrics.watch_connections(lambda: self.connections)
         self.loop_lag.start()
-        self._run_in_background(self.revocation.run(), "revocation")
-        self._run_in_background(self.audit.run(), "audit")
-        self._run_in_background(repeat(WINDOW, self.refusals.end_window), "refusals")
+        self._background.run(self.revocation.run(), "revocation")
+        self._background.run(self.audit.run(), "audit")
+        self._background.run(repeat(WINDOW, self.refusals.end_window), "refusals")
 
     async def accept(self) -> None:
         """Accepts requests. Raises OSError if an address cannot be opened."""
@@ -138,7 +137,7 @@ class Gateway:
         None means that the configuration file has faults. The audit file is reopened in any case.
         """
         self.audit.reopen()
-        new = None if settings is None else await self._started().build(settings, self._context, self._listeners[0])
+        new = None if settings is None else await self._build(settings)
         self.report_reload(done=new is not None)
         if new is None:
             return False
@@ -158,9 +157,7 @@ class Gateway:
         """Accepts nothing more, applies the rules of *settings*, those of the process that replaces this one, to the
         running streams, and returns after the last stream and request."""
         self.readiness.ready = False
-        replacement = (
-            None if settings is None else await self._started().build(settings, self._context, self._listeners[0])
-        )
+        replacement = None if settings is None else await self._build(settings)
         ending = Ending(self._listeners[0], self._dispatcher, self.streams)
         ending.stop_accepting()
         if replacement is not None:
@@ -185,9 +182,7 @@ class Gateway:
         """
         self.readiness.ready = False
         self.loop_lag.stop()
-        for task in self._background_tasks:
-            task.cancel()
-        await asyncio.gather(*self._background_tasks, return_exceptions=True)
+        await self._background.cancel()
         for listener in self._listeners:
             await listener.close()
         if self._current is not None:
@@ -206,8 +201,13 @@ class Gateway:
     @property
     def status(self) -> str:
         """What the gateway does at this moment, in a line for ``systemctl status``."""
-        state = "Accepting requests" if self.readiness.ready else "Draining"
-        return f"{state}; {len(self.streams)} streams, {self._listeners[0].connections} connections"
+        state = "Accepting" if self.readiness.ready else "Draining"
+        return f"{state}; {len(self.streams)} streams, {self.connections} connections"
+
+    @property
+    def connections(self) -> int:
+        """The connections to the public listener."""
+        return self._listeners[0].connections
 
     def dependencies(self) -> Mapping[str, Any]:
         """The state of VALT, of the identity providers and of this process, for ``/readyz?verbose``."""
@@ -234,6 +234,9 @@ class Gateway:
         self.metrics.prepare(routes=[path for _, path, _ in ROUTES], **app.label_values())
         self.metrics.watch_breaker(app.settings.valt.base_url, lambda: app.valt.breaker.state)
 
+    async def _build(self, settings: Settings) -> App | None:
+        return await self._started().build(settings, self._context, self._listeners[0])
+
     def _started(self) -> CurrentApp:
         if self._current is None:
             raise RuntimeError("the gateway has not started")
@@ -242,22 +245,15 @@ class Gateway:
     async def _apply(self, new: App) -> None:
         """Directs requests to *new*, and ends the streams that it would not grant, also those that the previous app has
         granted and that start later."""
-        old, settings = self.app, new.settings
+        old, self.settings, limits = self.app, new.settings, new.settings.limits
         self._started().replace(new)
-        self.settings = settings
-        limits = settings.limits
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.set_limit(limits.requests_per_minute)
         self.refusals.set_limit(limits.refusals_per_minute)
-        apply_limits(self._listeners[0], settings, self.observer)
+        apply_limits(self._listeners[0], new.settings, self.observer)
         new.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
         await self.revocation.decide_again(new.policy, set())
         # A request waits for VALT no longer than for a connection and two reads.
         longest = 2 * old.settings.valt.read_timeout + old.settings.valt.connect_timeout
         settle = self.revocation.settle(new.policy, longest, lambda: new is self.app)
-        self._run_in_background(settle, "revocation after a reload")
-
-    def _run_in_background(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(coroutine, name=name)
-        self._background_tasks.add(task)
-        task.add_done_callback(self._background_tasks.discard)
+        self._background.run(settle, "revocation after a reload")

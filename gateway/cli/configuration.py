@@ -27,10 +27,11 @@ def read(
     running: bool = False,
     examples: bool = True,
     needed_secrets: Collection[str] | None = None,
+    contents: bytes | None = None,
 ) -> Loaded:
     """Returns what is in *config* and the environment, with the faults of ``[[examples]]`` and, with *check_files*, of
     the files that a gateway needs; for a *running* one, without those that it has open. *needed_secrets* are the tables
-    whose secrets are read, None for all."""
+    whose secrets are read, None for all. *contents* are the file's, if they have been read already."""
     return load(
         config,
         os.environ,
@@ -38,6 +39,7 @@ def read(
         check_files=check_files,
         running=running,
         needed_secrets=needed_secrets,
+        contents=contents,
     )
 
 
@@ -50,12 +52,19 @@ def _try_examples(settings: Settings) -> Iterable[Fault]:
     return try_examples(settings)
 
 
-def read_or_exit(config: Path, *, check_files: bool = False, needed_secrets: Collection[str] | None = None) -> Settings:
+def read_or_exit(
+    config: Path,
+    *,
+    check_files: bool = False,
+    needed_secrets: Collection[str] | None = None,
+    contents: bytes | None = None,
+) -> Settings:
     """Returns the settings and prints warnings; prints the faults and exits with 78 if there are any. *needed_secrets*
     are the tables whose secrets are read, None for all; without all of them the examples are not tried either, because
-    `revoke` and `explain` are for the moment at which something is wrong."""
+    `revoke` and `explain` are for the moment at which something is wrong. *contents* are the file's, if they have been
+    read already."""
     examples = needed_secrets is None
-    loaded = read(config, check_files=check_files, examples=examples, needed_secrets=needed_secrets)
+    loaded = read(config, check_files=check_files, examples=examples, needed_secrets=needed_secrets, contents=contents)
     print_faults("warning", loaded.warnings)
     if loaded.settings is None:
         print_faults("fault", loaded.faults)

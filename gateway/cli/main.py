@@ -26,6 +26,8 @@ _COMMANDS = {
     "demo": "Run a gateway with a VALT simulator and a small portal.",
     "version": "Print the version.",
 }
+_HIDDEN = "worker"
+"""The command that ``serve`` starts worker processes with."""
 
 
 class _Commands(SuggestingGroup):
@@ -36,7 +38,7 @@ class _Commands(SuggestingGroup):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         here = super().get_command(ctx, name)
-        if here is not None or name not in _COMMANDS:
+        if here is not None or name not in (*_COMMANDS, _HIDDEN):
             return here
         command = importlib.import_module(f"gateway.cli.{name.replace('-', '_')}").command
         return command if isinstance(command, click.Command) else None

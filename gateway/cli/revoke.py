@@ -5,6 +5,8 @@ import json
 import sys
 import time
 import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from gateway.cli.options import config_option
 from gateway.errors import BusyError
 from gateway.model import Secret
 from gateway.settings.model import AuditSettings, StateSettings
+from gateway.settings.worker_shares import audit_files
 
 _AUDIT_TAIL = 64 * 1024 * 1024
 """Bytes of the audit file that are searched for other spellings."""
@@ -34,8 +37,9 @@ def command(config: Path, subject: str) -> None:
         click.echo(reason, err=True)
         sys.exit(1)
     click.echo(f"revoked: {subject}", err=True)
-    _record(settings.audit, subject, now)
-    others = _other_spellings(settings.audit.file, subject)
+    files = audit_files(settings)
+    _record(settings.audit, files, subject, now)
+    others = _other_spellings(files, subject)
     if others:
         names = ", ".join(others)
         click.echo(f"warning: NOT revoked, other spellings in the audit, perhaps of the same person: {names}", err=True)
@@ -75,34 +79,36 @@ async def _revoke_in_redis(url: Secret, prefix: str, subject: str, at: float, un
         await store.close()
 
 
-def _other_spellings(audit_file: str, subject: str) -> list[str]:
-    """Returns the subjects in the end of the audit file that differ from *subject* only in letter case, in compatible
-    characters (Unicode NFKC) or in surrounding spaces. Names are compared exactly everywhere else."""
-    if audit_file in ("", "-"):
-        return []
+def _other_spellings(files: list[Path], subject: str) -> list[str]:
+    """Returns the subjects in the ends of the audit's files that differ from *subject* only in letter case, in
+    compatible characters (Unicode NFKC) or in surrounding spaces. Names are compared exactly everywhere else."""
     spellings: set[str] = set()
-    try:
-        with Path(audit_file).open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - _AUDIT_TAIL))
-            for line in file:
-                try:
-                    row = json.loads(line)
-                except ValueError:
-                    continue
-                name = row.get("subject") if isinstance(row, dict) else None
-                if isinstance(name, str) and name != subject and _fold(name) == _fold(subject):
-                    spellings.add(name)
-    except OSError:
-        return []
+    for path in files:
+        with suppress(OSError):
+            spellings.update(name for name in _subjects_in(path) if name != subject and _fold(name) == _fold(subject))
     return sorted(spellings)
+
+
+def _subjects_in(path: Path) -> Iterator[str]:
+    """Yields the subject of each line in the end of *path*. Raises OSError."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - _AUDIT_TAIL))
+        for line in file:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            name = row.get("subject") if isinstance(row, dict) else None
+            if isinstance(name, str):
+                yield name
 
 
 def _fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
-def _record(audit: AuditSettings, subject: str, now: float) -> None:
-    """Appends an ``admin`` line to the audit, if that is a file; says so on standard error if it cannot."""
+def _record(audit: AuditSettings, files: list[Path], subject: str, now: float) -> None:
+    """Appends an ``admin`` line to the first of the audit's *files*; says so on standard error if it cannot."""
     from gateway.observe.audit_chain import read_chain_key
     from gateway.observe.audit_expire import append_admin
 
@@ -110,6 +116,6 @@ def _record(audit: AuditSettings, subject: str, now: float) -> None:
         return
     try:
         key = None if audit.chain_key_file is None else read_chain_key(audit.chain_key_file)
-        append_admin(Path(audit.file), key, "revoke", now, {"subject": subject})
+        append_admin(files[0] if files else Path(audit.file), key, "revoke", now, {"subject": subject})
     except OSError as error:
         click.echo(f"the audit has no line about it: {error}", err=True)

@@ -7,7 +7,7 @@ import resource
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import click
 
 from gateway.cli.configuration import BAD_CONFIGURATION, print_faults, read, read_or_exit
 from gateway.cli.options import config_option
+from gateway.cpus import worker_count
 from gateway.errors import BusyError
 from gateway.systemd import ServiceManager, take_sockets
 
@@ -31,17 +32,26 @@ def command(config: Path) -> None:
     it, and may open the sockets (Type=notify, systemd.socket).
     """
     passed, manager = take_sockets(os.environ), ServiceManager.of(os.environ)
-    settings = read_or_exit(config, check_files=True)
+    contents = config.read_bytes() if config.is_file() and os.access(config, os.R_OK) else None
+    settings = read_or_exit(config, check_files=True, contents=contents)
     _raise_descriptor_limit()
-    from gateway.server import Gateway
-
-    async def run() -> int:
-        return await run_until_signal(Gateway(settings, passed=passed), config, announce, manager)
 
     def announce(public: str, admin: str) -> None:
         click.echo(f"valt-gateway is ready on {public} (admin on {admin})", err=True)
 
-    sys.exit(asyncio.run(run()))
+    workers = worker_count(settings.server.workers)
+    if workers > 1 and contents is not None:
+        from gateway.cli.supervise import run_workers_until_signal
+
+        run = run_workers_until_signal(settings, config, contents, workers, announce, passed, manager)
+    else:
+        from gateway.server import Gateway
+
+        async def run_alone() -> int:
+            return await run_until_signal(Gateway(settings, passed=passed), config, announce, manager)
+
+        run = run_alone()
+    sys.exit(asyncio.run(run))
 
 
 def _raise_descriptor_limit() -> None:
@@ -50,8 +60,21 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _start_error(error: Exception, gateway: "Gateway") -> str:
-    return f"state.dir: {gateway.settings.state.dir}: {error}" if isinstance(error, sqlite3.Error) else str(error)
+async def start_fault(gateway: "Gateway", start: Callable[[], Awaitable[None]]) -> int:
+    """Returns 0 after *start*, a method of *gateway*; else stops it, says why it cannot start and returns the exit
+    status: 78 if a file cannot be used, or 1."""
+    try:
+        await start()
+    except (OSError, RuntimeError, BusyError, sqlite3.Error) as error:
+        named = f"state.dir: {gateway.settings.state.dir}: {error}" if isinstance(error, sqlite3.Error) else str(error)
+        click.echo(f"cannot start: {named}", err=True)
+        await gateway.stop()
+        # A file or directory that the configuration names does not come back by starting again; an address may, and a
+        # database that another process has locked.
+        is_locked = "locked" in str(error)
+        is_named = isinstance(error, sqlite3.Error) or getattr(error, "filename", None) is not None
+        return BAD_CONFIGURATION if is_named and not is_locked else 1
+    return 0
 
 
 async def run_until_signal(
@@ -68,16 +91,9 @@ async def run_until_signal(
     waits for its output may send a signal at once. *manager* is notified of each change of state.
     """
     manager = manager or ServiceManager()
-    try:
-        await gateway.start()
-    except (OSError, RuntimeError, BusyError, sqlite3.Error) as error:
-        click.echo(f"cannot start: {_start_error(error, gateway)}", err=True)
-        await gateway.stop()
-        # A file or directory that the configuration names does not come back by starting again; an address may, and a
-        # database that another process has locked.
-        is_locked = "locked" in str(error)
-        is_named = isinstance(error, sqlite3.Error) or getattr(error, "filename", None) is not None
-        return BAD_CONFIGURATION if is_named and not is_locked else 1
+    status = await start_fault(gateway, gateway.start)
+    if status:
+        return status
     gc.collect()
     gc.freeze()  # objects that live as long as the process are not scanned again by every collection
     loop = asyncio.get_running_loop()

@@ -72,7 +72,7 @@ class MetricDefinitions:
         self._registry = registry
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
-        self._gauge("build_info", "Version that is running; always 1", "max", "version", "commit", "python")[
+        self._gauge("build_info", "Version that is running; always 1", "livemax", "version", "commit", "python")[
             version, commit, platform.python_version()
         ].set(1)
         self.requests = self._counter("requests_total", "HTTP requests completed", "route", "method", "status")
@@ -128,10 +128,10 @@ class MetricDefinitions:
         self.config_reloads = self._counter("config_reloads_total", "Reloads of the configuration", "outcome")
         self.config_reloads.prepare(("ok", "failed"))
         self.config_last_reload_successful = self._gauge(
-            "config_last_reload_successful", "Whether the last configuration could be applied, 1 or 0", "mostrecent"
+            "config_last_reload_successful", "Whether the last configuration could be applied, 1 or 0", "livemostrecent"
         )
         self.config_last_reload_timestamp_seconds = self._gauge(
-            "config_last_reload_timestamp_seconds", "Unix time of the last start or reload", "mostrecent"
+            "config_last_reload_timestamp_seconds", "Unix time of the last start or reload", "livemostrecent"
         )
         self.jwks_refreshes = self._counter(
             "jwks_refreshes_total", "Fetches of an identity provider's keys (JWKS)", "provider", "outcome"
@@ -144,8 +144,8 @@ class MetricDefinitions:
         self.audit_events.prepare(AUDIT_EVENTS)
         self.audit_failures = self._counter("audit_failures_total", "Audit lines that could not be written at once")
         self.audit_writable, self.state_available = (
-            self._gauge("audit_writable", "Whether the audit can be written, 1 or 0", "min"),
-            self._gauge("state_available", "Whether the state can be read and written, 1 or 0", "min"),
+            self._gauge("audit_writable", "Whether the audit can be written, 1 or 0", "livemin"),
+            self._gauge("state_available", "Whether the state can be read and written, 1 or 0", "livemin"),
         )
         self.log_lines_dropped = self._counter("log_lines_dropped_total", "Log lines that were dropped")
         self.refusals_suppressed = self._counter(

@@ -150,8 +150,6 @@ def _has_valt_ids(settings: Settings) -> bool:
 
 def _server(settings: Settings) -> Iterator[Fault]:
     server = settings.server
-    if server.workers > 1:
-        yield Fault("server.workers", None, "is more than 1, which is not supported yet", "run one process a listener")
     if (server.tls_cert_file is None) != (server.tls_key_file is None):
         yield Fault("server.tls_cert_file", None, "needs tls_key_file, and the reverse", "give both or neither")
     if contains_everybody(server.trusted_proxies):

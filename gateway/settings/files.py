@@ -18,6 +18,7 @@ from gateway.settings.identity import NegotiateSettings, RemoteProvider
 from gateway.settings.keytab import keytab_fault
 from gateway.settings.model import Settings
 from gateway.settings.state_checks import parse_address
+from gateway.settings.worker_shares import audit_file_of_worker
 
 _STATE_FILE = "state.sqlite3"
 _NO_ACCESS = "no permission, or a read-only file system"
@@ -127,7 +128,8 @@ def _audit(settings: Settings) -> Iterator[Fault]:
     """Yields the faults of the audit file, which the gateway creates if it is missing."""
     if settings.audit.file == "-":
         return
-    path = Path(settings.audit.file)
+    workers = settings.server.workers
+    path = Path(settings.audit.file if workers == 1 else audit_file_of_worker(settings.audit.file, 1))
     try:
         why = _why_unwritable(path, os.W_OK) if path.exists() else _why_unwritable_folder(path.parent)
     except OSError as error:  # a directory above it may not be entered

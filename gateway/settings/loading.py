@@ -49,6 +49,7 @@ def load(
     running: bool = False,
     needed_secrets: Collection[str] | None = None,
     now: datetime | None = None,
+    contents: bytes | None = None,
 ) -> Loaded:
     """Read the file *path* and the variables of *environ* that set its keys.
 
@@ -56,10 +57,10 @@ def load(
     there is no other fault. *check_files*: whether the files and directories that a running gateway needs are checked
     too; *running*: whether such a one reads the file, which has its state and audit open. *needed_secrets* are the
     tables whose secrets are read; if it is given, no other file is looked at. *now* is the time of the warnings about
-    what has expired, by default the present.
+    what has expired, by default the present. *contents* are the file's, if they have been read already.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = (path.read_bytes() if contents is None else contents).decode("utf-8-sig")
         raw = tomllib.loads(text)
         mode = path.stat().st_mode
     except (OSError, UnicodeError) as error:

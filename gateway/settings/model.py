@@ -37,6 +37,7 @@ from gateway.settings.values import (
     Text,
     TimeZone,
     ValtUser,
+    Workers,
     duration_field,
 )
 
@@ -53,7 +54,7 @@ class ServerSettings(Table):
     tls_cert_file: Path | None = Field(None, description="certificate chain for https; read again on SIGHUP")
     tls_key_file: Path | None = Field(None, description="private key of the certificate; read again on SIGHUP")
     cors_origins: tuple[Origin, ...] = Field((), description="portals on another site that embed videos")
-    workers: PositiveCount = Field(1, description="processes that share the port")
+    workers: Workers = Field(1, description='processes that share the port; `"auto"` is one for each CPU')
     drain_timeout: Duration = duration_field(
         "60s", "time that running streams have to finish after SIGTERM", at_most="1d"
     )

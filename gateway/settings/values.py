@@ -68,6 +68,14 @@ def _socket_mode(value: str) -> str:
     return value
 
 
+def _workers(value: Any) -> Any:
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    if number == "auto" or (isinstance(number, int) and not isinstance(number, bool) and number >= 1):
+        return number
+    reason = "is less than 1" if isinstance(number, int) and not isinstance(number, bool) else "is not a whole number"
+    raise fault(reason, 'write 1 or more, or "auto" for the number of CPUs')
+
+
 def seconds(value: Any) -> float:
     """Returns the seconds of a duration such as "30s". Raises the fault of a value that is not one."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
@@ -180,6 +188,11 @@ ValtUser = Annotated[
     str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
 ]
 
+Workers = Annotated[
+    int | Literal["auto"],
+    BeforeValidator(_workers),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
+]
 SocketMode = Annotated[str, AfterValidator(_socket_mode)]
 """Permissions of a unix socket, in octal."""
 TimeZone = Annotated[str, AfterValidator(_time_zone)]

@@ -101,3 +101,24 @@ async def test_a_socket_that_systemd_does_not_pass_is_named(config: Path, tmp_pa
             _, printed = await process.communicate()
     assert b"cannot start: systemd passed no socket named public, but other" in printed
     assert process.returncode == 1
+
+
+async def test_workers_share_the_socket_of_systemd_and_are_reported_as_one_service(
+    config: Path, tmp_path: Path
+) -> None:
+    config.write_text(config.read_text().replace("[server]", "[server]\nworkers = 2", 1))
+    with listening_socket() as public, notifications(tmp_path) as received:
+        async with aiohttp.ClientSession() as client:
+            waiting = asyncio.create_task(robots(client, public))
+            async with service(config, received, public=public) as process:
+                await received.next_with("READY")
+                assert await waiting == 200
+                assert "2 workers" in (await received.next_with("STATUS"))["STATUS"]
+                process.send_signal(signal.SIGHUP)
+                await received.next_with("RELOADING")
+                await received.next_with("READY")
+                assert await robots(client, public) == 200
+                process.send_signal(signal.SIGTERM)
+                await received.next_with("STOPPING")
+                async with asyncio.timeout(60):
+                    assert await process.wait() == 0

@@ -1,12 +1,15 @@
 """``valt-gateway serve`` as a process of its own, in front of a simulated VALT, with a limit of open files."""
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -27,6 +30,9 @@ class ServedGateway:
     valt: ValtSimulator
     process: asyncio.subprocess.Process
     client: aiohttp.ClientSession
+    config: Path
+    log: Path
+    """What the process and its workers print on standard error."""
     portal_key: str = field(repr=False)
 
     def path(self, recording: str, video: str) -> str:
@@ -49,6 +55,20 @@ class ServedGateway:
         pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in pairs}
 
+    async def reload(self, outcome: str = "configuration reloaded") -> None:
+        """Sends SIGHUP, and waits until *outcome* is printed once more."""
+        count = self.log.read_text().count(outcome)
+        self.process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(90):
+            while self.log.read_text().count(outcome) == count:
+                await asyncio.sleep(0.05)
+
+    async def workers(self) -> dict[str, dict[str, Any]]:
+        """Returns what ``/readyz?verbose`` says of each worker, by its number."""
+        async with self.client.get(f"{self.admin}/readyz?verbose") as answer:
+            workers: dict[str, dict[str, Any]] = (await answer.json())["workers"]
+        return workers
+
     def descriptors(self) -> int:
         """Returns how many descriptors the process has open."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
@@ -56,27 +76,40 @@ class ServedGateway:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *, open_files: int | None = None, server: str = "", more: str = ""
+    folder: Path,
+    *,
+    open_files: int | None = None,
+    server: str = "",
+    more: str = "",
+    private_state: bool = False,
+    code: Path | None = None,
+    python: tuple[str, ...] = (),
 ) -> AsyncIterator[ServedGateway]:
     """Runs a gateway with ``ulimit -n`` *open_files* until the block ends.
 
-    Its configuration has *server* in ``[server]``, and *more* at its end.
+    Its configuration has *server* in ``[server]``, and *more* at its end. *code* is a folder with another copy of the
+    package; *python* are options of the interpreter. *private_state*: without a state directory.
     """
     portal_key = make_portal_key(folder)
-    command = (sys.executable, "-m", "gateway", "serve", "--config")
+    command = (sys.executable, *python, "-m", "gateway", "serve", "--config")
+    environ = os.environ if code is None else os.environ | {"PYTHONPATH": str(code)}
     limit = () if open_files is None else ("sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh")
     async with ValtSimulator() as valt, aiohttp.ClientSession() as client:
         config = write_demo_configuration(
             folder, port=0, public_url=_PUBLIC, valt_url=valt.base_url, portal_url=_PORTAL
         )
         config.write_text(config.read_text().replace("[admin]", f"{server}\n[admin]", 1) + more)
+        if private_state:
+            config.write_text(config.read_text().replace('[state]\ndir = "state"\n', ""))
         log = folder / "stderr"
         with log.open("wb") as stderr:
-            process = await asyncio.create_subprocess_exec(*limit, *command, str(config), stderr=stderr)
+            process = await asyncio.create_subprocess_exec(
+                *limit, *command, str(config), stderr=stderr, env=environ, cwd=code
+            )
         try:
             words = await _ready_line(process, log)
             url, admin = words[words.index("on") + 1], words[-1].rstrip(")")
-            yield ServedGateway(url, admin, valt, process, client, portal_key)
+            yield ServedGateway(url, admin, valt, process, client, config, log, portal_key)
         finally:
             if process.returncode is None:
                 process.kill()

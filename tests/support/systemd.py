@@ -43,8 +43,8 @@ class Notifications:
         self._sock.close()
 
     async def next(self) -> dict[str, str]:
-        """Returns the next notification. Raises TimeoutError after 20 seconds."""
-        async with asyncio.timeout(20):
+        """Returns the next notification. Raises TimeoutError after a minute."""
+        async with asyncio.timeout(60):
             data = await asyncio.get_running_loop().sock_recv(self._sock, 4096)
         return dict(line.split("=", 1) for line in data.decode().splitlines())
 

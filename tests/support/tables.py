@@ -1,10 +1,14 @@
 """Builds the README's tables from the code. ``python -m tests.support.tables`` writes them into the README."""
 
+import os
 import re
 from http import HTTPStatus
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry, generate_latest
+
 from gateway.observe.metrics import Metrics
+from gateway.observe.worker_metrics import WorkerCollector
 from gateway.settings.schema import documented_keys
 from gateway.web.handlers.api_docs import error_table
 
@@ -29,7 +33,9 @@ def metrics() -> str:
     recorded = Metrics(version="x")
     recorded.prepare(providers=["x"], accounts=["x"], jwks_providers=["x"])
     recorded.watch_breaker("x", lambda: 0)
-    exposition = recorded.render()[0].decode()
+    registry = CollectorRegistry()
+    registry.register(WorkerCollector(lambda: {1: os.getpid()}, lambda: {"running": 1}))
+    exposition = recorded.render()[0].decode() + generate_latest(registry).decode()
     labels: dict[str, set[str]] = {}
     for name, given in re.findall(r"^(valt_gateway_\w+?)(?:_bucket|_sum|_count)?(?:\{([^}]*)\})? ", exposition, re.M):
         labels.setdefault(name, set()).update(re.findall(r'(\w+)="', given))

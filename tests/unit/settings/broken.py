@@ -117,7 +117,7 @@ BROKEN: dict[str, str] = {
     "admin on the public listener's port": server('listen = "0.0.0.0:9464"'),
     "a unix socket with a long path": server(f'listen = "unix:/{"x" * 107}"'),
     "an admin host with a wildcard": GOOD + '[admin]\nhosts = ["*.example.edu", "gateway.example.edu:9464"]\n',
-    "more than one worker": server("workers = 4"),
+    "workers that are no number": server('workers = "many"'),
     "a certificate without its key": server('tls_cert_file = "cert.pem"'),
     "an embedding portal without https": changed("https://recordings.example.edu", "http://localhost:8080").replace(
         "[server]\n", '[server]\ncors_origins = ["https://portal.example.org"]\n'

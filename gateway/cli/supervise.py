@@ -1,0 +1,87 @@
+"""``serve`` with several workers: the supervisor's process, from its start to its end."""
+
+import asyncio
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from gateway.clock import BackgroundTasks, SystemClock
+from gateway.listeners import certificate_of
+from gateway.observe.library_logs import redirect_library_logs
+from gateway.observe.logs import LogObserver
+from gateway.settings.model import Settings
+from gateway.sockets import PassedSockets, address_of, open_sockets
+from gateway.systemd import ServiceManager
+from gateway.workers.supervisor import Supervisor
+from gateway.workers.whole import status_of, whole_admin_listener
+
+
+async def run_workers_until_signal(
+    settings: Settings,
+    config: Path,
+    contents: bytes,
+    workers: int,
+    announce: Callable[[str, str], None],
+    passed: PassedSockets,
+    manager: ServiceManager,
+) -> int:
+    """Runs so many *workers* until SIGTERM or SIGINT, then drains. A second signal ends the drain; SIGHUP replaces the
+    workers. Returns the exit status. *contents* are the bytes of *config*, from which *settings* were read; *announce*
+    and *manager* as for `run_until_signal`."""
+    clock = SystemClock()
+    log = LogObserver(sys.stderr, settings.log.format, settings.log.level, clock)
+    redirect_library_logs(log, clock, settings.log.level)
+    stopping, drain_now = asyncio.Event(), asyncio.Event()
+    with tempfile.TemporaryDirectory(prefix="valt-gateway-", ignore_cleanup_errors=True) as directory:
+        try:
+            sockets = await open_sockets(settings.server.listen, int(settings.server.socket_mode, 8), passed)
+            supervisor = Supervisor(
+                settings, config, contents, workers, sockets=sockets, directory=Path(directory), observer=log
+            )
+            admin = whole_admin_listener(settings, supervisor, clock, log, passed)
+            await admin.start()
+            _handle_signals(supervisor, manager, stopping, drain_now)
+            status = await supervisor.start()
+        except OSError as error:
+            click.echo(f"cannot start: {error}", err=True)
+            return 1
+        background = BackgroundTasks()
+        if not status:
+            announce(address_of(sockets[0], tls=certificate_of(settings) is not None), admin.address)
+            manager.ready()
+            background.run(manager.run(lambda: status_of(supervisor)), "service manager")
+            await stopping.wait()
+            manager.stopping()
+        stopped = await supervisor.stop(drain_now)
+        await background.cancel()
+        await admin.close()
+        await asyncio.to_thread(log.close)
+        return status or stopped
+
+
+def _handle_signals(
+    supervisor: Supervisor, manager: ServiceManager, stopping: asyncio.Event, drain_now: asyncio.Event
+) -> None:
+    """Reload at SIGHUP; set *stopping* at the first SIGTERM or SIGINT and *drain_now* at the second."""
+    loop = asyncio.get_running_loop()
+    reloads = BackgroundTasks()
+
+    async def reload() -> None:
+        manager.reloading()
+        done = await supervisor.reload()
+        if not stopping.is_set():
+            manager.ready()
+        outcome = "configuration reloaded" if done else "the old configuration stays in force"
+        # In a thread: whoever reads standard error may have stalled.
+        await asyncio.to_thread(click.echo, outcome, err=True)
+
+    def on_terminate() -> None:
+        (drain_now if stopping.is_set() else stopping).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_terminate)
+    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.run(reload(), "reload"))

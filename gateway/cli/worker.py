@@ -1,0 +1,75 @@
+"""``worker``: one process of a gateway with several. The supervisor starts it; nobody else does."""
+
+import asyncio
+import gc
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from gateway.cli.configuration import BAD_CONFIGURATION, print_faults, read
+from gateway.cli.serve import start_fault
+from gateway.events import LogEvent
+from gateway.settings.model import Settings
+from gateway.settings.worker_shares import PUBLIC_SOCKET, share_of_worker, supervisor_values
+from gateway.workers.channel import Channel, Message
+
+
+@click.command(hidden=True)
+@click.option("--config", type=click.Path(path_type=Path), required=True)
+@click.option("--channel", type=int, required=True, help="Descriptor of the connection to the supervisor.")
+@click.argument("listening", type=int, nargs=-1)
+def command(config: Path, channel: int, listening: tuple[int, ...]) -> None:
+    """Serve the sockets with the descriptors LISTENING for a supervisor."""
+    sockets = [socket.socket(fileno=descriptor) for descriptor in listening]
+    for sock in sockets:
+        sock.set_inheritable(False)
+    sys.exit(asyncio.run(_run(config, socket.socket(fileno=channel), sockets)))
+
+
+async def _run(config: Path, connection: socket.socket, sockets: list[socket.socket]) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, lambda: None)  # the supervisor says what to do
+    channel = await Channel.open(connection)
+    start = await channel.receive()
+    if start is None:
+        return 1
+
+    needing_restart: list[str] = []
+
+    def settings_in(message: Message) -> Settings | None:
+        """Returns this worker's settings by the configuration in *message*; None, with the faults printed."""
+        running = message["do"] == "retire"
+        loaded = read(config, contents=message["config"].encode("latin-1"), check_files=True, running=running)
+        if not message["quiet"]:
+            print_faults("warning", loaded.warnings)
+        if loaded.settings is None:
+            print_faults("fault", loaded.faults)
+            return None
+        own = supervisor_values(loaded.settings)
+        needing_restart[:] = [key for key, value in start["supervisor"].items() if own[key] != value]
+        return share_of_worker(loaded.settings, start["number"], start["workers"], Path(start["state"]))
+
+    settings = settings_in(start)
+    if settings is None:
+        return BAD_CONFIGURATION
+    from gateway.observe.worker_metrics import share_metrics
+
+    share_metrics(start["metrics"], start["number"])
+    from gateway.workers.worker import Worker
+
+    worker = Worker(settings, start, channel, {PUBLIC_SOCKET: sockets})  # from now on there are metrics
+    status = await start_fault(worker.gateway, worker.gateway.prepare)
+    if status:
+        return status
+    if not start["quiet"]:
+        for key in needing_restart:
+            worker.gateway.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
+    loop.add_signal_handler(signal.SIGTERM, worker.drain)
+    gc.collect()
+    gc.freeze()  # see serve
+    channel.send({"is": "prepared"})
+    return await worker.run(settings_in)

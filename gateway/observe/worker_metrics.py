@@ -1,0 +1,93 @@
+"""The metrics of several workers together, by prometheus_client's multiprocess mode.
+
+How it works: each worker writes its values to files that bear its number, and the supervisor adds them up. A worker
+that takes the number of one that has ended goes on counting in its files, so that the gateway's counters never fall and
+the files are as many as workers run at once. Gauges are those of running workers: the others' files are removed.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import prometheus_client.values
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+
+_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def share_metrics(directory: str, number: int) -> None:
+    """Has the metrics that are defined from now on written to *directory* as those of worker *number*."""
+    os.environ[_DIRECTORY] = directory
+    prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+
+
+class SharedMetrics:
+    """The metrics of the workers whose files are in *directory*.
+
+    *workers* returns the process id of each running worker by its number, *states* how many are in each state.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        workers: Callable[[], Mapping[int, int]],
+        states: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._directory = str(directory)
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        MultiProcessCollector(self._registry, self._directory)  # type: ignore[no-untyped-call]
+        self._registry.register(WorkerCollector(workers, states))
+
+    def render(self) -> tuple[bytes, str]:
+        """The exposition in Prometheus' text format, and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def forget(self, number: int) -> None:
+        """Removes the gauges of worker *number*, which has ended."""
+        mark_process_dead(number, self._directory)  # type: ignore[no-untyped-call]
+
+
+class WorkerCollector(Collector):
+    """What the supervisor knows of its workers, and /proc of their processes."""
+
+    def __init__(self, workers: Callable[[], Mapping[int, int]], states: Callable[[], Mapping[str, int]]) -> None:
+        self._workers = workers
+        self._states = states
+
+    def collect(self) -> Iterable[Metric]:
+        """Returns the metrics. A process that has ended meanwhile is left out."""
+        states = GaugeMetricFamily(
+            "valt_gateway_workers", "Worker processes, where there are several", labels=["state"]
+        )
+        for state, count in self._states().items():
+            states.add_metric([state], count)
+        label = ["worker"]
+        cpu = CounterMetricFamily(
+            "valt_gateway_worker_cpu_seconds", "Processor time of a worker in seconds", labels=label
+        )
+        memory = GaugeMetricFamily(
+            "valt_gateway_worker_resident_memory_bytes", "Resident memory of a worker in bytes", labels=label
+        )
+        descriptors = GaugeMetricFamily("valt_gateway_worker_open_fds", "Open descriptors of a worker", labels=label)
+        for number, pid in self._workers().items():
+            process = Path(f"/proc/{pid}")
+            try:
+                # After the command's name, which is in parentheses: fields 14 and 15 of proc(5).
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                pages = int((process / "statm").read_text().split()[1])
+                files = len(os.listdir(process / "fd"))  # noqa: PTH208 (only their number)
+            except OSError:
+                continue
+            cpu.add_metric([str(number)], (int(fields[11]) + int(fields[12])) / _TICKS)
+            memory.add_metric([str(number)], pages * _PAGE)
+            descriptors.add_metric([str(number)], files)
+        return [states, cpu, memory, descriptors]

@@ -1,0 +1,236 @@
+"""Starts, replaces and ends the worker processes of one gateway.
+
+How it works: the supervisor owns the listening sockets and passes them on, so that no connection is refused while a
+worker is replaced: it waits in the kernel's queue, which all workers share. At a reload a new generation of workers is
+started with the new configuration and the code that is on the disk. Only when every one of them is prepared do they
+accept connections, and the old ones accept nothing more and end with their last stream. If one cannot start, the new
+ones are ended, and everything is as it was. A worker that ends by itself is replaced after a pause that doubles with
+each failure, with the configuration that its generation had.
+"""
+
+import asyncio
+import secrets
+import socket
+import time
+from collections import Counter
+from pathlib import Path
+
+from gateway.clock import BackgroundTasks, wait_at_most
+from gateway.events import LogEvent
+from gateway.observe.worker_metrics import SharedMetrics
+from gateway.ports import Observer
+from gateway.settings.model import Settings
+from gateway.settings.worker_shares import supervisor_values
+from gateway.sockets import close_socket
+from gateway.workers.channel import Message
+from gateway.workers.shared_entries import SharedEntries
+from gateway.workers.worker_pool import WorkerPool
+from gateway.workers.worker_process import WorkerProcess, WorkerState
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
+"""Seconds before a worker that has ended by itself is replaced."""
+_STABLE = 60.0
+"""After a worker that has run for so many seconds the pause is short again."""
+
+
+class Supervisor:
+    """Runs *count* workers with *settings*, which were read from *contents*, the bytes of the file *config*.
+
+    *sockets* are those of the public listener. *directory* is private: for metrics, and for the state if no directory
+    is configured. *observer* logs.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        config: Path,
+        contents: bytes,
+        count: int,
+        *,
+        sockets: list[socket.socket],
+        directory: Path,
+        observer: Observer,
+    ) -> None:
+        self._settings = settings
+        self._config = config
+        self._contents = contents
+        self._count = count
+        self._sockets = sockets
+        self._observer = observer
+        self._generation = 0
+        self._background = BackgroundTasks()
+        self._reloading = asyncio.Lock()
+        self._stopping = False
+        self._failures = 0
+        self._exit_status = 0
+        self._entries = SharedEntries()
+        metrics = directory / "metrics"
+        metrics.mkdir()
+        constants = {
+            "workers": count,
+            "state": str(directory / "state"),
+            "metrics": str(metrics),
+            "durable": settings.state.dir is not None,
+            "seal": secrets.token_urlsafe(32),
+            "started_at": time.time(),
+            "supervisor": supervisor_values(settings),
+        }
+        self._pool = WorkerPool(config, sockets, constants, self._on_message, self._on_end)
+        self.metrics = SharedMetrics(metrics, lambda: {one.number: one.pid for one in self.workers}, self.states)
+
+    def __repr__(self) -> str:
+        return f"<Supervisor generation={self._generation} {self.states()}>"
+
+    @property
+    def workers(self) -> list[WorkerProcess]:
+        """The workers that have not ended."""
+        return self._pool.workers
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker accepts requests and none is to end."""
+        return not self._stopping and any(worker.report.get("ready") for worker in self._running())
+
+    def states(self) -> dict[str, int]:
+        """Returns how many workers are running and draining."""
+        states = Counter(worker.state for worker in self.workers)
+        return {state: states[state] for state in (WorkerState.RUNNING, WorkerState.DRAINING)}
+
+    async def start(self) -> int:
+        """Starts the workers. Returns 0 when they accept requests, or the exit status of the one that cannot start,
+        which has said why on standard error. Raises OSError if no process can be started."""
+        return await self._start_generation(self._contents, reloaded=False)
+
+    async def reload(self) -> bool:
+        """Replaces the workers by new ones with the configuration and the code on the disk; False if that cannot be
+        done and nothing has changed. Workers reopen their audit in any case."""
+        async with self._reloading:
+            for worker in self.workers:
+                worker.do("reopen")
+            try:
+                contents = await asyncio.to_thread(self._config.read_bytes)
+                status = await self._start_generation(contents, reloaded=True)
+            except OSError as error:
+                self._log("error", f"the workers cannot be replaced: {error.strerror}")
+                status = 1
+            if status and (running := self._running()):
+                running[0].do("report_failed_reload")
+            return status == 0
+
+    async def stop(self, at_once: asyncio.Event) -> int:
+        """Drains and ends the workers; setting *at_once* ends the drain. Returns the exit status."""
+        self._stopping = True
+        for worker in self.workers:
+            worker.do("stop" if worker.state == WorkerState.STARTING else "drain")
+        server = self._settings.server
+        if self.workers:
+            await wait_at_most(server.shutdown_delay, at_once)
+        for sock in self._sockets:
+            close_socket(sock, server.listen)  # nobody shall wait for workers that accept nothing more
+        ended = asyncio.create_task(self._pool.wait_ended())
+        signalled = asyncio.create_task(at_once.wait())
+        await asyncio.wait({ended, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        signalled.cancel()
+        self._pool.end(self.workers)
+        await ended
+        await self._background.cancel()
+        return self._exit_status
+
+    async def _start_generation(self, contents: bytes, *, reloaded: bool) -> int:
+        """Replaces the workers by new ones with the configuration in *contents*. Returns 0, or with nothing changed the
+        exit status of a worker that cannot start. Raises OSError if no process can be started.
+
+        At a reload one is started before the others, so that the faults of the new configuration are printed once.
+        """
+        new: list[WorkerProcess] = []
+        try:
+            for number in (1, self._count - 1) if reloaded else (self._count,):
+                for _ in range(number):
+                    quiet = not reloaded or bool(new)
+                    new.append(await self._pool.start(self._generation + 1, contents, quiet=quiet))
+                await asyncio.gather(*(self._pool.wait_prepared(worker) for worker in new))
+                failed = [worker.status for worker in new if worker.status is not None]
+                if failed or self._stopping:
+                    self._pool.end(new)
+                    return max([1, *failed])
+        except OSError:
+            self._pool.end(new)
+            raise
+        self._replace_generation(new, contents, reloaded=reloaded)
+        await asyncio.gather(*(worker.accepting.wait() for worker in new))
+        for worker in self.workers:
+            if worker.generation != self._generation and worker.state != WorkerState.STARTING:
+                worker.state = WorkerState.DRAINING
+                worker.do("retire", config=contents.decode("latin-1"), quiet=True)
+        return 0
+
+    def _replace_generation(self, new: list[WorkerProcess], contents: bytes, *, reloaded: bool) -> None:
+        self._generation += 1
+        self._contents = contents
+        for position, worker in enumerate(new):
+            self._accept(worker, reloaded=reloaded and position == 0)
+
+    def _accept(self, worker: WorkerProcess, *, reloaded: bool) -> None:
+        worker.state = WorkerState.RUNNING
+        worker.do("accept", reloaded=reloaded)
+
+    def _running(self) -> list[WorkerProcess]:
+        return [worker for worker in self.workers if worker.state == WorkerState.RUNNING]
+
+    def _on_message(self, worker: WorkerProcess, message: Message) -> None:
+        kind = message.pop("is")
+        if kind == "prepared":
+            worker.prepared.set()
+        elif kind == "report":
+            worker.report = message
+            if message["ready"]:
+                worker.accepting.set()
+        elif kind == "written":
+            self._entries.pass_on(worker, self.workers, message)
+        elif kind == "taken_over":
+            self._entries.taken_over(worker, message["id"])
+        elif kind == "used":
+            for other in self.workers:
+                if other is not worker:
+                    other.do("mark_used", may_be_lost=True, sessions=message["sessions"])
+
+    def _on_end(self, worker: WorkerProcess) -> None:
+        """Has *worker* replaced if it should not have ended."""
+        self.metrics.forget(worker.number)
+        self._entries.forget(worker)
+        if worker.state == WorkerState.RUNNING and not self._stopping:
+            self._log("error", "a worker has ended by itself and is replaced", worker)
+            self._background.run(self._replace(worker), "replacing a worker")
+        elif worker.status and worker.state == WorkerState.DRAINING:
+            self._log("error", "a worker has ended with an error", worker)
+        if worker.status and self._stopping:
+            self._exit_status = 1
+
+    async def _replace(self, ended: WorkerProcess) -> None:
+        """Starts another worker for one that has ended, until one accepts requests or there is another generation."""
+        if asyncio.get_running_loop().time() - ended.started_at >= _STABLE:
+            self._failures = 0
+        while True:
+            await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures, 10)))
+            self._failures += 1
+            if self._is_over(ended.generation):
+                return
+            try:
+                worker = await self._pool.start(ended.generation, self._contents, quiet=True)
+            except OSError as error:
+                self._log("error", f"a worker cannot be started: {error.strerror}")
+                continue
+            await self._pool.wait_prepared(worker)
+            if self._is_over(ended.generation):
+                self._pool.end([worker])
+                return
+            if worker.status is None:
+                self._accept(worker, reloaded=False)
+                return
+
+    def _is_over(self, generation: int) -> bool:
+        return self._stopping or generation != self._generation
+
+    def _log(self, level: str, message: str, worker: WorkerProcess | None = None) -> None:
+        details = () if worker is None else (("worker", str(worker.number)), ("status", str(worker.status)))
+        self._observer.on_event(LogEvent(level, message, details))

@@ -1,0 +1,65 @@
+"""The admin listener of a gateway with several workers: it is the supervisor's, and speaks of all of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.app import version_of_process
+from gateway.listeners import admin_listener
+from gateway.ports import Clock, Observer
+from gateway.settings.model import Settings
+from gateway.sockets import PassedSockets
+from gateway.web.handlers.admin import Readiness, admin
+from gateway.web.listener import Listener
+from gateway.workers.supervisor import Supervisor
+from gateway.workers.worker_process import WorkerState
+
+
+class WholeReadiness(Readiness):
+    """Whether the gateway of *supervisor* accepts requests: if a worker does and none has a fault of its own."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__(self._dependencies, self._faults)
+        self._supervisor = supervisor
+
+    @property
+    def ready(self) -> bool:
+        return self._supervisor.is_ready
+
+    @ready.setter
+    def ready(self, value: bool) -> None:
+        """Nothing to set: the workers' reports decide."""
+
+    def _faults(self) -> list[str]:
+        return [
+            f"worker {worker.number}: {fault}"
+            for worker in self._supervisor.workers
+            if worker.state == WorkerState.RUNNING
+            for fault in worker.report.get("faults", ())
+        ]
+
+    def _dependencies(self) -> Mapping[str, Any]:
+        workers = self._supervisor.workers
+        return {
+            "streams": sum(worker.report.get("streams", 0) for worker in workers),
+            "workers": {
+                str(worker.number): {"pid": worker.pid, "phase": worker.state, **worker.report.get("dependencies", {})}
+                for worker in workers
+            },
+        }
+
+
+def status_of(supervisor: Supervisor) -> str:
+    """Returns what the gateway does at this moment, in a line for ``systemctl status``."""
+    workers = supervisor.workers
+    state = "Accepting" if supervisor.is_ready else "Draining"
+    streams, connections = (sum(one.report.get(key, 0) for one in workers) for key in ("streams", "connections"))
+    return f"{state}; {streams} streams, {connections} connections, {len(workers)} workers"
+
+
+def whole_admin_listener(
+    settings: Settings, supervisor: Supervisor, clock: Clock, observer: Observer, passed: PassedSockets
+) -> Listener:
+    """Returns the admin listener of the whole gateway, not started."""
+    hosts, token = settings.admin.hosts, settings.admin.token
+    handler = admin(WholeReadiness(supervisor), supervisor.metrics.render, version_of_process(), hosts, token)
+    return admin_listener(settings, handler, clock, observer, passed)

@@ -1,0 +1,96 @@
+"""The running worker processes: starts them with the lowest free numbers, follows each until it ends, and ends them."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.clock import BackgroundTasks
+from gateway.workers.channel import Message
+from gateway.workers.worker_process import WorkerProcess, WorkerState
+
+_START_TIMEOUT = 120.0
+"""Seconds in which a worker must be prepared."""
+_KILL_TIMEOUT = 10.0
+"""Seconds that workers have to end after they were told to end at once."""
+
+
+class WorkerPool:
+    """The workers of the configuration file *config*, to which *sockets* are passed.
+
+    *constants* are in the first message to each. *on_message* is called with each message of a worker, *on_end* after a
+    worker has ended.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        sockets: list[socket.socket],
+        constants: Mapping[str, Any],
+        on_message: Callable[[WorkerProcess, Message], None],
+        on_end: Callable[[WorkerProcess], None],
+    ) -> None:
+        self._config = config
+        self._sockets = sockets
+        self._constants = constants
+        self._on_message = on_message
+        self._on_end = on_end
+        self._numbers: set[int] = set()
+        """Of workers that have not ended."""
+        self._background = BackgroundTasks()
+        self.workers: list[WorkerProcess] = []
+        """Those that have not ended."""
+
+    def __repr__(self) -> str:
+        return f"<WorkerPool {self.workers}>"
+
+    async def start(self, generation: int, contents: bytes, *, quiet: bool) -> WorkerProcess:
+        """Returns a new worker with the configuration in *contents*. *quiet*: whether it prints no warnings.
+
+        Raises OSError if no process can be started.
+        """
+        number = next(number for number in range(1, len(self._numbers) + 2) if number not in self._numbers)
+        self._numbers.add(number)
+        try:
+            worker = await WorkerProcess.start(number, generation, self._config, self._sockets)
+        except BaseException:
+            self._numbers.discard(number)
+            raise
+        self.workers.append(worker)
+        message = {**self._constants, "number": number, "config": contents.decode("latin-1"), "quiet": quiet}
+        worker.do("start", **message)
+        self._background.run(self._watch(worker), f"worker {number}")
+        return worker
+
+    async def wait_prepared(self, worker: WorkerProcess) -> None:
+        """Returns when *worker* is prepared or has ended. One that takes too long is killed."""
+        try:
+            async with asyncio.timeout(_START_TIMEOUT):
+                await worker.prepared.wait()
+        except TimeoutError:
+            worker.kill()
+            await worker.ended.wait()
+
+    def end(self, workers: list[WorkerProcess]) -> None:
+        """Ends *workers* at once, and kills those that do not."""
+        for worker in workers:
+            if worker.status is None:
+                worker.state = WorkerState.DRAINING
+                worker.do("stop")
+                asyncio.get_running_loop().call_later(_KILL_TIMEOUT, worker.kill)
+
+    async def wait_ended(self) -> None:
+        """Returns when every worker has ended."""
+        while self.workers:
+            await self.workers[0].ended.wait()
+
+    async def _watch(self, worker: WorkerProcess) -> None:
+        while (message := await worker.channel.receive()) is not None:
+            self._on_message(worker, message)
+        asyncio.get_running_loop().call_later(_KILL_TIMEOUT, worker.kill)
+        await worker.wait()
+        self.workers.remove(worker)
+        self._numbers.discard(worker.number)
+        self._on_end(worker)
+        worker.ended.set()

@@ -1,0 +1,92 @@
+"""Viewers and new requests go on while workers are replaced: by reloads, and by another version of the code.
+
+The suite runs a small load. ``VIEWERS``, ``REQUESTS_PER_SECOND``, ``RELOADS`` and ``UPGRADES`` in the environment make
+it a larger one (``make reloads``).
+"""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+import gateway as package
+from tests.support.served import ServedGateway, serving
+from tests.support.worker_requests import DRAINING, WORKERS, eventually
+
+VIEWERS = int(os.environ.get("VIEWERS", "40"))
+REQUESTS_PER_SECOND = int(os.environ.get("REQUESTS_PER_SECOND", "20"))
+RELOADS = int(os.environ.get("RELOADS", "5"))
+UPGRADES = int(os.environ.get("UPGRADES", "1"))
+FILM = os.urandom(1024 * 1024)
+PIECE = 32 * 1024
+PAUSE = 0.25
+"""Seconds between two pieces: a film lasts eight seconds."""
+
+
+async def watch(gateway: ServedGateway, done: asyncio.Event) -> int:
+    """Watches the film again and again until *done*. Returns how many times."""
+    times = 0
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as client:
+        while not done.is_set():
+            body = bytearray()
+            async with client.get(gateway.url + gateway.path("film", "film")) as answer:
+                assert answer.status == 200
+                while piece := await answer.content.read(PIECE):
+                    body += piece
+                    await asyncio.sleep(PAUSE)
+            assert body == FILM
+            times += 1
+    return times
+
+
+async def ask(gateway: ServedGateway) -> None:
+    """Makes a request over a connection of its own."""
+    async with aiohttp.ClientSession() as client, client.get(gateway.url + gateway.path("small", "film")) as answer:
+        assert answer.status == 200
+        assert await answer.read() == FILM[:1000]
+
+
+async def ask_again_and_again(gateway: ServedGateway, done: asyncio.Event) -> int:
+    """Makes so many requests per second until *done*, each whether or not the others have been answered."""
+    async with asyncio.TaskGroup() as requests:
+        number = 0
+        while not done.is_set():
+            requests.create_task(ask(gateway))
+            number += 1
+            await asyncio.sleep(1 / REQUESTS_PER_SECOND)
+    return number
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.promise("restart-5")
+async def test_no_connection_is_refused_and_no_stream_broken_while_workers_are_replaced(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    shutil.copytree(Path(package.__file__).parent, code / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+    more = "\n[limits]\nstreams_per_person = 0\nstreams_per_address = 0\n"
+    async with serving(tmp_path, server=WORKERS, more=more, code=code) as gateway:
+        gateway.valt.add_video("film", "film", FILM)
+        gateway.valt.add_video("small", "film", FILM[:1000])
+        done = asyncio.Event()
+        async with asyncio.TaskGroup() as load:
+            viewers = [load.create_task(watch(gateway, done)) for _ in range(VIEWERS)]
+            requests = load.create_task(ask_again_and_again(gateway, done))
+            for _ in range(RELOADS):
+                await gateway.reload()
+            for number in range(UPGRADES):
+                app = code / "gateway/app.py"
+                app.write_text(app.read_text() + f'\nVERSION = "9.9.{"9" * (number + 1)}"\n')
+                await gateway.reload()
+            done.set()
+        assert requests.result() > 0
+        assert all(viewer.result() > 0 for viewer in viewers)
+        metrics = await eventually(gateway, lambda metrics: metrics[DRAINING] == 0)
+        assert any(f'version="9.9.{"9" * UPGRADES}"' in name for name in metrics if "build_info" in name) == bool(
+            UPGRADES
+        )
+        assert metrics['valt_gateway_config_reloads_total{outcome="ok"}'] == RELOADS + UPGRADES
+        assert metrics['valt_gateway_deliveries_total{delivery="proxy",outcome="whole"}'] == requests.result() + sum(
+            viewer.result() for viewer in viewers
+        )

@@ -1,0 +1,127 @@
+"""The worker processes of a gateway: they are started, replaced, drained, and counted together."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.served import serving
+from tests.support.worker_requests import RUNNING, WORKERS, eventually, status, statuses
+
+
+@pytest.mark.promise("restart-3")
+async def test_a_worker_that_is_killed_is_replaced_and_no_request_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        before = await statuses(f"{gateway.url}/robots.txt", 10)
+        counted = 'valt_gateway_requests_total{method="GET",route="/robots.txt",status="200"}'
+        await eventually(gateway, lambda metrics: metrics[counted] == 10)
+        pids = {worker["pid"] for worker in (await gateway.workers()).values()}
+        assert len(pids) == 2
+        os.kill(min(pids), signal.SIGKILL)
+        after = await statuses(f"{gateway.url}/robots.txt", 10)
+        assert before + after == [200] * 20
+        await eventually(gateway, lambda metrics: metrics[RUNNING] == 2 and metrics[counted] == 20)
+        assert await statuses(f"{gateway.url}/robots.txt", 10) == [200] * 10
+        await eventually(gateway, lambda metrics: metrics[counted] == 30)
+        assert len({worker["pid"] for worker in (await gateway.workers()).values()} - pids) == 1
+
+
+async def test_metrics_are_the_sum_of_the_workers_also_after_a_reload(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        counted = 'valt_gateway_requests_total{method="GET",route="/robots.txt",status="200"}'
+        for reloads in range(3):
+            if reloads:
+                await gateway.reload()
+            assert await statuses(f"{gateway.url}/robots.txt", 10) == [200] * 10
+            requests = 10 * (reloads + 1)
+            metrics = await eventually(gateway, lambda metrics: metrics[counted] == requests)  # noqa: B023 (awaited)
+            assert metrics['valt_gateway_config_reloads_total{outcome="ok"}'] == reloads
+        metrics = await eventually(
+            gateway,
+            lambda metrics: metrics[RUNNING] == 2 and metrics['valt_gateway_workers{state="draining"}'] == 0,
+        )
+        assert metrics["valt_gateway_connections_active"] == 0
+        assert metrics["valt_gateway_audit_writable"] == 1
+        assert len([name for name in metrics if name.startswith("valt_gateway_worker_cpu_seconds_total")]) == 2
+        assert metrics["process_open_fds"] > 0
+
+
+@pytest.mark.promise("restart-2")
+async def test_a_fault_leaves_workers_and_rules_as_they_were(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        before = {worker["pid"] for worker in (await gateway.workers()).values()}
+        gateway.config.write_text(gateway.config.read_text().replace("[valt]", "[vallt]"))
+        await gateway.reload("the old configuration stays in force")
+        assert {worker["pid"] for worker in (await gateway.workers()).values()} == before
+        assert gateway.log.read_text().count("fault: vallt") == 1
+        failed = 'valt_gateway_config_reloads_total{outcome="failed"}'
+        metrics = await eventually(gateway, lambda metrics: metrics[failed] == 1)
+        assert metrics["valt_gateway_config_last_reload_successful"] == 0
+        assert await statuses(f"{gateway.url}/robots.txt", 4) == [200] * 4
+
+
+@pytest.mark.promise("restart-2")
+async def test_new_rules_end_streams_of_workers_that_are_replaced(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+        streams = [await gateway.client.get(gateway.url + gateway.path("long", "film")) for _ in range(4)]
+        for stream in streams:
+            await stream.content.readexactly(1000)
+        gateway.config.write_text(gateway.config.read_text().replace('groups = ["supervisors"]', 'groups = ["staff"]'))
+        await gateway.reload()
+        await eventually(gateway, lambda metrics: metrics['valt_gateway_streams_active{delivery="proxy"}'] == 0)
+        for stream in streams:
+            with pytest.raises(aiohttp.ClientError):
+                async with asyncio.timeout(30):
+                    await stream.read()
+        assert await status(gateway.url + gateway.path("long", "film")) == 403
+
+
+async def test_a_draining_gateway_finishes_its_streams_and_a_second_signal_cuts_them(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+        stream = await gateway.client.get(gateway.url + gateway.path("long", "film"))
+        await stream.content.readexactly(1000)
+        gateway.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            while (await gateway.client.get(f"{gateway.admin}/readyz")).status != 503:
+                await asyncio.sleep(0.05)
+        gateway.process.send_signal(signal.SIGTERM)
+        with pytest.raises(aiohttp.ClientError):
+            await stream.read()
+        async with asyncio.timeout(60):
+            assert await gateway.process.wait() == 0
+
+
+async def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        pids = [worker["pid"] for worker in (await gateway.workers()).values()]
+        gateway.process.kill()
+        async with asyncio.timeout(60):
+            while any(Path(f"/proc/{pid}/cmdline").exists() and _is_running(pid) for pid in pids):
+                await asyncio.sleep(0.1)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether the process has not ended: one that nobody has waited for is a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def test_the_supervisor_is_not_loaded_for_one_process(tmp_path: Path) -> None:
+    async with serving(tmp_path, python=("-X", "importtime")) as gateway:
+        loaded = {line.rpartition("|")[2].strip() for line in gateway.log.read_text().splitlines()}
+    assert "gateway.server" in loaded
+    assert [name for name in loaded if name.startswith(("gateway.workers", "gateway.cli.supervise"))] == []
+
+
+async def test_a_start_that_fails_is_explained_once_with_the_workers_status(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as failed:
+        async with serving(tmp_path, server=WORKERS + '\ntls_cert_file = "no.pem"\ntls_key_file = "no.key"'):
+            pass
+    assert str(failed.value).count("tls_cert_file") == 1
