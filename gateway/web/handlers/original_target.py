@@ -1,6 +1,5 @@
 """The request target that a front proxy names in forward authentication, and the recording or video it is for. Pure."""
 
-import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +30,8 @@ def parse_target(text: str) -> OriginalTarget:
     resolve them: see `_spellings`. Raises AccessDeniedError if *text* is not a path or can be taken for
     several recordings, and InvalidVideoError if an id has not the form of one.
     """
-    path, _, query = _AUTHORITY.sub("", text, count=1).partition("?")
+    authority = _AUTHORITY.match(text)
+    path, _, query = text[authority.end() if authority else 0 :].partition("?")
     if not path.startswith("/"):
         raise AccessDeniedError("the original path does not begin with a slash")
     if "#" in text:
@@ -49,13 +49,25 @@ def parse_target(text: str) -> OriginalTarget:
 
 
 def _spellings(path: str) -> Iterator[str]:
-    """Yields the paths that some server takes *path* for: as it is; decoded, by each of two servers; and each of these
-    without the parameters of its segments (RFC 3986, section 3.3), dot segments, empty segments, and what follows a
-    decoded question mark."""
+    """Yields the paths that some server takes *path* for: as it is; decoded, by each of two servers; and each of these,
+    with backslashes as they are or for slashes, without the parameters of its segments (RFC 3986, section 3.3), dot
+    segments, empty segments, and what follows a decoded question mark."""
     for _ in range(3):
-        yield path
-        plain = path.replace("\\", "/")
-        yield plain
-        for text in (plain, _PARAMETERS.sub("", plain), plain.partition("?")[0]):
-            yield "/" + posixpath.normpath(text).lstrip("/")
+        for plain in (path, path.replace("\\", "/")):
+            yield plain
+            for text in (plain, _PARAMETERS.sub("", plain), plain.partition("?")[0]):
+                yield _resolve(text, merge=True)
+                yield _resolve(text, merge=False)
         path = unquote(path)
+
+
+def _resolve(path: str, *, merge: bool) -> str:
+    """Returns *path* without dots (RFC 3986, section 5.2.4) and empty segments. *merge*: whether ``..`` removes the
+    segment before the empty ones before it."""
+    segments: list[str] = []
+    for segment in path[1:].split("/"):
+        if segment == "..":
+            del segments[-1:]
+        elif segment != "." and (segment or not merge):
+            segments.append(segment)
+    return "/" + "/".join(filter(None, segments))
