@@ -11,11 +11,21 @@ import pytest
 from yarl import URL
 
 from gateway.sim.catalogue import SESSION
+from tests.e2e.test_sign_out_at_the_provider import is_signed_in, log_out, logout_token
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.replicas import two_replicas
 
 Replicas = tuple[GatewayStack, GatewayStack]
+
+OIDC = """
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "{issuer}"
+client_id = "gateway-client"
+client_auth = "none"
+"""
 
 
 @pytest.fixture
@@ -218,3 +228,58 @@ async def test_a_password_that_valt_refuses_is_tried_once_by_all_replicas(replic
     one.valt.knobs.refuse_logins = True
     assert (await play(one, one.bearer("anna")), await play(other, other.bearer("anna"))) == (502, 502)
     assert calls(replicas) == (1, 0)
+
+
+@pytest.mark.promise("operation-replicas")
+async def test_sign_ins_and_logouts_wait_until_redis_is_back(tmp_path: Path, redis: RedisServer) -> None:
+    async with two_replicas(tmp_path, redis, more=OIDC) as replicas:
+        one, other = replicas
+        session, token = await one.sign_in(sid="one"), logout_token(one)
+        assert await is_signed_in(other, session)
+        await redis.stop()
+        assert await log_out(one, token) == 503
+        assert await one.sign_in() == {}
+        await redis.start()
+        await until(lambda: is_available(replicas, expected=True))
+        assert await log_out(other, token) == 200
+
+        async def is_signed_out() -> bool:
+            return not await is_signed_in(one, session)
+
+        await until(is_signed_out)
+        assert await other.sign_in("ben") != {}
+
+
+@pytest.mark.promise("operation-replicas", "operation-replicas-2")
+async def test_viewers_go_on_while_redis_is_paused_and_tickets_after_it(tmp_path: Path, redis: RedisServer) -> None:
+    async with two_replicas(tmp_path, redis, socket_timeout=4.0) as replicas:
+        one, other = replicas
+        session, ticket = await sign_in(one), one.ticket()
+        redis.pause()
+        try:
+            await until(lambda: is_available(replicas, expected=False))
+            assert [await play(stack, session) for stack in replicas] == [200, 200]
+            assert await follow(one, ticket) == 503
+        finally:
+            redis.resume()
+        await until(lambda: is_available(replicas, expected=True))
+
+        async def is_accepted() -> bool:
+            return await follow(one, ticket) == 303
+
+        await until(is_accepted)
+        assert await follow(other, ticket) == 401
+
+
+@pytest.mark.promise("operation-replicas", "operation-replicas-2")
+async def test_viewers_go_on_while_redis_is_full_and_tickets_after_it(redis: RedisServer, replicas: Replicas) -> None:
+    one, other = replicas
+    session = await sign_in(one)
+    async with redis.client() as client:
+        await client.config_set("maxmemory", "100kb")
+        await until(lambda: is_available(replicas, expected=False))
+        assert [await play(stack, session) for stack in replicas] == [200, 200]
+        assert await follow(one, one.ticket()) == 503
+        await client.config_set("maxmemory", "0")
+    await until(lambda: is_available(replicas, expected=True))
+    assert await follow(other, one.ticket()) == 303

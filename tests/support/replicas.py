@@ -14,14 +14,16 @@ from tests.support.redis_server import RedisServer
 
 @asynccontextmanager
 async def two_replicas(
-    folder: Path, redis: RedisServer, *, more: str = "", valt_more: str = ""
+    folder: Path, redis: RedisServer, *, more: str = "", socket_timeout: float = 60.0
 ) -> AsyncIterator[tuple[GatewayStack, GatewayStack]]:
     """Runs both, on a clock that stands still: on a busy machine no ticket expires. The state counts as complete since
     long before, so that tickets are accepted at once."""
     clock = ManualClock()
     await redis.set_epoch(0.0)
-    state = f'\n[state]\nurl = "{redis.url}"\nsecret_file = "session"\n'
-    async with running_stack(folder, clock=clock, more=more + state, valt_more=valt_more) as one:
+    state = (
+        f'\n[state]\nurl = "redis://127.0.0.1:{redis.port}?socket_timeout={socket_timeout}"\nsecret_file = "session"\n'
+    )
+    async with running_stack(folder, clock=clock, more=more + state) as one:
         config = folder / "other.toml"
         config.write_text(one.config.read_text().replace('"audit.jsonl"', '"other.jsonl"'))
         log = io.StringIO()
