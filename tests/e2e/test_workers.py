@@ -14,6 +14,8 @@ from tests.support.programs import run
 from tests.support.served import ServedGateway, serving
 from tests.support.worker_requests import WORKERS, eventually, status, statuses
 
+pytestmark = pytest.mark.timeout(300)
+
 
 async def session_of(gateway: ServedGateway) -> str:
     """Returns the cookie of a session that a ticket was exchanged for."""

@@ -118,7 +118,7 @@ async def serving(
 
 async def _ready_line(process: asyncio.subprocess.Process, log: Path) -> list[str]:
     """Waits for the line that names the addresses, and returns its words."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             for line in log.read_text().splitlines(keepends=True):
                 if "is ready on" in line and line.endswith("\n"):
