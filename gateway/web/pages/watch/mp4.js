@@ -5,6 +5,15 @@ import { recording } from "./dom.js";
 const MAX_BOXES = 16;
 const MAX_INDEX = 8 * 1024 * 1024; // bytes of a moov box
 
+let last = Promise.resolve();
+
+/** Runs *task* after those before it, so that short requests beside the films use one connection in all. */
+export function inTurn(task) {
+  const result = last.then(task);
+  last = result.catch(() => {});
+  return result;
+}
+
 /** Whether the browser says that it cannot show the picture of *tracks*, the result of readTracks(). */
 export function isUnsupported(tracks) {
   const codec = tracks?.vide;
@@ -12,7 +21,11 @@ export function isUnsupported(tracks) {
 }
 
 /** Returns {vide: codec, soun: codec} with an entry for each track type, or null if the file cannot be read. */
-export async function readTracks(url) {
+export function readTracks(url) {
+  return inTurn(() => read(url));
+}
+
+async function read(url) {
   // A script cannot follow a redirect to another site.
   if (recording.delivery === "redirect") return null;
   try {

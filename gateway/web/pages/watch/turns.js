@@ -3,6 +3,7 @@
 // one connection refreshes in turn; the sixth is for everything else.
 
 import { recording } from "./dom.js";
+import { inTurn } from "./mp4.js";
 
 const PLAYING = 4; // cameras
 const PAUSE = 1000; // milliseconds between two pictures
@@ -35,7 +36,7 @@ export function takeTurns(cameras, clock, stage) {
     const camera = next();
     if (camera) {
       const seconds = clock.position;
-      await camera.loadStill(seconds);
+      await inTurn(() => camera.loadStill(seconds));
       pictures.set(camera, { at: performance.now(), seconds: camera.still.isShown ? seconds : NaN });
     }
     setTimeout(refresh, PAUSE);
