@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.configuration import BAD_CONFIGURATION, print_faults, read, read_or_exit
+from gateway.cli.configuration import BAD_CONFIGURATION, read, read_or_exit
 from gateway.cli.options import config_option
 from gateway.cpus import worker_count
 from gateway.errors import BusyError
@@ -31,9 +31,13 @@ def command(config: Path) -> None:
     SIGHUP reads the configuration again, SIGTERM drains and ends, a second SIGTERM ends at once. systemd is notified of
     it, and may open the sockets (Type=notify, systemd.socket).
     """
+    has_stdout = open_standard_streams()
     passed, manager = take_sockets(os.environ), ServiceManager.of(os.environ)
     contents = config.read_bytes() if config.is_file() and os.access(config, os.R_OK) else None
     settings = read_or_exit(config, check_files=True, contents=contents)
+    if settings.audit.file == "-" and not has_stdout:
+        click.echo("cannot start: audit.file is standard output, which is closed", err=True)
+        sys.exit(BAD_CONFIGURATION)
     _raise_descriptor_limit()
 
     def announce(public: str, admin: str) -> None:
@@ -48,10 +52,29 @@ def command(config: Path) -> None:
         from gateway.server import Gateway
 
         async def run_alone() -> int:
-            return await run_until_signal(Gateway(settings, passed=passed), config, announce, manager)
+            gateway = Gateway(settings, passed=passed)
+
+            def print_ready(public: str, admin: str) -> None:
+                gateway.logs.print_line(f"valt-gateway is ready on {public} (admin on {admin})")
+
+            return await run_until_signal(gateway, config, print_ready, manager)
 
         run = run_alone()
     sys.exit(asyncio.run(run))
+
+
+def open_standard_streams() -> bool:
+    """Opens /dev/null as each standard stream that is closed: a socket with its number would get the log or the audit.
+    Returns whether standard output was open."""
+    closed = set()
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            closed.add(os.open(os.devnull, os.O_RDWR))
+    if 2 in closed:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    return 1 not in closed
 
 
 def _raise_descriptor_limit() -> None:
@@ -67,7 +90,7 @@ async def start_fault(gateway: "Gateway", start: Callable[[], Awaitable[None]]) 
         await start()
     except (OSError, RuntimeError, BusyError, sqlite3.Error) as error:
         named = f"state.dir: {gateway.settings.state.dir}: {error}" if isinstance(error, sqlite3.Error) else str(error)
-        click.echo(f"cannot start: {named}", err=True)
+        gateway.logs.print_line(f"cannot start: {named}")
         await gateway.stop()
         # A file or directory that the configuration names does not come back by starting again; an address may, and a
         # database that another process has locked.
@@ -111,10 +134,9 @@ async def run_until_signal(
         finally:
             if not stopping.is_set():
                 manager.ready()
-        # In a thread: whoever reads standard error may have stalled.
-        await asyncio.to_thread(print_faults, "fault", loaded.faults)
-        outcome = "configuration reloaded" if done else "the old configuration stays in force"
-        await asyncio.to_thread(click.echo, outcome, err=True)
+        for fault in loaded.faults:
+            gateway.logs.print_line(f"fault: {fault}")
+        gateway.logs.print_line("configuration reloaded" if done else "the old configuration stays in force")
 
     def on_hangup() -> None:
         task = loop.create_task(reload(config))

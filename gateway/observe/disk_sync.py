@@ -7,6 +7,8 @@ import threading
 from concurrent.futures import Future
 from typing import Literal
 
+from gateway.observe.output import start_daemon
+
 SHARING_DELAY = 0.1
 """Seconds for which ``close`` lines wait for others, to be written to the disk together. An fsync(2) each would cost
 half as much as a short range."""
@@ -42,14 +44,12 @@ class DiskSync:
         """
         if self.pending == descriptor:
             return self._last
-        if self._thread is None:
-            # A daemon: a disk that does not answer must not keep the process from ending.
-            self._thread = threading.Thread(target=self._run, name="audit fsync", daemon=True)
-            self._thread.start()
         future: Future[None] = Future()
         try:
+            # A daemon: a disk that does not answer must not keep the process from ending.
+            self._thread = self._thread or start_daemon(self._run, "audit fsync")
             copy = os.dup(descriptor)
-        except OSError as error:  # no descriptor is left
+        except OSError as error:  # no descriptor is left, or no thread
             self.error = error
             future.set_exception(error)
             return future

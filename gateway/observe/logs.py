@@ -45,6 +45,10 @@ class LogObserver(Observer):
         self._unrouted_second = 0
         self._unrouted = 0
 
+    def print_line(self, line: str) -> None:
+        """Writes *line*, for people, as it is. Unlike a print it never waits for the reader of standard error."""
+        self._write_text(f"{line}\n")
+
     def close(self) -> None:
         """Wait at most a second until everything is on standard error. Blocks: not to be called in the event loop."""
         if self._thread is not None:
@@ -88,7 +92,9 @@ class LogObserver(Observer):
 
     def _write(self, lines: list[Fields]) -> bool:
         """Whether *lines* could be written: a log that cannot be must not fail a request."""
-        text = "".join(map(self._format, lines))
+        return self._write_text("".join(map(self._format, lines)))
+
+    def _write_text(self, text: str) -> bool:
         try:
             if self._thread is not None:
                 self._thread.write(text.encode("utf-8", "replace"))

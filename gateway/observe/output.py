@@ -10,10 +10,21 @@ import errno
 import os
 import queue
 import threading
+from collections.abc import Callable
 
 _MAX_WAITING = 1024 * 1024
 """Bytes."""
 _RETRY_SECONDS = 1.0
+
+
+def start_daemon(target: Callable[[], None], name: str) -> threading.Thread:
+    """Starts a thread that does not keep the process from ending. Raises OSError if the system allows no more."""
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        raise OSError(errno.EAGAIN, "no further thread can be started") from None
+    return thread
 
 
 class OutputThread:
@@ -47,8 +58,8 @@ class OutputThread:
     def write(self, data: bytes) -> int:
         """Accepts *data* as a whole and returns its length, without waiting.
 
-        Raises BlockingIOError if too much waits already, or the OSError of the last attempt to write, until one
-        succeeds.
+        Raises BlockingIOError if too much waits already, OSError if there is no thread, or that of the last attempt to
+        write, until one succeeds.
         """
         if self.error is not None:
             raise self.error
@@ -56,8 +67,7 @@ class OutputThread:
             raise BlockingIOError(errno.EAGAIN, "the output is not read")
         if self._thread is None:
             # A daemon: a reader that stalls must not keep the process from ending.
-            self._thread = threading.Thread(target=self._run, name=f"output {self._descriptor}", daemon=True)
-            self._thread.start()
+            self._thread = start_daemon(self._run, f"output {self._descriptor}")
         self._accepted += len(data)
         self._queue.put(data)
         return len(data)

@@ -81,7 +81,10 @@ async def test_a_removed_audit_is_opened_anew_and_a_missing_directory_is_not_rea
 
 
 @asynccontextmanager
-async def served(folder: Path, stderr: int, stdout: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def served(
+    folder: Path, stderr: int | None, stdout: int | None, *, closed: str = "", audit: str = "audit.jsonl"
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A running `serve`; *closed* are redirections of a shell."""
     make_portal_key(folder)
     config = write_demo_configuration(
         folder,
@@ -90,8 +93,10 @@ async def served(folder: Path, stderr: int, stdout: int) -> AsyncIterator[asynci
         valt_url="http://127.0.0.1:9",
         portal_url="http://127.0.0.1:8090",
     )
+    config.write_text(config.read_text().replace('file = "audit.jsonl"', f'file = "{audit}"'))
     command = (sys.executable, "-m", "gateway", "serve", "--config", str(config))
-    process = await asyncio.create_subprocess_exec(*command, stderr=stderr, stdout=stdout)
+    shell = ("bash", "-c", f'exec "$@" {closed}', "bash")
+    process = await asyncio.create_subprocess_exec(*shell, *command, stderr=stderr, stdout=stdout)
     try:
         yield process
     finally:
@@ -121,6 +126,69 @@ async def test_a_log_that_nobody_reads_stops_neither_requests_nor_signals(tmp_pa
         os.close(writer)
         await drained
     os.close(reader)
+
+
+@pytest.mark.promise("operation-O2")
+async def test_with_a_log_that_was_never_read_the_process_serves_reloads_and_ends(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    fill(writer)
+    async with served(tmp_path, writer, asyncio.subprocess.DEVNULL) as process:
+        await _until_serving(tmp_path, process)
+        process.send_signal(signal.SIGHUP)
+        await _until_reloaded(tmp_path)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await process.wait() == 0
+    os.close(writer)
+    os.close(reader)
+
+
+@pytest.mark.promise("operation-O1")
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "2>&-", "<&- 2>&-"])
+async def test_closed_standard_streams_get_no_socket_and_the_process_serves(tmp_path: Path, closed: str) -> None:
+    async with served(tmp_path, None, None, closed=closed) as process:
+        await _until_serving(tmp_path, process)
+        for number in range(3):
+            assert not str(Path(f"/proc/{process.pid}/fd/{number}").readlink()).startswith(("socket:", "anon_inode:"))
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await process.wait() == 0
+
+
+@pytest.mark.promise("operation-O7")
+async def test_an_audit_on_closed_standard_output_is_named_and_the_exit_code_is_78(tmp_path: Path) -> None:
+    async with served(tmp_path, asyncio.subprocess.PIPE, None, closed=">&-", audit="-") as process:
+        assert process.stderr is not None
+        async with asyncio.timeout(60):
+            assert b"standard output, which is closed" in await process.stderr.read()
+            assert await process.wait() == 78
+
+
+async def _until_serving(folder: Path, process: asyncio.subprocess.Process) -> None:
+    """Waits until the handlers of signals are installed, which they are before the process has its second line."""
+    async with asyncio.timeout(60):
+        while not _audited(folder, "start"):
+            assert process.returncode is None
+            await asyncio.sleep(0.05)
+        while not _handles_hangup(process.pid):
+            await asyncio.sleep(0.05)
+
+
+async def _until_reloaded(folder: Path) -> None:
+    async with asyncio.timeout(60):
+        while not _audited(folder, "reload"):
+            await asyncio.sleep(0.05)
+
+
+def _audited(folder: Path, action: str) -> bool:
+    path = folder / "audit.jsonl"
+    return path.exists() and f'"action":"{action}"' in path.read_text()
+
+
+def _handles_hangup(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) & 1 << (signal.SIGHUP - 1))
 
 
 def _read_until(reader: int, text: bytes) -> bytes:

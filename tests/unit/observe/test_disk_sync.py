@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -68,5 +69,22 @@ async def test_a_request_without_a_free_descriptor_fails_and_the_next_one_does_n
         assert disk.error is not None
         await disk.wait(file.fileno())
     assert disk.error is None
+    assert len(synced) == 1
+    await asyncio.to_thread(disk.close)
+
+
+async def test_a_request_without_a_thread_fails_and_the_next_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[int]
+) -> None:
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    disk = DiskSync()
+    with (tmp_path / "file").open("wb") as file:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            with pytest.raises(OSError, match="thread"):
+                await disk.wait(file.fileno())
+        await disk.wait(file.fileno())
     assert len(synced) == 1
     await asyncio.to_thread(disk.close)

@@ -88,3 +88,21 @@ def wait_until(condition: Callable[[], object]) -> None:
             return
         threading.Event().wait(0.001)
     raise AssertionError("in vain")
+
+
+def test_without_a_thread_nothing_is_accepted_until_one_can_be_started(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = OutputThread(pipe[1])
+
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        for _ in range(2):
+            with pytest.raises(OSError, match="thread"):
+                output.write(LINE)
+    output.write(LINE)
+    assert output.close(timeout=10)
+    assert read_all(pipe[0], len(LINE)) == LINE
