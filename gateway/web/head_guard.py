@@ -11,8 +11,7 @@ A head that is too large or too late is answered with 431 or 408, but not into t
 connection: that is closed after it instead. A body that is too late is answered by whoever reads it
 (`Request.read_body`), by the same deadline.
 
-A client may also send requests faster than it reads their responses. If what waits is too much (`WaitingHeads`), the
-connection is closed after the running response.
+Of a client that sends requests faster than it reads responses, only so much waits as `WaitingHeads` allows.
 
 aiohttp waits without a limit for a client to read a response, and asyncio for the rest of it to leave a transport that
 has been closed: that time is `UnreadResponse`'s.
@@ -195,9 +194,10 @@ class HeadGuard(asyncio.Protocol):
         if scanner.completed > self._connection.answered + 1 or scanner.is_last:
             size = len(data) if scanner.is_last else scanner.size - size
             if self._waiting.add(size, scanner.completed, self._connection.answered, chunked=scanner.is_last):
-                self._rejected = True
-                self._connection.close()
-                return
+                self._rejected = True  # of what follows; after a chunked request the connection ends in any case
+                if not scanner.is_last:
+                    self._connection.close()
+                    return
         if self._timer is not None and scanner.completed > completed:
             self._cancel_timer()
         if scanner.head_size and self._timer is None:
