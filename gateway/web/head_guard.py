@@ -196,7 +196,7 @@ class HeadGuard(asyncio.Protocol):
             if self._waiting.add(size, scanner.completed, self._connection.answered, chunked=scanner.is_last):
                 self._rejected = True  # of what follows; after a chunked request the connection ends in any case
                 if not scanner.is_last:
-                    self._connection.close()
+                    self._connection.close_after_response()
                     return
         if self._timer is not None and scanner.completed > completed:
             self._cancel_timer()
@@ -246,7 +246,7 @@ class HeadGuard(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         if self._connection.answered < self._scanner.completed:
-            self._connection.close()
+            self._connection.close_after_response()
             return
         self._rejected = True
         self._cancel_timer()

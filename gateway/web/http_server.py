@@ -32,6 +32,8 @@ _FIELDS = frozenset({b"accept", b"accept-language", b"sec-fetch-dest", b"sec-fet
 _LONGEST_FIELD = 1024
 """Bytes of a line that are considered. The values that browsers send in these fields are far shorter."""
 
+_END_INTERVAL = 2.0
+"""Seconds after which a connection that is to be closed is closed, if no handler is running."""
 KEEPALIVE_TIMEOUT = 75.0
 """Seconds."""
 
@@ -143,7 +145,7 @@ def counted(handler: Handler) -> Handler:
 class HttpConnection(web.RequestHandler):
     """aiohttp's connection of one client, except for what is answered when the parser rejects a request."""
 
-    __slots__ = ("answered", "deadline", "handling", "head", "reject")
+    __slots__ = ("answered", "deadline", "ending", "handling", "head", "reject")
 
     def __init__(self, server: HttpServer) -> None:
         super().__init__(server, **server.connection_options)
@@ -156,6 +158,26 @@ class HttpConnection(web.RequestHandler):
         """Whether a handler is running: what it writes itself, it also bounds."""
         self.deadline = math.inf
         """By when the current request's head and body must have arrived, in seconds of the event loop's clock."""
+        self.ending: asyncio.TimerHandle | None = None
+        """Set once `close_after_response` has been called."""
+
+    def close_after_response(self) -> None:
+        """Closes the connection after the running response, or soon if there is none.
+
+        aiohttp's `close` leaves an idle connection open: it only ends the task that waits for a request.
+        """
+        if self.ending is None:
+            self.close()
+            self._end_later()
+
+    def _end_later(self) -> None:
+        self.ending = asyncio.get_running_loop().call_later(_END_INTERVAL, self._end)
+
+    def _end(self) -> None:
+        if self.handling:
+            self._end_later()
+        elif self.transport is not None:
+            self.transport.close()
 
     def handle_error(
         self,

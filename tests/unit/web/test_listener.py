@@ -194,6 +194,21 @@ async def test_large_requests_that_wait_for_their_turn_end_the_connection(framin
     assert received.count(b"HTTP/1.1 200 OK") <= 1, "what follows has not been read"
 
 
+@pytest.mark.promise("security-S3")
+@pytest.mark.parametrize("fields", [[24_000] * 5, [100, 40_000]], ids=["much in all", "a large head behind another"])
+async def test_requests_that_are_refused_in_one_segment_leave_no_connection_open(fields: list[int]) -> None:
+    heads = (
+        REQUEST[:-2] + b"".join(b"X: " + b"a" * 4000 + b"\r\n" for _ in range(size // 4000)) + b"\r\n"
+        for size in fields
+    )
+    async with listening(server()) as listener, connect(listener.address) as client:
+        await client.send(b"".join(heads))
+        received, _ = await client.read_until_reset()
+        assert received.count(b"HTTP/1.1 ") <= len(fields)
+        while listener.connections:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_thousand_small_requests_at_once_are_all_answered() -> None:
     async with listening(server()) as listener, connect(listener.address) as client:
         sending = asyncio.create_task(client.send(REQUEST * 1000))
