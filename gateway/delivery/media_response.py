@@ -186,6 +186,8 @@ class BufferedResponse:
         while count is None or count > 0:
             piece = await self._read()
             if not piece:
+                if skip:
+                    raise BodyInterruptedError("short")  # the end of what does not reach the position is not its end
                 if self._end is not None and not self._end.is_clean():
                     raise BodyInterruptedError("dropped")
                 return

@@ -407,3 +407,18 @@ async def test_m14_a_malformed_chunk_of_a_later_segment_ends_the_stream(tmp_path
                 await get(stack)
         await stack.ended()
         assert stack.audit()[-1]["outcome"] == "failed"
+
+
+async def test_m1_a_whole_body_that_ends_before_the_position_is_not_the_end(tmp_path: Path) -> None:
+    head = response("200 OK", *VALIDATORS, "Accept-Ranges: bytes", "Transfer-Encoding: chunked", length=None)
+    begin = Script([head + b"186a0\r\n" + FILM[:100_000] + b"\r\n"], close=True)
+    shorter = head + b"a\r\n" + FILM[:10] + b"\r\n0\r\n\r\n"
+
+    def respond(received: ReceivedRequest) -> Script:
+        return Script([shorter]) if "Range" in received.headers else begin
+
+    async with media_stack(tmp_path, respond) as (stack, _):
+        with pytest.raises(aiohttp.ClientError):
+            await get(stack)
+        await stack.ended()
+        assert stack.audit()[-1]["outcome"] == "failed"
