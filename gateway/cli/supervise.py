@@ -44,7 +44,7 @@ async def run_workers_until_signal(
             )
             admin = whole_admin_listener(settings, supervisor, clock, log, passed)
             await admin.start()
-            _handle_signals(supervisor, manager, stopping, drain_now)
+            _handle_signals(supervisor, manager, stopping, drain_now, log)
             status = await supervisor.start()
         except OSError as error:
             click.echo(f"cannot start: {error}", err=True)
@@ -64,7 +64,11 @@ async def run_workers_until_signal(
 
 
 def _handle_signals(
-    supervisor: Supervisor, manager: ServiceManager, stopping: asyncio.Event, drain_now: asyncio.Event
+    supervisor: Supervisor,
+    manager: ServiceManager,
+    stopping: asyncio.Event,
+    drain_now: asyncio.Event,
+    log: LogObserver,
 ) -> None:
     """Reload at SIGHUP; set *stopping* at the first SIGTERM or SIGINT and *drain_now* at the second."""
     loop = asyncio.get_running_loop()
@@ -75,9 +79,7 @@ def _handle_signals(
         done = await supervisor.reload()
         if not stopping.is_set():
             manager.ready()
-        outcome = "configuration reloaded" if done else "the old configuration stays in force"
-        # In a thread: whoever reads standard error may have stalled.
-        await asyncio.to_thread(click.echo, outcome, err=True)
+        log.print_line("configuration reloaded" if done else "the old configuration stays in force")
 
     def on_terminate() -> None:
         (drain_now if stopping.is_set() else stopping).set()
