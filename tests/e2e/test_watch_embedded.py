@@ -12,7 +12,7 @@ from playwright.async_api import BrowserContext, FrameLocator, Page, expect
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from tests.support.gateway_fixture import NAVIGATION, GatewayStack
-from tests.support.sites import PUBLIC, clinic, elsewhere, visitor
+from tests.support.sites import API, PUBLIC, clinic, elsewhere, visitor
 from tests.support.watching import until
 
 WATCH = f"/recordings/{SESSION}"
@@ -88,18 +88,6 @@ async def test_an_error_page_is_readable_in_the_portals_frame_only(portal: Porta
     origin = await portal.page.evaluate("origin")
     async with portal.stack.client.get(f"{portal.stack.url}{WATCH}", headers=NAVIGATION, ssl=False) as answer:
         assert answer.headers["Content-Security-Policy"].endswith(f"; frame-ancestors {origin}")
-
-
-API = """address => {
-    const frame = Object.assign(document.createElement("iframe"), { src: address, width: 640, height: 400 });
-    document.body.replaceChildren(frame);
-    window.state = null;
-    addEventListener("message", ({ origin, data }) => {
-        if (origin === new URL(address).origin && data.source === "valt-gateway") window.state = data;
-    });
-    window.send = message =>
-        frame.contentWindow.postMessage({ source: "valt-gateway", v: 1, ...message }, new URL(address).origin);
-}"""
 
 
 async def test_a_portal_controls_the_embedded_player_by_messages(portal: Portal) -> None:

@@ -4,11 +4,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from selenium.webdriver import Firefox
 
 from tests.support import other_viewers as viewer
 from tests.support.gateway_fixture import GatewayStack
-from tests.support.other_browsers import Window, firefox, firefox_window
+from tests.support.other_browsers import Window, firefox, firefox_window, preference
+from tests.support.sign_in import site
+from tests.support.sites import PUBLIC, clinic, elsewhere
+from tests.support.visible import VISIBLE
+from tests.support.watching import WATCH
 
 FOUR = viewer.path_of(4)
 
@@ -70,3 +75,38 @@ async def test_the_list_is_searched_and_filtered_by_keys(stack: GatewayStack, wi
 
 async def test_error_pages_say_what_is_wrong(stack: GatewayStack, window: Window) -> None:
     await viewer.be_refused(window, stack)
+
+
+async def test_who_signs_in_watches_and_signs_out_leaves_no_position(tmp_path: Path, window: Window) -> None:
+    async with site(tmp_path) as here:
+        await viewer.sign_in_and_out(window, here, WATCH)
+
+
+async def test_a_portal_on_another_site_controls_its_frame(tmp_path: Path, window: Window) -> None:
+    authority = trustme.CA()
+    async with (
+        elsewhere(authority, "portal.school.test") as portal,
+        clinic(tmp_path, authority, [portal]) as (stack, gateway),
+    ):
+        address = f"{gateway}{WATCH}?ticket={stack.ticket(audience=PUBLIC)}"
+        await viewer.control_a_frame(window, portal, address)
+
+
+async def test_the_player_fits_at_twice_the_size(stack: GatewayStack, driver: Firefox) -> None:
+    async with firefox_window(driver) as window:
+        await viewer.open_player(window, stack, FOUR)
+        await window.resize(683, 384, zoom=2)
+        assert await window.evaluate("devicePixelRatio") == 2
+        shares = await window.evaluate(VISIBLE)
+        assert min(shares["play"], shares["line"], shares["picture"]) > 0.99, shares
+        assert shares["sideways"] <= 0
+
+
+async def test_without_script_there_are_links_and_videos_with_controls(
+    stack: GatewayStack, window: Window, driver: Firefox
+) -> None:
+    with preference(driver, "javascript.enabled", False):
+        await viewer.open_with_ticket(window, stack, FOUR)
+        assert await window.evaluate("document.querySelectorAll('video[controls][src]').length") == 4
+        assert await window.evaluate("document.querySelectorAll('a.name[href]').length") == 4
+        assert await window.evaluate("document.querySelector('.play')") is None

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.support import other_viewers as viewer
-from tests.support.gateway_fixture import GatewayStack
+from tests.support.gateway_fixture import GatewayStack, running_stack
 from tests.support.other_browsers import Window, webkit_window
+from tests.support.sign_in import site
+from tests.support.sites import elsewhere
+from tests.support.watching import WATCH
 
 FOUR = viewer.path_of(4)
 
@@ -64,3 +67,25 @@ async def test_the_list_is_searched_by_keys(stack: GatewayStack, window: Window)
 
 async def test_error_pages_say_what_is_wrong(stack: GatewayStack, window: Window) -> None:
     await viewer.be_refused(window, stack)
+
+
+async def test_who_signs_in_watches_and_signs_out_leaves_no_position(tmp_path: Path, window: Window) -> None:
+    async with site(tmp_path) as here:
+        await viewer.sign_in_and_out(window, here, WATCH)
+
+
+async def test_a_portal_controls_its_frame(tmp_path: Path, window: Window) -> None:
+    # Another origin of the same site: the driver has no way to resolve names of other sites to this machine.
+    async with elsewhere(None, "localhost") as portal:
+        more = f'[branding]\nframe_ancestors = ["{portal}"]'
+        async with running_stack(tmp_path, more=more) as stack:
+            address = f"{stack.url.replace('127.0.0.1', 'localhost')}{WATCH}?ticket={stack.ticket()}"
+            await viewer.control_a_frame(window, portal, address)
+
+
+async def test_without_script_there_are_links_and_videos_with_controls(stack: GatewayStack) -> None:
+    async with webkit_window("--enable-javascript-markup=false") as window:
+        await viewer.open_with_ticket(window, stack, FOUR)
+        assert await window.evaluate("document.querySelectorAll('video[controls][src]').length") == 4
+        assert await window.evaluate("document.querySelectorAll('a.name[href]').length") == 4
+        assert await window.evaluate("document.querySelector('.play')") is None

@@ -139,6 +139,7 @@ def firefox(preferences: Preferences | None = None) -> Iterator[webdriver.Firefo
     options = webdriver.FirefoxOptions()
     options.binary_location = program("firefox-esr")
     options.add_argument("-headless")
+    options.add_argument("-remote-allow-system-access")  # preferences change while it runs
     options.enable_bidi = True
     for name, value in {**_PREFERENCES, **(preferences or {})}.items():
         options.set_preference(name, value)
@@ -149,6 +150,19 @@ def firefox(preferences: Preferences | None = None) -> Iterator[webdriver.Firefo
             yield driver
         finally:
             driver.quit()
+
+
+@contextmanager
+def preference(driver: webdriver.Firefox, name: str, value: int | bool) -> Iterator[None]:
+    """In the block the preference *name* has *value*."""
+    kind = "Bool" if isinstance(value, bool) else "Int"
+    with driver.context(driver.CONTEXT_CHROME):
+        driver.execute_script(f"Services.prefs.set{kind}Pref(...arguments)", name, value)
+    try:
+        yield
+    finally:
+        with driver.context(driver.CONTEXT_CHROME):
+            driver.execute_script("Services.prefs.clearUserPref(arguments[0])", name)
 
 
 @asynccontextmanager

@@ -11,6 +11,8 @@ from gateway.sim.comments import interview_comments
 from gateway.sim.valt import ValtSimulator
 from tests.support.gateway_fixture import GatewayStack, running_stack
 from tests.support.other_browsers import Window
+from tests.support.sign_in import Site
+from tests.support.sites import API
 from tests.support.visible import VISIBLE
 from tests.support.watching import EVERY
 
@@ -187,3 +189,42 @@ async def be_refused(window: Window, stack: GatewayStack) -> None:
         await window.open(stack.url + url)
         await window.until("heading => document.querySelector('h1')?.textContent === heading", heading)
         assert await window.evaluate("document.querySelector('footer code').textContent.length") >= 16
+
+
+async def sign_in_and_out(window: Window, here: Site, path: str) -> None:
+    """Signs in at the provider, watches for a second, and signs out, which forgets the position."""
+    await window.open(f"{here.url}{path}#t=5")
+    await window.until("!!document.querySelector('input[name=login]')")
+    await window.evaluate("document.querySelector('input[name=login]').focus()")
+    await window.press(*"anna", Keys.TAB, *"any", Keys.ENTER)
+    consents = "!!document.querySelector('button[type=submit]') && !document.querySelector('input[name=login]')"
+    await window.until(f"{COMPLETE} && {consents}")
+    await window.evaluate("void setTimeout(() => document.querySelector('button[type=submit]').click())")
+    await window.until("url => location.href === url && !!document.querySelector('.play')", f"{here.url}{path}#t=5")
+    await window.click("Play")
+    await window.until(PLAYED, 5.5)
+    await window.click("Pause")
+    assert await window.evaluate("Object.keys(localStorage).length") > 0
+    await window.evaluate(
+        "void setTimeout(() => [...document.forms].find(form => form.action.endsWith('sign_out')).requestSubmit())"
+    )
+    await window.until(f"!location.pathname.startsWith('/recordings') && {COMPLETE}")
+    await window.open(here.url)
+    assert await window.evaluate("Object.keys(localStorage)") == []
+
+
+async def control_a_frame(window: Window, portal: str, address: str) -> None:
+    """Shows *address* in a frame of *portal*, which seeks, plays and pauses it by messages once a person has played it:
+    browsers play no sound before that, unless the frame is allowed to."""
+    await window.open(portal)
+    await window.evaluate(API, address)
+    async with window.frame():
+        await window.until("!!document.querySelector('.play') && document.querySelector('video').readyState >= 2")
+        assert await window.evaluate("document.querySelectorAll('header, footer').length") == 0
+        await window.click("Play")
+    await window.until("window.state?.playing && state.seconds > 0.3")
+    await window.evaluate("void send({ type: 'pause' })")
+    await window.until("window.state.playing === false")
+    await window.evaluate("void send({ type: 'seek', seconds: 12 })")
+    await window.evaluate("void send({ type: 'play' })")
+    await window.until("window.state.playing && state.seconds > 12.3 && state.error === null")

@@ -14,6 +14,17 @@ from tests.support.browser import browser
 from tests.support.gateway_fixture import GatewayStack, running_stack
 
 PUBLIC = "https://recordings.clinic.test"
+API = """address => {
+    const frame = Object.assign(document.createElement("iframe"), { src: address, width: 640, height: 400 });
+    document.body.replaceChildren(frame);
+    window.state = null;
+    addEventListener("message", ({ origin, data }) => {
+        if (origin === new URL(address).origin && data.source === "valt-gateway") window.state = data;
+    });
+    window.send = message =>
+        frame.contentWindow.postMessage({ source: "valt-gateway", v: 1, ...message }, new URL(address).origin);
+}"""
+"""Shows an address in a frame of a portal's page, and defines ``send(message)`` and ``state``, the last message."""
 
 
 @asynccontextmanager
