@@ -48,7 +48,7 @@ soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, me
 	$(BIN)/python -m tests.soak $(MINUTES)
 
 reloads: $(VENV)/installed-test ## Workers replaced under load: 200 viewers, 50 requests a second, ten reloads, two upgrades
-	VIEWERS=200 REQUESTS_PER_SECOND=50 RELOADS=10 UPGRADES=2 $(BIN)/python -m pytest -q tests/e2e/test_reloads_under_load.py
+	VIEWERS=200 REQUESTS_PER_SECOND=50 RELOADS=10 UPGRADES=2 $(BIN)/python -m pytest -q tests/soak/reloads_under_load.py
 
 fuzz: $(VENV)/installed-test ## Random pipelines of requests for minutes, plain and TLS (MINUTES=10)
 	$(BIN)/python -m tests.fuzz $(MINUTES)

@@ -1,7 +1,7 @@
 """Viewers and new requests go on while workers are replaced: by reloads, and by another version of the code.
 
-The suite runs a small load. ``VIEWERS``, ``REQUESTS_PER_SECOND``, ``RELOADS`` and ``UPGRADES`` in the environment make
-it a larger one (``make reloads``).
+``make reloads`` runs it. The environment variables ``VIEWERS``, ``REQUESTS_PER_SECOND``, ``RELOADS`` and ``UPGRADES``
+change the load.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ PAUSE = 0.25
 async def watch(gateway: ServedGateway, done: asyncio.Event) -> int:
     """Watches the film again and again until *done*. Returns how many times."""
     times = 0
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as client:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_read=60)) as client:
         while not done.is_set():
             body = bytearray()
             async with client.get(gateway.url + gateway.path("film", "film")) as answer:
@@ -37,7 +37,9 @@ async def watch(gateway: ServedGateway, done: asyncio.Event) -> int:
                 while piece := await answer.content.read(PIECE):
                     body += piece
                     await asyncio.sleep(PAUSE)
-            assert body == FILM
+            assert len(body) == len(FILM)
+            is_same = body == FILM  # outside of the assertion, which would compute the difference for minutes
+            assert is_same
             times += 1
     return times
 
@@ -61,7 +63,6 @@ async def ask_again_and_again(gateway: ServedGateway, done: asyncio.Event) -> in
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.promise("restart-5")
 async def test_no_connection_is_refused_and_no_stream_broken_while_workers_are_replaced(tmp_path: Path) -> None:
     code = tmp_path / "code"
     shutil.copytree(Path(package.__file__).parent, code / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
