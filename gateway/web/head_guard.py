@@ -145,7 +145,7 @@ class HeadGuard(asyncio.Protocol):
         self._rejected = False
         self._waiting = WaitingHeads()
         self._withheld = b""  # the newest bytes of a head, which aiohttp has not got
-        self._unread = UnreadResponse(self.abort, lambda: connection.handling, response_timeout)
+        self._unread = UnreadResponse(self.end, lambda: connection.handling, response_timeout)
 
     def __repr__(self) -> str:
         return f"<HeadGuard {self._scanner!r} waiting={self._timer is not None} {self._unread!r}>"
@@ -160,10 +160,10 @@ class HeadGuard(asyncio.Protocol):
         """Whether the connection is established, and every request that has arrived on it has been answered."""
         return self.is_connected and self._connection.answered >= self._scanner.completed
 
-    def abort(self) -> None:
-        """Closes the connection at once, without what the client has not read yet."""
+    def end(self, *, flush: bool = False) -> None:
+        """Closes the connection: after what is to be sent if *flush*, else at once and without it."""
         if self._transport is not None:
-            self._transport.abort()
+            (self._transport.close if flush else self._transport.abort)()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):

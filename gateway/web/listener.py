@@ -74,7 +74,7 @@ class Listener:
         self._response_timeout = response_timeout
         self._close_idle = close_idle
         self._guards: dict[HeadGuard, None] = {}
-        """With close_idle, the connections, oldest first."""
+        """The connections, oldest first."""
         self._sockets: list[socket.socket] = []
         self._is_accepting = False
         self._refused = False
@@ -131,8 +131,13 @@ class Listener:
         return address_of(self._sockets[0], tls=self._tls is not None)
 
     def end_idle_connections(self) -> None:
-        """Closes the connections without a request; the others are closed after their response."""
-        self._server.pre_shutdown()
+        """Closes the connections without a request.
+
+        aiohttp's `pre_shutdown` does not: it drops what a client sends from then on, and leaves the client waiting.
+        """
+        for guard in tuple(self._guards):
+            if guard.is_idle:
+                guard.end(flush=True)
 
     @property
     def _has_room(self) -> bool:
@@ -192,8 +197,8 @@ class Listener:
         if self._close_idle:
             idle = next((other for other in self._guards if other.is_idle), None)
             if idle is not None and self.connections > self._maximum:
-                idle.abort()
-            self._guards[guard] = None
+                idle.end()
+        self._guards[guard] = None
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: guard,
