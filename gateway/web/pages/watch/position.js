@@ -1,6 +1,7 @@
 // Positions in a recording, in seconds: parsed from URLs, formatted for people, stored in this browser.
 
 const MAX_ENTRIES = 50;
+const PREFIX = "valt-gateway:";
 const MARK = "valt-gateway-mark"; // the key of a text that a sign-out removes with everything else
 const mark = readMark();
 
@@ -34,17 +35,29 @@ export function linkTo(seconds) {
 /** Returns the mark of what this browser stores until the next sign-out, after writing one if there is none; null without storage. */
 function readMark() {
   try {
-    if (localStorage.getItem(MARK) === null) localStorage.setItem(MARK, `${Date.now()}-${Math.random()}`);
+    if (localStorage.getItem(MARK) === null) {
+      forget();
+      localStorage.setItem(MARK, `${Date.now()}-${Math.random()}`);
+    }
     return localStorage.getItem(MARK);
   } catch {
     return null;
   }
 }
 
+function storedKeys() {
+  return Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
+}
+
+/** Removes what a tab has stored at the moment of a sign-out: it may have seen the mark for the last time just before. */
+function forget() {
+  for (const key of storedKeys()) localStorage.removeItem(key);
+}
+
 /** Values stored in this browser under *name* until the person signs out (Clear-Site-Data). After that a page that is still open stores nothing more. Storage can be full, or forbidden in a frame: then nothing is stored. */
 export class Memory {
   constructor(name) {
-    this.key = `valt-gateway:${name}`;
+    this.key = `${PREFIX}${name}`;
   }
 
   read(key = this.key) {
@@ -57,7 +70,9 @@ export class Memory {
 
   save(values) {
     try {
-      if (localStorage.getItem(MARK) !== mark) return;
+      const current = localStorage.getItem(MARK);
+      if (current === null) forget();
+      if (current === null || current !== mark) return;
       localStorage.setItem(this.key, JSON.stringify({ ...this.read(), ...values, at: Date.now() }));
       this.#removeOldest();
     } catch {
@@ -66,7 +81,7 @@ export class Memory {
   }
 
   #removeOldest() {
-    const keys = Object.keys(localStorage).filter((key) => key.startsWith("valt-gateway:"));
+    const keys = storedKeys();
     if (keys.length <= MAX_ENTRIES) return;
     keys.sort((one, other) => (this.read(one).at ?? 0) - (this.read(other).at ?? 0));
     for (const key of keys.slice(0, keys.length - MAX_ENTRIES)) localStorage.removeItem(key);
