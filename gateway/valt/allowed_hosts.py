@@ -77,6 +77,8 @@ def parse_link(raw: str, allowed_hosts: AllowedHosts, fetched_at: float) -> Link
         raise LinkRefusedError("VALT's link has an invalid port") from None
     if yarl_origin != (scheme, host, port):
         raise LinkRefusedError("VALT's link is ambiguous: two URL parsers disagree about its host")
+    if url.raw_path_qs != raw[len(f"{split.scheme}://{split.netloc}") :]:  # yarl drops the "?" of an empty query
+        raise LinkRefusedError("VALT's link cannot be requested byte for byte")
     if not allowed_hosts.allows(scheme, host, port):
         raise LinkRefusedError(f"VALT's link names {scheme}://{host}:{port}, which valt.media_hosts does not list")
     query = dict(part.partition("=")[::2] for part in split.query.split("&"))

@@ -76,6 +76,7 @@ def test_links_to_the_api_host_and_listed_hosts_are_returned_unchanged(url: str)
         "https://[::ffff:127.0.0.1]/x",
         "https://2130706433/x",
         "https://valt.example.edu",
+        "https://valt.example.edu/x?",
         "https://valt.example.edu/" + "a" * 9000,
         "",
     ],
@@ -84,6 +85,11 @@ def test_links_to_other_hosts_and_ambiguous_links_are_refused(url: str) -> None:
     with pytest.raises(LinkRefusedError) as refused:
         parse_link(url, HTTPS, 0.0)
     assert url not in str(refused.value) or not url
+
+
+def test_a_default_port_may_be_written() -> None:
+    url = "https://valt.example.edu:443/x?y"
+    assert parse_link(url, HTTPS, 0.0).url.reveal() == url
 
 
 def test_http_is_allowed_where_the_api_itself_is_http() -> None:
