@@ -4,7 +4,6 @@ import asyncio
 import json
 import sys
 import time
-import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 from gateway.cli.configuration import read_or_exit
 from gateway.cli.options import config_option
 from gateway.errors import BusyError
-from gateway.model import Secret
+from gateway.model import Secret, fold_name
 from gateway.settings.model import AuditSettings, StateSettings
 from gateway.settings.worker_shares import audit_files
 
@@ -80,12 +79,13 @@ async def _revoke_in_redis(url: Secret, prefix: str, subject: str, at: float, un
 
 
 def _other_spellings(files: list[Path], subject: str) -> list[str]:
-    """Returns the subjects in the ends of the audit's files that differ from *subject* only in letter case, in
-    compatible characters (Unicode NFKC) or in surrounding spaces. Names are compared exactly everywhere else."""
+    """Returns the subjects in the ends of the audit's files that are other spellings of *subject* (`fold_name`). A
+    revocation compares names exactly."""
     spellings: set[str] = set()
+    folded = fold_name(subject)
     for path in files:
         with suppress(OSError):
-            spellings.update(name for name in _subjects_in(path) if name != subject and _fold(name) == _fold(subject))
+            spellings.update(name for name in _subjects_in(path) if name != subject and fold_name(name) == folded)
     return sorted(spellings)
 
 
@@ -101,10 +101,6 @@ def _subjects_in(path: Path) -> Iterator[str]:
             name = row.get("subject") if isinstance(row, dict) else None
             if isinstance(name, str):
                 yield name
-
-
-def _fold(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
 def _record(audit: AuditSettings, files: list[Path], subject: str, now: float) -> None:
