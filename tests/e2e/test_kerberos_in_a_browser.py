@@ -11,8 +11,8 @@ from playwright.async_api import BrowserContext, Page
 from gateway.sim.catalogue import SESSION
 from tests.support.browser import browser, is_playing
 from tests.support.gateway_fixture import GatewayStack
-from tests.support.kerberos import Realm, running_realm
-from tests.support.kerberos_gateway import by_name, gateway_of, use
+from tests.support.kerberos import Realm
+from tests.support.kerberos_gateway import by_name, gateway_of, realm_of_browsers, use
 
 WATCH = f"/recordings/{SESSION}"
 ALLOWED = "--auth-server-allowlist=localhost"
@@ -29,10 +29,7 @@ client_auth = "none"
 
 @pytest.fixture
 async def realm(tmp_path: Path) -> AsyncIterator[Realm]:
-    async with running_realm(tmp_path / "realm") as running:
-        await running.add_people("anna")
-        await running.keytab("http.keytab", "HTTP/localhost")
-        await running.sign_in("anna")
+    async with realm_of_browsers(tmp_path / "realm") as running:
         yield running
 
 

@@ -11,8 +11,8 @@ from selenium.common.exceptions import NoAlertPresentException
 
 from gateway.sim.catalogue import SESSION
 from tests.support.gateway_fixture import GatewayStack
-from tests.support.kerberos import Realm, running_realm
-from tests.support.kerberos_gateway import by_name, gateway_of, use
+from tests.support.kerberos import Realm
+from tests.support.kerberos_gateway import by_name, gateway_of, realm_of_browsers, use
 from tests.support.other_browsers import Preferences, Window, firefox, firefox_window
 
 WATCH = f"/recordings/{SESSION}"
@@ -39,10 +39,7 @@ async def password_page() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def realm(tmp_path: Path) -> AsyncIterator[Realm]:
-    async with running_realm(tmp_path / "realm") as running:
-        await running.add_people("anna")
-        await running.keytab("http.keytab", "HTTP/localhost")
-        await running.sign_in("anna")
+    async with realm_of_browsers(tmp_path / "realm") as running:
         yield running
 
 

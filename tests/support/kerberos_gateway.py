@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gateway_fixture import GRANTS, GatewayStack, running_stack
-from tests.support.kerberos import Realm
+from tests.support.kerberos import Realm, running_realm
 
 IDENTITY = """\
 [[identity]]
@@ -25,6 +25,16 @@ recordings = ["*"]
 account = "reviewer"
 
 """
+
+
+@asynccontextmanager
+async def realm_of_browsers(folder: Path) -> AsyncIterator[Realm]:
+    """Runs a realm where anna is signed in, with the service's key in ``http.keytab``."""
+    async with running_realm(folder) as running:
+        await running.add_people("anna")
+        await running.keytab("http.keytab", "HTTP/localhost")
+        await running.sign_in("anna")
+        yield running
 
 
 def use(realm: Realm, monkeypatch: pytest.MonkeyPatch, person: str = "") -> None:
