@@ -3,8 +3,8 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 import aiohttp
@@ -30,18 +30,12 @@ AUTHORITY = trustme.CA()
 SECRET = "access_token=0123456789abcdef"
 
 
-@contextmanager
-def unused_port() -> Iterator[int]:
+@asynccontextmanager
+async def nothing(_name: str) -> AsyncIterator[int]:
     """A port on which nothing listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         yield sock.getsockname()[1]
-
-
-@asynccontextmanager
-async def nothing(_name: str) -> AsyncIterator[int]:
-    with unused_port() as port:
-        yield port
 
 
 @asynccontextmanager
@@ -98,8 +92,9 @@ async def call_provider(url: str) -> object:
 
 
 Call = Callable[[str], Awaitable[object]]
+Server = Callable[[str], AbstractAsyncContextManager[int]]
 CALLS: dict[str, Call] = {"VALT": call_valt, "media server": call_media_server, "provider": call_provider}
-FAILURES = {
+FAILURES: dict[str, tuple[str, Server, str]] = {
     "refused": ("http://127.0.0.1", nothing, "Connection refused"),
     "closed": ("http://127.0.0.1", closing_at_once, "closed the connection before its response was complete"),
     "untrusted": (
@@ -114,9 +109,9 @@ FAILURES = {
 @pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
 @pytest.mark.parametrize(("origin", "server", "reason"), FAILURES.values(), ids=list(FAILURES))
 async def test_o9_a_failed_connection_is_described_by_place_and_reason(
-    call: Call, origin: str, server: Callable[[str], object], reason: str
+    call: Call, origin: str, server: Server, reason: str
 ) -> None:
-    async with server("127.0.0.1") as port:  # type: ignore[attr-defined]
+    async with server("127.0.0.1") as port:
         with pytest.raises(GatewayError) as caught:
             await call(f"{origin}:{port}/film.mp4?{SECRET}")
     assert isinstance(caught.value, ValtUnavailableError | IdentityProviderError)
