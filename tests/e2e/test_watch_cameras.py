@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from gateway.sim.catalogue import Film, Recording, demo_recordings
 from gateway.sim.valt import ValtSimulator
@@ -77,6 +77,16 @@ async def test_each_camera_says_what_it_is_and_the_first_with_sound_is_heard(pag
     await page.get_by_role("button", name="Play").click()
     await until(page, f"{camera('Complete')}.querySelector('video').currentTime > 0.3")
     assert await page.evaluate(f"{camera('Complete')}.querySelector('video').muted") is False
+
+
+async def test_a_camera_without_sound_says_so_also_if_the_script_comes_after_its_picture(page: Page) -> None:
+    async def after_the_picture(route: Route) -> None:
+        await until(page, "document.querySelector('video').readyState >= 2")
+        await route.continue_()
+
+    await page.route("**/watch.js", after_the_picture)
+    await page.goto(f"/recordings/{MIXED}")
+    await until(page, f"{camera('Silent')}?.querySelector('.silent')?.hidden === false")
 
 
 async def test_the_camera_that_is_heard_and_the_volume_are_remembered(page: Page) -> None:

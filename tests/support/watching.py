@@ -30,7 +30,7 @@ async def watching(
         assert faults == []
 
 
-async def until(page: Page, condition: str, argument: object = None, *, seconds: float = 20) -> None:
+async def until(page: Page, condition: str, argument: object = None, *, seconds: float = 60) -> None:
     """Waits until the expression *condition* is true.
 
     Playwright's ``wait_for_function`` evaluates text inside the page, which the page's policy forbids."""
@@ -55,7 +55,7 @@ async def times(page: Page) -> list[float]:
 async def moved_to(page: Page, seconds: float) -> None:
     """Waits until every camera is at *seconds* or up to three later."""
     at = f"at => {EVERY}(video => video.currentTime >= at - 0.05 && video.currentTime < at + 3)"
-    await until(page, at, seconds, seconds=40)
+    await until(page, at, seconds, seconds=60)
 
 
 async def stands(page: Page) -> None:

@@ -57,6 +57,8 @@ export class Camera extends EventTarget {
       video.addEventListener(name, listener, { signal: this.listeners.signal });
     }
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback((_, frame) => this.#onFrame(frame.mediaTime));
+    // The first picture may have come before this script.
+    if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) this.#onPicture();
   }
 
   /** Seconds; 0 until metadata is loaded for the first time. */
