@@ -18,7 +18,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fails the run if a test carries the marker of a promise that promises.toml does not have."""
+    """Fails the run if a test carries the marker of a promise that promises.toml does not have.
+
+    Only tests with real browsers and programs depend on the machine's load: ``--reruns`` means no other test."""
+    for item in items:
+        if "e2e" not in item.path.parts:
+            item.add_marker(pytest.mark.flaky(reruns=0))
     unknown = promises.tests_by_promise(items).keys() - promises.catalogue().keys()
     if unknown:
         raise pytest.UsageError(f"promises.toml has no promise {', '.join(sorted(unknown))}")
