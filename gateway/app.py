@@ -17,7 +17,8 @@ from gateway.access import Access
 from gateway.context import ProcessContext, WorkerContext
 from gateway.delivery.proxy import ProxyDelivery
 from gateway.events import LogEvent
-from gateway.identity_factory import IdentityServices, build_identity_services, provider_names
+from gateway.identity_factory import IdentityServices, build_identity_services, provider_names, service_key_expiries
+from gateway.listeners import certificate_expiry
 from gateway.observe.audit import AuditLog
 from gateway.observe.audit_chain import read_chain_key
 from gateway.observe.observers import Observers
@@ -117,13 +118,17 @@ class App:
             "identity": {name: keys.state for name, keys in self.identity.jwks.items()},
         }
 
-    def label_values(self) -> dict[str, list[str]]:
-        """The names in this configuration that label metrics, as the arguments of `Metrics.prepare`."""
+    def label_values(self) -> dict[str, Any]:
+        """The names in this configuration that label metrics, and when what they name expires, as the arguments of
+        `Metrics.prepare`."""
+        expiry = certificate_expiry(self.settings)
         return {
             "providers": provider_names(self.settings),
             "rules": [grant.name for grant in self.settings.grants],
             "accounts": list(self.settings.valt.accounts),
             "jwks_providers": list(self.identity.jwks),
+            "service_keys": service_key_expiries(self.settings),
+            "certificates": {} if expiry is None else {"server": expiry},
         }
 
     async def close(self) -> None:

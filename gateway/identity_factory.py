@@ -125,6 +125,11 @@ def _service_keys(settings: Settings) -> list[ServiceKey]:
     ]
 
 
+def service_key_expiries(settings: Settings) -> dict[str, float]:
+    """Returns from which Unix time on each service key that has a last day is no longer valid, by its name."""
+    return {key.name: key.expires_at for key in _service_keys(settings) if key.expires_at is not None}
+
+
 def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceKeys:
     access_tokens = AccessTokens(_access_token_secrets(settings, context), keep_groups=_group_selection(settings))
     return ServiceKeys(_service_keys(settings), access_tokens, context.clock)

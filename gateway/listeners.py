@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from cryptography import x509
+
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
 from gateway.settings.identity import NegotiateSettings
@@ -82,3 +84,17 @@ def certificate_of(settings: Settings) -> Certificate | None:
     """Returns the files of certificate and key, or None if the public listener speaks plain http."""
     certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
     return None if certificate is None or key is None else (Path(certificate), Path(key))
+
+
+def certificate_expiry(settings: Settings) -> float | None:
+    """Returns the Unix time at which the public listener's own certificate, the first of its file, expires.
+
+    None without a certificate, or if it cannot be read: `Listener` says so where it loads the file.
+    """
+    certificate = certificate_of(settings)
+    if certificate is None:
+        return None
+    try:
+        return x509.load_pem_x509_certificate(certificate[0].read_bytes()).not_valid_after_utc.timestamp()
+    except (OSError, ValueError):
+        return None

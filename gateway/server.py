@@ -33,7 +33,7 @@ from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import Readiness, admin
 from gateway.web.http_server import has_c_parser
 from gateway.web.listener import Listener
-from gateway.web.routes import ROUTES
+from gateway.web.routes import label_values
 
 
 class Gateway:
@@ -231,7 +231,7 @@ class Gateway:
         return [public, admin_listener(self.settings, handler, self.clock, Observers(self.logs), self._passed)]
 
     def _prepare_metrics(self, app: App) -> None:
-        self.metrics.prepare(routes=[path for _, path, _ in ROUTES], **app.label_values())
+        self.metrics.prepare(routes=label_values(), **app.label_values())
         self.metrics.watch_breaker(app.settings.valt.base_url, lambda: app.valt.breaker.state)
 
     async def _build(self, settings: Settings) -> App | None:

@@ -127,11 +127,13 @@ class MetricDefinitions:
         )
         self.config_reloads = self._counter("config_reloads_total", "Reloads of the configuration", "outcome")
         self.config_reloads.prepare(("ok", "failed"))
-        self.config_last_reload_successful = self._gauge(
-            "config_last_reload_successful", "Whether the last configuration could be applied, 1 or 0", "livemostrecent"
+        self.config_last_reload_successful, self.config_last_reload_timestamp_seconds = (
+            self._newest("config_last_reload_successful", "Whether the last configuration could be applied, 1 or 0"),
+            self._newest("config_last_reload_timestamp_seconds", "Unix time of the last start or reload"),
         )
-        self.config_last_reload_timestamp_seconds = self._gauge(
-            "config_last_reload_timestamp_seconds", "Unix time of the last start or reload", "livemostrecent"
+        self.certificate_expiry_timestamp_seconds, self.service_key_expiry_timestamp_seconds = (
+            self._expiry("certificate", "Unix time at which a listener's certificate expires"),
+            self._expiry("service_key", "Unix time at which a service key with a last day expires"),
         )
         self.jwks_refreshes = self._counter(
             "jwks_refreshes_total", "Fetches of an identity provider's keys (JWKS)", "provider", "outcome"
@@ -144,8 +146,8 @@ class MetricDefinitions:
         self.audit_events.prepare(AUDIT_EVENTS)
         self.audit_failures = self._counter("audit_failures_total", "Audit lines that could not be written at once")
         self.audit_writable, self.state_available = (
-            self._gauge("audit_writable", "Whether the audit can be written, 1 or 0", "livemin"),
-            self._gauge("state_available", "Whether the state can be read and written, 1 or 0", "livemin"),
+            self._health("audit_writable", "Whether the audit can be written, 1 or 0"),
+            self._health("state_available", "Whether the state can be read and written, 1 or 0"),
         )
         self.log_lines_dropped = self._counter("log_lines_dropped_total", "Log lines that were dropped")
         self.refusals_suppressed = self._counter(
@@ -174,6 +176,19 @@ class MetricDefinitions:
                 multiprocess_mode=mode,  # type: ignore[arg-type]
             )
         )
+
+    def _newest(self, name: str, help_: str, *labels: str) -> Children[Gauge]:
+        """A gauge of which the value that was set last counts, in whichever process."""
+        return self._gauge(name, help_, "livemostrecent", *labels)
+
+    def _expiry(self, what: str, help_: str) -> Children[Gauge]:
+        return self._newest(f"{what}_expiry_timestamp_seconds", help_, "name")
+
+    def _health(self, name: str, help_: str) -> Children[Gauge]:
+        """A gauge that is 0 if it is 0 in any process. It is 1 until it is set: a worker that starts has no fault."""
+        gauge = self._gauge(name, help_, "livemin")
+        gauge[()].set(1)
+        return gauge
 
     def _histogram(self, name: str, help_: str, buckets: tuple[float, ...], *labels: str) -> Children[Histogram]:
         return Children(

@@ -6,7 +6,8 @@ one by one, for prometheus_client has no other way.
 """
 
 import collections
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -20,12 +21,11 @@ from gateway.request_record import RequestRecord
 
 _NO_STATUS = "none"
 """The ``status`` of a request whose client disconnected before there was a response."""
-_STATUSES = (
-    *(200, 206, 303, 304, 307),
-    *(400, 401, 403, 404, 405, 410, 412, 416, 429, 431, 500, 502, 503, 504),
-    _NO_STATUS,
-)
-"""The statuses that the README lists."""
+_UNROUTED = (("GET", "HEAD", "other"), (400, 404, 405, 408, 431))
+"""Methods and statuses of the route ``other``: unknown paths, and what is refused before its path is looked at."""
+
+RouteLabels = tuple[Iterable[str], Iterable[int]]
+"""The methods and the usual statuses of a route."""
 
 
 class Metrics(Observer):
@@ -64,16 +64,30 @@ class Metrics(Observer):
     def prepare(
         self,
         *,
-        routes: Iterable[str] = (),
+        routes: Mapping[str, RouteLabels] = MappingProxyType({}),
         providers: Iterable[str] = (),
         rules: Iterable[str] = (),
         accounts: Iterable[str] = (),
         jwks_providers: Iterable[str] = (),
+        service_keys: Mapping[str, float] = MappingProxyType({}),
+        certificates: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        """Add the label values of a configuration, so that they are present at zero before anything is counted."""
-        metrics, routes = self._metrics, (*routes, "other")
-        metrics.request_seconds.prepare(routes)
-        metrics.requests.prepare(routes, ("GET", "HEAD"), _STATUSES)
+        """Adds the label values of a configuration, so that they are present at zero before anything is counted.
+
+        *service_keys* and *certificates* replace those of an earlier configuration: their expiry in Unix seconds, by
+        their names. A name without an expiry has no series: zero would be a time in the past.
+        """
+        metrics = self._metrics
+        for route, (methods, statuses) in {**routes, "other": _UNROUTED}.items():
+            metrics.request_seconds.prepare((route,))
+            metrics.requests.prepare((route,), methods, (*statuses, _NO_STATUS))
+        for gauge, expiries in (
+            (metrics.service_key_expiry_timestamp_seconds, service_keys),
+            (metrics.certificate_expiry_timestamp_seconds, certificates),
+        ):
+            gauge.clear()
+            for name, expiry in expiries.items():
+                gauge[name,].set(expiry)
         metrics.identity.prepare(providers, ("accepted", "refused", "unavailable"))
         metrics.grants.prepare(("", *rules), ("allowed", "denied", "unknown"))
         metrics.valt_logins.prepare(accounts, ("ok", "refused", "error", "timeout"))

@@ -1,6 +1,7 @@
 """Which representation of a resource a request prefers: a page, a page for a frame, or JSON. Pure."""
 
 import functools
+from collections.abc import Iterator
 
 from aiohttp import web
 
@@ -38,16 +39,27 @@ def _preferred(accept: str) -> str | None:
     Wildcards are not resolved: only a type that is named in full counts.
     """
     best, best_quality = None, 0.0
-    for part in accept.split(",")[:32]:
+    for name, quality in _qualities(accept):
+        if quality > best_quality:
+            best, best_quality = name, quality
+    return best
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether the header Accept-Encoding names gzip, with a quality above 0 (RFC 9110, section 12.5.3)."""
+    return any(name == "gzip" and quality > 0 for name, quality in _qualities(accept_encoding))
+
+
+def _qualities(header: str) -> Iterator[tuple[str, float]]:
+    """Yields the names in a header of preferences, in lower case, and the quality of each."""
+    for part in header.split(",")[:32]:
         name, *parameters = (piece.strip() for piece in part.split(";"))
         quality = 1.0
         for parameter in parameters:
             key, _, value = parameter.partition("=")
             if key.strip().lower() == "q":
                 quality = _quality(value)
-        if quality > best_quality:
-            best, best_quality = name.lower(), quality
-    return best
+        yield name.lower(), quality
 
 
 def _quality(text: str) -> float:

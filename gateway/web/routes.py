@@ -87,6 +87,32 @@ ROUTES: tuple[tuple[tuple[str, ...], str, SelectHandler], ...] = (
 )
 
 
+_ALWAYS = (200, 400, 404, 500)
+_WITH_CREDENTIALS = (*_ALWAYS, 401, 403, 429, 502, 503, 504)
+_STATUSES = {
+    VIDEO: (*_WITH_CREDENTIALS, 206, 303, 304, 307, 410, 412, 416),
+    "/recordings/{recording}": (*_WITH_CREDENTIALS, 303, 410),
+    "/oauth2/start": (302, 400, 500, 503),
+    "/oauth2/callback": (303, 400, 401, 403, 500, 503),
+    "/oauth2/auth": (202, 400, 401, 403, 500, 502, 503, 504),
+    **dict.fromkeys(("/assets/{edition}/{name}", "/openapi.json", "/docs", "/robots.txt"), _ALWAYS),
+    "/api/v3/{call}": (404,),
+}
+"""The usual statuses of a route, if they are not those of every route with credentials."""
+
+
+def label_values() -> dict[str, tuple[tuple[str, ...], tuple[int, ...]]]:
+    """Returns the methods and the usual statuses of each route, which are in the metrics from the start.
+
+    Others are added when they occur; every status of every method would be a thousand series.
+    """
+    methods: dict[str, tuple[str, ...]] = {}
+    for own, path, _ in ROUTES:
+        usual = tuple("GET" if method == "*" else method for method in own if method != "OPTIONS")
+        methods[path] = (*methods.get(path, ()), *usual)
+    return {path: (methods[path], _STATUSES.get(path, _WITH_CREDENTIALS)) for path in methods}
+
+
 Route = tuple[re.Pattern[str], str, Mapping[str, Handler]]
 """The pattern of a path, its template, and its handlers by method; ``*`` is every other method."""
 

@@ -185,7 +185,7 @@ class GatewayStack:
 
     async def metrics(self) -> dict[str, float]:
         """Returns every sample by its name and labels, as the exposition writes them."""
-        async with self.client.get(f"{self.admin}/metrics") as answer:
+        async with self.client.get(f"{self.admin}/metrics", headers={"Accept-Encoding": "identity"}) as answer:
             lines = (await answer.text()).splitlines()
         pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in pairs}

@@ -28,20 +28,32 @@ def settings() -> str:
     return "\n".join(lines).strip()
 
 
-def metrics() -> str:
-    """Returns every time series with its labels."""
+def exposition() -> str:
+    """Returns the metrics of a gateway and of a supervisor, in Prometheus' text format."""
     recorded = Metrics(version="x")
-    recorded.prepare(providers=["x"], accounts=["x"], jwks_providers=["x"])
+    recorded.prepare(
+        providers=["x"],
+        rules=["x"],
+        accounts=["x"],
+        jwks_providers=["x"],
+        service_keys={"x": 0},
+        certificates={"server": 0},
+    )
     recorded.watch_breaker("x", lambda: 0)
     registry = CollectorRegistry()
     registry.register(WorkerCollector(lambda: {1: os.getpid()}, lambda: {"running": 1}))
-    exposition = recorded.render()[0].decode() + generate_latest(registry).decode()
+    return recorded.render()[0].decode() + generate_latest(registry).decode()
+
+
+def metrics() -> str:
+    """Returns every time series with its labels."""
+    text = exposition()
     labels: dict[str, set[str]] = {}
-    for name, given in re.findall(r"^(valt_gateway_\w+?)(?:_bucket|_sum|_count)?(?:\{([^}]*)\})? ", exposition, re.M):
+    for name, given in re.findall(r"^(valt_gateway_\w+?)(?:_bucket|_sum|_count)?(?:\{([^}]*)\})? ", text, re.M):
         labels.setdefault(name, set()).update(re.findall(r'(\w+)="', given))
     lines = ["| series | kind | labels | |", "|---|---|---|---|"]
-    for name, kind in re.findall(r"^# TYPE (\S+) (\w+)$", exposition, re.M):
-        help_ = re.search(rf"^# HELP {name} (.*)$", exposition, re.M)
+    for name, kind in re.findall(r"^# TYPE (\S+) (\w+)$", text, re.M):
+        help_ = re.search(rf"^# HELP {name} (.*)$", text, re.M)
         label_names = ", ".join(f"`{label}`" for label in sorted(labels.get(name, set()) - {"le"}))
         lines.append(f"| `{name}` | {kind} | {label_names} | {help_[1] if help_ else ''} |")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateway.model import Secret
 from gateway.network import parse_address
+from gateway.web.negotiation import accepts_gzip
 
 AdminHandler = Callable[[web.BaseRequest], Coroutine[Any, Any, web.Response]]
 
@@ -43,9 +44,12 @@ def admin(
     """
     names = {host.lower() for host in hosts} | {"localhost"}
 
-    def metrics(_request: web.BaseRequest) -> web.Response:
+    def metrics(request: web.BaseRequest) -> web.Response:
         body, content_type = render_metrics()
-        return web.Response(body=body, headers={"Content-Type": content_type})
+        response = web.Response(body=body, headers={"Content-Type": content_type, "Vary": "Accept-Encoding"})
+        if accepts_gzip(request.headers.get("Accept-Encoding", "")):
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
 
     def healthz(_request: web.BaseRequest) -> web.Response:
         return web.Response(text="alive\n")

@@ -18,6 +18,7 @@ from gateway.request_record import RequestRecord
 from tests.support.clock import ManualClock
 
 ROUTE = "/recordings/{recording}/videos/{video}"
+EXPIRY = 1_800_000_000
 # Each promised metric: its kind and its labels.
 PROMISED = {
     "build_info": ("gauge", {"version", "commit", "python"}),
@@ -41,6 +42,8 @@ PROMISED = {
     "relay_total": ("counter", {"way"}),
     "breaker_state": ("gauge", {"server"}),
     "config_reloads_total": ("counter", {"outcome"}),
+    "certificate_expiry_timestamp_seconds": ("gauge", {"name"}),
+    "service_key_expiry_timestamp_seconds": ("gauge", {"name"}),
     "jwks_refreshes_total": ("counter", {"provider", "outcome"}),
     "limits_total": ("counter", {"limit"}),
     "audit_events_total": ("counter", {"event"}),
@@ -60,11 +63,13 @@ PROMISED = {
 def metrics() -> Metrics:
     metrics = Metrics(version="1.2.3", commit="0a1b2c3")
     metrics.prepare(
-        routes=[ROUTE, "/"],
+        routes={ROUTE: (("GET", "HEAD"), (206, 502)), "/": (("GET",), (200,))},
         providers=["campus"],
         rules=["supervisors"],
         accounts=["reviewer"],
         jwks_providers=["campus"],
+        service_keys={"archive": EXPIRY},
+        certificates={"server": EXPIRY},
     )
     metrics.watch_breaker("https://valt.example.edu", lambda: 0)
     return metrics
@@ -276,6 +281,13 @@ def test_a_reload_adds_label_values_and_keeps_the_counts(metrics: Metrics) -> No
     samples = {written(*key): value for key, value in exposed(metrics).items()}
     assert samples["grants_total{outcome=allowed,rule=supervisors}"] == 1
     assert samples["grants_total{outcome=denied,rule=students}"] == 0
+
+
+@pytest.mark.promise("operation-O12")
+def test_expiries_are_replaced_by_those_of_the_new_configuration(metrics: Metrics) -> None:
+    metrics.prepare(service_keys={"reports": EXPIRY + 1})
+    samples = {written(*key): value for key, value in exposed(metrics).items() if "expiry" in key[0]}
+    assert samples == {"service_key_expiry_timestamp_seconds{name=reports}": EXPIRY + 1}
 
 
 def test_two_gateways_in_one_process_do_not_share_their_counts(metrics: Metrics) -> None:
