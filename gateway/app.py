@@ -7,13 +7,13 @@ The one module that imports every package. A reload replaces the `App`; `Process
 import platform
 import ssl
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from gateway.access import Access
+from gateway.build_info import build_info
 from gateway.context import ProcessContext, WorkerContext
 from gateway.delivery.proxy import ProxyDelivery
 from gateway.events import LogEvent
@@ -59,7 +59,7 @@ from gateway.web.session_cookies import SessionCookies
 if TYPE_CHECKING:
     from gateway.store.redis import RedisStore
 
-VERSION = version("valt-gateway")
+VERSION = build_info().version
 
 
 def version_of_process() -> dict[str, str]:

@@ -4,13 +4,13 @@ A reload replaces `App`; this module owns what outlives it: the listeners, the o
 """
 
 import asyncio
-import os
 import secrets
 import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
 from gateway.app import VERSION, App, audit_log_of, build_app, store_of, version_of_process
+from gateway.build_info import build_info
 from gateway.clock import BackgroundTasks, SystemClock, repeat
 from gateway.context import ProcessContext, WorkerContext
 from gateway.current_app import CurrentApp
@@ -57,7 +57,7 @@ class Gateway:
         self._worker = worker
         self.settings = self._started_with = settings
         self.clock = clock or SystemClock()
-        self.metrics = Metrics(version=VERSION, commit=os.environ.get("VALT_GATEWAY_COMMIT", "unknown"))
+        self.metrics = Metrics(version=VERSION, commit=build_info().commit)
         self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock, self.metrics)
         self.audit = audit_log_of(settings.audit, self.clock, self.metrics, self.logs)
         limits, clock = settings.limits, self.clock

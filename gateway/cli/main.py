@@ -8,10 +8,10 @@ import hashlib
 import importlib
 import json
 import secrets
-from importlib.metadata import version as installed_version
 
 import click
 
+from gateway.build_info import build_info
 from gateway.cli.options import SuggestingGroup
 
 _COMMANDS = {
@@ -23,8 +23,9 @@ _COMMANDS = {
     "audit": "Verify the audit and answer questions from it.",
     "ticket": "Mint and verify portal tickets.",
     "key": "Mint service keys.",
+    "init": "Write the configuration to begin with.",
     "demo": "Run a gateway with a VALT simulator and a small portal.",
-    "version": "Print the version.",
+    "version": "Print the version and the commit.",
 }
 _HIDDEN = "worker"
 """The command that ``serve`` starts worker processes with."""
@@ -50,7 +51,7 @@ class _Commands(SuggestingGroup):
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        click.echo(installed_version("valt-gateway"))
+        click.echo(build_info().version)
         ctx.exit()
 
 
@@ -73,8 +74,8 @@ def main() -> None:
 
 @main.command()
 def version() -> None:
-    """Print the version."""
-    click.echo(installed_version("valt-gateway"))
+    """Print the version, the commit that it was built from, and the date of that commit."""
+    click.echo(build_info())
 
 
 @main.command()

@@ -1,7 +1,7 @@
 """What several commands share: groups that suggest command names, ``--config``, and types of arguments."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,10 +27,16 @@ class SuggestingGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            nearest = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.5)
+            nearest = suggestion(args[0], self.list_commands(ctx))
             if not nearest:
                 raise
-            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {nearest[0]}?", ctx) from None
+            raise click.UsageError(f"No such command {args[0]!r}.{nearest}", ctx) from None
+
+
+def suggestion(word: str, candidates: Iterable[str]) -> str:
+    """Returns " Did you mean …?" with the most similar one of *candidates*; empty if none is similar."""
+    nearest = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.5)
+    return f" Did you mean {nearest[0]}?" if nearest else ""
 
 
 def _config_or_default(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Path:

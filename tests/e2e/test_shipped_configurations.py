@@ -59,6 +59,7 @@ def ticket(_provider: Provider, key: str, now: float) -> tuple[str, Mapping[str,
 CASES: dict[str, Proof | None] = {
     "gateway.toml": token("preferred_username", "anna"),
     "signed-tokens.toml": token("preferred_username", "anna"),
+    "forward-auth.toml": token("preferred_username", "anna"),
     "behind-oauth2-proxy.toml": front("anna", "supervisors"),
     "behind-shibboleth.toml": front("anna@example.edu", "urn:mace:example.edu:supervisors;others", **FRONT_SECRET),
     "behind-mellon.toml": front("anna@example.edu", "urn:mace:example.edu:supervisors;others", **FRONT_SECRET),

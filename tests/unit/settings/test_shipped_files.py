@@ -36,6 +36,7 @@ def test_there_is_a_file_for_each_situation() -> None:
         "portal-tickets",
         "signed-tokens",
         "browser-sign-in",
+        "forward-auth",
         "kerberos",
     }
 
