@@ -18,6 +18,7 @@ _COMMANDS = {
     "serve": "Run the gateway.",
     "check-config": "Report every fault of a configuration.",
     "schema": "Print the JSON Schema of the configuration file.",
+    "doctor": "Try everything that the gateway needs, from here, and name remedies.",
     "explain": "Show rule by rule why a person may or may not see a recording.",
     "revoke": "Revoke everything issued to a person and cut their streams.",
     "audit": "Verify the audit and answer questions from it.",

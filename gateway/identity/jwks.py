@@ -29,7 +29,7 @@ _ALGORITHM_PREFIXES = {"RSA": ("RS", "PS"), "EC": ("ES",), "OKP": ("Ed",)}
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class SignatureKey:
     """A public key with its ``kty``, ``alg`` and ``kid``.
 
     PyJWK restricts a key without ``alg`` to one algorithm (RS256 for RSA). Here such a key serves every algorithm of
@@ -106,7 +106,7 @@ class JwksClient:
         """Cancel a running request."""
         await self._keys.close()
 
-    def _cached(self, kid: str | None, algorithm: str) -> _Key | None:
+    def _cached(self, kid: str | None, algorithm: str) -> SignatureKey | None:
         """Returns the key with that *kid*. If the token or the keys have none, returns the only key that it can be: one
         that is the only one of the set, or the only one that fits *algorithm*."""
         keys = () if self._keys.value is None or self._keys.age > _MAX_STALE else self._keys.value
@@ -122,10 +122,10 @@ class JwksClient:
             return "joined"
         return "loaded" if self._keys.may_start else "negative"
 
-    async def _load(self) -> tuple[_Key, ...]:
+    async def _load(self) -> tuple[SignatureKey, ...]:
         try:
             document = await fetch_json(self._session, self._jwks_url or await self._discover())
-            keys = _parse(document)
+            keys = parse_key_set(document)
         except IdentityProviderError as error:
             self._observer.on_event(JwksRefresh(self._provider, "error"))
             fields = (("issuer", self._issuer), ("error", str(error)))
@@ -142,13 +142,13 @@ class JwksClient:
         return (await fetch_metadata(self._session, self._issuer, self._discovery_url)).required_url("jwks_uri")
 
 
-def _parse(document: Any) -> tuple[_Key, ...]:
+def parse_key_set(document: Any) -> tuple[SignatureKey, ...]:
     """Returns the public signature keys of a JWK set (RFC 7517); other keys are ignored. Raises
     IdentityProviderError if there are none."""
     rows = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(rows, list) or len(rows) > _MAX_KEYS:
         raise IdentityProviderError("the provider's keys are not a JWK set")
-    keys: list[_Key] = []
+    keys: list[SignatureKey] = []
     kids: set[str] = set()
     for row in rows:
         try:
@@ -163,7 +163,7 @@ def _parse(document: Any) -> tuple[_Key, ...]:
     return tuple(keys)
 
 
-def _parse_key(row: Any) -> _Key | None:
+def _parse_key(row: Any) -> SignatureKey | None:
     """Returns a public signature key, or None for a secret or private key or one with another use."""
     if not isinstance(row, dict) or row.get("kty") not in _ALGORITHM_PREFIXES or "d" in row:
         return None
@@ -171,4 +171,4 @@ def _parse_key(row: Any) -> _Key | None:
         return None
     if row.get("use", "sig") != "sig" or "verify" not in row.get("key_ops", ["verify"]):
         return None
-    return _Key(jwt.PyJWK(row).key, row["kty"], row.get("alg"), row.get("kid"))
+    return SignatureKey(jwt.PyJWK(row).key, row["kty"], row.get("alg"), row.get("kid"))

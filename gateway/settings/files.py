@@ -28,7 +28,7 @@ def faults_of(settings: Settings, *, running: bool = False) -> list[Fault]:
     """Returns the faults, without lines. *running*: whether a running gateway reads the settings, which has its state
     and its audit open: their faults must not keep it from applying new rules."""
     readable = [*_certificate(settings), *_authorities(settings), *_keytabs(settings)]
-    return readable if running else [*readable, *_state(settings.state.dir), *_audit(settings)]
+    return readable if running else [*readable, *state_faults(settings.state.dir), *audit_faults(settings)]
 
 
 def _certificate(settings: Settings) -> Iterator[Fault]:
@@ -90,7 +90,7 @@ def _why_no_authority(path: Path) -> str | None:
     return why
 
 
-def _state(folder: Path | None) -> Iterator[Fault]:
+def state_faults(folder: Path | None) -> Iterator[Fault]:
     """Yields the faults of the state directory, which the gateway creates if it is missing, and of its database."""
     if folder is None:
         return
@@ -124,7 +124,7 @@ def _why_unusable(database: Path) -> str | None:
         return f"it is damaged ({error})"
 
 
-def _audit(settings: Settings) -> Iterator[Fault]:
+def audit_faults(settings: Settings) -> Iterator[Fault]:
     """Yields the faults of the audit file, which the gateway creates if it is missing."""
     if settings.audit.file == "-":
         return

@@ -40,6 +40,8 @@ class Knobs:
     link_life: float = 1800.0
     expiry_cuts: bool = False
     """Whether a body that is still being sent when its link expires ends by a TCP reset. What VALT does is unknown."""
+    ignore_exp: bool = False
+    """Whether the media server opens links after their exp too."""
     link_without_exp: bool = False
     link_not_jwt: bool = False
     link_host: str | None = None
@@ -54,6 +56,12 @@ class Knobs:
     refuse_media: list[int] = field(default_factory=list)
     """Statuses of the next responses."""
     ignore_range: bool = False
+    ignore_if_range: bool = False
+    """Whether a range is sent whatever If-Range says."""
+    refuse_head: bool = False
+    """Whether HEAD is answered 405."""
+    media_date_ahead: float | None = None
+    """How far the media server's clock is ahead, by the Date of its responses; None is no Date."""
     wrong_content_range: bool = False
     """Content-Range names a position one byte too far."""
     chunked: bool = False

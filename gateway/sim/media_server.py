@@ -94,7 +94,7 @@ class MediaServer:
         match = _PATH.fullmatch(request.path)
         film = self._find(match[1], int(match[2])) if match else None
         status = 200
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD") or (request.method == "HEAD" and self._knobs.refuse_head):
             status = 405
         elif self._knobs.refuse_media:
             status = self._knobs.refuse_media.pop(0)
@@ -114,6 +114,8 @@ class MediaServer:
         request_headers = CIMultiDict(request.headers)
         if request.method == "HEAD" or knobs.ignore_range:
             request_headers.pop("Range", None)
+        if knobs.ignore_if_range:
+            request_headers.pop("If-Range", None)
         answer = ranges.answer(request_headers, len(content), etag, modified)
         headers = CIMultiDict(
             {"Accept-Ranges": "bytes", "Server": "WowzaStreamingEngine/4.8", "Set-Cookie": "JSESSION=1"}
@@ -122,6 +124,8 @@ class MediaServer:
             headers["ETag"] = etag
         if modified is not None:
             headers["Last-Modified"] = ranges.http_date(modified)
+        if knobs.media_date_ahead is not None:
+            headers["Date"] = ranges.http_date(self._signer.now() + knobs.media_date_ahead)
         if answer.status == 416:
             headers["Content-Range"] = f"bytes */{len(content)}"
         if answer.status not in (200, 206):

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 import jwt
@@ -59,6 +61,8 @@ class Provider:
     discovery: dict[str, Any] = field(default_factory=dict)
     """Values that replace those of the discovery document."""
     redirects: bool = False
+    date_ahead: float = 0.0
+    """How far its clock is ahead, in seconds, by the Date of its key set."""
     id_token: Mapping[str, Any] = field(default_factory=dict)
     """The claims of the next ID token."""
     request_counts: Counter[str] = field(default_factory=Counter)
@@ -117,7 +121,8 @@ class Provider:
         if self.redirects and request.path == "/keys":
             return web.Response(status=302, headers={"Location": "/elsewhere"})
         body = self.rubbish if self.rubbish is not None else json.dumps({"keys": [k.row() for k in self.keys]}).encode()
-        return web.Response(body=body, content_type="application/json")
+        date = formatdate(time.time() + self.date_ahead, usegmt=True)
+        return web.Response(body=body, content_type="application/json", headers={"Date": date})
 
     async def _misbehave(self, request: web.Request) -> None:
         self.request_counts[request.path] += 1

@@ -1,0 +1,111 @@
+"""Whether each identity provider can be used from here: discovery, keys and clock; networks; keytab."""
+
+import aiohttp
+
+from gateway.doctor.check import Check, broken, doubtful, good
+from gateway.doctor.clock_offset import describe_offset, is_timely, offset, parse_date
+from gateway.doctor.reachability import remedy_for
+from gateway.errors import IdentityProviderError
+from gateway.identity.discovery import Endpoints, fetch_json, fetch_metadata, open_session
+from gateway.identity.jwks import parse_key_set
+from gateway.ports import Clock
+from gateway.settings.addresses import is_loopback_host, is_wide, split_listen
+from gateway.settings.identity import (
+    HeaderSettings,
+    IdentitySettings,
+    JwtSettings,
+    NegotiateSettings,
+    OidcSettings,
+    TicketSettings,
+)
+from gateway.settings.keytab import keytab_fault
+from gateway.settings.model import Settings
+
+
+async def check_provider(table: IdentitySettings, settings: Settings, clock: Clock) -> Check:
+    """Returns whether the provider of *table* can be used."""
+    name = f"provider:{table.name}"
+    match table:
+        case JwtSettings() | OidcSettings():
+            return await _remote(name, table, clock)
+        case HeaderSettings():
+            return _header(name, table, settings)
+        case NegotiateSettings():
+            fault = keytab_fault(table.keytab_file, table.service)
+            if fault is not None:
+                return broken(name, f"keytab_file {fault[0]}", fault[1])
+            return good(name, f"the keytab has a key of {table.service}")
+        case TicketSettings():
+            return good(name, f"{len(table.keys)} key(s); it is asked nothing, and its clock must be right")
+
+
+async def _remote(name: str, table: JwtSettings | OidcSettings, clock: Clock) -> Check:
+    """Returns whether discovery document and keys can be fetched, and whether the provider's clock is right."""
+    try:
+        session = open_session(table.ca_file, table.proxy_url)
+    except OSError as error:
+        return broken(name, f"ca_file {table.ca_file} cannot be used: {error.strerror}", "name a PEM file")
+    async with session:
+        try:
+            jwks_url = table.jwks_url if isinstance(table, JwtSettings) else ""
+            if not jwks_url:
+                metadata = await fetch_metadata(session, table.issuer, table.discovery_url)
+                if isinstance(table, OidcSettings):
+                    Endpoints.from_metadata(metadata)
+                jwks_url = metadata.required_url("jwks_uri")
+            keys = parse_key_set(await fetch_json(session, jwks_url))
+        except IdentityProviderError as error:
+            otherwise = "compare issuer, discovery_url and jwks_url with the provider's documentation"
+            remedy = remedy_for(str(error), ca="ca_file of this [[identity]]", otherwise=otherwise)
+            return broken(name, str(error), remedy)
+        ahead = await _clock_ahead(session, jwks_url, clock)
+    usable = sum(any(key.fits(algorithm) for algorithm in table.algorithms) for key in keys)
+    if not usable:
+        detail = f"none of its {len(keys)} keys is for {', '.join(table.algorithms)}"
+        return broken(name, detail, "add the algorithm that the provider signs with to algorithms")
+    return _judge_clock(name, f"discovery and {usable} key(s) can be fetched", ahead, table.leeway)
+
+
+def _judge_clock(name: str, detail: str, ahead: float | None, leeway: float) -> Check:
+    """Returns the check, given by how many seconds the provider's clock is *ahead*; None is not stated."""
+    if ahead is None:
+        return good(name, f"{detail}; it states no time")
+    if is_timely(ahead):
+        return good(name, f"{detail}; its clock is right")
+    stated = f"{describe_offset(ahead)} this machine's"
+    remedy = "synchronise the clocks of this machine and of the provider by NTP"
+    if abs(ahead) > leeway:
+        detail = f"its clock is {stated}, more than leeway, {leeway:.0f} s: new tokens are refused"
+        return broken(name, detail, remedy)
+    return doubtful(name, f"its clock is {stated}", remedy)
+
+
+async def _clock_ahead(session: aiohttp.ClientSession, url: str, clock: Clock) -> float | None:
+    """Returns by how many seconds the clock of the server of *url* is ahead, from the Date of a response; None if that
+    has none."""
+    before = clock.now()
+    try:
+        async with session.get(url, allow_redirects=False) as response:
+            date = parse_date(response.headers)
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return None
+    return None if date is None else offset(date, before, clock.now())
+
+
+def _header(name: str, table: HeaderSettings, settings: Settings) -> Check:
+    """Returns whether the networks of a header provider are plausible: nothing can be asked of it."""
+    listen = split_listen(settings.server.listen)
+    detail = f"its headers are accepted from {', '.join(table.from_)}"
+    wide = [network for network in table.from_ if is_wide(network)]
+    if wide and table.secret is None:
+        remedy = "list the front's own addresses alone, or add secret_header and secret_file"
+        return doubtful(name, f"{detail}: each of many machines may name any person", remedy)
+    if settings.server.listen.startswith("unix:") and "unix" not in table.from_:
+        remedy = 'add "unix" to from'
+        return broken(name, f"{detail}, and the public listener is a unix socket, which has no address", remedy)
+    if listen is not None and is_loopback_host(listen[0]):
+        local = [network for network in table.from_ if is_loopback_host(network.partition("/")[0])]
+        if not local:
+            remedy = "add 127.0.0.1/32 to from, if the front runs on this machine"
+            return broken(name, f"{detail}, and the public listener accepts connections of this machine alone", remedy)
+    return good(name, detail)
