@@ -82,6 +82,23 @@ def test_secrets_are_revealed_in_listed_modules_only() -> None:
     assert revealing - MAY_REVEAL_SECRETS == set()
 
 
+def test_secrets_are_compared_in_constant_time() -> None:
+    """``==`` takes the longer, the more leading characters are right; hmac.compare_digest does not. In the settings the
+    operator's own secrets are compared with each other."""
+    for path in set(modules("gateway")) - set(modules("gateway/settings")):
+        for node in ast.walk(syntax_tree(path)):
+            if isinstance(node, ast.Compare):
+                compared = [ast.unparse(part) for part in (node.left, *node.comparators)]
+                assert not any(".reveal()" in part or "secret_sha256" in part for part in compared), (path, node.lineno)
+
+
+def test_no_assertion_is_needed_at_run_time() -> None:
+    """``python -O`` removes assertions; here there are none that it could remove."""
+    for path in modules("gateway"):
+        lines = [node.lineno for node in ast.walk(syntax_tree(path)) if isinstance(node, ast.Assert)]
+        assert not lines, (path, lines)
+
+
 @pytest.mark.promise("findings-9")
 def test_client_sessions_use_no_cookies_proxy_variables_or_redirects() -> None:
     backend = (ROOT / "gateway/valt_backend.py").read_text(encoding="utf-8")
