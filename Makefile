@@ -13,7 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises bench fuzz screenshots profile seam soak reloads programs clean
+.PHONY: help demo test lint promises cases bench fuzz screenshots profile seam soak reloads programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: $(VENV)/installed-test ## Style, types, and who may import whom
 
 promises: $(VENV)/installed-test ## What the tests hold: each promise with its tests
 	@$(BIN)/pytest -qq --collect-only --promises | sed '/^tests/d'
+
+cases: programs $(NODE) $(VENV)/installed-test ## The 161 hostile cases of tests/cases.toml: runs their tests, and lists each with its result
+	$(BIN)/pytest -q $(TWO_FILES_AT_A_TIME) --cases
 
 bench: $(VENV)/installed-test ## Speed beside other servers: redirects, streams, first byte (BENCH="--help" for options)
 	@tests/programs.sh haproxy:haproxy cc:gcc

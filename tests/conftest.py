@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
-from tests.support import promises
+from tests.support import cases, promises
 from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import GatewayStack, running_stack
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--promises", action="store_true", help="with --collect-only: list each promise and its tests")
+    parser.addoption("--cases", action="store_true", help="run the tests of cases.toml alone, and list each case")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Fails the run if a test carries the marker of a promise that promises.toml does not have.
 
     Only tests with real browsers and programs depend on the machine's load: ``--reruns`` means no other test."""
@@ -27,6 +28,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     unknown = promises.tests_by_promise(items).keys() - promises.catalogue().keys()
     if unknown:
         raise pytest.UsageError(f"promises.toml has no promise {', '.join(sorted(unknown))}")
+    if config.getoption("--cases"):
+        cases.select(config, items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--cases"):
+        runs = [
+            (report.nodeid, kind)
+            for kind in ("passed", "failed", "error")
+            for report in terminalreporter.getreports(kind)
+        ]
+        terminalreporter.write_line(
+            cases.report((nodeid, "failed" if kind == "error" else kind) for nodeid, kind in runs)
+        )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -1,0 +1,42 @@
+"""The table of hostile cases is complete, and names tests that exist."""
+
+import ast
+
+import pytest
+
+from tests.support.cases import NUMBERS, TESTS, Case, catalogue, report
+from tests.support.measures import syntax_tree
+
+CASES = catalogue()
+
+
+def test_every_number_has_a_case() -> None:
+    assert [case.number for case in CASES] == list(NUMBERS)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.number))
+def test_a_case_has_tests_or_a_reason(case: Case) -> None:
+    assert case.tests or case.argued or case.open
+    assert not (case.argued and case.open)
+    for test in case.tests:
+        file, _, name = test.partition("::")
+        functions = {
+            node.name
+            for node in ast.walk(syntax_tree(TESTS / file))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assert name in functions, test
+
+
+def test_a_case_is_held_only_if_all_its_tests_passed() -> None:
+    case = Case(1, "A promise", ("a.py::test_one", "a.py::test_other"))
+    assert case.result({"a.py::test_one": {"passed"}, "a.py::test_other": {"passed"}}) == "held"
+    assert case.result({"a.py::test_one": {"passed", "failed"}, "a.py::test_other": {"passed"}}) == "broken"
+    assert case.result({"a.py::test_one": {"passed"}}) == "not run"
+
+
+def test_the_report_has_a_line_for_each_case_and_the_totals() -> None:
+    lines = report([]).splitlines()
+    numbers = [int(line[:4]) for line in lines if line[:4].strip().isdigit()]
+    assert numbers == list(NUMBERS)
+    assert "argued" in lines[-1]
