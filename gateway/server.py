@@ -64,17 +64,15 @@ class Gateway:
         self.refusals = RefusalFilter(self.audit, self.logs, self.metrics, clock, per_minute=limits.refusals_per_minute)
         self.observer: Observer = self.refusals
         self.store = store_of(settings, self.clock, self.observer, worker)
+        counts, of_person, of_address = self.store.counts, limits.streams_per_person, limits.streams_per_address
+        most = limits.streams
         self.streams = Streams(
-            self.clock,
-            self.observer,
-            most=limits.streams,
-            per_person=limits.streams_per_person,
-            per_address=limits.streams_per_address,
+            clock, self.observer, most=most, per_person=of_person, per_address=of_address, shared=counts
         )
         self.revocation = Revocation(self.streams, lambda: self.app.checks, self.clock, self.observer)
         self.readiness = Readiness(self.dependencies, self.local_faults)
         self.loop_lag = LoopLagMonitor(self.observer)
-        self.rates = RateLimiter(self.clock, self.observer, per_minute=limits.requests_per_minute)
+        self.rates = RateLimiter(clock, self.observer, per_minute=limits.requests_per_minute, shared=counts)
         shared = worker or WorkerContext(Secret(secrets.token_urlsafe(32)), self.clock.now())
         self._context = ProcessContext(
             *(self.clock, self.observer, self.audit, self.store, self.streams, self.rates),

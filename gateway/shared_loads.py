@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from gateway.errors import GatewayError
 from gateway.ports import Store
+from gateway.shared_counts import SharedCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,12 @@ class LocalLoads:
 
 
 class SharingStore(Store, Protocol):
-    """A store, and the loads that its replicas share."""
+    """A store, and what else its replicas share."""
 
     @property
     def loads(self) -> SharedLoads:
         """The loads that are shared by whatever shares the state."""
+
+    @property
+    def counts(self) -> SharedCounts | None:
+        """The counts of requests and streams that are shared, or None."""

@@ -4,18 +4,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from gateway.errors import BusyError, TooManyRequestsError
 from gateway.events import LimitReached
 from gateway.model import Grant
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
+from gateway.shared_counts import SharedCounts, Who
 
 K = TypeVar("K")
 
 _MAX_ENDED_SESSIONS = 10_000
 """Sessions whose last stream's end is remembered."""
+_MAX_ELSEWHERE, _ELSEWHERE_TTL = 100_000, 30.0
+"""Persons and addresses whose streams in other replicas are remembered, and for how many seconds."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,9 +41,19 @@ class Stream:
 
 
 class Streams:
-    """Limits are numbers of streams at once; 0 is no limit for *per_person* and *per_address*."""
+    """Limits are numbers of streams at once; 0 is no limit for *per_person* and *per_address*, for which with *shared*
+    the streams in other replicas count too."""
 
-    def __init__(self, clock: Clock, observer: Observer, *, most: int, per_person: int, per_address: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        observer: Observer,
+        *,
+        most: int,
+        per_person: int,
+        per_address: int,
+        shared: SharedCounts | None = None,
+    ) -> None:
         self._clock = clock
         self._observer = observer
         self._max = most
@@ -51,6 +64,11 @@ class Streams:
         self._addresses: dict[str, int] = {}
         self._sessions: dict[str, int] = {}
         self._last_use: LRUCache[str, float] = LRUCache(_MAX_ENDED_SESSIONS)
+        self._shared = shared
+        self._elsewhere: TTLCache[Who, int] | dict[Who, int] = {}
+        if shared is not None:
+            self._elsewhere = TTLCache(_MAX_ELSEWHERE, _ELSEWHERE_TTL, timer=clock.monotonic)
+            shared.on_streams = self.set_elsewhere
 
     def __len__(self) -> int:
         return len(self._running)
@@ -66,18 +84,22 @@ class Streams:
         """Returns a stream that counts until its context manager is left. Raises BusyError or TooManyRequestsError."""
         identity, address = grant.identity, record.peer or ""
         person = identity.issuer, identity.subject
+        of_person, of_address = self._persons.get(person, 0), self._addresses.get(address, 0)
+        elsewhere = self._elsewhere
         if len(self._running) >= self._max:
             raise self._refusal("streams", BusyError)
-        if self._max_per_person and self._persons.get(person, 0) >= self._max_per_person:
-            raise self._refusal("streams_per_person", TooManyRequestsError)
-        if self._max_per_address and self._addresses.get(address, 0) >= self._max_per_address:
-            raise self._refusal("streams_per_address", TooManyRequestsError)
+        if self._max_per_person and of_person + elsewhere.get(person, 0) >= self._max_per_person:
+            raise self._refusal("streams_per_person", TooManyRequestsError, person)
+        if self._max_per_address and of_address + elsewhere.get((address,), 0) >= self._max_per_address:
+            raise self._refusal("streams_per_address", TooManyRequestsError, (address,))
         stream = Stream(grant, record, end, self._clock.now(), self._remove)
         self._running.add(stream)
-        self._persons[person] = self._persons.get(person, 0) + 1
-        self._addresses[address] = self._addresses.get(address, 0) + 1
+        self._persons[person] = of_person + 1
+        self._addresses[address] = of_address + 1
         if identity.session is not None:
             self._sessions[identity.session] = self._sessions.get(identity.session, 0) + 1
+        if self._shared is not None:
+            self._report(self._shared, person, address)
         return stream
 
     def __iter__(self) -> Iterator[Stream]:
@@ -107,18 +129,34 @@ class Streams:
             stream.end(reason)
         return len(ended)
 
+    def set_elsewhere(self, who: Who, count: int) -> None:
+        """Has *count* streams of a person or an address in other replicas count too, for a while."""
+        self._elsewhere[who] = count
+
     def _remove(self, stream: Stream) -> None:
-        identity = stream.grant.identity
+        identity, address = stream.grant.identity, stream.record.peer or ""
+        person = identity.issuer, identity.subject
         self._running.discard(stream)
-        _decrement(self._persons, (identity.issuer, identity.subject))
-        _decrement(self._addresses, stream.record.peer or "")
+        _decrement(self._persons, person)
+        _decrement(self._addresses, address)
+        if self._shared is not None:
+            self._report(self._shared, person, address)
         if identity.session is not None:
             _decrement(self._sessions, identity.session)
             self._last_use[identity.session] = self._clock.now()
 
+    def _report(self, shared: SharedCounts, person: tuple[str, str], address: str) -> None:
+        """Has the other replicas learn how many streams there are here now."""
+        if self._max_per_person:
+            shared.set_streams(person, self._persons.get(person, 0))
+        if self._max_per_address:
+            shared.set_streams((address,), self._addresses.get(address, 0))
+
     def _refusal(
-        self, limit: str, error: type[BusyError] | type[TooManyRequestsError]
+        self, limit: str, error: type[BusyError] | type[TooManyRequestsError], who: Who | None = None
     ) -> BusyError | TooManyRequestsError:
+        if self._shared is not None and who is not None:
+            self._shared.request_streams(who)
         self._observer.on_event(LimitReached(limit))
         return error(f"limits.{limit} is reached")
 

@@ -65,6 +65,7 @@ class MemoryStore:
 
     durable = False
     loads = LocalLoads()
+    counts = None
     local_fault: str | None = None
     fault: str | None = None
     """See SqliteStore."""

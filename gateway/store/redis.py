@@ -23,9 +23,9 @@ from gateway.events import LogEvent
 from gateway.model import Secret
 from gateway.ports import Clock, Observer
 from gateway.redis_url import RedisUrl
-from gateway.shared_loads import LocalLoads, SharedLoads
 from gateway.store.memory import ExpiringEntries
 from gateway.store.redis_client import FAILURES, close_client, reason_of, redis_client
+from gateway.store.redis_counts import RedisCounts
 from gateway.store.redis_loads import RedisLoads
 from gateway.store.redis_scripts import CONSUME, PROBE, PUT, REMOVE
 
@@ -42,8 +42,8 @@ _NO_EVICTION = "noeviction"
 
 
 class RedisStore:
-    """Implements ports.Store. *prefix* begins every key and channel. *secret* encrypts the *loads* of the replicas,
-    which share none without it. *probe_interval* is in seconds."""
+    """Implements ports.Store. *prefix* begins every key and channel. *secret* encrypts the *loads* of the replicas
+    and hides who has the *counts*: without it they share none. *probe_interval* is in seconds."""
 
     durable = True
     local_fault = None
@@ -67,9 +67,9 @@ class RedisStore:
         self._observer = observer
         self._probe_interval = probe_interval
         self._redis = redis_client(url)
-        self.loads: SharedLoads = LocalLoads()
-        if secret is not None:
-            self.loads = RedisLoads(self._redis, self._prefix, secret, clock, lambda: self.fault is None, url.timeout)
+        own = secret or Secret(secrets.token_hex(32))
+        shared = self._redis, self._prefix, own, clock, lambda: self.fault is None
+        self.loads, self.counts = RedisLoads(*shared, url.timeout), RedisCounts(*shared)
         self._consume, self._probe = self._redis.register_script(CONSUME), self._redis.register_script(PROBE)
         self._put, self._remove = self._redis.register_script(PUT), self._redis.register_script(REMOVE)
         self._entries = {kind: ExpiringEntries(clock) for kind in (_SIGN_OUT, _REVOCATION)}
@@ -93,6 +93,7 @@ class RedisStore:
         except FAILURES as error:
             raise BusyError(f"state.url: Redis at {self._url} cannot be used: {reason_of(error)}") from None
         self._task = asyncio.create_task(self._run(), name="store")
+        self.counts.start()
 
     async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
         """Returns True the first time that *key* is consumed, by whichever replica, and False until it expires.
@@ -125,6 +126,7 @@ class RedisStore:
 
     async def close(self) -> None:
         """Closes the connections."""
+        await self.counts.close()
         task = self._task
         while task is not None and not task.done():
             task.cancel()  # more than once: redis-py loses a cancellation that arrives while it connects

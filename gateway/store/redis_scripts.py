@@ -78,6 +78,38 @@ return 0
 """
 """Keys: the hash of a kind. Arguments: names and values. Removes each name that still has that value."""
 
+ADD_REQUESTS = """
+local now = tonumber(ARGV[1])
+local arrival_time = math.max(now, tonumber(redis.call('get', KEYS[1]) or ARGV[1])) + tonumber(ARGV[2])
+local text = string.format('%.6f', arrival_time)
+redis.call('set', KEYS[1], text, 'px', math.ceil((arrival_time - now) * 1000) + 60000)
+return text
+"""
+"""Keys: a person's theoretical arrival time, see gateway.rate_limit. Arguments: now, the seconds to add to it.
+
+Returns the new one."""
+
+SET_STREAMS = """
+if tonumber(ARGV[2]) > 0 then
+  redis.call('hset', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[4])
+  redis.call('pexpire', KEYS[1], 60000)
+else
+  redis.call('hdel', KEYS[1], ARGV[1])
+end
+local others, fields = 0, redis.call('hgetall', KEYS[1])
+for i = 1, #fields, 2 do
+  local count, expires_at = string.match(fields[i + 1], '^(%S+) (%S+)$')
+  if tonumber(expires_at) <= tonumber(ARGV[3]) then
+    redis.call('hdel', KEYS[1], fields[i])
+  elseif fields[i] ~= ARGV[1] then
+    others = others + tonumber(count)
+  end
+end
+return others
+"""
+"""Keys: the hash of a person's or an address's numbers of streams by replica. Arguments: replica, its number, now, when
+the number expires. Returns the sum of the other replicas' numbers."""
+
 STORE = """
 if redis.call('get', KEYS[1]) == ARGV[1] then
   if tonumber(ARGV[3]) > 0 then

@@ -84,6 +84,7 @@ class SqliteStore:
     value), and returns after the other workers have taken it over."""
 
     loads = LocalLoads()
+    counts = None
 
     def __init__(
         self,

@@ -230,6 +230,62 @@ async def test_a_password_that_valt_refuses_is_tried_once_by_all_replicas(replic
     assert calls(replicas) == (1, 0)
 
 
+LIMITS = """
+[limits]
+requests_per_minute = 20
+streams_per_person = 2
+"""
+
+
+async def is_refused_for(stack: GatewayStack, person: str) -> bool:
+    return await play(stack, stack.bearer(person)) == 429
+
+
+@pytest.mark.promise("operation-replicas-3")
+async def test_requests_of_a_person_count_in_both_and_alone_without_redis(tmp_path: Path, redis: RedisServer) -> None:
+    async with two_replicas(tmp_path, redis, more=LIMITS) as replicas:
+        one, other = replicas
+        assert [await play(one, one.bearer("anna")) for _ in range(21)] == [200] * 20 + [429]
+        await until(lambda: is_refused_for(other, "anna"))
+        assert await play(other, other.bearer("ben")) == 200
+        await redis.stop()
+        await until(lambda: is_available(replicas, expected=False))
+        for stack in replicas:
+            assert [await play(stack, stack.bearer("carl")) for _ in range(21)] == [200] * 20 + [429]
+
+
+@pytest.mark.promise("operation-replicas-3")
+async def test_streams_of_a_person_count_in_both_replicas(tmp_path: Path, redis: RedisServer) -> None:
+    async with two_replicas(tmp_path, redis, more=LIMITS.replace("20", "0")) as replicas:
+        one, other = replicas
+        gate = one.valt.knobs.gate["media"] = asyncio.Event()
+        running = [asyncio.create_task(play(one, one.bearer("anna"))) for _ in range(2)]
+        await one.valt.wait_for(lambda: one.valt.calls["media"] == 2)
+        del one.valt.knobs.gate["media"]
+        await until(lambda: is_refused_for(other, "anna"))
+        assert await play(other, other.bearer("ben")) == 200
+        gate.set()
+        assert await asyncio.gather(*running) == [200, 200]
+
+        async def is_accepted() -> bool:
+            return await play(other, other.bearer("anna")) == 200
+
+        await until(is_accepted)
+
+
+@pytest.mark.promise("operation-replicas-3")
+async def test_a_cached_link_waits_for_no_answer_of_redis(tmp_path: Path, redis: RedisServer) -> None:
+    async with two_replicas(tmp_path, redis, more=LIMITS) as replicas:
+        one, _ = replicas
+        assert await play(one, one.bearer("anna")) == 200
+        redis.pause()  # for an answer the replicas would wait for a minute
+        try:
+            async with asyncio.timeout(40):
+                assert [await play(one, one.bearer("anna")) for _ in range(10)] == [200] * 10
+        finally:
+            redis.resume()
+
+
 @pytest.mark.promise("operation-replicas")
 async def test_sign_ins_and_logouts_wait_until_redis_is_back(tmp_path: Path, redis: RedisServer) -> None:
     async with two_replicas(tmp_path, redis, more=OIDC) as replicas:

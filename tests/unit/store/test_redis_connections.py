@@ -30,11 +30,24 @@ async def never() -> SharedValue:
     raise AssertionError("the value was not shared")
 
 
+async def exchange_counts(store: RedisStore) -> None:
+    """Returns after *store* has exchanged counts of both kinds with Redis."""
+    requests, streams = asyncio.Event(), asyncio.Event()
+    store.counts.on_requests = lambda _who, _seconds: requests.set()
+    store.counts.on_streams = lambda _who, _count: streams.set()
+    store.counts.add_request(("issuer", "anna"), 1.0)
+    store.counts.set_streams(("issuer", "anna"), 1)
+    async with asyncio.timeout(60):
+        await requests.wait()
+        await streams.wait()
+
+
 async def works(url: str, clock: ManualClock, prefix: str = "test:") -> bool:
     """Whether a store at *url* starts, and stores something of each kind."""
     store = RedisStore(parse_redis_url(Secret(url)), prefix, clock, secret=SECRET)
     try:
         await store.start()
+        await exchange_counts(store)
         await store.revoke("anna", clock.now(), clock.now() + 60)
         assert (await store.loads.load("link 1", load_one, lambda _value: True)).content == {"one": 1}
         assert (await store.loads.load("link 1", never, lambda _value: True)).content == {"one": 1}
