@@ -41,7 +41,7 @@ def command(config: Path, subject: str) -> None:
     others = _other_spellings(files, subject)
     if others:
         names = ", ".join(others)
-        click.echo(f"warning: NOT revoked, other spellings in the audit, perhaps of the same person: {names}", err=True)
+        click.echo(f"warning: revoked too, other spellings in the audit, perhaps of another person: {names}", err=True)
 
 
 def _revoke(state: StateSettings, subject: str, at: float, until: float) -> str | None:
@@ -79,8 +79,8 @@ async def _revoke_in_redis(url: Secret, prefix: str, subject: str, at: float, un
 
 
 def _other_spellings(files: list[Path], subject: str) -> list[str]:
-    """Returns the subjects in the ends of the audit's files that are other spellings of *subject* (`fold_name`). A
-    revocation compares names exactly."""
+    """Returns the subjects in the ends of the audit's files that are other spellings of *subject* (`fold_name`),
+    which a revocation reaches too."""
     spellings: set[str] = set()
     folded = fold_name(subject)
     for path in files:

@@ -4,7 +4,10 @@ An entry that has not expired is never evicted, as a cache of cachetools would d
 again and a revocation undone. A full store raises BusyError instead.
 """
 
+from collections.abc import Callable
+
 from gateway.errors import BusyError
+from gateway.model import fold_name
 from gateway.ports import Clock
 from gateway.shared_loads import LocalLoads
 
@@ -12,10 +15,12 @@ MAX_ENTRIES = 500_000
 
 
 class ExpiringEntries:
-    """At most *max_entries* keys, each with a value and an expiry in Unix seconds."""
+    """At most *max_entries* keys, each with a value and an expiry in Unix seconds. Keys that *fold* maps to the same
+    text are one key."""
 
-    def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES, *, fold: Callable[[str], str] = str) -> None:
         self._clock = clock
+        self._fold = fold
         self._max_entries = max_entries
         self._entries: dict[str, tuple[float, float]] = {}
         """Expiry and value."""
@@ -26,7 +31,7 @@ class ExpiringEntries:
 
     def add(self, key: str, expires_at: float, value: float = 0.0) -> bool:
         """Adds *key* and returns True; returns False if it is present and has not expired. Raises BusyError if full."""
-        entry = self._entries.get(key)
+        entry = self._entries.get(self._fold(key))
         if entry is not None and entry[0] > self._clock.now():
             return False
         self.put(key, expires_at, value)
@@ -34,6 +39,7 @@ class ExpiringEntries:
 
     def put(self, key: str, expires_at: float, value: float = 0.0) -> None:
         """Adds *key*, or raises its expiry and value to these; neither is ever lowered. Raises BusyError if full."""
+        key = self._fold(key)
         if len(self._entries) >= self._max_entries and key not in self._entries:
             self._remove_expired()
             if len(self._entries) >= self._max_entries:
@@ -44,14 +50,14 @@ class ExpiringEntries:
     def get(self, *keys: str) -> float | None:
         """Returns the largest value of those of *keys* that have not expired, or None."""
         largest = None
-        for key in keys if self._entries else ():
+        for key in map(self._fold, keys) if self._entries else ():
             entry = self._entries.get(key)
             if entry is not None and entry[0] > self._clock.now() and (largest is None or entry[1] > largest):
                 largest = entry[1]
         return largest
 
     def items(self) -> list[tuple[str, float, float]]:
-        """Returns key, expiry and value of each entry that has not expired."""
+        """Returns key (folded), expiry and value of each entry that has not expired."""
         now = self._clock.now()
         return [(key, *entry) for key, entry in self._entries.items() if entry[0] > now]
 
@@ -73,7 +79,7 @@ class MemoryStore:
     def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
         self._consumed = ExpiringEntries(clock, max_entries)
         self._sign_outs = ExpiringEntries(clock, max_entries)
-        self._revocations = ExpiringEntries(clock, max_entries)
+        self._revocations = ExpiringEntries(clock, max_entries, fold=fold_name)
 
     def __repr__(self) -> str:
         consumed, sign_outs, revocations = len(self._consumed), len(self._sign_outs), len(self._revocations)

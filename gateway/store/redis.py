@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import BusyError
 from gateway.events import LogEvent
-from gateway.model import Secret
+from gateway.model import Secret, fold_name
 from gateway.ports import Clock, Observer
 from gateway.redis_url import RedisUrl
 from gateway.store.memory import ExpiringEntries
@@ -72,7 +72,7 @@ class RedisStore:
         self.loads, self.counts = RedisLoads(*shared, url.timeout), RedisCounts(*shared)
         self._consume, self._probe = self._redis.register_script(CONSUME), self._redis.register_script(PROBE)
         self._put, self._remove = self._redis.register_script(PUT), self._redis.register_script(REMOVE)
-        self._entries = {kind: ExpiringEntries(clock) for kind in (_SIGN_OUT, _REVOCATION)}
+        self._entries = {_SIGN_OUT: ExpiringEntries(clock), _REVOCATION: ExpiringEntries(clock, fold=fold_name)}
         self.revoked_at: Callable[..., float | None] = self._entries[_REVOCATION].get
         """See ports.Store."""
         self._policy = _NO_EVICTION

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from gateway.errors import BusyError
 from gateway.events import LogEvent
+from gateway.model import fold_name
 from gateway.ports import Clock, Observer
 from gateway.shared_loads import LocalLoads
 from gateway.store.memory import ExpiringEntries
@@ -112,7 +113,7 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._data_version: int | None = None
         self._cleaned_up_at = float("-inf")
-        self._entries = {kind: ExpiringEntries(clock) for kind in (_SIGN_OUT, _REVOCATION)}
+        self._entries = {_SIGN_OUT: ExpiringEntries(clock), _REVOCATION: ExpiringEntries(clock, fold=fold_name)}
         self.revoked_at: Callable[..., float | None] = self._entries[_REVOCATION].get
         """See ports.Store."""
         self._poll_task: asyncio.Task[None] | None = None

@@ -87,6 +87,22 @@ async def test_a_revocation_has_its_time_and_expires(store: Store, clock: Manual
     assert store.revoked_at("anna") is None
 
 
+@pytest.mark.promise("identity-I22")
+async def test_a_revocation_reaches_every_spelling_of_a_name(store: Store, clock: ManualClock) -> None:
+    at = clock.now()
+    await store.revoke("Anna@EXAMPLE.EDU", at, at + 60)
+    await store.revoke("campus#Stra\u00dfe", at + 1, at + 60)
+    await store.sign_out("One", at + 60)
+    for spelling in ("anna@example.edu", "ANNA@Example.Edu", "\uff41nna@EXAMPLE.EDU"):
+        assert store.revoked_at("bob", spelling) == at, spelling
+    assert store.revoked_at("campus#STRASSE") == at + 1
+    assert store.revoked_at("anna") is None
+    assert store.revoked_at("clinic#strasse") is None
+    assert not store.is_signed_out("one")  # the id of a session has one spelling
+    clock.pass_(61)
+    assert store.revoked_at("anna@example.edu") is None
+
+
 async def test_an_earlier_revocation_does_not_replace_a_later_one(store: Store, clock: ManualClock) -> None:
     at = clock.now()
     await store.revoke("anna", at, at + 60)
