@@ -188,18 +188,18 @@ def parse_subject(claims: Mapping[str, Any], expected: TokenRequirements) -> str
 def read_groups(claims: Mapping[str, Any], expected: TokenRequirements) -> tuple[frozenset[str], int]:
     """Returns the names in the groups claim, and how many of its values are no names. Raises GroupsElsewhereError if
     the claims say that the groups have to be fetched elsewhere, as Entra ID's do for people with many groups."""
-    value = find_claim(claims, expected.groups_claim)
-    if _are_elsewhere(claims, expected.groups_claim, value):
+    if are_elsewhere(claims, expected.groups_claim):
         raise GroupsElsewhereError(
             "the token has too many groups to list them (_claim_names, hasgroups): configure the provider to send "
             'only groups assigned to the application, or app roles with groups_claim = "roles"'
         )
-    return parse_groups(value)
+    return parse_groups(find_claim(claims, expected.groups_claim))
 
 
-def _are_elsewhere(claims: Mapping[str, Any], name: str, value: Any) -> bool:
-    """Whether the claim *name*, which has *value*, is a distributed claim (OpenID Connect Core 1.0, section 5.6.2), or
-    in one of Microsoft's forms: ``hasgroups``, or the name of a source in the place of the groups."""
+def are_elsewhere(claims: Mapping[str, Any], name: str) -> bool:
+    """Whether the claim *name* is a distributed claim (OpenID Connect Core 1.0, section 5.6.2), or in a form of
+    Microsoft's: ``hasgroups``, or the name of a source in the place of the groups."""
+    value = find_claim(claims, name)
     if value is not None:
         sources = claims.get("_claim_sources")
         return isinstance(value, str) and isinstance(sources, dict) and value in sources

@@ -17,6 +17,7 @@ from gateway.identity.claims import (
     MAX_FETCHED_TOKEN,
     Claims,
     TokenRequirements,
+    are_elsewhere,
     decode_unverified,
     find_claim,
     parse_subject,
@@ -104,8 +105,8 @@ class OidcProvider:
             raise InvalidCredentialsError("the authorization response has no code")
         tokens = await self._tokens.exchange(endpoints.token, attempt, response["code"])
         claims = await self._verify_id_token(tokens.get("id_token"), attempt, tokens.get("access_token"))
-        merged = await self._add_userinfo(claims, endpoints, tokens.get("access_token"))
-        groups, ignored = read_groups(merged, self._expected)
+        merged, stating_groups = await self._add_userinfo(claims, endpoints, tokens.get("access_token"))
+        groups, ignored = read_groups(stating_groups, self._expected)
         self._tokens.ignored_groups.add(ignored)
         return Identity(
             subject=parse_subject(merged, self._expected),
@@ -166,18 +167,22 @@ class OidcProvider:
             raise InvalidCredentialsError("the ID token belongs to another access token")
         return claims
 
-    async def _add_userinfo(self, claims: Claims, endpoints: Endpoints, access_token: Any) -> Mapping[str, Any]:
-        """Returns the ID token's claims, with those of the userinfo endpoint if the subject or groups are missing."""
-        wanted = [self._expected.subject_claim, self._expected.groups_claim]
+    async def _add_userinfo(
+        self, claims: Claims, endpoints: Endpoints, access_token: Any
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Returns the ID token's claims, with those of the userinfo endpoint if the subject or groups are missing; and
+        the claims that state the groups, which a dotted path may have below a claim that both have."""
+        wanted = [self._expected.subject_claim]
         if self._expected.needs_verified_email:
             wanted.append("email_verified")
-        complete = all(find_claim(claims.all, claim) is not None for claim in wanted)
+        lacks_groups = not self._states_groups(claims.all)
+        complete = not lacks_groups and all(find_claim(claims.all, claim) is not None for claim in wanted)
         if complete or endpoints.userinfo is None or access_token is None:
-            return claims.all
+            return claims.all, claims.all
         headers = {"Authorization": f"Bearer {access_token}"}
         status, userinfo = await self._tokens.request("GET", endpoints.userinfo, headers)
         if status in (401, 403):
-            return claims.all  # the ID token alone identifies the person
+            return claims.all, claims.all  # the ID token alone identifies the person
         if status != 200:
             raise IdentityProviderError(f"the provider's userinfo endpoint returned status {status}")
         if isinstance(userinfo, str):
@@ -188,7 +193,12 @@ class OidcProvider:
         merged = {**userinfo, **claims.all}
         if "email_verified" not in claims.all and merged.get("email") != userinfo.get("email"):
             merged.pop("email_verified", None)  # it is about another address
-        return merged
+        return merged, userinfo if lacks_groups and self._states_groups(userinfo) else merged
+
+    def _states_groups(self, claims: Mapping[str, Any]) -> bool:
+        """Whether *claims* have the groups, and do not say that they are elsewhere."""
+        name = self._expected.groups_claim
+        return find_claim(claims, name) is not None and not are_elsewhere(claims, name)
 
     async def _verify_userinfo(self, token: str) -> Mapping[str, Any]:
         """Returns the claims of a userinfo response that is a signed JWT (Core 1.0, section 5.3.2). Raises

@@ -17,7 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pytest_aiohttp.plugin import AiohttpServer
 from yarl import URL
 
-from gateway.errors import IdentityProviderError, SignInCirclesError, SignInDeclinedError, SignInFailedError
+from gateway.errors import (
+    GroupsElsewhereError,
+    IdentityProviderError,
+    SignInCirclesError,
+    SignInDeclinedError,
+    SignInFailedError,
+)
 from gateway.events import LogEvent
 from gateway.identity.claims import TokenRequirements
 from gateway.identity.discovery import EndpointsClient
@@ -148,7 +154,12 @@ def make_browser(
     clock: ManualClock,
     recorder: Recorder,
 ) -> BrowserFactory:
-    def build(auth: str = "client_secret_basic", private_key: str | None = None, subject_claim: str = "sub") -> Browser:
+    def build(
+        auth: str = "client_secret_basic",
+        private_key: str | None = None,
+        subject_claim: str = "sub",
+        groups_claim: str = "groups",
+    ) -> Browser:
         secret = Secret(CLIENT_SECRET) if auth.startswith("client_secret") else None
         registration = Client(
             "valt-gateway",
@@ -158,7 +169,9 @@ def make_browser(
             ("openid", "groups"),
             f"{PUBLIC}/oauth2/callback",
         )
-        expected = TokenRequirements(provider.issuer, "valt-gateway", ("EdDSA", "RS256"), 30.0, subject_claim)
+        expected = TokenRequirements(
+            provider.issuer, "valt-gateway", ("EdDSA", "RS256"), 30.0, subject_claim, groups_claim
+        )
         endpoints = EndpointsClient(provider.issuer, client, clock)
         flow = OidcProvider(
             "campus-login",
@@ -315,6 +328,53 @@ async def test_missing_claims_come_from_userinfo_of_the_same_subject(browser: Br
     browser.set_claims(url, groups=None)
     browser.tokens.userinfo = {"sub": "anna", "groups": ["supervisors"]}
     assert (await browser.finish(url))[0].groups == {"supervisors"}
+
+
+SOURCES = {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.test/"}}}
+ELSEWHERE: list[dict[str, Any]] = [
+    SOURCES,
+    {**SOURCES, "groups": "src1"},
+    {"groups": "src1", "_claim_sources": SOURCES["_claim_sources"]},
+    {"hasgroups": True},
+    {"hasgroups": "true"},
+]
+
+
+@pytest.mark.promise("sign-in-4", "identity-I9")
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+async def test_groups_that_the_id_token_has_elsewhere_come_from_userinfo_or_are_denied(
+    browser: Browser, elsewhere: dict[str, Any]
+) -> None:
+    answers: list[tuple[int, dict[str, Any], set[str] | None]] = [
+        (200, {"groups": ["supervisors"]}, {"supervisors"}),
+        (200, {"groups": []}, set()),
+        (200, {"groups": ["supervisors"], "hasgroups": True}, {"supervisors"}),
+        (200, {}, None),
+        (200, {"groups": None}, None),
+        (200, {"groups": "src1", "_claim_sources": SOURCES["_claim_sources"]}, None),
+        (403, {}, None),
+    ]
+    for status, userinfo, groups in answers:
+        browser.clock.pass_(61)
+        url = await browser.begin()
+        browser.set_claims(url, **{"groups": None, **elsewhere})
+        browser.tokens.userinfo_status, browser.tokens.userinfo = status, {"sub": "anna", **userinfo}
+        if groups is None:
+            with pytest.raises(GroupsElsewhereError):
+                await browser.finish(url)
+        else:
+            assert (await browser.finish(url))[0].groups == groups, userinfo
+
+
+@pytest.mark.promise("sign-in-4", "identity-I8")
+async def test_a_dotted_path_is_looked_for_in_userinfo_below_a_claim_that_both_have(
+    make_browser: BrowserFactory,
+) -> None:
+    browser = make_browser(groups_claim="resource_access.recordings.roles")
+    url = await browser.begin()
+    browser.set_claims(url, resource_access={"account": {"roles": ["view-profile"]}})
+    browser.tokens.userinfo = {"sub": "anna", "resource_access": {"recordings": {"roles": ["viewer"]}}}
+    assert (await browser.finish(url))[0].groups == {"viewer"}
 
 
 @pytest.mark.parametrize(
