@@ -141,6 +141,20 @@ async def test_no_client_forges_its_user_or_its_path(site: Site) -> None:
     assert site.page.received[0].headers.getall("X-Auth-Request-User") == ["ben"]
 
 
+async def test_no_client_has_a_header_of_the_front_removed(site: Site) -> None:
+    """Connection names headers that end at the next server (RFC 9110, section 7.6.1): some fronts remove their own.
+    Envoy refuses such a request."""
+    headers = "X-Forwarded-Uri, X-Original-URI, X-Forwarded-For, X-Auth-Request-User, X-Auth-Request-Groups"
+    nobody = site.stack.bearer("ben", "nobody")["Authorization"]
+    for path, status in ((VIDEO_PATH, 403), ("/page", 200)):
+        for connection in (f"close, {headers}", f"{headers}, close", f"close\r\nConnection: {headers}"):
+            head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {nobody}\r\nConnection: {connection}\r\n\r\n"
+            async with connect(f"http://127.0.0.1:{site.front.port}") as client:
+                await client.send(head.encode())
+                assert (await client.read_last_response()).status in (status, 400), connection
+    assert [request.headers.get("X-Auth-Request-User") for request in site.page.received] in ([], ["ben"] * 3)
+
+
 SPELLINGS = (
     "/Recordings/{id}",
     "//recordings/{id}",
