@@ -218,7 +218,7 @@ class Store(Protocol):
         """Makes the session of that id invalid until *until*."""
 
     async def revoke(self, name: str, at: float, until: float) -> None:
-        """Makes what *name* (a subject or revocation key, as `fold_name` has it) was issued until *at* void until *until*."""
+        """Makes what *name*, a subject or key, in any spelling, was issued at or before *at* invalid until *until*."""
 
     def is_signed_out(self, session: str) -> bool:
         """Whether the session of that id was signed out."""
