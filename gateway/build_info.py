@@ -1,4 +1,4 @@
-"""What is running: the version, the commit that it was built from, and the date of that commit.
+"""What is running: the version, the commit that it was built from and its date, and the schema of the state.
 
 How it works: hatch_build.py puts build.json beside this module when a wheel is built. An editable install has none,
 because its source changes after the build.
@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+
+STATE_SCHEMA = 1
+"""Version of the schema of the file in ``[state] dir``, SQLite's ``user_version``. A file of a later version is
+refused, one of an earlier version is upgraded when it is opened. docs/upgrade.md says how to go back."""
 
 _FILE = Path(__file__).with_name("build.json")
 
@@ -40,3 +44,10 @@ def read_build_info(file: Path) -> BuildInfo:
     stated: dict[str, str] = json.loads(file.read_bytes()) if file.exists() else {}
     commit = stated.get("commit") or os.environ.get("VALT_GATEWAY_COMMIT") or "unknown"
     return BuildInfo(version("valt-gateway"), commit, stated.get("date"))
+
+
+def state_schema_fault(schema: int) -> str | None:
+    """Returns why a state file whose ``user_version`` is *schema* cannot be used, or None if it can."""
+    if schema <= STATE_SCHEMA:
+        return None
+    return f"a later version has written it (schema {schema}; this version knows {STATE_SCHEMA})"

@@ -19,7 +19,8 @@ class Situation:
 
 
 _SERVICE = {
-    f"deploy/{name}": name for name in ("valt-gateway.service", "valt-gateway.service.d", "valt-gateway.socket")
+    f"deploy/valt-gateway.{suffix}": f"valt-gateway.{suffix}"
+    for suffix in ("service", "service.d", "socket", "sysusers", "tmpfiles", "logrotate")
 }
 _MONITORING = {f"deploy/{name}": name for name in ("prometheus.yml", "alerts.yml")}
 _FRONTS = {

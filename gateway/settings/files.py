@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+from gateway.build_info import state_schema_fault
 from gateway.settings.faults import Fault
 from gateway.settings.identity import NegotiateSettings, RemoteProvider
 from gateway.settings.keytab import keytab_fault
@@ -117,7 +118,10 @@ def _why_unusable(database: Path) -> str | None:
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?{mode}", uri=True, timeout=1.0)) as connection:
             (result,) = connection.execute("pragma quick_check(1)").fetchone()
-            return None if result == "ok" else f"it is damaged ({result})"
+            if result != "ok":
+                return f"it is damaged ({result})"
+            (schema,) = connection.execute("pragma user_version").fetchone()
+            return state_schema_fault(schema)
     except sqlite3.OperationalError as error:
         return None if "locked" in str(error) else str(error)
     except sqlite3.DatabaseError as error:

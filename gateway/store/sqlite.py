@@ -18,6 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.build_info import STATE_SCHEMA, state_schema_fault
 from gateway.errors import BusyError
 from gateway.events import LogEvent
 from gateway.model import fold_name
@@ -48,7 +49,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """Returns a connection to the database at *path*, which is created, readable by its owner alone, if it is missing.
 
     What root creates, for the command `revoke`, belongs to the owner of the directory in which it is created: else the
-    service could not open it. Raises OSError or sqlite3.Error if it cannot be opened.
+    service could not open it. Raises OSError or sqlite3.Error if it cannot be opened or a later version has
+    written it.
     """
     if not path.parent.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,9 +59,19 @@ def connect(path: Path) -> sqlite3.Connection:
         path.touch(mode=0o600, exist_ok=True)
         _give_to_owner_of_parent(path)
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-    connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma synchronous = full")
-    connection.execute(_SCHEMA)
+    try:
+        (schema,) = connection.execute("pragma user_version").fetchone()
+        why = state_schema_fault(schema)
+        if why is not None:
+            raise sqlite3.DatabaseError(why)
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.execute(_SCHEMA)
+        if schema < STATE_SCHEMA:
+            connection.execute(f"pragma user_version = {STATE_SCHEMA}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

@@ -14,6 +14,7 @@ from tests.e2e.deploy import test_forward_auth_fronts as forward_auth
 from tests.e2e.deploy import test_prometheus as alerts
 from tests.e2e.deploy import test_prometheus_scrapes_the_demo as scraping
 from tests.e2e.deploy import test_service as service
+from tests.e2e.deploy import test_systemd_files as systemd_files
 from tests.support import apache, apache_sign_in, tables
 from tests.support.fronts import DEPLOY
 from tests.unit.settings.configurations import CONFIG
@@ -28,6 +29,15 @@ USES: dict[str, tuple[Callable[..., Any], Any]] = {
     "Containerfile": (service.test_the_container_is_built_from_files_that_are_there, service),
     "valt-gateway.service": (service.test_systemd_accepts_the_unit_without_a_message, service),
     "valt-gateway.socket": (service.test_systemd_accepts_the_socket_of_the_unit, service),
+    "valt-gateway.sysusers": (systemd_files.test_sysusers_creates_the_user_of_the_unit, systemd_files),
+    "valt-gateway.tmpfiles": (
+        systemd_files.test_tmpfiles_creates_the_directories_of_the_configuration,
+        systemd_files,
+    ),
+    "valt-gateway.logrotate": (
+        systemd_files.test_the_shipped_rotation_loses_no_line_of_the_audit,
+        systemd_files,
+    ),
     "valt-gateway.service.d/notify-reload.conf": (
         service.test_systemd_accepts_the_unit_with_its_drop_in_for_later_versions,
         service,

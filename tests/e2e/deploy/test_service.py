@@ -53,7 +53,7 @@ def test_systemd_accepts_the_unit_with_its_drop_in_for_later_versions(unit: Path
 
 
 def test_systemd_rates_the_unit_as_well_confined(unit: Path) -> None:
-    analyze("security", "--offline=true", "--threshold=20", "--no-pager", str(unit))
+    analyze("security", "--offline=true", "--threshold=15", "--no-pager", str(unit))
 
 
 def test_the_unit_runs_a_command_that_exists_and_waits_for_the_drain() -> None:

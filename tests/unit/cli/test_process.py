@@ -1,8 +1,10 @@
 """The command line as a process: exit status, streams, colours, and what is imported."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -76,14 +78,23 @@ def test_the_configuration_may_be_named_by_the_environment(config: Path) -> None
     [
         ('[state]\ndir = "a-file/state"\n', "state.dir"),
         ('[state]\ndir = "corrupt"\n', "state.dir"),
+        ('[state]\ndir = "later"\n', "state.dir"),
         ('[audit]\nfile = "missing/audit.jsonl"\n', "audit.file"),
     ],
-    ids=["a state directory that cannot be created", "a corrupt state file", "a missing audit directory"],
+    ids=[
+        "a state directory that cannot be created",
+        "a corrupt state file",
+        "a state file of a later version",
+        "a missing audit directory",
+    ],
 )
 def test_an_unusable_file_exits_78_and_is_named(config: Path, command: str, table: str, key: str) -> None:
     (config.parent / "a-file").write_text("")
     (config.parent / "corrupt").mkdir()
     (config.parent / "corrupt/state.sqlite3").write_text("not a database" * 100)
+    (config.parent / "later").mkdir()
+    with closing(sqlite3.connect(config.parent / "later/state.sqlite3")) as connection:
+        connection.execute("pragma user_version = 1000")
     config.write_text(f"{config.read_text()}\n{table}")
     done = valt_gateway(command, "--config", config)
     assert (done.returncode, done.stdout) == (78, "")

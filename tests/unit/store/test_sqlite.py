@@ -1,6 +1,8 @@
 """What SqliteStore does besides the contract of every store: it survives restarts and is shared between processes."""
 
 import asyncio
+import re
+import shlex
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
@@ -9,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.build_info import STATE_SCHEMA
 from gateway.errors import BusyError
 from gateway.store.sqlite import SqliteStore, connect, revoke_in_file
 from tests.support.clock import ManualClock
+from tests.support.measures import ROOT
+from tests.support.programs import run
 
 
 @asynccontextmanager
@@ -125,3 +130,52 @@ async def test_a_store_that_is_not_open_raises_busy(path: Path, clock: ManualClo
     with pytest.raises(BusyError):
         await store.consume("portal 1", clock.now() + 60)
     await store.close()
+
+
+def schema_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        (schema,) = connection.execute("pragma user_version").fetchone()
+        assert isinstance(schema, int)
+        return schema
+
+
+def set_schema(path: Path, schema: int) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"pragma user_version = {schema}")
+
+
+@pytest.mark.promise("operation-upgrade")
+async def test_a_new_file_states_its_schema_and_an_earlier_one_is_upgraded(path: Path, clock: ManualClock) -> None:
+    await asyncio.to_thread(revoke_in_file, path, "anna", clock.now(), clock.now() + 3600)
+    assert await asyncio.to_thread(schema_of, path) == STATE_SCHEMA
+    await asyncio.to_thread(set_schema, path, 0)
+    async with started(SqliteStore(path, clock)) as store:
+        assert store.revoked_at("anna") == clock.now()
+    assert await asyncio.to_thread(schema_of, path) == STATE_SCHEMA
+
+
+@pytest.mark.promise("operation-upgrade")
+async def test_a_file_of_a_later_version_is_refused_and_not_changed(path: Path, clock: ManualClock) -> None:
+    await asyncio.to_thread(revoke_in_file, path, "anna", clock.now(), clock.now() + 3600)
+    await asyncio.to_thread(set_schema, path, STATE_SCHEMA + 1)
+    before = path.read_bytes()
+    store = SqliteStore(path, clock)
+    with pytest.raises(sqlite3.DatabaseError, match="a later version has written it"):
+        await store.start()
+    await store.close()
+    with pytest.raises(sqlite3.DatabaseError, match="a later version has written it"):
+        await asyncio.to_thread(revoke_in_file, path, "ben", clock.now(), clock.now() + 3600)
+    assert path.read_bytes() == before
+
+
+async def test_the_backup_of_the_upgrade_guide_has_what_a_running_gateway_wrote(path: Path, clock: ManualClock) -> None:
+    guide = (ROOT / "docs/upgrade.md").read_text()
+    (command,) = re.findall(r"`(sqlite3 /var/lib/valt-gateway/state\.sqlite3 .*?)`", guide)
+    name, _, statement = shlex.split(command)
+    backup = path.with_name("restored.sqlite3")
+    async with started(SqliteStore(path, clock)) as store:
+        await store.revoke("anna", clock.now(), clock.now() + 3600)
+        done = await run(name, str(path), statement.replace("state.backup", str(backup)))
+        assert (done.code, done.err) == (0, b"")
+    async with started(SqliteStore(backup, clock)) as store:
+        assert store.revoked_at("anna") == clock.now()
