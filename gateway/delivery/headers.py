@@ -11,6 +11,7 @@ from urllib.parse import quote
 from aiohttp import hdrs
 from multidict import CIMultiDict, MultiMapping
 
+from gateway.delivery.conditions import is_if_range
 from gateway.delivery.http_fields import RangeSpec, byte_ranges, content_length, is_media, media_type, unsatisfied_total
 from gateway.delivery.verdicts import MediaRequest, Usable
 
@@ -41,7 +42,8 @@ def media_request(method: str, client: Mapping[str, str]) -> MediaRequest:
     """Returns the request to the media server for a client's GET or HEAD with the fields *client*.
 
     Never compressed: byte positions are the file's. Fields that belong together pass together: without If-Range there
-    is no Range, and without one of the conditions there is neither another condition nor a Range. A HEAD is sent as a
+    is no Range, and without one of the conditions there is neither another condition nor a Range. An If-Range that no
+    file can meet, as a weak ETag or text that is neither ETag nor date, is not forwarded. A HEAD is sent as a
     GET of the first byte, because media servers refuse HEAD or send a body with it; its Range has no meaning
     (RFC 9110, section 14.2).
     """
@@ -55,16 +57,16 @@ def media_request(method: str, client: Mapping[str, str]) -> MediaRequest:
         headers |= conditions
     if method == "HEAD":
         headers["Range"] = "bytes=0-0"
-        return MediaRequest(headers, (RangeSpec(0, 0),), method)
+        return MediaRequest(headers, (RangeSpec(0, 0),), method, conditions=conditions)
     if hdrs.RANGE not in client or not forwardable:
-        return MediaRequest(headers)
+        return MediaRequest(headers, conditions=conditions)
     ranges, if_range = byte_ranges(client[hdrs.RANGE]), client.get(hdrs.IF_RANGE)
-    if ranges is None or (if_range is not None and not _is_sendable(if_range)):
-        return MediaRequest(headers)
+    if ranges is None or (if_range is not None and not (is_if_range(if_range) and _is_sendable(if_range))):
+        return MediaRequest(headers, conditions=conditions)
     headers["Range"] = client[hdrs.RANGE]
     if if_range is not None:
         headers["If-Range"] = if_range
-    return MediaRequest(headers, ranges)
+    return MediaRequest(headers, ranges, conditions=conditions)
 
 
 def response_headers(

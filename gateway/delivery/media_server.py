@@ -169,8 +169,11 @@ class MediaServer:
 
 
 def _target(link: Link, headers: Mapping[str, str]) -> str:
-    """Returns the URL that a redirect leads to."""
-    target, _ = urldefrag(urljoin(link.url.reveal(), headers.get("Location", "")))
+    """Returns the URL that a redirect leads to. Raises ValtResponseError if the response does not name one."""
+    try:
+        target, _ = urldefrag(urljoin(link.url.reveal(), headers.get("Location", "")))
+    except ValueError:
+        raise ValtResponseError("the media server redirects to something that is no URL") from None
     return target
 
 

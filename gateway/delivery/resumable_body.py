@@ -89,7 +89,6 @@ class ResumableBody:
             verdict, response = await self._first(request)
         if not isinstance(verdict, Usable):
             raise _error(verdict)
-        self._response = response
         self._body = verdict.body
         return verdict, response.headers
 
@@ -141,6 +140,7 @@ class ResumableBody:
             # The connection failed before the end of the head. Nothing has been sent, so the request can be repeated.
             await self._wait(1)
             response = await self._get(self._link, request.headers)
+        self._response = response  # which `close` closes, whatever is raised
         verdict = evaluate(request, response.status, response.headers)
         if not isinstance(verdict, Usable):
             response.close()
@@ -180,10 +180,10 @@ class ResumableBody:
 
     async def _rest(self, request: MediaRequest) -> Verdict:
         """Request the rest once. A usable response is the one to relay from then on; with Complete there is none."""
-        response = await self._get(self._link, request.headers)
+        response = self._response = await self._get(self._link, request.headers)
         verdict = evaluate(request, response.status, response.headers)
         if isinstance(verdict, Usable):
-            self._body, self._response, self._skip = verdict.body, response, verdict.skip
+            self._body, self._skip = verdict.body, verdict.skip
             return verdict
         response.close()
         if isinstance(verdict, Complete):

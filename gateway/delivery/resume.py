@@ -9,11 +9,11 @@ or sees a failure. The module does no I/O.
 """
 
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 
 from aiohttp import hdrs
 from multidict import MultiMapping
 
+from gateway.delivery.conditions import contradicts, holds_if_range
 from gateway.delivery.http_fields import (
     MediaType,
     RangeSpec,
@@ -48,8 +48,12 @@ _MULTIPART = "multipart/byteranges"
 
 
 def strong_etag(body: Representation) -> str | None:
-    """Returns the ETag, if it identifies the file byte for byte (RFC 9110, section 8.8.1)."""
-    return body.etag if body.etag and not body.etag.startswith("W/") else None
+    """Returns the ETag, if it identifies the file byte for byte (RFC 9110, section 8.8.1).
+
+    An empty one does not, which some servers send with every file, nor one with a small w, which is meant to be weak.
+    """
+    etag = body.etag
+    return None if not etag or etag == '""' or etag.startswith(("W/", "w/")) else etag
 
 
 def is_identified(body: Representation) -> bool:
@@ -84,6 +88,10 @@ def evaluate(request: MediaRequest, status: int, headers: MultiMapping[str]) -> 
     fault = _contradiction(status, headers, stated)
     if fault is not None:
         return Unusable(fault)
+    if request.conditions and contradicts(
+        request.conditions, status, headers.get(hdrs.ETAG), headers.get(hdrs.LAST_MODIFIED)
+    ):
+        return Unusable("the response contradicts a condition of the request")
     if status in (304, 412):
         return _precondition(request, status)
     if status == 416:
@@ -181,8 +189,8 @@ def _several_parts(request: MediaRequest, headers: MultiMapping[str], stated: Me
         return Unusable("several parts were not requested, or have no boundary")
     if hdrs.CONTENT_RANGE in headers:
         return Unusable("a response of several parts has a Content-Range of its own")
-    described = Representation(0, None, None, headers.get(hdrs.ETAG), headers.get(hdrs.LAST_MODIFIED))
-    if "If-Range" in request.headers and not _holds_if_range(request.headers["If-Range"], described):
+    etag, last_modified = headers.get(hdrs.ETAG), headers.get(hdrs.LAST_MODIFIED)
+    if "If-Range" in request.headers and not holds_if_range(request.headers["If-Range"], etag, last_modified):
         return Unusable("the response does not answer the request's If-Range")
     return Usable(206)
 
@@ -208,7 +216,8 @@ def _representation(status: int, headers: MultiMapping[str], stated: MediaType |
 
 def _was_requested(request: MediaRequest, body: Representation) -> bool:
     """Whether the part that a 206 has lies in what was requested; of several ranges it may have one, or span some."""
-    if "If-Range" in request.headers and not _holds_if_range(request.headers["If-Range"], body):
+    condition = request.headers.get("If-Range")
+    if condition is not None and not (request.continues or holds_if_range(condition, body.etag, body.last_modified)):
         return False
     end = body.end or 0
     if request.ranges is None:
@@ -218,19 +227,6 @@ def _was_requested(request: MediaRequest, body: Representation) -> bool:
         return bounds is not None and body.first == bounds[0] and end <= bounds[1]
     selected = [bounds for spec in request.ranges if (bounds := spec.bounds(body.total)) is not None]
     return any(first <= body.first for first, _ in selected) and any(end <= last for _, last in selected)
-
-
-def _holds_if_range(condition: str, body: Representation) -> bool:
-    """Whether a 206 of *body* may answer a request with this If-Range (RFC 9110, section 13.1.5): an ETag must be
-    strong and the response's, a date must be its Last-Modified. What the response does not state is not judged."""
-    if condition.startswith(('"', "W/")):
-        return body.etag in (None, condition) and not condition.startswith("W/")
-    try:
-        return body.last_modified is None or parsedate_to_datetime(condition) == parsedate_to_datetime(
-            body.last_modified
-        )
-    except ValueError:
-        return False
 
 
 def _continuation(request: MediaRequest, had: Representation, status: int, body: Representation) -> Verdict:

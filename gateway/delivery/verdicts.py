@@ -37,6 +37,8 @@ class MediaRequest:
     method: str = "GET"
     continues: Representation | None = None
     position: int = 0
+    conditions: Mapping[str, str] | None = None
+    """The client's conditions, also those that cannot be forwarded; If-Range is not one of them."""
 
 
 @dataclass(slots=True)

@@ -279,6 +279,33 @@ async def test_m15_validators_above_7f_pass_byte_for_byte(tmp_path: Path) -> Non
         assert received.body == FILM
 
 
+@pytest.mark.parametrize("location", ["http://[", "//]", "http://[::1", "http://127.0.0.1:99999999/"])
+async def test_m16_a_redirect_to_no_url_is_502(tmp_path: Path, location: str) -> None:
+    async with media_stack(tmp_path, lambda _request: response("302 Found", f"Location: {location}")) as (stack, _):
+        assert await code(stack) in ((502, "valt_response"), (502, "link_refused"))
+
+
+@pytest.mark.parametrize(
+    "date", ["Tue, 24 Nov 99999999999999999999999 08:00:00 GMT", "Tue, 24 Nov 2026 08:00:00 +9999999999999999999999"]
+)
+async def test_m15_a_date_beyond_all_numbers_is_no_date(tmp_path: Path, date: str) -> None:
+    async with media_stack(tmp_path, in_turn(part(0, 9, f"Last-Modified: {date}"), whole())) as (stack, _):
+        assert await code(stack, **{"Range": "bytes=0-9", "If-Range": DATE}) == (502, "valt_response")
+        assert (await get(stack, Range="bytes=0-9", If_Range=date))[0] == 200
+
+
+async def test_m3_an_odd_if_range_gets_no_part_of_another_version(tmp_path: Path) -> None:
+    """The server ignores If-Range: what is forwarded to it must not make it send a part."""
+
+    def respond(request: ReceivedRequest) -> bytes:
+        return part(0, 9, "Accept-Ranges: bytes") if "Range" in request.headers else whole()
+
+    async with media_stack(tmp_path, respond) as (stack, _):
+        for condition in ("nonsense", '"open', '"a", "b"', 'W/"v1"', "v1"):
+            status, _headers, body = await get(stack, Range="bytes=0-9", If_Range=condition)
+            assert (status, body) == (200, FILM)
+
+
 @pytest.mark.parametrize(
     ("host", "expected"), [("127.0.0.1", 206), ("localhost", 502), ("other.example", 502)], ids=str
 )

@@ -259,6 +259,19 @@ def _ignores_if_range(model: MediaModel, reply: Reply, sent: Mapping[str, str]) 
     return replace(model.honest_reply(fields), honest=False)
 
 
+def _ignores_conditions(model: MediaModel, reply: Reply, sent: Mapping[str, str]) -> Reply:
+    if not any(name.startswith("If-") and name != "If-Range" for name in sent):
+        return reply
+    fields = {name: value for name, value in sent.items() if not name.startswith("If-") or name == "If-Range"}
+    return replace(model.honest_reply(fields), honest=False)
+
+
+def _says_unmodified(model: MediaModel, reply: Reply, sent: Mapping[str, str]) -> Reply:
+    if "If-None-Match" not in sent and "If-Modified-Since" not in sent:
+        return reply
+    return Reply(304, tuple(model.fields()), honest=False)
+
+
 def _always_206(model: MediaModel, reply: Reply, _sent: Mapping[str, str]) -> Reply:
     if reply.status != 200:
         return reply
@@ -296,6 +309,9 @@ def _late_body(model: MediaModel, reply: Reply, _sent: Mapping[str, str]) -> Rep
     return Reply(status, tuple(model.fields()), late=page, honest=False) if reply.status != 206 else reply
 
 
+ODD_IF_RANGES = ("nonsense", '"open', '"a", "b"', "Tue, 24 Nov 99999999999999999999999 08:00:00 GMT")
+"""What is neither an ETag nor a date, so that no part may answer it."""
+
 FAULTS = (
     _status,
     _lost,
@@ -313,6 +329,8 @@ FAULTS = (
     _parts,
     _ignores_range,
     _ignores_if_range,
+    _ignores_conditions,
+    _says_unmodified,
     _always_206,
     _doubled,
     _without,
@@ -346,7 +364,8 @@ class ClientRequest:
             )
         if random.random() < 0.3:
             version = random.choice(files)
-            fields["If-Range"] = random.choice((f'"{version.tag}"', f'W/"{version.tag}"', version.modified))
+            odd = random.choice(ODD_IF_RANGES)
+            fields["If-Range"] = random.choice((f'"{version.tag}"', f'W/"{version.tag}"', version.modified, odd))
         if random.random() < 0.2:
             version = random.choice(files)
             name = random.choice(("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"))
@@ -372,6 +391,9 @@ def violation(request: ClientRequest, received: Received, model: MediaModel) -> 
         return None
     if "text/html" in headers.get("Content-Type", "") or "Content-Encoding" in headers:
         return "a page, or compressed"
+    excluded = _excluded(request, received, model)
+    if excluded is not None:
+        return excluded
     if status in (304, 412, 416):
         return _bodiless(request, status, body)
     if status not in (200, 206):
@@ -389,6 +411,25 @@ def violation(request: ClientRequest, received: Received, model: MediaModel) -> 
         sources = [reply.body for reply in model.replies if reply.status == 206]
         return None if any(_matches(received, source) for source in sources) else "other parts than were sent"
     return _part(request, received, model)
+
+
+def _excluded(request: ClientRequest, received: Received, model: MediaModel) -> str | None:
+    """What is wrong with a response that states a version which the request's condition excludes."""
+    condition, tag, modified = request.fields, received.headers.get("ETag"), received.headers.get("Last-Modified")
+    age = [version.modified for version in model.files]
+    if received.status in (200, 206):
+        if tag is not None and condition.get("If-Match", tag) != tag:
+            return "another version than If-Match names"
+        limit = condition.get("If-Unmodified-Since")
+        if modified in age and limit in age and DATES.index(modified) > DATES.index(limit):
+            return "a newer version than If-Unmodified-Since allows"
+    if received.status == 304:
+        if tag is not None and condition.get("If-None-Match", tag).removeprefix("W/") != tag.removeprefix("W/"):
+            return "unmodified, and not what If-None-Match names"
+        limit = condition.get("If-Modified-Since")
+        if modified in age and limit in age and DATES.index(modified) > DATES.index(limit):
+            return "unmodified, and newer than If-Modified-Since"
+    return None
 
 
 def _bodiless(request: ClientRequest, status: int, body: bytes) -> str | None:
@@ -442,7 +483,7 @@ def _part(request: ClientRequest, received: Received, model: MediaModel) -> str 
 def _answers_if_range(request: ClientRequest, received: Received) -> bool:
     """Whether a 206 states no other version than the one that the If-Range names."""
     condition = request.fields.get("If-Range")
-    if condition is None:
-        return True
+    if condition is None or condition in ODD_IF_RANGES:
+        return condition is None
     name = "Last-Modified" if condition in DATES else "ETag"
     return received.headers.get(name, condition) == condition
