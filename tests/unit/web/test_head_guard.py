@@ -88,3 +88,27 @@ def test_a_long_length_takes_the_scanner_linear_time(filler: bytes) -> None:
     begin = time.process_time()
     assert scanner.feed(b"GET / HTTP/1.1\r\n" + line, MAX_HEAD)
     assert time.process_time() - begin < 1.0  # it takes a millisecond; with backtracking, minutes
+
+
+@pytest.mark.promise("security-S5")
+@pytest.mark.parametrize("segment", [1 << 24, 256 * 1024, 4099], ids=["at once", "as read", "divided"])
+@pytest.mark.parametrize(
+    "head", [b"GET / HTTP/1.1\r\n\r\n", b"A\r\n\r\n", b"A\r\n\r\n\r\n\r\n"], ids=["smallest", "odd", "lines"]
+)
+def test_many_tiny_heads_take_the_scanner_linear_time(segment: int, head: bytes) -> None:
+    count = 200_000
+    stream, scanner = head * count, HeadScanner()
+    begin = time.process_time()
+    for position in range(0, len(stream), segment):
+        assert scanner.feed(stream[position : position + segment], MAX_HEAD)
+    assert scanner.completed == count
+    assert time.process_time() - begin < 20.0  # it takes half a second; if each head copied what follows it, minutes
+
+
+@pytest.mark.promise("security-S5")
+def test_a_head_that_arrives_byte_by_byte_takes_the_scanner_little_time() -> None:
+    scanner, stream = HeadScanner(), b"GET / HTTP/1.1\r\nX: " + b"a" * (MAX_HEAD - 100)
+    begin = time.process_time()
+    for position in range(len(stream)):
+        assert scanner.feed(stream[position : position + 1], MAX_HEAD)
+    assert time.process_time() - begin < 20.0  # it takes half a second
