@@ -17,7 +17,7 @@ from gateway.model import Delivery, Identity
 from gateway.observe.audit_chain import Head
 from gateway.observe.audit_fields import admin_fields, audit_fields, chain_fields, denial_summary_fields
 from gateway.observe.audit_file import AuditFile, Line
-from gateway.observe.disk_sync import SHARING_DELAY, DiskSync, FsyncPolicy
+from gateway.observe.disk_sync import ANSWER_TIMEOUT, SHARING_DELAY, DiskSync, FsyncPolicy
 from gateway.observe.json_lines import json_line
 from gateway.ports import Clock, Observer
 from gateway.request_record import FilmSeconds, RequestRecord
@@ -29,7 +29,7 @@ _INTERVAL = 1.0
 class AuditLog(Observer):
     """Implements ports.Audit and ports.Observer. *path* "-" is standard output. *key* makes the chain's hashes HMACs.
     The head of the chain is logged every *head_interval* seconds; never if that is 0. A ``close`` line waits at most
-    *film_timeout* seconds for the index of its film.
+    *film_timeout* seconds for the index of its film. *disk_timeout* is as for DiskSync.
 
     While the file cannot be written, at most *max_waiting* ``deny`` lines wait (100,000 are about 50 MB). One
     ``deny_summary`` line stands for the others.
@@ -46,6 +46,7 @@ class AuditLog(Observer):
         head_interval: float = 0.0,
         film_timeout: float = 5.0,
         max_waiting: int = 100_000,
+        disk_timeout: float = ANSWER_TIMEOUT,
     ) -> None:
         self._clock = clock
         self._observer = observer
@@ -58,7 +59,9 @@ class AuditLog(Observer):
             observer,
             self._chain_line,
             key=key,
-            sync=None if fsync == "never" else DiskSync(SHARING_DELAY if fsync == "close" else 0.0),
+            sync=None
+            if fsync == "never"
+            else DiskSync(SHARING_DELAY if fsync == "close" else 0.0, timeout=disk_timeout),
             max_waiting=max_waiting,
         )
         self._writable_at = clock.now()

@@ -228,8 +228,10 @@ class AuditFile:
         target = self._target
         if not target.is_regular:
             return target.write(data)
-        if self._sync is not None and self._sync.error is not None:
-            raise self._sync.error
+        if self._sync is not None and (self._failing or self._sync.error is not None):
+            fault = self._sync.fault  # that the disk does not answer `recover` notices
+            if fault is not None:
+                raise fault
         if os.fstat(target.descriptor).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "the file was removed")
         return os.write(target.descriptor, data)

@@ -39,7 +39,7 @@ class AuditTarget:
         """Why what was accepted by `write` cannot be written to standard output or to the disk; None if it can."""
         if self.descriptor == _STDOUT:
             return self._stdout.error
-        return None if self._sync is None else self._sync.error
+        return None if self._sync is None else self._sync.fault
 
     def open(self) -> bool:
         """Returns whether it is another file than the one that was opened last. Raises OSError."""

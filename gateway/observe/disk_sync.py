@@ -1,9 +1,11 @@
 """Has a file's data written to the disk by a thread of its own, because fsync(2) blocks for milliseconds or more."""
 
 import asyncio
+import errno
 import os
 import queue
 import threading
+import time
 from concurrent.futures import Future
 from typing import Literal
 
@@ -12,6 +14,10 @@ from gateway.observe.output import start_daemon
 SHARING_DELAY = 0.1
 """Seconds for which ``close`` lines wait for others, to be written to the disk together. An fsync(2) each would cost
 half as much as a short range."""
+
+ANSWER_TIMEOUT = 30.0
+"""Seconds after which a disk that has not answered fsync(2) counts as one that cannot be written to. A busy disk can
+take several."""
 
 FsyncPolicy = Literal["close", "always", "never"]
 """When the audit is written to the disk: `SHARING_DELAY` after a ``close`` line, after each line (streams wait for it),
@@ -22,10 +28,11 @@ _Request = tuple[int, Future[None]]
 
 class DiskSync:
     """Requests for a file that arrive before its call begins are answered by that call. *delay*: the seconds for which
-    each call waits for further requests."""
+    each call waits for further requests. *timeout*: the seconds after which a call counts as failed until it ends."""
 
-    def __init__(self, delay: float = 0.0) -> None:
+    def __init__(self, delay: float = 0.0, *, timeout: float = ANSWER_TIMEOUT) -> None:
         self._delay = delay
+        self._timeout = timeout
         self._closing = threading.Event()
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self.pending = -1
@@ -35,7 +42,17 @@ class DiskSync:
         """Of the last request."""
         self.error: OSError | None = None
         """Why the last request has failed; None if it succeeded."""
+        self._call_began: float | None = None
+        """Of the running call, monotonic seconds."""
         self._thread: threading.Thread | None = None
+
+    @property
+    def fault(self) -> OSError | None:
+        """Why what was written may not reach the disk: *error*, or a call that has not returned in time."""
+        began = self._call_began
+        if began is not None and time.monotonic() - began > self._timeout:
+            return TimeoutError(errno.ETIMEDOUT, "the disk does not answer")
+        return self.error
 
     def request(self, descriptor: int) -> "Future[None]":
         """Returns a future that is done when all that was written to *descriptor* so far is on the disk.
@@ -63,8 +80,10 @@ class DiskSync:
         self.pending = -1
 
     async def wait(self, descriptor: int) -> None:
-        """Returns when all that was written to *descriptor* is on the disk. Raises OSError if that failed."""
-        await asyncio.shield(asyncio.wrap_future(self.request(descriptor)))
+        """Returns when all that was written to *descriptor* is on the disk. Raises OSError if that failed, TimeoutError
+        (which is one) if the disk does not answer in time."""
+        async with asyncio.timeout(self._timeout):
+            await asyncio.shield(asyncio.wrap_future(self.request(descriptor)))
 
     def close(self, timeout: float = 5.0) -> None:
         """Waits at most *timeout* seconds until the last request is done."""
@@ -81,13 +100,14 @@ class DiskSync:
             future.set_running_or_notify_cancel()
             if self._last is future:
                 self.pending = -1
+            self._call_began = time.monotonic()
             try:
                 os.fsync(descriptor)
             except OSError as error:
-                self.error = error
+                self.error, self._call_began = error, None
                 future.set_exception(error)
             else:
-                self.error = None
+                self.error = self._call_began = None
                 future.set_result(None)
             finally:
                 os.close(descriptor)

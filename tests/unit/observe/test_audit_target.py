@@ -5,9 +5,11 @@ import json
 import os
 import resource
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -186,6 +188,35 @@ async def test_after_a_failed_fsync_streams_are_refused_until_one_succeeds(
     await streams(audit, clock, "2")
     await asyncio.to_thread(audit.close)
     assert ids(path) == ["1", "2"]
+
+
+@pytest.mark.parametrize("policy", ["close", "always"])
+async def test_while_a_disk_does_not_answer_streams_are_refused_and_none_waits_for_ever(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, policy: Literal["close", "always"]
+) -> None:
+    answers, observer = threading.Event(), Recorder()
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: answers.wait(300))
+    audit = AuditLog(str(path), clock, observer, fsync=policy, disk_timeout=0.05)
+    audit.open()
+    with suppress(BusyError):  # with "always" the first stream waits in vain
+        await streams(audit, clock, "1")
+    async with asyncio.timeout(60):
+        while audit.is_writable:
+            audit.tick()
+            await asyncio.sleep(0.001)
+        for number in range(3):
+            with pytest.raises(BusyError):
+                await audit.opened(stream_record(clock, "anna", "r", request_id=f"refused {number}"))
+            audit.tick()
+            assert not audit.is_writable
+        answers.set()
+        while "2" not in ids(path):  # on a busy machine the thread may be late again
+            audit.tick()
+            await asyncio.sleep(0.001)
+            with suppress(BusyError):
+                await streams(audit, clock, "2")
+    await asyncio.to_thread(audit.close)
+    assert "the audit cannot be written: new streams are refused until it can" in messages(observer)
 
 
 async def test_an_opened_stream_that_was_refused_after_all_is_one_row(
