@@ -10,6 +10,7 @@ from yarl import URL
 from gateway.connection_failure import describe_failure
 from gateway.delivery.http_fields import content_length, content_range
 from gateway.delivery.media_server import MediaServer
+from gateway.delivery.verdicts import Representation
 from gateway.doctor.check import Check, broken, doubtful, good, not_tried
 from gateway.doctor.clock_offset import offset, parse_date
 from gateway.doctor.reachability import remedy_for
@@ -19,6 +20,7 @@ from gateway.ports import Clock
 
 _FIRST, _LAST = 1, 4
 """The range that is requested. It does not begin at 0, so that a position that is off shows."""
+_LOG = "look at the media server's log"
 _OTHER_ETAG = '"valt-gateway-doctor"'
 
 
@@ -61,7 +63,7 @@ async def check_range(media: MediaServer, link: Link, clock: Clock) -> tuple[Che
     try:
         answer = await request_range(media, link)
     except GatewayError as error:
-        remedy = remedy_for(str(error), ca="valt.ca_file", otherwise="look at the media server's log")
+        remedy = remedy_for(str(error), ca="valt.ca_file", otherwise=_LOG)
         return broken(name, str(error), f"{remedy}. VALT's media server is usually on port 8000"), None
     date = parse_date(answer.headers)
     answer = replace(answer, clock_ahead=None if date is None else offset(date, before, clock.now()))
@@ -71,7 +73,7 @@ async def check_range(media: MediaServer, link: Link, clock: Clock) -> tuple[Che
         return broken(name, detail, remedy), None
     if answer.status not in (200, 206):
         detail = f"the media server answers {answer.status} to a new link"
-        return broken(name, detail, "look at the media server's log, and whether the file is there"), None
+        return broken(name, detail, f"{_LOG}, and whether the file is there"), None
     if answer.status == 200:
         detail = "the media server ignores ranges and sends the whole file: nobody can seek, and long streams break"
         return broken(name, detail, "let the media server, or the proxy before it, answer Range requests"), answer
@@ -79,7 +81,14 @@ async def check_range(media: MediaServer, link: Link, clock: Clock) -> tuple[Che
     if span is None or (span.first, span.end) != (_FIRST, _LAST + 1):
         detail = "the media server sends other bytes than were requested, or does not say which"
         return broken(name, detail, "look at a proxy or cache in front of the media server"), answer
-    return good(name, f"206 with the bytes that were requested, of {span.total or 'an unknown number'}"), answer
+    whole = Representation(0, None, span.total, answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
+    started = clock.monotonic()
+    try:
+        await media.read_range(link, _FIRST, _LAST + 1 - _FIRST, whole)
+    except GatewayError as error:
+        return broken(name, f"the head arrives, and the bytes do not: {error}", _LOG), None
+    detail = f"the bytes that were requested arrive within {clock.monotonic() - started:.2f} s"
+    return good(name, f"{detail}; the file has {span.total or 'an unknown number of'} bytes"), answer
 
 
 async def check_if_range(media: MediaServer, link: Link, first: Answer | None) -> Check:
@@ -98,7 +107,7 @@ async def check_if_range(media: MediaServer, link: Link, first: Answer | None) -
         same = await request_range(media, link, {"If-Range": first.etag})
         changed = await request_range(media, link, {"If-Range": _OTHER_ETAG})
     except GatewayError as error:
-        return not_tried(name, str(error), "try again, and look at the media server's log")
+        return not_tried(name, str(error), f"try again, and {_LOG}")
     if same.status != 206:
         detail = f"a range of the same file is answered {same.status}: an interrupted stream starts anew"
         return doubtful(name, detail, "look at a proxy or cache in front of the media server")

@@ -12,6 +12,8 @@ from gateway.settings.model import Settings
 from gateway.settings.state_checks import parse_address
 
 _NAME = "state"
+_WRITTEN = 64 * 1024
+"""Bytes that are written in a directory to try it."""
 _NO_EVICTION = "noeviction"
 
 
@@ -44,7 +46,9 @@ def write_error(folder: Path) -> OSError | None:
     """Returns why a file cannot be written in *folder*, None if it can. The file is removed again."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-", buffering=0) as file:
-            file.write(bytes(64 * 1024))
+            left = bytes(_WRITTEN)
+            while left:  # a disk that becomes full takes a part
+                left = left[file.write(left) :]
     except OSError as error:
         return error
     return None

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 
 from gateway.doctor.check import Check, broken, doubtful, good, not_tried
 from gateway.doctor.reachability import remedy_for
-from gateway.errors import CallRefusedError, GatewayError, LinkRefusedError, ValtLoginError, VideoNotFoundError
+from gateway.errors import (
+    CallRefusedError,
+    CircuitOpenError,
+    GatewayError,
+    LinkRefusedError,
+    ValtLoginError,
+    VideoNotFoundError,
+)
 from gateway.model import AccessToken, Link, Video
 from gateway.ports import Clock
 from gateway.valt_backend import ValtBackend
@@ -55,6 +62,8 @@ class ValtChecks:
                 f"correct valt.accounts.{account}; VALT's passwords expire after 180 days, and ten failures lock it"
             )
             return broken(name, str(error), remedy)
+        except CircuitOpenError:
+            return not_tried(name, "VALT has failed several times in a row", "correct the failure above first")
         except GatewayError as error:
             return broken(name, str(error), _remedy(error))
         self._accounts.append(account)

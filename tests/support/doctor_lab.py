@@ -7,7 +7,7 @@ import io
 import secrets
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from aiohttp import web
 
 from gateway.cli.examples import NullObserver
 from gateway.clock import SystemClock
-from gateway.doctor.check import Check
+from gateway.doctor.check import Check, Result
 from gateway.doctor.diagnosis import diagnose
 from gateway.server import Gateway
 from gateway.settings.loading import load
@@ -40,7 +40,7 @@ tls_cert_file = "cert.pem"
 tls_key_file = "key.pem"
 
 [admin]
-listen = "127.0.0.1:{admin}"
+listen = "{admin}"
 token_file = "admin-token"
 
 [valt]
@@ -184,10 +184,6 @@ class Lab:
             text = text.replace(old, new, 1)
         self.config.write_text(text)
 
-    def set(self, table: str, line: str) -> None:
-        """Adds *line* to a table of the configuration."""
-        self.edit((f"[{table}]\n", f"[{table}]\n{line}\n"))
-
     def write_certificate(self, *, days: float, name: str = "cert") -> None:
         """Writes the gateway's own certificate, valid for so many more *days*."""
         write_certificate(self.folder, self.authority, days, name)
@@ -196,6 +192,11 @@ class Lab:
         """Returns the doctor's checks."""
         loaded = load(self.config, {})
         return await diagnose(loaded, self.clock, NullObserver(), self.recording, self.video, show=lambda _text: None)
+
+
+def not_good(checks: Iterable[Check]) -> list[Check]:
+    """Returns those of *checks* that are doubtful or broken."""
+    return [check for check in checks if check.result is not Result.GOOD]
 
 
 def write_certificate(folder: Path, authority: trustme.CA, days: float, name: str) -> None:
@@ -216,11 +217,9 @@ def server_context(folder: Path, name: str) -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def running_lab(
-    folder: Path, *, days: Mapping[str, float] | None = None, changes: Iterator[tuple[str, str]] | None = None
-) -> AsyncIterator[Lab]:
-    """Runs the site. *days* are how long certificates are valid, by ``valt`` and ``front``: 90 without. The caller has
-    the system's store of authorities replaced by ``folder/ca.pem``."""
+async def running_lab(folder: Path, *, days: Mapping[str, float] | None = None, admin: str = "") -> AsyncIterator[Lab]:
+    """Runs the site. *days* are how long certificates are valid, by ``valt`` and ``front``: 90 without. *admin* is the
+    admin listener's address. The caller replaces the system's store of authorities by ``folder/ca.pem``."""
     days = days or {}
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
@@ -240,7 +239,9 @@ async def running_lab(
         config = folder / "gateway.toml"
         config.touch(mode=0o600)
         config.write_text(
-            CONFIGURATION.format(front=ports[0], admin=ports[1], valt=valt.base_url, issuer=provider.issuer)
+            CONFIGURATION.format(
+                front=ports[0], admin=admin or f"127.0.0.1:{ports[1]}", valt=valt.base_url, issuer=provider.issuer
+            )
         )
         gateway = Gateway(settings_of(config), log=io.StringIO(), film_indexes=False)
         await gateway.start()
