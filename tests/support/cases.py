@@ -1,11 +1,14 @@
 """The hostile cases of cases.toml: selects their tests, and prints a line for each case with its result."""
 
+import ast
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.support.measures import syntax_tree
 
 TESTS = Path(__file__).parents[1]
 NUMBERS = range(1, 162)
@@ -36,6 +39,15 @@ def catalogue() -> list[Case]:
     tables = tomllib.loads((TESTS / "cases.toml").read_text(encoding="utf-8"))
     cases = [Case(int(number), **table | {"tests": tuple(table.get("tests", ()))}) for number, table in tables.items()]
     return sorted(cases, key=lambda case: case.number)
+
+
+def is_test(name: str) -> bool:
+    """Whether *name*, as ``unit/test_cases.py::test_every_number_has_a_case``, is a function of a file below tests/."""
+    file, _, function = name.partition("::")
+    if not (TESTS / file).is_file():
+        return False
+    nodes = ast.walk(syntax_tree(TESTS / file))
+    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function for node in nodes)
 
 
 def function_of(nodeid: str) -> str:
