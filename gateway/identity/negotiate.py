@@ -164,7 +164,8 @@ class NegotiateAuthenticator(Authenticator):
         """Returns the identity, or None without ``Authorization: Negotiate``.
 
         Raises InvalidCredentialsError if the token is not valid, was used before or is of a realm that is not listed,
-        IdentityProviderError if it could not be verified in time, and BusyError if the store is full.
+        IdentityProviderError if it could not be verified in time, and BusyError if the
+        store is full or has lost entries since the token may have been used.
         """
         scheme, _, text = credentials.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "negotiate":
@@ -172,7 +173,9 @@ class NegotiateAuthenticator(Authenticator):
         accepted = await self._verify(_decode(text.strip()))
         subject = parse_principal(accepted.principal, self._realms, strip_realm=self._strip_realm)
         now = self._clock.now()
-        if not await self._store.consume(f"{self.name} {accepted.replay_key}", now + 3 * CLOCK_SKEW):
+        # Its client made it within CLOCK_SKEW of now, after the person was authenticated.
+        since = max(now - CLOCK_SKEW, accepted.authenticated_at) - CLOCK_SKEW
+        if not await self._store.consume(f"{self.name} {accepted.replay_key}", now + 3 * CLOCK_SKEW, since=since):
             raise InvalidCredentialsError("the Kerberos token was used before")
         return Identity(
             subject=subject,

@@ -5,15 +5,19 @@ import base64
 import random
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from gateway.errors import IdentityProviderError, InvalidCredentialsError
+from gateway.errors import BusyError, IdentityProviderError, InvalidCredentialsError
 from gateway.identity.negotiate import AcceptedToken, NegotiateAuthenticator, parse_principal
-from gateway.model import Credentials, IdentityKind
+from gateway.model import Credentials, IdentityKind, Secret
+from gateway.redis_url import parse_redis_url
 from gateway.store.memory import MemoryStore
+from gateway.store.redis import RedisStore
 from tests.support.clock import ManualClock
 from tests.support.generated import sequences
+from tests.support.redis_server import redis_server
 
 REALMS = ("EXAMPLE.EDU", "PARTNER.EDU")
 ANNA = AcceptedToken("anna@EXAMPLE.EDU", 1_000.0, 3_600.0, "0f", b"proof")
@@ -127,6 +131,37 @@ async def test_of_concurrent_requests_with_one_token_one_is_accepted() -> None:
         "domain", lambda _: replace(ANNA, replay_key="10"), REALMS, clock, MemoryStore(clock)
     )
     assert await other.authenticate(credentials()) is not None
+
+
+@pytest.mark.promise("kerberos-3")
+async def test_a_token_from_before_redis_was_emptied_is_accepted_by_no_replica(tmp_path: Path) -> None:
+    clock = ManualClock()
+
+    def accept(token: bytes) -> AcceptedToken:
+        return replace(ANNA, replay_key=token.hex())
+
+    async with redis_server(tmp_path) as server, server.client() as client:
+        await server.set_epoch(0.0, "test:")
+        stores = [RedisStore(parse_redis_url(Secret(server.url)), "test:", clock) for _ in range(2)]
+        replicas = [NegotiateAuthenticator("domain", accept, REALMS, clock, store) for store in stores]
+        try:
+            for store in stores:
+                await store.start()
+            assert await replicas[0].authenticate(credentials(b"overheard")) is not None
+            await client.flushall()
+            for seconds in (1, 598):
+                clock.pass_(seconds)
+                for replica in replicas:
+                    for token in (b"overheard", b"new"):
+                        with pytest.raises(BusyError):
+                            await replica.authenticate(credentials(token))
+            clock.pass_(12)
+            assert await replicas[1].authenticate(credentials(b"newer")) is not None
+            with pytest.raises(InvalidCredentialsError):
+                await replicas[0].authenticate(credentials(b"newer"))
+        finally:
+            for store in stores:
+                await store.close()
 
 
 @pytest.mark.promise("kerberos-5")
