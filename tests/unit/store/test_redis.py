@@ -14,14 +14,14 @@ from gateway.redis_url import RedisUrl, parse_redis_url
 from gateway.store.redis import RedisStore
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import VALKEY, RedisServer, redis_server
 
 PREFIX = "test:"
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with redis_server(tmp_path) as running:
+@pytest.fixture(params=["redis-server", VALKEY], ids=["redis", "valkey"])
+async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RedisServer]:
+    async with redis_server(tmp_path, command=request.param) as running:
         yield running
 
 

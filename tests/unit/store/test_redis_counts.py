@@ -17,7 +17,7 @@ from gateway.shared_counts import Who
 from gateway.store.redis import RedisStore
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import VALKEY, RedisServer, redis_server
 
 ANNA = Identity(subject="anna", issuer="https://sso.example.edu", provider="campus", kind=IdentityKind.JWT)
 PERSON = (ANNA.issuer, ANNA.subject)
@@ -75,9 +75,9 @@ async def running_replica(server: RedisServer, clock: ManualClock, per_minute: i
         await store.close()
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with redis_server(tmp_path) as running:
+@pytest.fixture(params=["redis-server", VALKEY], ids=["redis", "valkey"])
+async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RedisServer]:
+    async with redis_server(tmp_path, command=request.param) as running:
         yield running
 
 

@@ -81,7 +81,7 @@ async def test_of_interleaved_checks_over_two_replicas_one_accepts_each_ticket(
             for store in stores:
                 await store.start()
             model = PlainTickets(complete_since=clock.now())
-            for seed in range(sequences(60)):
+            for seed in range(sequences(500)):
                 clock.pass_(7)
                 await play(random.Random(seed), clock, client, stores, model)
             assert model.used
