@@ -31,7 +31,8 @@ def share_metrics(directory: str, number: int) -> None:
 class SharedMetrics:
     """The metrics of the workers whose files are in *directory*.
 
-    *workers* returns the process id of each running worker by its number, *states* how many are in each state.
+    *workers* returns the process id of each running worker by its number, *states* how many are in each state, and
+    *replacements* how many were replaced for each reason.
     """
 
     def __init__(
@@ -39,13 +40,14 @@ class SharedMetrics:
         directory: Path,
         workers: Callable[[], Mapping[int, int]],
         states: Callable[[], Mapping[str, int]],
+        replacements: Callable[[], Mapping[str, int]],
     ) -> None:
         self._directory = str(directory)
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
         MultiProcessCollector(self._registry, self._directory)  # type: ignore[no-untyped-call]
-        self._registry.register(WorkerCollector(workers, states))
+        self._registry.register(WorkerCollector(workers, states, replacements))
 
     def render(self) -> tuple[bytes, str]:
         """The exposition in Prometheus' text format, and its content type."""
@@ -59,9 +61,15 @@ class SharedMetrics:
 class WorkerCollector(Collector):
     """What the supervisor knows of its workers, and /proc of their processes."""
 
-    def __init__(self, workers: Callable[[], Mapping[int, int]], states: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(
+        self,
+        workers: Callable[[], Mapping[int, int]],
+        states: Callable[[], Mapping[str, int]],
+        replacements: Callable[[], Mapping[str, int]],
+    ) -> None:
         self._workers = workers
         self._states = states
+        self._replacements = replacements
 
     def collect(self) -> Iterable[Metric]:
         """Returns the metrics. A process that has ended meanwhile is left out."""
@@ -70,6 +78,13 @@ class WorkerCollector(Collector):
         )
         for state, count in self._states().items():
             states.add_metric([state], count)
+        replacements = CounterMetricFamily(
+            "valt_gateway_worker_replacements",
+            "Workers that ended by themselves, or were killed because they did not respond",
+            labels=["reason"],
+        )
+        for reason, count in self._replacements().items():
+            replacements.add_metric([reason], count)
         label = ["worker"]
         cpu = CounterMetricFamily(
             "valt_gateway_worker_cpu_seconds", "Processor time of a worker in seconds", labels=label
@@ -90,4 +105,4 @@ class WorkerCollector(Collector):
             cpu.add_metric([str(number)], (int(fields[11]) + int(fields[12])) / _TICKS)
             memory.add_metric([str(number)], pages * _PAGE)
             descriptors.add_metric([str(number)], files)
-        return [states, cpu, memory, descriptors]
+        return [states, replacements, cpu, memory, descriptors]

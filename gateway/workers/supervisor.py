@@ -23,6 +23,7 @@ from gateway.settings.model import Settings
 from gateway.settings.worker_shares import supervisor_values
 from gateway.sockets import close_socket
 from gateway.workers.channel import Message
+from gateway.workers.health import WorkerHealth, responds
 from gateway.workers.shared_entries import SharedEntries
 from gateway.workers.worker_pool import WorkerPool
 from gateway.workers.worker_process import WorkerProcess, WorkerState
@@ -76,7 +77,9 @@ class Supervisor:
             "supervisor": supervisor_values(settings),
         }
         self._pool = WorkerPool(config, sockets, constants, self._on_message, self._on_end)
-        self.metrics = SharedMetrics(metrics, lambda: {one.number: one.pid for one in self.workers}, self.states)
+        self._health = WorkerHealth(lambda: self.workers, lambda text, worker: self._log("error", text, worker))
+        pids, replacements = lambda: {one.number: one.pid for one in self.workers}, self._health.replacements
+        self.metrics = SharedMetrics(metrics, pids, self.states, lambda: replacements)
 
     def __repr__(self) -> str:
         return f"<Supervisor generation={self._generation} {self.states()}>"
@@ -89,7 +92,7 @@ class Supervisor:
     @property
     def is_ready(self) -> bool:
         """Whether a worker accepts requests and none is to end."""
-        return not self._stopping and any(worker.report.get("ready") for worker in self._running())
+        return not self._stopping and any(worker.report.get("ready") and responds(worker) for worker in self._running())
 
     def states(self) -> dict[str, int]:
         """Returns how many workers are running and draining."""
@@ -99,6 +102,7 @@ class Supervisor:
     async def start(self) -> int:
         """Starts the workers. Returns 0 when they accept requests, or the exit status of the one that cannot start,
         which has said why on standard error. Raises OSError if no process can be started."""
+        self._background.run(self._health.run(), "health of the workers")
         return await self._start_generation(self._contents, reloaded=False)
 
     async def reload(self) -> bool:
@@ -182,7 +186,7 @@ class Supervisor:
         if kind == "prepared":
             worker.prepared.set()
         elif kind == "report":
-            worker.report = message
+            worker.report, worker.missed_reports = message, 0
             if message["ready"]:
                 worker.accepting.set()
         elif kind == "written":
@@ -199,6 +203,7 @@ class Supervisor:
         self.metrics.forget(worker.number)
         self._entries.forget(worker)
         if worker.state == WorkerState.RUNNING and not self._stopping:
+            self._health.count_replacement(worker)
             self._log("error", "a worker has ended by itself and is replaced", worker)
             self._background.run(self._replace(worker), "replacing a worker")
         elif worker.status and worker.state == WorkerState.DRAINING:

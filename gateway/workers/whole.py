@@ -10,6 +10,7 @@ from gateway.settings.model import Settings
 from gateway.sockets import PassedSockets
 from gateway.web.handlers.admin import Readiness, admin
 from gateway.web.listener import Listener
+from gateway.workers.health import responds
 from gateway.workers.supervisor import Supervisor
 from gateway.workers.worker_process import WorkerState
 
@@ -42,7 +43,12 @@ class WholeReadiness(Readiness):
         return {
             "streams": sum(worker.report.get("streams", 0) for worker in workers),
             "workers": {
-                str(worker.number): {"pid": worker.pid, "phase": worker.state, **worker.report.get("dependencies", {})}
+                str(worker.number): {
+                    "pid": worker.pid,
+                    "phase": worker.state,
+                    "responds": responds(worker),
+                    **worker.report.get("dependencies", {}),
+                }
                 for worker in workers
             },
         }

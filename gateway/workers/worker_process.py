@@ -36,6 +36,8 @@ class WorkerProcess:
         self.state = WorkerState.STARTING
         self.report: Message = {}
         """What it has reported last: ``ready``, ``streams``, ``connections``, ``faults`` and ``dependencies``."""
+        self.missed_reports = 0
+        """Checks of its health in a row before which it had not reported."""
         self.prepared = asyncio.Event()
         """Set when it is prepared, or has ended."""
         self.accepting = asyncio.Event()

@@ -31,6 +31,25 @@ async def test_a_worker_that_is_killed_is_replaced_and_no_request_is_refused(tmp
         assert len({worker["pid"] for worker in (await gateway.workers()).values()} - pids) == 1
 
 
+@pytest.mark.promise("restart-3")
+async def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path: Path) -> None:
+    replaced = 'valt_gateway_worker_replacements_total{reason="unresponsive"}'
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        workers = {worker["pid"]: worker["responds"] for worker in (await gateway.workers()).values()}
+        assert list(workers.values()) == [True, True]
+        hanging = min(workers)
+        os.kill(hanging, signal.SIGSTOP)
+        assert await statuses(f"{gateway.url}/robots.txt", 10) == [200] * 10  # the other accepts them
+        async with asyncio.timeout(90):
+            while [one["responds"] for one in (await gateway.workers()).values() if one["pid"] == hanging] == [True]:
+                await asyncio.sleep(0.2)
+            while (await gateway.metrics())[replaced] == 0:
+                await asyncio.sleep(0.2)
+        await eventually(gateway, lambda metrics: metrics[RUNNING] == 2)
+        assert hanging not in {worker["pid"] for worker in (await gateway.workers()).values()}
+        assert "a worker does not respond and is killed" in gateway.log.read_text()
+
+
 async def test_metrics_are_the_sum_of_the_workers_also_after_a_reload(tmp_path: Path) -> None:
     async with serving(tmp_path, server=WORKERS) as gateway:
         counted = 'valt_gateway_requests_total{method="GET",route="/robots.txt",status="200"}'

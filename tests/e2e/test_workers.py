@@ -3,17 +3,28 @@
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from tests.support.gateway_fixture import NAVIGATION, audit_lines
 from tests.support.programs import run
+from tests.support.provider import Provider
 from tests.support.served import ServedGateway, serving
 from tests.support.worker_requests import WORKERS, eventually, status, statuses
 
+OIDC = """
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "{issuer}"
+client_id = "gateway-client"
+client_auth = "none"
+"""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -57,6 +68,45 @@ async def test_a_sign_out_holds_in_every_worker_at_once(tmp_path: Path, state: s
             ) as answer:
                 assert answer.status == 200
             assert await statuses(url, 8, Cookie=cookie) == [401] * 8
+
+
+async def signed_in(gateway: ServedGateway, provider: Provider, sid: str) -> str:
+    """Returns the cookie of anna's session *sid*, from a sign-in at *provider*."""
+    start = f"{gateway.url}/oauth2/start"
+    async with gateway.client.get(start, headers=NAVIGATION, allow_redirects=False) as answer:
+        query = URL(answer.headers["Location"]).query
+        attempt = answer.headers["Set-Cookie"].partition(";")[0]
+    now = int(time.time())
+    claims = {"sub": "anna", "sid": sid, "nonce": query["nonce"], "iat": now, "exp": now + 300}
+    provider.id_token = {"iss": provider.issuer, "aud": query["client_id"], "groups": ["supervisors"], **claims}
+    finished = f"{gateway.url}/oauth2/callback?code=the-code&state={query['state']}"
+    async with gateway.client.get(finished, headers={"Cookie": attempt}, allow_redirects=False) as answer:
+        cookies = [one.partition(";")[0] for one in answer.headers.getall("Set-Cookie", [])]
+    return next(one for one in cookies if one.startswith("valt_gateway_session="))
+
+
+@pytest.mark.promise("restart-4", "sign-in-8")
+async def test_a_logout_by_the_provider_holds_in_every_worker_at_once(tmp_path: Path) -> None:
+    async with (
+        Provider().running() as provider,
+        serving(tmp_path, server=WORKERS, more=OIDC.format(issuer=provider.issuer)) as gateway,
+    ):
+        for number in range(3):
+            cookies = [await signed_in(gateway, provider, f"{number} {name}") for name in ("ends", "stays")]
+            url = f"{gateway.url}/oauth2/userinfo"
+            assert await statuses(url, 8, Cookie=cookies[0]) == [200] * 8
+            now = int(time.time())
+            claims = {"sub": "anna", "sid": f"{number} ends", "jti": f"logout {number}", "iat": now, "exp": now + 120}
+            events: dict[str, object] = {"http://schemas.openid.net/event/backchannel-logout": {}}
+            token = provider.sign(
+                {"iss": provider.issuer, "aud": "gateway-client", "events": events, **claims},
+                headers={"typ": "logout+jwt"},
+            )
+            logout = f"{gateway.url}/oauth2/backchannel_logout"
+            async with gateway.client.post(logout, data={"logout_token": token}) as answer:
+                assert answer.status == 200
+            assert await statuses(url, 8, Cookie=cookies[0]) == [401] * 8
+            assert await statuses(url, 8, Cookie=cookies[1]) == [200] * 8
 
 
 @pytest.mark.promise("restart-4")

@@ -41,7 +41,7 @@ def exposition() -> str:
     )
     recorded.watch_breaker("x", lambda: 0)
     registry = CollectorRegistry()
-    registry.register(WorkerCollector(lambda: {1: os.getpid()}, lambda: {"running": 1}))
+    registry.register(WorkerCollector(lambda: {1: os.getpid()}, lambda: {"running": 1}, lambda: {"ended": 1}))
     return recorded.render()[0].decode() + generate_latest(registry).decode()
 
 
