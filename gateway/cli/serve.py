@@ -17,6 +17,7 @@ from gateway.cli.configuration import BAD_CONFIGURATION, read, read_or_exit
 from gateway.cli.options import config_option
 from gateway.cpus import worker_count
 from gateway.errors import BusyError
+from gateway.observe.output import thread_standard_error
 from gateway.systemd import ServiceManager, take_sockets
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def command(config: Path) -> None:
     it, and may open the sockets (Type=notify, systemd.socket).
     """
     has_stdout = open_standard_streams()
+    thread_standard_error()
     passed, manager = take_sockets(os.environ), ServiceManager.of(os.environ)
     contents = config.read_bytes() if config.is_file() and os.access(config, os.R_OK) else None
     settings = read_or_exit(config, check_files=True, contents=contents)
@@ -40,14 +42,11 @@ def command(config: Path) -> None:
         sys.exit(BAD_CONFIGURATION)
     _raise_descriptor_limit()
 
-    def announce(public: str, admin: str) -> None:
-        click.echo(f"valt-gateway is ready on {public} (admin on {admin})", err=True)
-
     workers = worker_count(settings.server.workers)
     if workers > 1 and contents is not None:
         from gateway.cli.supervise import run_workers_until_signal
 
-        run = run_workers_until_signal(settings, config, contents, workers, announce, passed, manager)
+        run = run_workers_until_signal(settings, config, contents, workers, passed, manager)
     else:
         from gateway.server import Gateway
 

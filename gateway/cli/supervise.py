@@ -4,10 +4,7 @@ import asyncio
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-
-import click
 
 from gateway.clock import BackgroundTasks, SystemClock
 from gateway.listeners import certificate_of
@@ -25,13 +22,12 @@ async def run_workers_until_signal(
     config: Path,
     contents: bytes,
     workers: int,
-    announce: Callable[[str, str], None],
     passed: PassedSockets,
     manager: ServiceManager,
 ) -> int:
     """Runs so many *workers* until SIGTERM or SIGINT, then drains. A second signal ends the drain; SIGHUP replaces the
-    workers. Returns the exit status. *contents* are the bytes of *config*, from which *settings* were read; *announce*
-    and *manager* as for `run_until_signal`."""
+    workers. Returns the exit status. *contents* are the bytes of *config*, from which *settings* were read. *manager*
+    is as for `run_until_signal`."""
     clock = SystemClock()
     log = LogObserver(sys.stderr, settings.log.format, settings.log.level, clock)
     redirect_library_logs(log, clock, settings.log.level)
@@ -47,11 +43,13 @@ async def run_workers_until_signal(
             _handle_signals(supervisor, manager, stopping, drain_now, log)
             status = await supervisor.start()
         except OSError as error:
-            click.echo(f"cannot start: {error}", err=True)
+            log.print_line(f"cannot start: {error}")
+            await asyncio.to_thread(log.close)
             return 1
         background = BackgroundTasks()
         if not status:
-            announce(address_of(sockets[0], tls=certificate_of(settings) is not None), admin.address)
+            public = address_of(sockets[0], tls=certificate_of(settings) is not None)
+            log.print_line(f"valt-gateway is ready on {public} (admin on {admin.address})")
             manager.ready()
             background.run(manager.run(lambda: status_of(supervisor)), "service manager")
             await stopping.wait()

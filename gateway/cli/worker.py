@@ -12,6 +12,7 @@ import click
 from gateway.cli.configuration import BAD_CONFIGURATION, print_faults, read
 from gateway.cli.serve import start_fault
 from gateway.events import LogEvent
+from gateway.observe.output import thread_standard_error
 from gateway.settings.model import Settings
 from gateway.settings.worker_shares import PUBLIC_SOCKET, share_of_worker, supervisor_values
 from gateway.workers.channel import Channel, Message
@@ -23,6 +24,7 @@ from gateway.workers.channel import Channel, Message
 @click.argument("listening", type=int, nargs=-1)
 def command(config: Path, channel: int, listening: tuple[int, ...]) -> None:
     """Serve the sockets with the descriptors LISTENING for a supervisor."""
+    thread_standard_error()
     sockets = [socket.socket(fileno=descriptor) for descriptor in listening]
     for sock in sockets:
         sock.set_inheritable(False)

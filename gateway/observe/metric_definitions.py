@@ -58,8 +58,9 @@ class Children(dict[Labels, Metric], Generic[Metric]):
 
     def clear(self) -> None:
         """Remove every child, so that none is exposed until it is used again."""
-        super().clear()
-        self._metric.clear()
+        if self:  # of a process's file of metrics, prometheus_client removes none, and warns on standard error
+            super().clear()
+            self._metric.clear()
 
 
 class MetricDefinitions:

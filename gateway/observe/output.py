@@ -6,11 +6,19 @@ be written stays in the thread, which tries again. The queue's size is the diffe
 thread increments one, so that neither needs a lock.
 """
 
+import atexit
 import errno
+import io
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _MAX_WAITING = 1024 * 1024
 """Bytes."""
@@ -100,3 +108,33 @@ class OutputThread:
                     if self._closing.wait(self._retry_seconds):
                         return
             self._written += len(data)
+
+
+def thread_standard_error() -> None:
+    """Has whatever is printed to standard error from now on written by a thread, which at the end of the process has a
+    second to finish: faults, and the warnings of Python and of libraries. What its reader does not take is dropped."""
+    output = OutputThread(2)
+    atexit.register(output.close)
+    sys.stderr = io.TextIOWrapper(_Raw(output), encoding="utf-8", errors="backslashreplace", write_through=True)
+
+
+class _Raw(io.BufferedIOBase):
+    """Passes on to *output* what is written."""
+
+    def __init__(self, output: OutputThread) -> None:
+        self._output = output
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 2
+
+    def isatty(self) -> bool:
+        return os.isatty(2)
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        copy = bytes(data)
+        with suppress(OSError):
+            self._output.write(copy)
+        return len(copy)

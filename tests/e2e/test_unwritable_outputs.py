@@ -82,9 +82,15 @@ async def test_a_removed_audit_is_opened_anew_and_a_missing_directory_is_not_rea
 
 @asynccontextmanager
 async def served(
-    folder: Path, stderr: int | None, stdout: int | None, *, closed: str = "", audit: str = "audit.jsonl"
+    folder: Path,
+    stderr: int | None,
+    stdout: int | None,
+    *,
+    closed: str = "",
+    audit: str = "audit.jsonl",
+    server: str = "",
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A running `serve`; *closed* are redirections of a shell."""
+    """A running `serve`; *closed* are redirections of a shell, *server* further lines of that table."""
     make_portal_key(folder)
     config = write_demo_configuration(
         folder,
@@ -94,6 +100,7 @@ async def served(
         portal_url="http://127.0.0.1:8090",
     )
     config.write_text(config.read_text().replace('file = "audit.jsonl"', f'file = "{audit}"'))
+    config.write_text(config.read_text().replace("[server]", f"[server]\n{server}", 1))
     command = (sys.executable, "-m", "gateway", "serve", "--config", str(config))
     shell = ("bash", "-c", f'exec "$@" {closed}', "bash")
     process = await asyncio.create_subprocess_exec(*shell, *command, stderr=stderr, stdout=stdout)
@@ -129,10 +136,13 @@ async def test_a_log_that_nobody_reads_stops_neither_requests_nor_signals(tmp_pa
 
 
 @pytest.mark.promise("operation-O2")
-async def test_with_a_log_that_was_never_read_the_process_serves_reloads_and_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_with_a_log_that_was_never_read_the_process_serves_reloads_and_ends(tmp_path: Path, workers: int) -> None:
+    """Also if the configuration has warnings, which are printed before anything else."""
     reader, writer = os.pipe()
     fill(writer)
-    async with served(tmp_path, writer, asyncio.subprocess.DEVNULL) as process:
+    server = f'workers = {workers}\ndrain_timeout = "90s"'
+    async with served(tmp_path, writer, asyncio.subprocess.DEVNULL, server=server) as process:
         await _until_serving(tmp_path, process)
         process.send_signal(signal.SIGHUP)
         await _until_reloaded(tmp_path)
@@ -181,8 +191,7 @@ async def _until_reloaded(folder: Path) -> None:
 
 
 def _audited(folder: Path, action: str) -> bool:
-    path = folder / "audit.jsonl"
-    return path.exists() and f'"action":"{action}"' in path.read_text()
+    return any(f'"action":"{action}"' in path.read_text() for path in folder.glob("audit*.jsonl"))
 
 
 def _handles_hangup(pid: int) -> bool:
