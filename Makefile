@@ -13,7 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises cases bench fuzz screenshots profile seam soak reloads programs clean
+.PHONY: help demo test lint promises cases bench fuzz screenshots dashboard profile seam soak reloads programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ fuzz: $(VENV)/installed-test ## Random pipelines of requests for minutes, plain 
 
 screenshots: programs $(VENV)/installed-test ## Each page and state at three sizes, light and dark, in screenshots/; README's pictures
 	$(BIN)/python -m tests.support.screenshots
+
+dashboard: programs $(VENV)/installed-test ## Grafana's dashboard, and each of its panels drawn in dashboard/, of a loaded gateway
+	$(BIN)/python -m tests.support.dashboard_pictures
 
 programs: # Real browsers, players and servers that the tests run against
 	@tests/programs.sh

@@ -12,7 +12,7 @@ from gateway.web.routes import ROUTES
 from tests.support.client import connect
 from tests.support.gateway_fixture import GatewayStack, running_stack, settings_of
 from tests.support.served import serving
-from tests.support.tls import CERTIFIED, client_context
+from tests.support.tls import CERTIFIED, client_context, write_certificate
 from tests.support.worker_requests import RUNNING, WORKERS, eventually
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,12 +28,6 @@ def service_key(name: str, last_day: str) -> str:
 
 def key_series(name: str) -> str:
     return f'valt_gateway_service_key_expiry_timestamp_seconds{{name="{name}"}}'
-
-
-def write_certificate(folder: Path, authority: trustme.CA, expires: datetime) -> None:
-    certificate = authority.issue_cert("127.0.0.1", not_after=expires)
-    (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
-    (folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
 
 
 @pytest.mark.promise("operation-O11", "operation-O12")

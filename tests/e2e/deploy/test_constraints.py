@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 
 def pinned() -> dict[str, Version]:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    exact = [re.fullmatch(r"([a-z0-9-]+)==([0-9.]+(?:post[0-9]+)?)", line) for line in lines]
+    exact = [re.fullmatch(r"([a-z0-9-]+)==((?:[0-9]+!)?[0-9.]+(?:(?:post|b|rc)[0-9]+)?)", line) for line in lines]
     assert None not in exact, "every line is name==version, and nothing else"
     return {match[1]: Version(match[2]) for match in exact if match is not None}
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from tests.e2e.deploy import test_apache_sign_in as signed_in
+from tests.e2e.deploy import test_dashboard as dashboards
 from tests.e2e.deploy import test_forged_headers as forged
 from tests.e2e.deploy import test_forward_auth_fronts as forward_auth
 from tests.e2e.deploy import test_prometheus as alerts
 from tests.e2e.deploy import test_prometheus_scrapes_the_demo as scraping
 from tests.e2e.deploy import test_service as service
 from tests.e2e.deploy import test_systemd_files as systemd_files
-from tests.support import apache, apache_sign_in, tables
+from tests.support import apache, apache_sign_in, dashboard, prometheus, tables
 from tests.support.fronts import DEPLOY
 from tests.unit.settings.configurations import CONFIG
 
@@ -25,7 +26,8 @@ USES: dict[str, tuple[Callable[..., Any], Any]] = {
     "apache-openidc.conf": (signed_in.test_a_person_signs_in_watches_and_signs_out, apache_sign_in),
     "apache-shib.conf": (signed_in.test_a_person_signs_in_watches_and_signs_out, apache_sign_in),
     "alerts.yml": (alerts.test_the_alerts_fire_in_their_cases_only, alerts),
-    "prometheus.yml": (scraping.test_a_request_is_counted, scraping),
+    "prometheus.yml": (scraping.test_a_request_is_counted, prometheus),
+    "grafana/valt-gateway.json": (dashboards.test_the_dashboard_is_what_its_panels_say, dashboard),
     "Containerfile": (service.test_the_container_is_built_from_files_that_are_there, service),
     "valt-gateway.service": (service.test_systemd_accepts_the_unit_without_a_message, service),
     "valt-gateway.socket": (service.test_systemd_accepts_the_socket_of_the_unit, service),

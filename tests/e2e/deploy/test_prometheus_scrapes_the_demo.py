@@ -1,24 +1,19 @@
 """Prometheus with deploy/prometheus.yml scrapes a running gateway and has every documented series."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.support.programs import Demo, demo, program
+from tests.support.programs import Demo, demo
+from tests.support.prometheus import Prometheus, running_prometheus
 from tests.unit.observe.test_metrics import PROMISED
 
 # Prometheus takes five seconds until its first scrape, so that it is started once.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
 PREFIX = "valt_gateway_"
 # The demo fetches nobody's keys, and has neither a certificate nor a service key with a last day: no label, no series.
 WITHOUT_SERIES = {
@@ -26,30 +21,6 @@ WITHOUT_SERIES = {
     "certificate_expiry_timestamp_seconds",
     "service_key_expiry_timestamp_seconds",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Prometheus:
-    """A running one, by its HTTP API."""
-
-    url: str
-    client: aiohttp.ClientSession
-    process: asyncio.subprocess.Process
-
-    async def ask(self, path: str, **query: str) -> Any:
-        async with self.client.get(f"{self.url}/api/v1/{path}", params=query) as answer:
-            body = await answer.json()
-        assert body["status"] == "success", body
-        return body["data"]
-
-    async def value(self, query: str) -> float:
-        """The one sample that *query* finds, once it finds one that is not zero."""
-        async with asyncio.timeout(30):
-            while True:
-                result = (await self.ask("query", query=query))["result"]
-                if result and (value := float(result[0]["value"][1])):
-                    return value
-                await asyncio.sleep(0.05)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -60,41 +31,8 @@ async def running() -> AsyncIterator[Demo]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def prometheus(running: Demo, port: int, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
-    """Every second instead of every 15, and at the demo's address; the rest is what an operator installs."""
-    folder = tmp_path_factory.mktemp("prometheus")
-    text = (DEPLOY / "prometheus.yml").read_text()
-    for old, new in {"127.0.0.1:9464": urlsplit(running.metrics).netloc, "_interval: 15s": "_interval: 1s"}.items():
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "prometheus.yml").write_text(text)
-    shutil.copy(DEPLOY / "alerts.yml", folder)
-    process = await asyncio.create_subprocess_exec(
-        program("prometheus"),
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with aiohttp.ClientSession() as client:
-            started = Prometheus(f"http://127.0.0.1:{port}", client, process)
-            async with asyncio.timeout(30):
-                while not await is_ready(started):
-                    assert process.returncode is None, "prometheus did not start"
-                    await asyncio.sleep(0.05)
-            yield started
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-async def is_ready(prometheus: Prometheus) -> bool:
-    try:
-        async with prometheus.client.get(f"{prometheus.url}/-/ready") as answer:
-            return answer.status == 200
-    except aiohttp.ClientConnectionError:
-        return False
+    async with running_prometheus(tmp_path_factory.mktemp("prometheus"), port, [running.metrics]) as started:
+        yield started
 
 
 async def test_every_documented_series_has_its_kind_and_labels(prometheus: Prometheus) -> None:
