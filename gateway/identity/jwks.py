@@ -149,15 +149,16 @@ def parse_key_set(document: Any) -> tuple[SignatureKey, ...]:
     if not isinstance(rows, list) or len(rows) > _MAX_KEYS:
         raise IdentityProviderError("the provider's keys are not a JWK set")
     keys: list[SignatureKey] = []
-    kids: set[str] = set()
+    ids: set[tuple[str, str]] = set()
     for row in rows:
         try:
             key = _parse_key(row)
         except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
             continue
-        if key is not None and key.kid not in kids:
+        # Keys of different types may have the same kid (RFC 7517, section 4.5).
+        if key is not None and (key.kid is None or (key.kid, key.key_type) not in ids):
             keys.append(key)
-            kids |= {key.kid} if key.kid is not None else set()
+            ids |= {(key.kid, key.key_type)} if key.kid is not None else set()
     if not keys:
         raise IdentityProviderError("the provider's JWK set has no signature key")
     return tuple(keys)

@@ -110,6 +110,22 @@ async def test_with_the_provider_down_a_sign_in_shows_an_error_page(here: Site) 
     assert answer.headers["X-Request-ID"] in text
 
 
+@pytest.mark.promise("identity-I5")
+async def test_a_response_that_is_posted_is_405_with_a_page_and_repeats_nothing(here: Site) -> None:
+    """A browser sends no SameSite=Lax cookie with a POST from another site, so that form_post cannot work."""
+    form = {"code": "the-code", "state": "the-state"}
+    cross_site = NAVIGATION | {"Origin": "https://adfs.example.edu", "Sec-Fetch-Site": "cross-site"}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{here.url}/oauth2/callback", data=form, headers=cross_site, allow_redirects=False) as answer,
+    ):
+        assert (answer.status, answer.headers["Allow"], answer.content_type) == (405, "GET", "text/html")
+        text = await answer.text()
+    assert "the-code" not in text
+    assert "the-state" not in text
+    assert 'href="/"' in text
+
+
 @pytest.mark.promise("sign-in-9")
 async def test_only_top_level_navigations_are_redirected_to_sign_in(here: Site) -> None:
     async with aiohttp.ClientSession() as client:

@@ -339,6 +339,15 @@ async def test_of_two_keys_with_the_same_kid_the_first_is_used(provider: Provide
     assert key.public_bytes_raw() == one.private.public_key().public_bytes_raw()
 
 
+@pytest.mark.promise("identity-I19")
+async def test_keys_of_two_types_may_have_the_same_kid(provider: Provider, keys: JwksClient) -> None:
+    provider.keys = [signing_key(algorithm) for algorithm in ("RS256", "EdDSA", "ES256")]
+    for key in provider.keys:
+        key.kid = "2026"
+    matching = [await keys.find("2026", algorithm) for algorithm in ("RS256", "EdDSA", "ES256")]
+    assert matching == [key.private.public_key() for key in provider.keys]
+
+
 async def test_a_token_without_a_kid_needs_a_single_key(
     provider: Provider, keys: JwksClient, clock: ManualClock
 ) -> None:
