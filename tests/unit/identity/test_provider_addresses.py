@@ -1,7 +1,11 @@
 """Providers inside an intranet: a private CA, an outbound proxy, a discovery document elsewhere, any issuer."""
 
+import asyncio
+import base64
+import contextlib
 import ssl
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -54,6 +58,74 @@ async def test_requests_go_through_the_outbound_proxy(provider: Provider) -> Non
     await runner.cleanup()
     assert metadata.required_url("token_endpoint") == f"{provider.issuer}/token"
     assert targets == [f"{provider.issuer}/.well-known/openid-configuration"]
+
+
+class ConnectProxy:
+    """An outbound proxy that opens tunnels for whoever authenticates, and records the heads of the requests."""
+
+    def __init__(self) -> None:
+        self.heads: list[bytes] = []
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    async def close(self, server: asyncio.Server) -> None:
+        """Closes *server* after the last tunnel, whose ends its clients have closed."""
+        server.close()
+        await asyncio.wait(self.tasks, timeout=30)
+        await server.wait_closed()
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.tasks |= {task} if (task := asyncio.current_task()) is not None else set()
+        with contextlib.closing(writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.heads.append(head)
+            if b"\r\nProxy-Authorization: Basic " not in head:
+                writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+                return
+            port = int(head.split()[1].rpartition(b":")[2])
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            with contextlib.closing(server_writer):
+                copies = [
+                    asyncio.create_task(self._copy(reader, server_writer)),
+                    asyncio.create_task(self._copy(server_reader, writer)),
+                ]
+                await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
+                for copy in copies:
+                    copy.cancel()
+                await asyncio.gather(*copies, return_exceptions=True)
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+
+
+@pytest.mark.promise("identity-I16", "identity-I17")
+async def test_an_https_provider_is_reached_through_a_tunnel_of_the_proxy(tmp_path: Path) -> None:
+    ca, server_context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("localhost").configure_cert(server_context)
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    provider, tunnels = Provider(), ConnectProxy()
+    server = TestServer(provider.application(), scheme="https")
+    await server.start_server(ssl=server_context)
+    provider.issuer = f"https://localhost:{server.port}"
+    proxy = await asyncio.start_server(tunnels.handle, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    try:
+        async with open_session(tmp_path / "ca.pem", f"http://gate%40way:s%3Ae@localhost:{port}") as session:
+            assert (await fetch_metadata(session, provider.issuer)).required_url("jwks_uri")
+        async with open_session(tmp_path / "ca.pem", f"http://localhost:{port}") as session:
+            with pytest.raises(IdentityProviderError, match="the outbound proxy returned status 407"):
+                await fetch_metadata(session, provider.issuer)
+        async with open_session(None, f"http://gate%40way:s%3Ae@localhost:{port}") as session:
+            with pytest.raises(IdentityProviderError, match="certificate verify failed") as refused:
+                await fetch_metadata(session, provider.issuer)
+    finally:
+        await server.close()
+        await tunnels.close(proxy)
+    assert base64.b64encode(b"gate@way:s:e") in tunnels.heads[0]
+    assert all(head.startswith(f"CONNECT {provider.issuer[8:]} ".encode()) for head in tunnels.heads)
+    assert "s%3Ae" not in str(refused.value)
 
 
 @pytest.mark.promise("identity-I13", "identity-I17")
