@@ -200,12 +200,12 @@ def are_elsewhere(claims: Mapping[str, Any], name: str) -> bool:
     """Whether the claim *name* is a distributed claim (OpenID Connect Core 1.0, section 5.6.2), or in a form of
     Microsoft's: ``hasgroups``, or the name of a source in the place of the groups."""
     value = find_claim(claims, name)
-    if value is not None:
+    if value not in (None, "", []):
         sources = claims.get("_claim_sources")
         return isinstance(value, str) and isinstance(sources, dict) and value in sources
     names = claims.get("_claim_names")
-    named = isinstance(names, dict) and name in names
-    return named or (name == "groups" and claims.get("hasgroups") in (True, "true"))
+    named = isinstance(names, dict) and any(name == one or name.startswith(f"{one}.") for one in names)
+    return named or (name == "groups" and str(claims.get("hasgroups")).lower() == "true")
 
 
 def find_claim(claims: Mapping[str, Any], path: str) -> Any:
@@ -229,7 +229,7 @@ def parse_groups(value: Any) -> tuple[frozenset[str], int]:
 
 
 def _parse_group(value: Any) -> str | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if (type(value) is int and abs(value) < 1e255) or (isinstance(value, float) and math.isfinite(value)):
         value = str(value)
     try:
         return parse_name(value)

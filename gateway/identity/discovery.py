@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 from gateway.connection_failure import describe_failure
 from gateway.errors import IdentityProviderError
@@ -72,9 +73,9 @@ class ProviderMetadata:
 
     def url(self, name: str) -> str | None:
         """Returns the URL in the member *name*, or None if there is none. Raises IdentityProviderError if it is not a
-        URL of the scheme https, or of the document's own."""
+        valid URL of the scheme https, or of the document's own."""
         url = self.document.get(name)
-        if url is not None and (not isinstance(url, str) or url.partition("://")[0] not in self._schemes):
+        if url is not None and not (isinstance(url, str) and _is_url(url, self._schemes)):
             place = re.split("[?#]", url)[0].rpartition("@")[2] if isinstance(url, str) else "no text"
             reason = f"{name} in the discovery document is {place[:200]!r}, which is no https URL"
             raise IdentityProviderError(reason)
@@ -90,6 +91,15 @@ class ProviderMetadata:
     @property
     def _schemes(self) -> set[str]:
         return {"https", self.location.partition("://")[0]}
+
+
+def _is_url(text: str, schemes: set[str]) -> bool:
+    """Whether *text* is a URL of one of *schemes*, with a host, and without spaces or control characters."""
+    try:
+        has_host = bool(URL(text).host)
+    except ValueError:
+        return False
+    return has_host and text.partition("://")[0] in schemes and min(text) > " "
 
 
 async def fetch_metadata(session: aiohttp.ClientSession, issuer: str, url: str = "") -> ProviderMetadata:

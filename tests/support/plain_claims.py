@@ -17,7 +17,7 @@ def groups_of_claim(value: Any) -> set[str]:
     groups = set()
     for one in value if isinstance(value, list) else [value]:
         if type(one) is int or (type(one) is float and one == one and abs(one) != float("inf")):
-            groups.add(str(one))
+            groups |= {str(one)} if is_good(str(one)) else set()
         elif is_good(one):
             groups.add(one)
     return groups

@@ -263,6 +263,8 @@ def test_an_address_without_email_verified_counts_only_if_configured(document: s
         {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.windows.net/"}}},
         {"hasgroups": True},
         {"hasgroups": "true", "groups": None},
+        {"hasgroups": "True", "groups": []},
+        {"_claim_names": {"groups": "src1"}, "groups": []},
         # Microsoft, ID token claims reference: the row groups:src1
         {"groups": "src1", "_claim_sources": {"src1": {"endpoint": "https://graph.microsoft.com/v1.0/users/1/"}}},
     ],
@@ -270,6 +272,14 @@ def test_an_address_without_email_verified_counts_only_if_configured(document: s
 def test_groups_that_are_listed_elsewhere_are_denied_and_explained(claims: dict[str, Any]) -> None:
     with pytest.raises(GroupsElsewhereError, match="configure the provider"):
         read_groups(claims, requirements())
+
+
+@pytest.mark.promise("identity-I9")
+def test_a_distributed_claim_on_a_dotted_path_is_denied_and_explained() -> None:
+    claims = {"_claim_names": {"realm_access": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://sso.test/"}}}
+    with pytest.raises(GroupsElsewhereError):
+        read_groups(claims, requirements(groups="realm_access.roles"))
+    assert read_groups(claims, requirements(groups="realm_accesses.roles")) == (frozenset(), 0)
 
 
 def test_an_email_address_that_is_not_verified_names_nobody() -> None:
@@ -303,6 +313,10 @@ VALUES: list[Any] = [
     -1,
     2.5,
     float("inf"),
+    float("nan"),
+    10**254,
+    10**255,
+    -(10**400),
 ]
 VALUES += [{"name": "admins"}, ["admins"], "\ud800", "a\nb", "Lehrkräfte", "(null)", "*"]
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.errors import IdentityProviderError
-from gateway.identity.discovery import fetch_json, fetch_metadata, open_session
+from gateway.identity.discovery import Endpoints, fetch_json, fetch_metadata, open_session
 from tests.support.provider import Provider
 
 ADFS = "http://fs.example.edu/adfs/services/trust"
@@ -155,6 +155,24 @@ async def test_the_reason_names_what_was_expected_and_what_was_received(
     with pytest.raises(IdentityProviderError, match=r"jwks_uri .*sso\.example\.edu/keys") as refused:
         (await fetch_metadata(client, provider.issuer)).url("jwks_uri")
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.promise("identity-I16")
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://[", "https://", "https:///keys", "https://sso.test:99999/", "https://sso.test:port/"),
+        *("https://s\u2100/", "https://sso test/", "https://sso.test/\n", " https://sso.test/", "https:sso.test", ""),
+        *(7, ["https://sso.test"]),
+    ],
+)
+async def test_an_endpoint_that_is_no_url_is_named_and_is_no_error_of_the_gateways(
+    provider: Provider, client: aiohttp.ClientSession, url: Any
+) -> None:
+    for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "end_session_endpoint"):
+        provider.discovery = {name: url}
+        with pytest.raises(IdentityProviderError, match=f"^{name} in the discovery document is "):
+            Endpoints.from_metadata(await fetch_metadata(client, provider.issuer))
 
 
 @pytest.mark.promise("identity-I6")
