@@ -183,3 +183,30 @@ async def test_the_gateway_receives_the_person_and_none_of_the_modules_secrets(n
                 assert response.status == 200
             assert forged_headers.arrived(backend.received[-1].headers, forged_headers.APACHE) == {}
             assert dict(backend.received[-1].cookies) == {"valt_gateway_session": "ours", "other": "1"}
+
+
+@pytest.mark.promise("operation-O14")
+@pytest.mark.parametrize("name", MODULES)
+async def test_nobody_has_a_header_of_apache_removed_by_naming_it_in_connection(name: str, port: int) -> None:
+    """Who could hide their groups would escape a rule that refuses one of them (RFC 9110, section 7.6.1)."""
+    module, backend = MODULES[name], Backend()
+    ours = ("X-Forwarded-User", "X-Forwarded-Groups", "X-Gateway-Secret", "X-Forwarded-For", "X-Forwarded-Proto")
+    values = [
+        *(f"keep-alive, {name}" for name in ours),
+        *(f"{name.lower()},close" for name in ours),
+        *(f'"{name}" ,\t{name.upper()} ,' for name in ours),
+        ", ".join(ours),
+    ]
+    async with (
+        backend.running() as address,
+        running_apache(name, port, f"http://{address}") as (front, provider),
+        person_before(front.port, front.tls) as person,
+    ):
+        assert await provider.sign_in(person, "/page", "anna", module.group) == 200
+        expected = {name: backend.received[-1].headers[name] for name in ours}
+        for value in values:
+            for headers in ([("Connection", value)], [("Connection", "keep-alive"), ("Connection", value)]):
+                async with person.get("/page", headers) as response:
+                    assert response.status in (200, 400), value
+                received = backend.received[-1].headers
+                assert {name: received.get(name) for name in ours} == expected, headers

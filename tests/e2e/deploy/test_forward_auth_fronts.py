@@ -141,6 +141,7 @@ async def test_no_client_forges_its_user_or_its_path(site: Site) -> None:
     assert site.page.received[0].headers.getall("X-Auth-Request-User") == ["ben"]
 
 
+@pytest.mark.promise("operation-O14")
 async def test_no_client_has_a_header_of_the_front_removed(site: Site) -> None:
     """Connection names headers that end at the next server (RFC 9110, section 7.6.1): some fronts remove their own.
     Envoy refuses such a request."""
