@@ -193,6 +193,8 @@ def key_fault(pem: str, algorithms: Iterable[str]) -> tuple[str, str] | None:
 
     if "PRIVATE KEY" in pem:
         return "is a private key, which only the portal may have", "use its public key: openssl pkey -in KEY -pubout"
+    if pem.count("-----BEGIN ") > 1:
+        return "has several keys, of which one would count", "write each into a file of its own: public_key_files"
     try:
         key = _load_jwk(pem) if pem.lstrip().startswith("{") else load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):

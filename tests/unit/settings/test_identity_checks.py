@@ -77,5 +77,9 @@ def test_several_key_files_are_read_and_each_bad_one_is_named(tmp_path: Path) ->
     files = 'public_key_files = ["old.pub", "bad.jwk", "nowhere"]\n'
     loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, files))
     assert {fault.key for fault in loaded.faults} == {"identity.1.public_key_files.1", "identity.1.public_key_files.2"}
+    (tmp_path / "both.pub").write_text(PORTAL_KEY * 2)
+    for files in ('public_key_files = ["old.pub", "both.pub"]\n', 'public_key_file = "both.pub"\n'):
+        (fault,) = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, files)).faults
+        assert (fault.reason, fault.line is None) == ("has several keys, of which one would count", False)
     loaded = load_text(tmp_path, GOOD + TICKET.replace(PUBLIC_KEY, PUBLIC_KEY + 'public_key_files = ["old.pub"]\n'))
     assert [fault.key for fault in loaded.faults] == ["identity.1.public_key"]
