@@ -27,7 +27,7 @@ def film(*codecs: str) -> bytes:
         sources = ["-f", "lavfi", "-i", "testsrc2=size=256x144:rate=15:duration=4"]
         sources += ["-f", "lavfi", "-i", "sine=duration=4"]
         options = [*codecs, "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
-        subprocess.run([program("ffmpeg"), "-y", "-loglevel", "error", *sources, *options], check=True)
+        subprocess.run([program("ffmpeg"), "-nostdin", "-y", "-loglevel", "error", *sources, *options], check=True)
         return path.read_bytes()
 
 

@@ -22,6 +22,14 @@ FRAME = """address => {
     document.body.replaceChildren(frame);
 }"""
 
+ALLOWING = """allow => {
+    const create = document.createElement.bind(document);
+    document.createElement = name => Object.assign(create(name), { allow });
+    window.states = [];
+    addEventListener("message", ({ data }) => window.states.push(data.playing));
+}"""
+"""Makes the frame that ``API`` creates allow something, and notes whether the player plays."""
+
 
 @dataclass
 class Portal:
@@ -116,6 +124,30 @@ async def test_the_example_of_the_documentation_controls_the_player(portal: Port
     await portal.page.frame_locator("iframe").get_by_role("button", name="Play").wait_for()
     await portal.page.get_by_role("button", name="Play from 0:08").click()
     await expect(portal.page.locator("output")).to_have_text("9")
+
+
+@pytest.mark.promise("watch-15")
+@pytest.mark.parametrize(("allow", "plays"), [("fullscreen", False), ("autoplay; fullscreen", True)])
+async def test_a_portal_starts_the_player_by_a_message_if_the_frame_allows_autoplay(
+    tmp_path: Path, allow: str, plays: bool
+) -> None:
+    authority = trustme.CA()
+    async with (
+        elsewhere(authority, "portal.school.test") as origin,
+        clinic(tmp_path, authority, [origin]) as (stack, gateway),
+        visitor("--autoplay-policy=document-user-activation-required") as context,
+    ):
+        page = await context.new_page()
+        await page.goto(origin)
+        await page.evaluate(ALLOWING, allow)
+        await page.evaluate(API, f"{gateway}{WATCH}?ticket={stack.ticket(audience=PUBLIC)}")
+        # Playwright must not look into the frame: that would count as the person's click.
+        await until(page, "(send({ type: 'state' }), state?.duration > 20)")
+        await page.evaluate("send({ type: 'play' })")
+        if plays:
+            await until(page, "state.seconds > 0.3")
+        else:
+            await until(page, "states.includes(true) && states.at(-1) === false && state.seconds === 0")
 
 
 async def test_a_player_on_another_sites_page_ignores_messages(portal: Portal) -> None:

@@ -64,3 +64,25 @@ async def test_a_confirmed_change_of_person_forgets_what_the_first_one_watched(
     await page.get_by_role("button", name="Play").wait_for()
     await until(page, "document.querySelector('video').readyState >= 1")
     assert await page.evaluate("document.querySelector('video').currentTime") == 0
+
+
+async def test_who_signs_in_after_another_persons_session_ended_finds_nothing_stored(
+    tmp_path: Path, context: BrowserContext
+) -> None:
+    async with site(tmp_path) as here:
+        first = await context.new_page()
+        await first.goto(here.url + WATCH)
+        await sign_in_as(first, "anna")
+        await first.wait_for_url(f"{here.url}{WATCH}*")
+        await at_ten_seconds(first)
+        await context.clear_cookies()
+        second = await context.new_page()
+        await second.goto(here.url + WATCH)
+        await sign_in_as(second, '{"name": "ben", "groups": ["supervisors"]}')
+        await second.wait_for_url(f"{here.url}{WATCH}*")
+        await until(second, "document.querySelector('video').readyState >= 1")
+        assert await second.evaluate("document.querySelector('video').currentTime") == 0
+        # The tab that is still open stores nothing more.
+        for key in ("1", "2", "m"):
+            await first.keyboard.press(key)
+        assert not await second.evaluate(f"{STORED}.includes('position\\\\\":10')")

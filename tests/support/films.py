@@ -44,4 +44,4 @@ def _contents() -> tuple[bytes, ...]:
 
 
 def _ffmpeg(*arguments: str) -> None:
-    subprocess.run([program("ffmpeg"), "-y", "-loglevel", "error", *arguments], check=True)
+    subprocess.run([program("ffmpeg"), "-nostdin", "-y", "-loglevel", "error", *arguments], check=True)

@@ -48,4 +48,4 @@ def _film(folder: Path, options: tuple[str, ...], seconds: int, moov: tuple[str,
 
 
 def _ffmpeg(*arguments: str) -> None:
-    subprocess.run([program("ffmpeg"), "-y", "-loglevel", "error", *arguments], check=True)
+    subprocess.run([program("ffmpeg"), "-nostdin", "-y", "-loglevel", "error", *arguments], check=True)

@@ -11,6 +11,8 @@ from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
 
 LIMIT = 40
+LOGO = """<svg xmlns="http://www.w3.org/2000/svg" width="160" height="40">
+<rect width="160" height="40" rx="6" fill="#2a7d6a"/></svg>"""
 MORE = f"""\
 [[identity]]
 type = "oidc"
@@ -47,7 +49,7 @@ PAGES = {
 @asynccontextmanager
 async def pages_stack(folder: Path) -> AsyncIterator[GatewayStack]:
     """Runs a gateway with a logo, a help address, a provider that cannot be reached and a low rate limit."""
-    (folder / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="160" height="40"/>')
+    (folder / "logo.svg").write_text(LOGO)
     # The limit does not recover while a busy machine is slow to open the page.
     async with running_stack(folder, clock=ManualClock(), more=MORE) as running:
         yield running

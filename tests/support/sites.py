@@ -76,9 +76,9 @@ async def embed(page: Page, address: str) -> Frame:
 
 
 @asynccontextmanager
-async def visitor() -> AsyncIterator[BrowserContext]:
-    """Runs a browser that resolves these sites and accepts their certificates."""
-    async with browser("--host-resolver-rules=MAP *.test 127.0.0.1") as chromium:
+async def visitor(*flags: str) -> AsyncIterator[BrowserContext]:
+    """Runs a browser with *flags* that resolves these sites and accepts their certificates."""
+    async with browser("--host-resolver-rules=MAP *.test 127.0.0.1", *flags) as chromium:
         opened = await chromium.new_context(ignore_https_errors=True, locale="en-GB")
         opened.set_default_timeout(15_000)
         yield opened

@@ -13,7 +13,7 @@ from gateway.web.request import Request
 from gateway.web.schemas.openapi import describe
 
 _FRAME_EXAMPLE = """\
-<iframe id="player" src="ORIGIN/recordings/RECORDING?ticket=TICKET" allow="fullscreen; autoplay"></iframe>
+<iframe id="player" src="ORIGIN/recordings/RECORDING?ticket=TICKET" allow="autoplay; fullscreen"></iframe>
 <button id="minute">Play from 0:08</button> <output id="position"></output>
 <script>
   const send = (message) => player.contentWindow.postMessage({ source: "valt-gateway", v: 1, ...message }, "ORIGIN");

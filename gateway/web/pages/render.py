@@ -175,6 +175,7 @@ class Pages:
             "notice": self._branding.notice,
             "portals": list(self._branding.frame_ancestors),
             "embedded": is_embedded(request),
+            "person": _digest(request.record.identity),
         }
         values = {"recording": recording, "watch": texts, "modules": modules, "asset": asset, "data": data}
         # media-src also applies to the target of a redirect.
@@ -235,6 +236,11 @@ class Pages:
             if primary in self._languages:
                 return primary
         return "en"
+
+
+def _digest(identity: Identity | None) -> str:
+    """Returns a short digest of the person: the watch page forgets what it has stored of another one."""
+    return "" if identity is None else hashlib.sha256("\n".join(identity.person).encode()).hexdigest()[:16]
 
 
 def timestamp(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 import { recording } from "./dom.js";
 
+const TIMEOUT = 30_000; // milliseconds
 // A script cannot follow a redirect to another site: there it requests the link as JSON, otherwise the first byte.
 const HEADERS = recording.delivery === "redirect" ? { Accept: "application/json" } : { Range: "bytes=0-0" };
 
@@ -12,7 +13,8 @@ const HEADERS = recording.delivery === "redirect" ? { Accept: "application/json"
  */
 export async function checkAccess(path) {
   try {
-    const response = await fetch(path, { headers: HEADERS, cache: "no-store", priority: "low" });
+    const signal = AbortSignal.timeout(TIMEOUT);
+    const response = await fetch(path, { headers: HEADERS, cache: "no-store", priority: "low", signal });
     const result = {
       status: response.status,
       requestId: response.headers.get("X-Request-ID"),
@@ -20,6 +22,8 @@ export async function checkAccess(path) {
     };
     if (response.ok) {
       const linkLifetime = HEADERS.Accept ? lifetime(await response.json(), response) : Infinity;
+      // A media server without ranges sends the whole file.
+      if (!HEADERS.Accept && response.status === 200) await response.body?.cancel();
       return { ...result, verdict: "allowed", linkLifetime };
     }
     const { code } = await response.json().catch(() => ({}));

@@ -1,6 +1,6 @@
 // One camera: its video element, whether it can play, and how it loads again after an error or with a new link.
 
-import { isUnsupported, readTracks } from "./mp4.js";
+import { inTurn, isUnsupported, readTracks, readTracksPatiently } from "./mp4.js";
 import { loadStandby, release } from "./standby.js";
 import { Still } from "./still.js";
 
@@ -8,6 +8,7 @@ import { Still } from "./still.js";
 const MAX_FAILURES = 4;
 /** Milliseconds. */
 const STALL_TIMEOUT = 15_000;
+const LOAD_TIMEOUT = 30_000;
 const RENEWAL_RETRY = 10_000;
 const NOT_READY_RETRY = 15_000;
 const STILL_RETRY = 5_000;
@@ -23,7 +24,7 @@ export class Camera extends EventTarget {
   constructor(video, { id, name, path, download }, checkAccess) {
     super();
     Object.assign(this, { id, name, path, download, checkAccess, state: "idle", problem: null, hasPicture: null });
-    Object.assign(this, { hasSound: null, tracks: undefined, attempts: 0, failures: 0, reloads: 0, plays: false, muted: false, waitsAt: 0 });
+    Object.assign(this, { hasSound: null, inspected: false, contents: null, attempts: 0, failures: 0, reloads: 0, plays: false, muted: false, waitsAt: 0 });
     Object.assign(this, { retryTimer: null, retryAt: 0, lastLength: 0, frame: 0, renewAt: Infinity });
     this.parked = false;
     this.still = new Still(video);
@@ -51,6 +52,7 @@ export class Camera extends EventTarget {
       canplay: () => this.#follow("ready"),
       seeked: () => this.video.readyState > 1 && this.#follow("ready"),
       timeupdate: () => this.#onProgress(),
+      progress: () => this.state === "loading" && (this.progressAt = performance.now()),
       // WebKitGTK makes a muted video heard when its speed changes.
       volumechange: () => this.setMuted(this.muted),
     })) {
@@ -115,17 +117,20 @@ export class Camera extends EventTarget {
     const undecodable = this.video.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
     const failed = this.video.readyState === 0;
     this.#unload();
-    if (shown) this.problem = null;
+    if (shown) this.failures = 0;
+    if (shown) this.problem = this.contents;
     if (!failed) return;
     const { verdict, code, requestId, retryAfter } = await this.checkAccess(this);
+    const tracks = undecodable && verdict === "allowed" ? await readTracks(this.path) : null;
     if (!this.parked || (verdict === "allowed" && !undecodable)) return;
-    this.problem = { kind: verdict === "allowed" ? "unsupported" : verdict, code, requestId };
+    // A request that fails once looks like a file that cannot be decoded.
+    if (verdict === "allowed" && !isUnsupported(tracks) && ++this.failures <= MAX_FAILURES) return;
+    this.problem = { kind: verdict === "allowed" ? "unsupported" : verdict, code, requestId, codec: tracks?.vide };
     if (verdict === "later") {
       if (!code) this.problem = null;
       this.retryAt = performance.now() + Math.max(STILL_RETRY, 1000 * (retryAfter ?? 0));
       return this.#dispatch("state");
     }
-    if (verdict === "allowed") readTracks(this.path).then((tracks) => this.#setCodec(tracks?.vide));
     if (verdict === "not_ready") this.#scheduleRetry(NOT_READY_RETRY);
     this.#setState("failed");
   }
@@ -168,6 +173,11 @@ export class Camera extends EventTarget {
     if (this.video.muted !== muted) this.video.muted = muted;
   }
 
+  /** For a link whose lifetime could not be requested: renews it soon. */
+  renewSoon() {
+    this.renewAt = performance.now() + RENEWAL_RETRY;
+  }
+
   /** Sets when the link is renewed: after half of its lifetime, or one minute before its end. */
   setLinkLifetime(seconds) {
     this.renewAt = performance.now() + 1000 * Math.max(1, seconds / 2, seconds - 60);
@@ -176,8 +186,10 @@ export class Camera extends EventTarget {
   /** Called by the clock: renews the link in time, and treats a long wait like an error. *now* is milliseconds. */
   check(now) {
     if (this.plays && now > this.renewAt) this.#renew();
-    if (!this.plays || this.state !== "waiting") this.progressAt = now;
-    else if (now - this.progressAt > STALL_TIMEOUT) this.#onError();
+    const loads = this.state === "loading" && this.video.networkState === HTMLMediaElement.NETWORK_LOADING;
+    const waits = this.plays && this.state === "waiting";
+    if (!waits && (!loads || this.parked)) this.progressAt = now;
+    else if (now - this.progressAt > (waits ? STALL_TIMEOUT : LOAD_TIMEOUT)) this.#onError();
   }
 
   /** Requests the video again: the gateway fetches a new link for a new request. */
@@ -206,7 +218,7 @@ export class Camera extends EventTarget {
   async #renew() {
     this.renewAt = Infinity;
     const { verdict, linkLifetime } = await this.checkAccess(this);
-    if (verdict === "later") this.renewAt = performance.now() + RENEWAL_RETRY;
+    if (verdict === "later") this.renewSoon();
     if (verdict !== "allowed") return;
     if (linkLifetime) this.setLinkLifetime(linkLifetime);
     // Another element would close the picture-in-picture window.
@@ -228,7 +240,7 @@ export class Camera extends EventTarget {
   }
 
   #onMetadata() {
-    this.problem = null;
+    this.problem = this.contents;
     this.#setState("ready");
     this.#dispatch("loaded");
   }
@@ -240,17 +252,21 @@ export class Camera extends EventTarget {
 
   /** Determines once whether there is a picture and a sound that this browser can play. */
   async #inspect() {
-    if (this.tracks !== undefined) return;
-    this.tracks = null;
+    if (this.inspected) return;
+    this.inspected = true;
     const { video } = this;
     const picture = video.videoWidth > 0;
     // Chromium has decoded the first sound a little after the first picture.
     await new Promise((resolve) => setTimeout(resolve, DECODING));
-    const sound = video.audioTracks?.length ?? (video.mozHasAudio || video.webkitAudioDecodedByteCount);
-    if (!picture || !sound) this.tracks = await readTracks(this.path);
+    // Without its source, as after park(), an element has no sound.
+    const sound = video.readyState ? soundOf(video) : undefined;
+    const tracks = picture && sound ? null : await readTracksPatiently(this.path);
+    // After a minute of failed requests, the next picture is another occasion.
+    this.inspected = tracks !== undefined;
     this.hasPicture = picture;
-    this.hasSound = this.tracks ? "soun" in this.tracks : sound === undefined ? null : Boolean(sound);
-    if (!picture) this.problem = { kind: this.tracks?.vide ? "unsupported" : "audio_only", codec: this.tracks?.vide };
+    if (tracks) this.hasSound = "soun" in tracks;
+    else if (sound || tracks === null) this.hasSound = sound ?? null;
+    if (!picture) this.problem = this.contents = { kind: tracks?.vide ? "unsupported" : "audio_only", codec: tracks?.vide };
     this.#dispatch("tracks");
     this.#dispatch("state");
   }
@@ -265,6 +281,11 @@ export class Camera extends EventTarget {
     // WebKitGTK plays on after "waiting" without "playing" or "canplay".
     if (this.state === "waiting" && !this.video.seeking && this.video.currentTime > this.waitsAt + MOVED) this.#follow("ready");
     if (this.video.played.length && !this.video.seeking) this.attempts = this.failures = 0;
+    if (this.hasSound || !soundOf(this.video)) return;
+    // A slow browser has decoded the first sound later.
+    this.hasSound = true;
+    this.#dispatch("tracks");
+    this.#dispatch("state");
   }
 
   /** Measures the duration of a frame: the shortest time between two frames, as browsers skip some. */
@@ -281,7 +302,7 @@ export class Camera extends EventTarget {
     this.retryTimer = 0;
     this.#setState("retrying");
     const { verdict, code, requestId, retryAfter } = await this.checkAccess(this);
-    const tracks = undecodable && verdict === "allowed" ? await readTracks(this.path) : null;
+    const tracks = undecodable && verdict === "allowed" ? await inTurn(() => readTracks(this.path)) : null;
     if (this.retryTimer !== 0) return;
     this.failures = verdict === "allowed" ? this.failures + 1 : 0;
     if (verdict === "refused" || verdict === "not_ready" || this.failures > MAX_FAILURES || isUnsupported(tracks)) {
@@ -316,11 +337,6 @@ export class Camera extends EventTarget {
     }, delay);
   }
 
-  #setCodec(codec) {
-    this.problem = { ...this.problem, codec };
-    this.#dispatch("state");
-  }
-
   #isPausedByOthers() {
     const inPicture = document.pictureInPictureElement === this.video;
     return this.plays && this.video.paused && !this.video.ended && this.isUsable && (!document.hidden || inPicture);
@@ -340,4 +356,10 @@ export class Camera extends EventTarget {
   #dispatch(name) {
     this.dispatchEvent(new Event(name));
   }
+}
+
+/** Returns whether *video* has a sound, as far as the browser says; undefined if it never does. */
+function soundOf(video) {
+  const count = video.audioTracks?.length ?? video.mozHasAudio ?? video.webkitAudioDecodedByteCount;
+  return count === undefined ? undefined : Boolean(count);
 }

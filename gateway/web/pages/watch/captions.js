@@ -3,13 +3,14 @@
 import { button, recording, text } from "./dom.js";
 import { Memory } from "./position.js";
 
+const [FIRST_PAUSE, LAST_PAUSE] = [2000, 60_000]; // milliseconds until captions that failed are loaded again
 const LINES_ABOVE_BAR = -4; // in full screen the bar lies over the lower end of the picture
 
 export class Captions extends EventTarget {
   /** Dispatches "cues" when the transcript is loaded, and "failed" when it cannot be. */
   constructor(clock, stage, controls, notices) {
     super();
-    Object.assign(this, { stage, notices, cues: null, video: null, track: null, memory: new Memory("captions") });
+    Object.assign(this, { stage, notices, cues: null, video: null, track: null, pause: FIRST_PAUSE, memory: new Memory("captions") });
     this.isOn = this.memory.read().on === true;
     this.button = button("captions", text("captions"), () => this.toggle(), { "aria-pressed": String(this.isOn) });
     controls.addTool(this.button);
@@ -34,10 +35,24 @@ export class Captions extends EventTarget {
     if (this.track) this.track.track.mode = "disabled";
     this.video = video;
     this.track = video.querySelector("track[kind=captions]") ?? video.appendChild(this.#createTrack());
-    this.track.addEventListener("load", () => this.#onLoad());
-    this.track.addEventListener("error", () => this.cues ?? this.dispatchEvent(new Event("failed")));
+    const { track } = this;
+    track.addEventListener("load", () => this.#onLoad());
+    track.addEventListener("error", () => this.#onError(track));
     this.#switch();
-    if (this.track.readyState === HTMLTrackElement.LOADED) this.#onLoad();
+    if (track.readyState === HTMLTrackElement.LOADED) this.#onLoad();
+    if (track.readyState === HTMLTrackElement.ERROR) this.#onError(track);
+  }
+
+  /** Loads the captions again after a pause, unless another camera is large by then. */
+  #onError(track) {
+    if (!this.cues) this.dispatchEvent(new Event("failed"));
+    setTimeout(() => {
+      if (track !== this.track) return;
+      track.remove();
+      this.video = this.track = null;
+      this.#attach();
+    }, this.pause);
+    this.pause = Math.min(LAST_PAUSE, 2 * this.pause);
   }
 
   #createTrack() {

@@ -4,6 +4,9 @@ import { recording } from "./dom.js";
 
 const MAX_BOXES = 16;
 const MAX_INDEX = 8 * 1024 * 1024; // bytes of a moov box
+const TIMEOUT = 30_000; // milliseconds
+const [FIRST_PAUSE, LAST_PAUSE] = [1000, 32_000]; // milliseconds between two attempts
+const UNREADABLE = new Error("not an MP4 file with ranges");
 
 let last = Promise.resolve();
 
@@ -20,12 +23,11 @@ export function isUnsupported(tracks) {
   return Boolean(codec) && document.createElement("video").canPlayType(`video/mp4; codecs="${codec}"`) === "";
 }
 
-/** Returns {vide: codec, soun: codec} with an entry for each track type, or null if the file cannot be read. */
-export function readTracks(url) {
-  return inTurn(() => read(url));
-}
-
-async function read(url) {
+/**
+ * Returns {vide: codec, soun: codec} with an entry for each track type, null if the file cannot be read, or undefined if
+ * a request failed and another one may succeed. Sends one request after the other: call it in turn.
+ */
+export async function readTracks(url) {
   // A script cannot follow a redirect to another site.
   if (recording.delivery === "redirect") return null;
   try {
@@ -37,17 +39,28 @@ async function read(url) {
       if (type === "moov") return size > MAX_INDEX ? null : tracks(new DataView(await range(url, offset, size)));
       offset += size;
     }
-  } catch {
-    // Not MP4, not allowed, or no connection.
+  } catch (error) {
+    return error === UNREADABLE || error instanceof RangeError ? null : undefined;
   }
   return null;
 }
 
+/** Like readTracks(), in turn, and again for a minute while requests fail. */
+export async function readTracksPatiently(url) {
+  for (let pause = FIRST_PAUSE; ; pause *= 2) {
+    const tracks = await inTurn(() => readTracks(url));
+    if (tracks !== undefined || pause > LAST_PAUSE) return tracks;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}
+
 async function range(url, offset, length) {
-  const response = await fetch(url, { headers: { Range: `bytes=${offset}-${offset + length - 1}` }, cache: "no-store" });
+  const headers = { Range: `bytes=${offset}-${offset + length - 1}` };
+  const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
   if (response.status !== 206) {
     await response.body?.cancel();
-    throw new Error("no range");
+    // Ranges are not supported, or the file ends before; anything else may be temporary.
+    throw response.ok || response.status === 416 ? UNREADABLE : new Error("refused");
   }
   return response.arrayBuffer();
 }

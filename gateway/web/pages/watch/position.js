@@ -1,8 +1,10 @@
 // Positions in a recording, in seconds: parsed from URLs, formatted for people, stored in this browser.
 
+import { data } from "./dom.js";
+
 const MAX_ENTRIES = 50;
 const PREFIX = "valt-gateway:";
-const MARK = "valt-gateway-mark"; // the key of a text that a sign-out removes with everything else
+const MARK = "valt-gateway-mark"; // the key of a text that a sign-out removes with everything else; it begins with the person
 const mark = readMark();
 
 /** Returns the seconds of "90", "90.5", "1:30", "1:02:03" or "1h2m3s"; null for anything else. */
@@ -32,12 +34,12 @@ export function linkTo(seconds) {
   return `${location.origin}${location.pathname}?t=${Math.max(0, Math.round(seconds * 10) / 10)}`;
 }
 
-/** Returns the mark of what this browser stores until the next sign-out, after writing one if there is none; null without storage. */
+/** Returns the mark of what this browser stores until the next sign-out, after writing one if there is none or it is another person's; null without storage. */
 function readMark() {
   try {
-    if (localStorage.getItem(MARK) === null) {
+    if (!localStorage.getItem(MARK)?.startsWith(`${data.person} `)) {
       forget();
-      localStorage.setItem(MARK, `${Date.now()}-${Math.random()}`);
+      localStorage.setItem(MARK, `${data.person} ${Date.now()}-${Math.random()}`);
     }
     return localStorage.getItem(MARK);
   } catch {

@@ -26,7 +26,7 @@ export class Still {
   /** Shows the picture at *seconds* of *video*, which loads. Returns whether it did. */
   async load(video, seconds) {
     if (!(await next(video, "loadeddata"))) return false;
-    if (Math.abs(video.currentTime - seconds) > 0.1) video.currentTime = Math.min(seconds, video.duration - 0.1);
+    if (Math.abs(video.currentTime - seconds) > 0.1) video.currentTime = Math.min(seconds, Math.max(0, video.duration - 0.1) || 0);
     if (video.seeking && !(await next(video, "seeked"))) return false;
     return this.draw(video);
   }

@@ -33,6 +33,7 @@ export class Transcript {
 
   #fill(cues) {
     let speaker = null;
+    this.status.replaceChildren();
     for (const { seconds, author, words } of cues) {
       const spoken = element("bdi", {}, words);
       const name = author && author !== speaker ? [element("b", {}, element("bdi", {}, author)), " "] : [];

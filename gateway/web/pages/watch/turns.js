@@ -36,7 +36,8 @@ export function takeTurns(cameras, clock, stage) {
     const camera = next();
     if (camera) {
       const seconds = clock.position;
-      await inTurn(() => camera.loadStill(seconds));
+      // Whatever becomes of one camera, the next one has its turn.
+      await inTurn(() => camera.loadStill(seconds)).catch(() => {});
       pictures.set(camera, { at: performance.now(), seconds: camera.still.isShown ? seconds : NaN });
     }
     setTimeout(refresh, PAUSE);

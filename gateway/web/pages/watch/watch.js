@@ -16,6 +16,7 @@ import { takeTurns } from "./turns.js";
 
 const SAVE_INTERVAL = 5000; // milliseconds
 const NEARLY_OVER = 5; // seconds; a stored position so near the end is not used
+const RECHECK = 10_000; // milliseconds after a request that no answer came to
 const FAST = 5000; // milliseconds to the first picture, below which the other cameras are loaded before playing
 
 const section = document.getElementById("watch");
@@ -25,11 +26,16 @@ if (items.length) start();
 function start() {
   const notices = new Notices(section);
   const access = { refused: false };
+  let recheck = null;
   const check = async (camera) => {
     const result = await checkAccess(camera.path);
-    access.refused = result.status === 401 || result.status === 403;
+    // A temporary error says nothing about the person's session.
+    if (result.verdict !== "later") access.refused = result.status === 401 || result.status === 403;
     if (result.linkLifetime !== undefined) camera.setLinkLifetime(result.linkLifetime);
     notices.showAccess(result, clock.position);
+    clearTimeout(recheck);
+    // Nothing else would take "No connection" away if the films go on playing.
+    if (result.status === 0) recheck = setTimeout(() => check(camera), RECHECK);
     return result;
   };
   const views = items.map((item, number) => {
@@ -45,7 +51,7 @@ function start() {
   new Keyboard(section, clock, stage, controls);
   stage.arrange();
   // The lifetime of the links that the page itself has requested is unknown.
-  if (recording.delivery === "redirect") cameras.forEach(check);
+  if (recording.delivery === "redirect") cameras.forEach(async (camera) => (await check(camera)).verdict === "later" && camera.renewSoon());
   restore(clock, stage, cameras);
   takeTurns(cameras, clock, stage);
   loadOthers(stage, cameras);
