@@ -17,6 +17,8 @@ from tests.support.watching import WATCH
 
 FOUR = viewer.path_of(4)
 
+pytestmark = pytest.mark.promise("watch-22")
+
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Firefox]:
@@ -110,3 +112,18 @@ async def test_without_script_there_are_links_and_videos_with_controls(
         assert await window.evaluate("document.querySelectorAll('video[controls][src]').length") == 4
         assert await window.evaluate("document.querySelectorAll('a.name[href]').length") == 4
         assert await window.evaluate("document.querySelector('.play')") is None
+
+
+@pytest.mark.promise("watch-13")
+async def test_nothing_is_animated_with_reduced_motion(stack: GatewayStack, window: Window, driver: Firefox) -> None:
+    await viewer.open_player(window, stack, FOUR)
+    moves = """() => {
+        document.querySelector(".camera").dataset.state = "loading";
+        // A <track> is not rendered and has no style.
+        const elements = [...document.querySelectorAll(":not(track)")];
+        return elements.some(each => getComputedStyle(each).animationName !== "none");
+    }"""
+    assert await window.evaluate(moves)
+    with preference(driver, "ui.prefersReducedMotion", 1):
+        await window.until("matchMedia('(prefers-reduced-motion: reduce)').matches")
+        assert not await window.evaluate(moves)

@@ -14,6 +14,8 @@ from tests.support.watching import WATCH
 
 FOUR = viewer.path_of(4)
 
+pytestmark = pytest.mark.promise("watch-22")
+
 
 @pytest.fixture
 async def window() -> AsyncIterator[Window]:

@@ -174,6 +174,22 @@ async def test_nothing_is_animated_with_reduced_motion(stack: GatewayStack, page
     assert not await page.evaluate(moves)
 
 
+@pytest.mark.promise("watch-13")
+async def test_the_choice_of_the_speed_is_white_on_black_in_light_and_dark(stack: GatewayStack, page: Page) -> None:
+    await ready(page)
+    colours = """() => [".bar select", ".bar option"].map(each => getComputedStyle(document.querySelector(each)))
+        .map(({ color, backgroundColor }) => [color, backgroundColor])"""
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        select, option = await page.evaluate(colours)
+        assert select[0] == "rgb(255, 255, 255)"
+        assert option == ["rgb(255, 255, 255)", "rgb(16, 20, 24)"]
+    assert (
+        await page.evaluate("getComputedStyle(document.querySelector('.controls')).backgroundColor")
+        == "rgb(16, 20, 24)"
+    )
+
+
 @pytest.mark.promise("watch-8")
 async def test_the_large_camera_can_open_in_picture_in_picture(stack: GatewayStack, page: Page) -> None:
     await ready(page)

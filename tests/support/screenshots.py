@@ -1,4 +1,5 @@
-"""Takes a picture of each page and state at three sizes, light and dark, into screenshots/, for people to look at.
+"""Takes a picture of each page and state at three sizes, light and dark, into screenshots/, for people to look at: in
+Chromium, and the main states in Firefox too.
 
 ``make screenshots`` runs it. The pictures of README.md in docs/ are taken from the demo at the same time.
 """
@@ -11,11 +12,13 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page
 
-from gateway.sim.catalogue import SESSION
+from gateway.sim.catalogue import INTERVIEW, SESSION
 from gateway.sim.valt import ValtSimulator
 from tests.support.browser import browser
 from tests.support.gateway_fixture import running_stack
 from tests.support.hour_films import HOUR, hour
+from tests.support.other_browsers import FirefoxWindow, firefox, firefox_window, preference
+from tests.support.other_viewers import open_player, open_with_ticket
 from tests.support.page_states import PAGES, opened, pages_stack
 from tests.support.programs import demo
 
@@ -23,6 +26,8 @@ TARGET = Path("screenshots")
 DOCUMENTS = Path("docs")
 SIZES = {"phone": (390, 780), "tablet": (820, 1180), "desktop": (1440, 860)}
 PLAYED = ".bar .time"
+STILLS = "document.querySelectorAll('.still:not([hidden])').length"
+DARK = "layout.css.prefers-color-scheme.content-override"  # Firefox: 0 is dark, 1 is light
 
 
 async def take(page: Page, name: str) -> None:
@@ -93,6 +98,47 @@ async def take_demo(chromium: Browser) -> None:
         await take(page, "watch")
 
 
+async def firefox_states(window: FirefoxWindow, folder: Path) -> AsyncIterator[str]:
+    """Shows the main pages and states in *window*, and yields their names."""
+    async with running_stack(folder, valt=ValtSimulator()) as stack:
+        await open_with_ticket(window, stack, "/recordings")
+        yield "list"
+        await window.open(f"{stack.url}/recordings?room=none")
+        yield "list-nothing"
+        await open_player(window, stack, f"/recordings/{INTERVIEW}")
+        yield "watch-comments"
+        await window.click("Transcript")
+        await window.press("c")
+        await window.click("Play")
+        await window.until("document.querySelector('video').currentTime > 3")
+        yield "watch-transcript"
+        await window.press("?")
+        yield "watch-keys"
+        stack.valt.recording(SESSION).films[1].ready = False
+        await window.open(f"{stack.url}/recordings/{SESSION}")
+        await window.find("Try again")
+        yield "watch-not-ready"
+        await window.open(f"{stack.url}/nowhere")
+        yield "not-found"
+    async with running_stack(folder, valt=ValtSimulator(recordings=[hour(9)])) as stack:
+        await open_with_ticket(window, stack, f"/recordings/{HOUR}?t=30m")
+        await window.until(f"{STILLS} >= 5", seconds=90)
+        yield "watch-nine-cameras"
+
+
+async def take_firefox(folder: Path) -> None:
+    with firefox() as driver:
+        async with firefox_window(driver) as window:
+            async for name in firefox_states(window, folder):
+                for scheme, value in (("light", 1), ("dark", 0)):
+                    with preference(driver, DARK, value):
+                        for size, (width, height) in SIZES.items():
+                            await window.resize(width, height)
+                            await window.evaluate("new Promise(done => setTimeout(done, 300))")
+                            await window.screenshot(TARGET / f"firefox-{name}-{size}-{scheme}.png")
+                print(f"firefox {name}", flush=True)
+
+
 async def main() -> int:
     TARGET.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -101,6 +147,7 @@ async def main() -> int:
             async for name, page in watch_states(chromium, Path(folder)):
                 await take(page, name)
             await take_pages(chromium, Path(folder))
+        await take_firefox(Path(folder))
     return 0
 
 
