@@ -99,7 +99,7 @@ def _unix_socket(path: Path, mode: int) -> socket.socket:
         sock.bind(str(path))
         path.chmod(mode)  # before listen(): until then nobody can connect
         sock.listen(_BACKLOG)
-    except BaseException:
+    except OSError as error:
         sock.close()
-        raise
+        raise OSError(error.errno, f"cannot listen there: {error.strerror or error}", str(path)) from None
     return sock

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from gateway.errors import InvalidVideoError
 from gateway.model import parse_id
 from gateway.settings.addresses import contains_everybody, is_loopback, is_loopback_host, is_wide, split_listen
+from gateway.settings.doubts import doubts
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSettings
@@ -39,7 +40,7 @@ def warnings_of(settings: Settings, today: date) -> list[Fault]:
     """Returns what is allowed and risky, or has expired before *today*, without lines."""
     warnings = [*_server_warnings(settings), *identity_warnings(settings), *_expired(settings, today)]
     warnings += [*_network_warnings(settings), *_refusal_warnings(settings), *name_warnings(settings)]
-    warnings += state_warnings(settings.state)
+    warnings += [*state_warnings(settings.state), *doubts(settings)]
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))
@@ -167,7 +168,9 @@ def _is_same_listener(one: str, other: str) -> bool:
     first, second = split_listen(one), split_listen(other)
     if first is None or second is None:
         return one == other
-    overlap = first[0] == second[0] or first[0] in _EVERY_ADDRESS or second[0] in _EVERY_ADDRESS
+    hosts = {first[0].lower(), second[0].lower()}
+    is_local = "localhost" in hosts and all(map(is_loopback_host, hosts))
+    overlap = len(hosts) == 1 or is_local or not hosts.isdisjoint(_EVERY_ADDRESS)
     return first[1] == second[1] != 0 and overlap
 
 

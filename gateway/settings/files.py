@@ -144,8 +144,9 @@ def audit_faults(settings: Settings) -> Iterator[Fault]:
 
 
 def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
-    """Yields warnings about the public listener's certificate and its key, which have no fault. *now* decides what has
-    expired."""
+    """Yields warnings about the audit's file, and the public listener's certificate and its key, which have no fault.
+    *now* decides what has expired."""
+    yield from _audit_warnings(settings.audit.file)
     certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
     if certificate is None or key is None:
         return
@@ -158,10 +159,30 @@ def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
         yield Fault("server.tls_cert_file", None, f"has expired on {expires:%Y-%m-%d}", "renew it")
 
 
+def _audit_warnings(file: str) -> Iterator[Fault]:
+    """Yields a warning if *file* is not an audit's: a device that keeps nothing, or a file with something else."""
+    path = Path(file)
+    try:
+        mode = path.stat().st_mode if file != "-" else None
+        begin = _first_byte(path) if mode is not None and stat.S_ISREG(mode) else b""
+    except OSError:
+        return
+    if mode is not None and stat.S_ISCHR(mode):
+        reason = "is a device: what is written to it cannot be read or verified afterwards"
+        yield Fault("audit.file", None, reason, "name a file")
+    elif begin not in (b"", b"{", b"\n"):
+        reason = "is a file with something else than an audit, to which the audit would be appended"
+        yield Fault("audit.file", None, reason, "name a file of its own")
+
+
+def _first_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1)
+
+
 def _why_unreadable(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            file.read(1)
+        _first_byte(path)
     except OSError as error:
         return error.strerror or "it cannot be opened"
     return None

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.settings.addresses import Address, Network
-from gateway.settings.values import Day, Duration, Name, Table, duration_field
+from gateway.settings.values import Day, Duration, Name, Table, WholeNumber, duration_field
 
 
 class GrantSettings(Table):
@@ -45,7 +45,7 @@ class ExampleSettings(Table):
     name: str | None = Field(None, description="the recording's name")
     template: dict[str, str] = Field({}, description="the recording's template fields")
     age: Duration | None = Field(None, description="time since it was recorded")
-    shared_users: tuple[int, ...] = Field((), description="VALT user ids it is shared with")
-    shared_groups: tuple[int, ...] = Field((), description="VALT user group ids it is shared with")
+    shared_users: tuple[WholeNumber, ...] = Field((), description="VALT user ids it is shared with")
+    shared_groups: tuple[WholeNumber, ...] = Field((), description="VALT user group ids it is shared with")
     client: Address | None = Field(None, description="the client's address, for rules with `networks`")
     day: Day | None = Field(None, description="the day, for rules with `valid_from` or `valid_until`")

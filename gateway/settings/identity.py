@@ -46,7 +46,7 @@ class JwtSettings(RemoteProvider):
         _DEFAULT_ALGORITHMS, description="accepted signature algorithms"
     )
     leeway: Duration = duration_field("30s", "allowed difference between the clocks", at_most="5m")
-    subject_claim: str = Field("sub", description="claim that names the person")
+    subject_claim: Text = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
     require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
     max_lifetime: Duration = duration_field(
@@ -87,7 +87,7 @@ class TicketSettings(Table):
     max_age: Duration = duration_field(
         "60s", "a ticket that is older, or valid for longer, is refused", at_most="10m", positive=True
     )
-    subject_claim: str = Field("sub", description="claim that names the person")
+    subject_claim: Text = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
     require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
 
@@ -115,7 +115,7 @@ class OidcSettings(RemoteProvider):
         _DEFAULT_ALGORITHMS, description="accepted signature algorithms of ID tokens"
     )
     leeway: Duration = duration_field("30s", "allowed difference between the clocks", at_most="5m")
-    subject_claim: str = Field("sub", description="claim that names the person")
+    subject_claim: Text = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
     require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
 

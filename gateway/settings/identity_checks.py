@@ -114,6 +114,9 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
         if getattr(provider, key_name).lower() == "authorization":
             reason = "holds what clients send: they would choose who they are"
             yield Fault(f"{key}.{key_name}", None, reason, "use a header of the proxy's own, such as X-Forwarded-User")
+    if "\\" in provider.groups_separator:
+        reason = "has a backslash, by which a separator becomes part of a group's name"
+        yield Fault(f"{key}.groups_separator", None, reason, 'use another, such as "," or ";"')
     names = [provider.subject_header, provider.groups_header, provider.secret_header]
     for number, name in enumerate(("groups_header", "secret_header"), 1):
         if names[number].lower() in (earlier.lower() for earlier in names[:number]):

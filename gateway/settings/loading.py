@@ -156,6 +156,11 @@ def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
         node = raw.get(table)
         if isinstance(node, dict) and isinstance(node.get(key), str):
             node[key] = str((folder / node[key]).absolute()) if node[key] else None
+    for table in ("server", "admin"):
+        node = raw.get(table)
+        listen = node.get("listen") if isinstance(node, dict) else None
+        if isinstance(node, dict) and isinstance(listen, str) and listen.startswith("unix:") and len(listen) > 5:
+            node["listen"] = f"unix:{(folder / listen[5:]).absolute()}"
     providers = raw.get("identity")
     for provider in providers if isinstance(providers, list) else []:
         for key in ("ca_file", "keytab_file"):

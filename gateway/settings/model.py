@@ -37,6 +37,7 @@ from gateway.settings.values import (
     Text,
     TimeZone,
     ValtUser,
+    WholeNumber,
     Workers,
     duration_field,
 )
@@ -97,12 +98,12 @@ class ValtSettings(Table):
     token_ttl: Duration = duration_field(
         "6h", "access tokens are renewed before this age", at_most="30d", positive=True
     )
-    version: str = Field(
+    version: Annotated[str, Field(pattern=r"^([0-9][0-9A-Za-z.+-]*)?$")] = Field(
         "", description="VALT's version as reported to clients written for VALT, where VALT does not disclose it"
     )
     accounts: dict[Name, AccountSettings] = Field({}, description="VALT users that the gateway acts as")
     people: dict[str, ValtUser] = Field({}, description="SSO subject = VALT user name or user id, where they differ")
-    groups: dict[str, int] = Field({}, description="SSO group = VALT user group id")
+    groups: dict[str, WholeNumber] = Field({}, description="SSO group = VALT user group id")
 
 
 class LinksSettings(Table):

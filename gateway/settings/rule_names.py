@@ -35,7 +35,9 @@ def _doubts(name: str, table: str, providers: Collection[str]) -> Iterator[tuple
         yield f"has {text}, which is nobody's name", "write it as the identity provider does, without spaces around it"
     if "*" in name and (table, name) != ("subjects", "*"):
         yield f"has {text}, and names have no wildcards: it is compared as it stands", "list the names themselves"
-    provider, separator, _ = name.partition("#")
+    provider, separator, subject = name.partition("#")
+    if table == "subjects" and provider in providers and separator and not subject:
+        yield f"has {text}, which names nobody of that provider", 'write "PROVIDER#SUBJECT", or a group'
     if table == "subjects" and separator and provider not in providers:
         nearest = difflib.get_close_matches(provider.lower(), [one.lower() for one in providers], 1, _SIMILAR)
         if nearest:

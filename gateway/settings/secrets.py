@@ -22,6 +22,7 @@ PUBLIC = frozenset({"public_key"})
 """Keys that may be given by file like a secret although they are public: anybody may read the file."""
 
 _MINIMUM_BYTES = 32
+GUESSABLE_BYTES = 16
 _GENERATE = "make one with: openssl rand -base64 48"
 
 
@@ -149,6 +150,11 @@ class _Resolver:
     def _check_length(self, secret: Any, key: str) -> None:
         if isinstance(secret, Secret) and len(secret.reveal().encode()) < _MINIMUM_BYTES:
             self._fault(key, "is shorter than 32 bytes", _GENERATE)
+
+
+def is_guessable(secret: Secret) -> bool:
+    """Whether *secret* is so short that it can be tried out."""
+    return len(secret.reveal().encode()) < GUESSABLE_BYTES
 
 
 def _is_secret(name: str, value: Any) -> bool:

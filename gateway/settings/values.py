@@ -27,6 +27,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 36_500 * 86_400.0
 """Seconds; longer times would overflow dates."""
+_MOST_WORKERS = 256
 _RESERVED_HEADERS = frozenset(
     {
         *("accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type", "cookie"),
@@ -70,10 +71,12 @@ def _socket_mode(value: str) -> str:
 
 def _workers(value: Any) -> Any:
     number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
-    if number == "auto" or (isinstance(number, int) and not isinstance(number, bool) and number >= 1):
-        return number
-    reason = "is less than 1" if isinstance(number, int) and not isinstance(number, bool) else "is not a whole number"
-    raise fault(reason, 'write 1 or more, or "auto" for the number of CPUs')
+    if number != "auto" and (isinstance(number, bool) or not isinstance(number, int)):
+        raise fault("is not a whole number", 'write 1 or more, or "auto" for the number of CPUs')
+    if number != "auto" and not 1 <= number <= _MOST_WORKERS:
+        reason = "is less than 1" if number < 1 else f"is more than {_MOST_WORKERS}"
+        raise fault(reason, 'write a few, or "auto" for the number of CPUs')
+    return number
 
 
 def seconds(value: Any) -> float:
@@ -171,8 +174,10 @@ def _valt_user(value: Any) -> str | int:
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 """A name that the operator gives to an entry. It becomes a metric label and a field of the audit."""
-Count = Annotated[int, Field(ge=0)]
-PositiveCount = Annotated[int, Field(ge=1)]
+WholeNumber = Annotated[int, Field(strict=True)]
+"""Neither true, which Python counts as 1, nor text."""
+Count = Annotated[int, Field(strict=True, ge=0)]
+PositiveCount = Annotated[int, Field(strict=True, ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Duration = Annotated[
     float, BeforeValidator(seconds), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"})

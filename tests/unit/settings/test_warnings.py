@@ -169,7 +169,7 @@ SAFE = {
 
 
 def warnings(folder: Path, text: str) -> list[str]:
-    private(folder / "token", "planted-token\n")
+    private(folder / "token", "planted-token-that-nobody-guesses\n")
     private(folder / "gateway.toml", text)
     loaded = load(folder / "gateway.toml", {}, now=NOW)
     assert loaded.faults == ()
