@@ -84,5 +84,5 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 # The Kerberos package is compiled: its compiler and headers are among the programs.
 $(VENV)/installed-test: $(VENV)/bin/python pyproject.toml constraints.txt | programs
-	$(PIP) -e '.[kerberos,redis,test]'
+	$(PIP) -e '.[kerberos,otel,redis,test]'
 	@touch $@ $(VENV)/installed

@@ -28,7 +28,8 @@ from gateway.recording_search import RecordingSearch
 from gateway.redis_url import parse_redis_url
 from gateway.rule_factory import rules_of, valt_names_of
 from gateway.settings.identity import NegotiateSettings, OidcSettings
-from gateway.settings.model import AuditSettings, Settings
+from gateway.settings.model import Settings
+from gateway.settings.outputs import AuditSettings
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
 from gateway.validity import Validity

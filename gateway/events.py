@@ -135,6 +135,10 @@ class LogLineDropped(NamedTuple):
     """A line of the log was dropped, because the log is not read or too many lines waited."""
 
 
+class SpanDropped(NamedTuple):
+    """A span of a trace was dropped, because the collector does not take it."""
+
+
 class RefusalSuppressed(NamedTuple):
     """A refusal has no lines of its own in audit and log, because its address has caused too many."""
 
@@ -158,5 +162,6 @@ Event = (
     | AuditFailed
     | LogLineDropped
     | RefusalSuppressed
+    | SpanDropped
     | FilmIndexLoaded
 )

@@ -6,6 +6,7 @@ from cryptography import x509
 
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
+from gateway.process_tracing import ProcessTracing
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
 from gateway.sockets import PassedSockets
@@ -19,15 +20,20 @@ _ADMIN_CONNECTIONS = 32
 
 
 def public_listener(
-    settings: Settings, dispatcher: Dispatcher, clock: Clock, observer: Observer, passed: PassedSockets
+    settings: Settings,
+    dispatcher: Dispatcher,
+    clock: Clock,
+    tracing: ProcessTracing,
+    passed: PassedSockets,
 ) -> Listener:
     """Returns the listener of *dispatcher*, not started. Raises OSError if its certificate cannot be used.
 
     *passed* are the sockets that systemd or a supervisor has passed on.
     """
+    observer = tracing.observer
     return Listener(
         HttpServer(
-            dispatcher.handle,
+            tracing.handler_of(dispatcher),
             rejections(clock, observer, dispatcher.error_renderer),
             request_factory=dispatcher.create_request,
             max_field=max_field(settings),

@@ -26,6 +26,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.observers import LoopLagMonitor, Observers
 from gateway.observe.refusals import WINDOW, RefusalFilter
 from gateway.ports import Clock, Observer
+from gateway.process_tracing import ProcessTracing
 from gateway.rate_limit import RateLimiter
 from gateway.settings.model import Settings, keys_needing_restart
 from gateway.sockets import PassedSockets
@@ -62,7 +63,8 @@ class Gateway:
         self.audit = audit_log_of(settings.audit, self.clock, self.metrics, self.logs)
         limits, clock = settings.limits, self.clock
         self.refusals = RefusalFilter(self.audit, self.logs, self.metrics, clock, per_minute=limits.refusals_per_minute)
-        self.observer: Observer = self.refusals
+        self.tracing = ProcessTracing(settings.tracing, self.clock, self.refusals)
+        self.observer: Observer = self.tracing.observer
         self.store = store_of(settings, self.clock, self.observer, worker)
         counts, of_person, of_address = self.store.counts, limits.streams_per_person, limits.streams_per_address
         most = limits.streams
@@ -99,8 +101,8 @@ class Gateway:
         self.audit.record_admin("start", {"version": VERSION})
         await self.store.start()
         app = build_app(self.settings, self._context)
-        tls = certificate_of(self.settings) is not None
-        self._dispatcher = Dispatcher(app.handlers, self.clock, self.observer, tls=tls)
+        tls, record_type = certificate_of(self.settings) is not None, self.tracing.record_type
+        self._dispatcher = Dispatcher(app.handlers, self.clock, self.observer, tls=tls, record_type=record_type)
         self._current = CurrentApp(app, self._dispatcher)
         self._prepare_metrics(app)
         self.metrics.watch_streams(lambda: len(self.streams))
@@ -185,6 +187,7 @@ class Gateway:
             await listener.close()
         if self._current is not None:
             await self._current.close()
+        await self.tracing.close()
         await self.store.close()
         self.refusals.end_window()
         self.refusals.flush()
@@ -221,7 +224,7 @@ class Gateway:
 
     def _create_listeners(self, dispatcher: Dispatcher) -> list[Listener]:
         """Returns the public and the admin listener."""
-        public = public_listener(self.settings, dispatcher, self.clock, self.observer, self._passed)
+        public = public_listener(self.settings, dispatcher, self.clock, self.tracing, self._passed)
         if self._worker is not None:
             return [public]
         hosts, token = self.settings.admin.hosts, self.settings.admin.token

@@ -18,7 +18,7 @@ from gateway.valt.concurrency_limit import ConcurrencyLimit
 from gateway.valt.links import ValtLinks
 from gateway.valt.recordings import ValtRecordings, ValtSearch
 from gateway.valt.tokens import ValtTokens
-from gateway.valt.transport import Transport, trace_used_connections
+from gateway.valt.transport import Transport, send_traceparent, trace_used_connections
 from gateway.valt.versions import ValtVersions
 
 
@@ -37,7 +37,7 @@ class ValtBackend:
             limit=32,
             total=valt.read_timeout,
             connect=valt.connect_timeout,
-            trace_configs=[trace_used_connections()],
+            trace_configs=[trace_used_connections(), *([send_traceparent()] if settings.tracing.otlp_endpoint else [])],
         )
         self.media_session = client_session(context, limit=0, force_close=True)
         accounts = {name: Account(name, a.username, a.password) for name, a in valt.accounts.items()}

@@ -14,7 +14,8 @@ from gateway.cli.configuration import read_or_exit
 from gateway.cli.options import config_option
 from gateway.errors import BusyError
 from gateway.model import Secret, fold_name
-from gateway.settings.model import AuditSettings, StateSettings
+from gateway.settings.model import StateSettings
+from gateway.settings.outputs import AuditSettings
 from gateway.settings.worker_shares import audit_files
 
 _AUDIT_TAIL = 64 * 1024 * 1024

@@ -150,7 +150,10 @@ class MetricDefinitions:
             self._health("audit_writable", "Whether the audit can be written, 1 or 0"),
             self._health("state_available", "Whether the state can be read and written, 1 or 0"),
         )
-        self.log_lines_dropped = self._counter("log_lines_dropped_total", "Log lines that were dropped")
+        self.log_lines_dropped, self.spans_dropped = (
+            self._counter("log_lines_dropped_total", "Log lines that were dropped"),
+            self._counter("trace_spans_dropped_total", "Spans of traces that the collector did not take"),
+        )
         self.refusals_suppressed = self._counter(
             "refusals_suppressed_total", "Refusals that have a summary line instead of lines of their own"
         )

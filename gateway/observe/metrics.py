@@ -56,6 +56,7 @@ class Metrics(Observer):
             events.AuditFailed: metrics.audit_failures,
             events.LogLineDropped: metrics.log_lines_dropped,
             events.RefusalSuppressed: metrics.refusals_suppressed,
+            events.SpanDropped: metrics.spans_dropped,
             events.FilmIndexLoaded: metrics.film_indexes,
         }
         measured = (events.ValtCall, events.LinkUsed, events.LoopLagMeasured)

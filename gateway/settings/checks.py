@@ -18,7 +18,7 @@ from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSet
 from gateway.settings.identity_checks import identity_faults, identity_warnings
 from gateway.settings.model import ServerSettings, Settings
 from gateway.settings.rule_names import name_warnings
-from gateway.settings.state_checks import state_faults, state_warnings
+from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
 
 _LONGEST_STOP = 80.0
 """Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
@@ -33,7 +33,7 @@ _CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "autho
 def faults_of(settings: Settings) -> list[Fault]:
     """Returns every contradiction with which the gateway does not start, without lines."""
     faults = [*_grants(settings), *_examples(settings), *identity_faults(settings), *_server(settings)]
-    return [*faults, *_names(settings), *state_faults(settings.state)]
+    return [*faults, *_names(settings), *state_faults(settings.state), *tracing_faults(settings.tracing)]
 
 
 def warnings_of(settings: Settings, today: date) -> list[Fault]:

@@ -22,13 +22,13 @@ from gateway.settings.addresses import (
 )
 from gateway.settings.grants import ExampleSettings, GrantSettings
 from gateway.settings.identity import IdentitySettings
+from gateway.settings.outputs import AuditSettings, LogSettings, TracingSettings
 from gateway.settings.values import (
     Color,
     Count,
     Day,
     Duration,
     Image,
-    KeyFile,
     Name,
     PositiveCount,
     SecretText,
@@ -190,23 +190,6 @@ class BrandingSettings(Table):
     language: Literal["auto", "de", "en", "es"] = Field("auto", description="of the pages; auto is the browser's")
 
 
-class AuditSettings(Table):
-    file: Text = Field("-", description='`"-"` is standard output; mode 0600; reopened on SIGHUP')
-    chain_key_file: KeyFile | None = Field(
-        None, description="keys the hash chain (HMAC-SHA-256); without it the chain is plain SHA-256"
-    )
-    fsync: Literal["close", "always", "never"] = Field(
-        "close",
-        description="when the file is written to the disk: `close` is 0.1 s after each stream, `always` each line",
-    )
-    chain_head_log: Duration = duration_field("1h", "how often the hash chain's last line is logged; `0s` is never")
-
-
-class LogSettings(Table):
-    format: Literal["json", "console"] = Field("json", description="format on standard error")
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
-
-
 class Settings(Table):
     """The whole file."""
 
@@ -225,6 +208,7 @@ class Settings(Table):
     service_keys: tuple[ServiceKeySettings, ...] = ()
     branding: BrandingSettings = BrandingSettings()
     audit: AuditSettings = AuditSettings()
+    tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
 
 
@@ -246,6 +230,8 @@ def keys_needing_restart(running: Settings, new: Settings) -> list[str]:
             "audit.chain_key_file": settings.audit.chain_key_file,
             "audit.fsync": settings.audit.fsync,
             "audit.chain_head_log": settings.audit.chain_head_log,
+            "tracing.otlp_endpoint": settings.tracing.otlp_endpoint,
+            "tracing.sample_ratio": settings.tracing.sample_ratio,
             "log.format": settings.log.format,
             "log.level": settings.log.level,
         }

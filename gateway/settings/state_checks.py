@@ -1,4 +1,4 @@
-"""Checks of ``[state]`` that need more than one value."""
+"""Checks of ``[state]`` that need more than one value, and of the package that ``[tracing]`` needs."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -8,6 +8,7 @@ from gateway.redis_url import RedisUrl, parse_redis_url
 from gateway.settings.addresses import is_loopback_host
 from gateway.settings.faults import Fault
 from gateway.settings.model import StateSettings
+from gateway.settings.outputs import TracingSettings
 from gateway.settings.values import UNREAD
 
 
@@ -22,6 +23,14 @@ def state_faults(state: StateSettings) -> Iterator[Fault]:
         yield Fault("state.secret", None, "is missing: it encrypts what the replicas share", remedy)
     if find_spec("redis") is None:
         yield Fault("state.url", None, "needs the package redis", 'pip install "valt-gateway[redis]"')
+
+
+def tracing_faults(tracing: TracingSettings) -> Iterator[Fault]:
+    """Yields a fault if traces are asked for and the packages for them are missing."""
+    if tracing.otlp_endpoint and find_spec("opentelemetry") is None:
+        yield Fault(
+            "tracing.otlp_endpoint", None, "needs the package opentelemetry", 'pip install "valt-gateway[otel]"'
+        )
 
 
 def state_warnings(state: StateSettings) -> Iterator[Fault]:

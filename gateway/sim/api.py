@@ -83,6 +83,8 @@ class Api:
         self.tokens: dict[str, float] = {}
         self.issued: list[str] = []
         """Every access token that has been issued."""
+        self.traceparents: list[tuple[str, str | None]] = []
+        """The header of each request, with its operation."""
         self._users = users
         self._knobs = knobs
         self._clock = clock
@@ -112,6 +114,7 @@ class Api:
         self, name: str, handler: Callable[[web.Request], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def operate(request: web.Request) -> web.Response:
+            self.traceparents.append((name, request.headers.get("traceparent")))
             self._on_call(name)
             self._on_change()
             knobs = self._knobs

@@ -112,6 +112,11 @@ class ValtSimulator:
         """Every access token and link token that has been issued."""
         return [*self._api.issued, *self._signer.signed]
 
+    @property
+    def traceparents(self) -> list[tuple[str, str | None]]:
+        """The operation of each request to the API, and its header traceparent."""
+        return self._api.traceparents
+
     def forget_tokens(self) -> None:
         """Void all access tokens, as a restart of VALT does."""
         self._api.tokens.clear()

@@ -20,6 +20,7 @@ from gateway.connection_failure import describe_failure
 from gateway.errors import CircuitOpenError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
+from gateway.request_trace import current_trace
 from gateway.valt.circuit_breaker import CircuitBreaker, Outcome, State
 from gateway.valt.retry_budget import RetryBudget
 
@@ -52,6 +53,18 @@ def trace_used_connections() -> aiohttp.TraceConfig:
 
     config = aiohttp.TraceConfig()
     config.on_connection_reuseconn.append(mark)
+    return config
+
+
+def send_traceparent() -> aiohttp.TraceConfig:
+    """Returns the tracing of a session whose requests carry the trace of the request that they are made for."""
+
+    async def add_header(_session: aiohttp.ClientSession, _: object, sent: aiohttp.TraceRequestStartParams) -> None:
+        if (trace := current_trace.get()) is not None:
+            sent.headers["traceparent"] = trace.call_header()
+
+    config = aiohttp.TraceConfig()
+    config.on_request_start.append(add_header)
     return config
 
 

@@ -15,6 +15,7 @@ from gateway.events import LogEvent
 from gateway.model import Outcome
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord, new_request_id
+from gateway.web.credentials import TrustedProxies
 from gateway.web.errors import ErrorRenderer, location
 from gateway.web.request import Handler, Request
 from gateway.web.routes import Handlers, bind
@@ -30,11 +31,21 @@ class Dispatcher:
     """Calls *handlers* until `replace_handlers`: a reload changes them while connections and streams go on.
 
     While *draining* is True every response ends its connection. With *tls* browsers are told to use https alone.
+    *record_type* is the class of the records of requests.
     """
 
-    def __init__(self, handlers: Handlers, clock: Clock, observer: Observer, *, tls: bool = False) -> None:
+    def __init__(
+        self,
+        handlers: Handlers,
+        clock: Clock,
+        observer: Observer,
+        *,
+        tls: bool = False,
+        record_type: type[RequestRecord] = RequestRecord,
+    ) -> None:
         self.draining = False
         self._tls = tls
+        self._record_type = record_type
         self._active = _ActiveHandlers(handlers)
         self._clock = clock.monotonic
         self._observer = observer
@@ -51,6 +62,11 @@ class Dispatcher:
         """Returns what renders errors in the active configuration."""
         return self._active.handlers.errors
 
+    @property
+    def proxies(self) -> TrustedProxies | None:
+        """The trusted proxies of the active configuration, None if it has none."""
+        return self._active.handlers.proxies
+
     def replace_handlers(self, handlers: Handlers) -> Callable[[], Awaitable[None]]:
         """Uses *handlers* from now on. The result waits until the requests in the previous ones have ended."""
         previous, self._active = self._active, _ActiveHandlers(handlers)
@@ -62,7 +78,7 @@ class Dispatcher:
         handlers = active.handlers
         method, peer = request.method, request.remote or None
         request.peer = peer
-        record = request.record = RequestRecord(
+        record = request.record = self._record_type(
             request_id=new_request_id(),
             method=method if method in _METHODS else "other",
             route="other",

@@ -13,6 +13,7 @@ import pytest
 from gateway.request_record import RequestRecord
 from gateway.sim.catalogue import SESSION
 from gateway.sim.valt import USERS
+from tests.support.collector import collecting
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
 
 SERVICE_KEY = "vgk_planted-service-key-of-some-length"
@@ -160,8 +161,10 @@ def sinks() -> Sinks:
 @pytest.mark.promise("findings-16", "findings-E")
 async def test_no_secret_is_in_a_response_log_audit_or_metric(tmp_path: Path, sinks: Sinks) -> None:
     (tmp_path / "client-secret").write_text(CLIENT_SECRET)
-    async with running_stack(tmp_path, more=MORE) as stack:
+    async with collecting() as collector, running_stack(tmp_path, more=MORE + collector.settings()) as stack:
         secrets = await send_all_requests(stack, sinks)
+        await collector.wait_for(lambda: len(collector.spans) > 100)
+        sinks.take("traces", collector.received.decode("latin-1"))
         async with stack.client.get(f"{stack.admin}/metrics", headers={"Accept-Encoding": "identity"}) as response:
             sinks.take("metrics", await response.text())
         async with stack.client.get(f"{stack.admin}/readyz?verbose") as response:

@@ -22,7 +22,10 @@ def pinned() -> dict[str, Version]:
 def direct_requirements() -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
-    return [Requirement(line) for line in (*project["dependencies"], *optional["kerberos"], *optional["test"])]
+    return [
+        Requirement(line)
+        for line in (*project["dependencies"], *optional["kerberos"], *optional["otel"], *optional["test"])
+    ]
 
 
 def needed() -> set[str]:

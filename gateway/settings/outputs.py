@@ -1,0 +1,34 @@
+"""What the gateway writes and sends: the tables ``[audit]``, ``[tracing]`` and ``[log]``."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.settings.addresses import OptionalUrl
+from gateway.settings.values import Duration, KeyFile, Table, Text, duration_field
+
+
+class AuditSettings(Table):
+    file: Text = Field("-", description='`"-"` is standard output; mode 0600; reopened on SIGHUP')
+    chain_key_file: KeyFile | None = Field(
+        None, description="keys the hash chain (HMAC-SHA-256); without it the chain is plain SHA-256"
+    )
+    fsync: Literal["close", "always", "never"] = Field(
+        "close",
+        description="when the file is written to the disk: `close` is 0.1 s after each stream, `always` each line",
+    )
+    chain_head_log: Duration = duration_field("1h", "how often the hash chain's last line is logged; `0s` is never")
+
+
+class TracingSettings(Table):
+    otlp_endpoint: OptionalUrl = Field(
+        "", description="collector of traces (OTLP over HTTP), as `http://127.0.0.1:4318`"
+    )
+    sample_ratio: float = Field(
+        0.1, ge=0, le=1, description="share of the requests without a sampled traceparent that are traced"
+    )
+
+
+class LogSettings(Table):
+    format: Literal["json", "console"] = Field("json", description="format on standard error")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
