@@ -1,5 +1,6 @@
 """What VALT's links are good for: their clock, their lifetime, and what else they open."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ class Times:
         token = parse_qs(urlsplit(link.url.reveal()).query).get("access_token", [""])[0]
         try:
             claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError):
             claims = {}
         return cls(*(_seconds(claims.get(name)) for name in ("iat", "exp")))
 
@@ -156,8 +157,14 @@ def _with_query_of(source: Link | None, target: Link, backend: ValtBackend) -> L
 
 def _opens(answer: Answer, own: Answer) -> bool:
     """Whether *answer* is of the same file as *own*, the answer to the file's own link."""
-    return answer.status in (200, 206) and (answer.etag, answer.total) == (own.etag, own.total)
+    return answer.identity == own.identity
 
 
 def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Returns *value* if it is a finite number, else None."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None

@@ -39,6 +39,12 @@ class Answer:
         return value if value.startswith('"') else None
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """What two answers of the same file to the same request have in common."""
+        fields = (self.headers.get(name) for name in ("Content-Type", "ETag", "Last-Modified"))
+        return (self.status, self.total, *fields)
+
+    @property
     def total(self) -> int | None:
         """The length of the whole file, or None if it is not stated."""
         span = content_range(self.headers.get("Content-Range", ""))
@@ -114,6 +120,9 @@ async def check_if_range(media: MediaServer, link: Link, first: Answer | None) -
     if changed.status == 206:
         detail = "a range of another version of the file is sent: the gateway compares the ETag, browsers may not"
         return doubtful(name, detail, "look at a proxy or cache in front of the media server")
+    if changed.status != 200:
+        detail = f"a range of another version of the file is answered {changed.status}, and not with the whole file"
+        return doubtful(name, detail, _LOG)
     return good(name, "206 for the same file, 200 for another one")
 
 

@@ -8,6 +8,7 @@ from gateway.doctor.reachability import remedy_for
 from gateway.errors import IdentityProviderError
 from gateway.identity.discovery import Endpoints, fetch_json, fetch_metadata, open_session
 from gateway.identity.jwks import parse_key_set
+from gateway.network import TrustedNetworks
 from gateway.ports import Clock
 from gateway.settings.addresses import is_loopback_host, is_wide, split_listen
 from gateway.settings.identity import (
@@ -20,6 +21,8 @@ from gateway.settings.identity import (
 )
 from gateway.settings.keytab import keytab_fault
 from gateway.settings.model import Settings
+
+_LOOPBACK = ("127.0.0.1", "::1")
 
 
 async def check_provider(table: IdentitySettings, settings: Settings, clock: Clock) -> Check:
@@ -104,8 +107,8 @@ def _header(name: str, table: HeaderSettings, settings: Settings) -> Check:
         remedy = 'add "unix" to from'
         return broken(name, f"{detail}, and the public listener is a unix socket, which has no address", remedy)
     if listen is not None and is_loopback_host(listen[0]):
-        local = [network for network in table.from_ if is_loopback_host(network.partition("/")[0])]
-        if not local:
+        networks = TrustedNetworks(table.from_)
+        if not any(address in networks for address in _LOOPBACK):
             remedy = "add 127.0.0.1/32 to from, if the front runs on this machine"
             return broken(name, f"{detail}, and the public listener accepts connections of this machine alone", remedy)
     return good(name, detail)

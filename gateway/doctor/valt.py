@@ -136,8 +136,8 @@ class ValtChecks:
 
     async def other_sample(self, first: Sample) -> Sample | None:
         """Returns a link of another recording than that of *first*, as the same account; None if there is none."""
-        others = [one for account, one in self._listed if (account, one) != (account, first.video.recording)]
-        for recording in list(dict.fromkeys(others))[:_TRIES]:
+        listed = [recording for account, recording in self._listed if account == first.account]
+        for recording in [one for one in listed if one != first.video.recording][:_TRIES]:
             try:
                 details = await self._backend.recordings.get(first.account, recording)
                 for one in details.videos[:1]:

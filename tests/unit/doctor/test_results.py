@@ -69,6 +69,7 @@ def test_a_date_that_is_not_valid_is_none(headers: dict[str, str], seconds: floa
         ({"iat": 100, "exp": 1900}, Times(100.0, 1900.0)),
         ({"iat": 100.5}, Times(100.5, None)),
         ({"iat": True, "exp": "soon"}, Times(None, None)),
+        ({"iat": float("nan"), "exp": 10**400}, Times(None, None)),
     ],
 )
 def test_the_times_of_a_link_are_read_without_its_key(claims: dict[str, object], expected: Times) -> None:
