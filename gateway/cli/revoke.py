@@ -91,7 +91,7 @@ def _other_spellings(files: list[Path], subject: str) -> list[str]:
 
 
 def _subjects_in(path: Path) -> Iterator[str]:
-    """Yields the subject of each line in the end of *path*. Raises OSError."""
+    """Yields the subject of each line in the end of *path*, alone and as "PROVIDER#SUBJECT". Raises OSError."""
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, 2) - _AUDIT_TAIL))
         for line in file:
@@ -101,7 +101,7 @@ def _subjects_in(path: Path) -> Iterator[str]:
                 continue
             name = row.get("subject") if isinstance(row, dict) else None
             if isinstance(name, str):
-                yield name
+                yield from (name, f"{row.get('provider')}#{name}")
 
 
 def _record(audit: AuditSettings, files: list[Path], subject: str, now: float) -> None:

@@ -106,6 +106,21 @@ async def test_other_spellings_in_the_audit_are_warned_about_and_revoked_too(run
     assert await revoked_at(folder, "annabel") is None
 
 
+@pytest.mark.promise("identity-I22")
+async def test_other_spellings_of_one_providers_person_are_warned_about(run: Run, config: Path) -> None:
+    folder = with_state(config)
+    config.write_text(config.read_text() + '\n[audit]\nfile = "audit.jsonl"\n')
+    people = [("campus", "Anna"), ("clinic", "ANNA"), ("campus", "anna"), (None, "annA")]
+    lines = [json.dumps({"event": "open", "subject": subject, "provider": provider}) for provider, subject in people]
+    (config.parent / "audit.jsonl").write_text("\n".join(lines))
+    revoked = await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "campus#anna")
+    assert "campus#Anna" in revoked.stderr
+    assert "clinic" not in revoked.stderr
+    assert "annA" not in revoked.stderr
+    assert await revoked_at(folder, "campus#Anna") is not None
+    assert await revoked_at(folder, "clinic#ANNA") is None
+
+
 def test_a_revocation_is_a_line_of_the_audit(run: Run, config: Path) -> None:
     with_state(config)
     config.write_text(f'{config.read_text()}\n[audit]\nfile = "audit.jsonl"\n')
