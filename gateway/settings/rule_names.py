@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Collection, Iterator
 
 from gateway.settings.faults import Fault
+from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
 from gateway.validity import SERVICE_KEY_PROVIDER
 
@@ -23,9 +24,22 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
             for name in getattr(grant, table):
                 for reason, remedy in _doubts(name, table, providers):
                     yield Fault(f"grants.{number}.{table}", None, reason, remedy)
+        yield from _people_without_groups(settings, number)
     for number, example in enumerate(settings.examples):
         for reason, remedy in _doubts(example.subject, "subjects", providers):
             yield Fault(f"examples.{number}.subject", None, reason, remedy)
+
+
+def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:
+    """Yields a warning if the rule *number* refuses groups, and people whose provider names none may be allowed after
+    it: who is in such a group would sign in there."""
+    grant = settings.grants[number]
+    names = ", ".join(one.name for one in settings.identity if isinstance(one, NegotiateSettings))
+    if not names or grant.allow or not grant.groups or "*" in grant.subjects:
+        return
+    if any(later.allow and later.subjects for later in settings.grants[number:]):
+        reason = f"refuses nobody who signs in by {names}: Kerberos names no groups"
+        yield Fault(f"grants.{number}.groups", None, reason, "list these people in subjects too")
 
 
 def _doubts(name: str, table: str, providers: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -141,3 +141,27 @@ def test_a_deleted_entry_of_a_keytab_is_skipped() -> None:
     deleted = struct.pack(">i", -8) + bytes(8)
     whole = keytab_of(SERVICE)
     assert list(read_principals(whole[:2] + deleted + whole[2:])) == [SERVICE]
+
+
+RULE = '\n[[grants]]\nname = "{name}"\nrecordings = ["*"]\naccount = "reviewer"\n{who}\n'
+
+
+@pytest.mark.promise("kerberos-6", "rules-refusals")
+@pytest.mark.parametrize(
+    ("refused", "later", "warned"),
+    [
+        ('groups = ["students"]\nallow = false', 'subjects = ["*"]', True),
+        ('groups = ["students"]\nsubjects = ["ben"]\nallow = false', 'subjects = ["anna"]', True),
+        ('subjects = ["ben"]\nallow = false', 'subjects = ["*"]', False),
+        ('groups = ["students"]\nallow = false', 'groups = ["staff"]', False),
+        ('groups = ["students"]', 'subjects = ["*"]', False),
+    ],
+)
+def test_a_refusal_of_groups_warns_that_kerberos_names_none(
+    tmp_path: Path, refused: str, later: str, warned: bool
+) -> None:
+    (tmp_path / "http.keytab").write_bytes(keytab_of(SERVICE))
+    rules = RULE.format(name="no-students", who=refused) + RULE.format(name="others", who=later)
+    reported = faults(tmp_path, PROVIDER + rules)
+    reason = "refuses nobody who signs in by domain: Kerberos names no groups. List these people in subjects too."
+    assert [one.partition(": ")[2] for one in reported] == [reason] * warned
