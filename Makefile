@@ -13,7 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises cases bench fuzz screenshots dashboard profile seam soak reloads replicas programs clean
+.PHONY: help demo test lint promises cases bench fuzz screenshots dashboard profile seam soak reloads replicas scale programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ reloads: $(VENV)/installed-test ## Workers replaced under load: 200 viewers, 50 
 
 replicas: programs $(VENV)/installed-test ## Two replicas behind nginx and HAProxy: 300 viewers while workers, a replica and Redis are killed
 	VIEWERS=300 $(BIN)/python -m pytest -q tests/e2e/test_replicas_behind_fronts.py
+
+scale: $(VENV)/installed-test ## How many viewers what carries: a model calibrated by measurements, with plots in scale/
+	$(BIN)/python -m tests.scale
 
 fuzz: $(VENV)/installed-test ## Random pipelines of requests for minutes, plain and TLS (MINUTES=10)
 	$(BIN)/python -m tests.fuzz $(MINUTES)

@@ -1,0 +1,1 @@
+"""How the gateway grows: what shared state costs, and a discrete-event model of many viewers (``make scale``)."""
