@@ -1,4 +1,4 @@
-"""What replicas tell each other of a person's requests and streams, so that limits hold in all of them together.
+"""What replicas tell each other of requests and streams: limits hold in all together, and playing is use in all.
 
 How it works: a request is decided by what this process knows, without I/O. Behind it, the process reports what it has
 counted, and receives what all of them have counted. So a limit may be exceeded by one request for each replica that
@@ -22,6 +22,11 @@ class SharedCounts(Protocol):
     """Called with a person, and the seconds until their whole allowance of requests is available again in all."""
     on_streams: Callable[[Who, int], None]
     """Called with a person or an address, and how many streams they have in the other replicas."""
+
+    running_sessions: Callable[[], list[str]]
+    """Returns the sessions that have a stream in this process: they are in use in every replica."""
+    on_used: Callable[[str], None]
+    """Called with a session that has a stream in some replica, every few seconds."""
 
     def add_request(self, who: Who, seconds: float) -> None:
         """Reports one more request, which delays the time at which the whole allowance is available by *seconds*."""

@@ -68,7 +68,8 @@ class Streams:
         self._elsewhere: TTLCache[Who, int] | dict[Who, int] = {}
         if shared is not None:
             self._elsewhere = TTLCache(_MAX_ELSEWHERE, _ELSEWHERE_TTL, timer=clock.monotonic)
-            shared.on_streams = self.set_elsewhere
+            shared.on_streams, shared.on_used = self.set_elsewhere, self.mark_used
+            shared.running_sessions = lambda: list(self._sessions)
 
     def __len__(self) -> int:
         return len(self._running)
@@ -119,7 +120,7 @@ class Streams:
         return list(self._sessions)
 
     def mark_used(self, session: str) -> None:
-        """Has *session* count as used now: it has a stream in another worker."""
+        """Has *session* count as used now: it has a stream in another worker or replica."""
         self._last_use[session] = self._clock.now()
 
     def end(self, reason: str, chosen: Callable[[Stream], bool]) -> int:

@@ -205,8 +205,9 @@ class RedisStore:
         version, kind, until, value, name = data.split(b" ", 4)
         if kind in self._entries:
             self._entries[kind].put(name.decode("utf-8", "surrogatepass"), float(until), float(value))
-        if int(version) == self._version + 1:
-            self._version += 1
+        elif kind == b"used":
+            self.counts.receive_used(name)
+        self._version += int(version) == self._version + 1
 
     async def _call_probe(self) -> tuple[bytes, int]:
         keys = [self._prefix + name for name in (b"epoch", b"probe", b"version")]

@@ -32,6 +32,8 @@ _PAUSE = 1.0
 """Seconds after which the ends of streams are sent."""
 _RENEWAL_INTERVAL, _LIFE = 10.0, 30.0
 """Seconds between two reports of a number of streams, and after which it does not count any more."""
+_USE_INTERVAL = 5.0
+"""Seconds between two messages that name the sessions in use."""
 _BATCH = 500
 """Persons and addresses that are sent at a time: Redis does nothing else meanwhile."""
 _CLOSE_TIMEOUT = 0.5
@@ -49,6 +51,8 @@ class RedisCounts:
     ) -> None:
         self.on_requests: Callable[[Who, float], None] = lambda _who, _seconds: None
         self.on_streams: Callable[[Who, int], None] = lambda _who, _count: None
+        self.running_sessions: Callable[[], list[str]] = list
+        self.on_used: Callable[[str], None] = lambda _session: None
         self._redis = redis
         self._prefix = prefix
         self._secret = secret
@@ -95,6 +99,11 @@ class RedisCounts:
         self._urgent.add(who)
         self._wake.set()
 
+    def receive_used(self, sessions: bytes) -> None:
+        """Passes on the sessions that a replica has published."""
+        for session in sessions.split():
+            self.on_used(session.decode("utf-8", "surrogatepass"))
+
     def start(self) -> None:
         """Exchanges counts until `close`."""
         self._task = asyncio.create_task(self._run(), name="counts")
@@ -112,7 +121,7 @@ class RedisCounts:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        renewal_at, falls_at = loop.time() + _RENEWAL_INTERVAL, loop.time() + _PAUSE
+        renewal_at, falls_at, use_at = (loop.time() + pause for pause in (_RENEWAL_INTERVAL, _PAUSE, _USE_INTERVAL))
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE):
@@ -121,6 +130,9 @@ class RedisCounts:
                 renewal_at = loop.time() + _RENEWAL_INTERVAL
                 self._sent.clear()
                 self._changed.update(self._streams)
+            if loop.time() >= use_at:
+                use_at = loop.time() + _USE_INTERVAL
+                await self._publish_used()
             changed, self._urgent = self._urgent, set()
             if loop.time() >= falls_at:
                 falls_at = loop.time() + _PAUSE
@@ -140,6 +152,14 @@ class RedisCounts:
                 await self._exchange_requests(requests)
             for streams in _batches([who for who in changed if self._sent.get(who) != self._streams.get(who, 0)]):
                 await self._exchange_streams(streams)
+
+    async def _publish_used(self) -> None:
+        """Publishes the sessions that have a stream here, in the form of a change without a number: see RedisStore."""
+        sessions = self.running_sessions()
+        if sessions and self._is_available():
+            names = " ".join(sessions).encode("utf-8", "surrogatepass")
+            with suppress(*FAILURES):
+                await self._redis.publish(self._prefix + b"changes", b"0 used 0 0 " + names)
 
     async def _exchange_requests(self, requests: list[tuple[Who, float]]) -> None:
         now = self._clock.now()

@@ -12,6 +12,7 @@ from yarl import URL
 
 from gateway.sim.catalogue import SESSION
 from tests.e2e.test_sign_out_at_the_provider import is_signed_in, log_out, logout_token
+from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.replicas import two_replicas
@@ -284,6 +285,28 @@ async def test_a_cached_link_waits_for_no_answer_of_redis(tmp_path: Path, redis:
                 assert [await play(one, one.bearer("anna")) for _ in range(10)] == [200] * 10
         finally:
             redis.resume()
+
+
+@pytest.mark.promise("operation-replicas-3")
+async def test_playing_in_one_replica_keeps_a_session_alive_in_the_other(replicas: Replicas) -> None:
+    one, other = replicas
+    clock = one.gateway.clock
+    assert isinstance(clock, ManualClock)
+    session = await sign_in(one)
+    one.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+    async with one.client.get(f"{one.url}/recordings/long/videos/film", headers=session) as stream:
+        await stream.content.readexactly(1000)
+        (name,) = one.gateway.streams.sessions
+        for _ in range(3):
+            clock.pass_(3000)  # a session that is not used ends after an hour
+
+            async def is_in_use() -> bool:
+                return other.gateway.streams.used_at(name) == clock.now()
+
+            await until(is_in_use)
+        assert await play(other, session) == 200
+    clock.pass_(3700)
+    assert await play(other, session) == 401
 
 
 @pytest.mark.promise("operation-replicas")
