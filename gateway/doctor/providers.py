@@ -2,11 +2,11 @@
 
 import aiohttp
 
-from gateway.doctor.check import Check, broken, doubtful, good
+from gateway.doctor.check import Check, Result, broken, doubtful, good
 from gateway.doctor.clock_offset import describe_offset, is_timely, offset, parse_date
 from gateway.doctor.reachability import remedy_for
 from gateway.errors import IdentityProviderError
-from gateway.identity.discovery import Endpoints, fetch_json, fetch_metadata, open_session
+from gateway.identity.discovery import Endpoints, ProviderMetadata, fetch_json, fetch_metadata, open_session
 from gateway.identity.jwks import parse_key_set
 from gateway.network import TrustedNetworks
 from gateway.ports import Clock
@@ -48,6 +48,7 @@ async def _remote(name: str, table: JwtSettings | OidcSettings, clock: Clock) ->
         session = open_session(table.ca_file, table.proxy_url)
     except OSError as error:
         return broken(name, f"ca_file {table.ca_file} cannot be used: {error.strerror}", "name a PEM file")
+    unlisted: list[str] = []
     async with session:
         try:
             jwks_url = table.jwks_url if isinstance(table, JwtSettings) else ""
@@ -55,6 +56,7 @@ async def _remote(name: str, table: JwtSettings | OidcSettings, clock: Clock) ->
                 metadata = await fetch_metadata(session, table.issuer, table.discovery_url)
                 if isinstance(table, OidcSettings):
                     Endpoints.from_metadata(metadata)
+                    unlisted = _unlisted_scopes(table, metadata)
                 jwks_url = metadata.required_url("jwks_uri")
             keys = parse_key_set(await fetch_json(session, jwks_url))
         except IdentityProviderError as error:
@@ -66,7 +68,20 @@ async def _remote(name: str, table: JwtSettings | OidcSettings, clock: Clock) ->
     if not usable:
         detail = f"none of its {len(keys)} keys is for {', '.join(table.algorithms)}"
         return broken(name, detail, "add the algorithm that the provider signs with to algorithms")
-    return _judge_clock(name, f"discovery and {usable} key(s) can be fetched", ahead, table.leeway)
+    check = _judge_clock(name, f"discovery and {usable} key(s) can be fetched", ahead, table.leeway)
+    if unlisted and check.result is Result.GOOD:
+        detail = f"its scopes_supported lack {', '.join(unlisted)}: it may refuse every sign-in with invalid_scope"
+        return doubtful(name, detail, "take them out of scopes, or define them at the provider")
+    return check
+
+
+def _unlisted_scopes(table: OidcSettings, metadata: ProviderMetadata) -> list[str]:
+    """Returns the scopes that the provider does not list (OpenID Connect Discovery 1.0, section 3), without those of a
+    resource, as AD FS and Entra ID have them; none if it has no list. It may accept them all the same."""
+    listed = metadata.document.get("scopes_supported")
+    if not isinstance(listed, list) or not listed:
+        return []
+    return [scope for scope in table.scopes if scope not in listed and "/" not in scope]
 
 
 def _judge_clock(name: str, detail: str, ahead: float | None, leeway: float) -> Check:
