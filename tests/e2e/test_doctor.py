@@ -1,5 +1,6 @@
 """``doctor`` in a site where all is well, and in sites that are broken in one way each: it names every one of them."""
 
+import os
 import resource
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -73,6 +74,24 @@ async def test_an_address_that_systemd_has_is_not_tried(lab: Lab) -> None:
     (check,) = not_good(await lab.examine())
     assert (check.name, check.result) == ("admin", Result.DOUBTFUL)
     assert "not tried: the address of systemd:admin" in check.detail
+
+
+async def test_with_several_workers_the_share_of_one_and_its_audit_are_tried(lab: Lab) -> None:
+    lab.edit(("[server]\n", "[server]\nworkers = 2\n"))
+    checks = {check.name: check for check in await lab.examine()}
+    assert not_good(checks.values()) == []
+    assert "25 streams and 100 connections need 264" in checks["descriptors"].detail
+    assert "log/audit.1.jsonl can be written" in checks["audit"].detail
+
+
+@pytest.mark.promise("operation-doctor")
+async def test_a_pipe_of_the_audit_that_nobody_reads_is_named(lab: Lab) -> None:
+    os.mkfifo(lab.folder / "pipe")
+    lab.edit(('file = "log/audit.jsonl"', 'file = "pipe"'))
+    (check,) = not_good(await lab.examine())
+    assert (check.name, check.result) == ("audit", Result.BROKEN)
+    assert "pipe cannot be opened" in check.detail
+    assert "a named pipe needs a reader" in check.remedy
 
 
 @pytest.mark.usefixtures("few_descriptors")

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import fields
+from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -47,6 +48,13 @@ async def test_link_life_sets_the_life_of_links(valt: Caller, clock: ManualClock
     assert claims(link)["exp"] == claims(link)["iat"] + 60
     clock.pass_(60)
     assert (await valt.fetch(link)).status == 403
+
+
+async def test_a_link_may_be_good_after_its_end(valt: Caller, clock: ManualClock) -> None:
+    valt.valt.knobs.link_life, valt.valt.knobs.ignore_exp = 60, True
+    link = await valt.link()
+    clock.pass_(60)
+    assert (await valt.fetch(link)).status == 200
 
 
 async def test_an_expiring_link_may_cut_the_body(valt: Caller) -> None:
@@ -254,6 +262,30 @@ async def test_a_range_may_be_ignored(valt: Caller) -> None:
     valt.valt.knobs.ignore_range = True
     response = await valt.fetch(await big(valt), {"Range": "bytes=5-9"})
     assert (response.status, response.body) == (200, BIG)
+
+
+async def test_if_range_may_be_ignored(valt: Caller) -> None:
+    link, headers = await big(valt), {"Range": "bytes=5-9", "If-Range": '"another"'}
+    assert (await valt.fetch(link, headers)).status == 200
+    valt.valt.knobs.ignore_if_range = True
+    assert (await valt.fetch(link, headers)).status == 206
+
+
+async def test_head_may_be_refused(valt: Caller) -> None:
+    link = URL(await valt.link(), encoded=True)
+    async with valt.client.head(link) as answer:
+        assert answer.status == 200
+    valt.valt.knobs.refuse_head = True
+    async with valt.client.head(link) as answer:
+        assert answer.status == 405
+
+
+async def test_the_media_servers_clock_may_be_ahead(valt: Caller, clock: ManualClock) -> None:
+    link = await valt.link()
+    assert "Date" not in (await valt.fetch(link)).headers
+    valt.valt.knobs.media_date_ahead = 90.0
+    date = (await valt.fetch(link)).headers["Date"]
+    assert parsedate_to_datetime(date).timestamp() == int(clock.now()) + 90
 
 
 async def test_a_content_range_may_be_wrong(valt: Caller) -> None:
