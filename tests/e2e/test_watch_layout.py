@@ -92,6 +92,23 @@ async def test_full_screen_fills_the_screen_and_the_bar_hides_while_playing(page
         await until(page, "document.fullscreenElement === null")
 
 
+async def test_in_full_screen_a_camera_that_waits_for_data_does_not_bring_the_bar_back(page: Page) -> None:
+    await ready(page, "/recordings/104")
+    await page.keyboard.press("f")
+    await until(page, "document.fullscreenElement?.id === 'watch'")
+    await page.keyboard.press("k")
+    await until(page, "document.querySelector('#watch').classList.contains('quiet')")
+    waits = """() => {
+        document.querySelectorAll("video")[1].dispatchEvent(new Event("waiting"));
+        return [document.querySelectorAll(".camera")[1].dataset.state, document.querySelector("#watch").className];
+    }"""
+    state, classes = await page.evaluate(waits)
+    assert state == "loading"
+    assert "quiet" in classes.split()
+    await page.keyboard.press("k")
+    assert not await page.evaluate("document.querySelector('#watch').classList.contains('quiet')")
+
+
 async def test_a_double_click_toggles_full_screen_and_does_not_start_playing(page: Page) -> None:
     await ready(page, "/recordings/102")
     await page.locator(".large video").dblclick()

@@ -95,3 +95,6 @@ async def test_what_is_loaded_is_on_the_time_line_and_a_spinner_waits_300_ms(pag
         return [style.animationName, style.animationDelay];
     }"""
     assert await page.evaluate(spinner) == ["appear", "0.3s"]
+    turning = """[...document.querySelector(".camera .state").querySelectorAll("*")]
+        .filter(each => getComputedStyle(each).animationName === "turn").length"""
+    assert await page.evaluate(turning) == 1

@@ -11,7 +11,7 @@ const HIDE_AFTER = 3000; // milliseconds without movement while playing in full 
 
 export class Controls {
   constructor(section, clock, stage, notices, moments) {
-    Object.assign(this, { section, clock, stage, notices, moments, hideTimer: null });
+    Object.assign(this, { section, clock, stage, notices, moments, hideTimer: null, playing: false });
     this.play = button("play", text("play"), () => clock.toggle(), { class: "play" });
     this.mute = button("sound", text("mute"), () => clock.setMuted(!clock.muted));
     this.volume = element("input", { type: "range", class: "volume", min: 0, max: 1, step: 0.05, "aria-label": text("volume") });
@@ -33,7 +33,7 @@ export class Controls {
     section.append(this.node);
     followMoments(moments, clock, (link, seconds) => this.#copy(link, seconds));
     for (const name of ["change", "time"]) clock.addEventListener(name, () => this.#refresh());
-    clock.addEventListener("change", () => this.#wake());
+    clock.addEventListener("change", () => this.playing !== clock.playing && this.#wake());
     for (const name of ["pointermove", "pointerdown", "focusin", "keydown"]) section.addEventListener(name, () => this.#wake());
     section.addEventListener("fullscreen", () => this.toggleFullscreen());
     document.addEventListener("fullscreenchange", () => this.#onFullscreen());
@@ -122,6 +122,7 @@ export class Controls {
 
   /** Shows the bar and the pointer. In full screen they disappear after three seconds of playing. */
   #wake() {
+    this.playing = this.clock.playing;
     clearTimeout(this.hideTimer);
     this.section.classList.remove("quiet");
     if (document.fullscreenElement !== this.section || !this.clock.playing) return;
