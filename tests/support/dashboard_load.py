@@ -47,7 +47,7 @@ async def loaded_gateways(folder: Path, port: int) -> AsyncIterator[LoadedGatewa
     async with (
         running_stack(alone, server=CERTIFIED, more=more, film_indexes=True) as stack,
         serving(several, server="workers = 2") as served,
-        running_prometheus(prometheus, port, [stack.admin, served.admin]) as running,
+        running_prometheus(prometheus, port, [stack.admin, served.admin], interval="3s") as running,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_context(authority))) as client,
     ):
         for valt in (stack.valt, served.valt):

@@ -56,12 +56,14 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def running_prometheus(folder: Path, port: int, admins: Sequence[str]) -> AsyncIterator[Prometheus]:
-    """Runs one that scrapes the admin listeners *admins*, URLs, every second instead of every 15; the rest is what an
-    operator installs."""
+async def running_prometheus(
+    folder: Path, port: int, admins: Sequence[str], *, interval: str = "1s"
+) -> AsyncIterator[Prometheus]:
+    """Runs one that scrapes the admin listeners *admins*, URLs, each *interval* instead of every 15 s; the rest is
+    what an operator installs. A scrape may take no longer than the interval."""
     text = (_DEPLOY / "prometheus.yml").read_text()
     targets = json.dumps([urlsplit(url).netloc for url in admins])
-    for old, new in {f"\n          {_TARGET}": f" {targets}", "_interval: 15s": "_interval: 1s"}.items():
+    for old, new in {f"\n          {_TARGET}": f" {targets}", "_interval: 15s": f"_interval: {interval}"}.items():
         assert old in text
         text = text.replace(old, new)
     (folder / "prometheus.yml").write_text(text)

@@ -18,10 +18,11 @@ from tests.support.dashboard_load import LoadedGateways, loaded_gateways
 from tests.support.dashboard_panels import PANELS
 from tests.support.free_ports import free_port
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(540)
 in_module_loop = pytest.mark.asyncio(loop_scope="module")
 
-INTERVAL = "10s"
+INTERVAL = "1m"
+"""Of rates: long, for a machine on which a scrape may fail now and then."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -73,7 +74,7 @@ def test_every_query_can_be_parsed_and_names_series_that_exist() -> None:
 @pytest.mark.promise("operation-dashboard")
 async def test_every_query_has_values_in_a_loaded_gateway(loaded: LoadedGateways) -> None:
     started, waiting = time.time(), {panel.title: panel for panel in PANELS}
-    async with asyncio.timeout(200):
+    async with asyncio.timeout(400):
         while waiting:
             await asyncio.sleep(1)
             for title, panel in tuple(waiting.items()):
@@ -84,7 +85,7 @@ async def test_every_query_has_values_in_a_loaded_gateway(loaded: LoadedGateways
                 ]
                 if all(values) and (panel.may_be_zero or any(one - {0.0} for one in values)):
                     del waiting[title]
-            if time.time() - started > 150:
+            if time.time() - started > 360:
                 raise AssertionError(f"no values: {sorted(waiting)}")
 
 
@@ -95,7 +96,7 @@ async def test_only_the_selected_instance_is_displayed(loaded: LoadedGateways, t
     (connections,) = [panel for panel in PANELS if panel.title == "Connections"]
     (every,) = connections.expressions(".*", INTERVAL)
     (selected,) = connections.expressions(instance, INTERVAL)
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(200):
         while len((await loaded.prometheus.ask("query", query=every))["result"]) != 2:
             await asyncio.sleep(0.2)
     (only,) = (await loaded.prometheus.ask("query", query=selected))["result"]
