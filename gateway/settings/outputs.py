@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.settings.addresses import OptionalUrl
-from gateway.settings.values import Duration, KeyFile, Table, Text, duration_field
+from gateway.settings.values import Duration, KeyFile, Share, Table, Text, duration_field
 
 
 class AuditSettings(Table):
@@ -24,9 +24,7 @@ class TracingSettings(Table):
     otlp_endpoint: OptionalUrl = Field(
         "", description="collector of traces (OTLP over HTTP), as `http://127.0.0.1:4318`"
     )
-    sample_ratio: float = Field(
-        0.1, ge=0, le=1, description="share of the requests without a sampled traceparent that are traced"
-    )
+    sample_ratio: Share = Field(0.1, description="share of the requests without a sampled traceparent that are traced")
 
 
 class LogSettings(Table):

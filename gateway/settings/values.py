@@ -166,6 +166,12 @@ def _color_or_empty(value: str) -> str:
     return value.lower()
 
 
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise fault("is not a share", "write a number from 0 to 1, such as 0.1")
+    return value
+
+
 def _valt_user(value: Any) -> str | int:
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
         raise fault("is not a VALT user", "give a user name in quotes, or a user id")
@@ -187,6 +193,7 @@ HeaderName = Annotated[str, AfterValidator(_header)]
 OptionalHeaderName = Annotated[str, AfterValidator(_header_or_empty)]
 KeyFile = Annotated[Path, AfterValidator(_key_file)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Share = Annotated[float, AfterValidator(_share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 Color = Annotated[str, AfterValidator(_color_or_empty)]
 Image = Annotated[Path, AfterValidator(_image)]
 ValtUser = Annotated[

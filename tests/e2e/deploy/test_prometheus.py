@@ -88,7 +88,7 @@ def test_the_runbooks_name_series_keys_and_files_that_exist() -> None:
         elif anchor:
             assert anchor in sections
     keys = {f"{row.section.strip('[]')}.{row.key}" for row in documented_keys()}
-    named = set(re.findall(r"`((?:server|admin|limits|state|audit)\.[a-z_]+)`", text))
+    named = set(re.findall(r"`((?:server|admin|limits|state|audit|tracing)\.[a-z_]+)`", text))
     assert named
     assert named <= keys
 

@@ -223,5 +223,8 @@ BROKEN: dict[str, str] = {
     "Sentinels without a service": GOOD + STATE.replace("redis:", "redis+sentinel:"),
     "two servers without Sentinels": GOOD + STATE.replace("@127.0.0.1", "@one,two"),
     "an unknown parameter of Redis": GOOD + STATE.replace("127.0.0.1", "127.0.0.1?ssl_cert_reqs=none"),
+    "traces to no URL": GOOD + '[tracing]\notlp_endpoint = "127.0.0.1:4318"\n',
+    "a share of more than one": GOOD + "[tracing]\nsample_ratio = 1.5\n",
+    "a share that is no number": GOOD + "[tracing]\nsample_ratio = nan\n",
     "an unknown log level": GOOD + '[log]\nlevel = "verbose"\n',
 }
