@@ -91,4 +91,6 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 # The Kerberos package is compiled: its compiler and headers are among the programs.
 $(VENV)/installed-test: $(VENV)/bin/python pyproject.toml constraints.txt | programs
 	$(PIP) -e '.[kerberos,otel,redis,test]'
+	$(PIP) -e '.[kerberos,redis,test]'
+	$(BIN)/python -m tests.support.helm
 	@touch $@ $(VENV)/installed

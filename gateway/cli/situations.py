@@ -66,6 +66,10 @@ SITUATIONS: Mapping[str, Situation] = {
         "nginx, Caddy, Traefik or Envoy asks the gateway about requests to another server",
         {"config/forward-auth.toml": "gateway.toml", "deploy/forward-auth": "."},
     ),
+    "kubernetes": Situation(
+        "replicas in Kubernetes, with a Helm chart",
+        {"config/kubernetes.toml": "gateway.toml", "deploy/helm/valt-gateway": "valt-gateway"},
+    ),
 }
 
 

@@ -66,6 +66,7 @@ CASES: dict[str, Proof | None] = {
     "behind-openidc.toml": front("anna", "supervisors;others", **FRONT_SECRET),
     "portal-tickets.toml": ticket,
     "browser-sign-in.toml": None,
+    "kubernetes.toml": None,
 }
 
 
@@ -91,6 +92,7 @@ async def running(
         (r"^listen = .*$", 'listen = "127.0.0.1:0"'),
         (r"^tls_(cert|key)_file = .*$", r"\g<0>" if issuer else ""),
         (r'"/var/lib/valt-gateway"', '"state"'),
+        (r"^url(?:_file)? = .*(?:redis).*\n(?:secret_file = .*)?$", 'dir = "state"'),
         (r'^file = "-"', 'file = "audit.jsonl"'),
     ):
         text = re.sub(old, new, text, flags=re.MULTILINE)

@@ -24,6 +24,7 @@ def test_the_situations_are_those_of_the_documents(run: Run) -> None:
         "behind-oauth2-proxy",
         "kerberos",
         "forward-auth",
+        "kubernetes",
     ]
 
 

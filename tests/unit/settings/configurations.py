@@ -1,5 +1,6 @@
 """A valid configuration to change, and the shipped files with the secret files that they name."""
 
+import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -58,17 +59,18 @@ def load_text(
 
 
 def with_secrets(folder: Path, shipped: Path) -> Path:
-    """Returns a copy of a *shipped* file in *folder*, whose /run/secrets is a subfolder."""
+    """Returns a copy of a *shipped* file in *folder*, whose directory of secrets is a subfolder."""
     secrets = folder / "secrets"
     secrets.mkdir()
-    for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session"):
+    for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session", "state"):
         private(secrets / name, f"planted {name} of more than 32 bytes\n")
+    private(secrets / "redis-url", "redis://127.0.0.1:6379\n")
     (secrets / "http.keytab").write_bytes(keytab_of("HTTP/recordings.example.edu@EXAMPLE.EDU"))
     (folder / "portal.pub").write_text(PORTAL_KEY)
     (folder / "tls").mkdir()
     write_certificate(folder / "tls/fullchain.pem", folder / "tls/privkey.pem")
     copy = folder / shipped.name
-    text = shipped.read_text().replace("/run/secrets/", f"{secrets}/")
+    text = re.sub("/run/secrets/|/etc/valt-gateway/secrets/", f"{secrets}/", shipped.read_text())
     copy.write_text(text.replace("/var/lib/valt-gateway", f"{folder}/state"))
     return copy
 

@@ -38,6 +38,7 @@ def test_there_is_a_file_for_each_situation() -> None:
         "browser-sign-in",
         "forward-auth",
         "kerberos",
+        "kubernetes",
     }
 
 
