@@ -70,6 +70,15 @@ SITUATIONS: Mapping[str, Situation] = {
         "replicas in Kubernetes, with a Helm chart",
         {"config/kubernetes.toml": "gateway.toml", "deploy/helm/valt-gateway": "valt-gateway"},
     ),
+    "compose": Situation(
+        "Caddy, the gateway, Redis and Prometheus in containers on one machine",
+        {
+            "config/compose.toml": "gateway.toml",
+            "deploy/compose.yaml": "compose.yaml",
+            "deploy/compose": "compose",
+            "deploy/alerts.yml": "alerts.yml",
+        },
+    ),
 }
 
 

@@ -66,6 +66,7 @@ CASES: dict[str, Proof | None] = {
     "behind-openidc.toml": front("anna", "supervisors;others", **FRONT_SECRET),
     "portal-tickets.toml": ticket,
     "browser-sign-in.toml": None,
+    "compose.toml": None,
     "kubernetes.toml": None,
 }
 

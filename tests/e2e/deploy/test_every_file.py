@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.deploy import test_apache_sign_in as signed_in
 from tests.e2e.deploy import test_dashboard as dashboards
+from tests.e2e.deploy import test_compose as compose
 from tests.e2e.deploy import test_forged_headers as forged
 from tests.e2e.deploy import test_forward_auth_fronts as forward_auth
 from tests.e2e.deploy import test_helm_chart as chart
@@ -32,6 +33,9 @@ USES: dict[str, tuple[Callable[..., Any], Any]] = {
     "Containerfile": (service.test_the_container_is_built_from_files_that_are_there, service),
     "valt-gateway.service": (service.test_systemd_accepts_the_unit_without_a_message, service),
     "valt-gateway.socket": (service.test_systemd_accepts_the_socket_of_the_unit, service),
+    "compose.yaml": (compose.test_podman_compose_accepts_the_file, compose),
+    "compose/Caddyfile": (compose.test_caddy_accepts_its_file_and_removes_what_the_other_one_removes, compose),
+    "compose/prometheus.yml": (compose.test_prometheus_accepts_its_file_and_scrapes_the_gateway, compose),
     "valt-gateway.sysusers": (systemd_files.test_sysusers_creates_the_user_of_the_unit, systemd_files),
     "valt-gateway.tmpfiles": (
         systemd_files.test_tmpfiles_creates_the_directories_of_the_configuration,

@@ -197,6 +197,7 @@ def test_the_monitor_scrapes_the_admin_service_as_the_job_of_the_alerts() -> Non
     ]
     assert [one["name"] for one in matching] == ["recordings-valt-gateway-admin"]
     assert [endpoint["port"] for endpoint in monitor["endpoints"]] == ["admin"]
+    assert monitor["endpoints"][0]["authorization"]["credentials"] == {"name": "valt-gateway", "key": "admin-token"}
     job = matching[0]["labels"][monitor["jobLabel"]]
     assert f'job="{job}"' in (DEPLOY / "alerts.yml").read_text()
 
@@ -218,8 +219,8 @@ def test_the_autoscaler_replaces_the_number_of_replicas() -> None:
 def test_the_chart_is_packaged_with_the_alerts(tmp_path: Path) -> None:
     helm("package", CHART, "--destination", tmp_path)
     (archive,) = tmp_path.glob("*.tgz")
-    shown = helm("template", "recordings", archive, *CONFIG, "--set", "prometheusRule.enabled=true").stdout
-    assert "ValtGatewayDown" in shown
+    manifests = helm("template", "recordings", archive, *CONFIG, "--set", "prometheusRule.enabled=true").stdout
+    assert "ValtGatewayDown" in manifests
 
 
 def test_the_chart_has_the_version_of_the_project() -> None:

@@ -25,6 +25,7 @@ def test_the_situations_are_those_of_the_documents(run: Run) -> None:
         "kerberos",
         "forward-auth",
         "kubernetes",
+        "compose",
     ]
 
 

@@ -62,7 +62,7 @@ def with_secrets(folder: Path, shipped: Path) -> Path:
     """Returns a copy of a *shipped* file in *folder*, whose directory of secrets is a subfolder."""
     secrets = folder / "secrets"
     secrets.mkdir()
-    for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session", "state"):
+    for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session", "state", "admin-token"):
         private(secrets / name, f"planted {name} of more than 32 bytes\n")
     private(secrets / "redis-url", "redis://127.0.0.1:6379\n")
     (secrets / "http.keytab").write_bytes(keytab_of("HTTP/recordings.example.edu@EXAMPLE.EDU"))
@@ -71,6 +71,7 @@ def with_secrets(folder: Path, shipped: Path) -> Path:
     write_certificate(folder / "tls/fullchain.pem", folder / "tls/privkey.pem")
     copy = folder / shipped.name
     text = re.sub("/run/secrets/|/etc/valt-gateway/secrets/", f"{secrets}/", shipped.read_text())
+    text = text.replace("/var/log/valt-gateway/", f"{folder}/")
     copy.write_text(text.replace("/var/lib/valt-gateway", f"{folder}/state"))
     return copy
 

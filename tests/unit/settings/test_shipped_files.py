@@ -39,6 +39,7 @@ def test_there_is_a_file_for_each_situation() -> None:
         "forward-auth",
         "kerberos",
         "kubernetes",
+        "compose",
     }
 
 
