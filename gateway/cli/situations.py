@@ -22,7 +22,7 @@ _SERVICE = {
     f"deploy/valt-gateway.{suffix}": f"valt-gateway.{suffix}"
     for suffix in ("service", "service.d", "socket", "sysusers", "tmpfiles", "logrotate")
 }
-_MONITORING = {f"deploy/{name}": name for name in ("prometheus.yml", "alerts.yml")}
+_MONITORING = {f"deploy/{name}": name for name in ("prometheus.yml", "alerts.yml", "grafana")}
 _FRONTS = {
     f"deploy/{name}": f"fronts/{name}"
     for name in ("nginx.conf", "Caddyfile", "haproxy.cfg", "envoy.yaml", "traefik.yml", "traefik-valt-gateway.yml")
@@ -77,6 +77,7 @@ SITUATIONS: Mapping[str, Situation] = {
             "deploy/compose.yaml": "compose.yaml",
             "deploy/compose": "compose",
             "deploy/alerts.yml": "alerts.yml",
+            "deploy/grafana": "grafana",
         },
     ),
 }

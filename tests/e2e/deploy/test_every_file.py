@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.deploy import test_apache_sign_in as signed_in
-from tests.e2e.deploy import test_dashboard as dashboards
 from tests.e2e.deploy import test_compose as compose
+from tests.e2e.deploy import test_dashboard as dashboards
 from tests.e2e.deploy import test_forged_headers as forged
 from tests.e2e.deploy import test_forward_auth_fronts as forward_auth
 from tests.e2e.deploy import test_helm_chart as chart
