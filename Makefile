@@ -14,6 +14,7 @@ NODE := tests/node_modules/.package-lock.json
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
 .PHONY: help demo test lint promises cases bench fuzz screenshots dashboard profile seam soak reloads replicas scale programs clean
+.PHONY: help demo test lint promises cases bench fuzz screenshots dashboard profile dist seam soak reloads programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +68,10 @@ screenshots: programs $(VENV)/installed-test ## Each page and state at three siz
 
 dashboard: programs $(VENV)/installed-test ## Grafana's dashboard, and each of its panels drawn in dashboard/, of a loaded gateway
 	$(BIN)/python -m tests.support.dashboard_pictures
+
+dist: $(VENV)/installed-test ## A release in dist/: packages, hashes, bill of materials, licences, man pages, completion
+	rm -rf dist
+	$(BIN)/python release.py dist
 
 programs: # Real browsers, players and servers that the tests run against
 	@tests/programs.sh

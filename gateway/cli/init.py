@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from gateway.cli.options import suggestion
 from gateway.cli.situations import SITUATIONS, files_of
@@ -17,6 +18,9 @@ class _SituationName(click.ParamType[str]):
         if value not in SITUATIONS:
             self.fail(f"there is no situation {value!r}.{suggestion(value, SITUATIONS)}", param, ctx)
         return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in SITUATIONS if name.startswith(incomplete)]
 
 
 @click.command()
