@@ -13,8 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises cases bench fuzz screenshots dashboard profile seam soak reloads replicas scale programs clean
-.PHONY: help demo test lint promises cases bench fuzz screenshots dashboard profile dist seam soak reloads programs clean
+.PHONY: help demo test lint promises cases bench fuzz screenshots dashboard profile dist image-test seam soak reloads replicas scale programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +72,9 @@ dist: $(VENV)/installed-test ## A release in dist/: packages, hashes, bill of ma
 	rm -rf dist
 	$(BIN)/python release.py dist
 
+image-test: $(VENV)/installed-test # The container's image, built of Debian's own packages, run and asked for its health (as root)
+	@tests/image.sh
+
 programs: # Real browsers, players and servers that the tests run against
 	@tests/programs.sh
 
@@ -96,6 +98,5 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 # The Kerberos package is compiled: its compiler and headers are among the programs.
 $(VENV)/installed-test: $(VENV)/bin/python pyproject.toml constraints.txt | programs
 	$(PIP) -e '.[kerberos,otel,redis,test]'
-	$(PIP) -e '.[kerberos,redis,test]'
 	$(BIN)/python -m tests.support.helm
 	@touch $@ $(VENV)/installed

@@ -29,7 +29,7 @@ from hatch_build import git
 
 ROOT = Path(__file__).parent
 NAME = "valt-gateway"
-EXTRAS = ("kerberos", "redis")
+EXTRAS = ("kerberos", "otel", "redis")
 """The optional dependencies that operators install; the others are for development."""
 _COMPLETIONS = {"bash": f"{NAME}.bash", "zsh": f"_{NAME}", "fish": f"{NAME}.fish"}
 

@@ -53,7 +53,9 @@ def direct_requirements(folder: Path) -> list[Requirement]:
         (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         metadata = HeaderParser().parsestr(archive.read(name).decode())
     lines = [Requirement(line) for line in metadata.get_all("Requires-Dist") or []]
-    return [one for one in lines if one.marker is None or re.search(r'extra == "(kerberos|redis)"', str(one.marker))]
+    return [
+        one for one in lines if one.marker is None or re.search(r'extra == "(kerberos|otel|redis)"', str(one.marker))
+    ]
 
 
 @pytest.mark.promise("operation-release")
