@@ -40,6 +40,8 @@ _SEND_TIMEOUT = 5.0
 """Seconds for a batch, with its repetitions."""
 _CLOSE_TIMEOUT = 3.0
 """Seconds that the end of the process waits for the collector."""
+_CLOCK_STEP = 0.1
+"""Seconds. Two readings of the clocks differ by as much as the process waits for the processor between them."""
 _LIBRARIES = ("opentelemetry", "urllib3")
 EVENTS = (ValtCall, LoopLagMeasured)
 """The types of events that `Tracing` uses."""
@@ -55,6 +57,8 @@ class Tracing(Observer):
         for name in _LIBRARIES:  # they log from the thread; `_report_dropped` does it from the event loop
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         self._clock = clock
+        self._since_epoch = clock.now() - clock.monotonic()
+        """What turns the monotonic clock's times into Unix time: the same for all spans, until the clock is set."""
         self._observer = observer
         self._ids = _GivenIds()
         self._exporter = _BoundedExporter(endpoint)
@@ -70,6 +74,7 @@ class Tracing(Observer):
         if isinstance(event, ValtCall):
             self._add_call(event)
         elif isinstance(event, LoopLagMeasured):
+            self._follow_clock()
             self._report_dropped()
 
     def on_request_end(self, request_record: RequestRecord) -> None:
@@ -153,14 +158,18 @@ class Tracing(Observer):
             caller = SpanContext(trace.trace, parent, is_remote, TraceFlags(TraceFlags.SAMPLED))
             context = set_span_in_context(NonRecordingSpan(caller))
         self._ids.trace, self._ids.span = trace.trace, span
-        since_epoch = self._clock.now() - self._clock.monotonic()
         given = {key: value for key, value in (attributes or {}).items() if value is not None}
         added = self._tracer.start_span(
-            name, context, kind, given, start_time=int((since_epoch + start) * 1e9), record_exception=False
+            name, context, kind, given, start_time=int((self._since_epoch + start) * 1e9), record_exception=False
         )
         if failed:
             added.set_status(Status(StatusCode.ERROR))
-        added.end(int((since_epoch + end) * 1e9))
+        added.end(int((self._since_epoch + end) * 1e9))
+
+    def _follow_clock(self) -> None:
+        since_epoch = self._clock.now() - self._clock.monotonic()
+        if abs(since_epoch - self._since_epoch) > _CLOCK_STEP:
+            self._since_epoch = since_epoch
 
     def _report_dropped(self, *, waiting: bool = False) -> None:
         dropped = self._exporter.take_dropped(waiting=waiting)
