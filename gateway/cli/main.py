@@ -4,6 +4,9 @@ How it works: a command's module is imported only when the command is run, so th
 libraries.
 """
 
+import gateway.early_signals  # noqa: F401  before any other import: see there
+
+# isort: split
 import hashlib
 import importlib
 import json

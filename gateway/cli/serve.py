@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway import early_signals
 from gateway.cli.configuration import BAD_CONFIGURATION, read, read_or_exit
 from gateway.cli.options import config_option
 from gateway.cpus import worker_count
@@ -147,6 +148,8 @@ async def run_until_signal(
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     announce(*gateway.addresses)
     manager.ready()
+    for number in early_signals.take():
+        (on_hangup if number == signal.SIGHUP else on_terminate)()
     signs_of_life = loop.create_task(manager.run(lambda: gateway.status), name="service manager")
     await stopping.wait()
     manager.stopping()

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gateway import early_signals
 from gateway.clock import BackgroundTasks, SystemClock
 from gateway.listeners import certificate_of
 from gateway.observe.library_logs import redirect_library_logs
@@ -31,7 +32,7 @@ async def run_workers_until_signal(
     clock = SystemClock()
     log = LogObserver(sys.stderr, settings.log.format, settings.log.level, clock)
     redirect_library_logs(log, clock, settings.log.level)
-    stopping, drain_now = asyncio.Event(), asyncio.Event()
+    ready, stopping, drain_now = asyncio.Event(), asyncio.Event(), asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="valt-gateway-", ignore_cleanup_errors=True) as directory:
         try:
             sockets = await open_sockets(settings.server.listen, int(settings.server.socket_mode, 8), passed)
@@ -40,7 +41,7 @@ async def run_workers_until_signal(
             )
             admin = whole_admin_listener(settings, supervisor, clock, log, passed)
             await admin.start()
-            _handle_signals(supervisor, manager, stopping, drain_now, log)
+            _handle_signals(supervisor, manager, ready, stopping, drain_now, log)
             status = await supervisor.start()
         except OSError as error:
             log.print_line(f"cannot start: {error}")
@@ -51,6 +52,7 @@ async def run_workers_until_signal(
             public = address_of(sockets[0], tls=certificate_of(settings) is not None)
             log.print_line(f"valt-gateway is ready on {public} (admin on {admin.address})")
             manager.ready()
+            ready.set()
             background.run(manager.run(lambda: status_of(supervisor)), "service manager")
             await stopping.wait()
             manager.stopping()
@@ -64,15 +66,18 @@ async def run_workers_until_signal(
 def _handle_signals(
     supervisor: Supervisor,
     manager: ServiceManager,
+    ready: asyncio.Event,
     stopping: asyncio.Event,
     drain_now: asyncio.Event,
     log: LogObserver,
 ) -> None:
-    """Reload at SIGHUP; set *stopping* at the first SIGTERM or SIGINT and *drain_now* at the second."""
+    """Reload at SIGHUP, once *ready* is set; set *stopping* at the first SIGTERM or SIGINT and *drain_now* at the
+    second. The signals that arrived before count too."""
     loop = asyncio.get_running_loop()
     reloads = BackgroundTasks()
 
     async def reload() -> None:
+        await ready.wait()
         manager.reloading()
         done = await supervisor.reload()
         if not stopping.is_set():
@@ -82,6 +87,11 @@ def _handle_signals(
     def on_terminate() -> None:
         (drain_now if stopping.is_set() else stopping).set()
 
+    def on_hangup() -> None:
+        reloads.run(reload(), "reload")
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_terminate)
-    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.run(reload(), "reload"))
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    for early in early_signals.take():
+        (on_hangup if early == signal.SIGHUP else on_terminate)()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from gateway import early_signals
 from gateway.cli.configuration import BAD_CONFIGURATION, print_faults, read
 from gateway.cli.serve import start_fault
 from gateway.events import LogEvent
@@ -71,6 +72,8 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         for key in needing_restart:
             worker.gateway.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
     loop.add_signal_handler(signal.SIGTERM, worker.drain)
+    if early_signals.take():
+        worker.drain()
     gc.collect()
     gc.freeze()  # see serve
     channel.send({"is": "prepared"})
