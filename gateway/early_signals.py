@@ -5,7 +5,6 @@ counts both as a clean end, and does not start the service again. What is record
 (`take`). Other commands end by these signals as programs do.
 """
 
-import os
 import signal
 import sys
 from types import FrameType
@@ -27,7 +26,7 @@ def take() -> list[signal.Signals]:
 
 def _record(number: int, _frame: FrameType | None) -> None:
     if number in _ENDING and any(earlier in _ENDING for earlier in _received):
-        os._exit(0)  # the second one ends the process now; nothing has been delivered or audited yet
+        sys.exit(0)  # the second one ends the process now; nothing has been delivered or audited yet
     if number not in _received:
         _received.append(signal.Signals(number))
 

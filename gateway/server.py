@@ -15,6 +15,7 @@ from gateway.clock import BackgroundTasks, SystemClock, repeat
 from gateway.context import ProcessContext, WorkerContext
 from gateway.current_app import CurrentApp
 from gateway.delivery.revocation import Revocation
+from gateway.delivery.stream_control import StreamControl
 from gateway.delivery.streams import Streams
 from gateway.ending import Ending
 from gateway.events import ConfigReloaded, LogEvent
@@ -31,7 +32,7 @@ from gateway.rate_limit import RateLimiter
 from gateway.settings.model import Settings, keys_needing_restart
 from gateway.sockets import PassedSockets
 from gateway.web.dispatcher import Dispatcher
-from gateway.web.handlers.admin import Readiness, admin
+from gateway.web.handlers.admin import AdminHandler, Readiness
 from gateway.web.http_server import has_c_parser
 from gateway.web.listener import Listener
 from gateway.web.routes import label_values
@@ -71,16 +72,17 @@ class Gateway:
         self.streams = Streams(
             clock, self.observer, most=most, per_person=of_person, per_address=of_address, shared=counts
         )
+        control = self.stream_control = StreamControl(self.streams, self.audit.record_admin, self.clock, self.observer)
         self.revocation = Revocation(self.streams, lambda: self.app.checks, self.clock, self.observer)
         self.readiness = Readiness(self.dependencies, self.local_faults)
+        self._admin = AdminHandler(self.readiness, self.metrics.render, version_of_process(), streams=control)
+        self._admin.set_access(settings.admin.hosts, settings.admin.token)
         self.loop_lag = LoopLagMonitor(self.observer)
         self.rates = RateLimiter(clock, self.observer, per_minute=limits.requests_per_minute, shared=counts)
         shared = worker or WorkerContext(Secret(secrets.token_urlsafe(32)), self.clock.now())
         self._context = ProcessContext(
             *(self.clock, self.observer, self.audit, self.store, self.streams, self.rates),
-            shared.started_at,
-            shared.seal,
-            film_indexes,
+            *(shared.started_at, shared.seal, film_indexes),
         )
         self._current: CurrentApp | None = None
         self._dispatcher: Dispatcher | None = None
@@ -169,9 +171,8 @@ class Gateway:
 
         Setting *at_once* ends the drain.
         """
-        at_once = at_once or asyncio.Event()
+        at_once, server = at_once or asyncio.Event(), self.settings.server
         self.readiness.ready = False
-        server = self.settings.server
         ending = Ending(self._listeners[0], self._dispatcher, self.streams)
         await ending.drain(server.shutdown_delay, server.drain_timeout, at_once)
 
@@ -227,9 +228,7 @@ class Gateway:
         public = public_listener(self.settings, dispatcher, self.clock, self.tracing, self._passed)
         if self._worker is not None:
             return [public]
-        hosts, token = self.settings.admin.hosts, self.settings.admin.token
-        handler = admin(self.readiness, self.metrics.render, version_of_process(), hosts, token)
-        return [public, admin_listener(self.settings, handler, self.clock, Observers(self.logs), self._passed)]
+        return [public, admin_listener(self.settings, self._admin, self.clock, Observers(self.logs), self._passed)]
 
     def _prepare_metrics(self, app: App) -> None:
         self.metrics.prepare(routes=label_values(), **app.label_values())
@@ -252,6 +251,7 @@ class Gateway:
         self.rates.set_limit(limits.requests_per_minute)
         self.refusals.set_limit(limits.refusals_per_minute)
         apply_limits(self._listeners[0], new.settings, self.observer)
+        self._admin.set_access(new.settings.admin.hosts, new.settings.admin.token)
         new.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
         await self.revocation.decide_again(new.policy, set())
         # A request waits for VALT no longer than for a connection and two reads.

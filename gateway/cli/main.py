@@ -24,6 +24,8 @@ _COMMANDS = {
     "doctor": "Try everything that the gateway needs, from here, and name remedies.",
     "explain": "Show rule by rule why a person may or may not see a recording.",
     "revoke": "Revoke everything issued to a person and cut their streams.",
+    "streams": "Show who watches now.",
+    "cut": "Cut one stream.",
     "audit": "Verify the audit and answer questions from it.",
     "ticket": "Mint and verify portal tickets.",
     "key": "Mint service keys.",

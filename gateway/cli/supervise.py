@@ -7,15 +7,18 @@ import tempfile
 from pathlib import Path
 
 from gateway import early_signals
+from gateway.cli.configuration import read
 from gateway.clock import BackgroundTasks, SystemClock
-from gateway.listeners import certificate_of
+from gateway.listeners import admin_listener, certificate_of
 from gateway.observe.library_logs import redirect_library_logs
 from gateway.observe.logs import LogObserver
+from gateway.settings.loading import Loaded
 from gateway.settings.model import Settings
 from gateway.sockets import PassedSockets, address_of, open_sockets
 from gateway.systemd import ServiceManager
+from gateway.web.handlers.admin import AdminHandler
 from gateway.workers.supervisor import Supervisor
-from gateway.workers.whole import status_of, whole_admin_listener
+from gateway.workers.whole import status_of, whole_admin_handler
 
 
 async def run_workers_until_signal(
@@ -39,9 +42,10 @@ async def run_workers_until_signal(
             supervisor = Supervisor(
                 settings, config, contents, workers, sockets=sockets, directory=Path(directory), observer=log
             )
-            admin = whole_admin_listener(settings, supervisor, clock, log, passed)
+            handler = whole_admin_handler(settings, supervisor)
+            admin = admin_listener(settings, handler, clock, log, passed)
             await admin.start()
-            _handle_signals(supervisor, manager, ready, stopping, drain_now, log)
+            _handle_signals(supervisor, config, handler, manager, ready, stopping, drain_now, log)
             status = await supervisor.start()
         except OSError as error:
             log.print_line(f"cannot start: {error}")
@@ -65,14 +69,17 @@ async def run_workers_until_signal(
 
 def _handle_signals(
     supervisor: Supervisor,
+    config: Path,
+    admin: AdminHandler,
     manager: ServiceManager,
     ready: asyncio.Event,
     stopping: asyncio.Event,
     drain_now: asyncio.Event,
     log: LogObserver,
 ) -> None:
-    """Reload at SIGHUP, once *ready* is set; set *stopping* at the first SIGTERM or SIGINT and *drain_now* at the
-    second. The signals that arrived before count too."""
+    """Reload *config* at SIGHUP, once *ready* is set; set *stopping* at the first SIGTERM or SIGINT and *drain_now* at
+    the second. The signals that arrived before count too. *admin* is the supervisor's own, to which hosts and token of
+    the new configuration apply."""
     loop = asyncio.get_running_loop()
     reloads = BackgroundTasks()
 
@@ -80,6 +87,8 @@ def _handle_signals(
         await ready.wait()
         manager.reloading()
         done = await supervisor.reload()
+        if done and (settings := (await asyncio.to_thread(_read_admin, config)).settings) is not None:
+            admin.set_access(settings.admin.hosts, settings.admin.token)
         if not stopping.is_set():
             manager.ready()
         log.print_line("configuration reloaded" if done else "the old configuration stays in force")
@@ -95,3 +104,8 @@ def _handle_signals(
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     for early in early_signals.take():
         (on_hangup if early == signal.SIGHUP else on_terminate)()
+
+
+def _read_admin(config: Path) -> Loaded:
+    """Returns what *config* has now, with no secret but that of the admin listener."""
+    return read(config, check_files=False, examples=False, needed_secrets=("admin",))

@@ -120,7 +120,7 @@ class MetricDefinitions:
         self.stream_aborts = self._counter("stream_aborts_total", "Streams that ended early", "side", "reason")
         self.stream_aborts.prepare(("viewer",), ("left", "idle"))
         self.stream_aborts.prepare(("upstream",), ("changed", "gone"))
-        self.stream_aborts.prepare(("gateway",), ("revoked", "drain", "internal"))
+        self.stream_aborts.prepare(("gateway",), ("revoked", "drain", "internal", "operator"))
         self.relay = self._counter("relay_total", "Bodies relayed: fast by splice, plain by copying", "way")
         self.relay.prepare(("fast", "plain"))
         self.breaker_state = self._gauge(

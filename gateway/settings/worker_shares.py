@@ -58,5 +58,4 @@ def supervisor_values(settings: Settings) -> dict[str, str]:
         "server.socket_mode": server.socket_mode,
         "server.workers": str(server.workers),
         "admin.listen": admin.listen,
-        "admin.hosts": " ".join(admin.hosts),
     }

@@ -14,6 +14,7 @@ import socket
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from gateway.clock import BackgroundTasks, wait_at_most
 from gateway.events import LogEvent
@@ -25,6 +26,7 @@ from gateway.sockets import close_socket
 from gateway.workers.channel import Message
 from gateway.workers.health import WorkerHealth, responds
 from gateway.workers.shared_entries import SharedEntries
+from gateway.workers.worker_calls import WorkerCalls
 from gateway.workers.worker_pool import WorkerPool
 from gateway.workers.worker_process import WorkerProcess, WorkerState
 
@@ -65,6 +67,7 @@ class Supervisor:
         self._failures = 0
         self._exit_status = 0
         self._entries = SharedEntries()
+        self._calls = WorkerCalls()
         metrics = directory / "metrics"
         metrics.mkdir()
         constants = {
@@ -117,9 +120,18 @@ class Supervisor:
             except OSError as error:
                 self._log("error", f"the workers cannot be replaced: {error.strerror}")
                 status = 1
-            if status and (running := self._running()):
-                running[0].do("report_failed_reload")
+            if status:
+                self.instruct_one("report_failed_reload")
             return status == 0
+
+    async def call_workers(self, action: str, **details: Any) -> dict[int, Message | None]:
+        """Has the workers do *action*. Returns their responses, as `WorkerCalls.call` does."""
+        return await self._calls.call(self.workers, action, **details)
+
+    def instruct_one(self, action: str, **details: Any) -> None:
+        """Has one of the running workers do *action*, if there is one."""
+        if running := self._running():
+            running[0].do(action, **details)
 
     async def stop(self, at_once: asyncio.Event) -> int:
         """Drains and ends the workers; setting *at_once* ends the drain. Returns the exit status."""
@@ -191,6 +203,8 @@ class Supervisor:
                 worker.accepting.set()
         elif kind == "written":
             self._entries.pass_on(worker, self.workers, message)
+        elif kind == "response":
+            self._calls.receive(worker, message)
         elif kind == "taken_over":
             self._entries.taken_over(worker, message["id"])
         elif kind == "used":
@@ -202,6 +216,7 @@ class Supervisor:
         """Has *worker* replaced if it should not have ended."""
         self.metrics.forget(worker.number)
         self._entries.forget(worker)
+        self._calls.forget(worker)
         if worker.state == WorkerState.RUNNING and not self._stopping:
             self._health.count_replacement(worker)
             self._log("error", "a worker has ended by itself and is replaced", worker)

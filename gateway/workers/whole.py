@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.app import version_of_process
-from gateway.listeners import admin_listener
-from gateway.ports import Clock, Observer
 from gateway.settings.model import Settings
-from gateway.sockets import PassedSockets
-from gateway.web.handlers.admin import Readiness, admin
-from gateway.web.listener import Listener
+from gateway.web.handlers.admin import AdminHandler, Readiness
 from gateway.workers.health import responds
 from gateway.workers.supervisor import Supervisor
+from gateway.workers.whole_streams import WholeStreams
 from gateway.workers.worker_process import WorkerState
 
 
@@ -62,10 +59,13 @@ def status_of(supervisor: Supervisor) -> str:
     return f"{state}; {streams} streams, {connections} connections, {len(workers)} workers"
 
 
-def whole_admin_listener(
-    settings: Settings, supervisor: Supervisor, clock: Clock, observer: Observer, passed: PassedSockets
-) -> Listener:
-    """Returns the admin listener of the whole gateway, not started."""
-    hosts, token = settings.admin.hosts, settings.admin.token
-    handler = admin(WholeReadiness(supervisor), supervisor.metrics.render, version_of_process(), hosts, token)
-    return admin_listener(settings, handler, clock, observer, passed)
+def whole_admin_handler(settings: Settings, supervisor: Supervisor) -> AdminHandler:
+    """Returns the handler of the admin listener of the whole gateway."""
+    return AdminHandler(
+        WholeReadiness(supervisor),
+        supervisor.metrics.render,
+        version_of_process(),
+        settings.admin.hosts,
+        settings.admin.token,
+        WholeStreams(supervisor),
+    )

@@ -101,8 +101,24 @@ class Worker:
             case "stop":
                 self._at_once.set()
                 self._finished.set()
+            case "list_streams" | "cut" | "report_cut":
+                await self._handle_streams(message)
             case _:
                 self._handle_state(message)
+
+    async def _handle_streams(self, message: Message) -> None:
+        """Lists or cuts streams, or audits what became of that."""
+        control = self.gateway.stream_control
+        match message["do"], message.get("outcome"):
+            case "list_streams", _:
+                self._channel.send({"is": "response", "id": message["id"], **await control.list_streams()})
+            case "cut", _:
+                done = await control.cut(message["request_id"], message["peer"], report_missing=False)
+                self._channel.send({"is": "response", "id": message["id"], "done": done})
+            case _, "refused":
+                await control.refuse_cut(message["request_id"], message["peer"])
+            case _:
+                control.report_missing(message["request_id"], message["peer"])
 
     def _handle_state(self, message: Message) -> None:
         """Takes over what other workers have written, and takes note that they have taken over what this one has."""

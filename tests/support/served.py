@@ -80,6 +80,7 @@ async def serving(
     *,
     open_files: int | None = None,
     server: str = "",
+    admin: str = "",
     more: str = "",
     private_state: bool = False,
     code: Path | None = None,
@@ -87,8 +88,9 @@ async def serving(
 ) -> AsyncIterator[ServedGateway]:
     """Runs a gateway with ``ulimit -n`` *open_files* until the block ends.
 
-    Its configuration has *server* in ``[server]``, and *more* at its end. *code* is a folder with another copy of the
-    package; *python* are options of the interpreter. *private_state*: without a state directory.
+    Its configuration has *server* in ``[server]``, *admin* as ``[admin]``, and *more* at its end. *code* is a folder
+    with another copy of the package; *python* are options of the interpreter. *private_state*: without a state
+    directory.
     """
     portal_key = make_portal_key(folder)
     command = (sys.executable, *python, "-m", "gateway", "serve", "--config")
@@ -99,6 +101,9 @@ async def serving(
             folder, port=0, public_url=_PUBLIC, valt_url=valt.base_url, portal_url=_PORTAL
         )
         config.write_text(config.read_text().replace("[admin]", f"{server}\n[admin]", 1) + more)
+        if admin:
+            default = '[admin]\nlisten = "127.0.0.1:0"\n'
+            config.write_text(config.read_text().replace(default, f"[admin]\n{admin}\n", 1))
         if private_state:
             config.write_text(config.read_text().replace('[state]\ndir = "state"\n', ""))
         log = folder / "stderr"
