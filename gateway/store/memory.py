@@ -66,6 +66,40 @@ class ExpiringEntries:
         self._entries = {key: entry for key, entry in self._entries.items() if entry[0] > now}
 
 
+class Revocations(ExpiringEntries):
+    """Revocations by name, in any spelling; the value of each is its time. One that is *undone* does not count, and is
+    never added again: other processes may still write it. A later revocation counts."""
+
+    def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
+        super().__init__(clock, max_entries, fold=fold_name)
+        self.undone = UndoneRevocations(self, clock, max_entries)
+
+    def put(self, key: str, expires_at: float, value: float = 0.0) -> None:
+        """Adds *key* as `ExpiringEntries.put` does, unless the revocation at *value* is undone."""
+        undone = self.undone.get(key)
+        if undone is None or value > undone:
+            super().put(key, expires_at, value)
+
+    def undo(self, key: str, at: float) -> None:
+        """Removes the revocation of *key* if it was made at *at* or before."""
+        name = self._fold(key)
+        if name in self._entries and self._entries[name][1] <= at:
+            del self._entries[name]
+
+
+class UndoneRevocations(ExpiringEntries):
+    """The undone ones of *revocations*; the value of each is the time of the last revocation that is undone."""
+
+    def __init__(self, revocations: Revocations, clock: Clock, max_entries: int) -> None:
+        super().__init__(clock, max_entries, fold=fold_name)
+        self._revocations = revocations
+
+    def put(self, key: str, expires_at: float, value: float = 0.0) -> None:
+        """Undoes the revocation of *key* if it was made at *value* or before."""
+        super().put(key, expires_at, value)
+        self._revocations.undo(key, value)
+
+
 class MemoryStore:
     """Implements ports.Store. *max_entries* is for each kind of entry."""
 

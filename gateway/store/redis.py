@@ -20,10 +20,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import BusyError
 from gateway.events import LogEvent
-from gateway.model import Secret, fold_name
+from gateway.model import Secret
 from gateway.ports import Clock, Observer
 from gateway.redis_url import RedisUrl
-from gateway.store.memory import ExpiringEntries
+from gateway.store.memory import ExpiringEntries, Revocations
 from gateway.store.redis_client import FAILURES, close_client, reason_of, redis_client
 from gateway.store.redis_counts import RedisCounts
 from gateway.store.redis_loads import RedisLoads
@@ -32,7 +32,7 @@ from gateway.store.redis_scripts import CONSUME, PROBE, PUT, REMOVE
 T = TypeVar("T")
 
 _PROBE_INTERVAL = 1.0
-_SIGN_OUT, _REVOCATION = b"signed_out", b"revoked"
+_SIGN_OUT, REVOCATION, UNDONE = b"signed_out", b"revoked", b"undone"
 _BATCH = 1000
 """Entries that are read or written at a time."""
 _KEEP = 60.0
@@ -72,8 +72,9 @@ class RedisStore:
         self.loads, self.counts = RedisLoads(*shared, url.timeout), RedisCounts(*shared)
         self._consume, self._probe = self._redis.register_script(CONSUME), self._redis.register_script(PROBE)
         self._put, self._remove = self._redis.register_script(PUT), self._redis.register_script(REMOVE)
-        self._entries = {_SIGN_OUT: ExpiringEntries(clock), _REVOCATION: ExpiringEntries(clock, fold=fold_name)}
-        self.revoked_at: Callable[..., float | None] = self._entries[_REVOCATION].get
+        revocations, sign_outs = Revocations(clock), ExpiringEntries(clock)
+        self._entries = {_SIGN_OUT: sign_outs, UNDONE: revocations.undone, REVOCATION: revocations}
+        self.revoked_at: Callable[..., float | None] = revocations.get
         """See ports.Store."""
         self._policy = _NO_EVICTION
         self._epoch, self._version = b"", 0
@@ -83,7 +84,7 @@ class RedisStore:
         self._task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        sign_outs, revocations = len(self._entries[_SIGN_OUT]), len(self._entries[_REVOCATION])
+        sign_outs, revocations = len(self._entries[_SIGN_OUT]), len(self._entries[REVOCATION])
         return f"<RedisStore {self._url} fault={self.fault!r} sign_outs={sign_outs} revocations={revocations}>"
 
     async def start(self) -> None:
@@ -118,7 +119,7 @@ class RedisStore:
     async def revoke(self, name: str, at: float, until: float) -> None:
         """Makes credentials of *name* issued at or before *at* invalid until *until*; in this replica at once, also if
         Redis is away."""
-        await self._write(_REVOCATION, name, until, at)
+        await self._write(REVOCATION, name, until, at)
 
     def is_signed_out(self, session: str) -> bool:
         """Whether the session was signed out."""

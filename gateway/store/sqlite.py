@@ -14,23 +14,21 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 from gateway.build_info import STATE_SCHEMA, state_schema_fault
 from gateway.errors import BusyError
 from gateway.events import LogEvent
-from gateway.model import fold_name
 from gateway.ports import Clock, Observer
 from gateway.shared_loads import LocalLoads
-from gateway.store.memory import ExpiringEntries
+from gateway.store.memory import ExpiringEntries, Revocations
 
 T = TypeVar("T")
 
 _POLL_INTERVAL = 1.0
 _CLEANUP_INTERVAL = 3600.0
-_CONSUMED, _SIGN_OUT, _REVOCATION = "spent", "signed_out", "revoked"
+_CONSUMED, _SIGN_OUT, REVOCATION, UNDONE = "spent", "signed_out", "revoked", "undone"
 """The kinds of entries as the file has them."""
 _SCHEMA = """
 create table if not exists entries (
@@ -38,7 +36,7 @@ create table if not exists entries (
 ) without rowid
 """
 # Neither the expiry nor the value of an entry is ever lowered: a later, weaker write must not undo a revocation.
-_PUT = """
+PUT = """
 insert into entries values (?, ?, ?, ?)
 on conflict do update set until = max(until, excluded.until), value = max(value, excluded.value)
 """
@@ -81,15 +79,6 @@ def _give_to_owner_of_parent(path: Path) -> None:
         os.chown(path, parent.st_uid, parent.st_gid)
 
 
-def revoke_in_file(path: Path, subject: str, at: float, until: float) -> None:
-    """Writes a revocation to the database at *path* from outside the gateway's process (see ports.Store.revoke).
-
-    Raises OSError or sqlite3.Error if it cannot be written.
-    """
-    with closing(connect(path)) as connection:
-        connection.execute(_PUT, (_REVOCATION, subject, until, at))
-
-
 class SqliteStore:
     """Implements ports.Store. *poll_interval* is the time in seconds between two checks for writes of other processes;
     *connect* opens the database. *observer* receives a log event when the file is lost or is back.
@@ -125,14 +114,15 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._data_version: int | None = None
         self._cleaned_up_at = float("-inf")
-        self._entries = {_SIGN_OUT: ExpiringEntries(clock), _REVOCATION: ExpiringEntries(clock, fold=fold_name)}
-        self.revoked_at: Callable[..., float | None] = self._entries[_REVOCATION].get
+        revocations, sign_outs = Revocations(clock), ExpiringEntries(clock)
+        self._entries = {_SIGN_OUT: sign_outs, UNDONE: revocations.undone, REVOCATION: revocations}
+        self.revoked_at: Callable[..., float | None] = revocations.get
         """See ports.Store."""
         self._poll_task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._connection is None else "open"
-        sign_outs, revocations = len(self._entries[_SIGN_OUT]), len(self._entries[_REVOCATION])
+        sign_outs, revocations = len(self._entries[_SIGN_OUT]), len(self._entries[REVOCATION])
         return f"<SqliteStore {self._path} {state} sign_outs={sign_outs} revocations={revocations}>"
 
     @property
@@ -172,7 +162,7 @@ class SqliteStore:
 
     async def revoke(self, name: str, at: float, until: float) -> None:
         """Makes credentials of *name* issued at or before *at* invalid until *until*."""
-        await self._put(_REVOCATION, name, until, at)
+        await self._put(REVOCATION, name, until, at)
 
     def is_signed_out(self, session: str) -> bool:
         """Whether the session was signed out."""
@@ -192,13 +182,14 @@ class SqliteStore:
             (version,) = connection.execute("pragma data_version").fetchone()
             if version == self._data_version:
                 return []
-            rows = connection.execute("select * from entries where kind in (?, ?)", (_SIGN_OUT, _REVOCATION)).fetchall()
+            rows = connection.execute("select * from entries where kind != ?", (_CONSUMED,)).fetchall()
             self._data_version = version  # only now: rows that could not be read must be read by the next refresh
             return rows
 
         try:
             for kind, key, until, value in await self._execute(read):
-                self._entries[kind].put(key, until, value)
+                if kind in self._entries:
+                    self._entries[kind].put(key, until, value)
         except BusyError:
             self._data_version = None  # what was not taken over must be read again
             raise
@@ -226,7 +217,7 @@ class SqliteStore:
             self.fault = fault
 
     async def _put(self, kind: str, key: str, until: float, value: float) -> None:
-        await self._execute(lambda connection: connection.execute(_PUT, (kind, key, until, value)).rowcount)
+        await self._execute(lambda connection: connection.execute(PUT, (kind, key, until, value)).rowcount)
         self._entries[kind].put(key, until, value)
         if self._share is not None:
             await self._share(kind, key, until, value)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.store.sqlite import revoke_in_file
+from gateway.store.sqlite_revocations import revoke_in_file
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack
 
 

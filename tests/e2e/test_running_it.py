@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import trustme
 
-from gateway.store.sqlite import revoke_in_file
+from gateway.store.sqlite_revocations import revoke_in_file
 from tests.support.client import connect, request
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 

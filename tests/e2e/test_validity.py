@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.sqlite import revoke_in_file
+from gateway.store.sqlite_revocations import revoke_in_file
 from tests.e2e.test_running_it import is_aborted, watching
 from tests.e2e.test_sign_out_at_the_provider import OIDC
 from tests.support.clock import ManualClock

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from gateway.clock import SystemClock
 from gateway.model import Secret
@@ -133,3 +134,80 @@ def test_a_revocation_is_a_line_of_the_audit(run: Run, config: Path) -> None:
     opening, line = [json.loads(line) for line in audit.read_text().splitlines()]
     assert (opening["event"], line["event"], line["action"], line["subject"]) == ("chain", "admin", "revoke", "anna")
     assert verify([audit], None).faults == []
+
+
+@pytest.mark.promise("operation-undo")
+async def test_revocations_are_listed_and_undone_and_count_again_when_repeated(run: Run, config: Path) -> None:
+    folder = with_state(config)
+    (config.parent / "audit.jsonl").touch()
+    config.write_text(f'{config.read_text()}\n[audit]\nfile = "audit.jsonl"\n')
+
+    async def command(*arguments: str) -> Result:
+        return await asyncio.to_thread(run, "revoke", "--config", config, *arguments)
+
+    async def listed() -> list[str]:
+        return [line.split("\t")[0] for line in (await command("--list")).stdout.splitlines()]
+
+    assert await listed() == []
+    assert list(folder.iterdir()) == []
+    for name in ("anna", "ben", "portal#anna"):
+        assert (await command("--subject", name)).exit_code == 0
+    assert await listed() == ["portal#anna", "ben", "anna"]
+    unknown = await command("--undo", "--subject", "carla")
+    assert (unknown.exit_code, "not revoked: carla" in unknown.stderr) == (1, True)
+    undone = await command("--undo", "--subject", "ANNA")
+    assert (undone.exit_code, undone.stdout) == (0, ""), undone.stderr
+    assert await listed() == ["portal#anna", "ben"]
+    assert await revoked_at(folder, "anna") is None
+    assert await revoked_at(folder, "ben") is not None
+    assert (await command("--subject", "anna")).exit_code == 0
+    assert await listed() == ["anna", "portal#anna", "ben"]
+    assert await revoked_at(folder, "anna") is not None
+    lines = [json.loads(line) for line in (config.parent / "audit.jsonl").read_text().splitlines()]
+    actions = [(line["action"], line["subject"]) for line in lines if line["event"] == "admin"]
+    assert actions[3:] == [("undo", "ANNA"), ("revoke", "anna")]
+    assert verify([config.parent / "audit.jsonl"], None).faults == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("--undo",), ("--list", "--subject", "anna"), ("--list", "--undo")])
+def test_revoke_needs_a_subject_or_list_alone(run: Run, config: Path, arguments: tuple[str, ...]) -> None:
+    assert run("revoke", "--config", config, *arguments).exit_code == 2
+
+
+@pytest.mark.promise("operation-undo")
+async def test_a_replica_forgets_an_undone_revocation_and_does_not_write_it_again(
+    run: Run, config: Path, tmp_path: Path
+) -> None:
+    async with redis_server(tmp_path) as server:
+        (tmp_path / "redis-url").write_text(f"{server.url}\n")
+        config.write_text(f'{config.read_text()}\n[state]\nurl_file = "redis-url"\nsecret_file = "not-readable"\n')
+        url = parse_redis_url(Secret(server.url))
+        replicas = [RedisStore(url, "valt-gateway:", SystemClock(), probe_interval=0.05) for _ in range(2)]
+        for replica in replicas:
+            await replica.start()
+
+        async def command(*arguments: str) -> Result:
+            return await asyncio.to_thread(run, "revoke", "--config", config, *arguments)
+
+        async def until_revoked(expected: bool) -> None:
+            while any((replica.revoked_at("anna") is not None) != expected for replica in replicas):
+                await asyncio.sleep(0.01)
+
+        try:
+            async with asyncio.timeout(60):
+                assert (await command("--subject", "anna")).exit_code == 0
+                await until_revoked(True)
+                assert (await command("--list")).stdout.startswith("anna\t")
+                assert (await command("--undo", "--subject", "anna")).exit_code == 0
+                await until_revoked(False)
+                await replicas[0].revoke("ben", time.time(), time.time() + 3600)
+                late = RedisStore(url, "valt-gateway:", SystemClock())
+                await late.start()
+                assert (late.revoked_at("anna"), late.revoked_at("ben") is None) == (None, False)
+                await late.close()
+                assert (await command("--list")).stdout.startswith("ben\t")
+                assert (await command("--subject", "anna")).exit_code == 0
+                await until_revoked(True)
+        finally:
+            for replica in replicas:
+                await replica.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.loading import load
-from gateway.store.sqlite import revoke_in_file
+from gateway.store.sqlite_revocations import revoke_in_file
 from tests.unit.settings.configurations import GOOD, private, write_certificate
 
 TLS = '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'

@@ -13,7 +13,8 @@ import pytest
 
 from gateway.build_info import STATE_SCHEMA
 from gateway.errors import BusyError
-from gateway.store.sqlite import SqliteStore, connect, revoke_in_file
+from gateway.store.sqlite import SqliteStore, connect
+from gateway.store.sqlite_revocations import revoke_in_file
 from tests.support.clock import ManualClock
 from tests.support.measures import ROOT
 from tests.support.programs import run
