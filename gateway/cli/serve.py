@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import resource
 import signal
@@ -42,6 +43,7 @@ def command(config: Path) -> None:
         click.echo("cannot start: audit.file is standard output, which is closed", err=True)
         sys.exit(BAD_CONFIGURATION)
     _raise_descriptor_limit()
+    logging.captureWarnings(True)  # warnings of libraries have the log's format
 
     workers = worker_count(settings.server.workers)
     if workers > 1 and contents is not None:
@@ -100,6 +102,11 @@ async def start_fault(gateway: "Gateway", start: Callable[[], Awaitable[None]]) 
     return 0
 
 
+def reload_outcome(*, done: bool) -> tuple[str, str]:
+    """Returns level and message of the log line at the end of a reload."""
+    return ("info", "configuration reloaded") if done else ("error", "the old configuration stays in force")
+
+
 async def run_until_signal(
     gateway: "Gateway",
     config: Path,
@@ -134,9 +141,11 @@ async def run_until_signal(
         finally:
             if not stopping.is_set():
                 manager.ready()
+        for warning in loaded.warnings:
+            gateway.logs.report("warning", f"warning: {warning}")
         for fault in loaded.faults:
-            gateway.logs.print_line(f"fault: {fault}")
-        gateway.logs.print_line("configuration reloaded" if done else "the old configuration stays in force")
+            gateway.logs.report("error", f"fault: {fault}")
+        gateway.logs.report(*reload_outcome(done=done))
 
     def on_hangup() -> None:
         task = loop.create_task(reload(config))

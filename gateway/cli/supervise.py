@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway import early_signals
 from gateway.cli.configuration import read
+from gateway.cli.serve import reload_outcome
 from gateway.clock import BackgroundTasks, SystemClock
 from gateway.listeners import admin_listener, certificate_of
 from gateway.observe.library_logs import redirect_library_logs
@@ -91,7 +92,7 @@ def _handle_signals(
             admin.set_access(settings.admin.hosts, settings.admin.token)
         if not stopping.is_set():
             manager.ready()
-        log.print_line("configuration reloaded" if done else "the old configuration stays in force")
+        log.report(*reload_outcome(done=done))
 
     def on_terminate() -> None:
         (drain_now if stopping.is_set() else stopping).set()

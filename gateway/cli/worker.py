@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import click
 
 from gateway import early_signals
-from gateway.cli.configuration import BAD_CONFIGURATION, print_faults, read
+from gateway.cli.configuration import BAD_CONFIGURATION, read
 from gateway.cli.serve import start_fault
 from gateway.events import LogEvent
 from gateway.observe.output import thread_standard_error
@@ -26,6 +27,7 @@ from gateway.workers.channel import Channel, Message
 def command(config: Path, channel: int, listening: tuple[int, ...]) -> None:
     """Serve the sockets with the descriptors LISTENING for a supervisor."""
     thread_standard_error()
+    logging.captureWarnings(True)  # see serve
     sockets = [socket.socket(fileno=descriptor) for descriptor in listening]
     for sock in sockets:
         sock.set_inheritable(False)
@@ -44,13 +46,15 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
     needing_restart: list[str] = []
 
     def settings_in(message: Message) -> Settings | None:
-        """Returns this worker's settings by the configuration in *message*; None, with the faults printed."""
+        """Returns this worker's settings by the configuration in *message*; None if it has faults, which the
+        supervisor logs."""
         running = message["do"] == "retire"
         loaded = read(config, contents=message["config"].encode("latin-1"), check_files=True, running=running)
-        if not message["quiet"]:
-            print_faults("warning", loaded.warnings)
+        for warning in () if message["quiet"] else loaded.warnings:
+            channel.send({"is": "log", "level": "warning", "text": f"warning: {warning}"})
         if loaded.settings is None:
-            print_faults("fault", loaded.faults)
+            for fault in loaded.faults:
+                channel.send({"is": "log", "level": "error", "text": f"fault: {fault}"})
             return None
         own = supervisor_values(loaded.settings)
         needing_restart[:] = [key for key, value in start["supervisor"].items() if own[key] != value]

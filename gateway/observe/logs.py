@@ -49,6 +49,10 @@ class LogObserver(Observer):
         """Writes *line*, for people, as it is. Unlike a print it never waits for the reader of standard error."""
         self._write_text(f"{line}\n")
 
+    def report(self, level: str, message: str) -> None:
+        """Writes a record whatever the configured level: what an operator waits for, such as the end of a reload."""
+        self._write([self._fields(level, message, {})])
+
     def close(self) -> None:
         """Wait at most a second until everything is on standard error. Blocks: not to be called in the event loop."""
         if self._thread is not None:

@@ -203,6 +203,8 @@ class Supervisor:
                 worker.accepting.set()
         elif kind == "written":
             self._entries.pass_on(worker, self.workers, message)
+        elif kind == "log":
+            self._log(message["level"], message["text"])
         elif kind == "response":
             self._calls.receive(worker, message)
         elif kind == "taken_over":

@@ -82,13 +82,15 @@ async def serving(
     server: str = "",
     admin: str = "",
     more: str = "",
+    log: str = "console",
     private_state: bool = False,
     code: Path | None = None,
     python: tuple[str, ...] = (),
 ) -> AsyncIterator[ServedGateway]:
     """Runs a gateway with ``ulimit -n`` *open_files* until the block ends.
 
-    Its configuration has *server* in ``[server]``, *admin* as ``[admin]``, and *more* at its end. *code* is a folder
+    Its configuration has *server* in ``[server]``, *admin* as ``[admin]``, and *more* at its end; *log* is the log's
+    format. *code* is a folder
     with another copy of the package; *python* are options of the interpreter. *private_state*: without a state
     directory.
     """
@@ -101,20 +103,21 @@ async def serving(
             folder, port=0, public_url=_PUBLIC, valt_url=valt.base_url, portal_url=_PORTAL
         )
         config.write_text(config.read_text().replace("[admin]", f"{server}\n[admin]", 1) + more)
+        config.write_text(config.read_text().replace('format = "console"', f'format = "{log}"', 1))
         if admin:
             default = '[admin]\nlisten = "127.0.0.1:0"\n'
             config.write_text(config.read_text().replace(default, f"[admin]\n{admin}\n", 1))
         if private_state:
             config.write_text(config.read_text().replace('[state]\ndir = "state"\n', ""))
-        log = folder / "stderr"
-        with log.open("wb") as stderr:
+        stderr_file = folder / "stderr"
+        with stderr_file.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
                 *limit, *command, str(config), stderr=stderr, env=environ, cwd=code
             )
         try:
-            words = await _ready_line(process, log)
+            words = await _ready_line(process, stderr_file)
             url, admin = words[words.index("on") + 1], words[-1].rstrip(")")
-            yield ServedGateway(url, admin, valt, process, client, config, log, portal_key)
+            yield ServedGateway(url, admin, valt, process, client, config, stderr_file, portal_key)
         finally:
             if process.returncode is None:
                 process.kill()
