@@ -32,7 +32,7 @@ from gateway.rate_limit import RateLimiter
 from gateway.settings.model import Settings, keys_needing_restart
 from gateway.sockets import PassedSockets
 from gateway.web.dispatcher import Dispatcher
-from gateway.web.handlers.admin import AdminHandler, Readiness
+from gateway.web.handlers.admin import AdminHandler, Readiness, StreamCommands
 from gateway.web.http_server import has_c_parser
 from gateway.web.listener import Listener
 from gateway.web.routes import label_values
@@ -75,7 +75,8 @@ class Gateway:
         control = self.stream_control = StreamControl(self.streams, self.audit.record_admin, self.clock, self.observer)
         self.revocation = Revocation(self.streams, lambda: self.app.checks, self.clock, self.observer)
         self.readiness = Readiness(self.dependencies, self.local_faults)
-        self._admin = AdminHandler(self.readiness, self.metrics.render, version_of_process(), streams=control)
+        commands = StreamCommands(control.list_streams, control.cut, control.refuse_cut)
+        self._admin = AdminHandler(self.readiness, self.metrics.render, version_of_process(), streams=commands)
         self._admin.set_access(settings.admin.hosts, settings.admin.token)
         self.loop_lag = LoopLagMonitor(self.observer)
         self.rates = RateLimiter(clock, self.observer, per_minute=limits.requests_per_minute, shared=counts)

@@ -80,6 +80,7 @@ def load(
         world_readable=bool(mode & stat.S_IROTH),
         from_environment=variables,
         needed=needed_secrets,
+        now=(now or datetime.now(UTC)).timestamp(),
     )
     faults += secret_faults
     if mode & stat.S_IWOTH:

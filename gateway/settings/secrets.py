@@ -21,6 +21,9 @@ SECRETS = {
 PUBLIC = frozenset({"public_key"})
 """Keys that may be given by file like a secret although they are public: anybody may read the file."""
 
+_DAY = 24 * 3600.0
+_WARNED_AGE = 166
+"""Days. VALT's password rules, where they apply, have the password of a local user expire after 180 days."""
 _MINIMUM_BYTES = 32
 GUESSABLE_BYTES = 16
 _GENERATE = "make one with: openssl rand -base64 48"
@@ -34,14 +37,16 @@ def resolve(
     world_readable: bool = False,
     from_environment: Collection[str] = (),
     needed: Collection[str] | None = None,
+    now: float = 0.0,
 ) -> tuple[list[Fault], list[Fault]]:
     """Replace the keys ``x``, ``x_file`` and ``x_env`` in *raw* by ``x`` with a Secret. Paths are relative to *folder*.
 
     *world_readable*: whether every user may read the configuration file. *from_environment* are the dotted keys that
     are not in the file. *needed* are the tables or secrets whose files and variables are read, None for all: the others
-    have a placeholder. Returns faults and warnings, without lines.
+    have a placeholder. *now*, in Unix seconds, decides which passwords are about to expire. Returns faults and
+    warnings, without lines.
     """
-    return _Resolver(folder, environ, from_environment if world_readable else None, needed).run(raw)
+    return _Resolver(folder, environ, from_environment if world_readable else None, needed, now).run(raw)
 
 
 class _Resolver:
@@ -53,7 +58,9 @@ class _Resolver:
         environ: Mapping[str, str],
         private: Collection[str] | None,
         needed: Collection[str] | None,
+        now: float,
     ) -> None:
+        self._now = now
         self._private = private
         self._needed = needed
         self._folder = folder
@@ -93,7 +100,7 @@ class _Resolver:
         if others:
             self._fault(f"{path}.{others[0]}", f"is given as well as {first}", "remove one of the two")
         if first == f"{name}_file":
-            value = self._read_file(value, key, secret=name not in PUBLIC)
+            value = self._read_file(value, key, secret=name not in PUBLIC, expires=name == "password")
         elif first == f"{name}_env" and not self._is_needed(key):
             value = UNREAD
         elif first == f"{name}_env":
@@ -110,13 +117,13 @@ class _Resolver:
         secret = key.removesuffix("_file").removesuffix("_env")
         return self._needed is None or key.partition(".")[0] in self._needed or secret in self._needed
 
-    def _read_file(self, value: Any, key: str, *, secret: bool) -> str:
+    def _read_file(self, value: Any, key: str, *, secret: bool, expires: bool = False) -> str:
         if not self._is_needed(key):
             return UNREAD
         path = self._folder / str(value)
         try:
             text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
-            mode = path.stat().st_mode
+            status = path.stat()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
             self._fault(key, f"names a file that cannot be read: {why}", "create it, readable for the gateway")
@@ -124,8 +131,12 @@ class _Resolver:
         if not text:
             self._fault(key, "names a file that is empty", "write the secret into it")
             return UNREAD
-        if secret and mode & stat.S_IROTH:
+        if secret and status.st_mode & stat.S_IROTH:
             self._warnings.append(Fault(key, None, "names a file that every user may read", "chmod 600 it"))
+        days = int((self._now - status.st_mtime) // _DAY)
+        if expires and days >= _WARNED_AGE:
+            reason = f"was written {days} days ago: VALT's password rules have a local user's expire after 180 days"
+            self._warnings.append(Fault(key, None, reason, "change it in VALT and in the file, then send SIGHUP"))
         return text
 
     def _resolve_session(self, session: dict[str, Any]) -> None:

@@ -49,10 +49,12 @@ class ValtSimulator:
         self._ssl_context = ssl_context
         self._host = host
         self._ports = (api_port, media_port)
+        self.users = dict(USERS if users is None else users)
+        """The passwords by user name; a changed one counts from the next login."""
         signer = self._signer = LinkSigner(self.knobs, self._clock)
         self._api = Api(
             self.recordings,
-            dict(USERS if users is None else users),
+            self.users,
             self.knobs,
             self._clock,
             signer,

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.app import version_of_process
 from gateway.settings.model import Settings
-from gateway.web.handlers.admin import AdminHandler, Readiness
+from gateway.web.handlers.admin import AdminHandler, Readiness, StreamCommands
 from gateway.workers.health import responds
 from gateway.workers.supervisor import Supervisor
 from gateway.workers.whole_streams import WholeStreams
@@ -61,11 +61,12 @@ def status_of(supervisor: Supervisor) -> str:
 
 def whole_admin_handler(settings: Settings, supervisor: Supervisor) -> AdminHandler:
     """Returns the handler of the admin listener of the whole gateway."""
+    streams = WholeStreams(supervisor)
     return AdminHandler(
         WholeReadiness(supervisor),
         supervisor.metrics.render,
         version_of_process(),
         settings.admin.hosts,
         settings.admin.token,
-        WholeStreams(supervisor),
+        StreamCommands(streams.list_streams, streams.cut, streams.refuse_cut),
     )

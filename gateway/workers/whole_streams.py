@@ -6,7 +6,7 @@ from gateway.workers.supervisor import Supervisor
 
 
 class WholeStreams:
-    """Implements web.handlers.admin.StreamControl for the workers of *supervisor*."""
+    """Lists and cuts the streams of the workers of *supervisor*, as `delivery.stream_control` does in one process."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor

@@ -66,6 +66,8 @@ class Provider:
     id_token: Mapping[str, Any] = field(default_factory=dict)
     """The claims of the next ID token."""
     request_counts: Counter[str] = field(default_factory=Counter)
+    authorizations: list[str] = field(default_factory=list)
+    """The Authorization headers of requests to the token endpoint."""
 
     def sign(
         self,
@@ -113,6 +115,7 @@ class Provider:
 
     async def _token(self, request: web.Request) -> web.Response:
         await self._misbehave(request)
+        self.authorizations.append(request.headers.get("Authorization", ""))
         tokens = {"token_type": "Bearer", "access_token": "the-access-token", "id_token": self.sign(self.id_token)}
         return web.json_response(tokens)
 

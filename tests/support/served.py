@@ -80,6 +80,7 @@ async def serving(
     *,
     open_files: int | None = None,
     server: str = "",
+    listen: str = "127.0.0.1:0",
     admin: str = "",
     more: str = "",
     log: str = "console",
@@ -89,10 +90,9 @@ async def serving(
 ) -> AsyncIterator[ServedGateway]:
     """Runs a gateway with ``ulimit -n`` *open_files* until the block ends.
 
-    Its configuration has *server* in ``[server]``, *admin* as ``[admin]``, and *more* at its end; *log* is the log's
-    format. *code* is a folder
-    with another copy of the package; *python* are options of the interpreter. *private_state*: without a state
-    directory.
+    Its configuration has *listen* and *server* in ``[server]``, *admin* as ``[admin]``, and *more* at its end; *log*
+    is the log's format. *code* is a folder with another copy of the package; *python* are options of the interpreter.
+    *private_state*: without a state directory.
     """
     portal_key = make_portal_key(folder)
     command = (sys.executable, *python, "-m", "gateway", "serve", "--config")
@@ -104,6 +104,7 @@ async def serving(
         )
         config.write_text(config.read_text().replace("[admin]", f"{server}\n[admin]", 1) + more)
         config.write_text(config.read_text().replace('format = "console"', f'format = "{log}"', 1))
+        config.write_text(config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "{listen}"', 1))
         if admin:
             default = '[admin]\nlisten = "127.0.0.1:0"\n'
             config.write_text(config.read_text().replace(default, f"[admin]\n{admin}\n", 1))

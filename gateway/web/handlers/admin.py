@@ -7,8 +7,8 @@ without one configured it needs a unix socket, because on a TCP port every user 
 import hmac
 import re
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -37,18 +37,16 @@ _OPEN = frozenset({"/healthz", "/readyz"})
 """What balancers and service managers request, which have no token. `/readyz?verbose` is not among them."""
 
 
-class StreamControl(Protocol):
-    """Lists and cuts the running streams of the whole gateway."""
+class StreamCommands(NamedTuple):
+    """What an operator may do with the running streams of the whole gateway. The second argument is the address of the
+    operator, None over a unix socket. All attempts to cut are audited."""
 
-    async def list_streams(self) -> dict[str, Any]:
-        """Returns the streams, their number, and whose streams are missing, as JSON."""
-
-    async def cut(self, request_id: str, peer: str | None) -> bool | None:
-        """Resets the stream of that request; False if there is none, None if not every process has responded. *peer* is
-        the operator's address, None over a unix socket. Audited, whatever the outcome."""
-
-    async def refuse_cut(self, request_id: str, peer: str | None) -> None:
-        """Audits that somebody who may not cut has tried to."""
+    list_streams: Callable[[], Awaitable[dict[str, Any]]]
+    """Returns the streams, their number, and whose streams are missing, as JSON."""
+    cut: Callable[[str, str | None], Awaitable[bool | None]]
+    """Resets the stream of that request; False if there is none, None if not every process has responded."""
+    refuse_cut: Callable[[str, str | None], Awaitable[None]]
+    """Records that somebody who may not cut has tried to."""
 
 
 class AdminHandler:
@@ -64,7 +62,7 @@ class AdminHandler:
         version: Mapping[str, str],
         hosts: Collection[str] = (),
         token: Secret | None = None,
-        streams: StreamControl | None = None,
+        streams: StreamCommands | None = None,
     ) -> None:
         self._readiness = readiness
         self._render_metrics = render_metrics
@@ -110,7 +108,7 @@ class AdminHandler:
             return web.Response(status=405, text="method not allowed\n", headers={"Allow": "GET, HEAD"})
         return await handler(request)
 
-    async def _cut(self, request: web.BaseRequest, streams: StreamControl, *, allowed: bool) -> web.Response:
+    async def _cut(self, request: web.BaseRequest, streams: StreamCommands, *, allowed: bool) -> web.Response:
         request_id = request.path.removeprefix(_STREAM)
         if not _REQUEST_ID.fullmatch(request_id):
             return web.Response(status=404, text="this is no request id\n")

@@ -9,7 +9,7 @@ from aiohttp import web
 from yarl import URL
 
 from gateway.model import Secret
-from gateway.web.handlers.admin import AdminHandler, Readiness
+from gateway.web.handlers.admin import AdminHandler, Readiness, StreamCommands
 from gateway.web.http_server import HttpServer, counted
 from tests.support.client import Response, connect
 from tests.support.listener import listening
@@ -131,7 +131,8 @@ async def test_a_stream_is_cut_only_with_the_token_or_over_the_unix_socket(
     tmp_path: Path, listen: str, token: str | None, headers: str, path: str, status: int, calls: list[tuple[str, str]]
 ) -> None:
     streams = OneStream()
-    handler = AdminHandler(Readiness(dict), lambda: (b"metrics", "text/plain"), {}, streams=streams)
+    commands = StreamCommands(streams.list_streams, streams.cut, streams.refuse_cut)
+    handler = AdminHandler(Readiness(dict), lambda: (b"metrics", "text/plain"), {}, streams=commands)
     handler.set_access((), None if token is None else Secret(token))
     server = HttpServer(counted(handler), lambda *_: web.Response(status=400))
     address = f"unix:{tmp_path / 'admin.sock'}" if listen == "unix" else "127.0.0.1:0"
