@@ -178,10 +178,8 @@ class Gateway:
         await ending.drain(server.shutdown_delay, server.drain_timeout, at_once)
 
     async def stop(self) -> bool:
-        """Ends every request and releases everything. Also to be called if `start` has raised.
-
-        False if audit lines could not be written; they are in the log then.
-        """
+        """Ends every request and releases everything. Also to be called if `start` has raised. False if audit lines
+        could not be written; they are in the log then."""
         self.readiness.ready = False
         self.loop_lag.stop()
         await self._background.cancel()
