@@ -27,7 +27,7 @@ async def repeat(seconds: float, action: Callable[[], None]) -> None:
 
 async def wait_at_most(seconds: float, event: asyncio.Event) -> None:
     """Waits until *event* is set, or for so many *seconds*."""
-    with suppress(TimeoutError):
+    with suppress(TimeoutError):  # the end of the time is a result, not a failure
         async with asyncio.timeout(seconds):
             await event.wait()
 

@@ -33,13 +33,13 @@ class CurrentApp:
         try:
             app = build_app(settings, context, self.app.valt if same_valt else None)
         except Exception as error:
-            message = f"the configuration cannot be applied: {type(error).__name__}"
+            message = f"the configuration cannot be applied: {_reason(error)}"
             context.observer.on_event(LogEvent("error", message))
             return None
         try:
             listener.reload_certificate(certificate_of(settings))
         except OSError as error:
-            message = f"the certificate cannot be read: {type(error).__name__}"
+            message = f"the certificate cannot be read: {_reason(error)}"
             context.observer.on_event(LogEvent("error", message))
             await app.close()
             return None
@@ -63,3 +63,10 @@ class CurrentApp:
         if self._closing:
             await asyncio.wait(self._closing, timeout=_CLOSE_TIMEOUT)
         await self.app.close()
+
+
+def _reason(error: Exception) -> str:
+    """Returns the error's class and, of an OSError, the reason and the file: other texts may hold a secret."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    file = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    return type(error).__name__ + (f": {reason}{file}" if reason else "")

@@ -46,7 +46,7 @@ class SealedTokens:
         """Returns what `unseal` returns, and the id of the secret that sealed the token."""
         if token.isascii():
             for identifier, fernet in self._fernets:
-                with suppress(InvalidToken):
+                with suppress(InvalidToken):  # sealed with another secret: the next one is tried
                     return self._read(fernet.decrypt(token.encode())), identifier
         return None, ""
 

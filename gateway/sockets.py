@@ -93,7 +93,7 @@ def _unix_socket(path: Path, mode: int) -> socket.socket:
     replaced."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # the previous process has removed it meanwhile
             if path.is_socket():
                 path.unlink()
         sock.bind(str(path))

@@ -89,6 +89,8 @@ class ServiceManager:
     def _send(self, *assignments: str) -> None:
         if not self._address:
             return
+        # A notification that cannot be sent changes nothing for clients; systemd acts on the missing one
+        # (TimeoutStartSec, WatchdogSec), and its journal says so.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
             sock.setblocking(False)
             sock.sendto("\n".join(assignments).encode(), self._address)

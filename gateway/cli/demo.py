@@ -74,6 +74,6 @@ def _free_port(preferred: int) -> int:
             try:
                 sock.bind(("127.0.0.1", port))
             except OSError:
-                continue
+                continue  # in use: the system chooses another one
             return int(sock.getsockname()[1])
     raise OSError("no port is free")

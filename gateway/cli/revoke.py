@@ -6,7 +6,6 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,8 +105,10 @@ def _other_spellings(files: list[Path], subject: str) -> list[str]:
     spellings: set[str] = set()
     folded = fold_name(subject)
     for path in files:
-        with suppress(OSError):
+        try:
             spellings.update(name for name in _subjects_in(path) if name != subject and fold_name(name) == folded)
+        except OSError as error:
+            click.echo(f"warning: {path} was not searched for other spellings: {error.strerror}", err=True)
     return sorted(spellings)
 
 
@@ -119,7 +120,7 @@ def _subjects_in(path: Path) -> Iterator[str]:
             try:
                 row = json.loads(line)
             except ValueError:
-                continue
+                continue  # the part of a line at which the tail begins, or a torn one, which `audit verify` names
             name = row.get("subject") if isinstance(row, dict) else None
             if isinstance(name, str):
                 yield from (name, f"{row.get('provider')}#{name}")

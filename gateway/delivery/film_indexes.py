@@ -77,7 +77,7 @@ class FilmIndexes:
         try:
             index = self._indexes[film]
         except KeyError:
-            pass
+            pass  # not in the cache
         else:
             self._report_lookup(_HIT if index else _NEGATIVE)
             return index

@@ -144,7 +144,7 @@ class MediaServer:
             except TimeoutError:
                 raise
             except (OSError, EOFError):
-                pass
+                pass  # requested again below, on a new connection
             else:
                 if response.status != _REQUEST_TIMEOUT:
                     return response

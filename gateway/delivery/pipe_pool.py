@@ -76,7 +76,7 @@ def _create(size: int) -> Pipe:
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     # The kernel refuses a size beyond the user's limit or pipe-max-size. A smaller pipe works, with more system calls.
     for capacity in (size, SMALL):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # see above
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, capacity)
             break
     return Pipe(reading, writing, size)

@@ -166,7 +166,7 @@ class ResumableBody:
             except CircuitOpenError as error:
                 retry_after = error.retry_after or 0.0
             except GatewayError:
-                pass
+                pass  # one more failure, which is counted below
             if isinstance(verdict, Complete):
                 return failures
             if isinstance(verdict, Usable):

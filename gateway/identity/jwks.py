@@ -154,7 +154,7 @@ def parse_key_set(document: Any) -> tuple[SignatureKey, ...]:
         try:
             key = _parse_key(row)
         except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
-            continue
+            continue  # a key of a kind that is not supported verifies nothing; a set without any other is an error
         # Keys of different types may have the same kid (RFC 7517, section 4.5).
         if key is not None and (key.kid is None or (key.kid, key.key_type) not in ids):
             keys.append(key)

@@ -135,6 +135,6 @@ class _Raw(io.BufferedIOBase):
 
     def write(self, data: "ReadableBuffer", /) -> int:
         copy = bytes(data)
-        with suppress(OSError):
+        with suppress(OSError):  # what cannot be written is counted by the output itself
             self._output.write(copy)
         return len(copy)

@@ -101,7 +101,7 @@ class WorkerCollector(Collector):
                 pages = int((process / "statm").read_text().split()[1])
                 files = len(os.listdir(process / "fd"))  # noqa: PTH208 (only their number)
             except OSError:
-                continue
+                continue  # the worker has ended
             cpu.add_metric([str(number)], (int(fields[11]) + int(fields[12])) / _TICKS)
             memory.add_metric([str(number)], pages * _PAGE)
             descriptors.add_metric([str(number)], files)

@@ -53,7 +53,7 @@ class MediaServer:
             while await self._request(reader, writer):
                 pass
         except (CutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
+            pass  # the end of the connection
         finally:
             self.open -= 1
             self._on_change()

@@ -182,7 +182,7 @@ class ValtSimulator:
             await self._media.serve(reader, writer)
         finally:
             writer.close()
-            with suppress(OSError):
+            with suppress(OSError):  # the client has reset it
                 await writer.wait_closed()
             self._connections.discard(writer)
             self._wake()

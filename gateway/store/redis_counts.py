@@ -115,7 +115,7 @@ class RedisCounts:
         while not self._task.done():
             self._task.cancel()  # more than once: redis-py loses a cancellation that arrives while it connects
             await asyncio.wait({self._task}, timeout=0.05)
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # what is not told now expires in Redis by itself
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._exchange(self._urgent | self._changed)
 
@@ -123,7 +123,7 @@ class RedisCounts:
         loop = asyncio.get_running_loop()
         renewal_at, falls_at, use_at = (loop.time() + pause for pause in (_RENEWAL_INTERVAL, _PAUSE, _USE_INTERVAL))
         while True:
-            with suppress(TimeoutError):
+            with suppress(TimeoutError):  # the pause is over
                 async with asyncio.timeout(_PAUSE):
                     await self._wake.wait()
             if loop.time() >= renewal_at:
@@ -147,7 +147,7 @@ class RedisCounts:
         seconds, self._seconds = self._seconds, {}
         if not self._is_available():
             return
-        with suppress(*FAILURES):
+        with suppress(*FAILURES):  # the limits hold in each replica meanwhile; the store reports that Redis is away
             for requests in _batches(seconds.items()):
                 await self._exchange_requests(requests)
             for streams in _batches([who for who in changed if self._sent.get(who) != self._streams.get(who, 0)]):

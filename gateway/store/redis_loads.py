@@ -117,7 +117,7 @@ class RedisLoads:
             raise
         finally:
             renewal.cancel()
-            with suppress(_NotSharedError):
+            with suppress(_NotSharedError):  # the lease expires, and another replica loads; the store reports Redis
                 await self._finish(digest, token, sealed, ttl)
         return value
 
@@ -125,7 +125,7 @@ class RedisLoads:
         """Renews the lease until cancelled."""
         while True:
             await asyncio.sleep(self._lease / 3)
-            with suppress(_NotSharedError):
+            with suppress(_NotSharedError):  # renewed by the next turn, or another replica loads too
                 await self._call(self._renew_script([self._lease_key(digest)], [token, int(self._lease * 1000)]))
 
     async def _read(self, digest: str, refusal: Refusal | None) -> SharedValue | None:

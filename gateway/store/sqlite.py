@@ -236,7 +236,7 @@ class SqliteStore:
         try:
             return await self._in_worker(run)
         except (sqlite3.Error, OSError) as error:
-            raise BusyError(f"the state store failed: {type(error).__name__}") from None
+            raise BusyError(f"the state store failed: {error}") from None
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)

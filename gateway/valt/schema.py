@@ -73,7 +73,7 @@ def search_results(body: bytes) -> list[RecordingDetails]:
         try:
             recordings.append(_details(as_mapping(row)))
         except (ValtResponseError, InvalidVideoError):
-            continue
+            continue  # no address can name it
     return recordings
 
 
@@ -148,7 +148,7 @@ def _videos(value: Any, cameras: Mapping[str, Any]) -> tuple[VideoDetails, ...]:
         try:
             video = values.id_text(entry.get("id"))
         except ValtResponseError:
-            continue
+            continue  # no address can name it
         name = as_text(entry.get("name")) or as_text(as_mapping(entry.get("camera")).get("name"))
         if name is None and len(camera_names) == len(rows):
             name = camera_names[number - 1]

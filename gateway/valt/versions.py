@@ -64,7 +64,7 @@ class ValtVersions:
         except (ValtUnavailableError, ValtTimeoutError, ValtLoginError):
             return self._last.get(account)  # the next caller asks again
         except (ValtError, VideoNotFoundError):
-            pass
+            pass  # VALT does not disclose it to this account
         self._versions[account] = version
         if version is not None:
             self._last[account] = version

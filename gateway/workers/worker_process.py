@@ -89,7 +89,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """Ends the process at once."""
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # it has ended
             self._process.kill()
 
     async def wait(self) -> int:

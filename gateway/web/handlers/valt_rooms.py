@@ -67,7 +67,7 @@ class ValtRoomHandlers(ValtHandlers):
             try:
                 room = await self._valt_search.room(account, room_id)
             except NotFoundError:
-                continue
+                continue  # another account may see it
             if self._policy.may_see_room(identity, account, room.name, client):
                 return room
         raise NotFoundError("VALT has no such room, or no rule allows a recording of it")

@@ -211,3 +211,13 @@ async def test_a_replica_forgets_an_undone_revocation_and_does_not_write_it_agai
         finally:
             for replica in replicas:
                 await replica.close()
+
+
+@pytest.mark.promise("operation-silence")
+def test_an_audit_that_cannot_be_searched_for_other_spellings_is_named(run: Run, config: Path) -> None:
+    with_state(config)
+    (config.parent / "audit.jsonl").mkdir()
+    config.write_text(f'{config.read_text()}\n[audit]\nfile = "audit.jsonl"\n')
+    revoked = run("revoke", "--config", config, "--subject", "anna")
+    assert revoked.exit_code == 0
+    assert "audit.jsonl was not searched for other spellings: Is a directory" in revoked.stderr
