@@ -37,8 +37,7 @@ _BATCH = 1000
 """Entries that are read or written at a time."""
 _KEEP = 60.0
 """Seconds that an entry stays in Redis after its expiry, for replicas whose clock is behind."""
-_UNDECIDED_TTL = 300.0
-_NO_EVICTION = "noeviction"
+_UNDECIDED_TTL, _NO_EVICTION = 300.0, "noeviction"
 
 
 class RedisStore:
@@ -117,8 +116,7 @@ class RedisStore:
         await self._write(_SIGN_OUT, session, until, 0.0)
 
     async def revoke(self, name: str, at: float, until: float) -> None:
-        """Makes credentials of *name* issued at or before *at* invalid until *until*; in this replica at once, also if
-        Redis is away."""
+        """Makes credentials of *name* issued at or before *at* invalid until *until*; at once, also without Redis."""
         await self._write(REVOCATION, name, until, at)
 
     def is_signed_out(self, session: str) -> bool:

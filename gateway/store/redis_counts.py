@@ -158,7 +158,7 @@ class RedisCounts:
         sessions = self.running_sessions()
         if sessions and self._is_available():
             names = " ".join(sessions).encode("utf-8", "surrogatepass")
-            with suppress(*FAILURES):
+            with suppress(*FAILURES):  # published again in the next turn; the store reports that Redis is away
                 await self._redis.publish(self._prefix + b"changes", b"0 used 0 0 " + names)
 
     async def _exchange_requests(self, requests: list[tuple[Who, float]]) -> None:
