@@ -148,7 +148,8 @@ def _network(value: Any) -> str:
     if value == "unix":
         return "unix"
     try:
-        network = ipaddress.ip_network(value)
+        # Of a number, and so of true, ipaddress makes the address with that number.
+        network = ipaddress.ip_network(value if isinstance(value, str) else "")
     except ValueError:
         raise fault("is not an address or network", 'write it as "10.0.0.5/32" (no host bits), or "unix"') from None
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):

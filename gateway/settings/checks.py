@@ -18,6 +18,7 @@ from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSet
 from gateway.settings.identity_checks import identity_faults, identity_warnings
 from gateway.settings.model import ServerSettings, Settings
 from gateway.settings.rule_names import name_warnings
+from gateway.settings.secrets import UNSENDABLE, is_sendable
 from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
 
 _LONGEST_STOP = 80.0
@@ -158,6 +159,8 @@ def _server(settings: Settings) -> Iterator[Fault]:
         yield Fault("server.trusted_proxies", None, "contains every address", remedy)
     if _is_same_listener(server.listen, settings.admin.listen):
         yield Fault("admin.listen", None, "is the public listener's address", "give it another port, on loopback")
+    if settings.admin.token is not None and not is_sendable(settings.admin.token):
+        yield Fault("admin.token", None, *UNSENDABLE)
     if server.cors_origins and not server.public_url.startswith("https://"):
         reason = "needs an https public_url: browsers require Secure cookies"
         yield Fault("server.cors_origins", None, reason, "use https")

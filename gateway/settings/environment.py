@@ -21,6 +21,12 @@ def apply_environment(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[
         if not name.startswith(PREFIX) or "__" not in name:
             continue
         *tables, key = name.removeprefix(PREFIX).lower().split("__")
+        if not all((*tables, key)):
+            faults.append(Fault(name, None, "names no key", f"write it as {PREFIX}SECTION__KEY"))
+            continue
+        if not _is_text(text):
+            faults.append(Fault(name, None, "is not UTF-8", "correct its value"))
+            continue
         node: Any = raw
         for table in tables:
             node = node.setdefault(table, {}) if isinstance(node, dict) else None
@@ -41,5 +47,14 @@ def _value(path: tuple[str, ...], text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
+
+
+def _is_text(text: str) -> bool:
+    """Whether *text* has no bytes that the system could not decode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

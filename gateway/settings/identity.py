@@ -20,6 +20,8 @@ from gateway.settings.values import (
 )
 
 _VERIFIED_EMAIL = 'with `subject_claim = "email"`: `email_verified` must be true'
+Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
+"""A scope token (RFC 6749, section 3.3)."""
 _DEFAULT_ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "ES256", "EdDSA", "PS256")
 
 
@@ -110,7 +112,7 @@ class OidcSettings(RemoteProvider):
     client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] = Field(
         "client_secret_basic", description="how the gateway authenticates at the token endpoint"
     )
-    scopes: tuple[str, ...] = Field(("openid", "profile", "email", "groups"), description="requested scopes")
+    scopes: tuple[Scope, ...] = Field(("openid", "profile", "email", "groups"), description="requested scopes")
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = Field(
         _DEFAULT_ALGORITHMS, description="accepted signature algorithms of ID tokens"
     )

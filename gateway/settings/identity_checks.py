@@ -15,6 +15,7 @@ from gateway.settings.identity import (
     TicketSettings,
 )
 from gateway.settings.model import Settings
+from gateway.settings.secrets import UNSENDABLE, is_sendable
 from gateway.settings.values import UNREAD
 
 _HMAC_BYTES = 32
@@ -107,6 +108,8 @@ def _shadowed_providers(settings: Settings) -> Iterator[Fault]:
 def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
     if bool(provider.secret_header) != (provider.secret is not None):
         yield Fault(f"{key}.secret_header", None, "needs a secret, and the reverse", "give both or neither")
+    if provider.secret is not None and not is_sendable(provider.secret):
+        yield Fault(f"{key}.secret", None, *UNSENDABLE)
     if not provider.secret_header and contains_everybody(provider.from_):
         remedy = "list only the addresses of your own proxies, or use secret_header"
         yield Fault(f"{key}.from", None, "contains every address, so that anybody may name any person", remedy)

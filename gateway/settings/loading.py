@@ -21,6 +21,8 @@ from gateway.settings.values import ANY_FILE
 
 _POSIX_TZ = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*|:?/.+", re.ASCII)
 """A time zone as a POSIX rule, or as a file's path (tzset(3))."""
+_DEEPEST = 16
+"""How many tables and arrays may be in one another."""
 _PATHS = (
     ("server", "tls_cert_file"),
     ("server", "tls_key_file"),
@@ -62,12 +64,15 @@ def load(
     try:
         text = (path.read_bytes() if contents is None else contents).decode("utf-8-sig")
         raw = tomllib.loads(text)
+        _check_depth(raw)
         mode = path.stat().st_mode
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8"
         return _failed(Fault(path.name, None, f"cannot be read: {why}", "name a file with --config"))
     except tomllib.TOMLDecodeError as error:
         return _failed(_syntax_fault(path.name, str(error)))
+    except (ValueError, RecursionError):  # Python limits how long a number is, and tomllib how deep tables are
+        return _failed(Fault(path.name, None, "has a number or a nesting beyond all limits", "remove it"))
     lines = line_numbers(text)
     nul_faults = _remove_nul(raw)
     faults, variables = apply_environment(raw, environ)
@@ -135,6 +140,16 @@ def _syntax_fault(name: str, message: str) -> Fault:
         f"is not TOML: {reason[:1].lower()}{reason[1:]}",
         "correct the end of the file" if line is None else "correct that line first",
     )
+
+
+def _check_depth(raw: dict[str, Any]) -> None:
+    """Raises RecursionError if *raw* has more tables and arrays in one another than any setting."""
+    nodes: list[Any] = [raw]
+    for _ in range(_DEEPEST):
+        nodes = [child for node in nodes for child in (node.values() if isinstance(node, dict) else node)]
+        nodes = [node for node in nodes if isinstance(node, dict | list)]
+    if nodes:
+        raise RecursionError
 
 
 def _remove_nul(node: Any, key: str = "") -> list[Fault]:

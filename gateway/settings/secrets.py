@@ -26,6 +26,11 @@ _WARNED_AGE = 166
 """Days. VALT's password rules, where they apply, have the password of a local user expire after 180 days."""
 _MINIMUM_BYTES = 32
 GUESSABLE_BYTES = 16
+UNSENDABLE = (
+    "has characters that no header carries, such as line ends",
+    "write it in one line, without spaces around it",
+)
+"""Reason and remedy of a secret that is compared with a header."""
 _GENERATE = "make one with: openssl rand -base64 48"
 
 
@@ -128,7 +133,7 @@ class _Resolver:
             why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
             self._fault(key, f"names a file that cannot be read: {why}", "create it, readable for the gateway")
             return UNREAD
-        if not text:
+        if not text.strip():
             self._fault(key, "names a file that is empty", "write the secret into it")
             return UNREAD
         if secret and status.st_mode & stat.S_IROTH:
@@ -161,6 +166,12 @@ class _Resolver:
     def _check_length(self, secret: Any, key: str) -> None:
         if isinstance(secret, Secret) and len(secret.reveal().encode()) < _MINIMUM_BYTES:
             self._fault(key, "is shorter than 32 bytes", _GENERATE)
+
+
+def is_sendable(secret: Secret) -> bool:
+    """Whether a header can carry *secret* (RFC 9110, section 5.5)."""
+    text = secret.reveal()
+    return text.strip() == text and text.replace("\t", " ").isprintable()
 
 
 def is_guessable(secret: Secret) -> bool:

@@ -25,6 +25,12 @@ FAULTS = {
     "identity.1.groups_separator": HEADER.format('"10.0.0.5"') + 'groups_separator = "\\\\"\n',
     "admin.listen": '[admin]\nlisten = "localhost:8080"\n',
 }
+FAULTS |= {
+    "server.trusted_proxies.0": "[server]\ntrusted_proxies = [true]\n",
+    "grants.0.networks.0": "[[grants]]\nnetworks = [167772160]\n",
+    "admin.token": '[admin]\ntoken = "a secret of\\ntwo lines"\n',
+    "identity.1.secret": HEADER.format('"10.0.0.5"') + 'secret_header = "X-Lock"\nsecret = " a secret with a space"\n',
+}
 WARNINGS = {
     "limits.request_timeout": '[limits]\nrequest_timeout = "30ms"\n',
     "valt.read_timeout": '[valt]\nread_timeout = "5ms"\n',
@@ -82,3 +88,38 @@ async def test_a_unix_socket_that_cannot_be_opened_is_named(tmp_path: Path) -> N
         assert raised.value.errno == number
         assert os.fspath(raised.value.filename) == str(path)
     assert (tmp_path / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "[" * 20_000 + "]" * 20_000,
+        "x = " + "{a=" * 5000 + "1" + "}" * 5000,
+        ".".join(["a"] * 20_000) + " = 1",
+        "x = " + "9" * 5000,
+    ],
+    ids=["arrays", "tables", "dots", "digits"],
+)
+def test_what_the_parser_cannot_hold_is_a_fault_of_the_file(tmp_path: Path, text: str) -> None:
+    assert [fault.key for fault in load_text(tmp_path, f"{text}\n{GOOD}").faults] == ["gateway.toml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VALT_GATEWAY_VALT__PEOPLE", "[" * 100_000),
+        ("VALT_GATEWAY_LIMITS__STREAMS", "9" * 5000),
+        ("VALT_GATEWAY_BRANDING__NOTICE", "\udcff"),
+        ("VALT_GATEWAY___STREAMS", "5"),
+        ("VALT_GATEWAY_SERVER__", "5"),
+    ],
+)
+def test_a_variable_that_cannot_be_read_is_a_fault_with_its_name(tmp_path: Path, name: str, value: str) -> None:
+    assert [fault.key for fault in load_text(tmp_path, GOOD, {name: value}).faults] == [name]
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", " " * 40, "\t\n"])
+def test_a_secret_of_white_space_is_none(tmp_path: Path, content: str) -> None:
+    private(tmp_path / "secret", content)
+    loaded = load_text(tmp_path, GOOD + '\n[session]\nsecret_file = "secret"\n')
+    assert [fault.key for fault in loaded.faults] == ["session.secret_file"]
