@@ -221,7 +221,10 @@ class SplicePump:
         self._reading = reading
         self._upstream.watch(self._readable if reading else None)
         if reading is False:
-            self._client.watch(self._writable)
+            try:
+                self._client.watch(self._writable)
+            except OSError as error:  # it has gone, or no descriptor is left to watch it with
+                self._finish(ConnectionResetError(f"the client cannot be waited for: {type(error).__name__}"))
 
     def _check_progress(self) -> None:
         """End the pump if the side that it waits for has exceeded its timeout; else set the timer again."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import itertools
 import os
@@ -191,6 +192,23 @@ async def test_a_client_that_disconnects_ends_the_pump(encrypted: bool) -> None:
         pair.client.close()
         with pytest.raises(ConnectionError):
             await pair.pump(len(FILM) * 16).run()
+
+
+@EITHER
+async def test_without_a_descriptor_to_wait_for_the_client_with_the_pump_ends(
+    monkeypatch: pytest.MonkeyPatch, encrypted: bool
+) -> None:
+    def fail(_descriptor: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "dup", fail)
+    async with ends(encrypted=encrypted) as pair:
+        pair.server.write(FILM)
+        pair.server.write(FILM)
+        pair.server.write(FILM)
+        async with asyncio.timeout(60):
+            with pytest.raises(ConnectionError):  # the client reads nothing
+                await pair.pump(3 * len(FILM), read_timeout=300, write_timeout=300).run()
 
 
 async def test_empty_pipes_are_reused_and_pipes_with_bytes_in_them_are_closed() -> None:
