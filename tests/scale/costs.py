@@ -1,6 +1,7 @@
 """What the model is calibrated by: figures of docs/performance.md, docs/operations.md and the measurements here.
 
-All were measured on a virtual machine with 2 processors that were busy. Seconds are of processor time.
+Measured on a virtual machine with 2 processors that were busy, except where it says "assumed". Seconds are of processor
+time.
 """
 
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ class Costs:
     byte: float = (MIB / 0.50e9 - 610e-6) / MIB
     """Of a range over https. performance.md: 0.50 GB per second of processor time in ranges of 1 MiB."""
     redis_operation: float = 15e-6
-    """Of Redis, for a script that is sent in a pipeline."""
+    """Of Redis, for a script that is sent in a pipeline. Assumed: at most 25 µs were seen, at a resolution of 10 ms."""
     redis_round_trip: float = 0.5e-3
-    """Seconds that pass."""
+    """Seconds that pass. Assumed."""
     valt_call: float = 0.05
-    """Seconds that pass until VALT answers. Not measured: no VALT server was at hand."""
+    """Seconds that pass until VALT answers. Assumed: no VALT server was at hand."""
 
     def range_of(self, size: int) -> float:
         """Returns the cost of a range of *size* bytes."""
