@@ -171,7 +171,7 @@ class _Resolver:
 def is_sendable(secret: Secret) -> bool:
     """Whether a header can carry *secret* (RFC 9110, section 5.5)."""
     text = secret.reveal()
-    return text.strip() == text and text.replace("\t", " ").isprintable()
+    return text == UNREAD or (text.strip() == text and text.replace("\t", " ").isprintable())
 
 
 def is_guessable(secret: Secret) -> bool:

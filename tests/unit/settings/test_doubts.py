@@ -123,3 +123,10 @@ def test_a_secret_of_white_space_is_none(tmp_path: Path, content: str) -> None:
     private(tmp_path / "secret", content)
     loaded = load_text(tmp_path, GOOD + '\n[session]\nsecret_file = "secret"\n')
     assert [fault.key for fault in loaded.faults] == ["session.secret_file"]
+
+
+def test_a_secret_that_is_not_read_is_no_fault(tmp_path: Path) -> None:
+    lock = HEADER.format('"10.0.0.5"') + 'secret_header = "X-Lock"\nsecret_file = "none"\n'
+    private(tmp_path / "gateway.toml", f'{GOOD}{lock}\n[admin]\ntoken_file = "none"\n')
+    loaded = load(tmp_path / "gateway.toml", {}, needed_secrets=())
+    assert (loaded.faults, loaded.warnings) == ((), ())
