@@ -7,6 +7,7 @@ from gateway.context import ProcessContext
 from gateway.events import LogEvent
 from gateway.listeners import certificate_of
 from gateway.settings.model import Settings
+from gateway.valt_backend import backend_origin
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.listener import Listener
 
@@ -29,8 +30,8 @@ class CurrentApp:
     async def build(self, settings: Settings, context: ProcessContext, listener: Listener) -> App | None:
         """Returns the app of *settings* and loads their certificate for *listener*. None, with nothing changed, if that
         fails, which is logged."""
-        same_valt = self.app.valt.settings == (settings.valt, settings.links, settings.recordings)
         try:
+            same_valt = self.app.valt.origin == backend_origin(settings)
             app = build_app(settings, context, self.app.valt if same_valt else None)
         except Exception as error:
             message = f"the configuration cannot be applied: {_reason(error)}"

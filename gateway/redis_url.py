@@ -69,13 +69,20 @@ def parse_redis_url(url: Secret) -> RedisUrl:
     if len(path) > 1 or not all(re.fullmatch(r"[0-9]{1,5}", one, re.ASCII) for one in path):
         raise ValueError("has a path that is not the number of a database")
     allowed = _PARAMETERS[scheme]
-    parameters = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+    pairs = parse_qsl(match["query"] or "", keep_blank_values=True)
+    parameters = dict(pairs)
+    if len(pairs) > len(parameters):
+        raise ValueError("has a parameter more than once")
     if not parameters.keys() <= allowed:
         raise ValueError(f"has a parameter other than {' and '.join(sorted(allowed))}")
     timeout = parameters.get("socket_timeout", "2")
     if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", timeout, re.ASCII) is None or float(timeout) <= 0:
         raise ValueError("has a socket_timeout that is not a number of seconds")
+    if not parameters.get("ssl_ca_certs", "/").startswith("/"):
+        raise ValueError("has an ssl_ca_certs that is not the whole path of a file")
     user, _, password = (match["user"] or "").partition(":")
+    if user and not password:
+        raise ValueError("has a user name without a password")
     sentinel_password = parameters.get("sentinel_password")
     return RedisUrl(
         hosts,

@@ -22,14 +22,21 @@ from gateway.valt.transport import Transport, send_traceparent, trace_used_conne
 from gateway.valt.versions import ValtVersions
 
 
+def backend_origin(settings: Settings) -> tuple[object, ...]:
+    """Returns the settings that a backend is built from, with the content of the CA's file. Raises OSError if that
+    cannot be read."""
+    authority = None if settings.valt.ca_file is None else settings.valt.ca_file.read_bytes()
+    return settings.valt, settings.links, settings.recordings, authority
+
+
 class ValtBackend:
     """The client of VALT's API with its caches of tokens, links and details, and the connections to media servers."""
 
     def __init__(self, settings: Settings, clock: Clock, observer: Observer, loads: SharedLoads | None = None) -> None:
         valt = settings.valt
         context = ssl.create_default_context(cafile=valt.ca_file or None)
-        self.settings = (valt, settings.links, settings.recordings)
-        """The settings that it was built from: a reload that leaves them equal keeps it."""
+        self.origin = backend_origin(settings)
+        """What it was built from: a reload that leaves it equal keeps the backend."""
         self.references = 0
         """The number of Apps that use it; it is closed with the last of them."""
         self.api_session = client_session(

@@ -21,10 +21,13 @@ from gateway.settings.values import UNREAD, fault
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
+_ENDS_IN_NUMBER = re.compile(r"(^|\.)[0-9]+\.?$", re.ASCII)
+"""Such a host is an IPv4 address to every browser, or an error (WHATWG URL Standard, "ends in a number")."""
 _MAX_UNIX_PATH = 107
 _SOCKET_NAME = re.compile(r"[!-9;-~]{1,255}", re.ASCII)
 """``FileDescriptorName=`` of a socket unit: printable, without a colon (systemd.socket(5))."""
 _REDIS_REMEDY = 'write "redis://host:6379", "rediss://user:password@host" or "redis+sentinel://host1,host2/service"'
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
@@ -76,6 +79,8 @@ def _is_host(host: str, *, bracketed: bool = True) -> bool:
             return ipaddress.ip_address(host).version == 6
         except ValueError:
             return False
+    if _ENDS_IN_NUMBER.search(host) is not None:
+        return isinstance(parse_address(host), ipaddress.IPv4Address)
     return _HOST_NAME.fullmatch(host) is not None
 
 
@@ -94,6 +99,8 @@ def _url(value: str) -> str:
     split = _split(value)
     if split is None or split.query or split.fragment:
         raise fault("is not a plain http(s) URL", 'write it as "https://host.example.edu"')
+    if split.hostname in EVERY_ADDRESS:
+        raise fault("has an address that one listens on, not one to connect to", "name the host itself")
     return value
 
 
@@ -101,6 +108,8 @@ def _valt_url(value: str) -> str:
     path = urlsplit(_url(value)).path
     if "api" in path.lower().split("/"):
         raise fault("contains VALT's API path, which the gateway appends itself", "leave out /api and what follows it")
+    if "%" in path or "//" in path or {".", ".."} & set(path.split("/")):
+        raise fault("has a path in an unusual spelling", "write it without %, // and dots as a part")
     return value
 
 

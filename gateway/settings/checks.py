@@ -10,7 +10,14 @@ from urllib.parse import urlsplit
 
 from gateway.errors import InvalidVideoError
 from gateway.model import parse_id
-from gateway.settings.addresses import contains_everybody, is_loopback, is_loopback_host, is_wide, split_listen
+from gateway.settings.addresses import (
+    EVERY_ADDRESS,
+    contains_everybody,
+    is_loopback,
+    is_loopback_host,
+    is_wide,
+    split_listen,
+)
 from gateway.settings.doubts import doubts
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
@@ -18,17 +25,18 @@ from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSet
 from gateway.settings.identity_checks import identity_faults, identity_warnings
 from gateway.settings.model import ServerSettings, Settings
 from gateway.settings.rule_names import name_warnings
+from gateway.settings.rule_warnings import CONDITIONS, network_warnings, refusal_warnings
 from gateway.settings.secrets import UNSENDABLE, is_sendable
 from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
+from gateway.settings.text_warnings import text_warnings
 
 _LONGEST_STOP = 80.0
 """Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
-_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 _ID_FORM = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+_ID_GLOB = re.compile(r"([0-9A-Za-z*?-]|\[[^\]]+\])+", re.ASCII)
 _EMPTY = frozenset(hashlib.sha256(text).hexdigest() for text in (b"", b"\n"))
-_LISTS = ("rooms", "authors", "names", "template")
+_LISTS = ("rooms", "authors", "names", "template", "networks")
 """Conditions that a generated configuration may leave without a value."""
-_CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")
 
 
 def faults_of(settings: Settings) -> list[Fault]:
@@ -40,8 +48,8 @@ def faults_of(settings: Settings) -> list[Fault]:
 def warnings_of(settings: Settings, today: date) -> list[Fault]:
     """Returns what is allowed and risky, or has expired before *today*, without lines."""
     warnings = [*_server_warnings(settings), *identity_warnings(settings), *_expired(settings, today)]
-    warnings += [*_network_warnings(settings), *_refusal_warnings(settings), *name_warnings(settings)]
-    warnings += [*state_warnings(settings.state), *doubts(settings)]
+    warnings += [*network_warnings(settings), *refusal_warnings(settings), *name_warnings(settings)]
+    warnings += [*state_warnings(settings.state), *doubts(settings), *text_warnings(settings)]
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))
@@ -82,7 +90,7 @@ def _grants(settings: Settings) -> Iterator[Fault]:
         if not grant.recordings:
             yield Fault(f"{key}.recordings", None, "can never match: it is empty", 'list ids or globs, or "*"')
         for glob in grant.recordings:
-            if _is_plain(glob) and (why := _why_no_id(glob)) is not None:
+            if (why := _why_no_id(glob)) is not None:
                 yield Fault(f"{key}.recordings", None, f"can never match {glob!r}: {why}", "copy the id from VALT")
         if grant.shared_with_me and not _has_valt_ids(settings):
             reason = "can never match: VALT shares with user and group ids, and none is configured"
@@ -98,7 +106,9 @@ def _grants(settings: Settings) -> Iterator[Fault]:
 
 
 def _why_no_id(text: str) -> str | None:
-    """Returns why no request can name a recording by the id *text*, None if one can."""
+    """Returns why no request can name a recording by the id or glob *text*, None if one can."""
+    if not _is_plain(text):
+        return None if _ID_GLOB.fullmatch(text) else "an id has letters, digits and hyphens only"
     try:
         parse_id(text)
     except InvalidVideoError:
@@ -124,7 +134,7 @@ def _shadows(earlier: GrantSettings, later: GrantSettings) -> bool:
         and set(later.groups) <= set(earlier.groups)
     )
     recordings = all(_is_covered(glob, earlier.recordings) for glob in later.recordings)
-    given = [name for name in _CONDITIONS if getattr(earlier, name)]
+    given = [name for name in CONDITIONS if getattr(earlier, name)]
     conditions = all(getattr(earlier, name) == getattr(later, name) for name in given if name != "created_within")
     within = earlier.created_within is None or (
         later.created_within is not None and later.created_within <= earlier.created_within
@@ -173,7 +183,7 @@ def _is_same_listener(one: str, other: str) -> bool:
         return one == other
     hosts = {first[0].lower(), second[0].lower()}
     is_local = "localhost" in hosts and all(map(is_loopback_host, hosts))
-    overlap = len(hosts) == 1 or is_local or not hosts.isdisjoint(_EVERY_ADDRESS)
+    overlap = len(hosts) == 1 or is_local or not hosts.isdisjoint(EVERY_ADDRESS)
     return first[1] == second[1] != 0 and overlap
 
 
@@ -190,31 +200,6 @@ def _server_warnings(settings: Settings) -> Iterator[Fault]:
     if server.drain_timeout + server.shutdown_delay > _LONGEST_STOP:
         reason = "and shutdown_delay are together longer than 80s; the shipped systemd unit ends the process after 90s"
         yield Fault("server.drain_timeout", None, reason, "shorten them, or raise TimeoutStopSec of the unit")
-
-
-def _network_warnings(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each rule by networks that sees a proxy's address only: that of nobody on this machine."""
-    listen = split_listen(settings.server.listen)
-    if settings.server.trusted_proxies or (listen is not None and not is_loopback_host(listen[0])):
-        return
-    if settings.server.listen.startswith("systemd:"):
-        return  # its address is in the socket unit
-    for number, grant in enumerate(settings.grants):
-        if grant.networks:
-            reason = "compares the address of the proxy in front of server.listen with it, not the client's"
-            yield Fault(f"grants.{number}.networks", None, reason, "list the proxy in server.trusted_proxies")
-
-
-def _refusal_warnings(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each rule that refuses by details and asks VALT as another account than a later rule: what
-    VALT does not show to its account it does not refuse."""
-    for number, grant in enumerate(settings.grants):
-        if grant.allow or not any(getattr(grant, name) for name in _CONDITIONS):
-            continue
-        others = sorted({later.account for later in settings.grants[number:] if later.allow} - {grant.account})
-        if others:
-            reason = f"may see less in VALT than {', '.join(others)}: what VALT does not show to it is not refused"
-            yield Fault(f"grants.{number}.account", None, reason, "use an account that sees all that is to be refused")
 
 
 def _expired(settings: Settings, today: date) -> Iterator[Fault]:

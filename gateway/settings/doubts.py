@@ -2,22 +2,32 @@
 can be guessed, and addresses of peers that no connection has."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from gateway.settings.addresses import split_listen
+from gateway.settings.addresses import is_loopback, split_listen
 from gateway.settings.faults import Fault
-from gateway.settings.identity import HeaderSettings
+from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings
 from gateway.settings.model import Settings
-from gateway.settings.secrets import GUESSABLE_BYTES, is_guessable
+from gateway.settings.secrets import GUESSABLE_BYTES, is_guessable, is_monotonous
 
 _SHORTEST = 1.0
 """Seconds."""
+_LINK_LIFE = 30 * 60.0
+"""Seconds for which VALT's links are valid."""
+_CLIENT_KEYS = {
+    "client_secret_basic": "client_secret",
+    "client_secret_post": "client_secret",
+    "private_key_jwt": "private_key",
+}
 _TIMES = {
     "valt": ("connect_timeout", "read_timeout", "token_ttl"),
     "streams": ("upstream_idle", "viewer_idle"),
     "limits": ("request_timeout",),
     "session": ("lifetime", "idle"),
+    "audit": ("chain_head_log",),
 }
 _TIMES_OF_PROVIDERS = ("max_age", "max_lifetime")
+_TIMES_OF_RULES = ("created_within",)
 
 
 def doubts(settings: Settings) -> Iterator[Fault]:
@@ -25,26 +35,34 @@ def doubts(settings: Settings) -> Iterator[Fault]:
     yield from _short_times(settings)
     yield from _weak_secrets(settings)
     yield from _peers(settings)
+    yield from _contradictions(settings)
+    yield from _links(settings)
 
 
 def _short_times(settings: Settings) -> Iterator[Fault]:
     tables = [(name, getattr(settings, name), keys) for name, keys in _TIMES.items()]
     tables += [(f"identity.{number}", one, _TIMES_OF_PROVIDERS) for number, one in enumerate(settings.identity)]
+    tables += [(f"grants.{number}", one, _TIMES_OF_RULES) for number, one in enumerate(settings.grants)]
     for name, table, keys in tables:
         for key in keys:
-            if getattr(table, key, _SHORTEST) < _SHORTEST:
-                reason = "is shorter than a second, so that nothing can succeed in time"
+            length = getattr(table, key, None)
+            if length is not None and 0 < length < _SHORTEST:
+                reason = "is shorter than a second, which is hardly meant"
                 yield Fault(f"{name}.{key}", None, reason, 'is the unit right? "30s" is thirty seconds')
 
 
 def _weak_secrets(settings: Settings) -> Iterator[Fault]:
-    secrets = {"admin.token": settings.admin.token}
+    secrets = [("admin.token", settings.admin.token), ("state.secret", settings.state.secret)]
+    secrets += [("session.secret", one) for one in (settings.session.secrets if settings.session else ())]
     for number, provider in enumerate(settings.identity):
         if isinstance(provider, HeaderSettings):
-            secrets[f"identity.{number}.secret"] = provider.secret
-    for key, secret in secrets.items():
+            secrets.append((f"identity.{number}.secret", provider.secret))
+    for key, secret in secrets:
         if secret is not None and is_guessable(secret):
             reason = f"is shorter than {GUESSABLE_BYTES} bytes, so that it can be guessed"
+            yield Fault(key, None, reason, "make one with: openssl rand -base64 48")
+        elif secret is not None and is_monotonous(secret):
+            reason = "repeats a few characters, so that it can be guessed"
             yield Fault(key, None, reason, "make one with: openssl rand -base64 48")
 
 
@@ -62,3 +80,48 @@ def _peers(settings: Settings) -> Iterator[Fault]:
             why = "its peers have no addresses" if is_unix else "its peers have addresses"
             reason = f"has nobody who connects to server.listen, {settings.server.listen}: {why}"
             yield Fault(key, None, reason, 'write "unix" for a unix socket, and addresses for a port')
+
+
+def _contradictions(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each value of which another one says the opposite, or that another one makes useless."""
+    server = settings.server
+    if server.tls_cert_file is not None and server.public_url.startswith("http:"):
+        yield Fault("server.public_url", None, "is http, and the listener answers https", "write it as https://")
+    own = urlsplit(server.public_url).netloc
+    if urlsplit(settings.valt.base_url).netloc.lower() == own and not is_loopback(server.public_url):
+        reason = "is the gateway's own address: it would ask itself"
+        yield Fault("valt.base_url", None, reason, "name VALT's server")
+    if "unix" in (server.listen.partition(":")[0], settings.admin.listen.partition(":")[0]):
+        yield from _socket_mode(settings)
+    for number, provider in enumerate(settings.identity):
+        key = f"identity.{number}"
+        if isinstance(provider, JwtSettings) and provider.jwks_url and provider.discovery_url:
+            yield Fault(f"{key}.discovery_url", None, "has no effect besides jwks_url", "remove one of the two")
+        if isinstance(provider, OidcSettings):
+            used = _CLIENT_KEYS.get(provider.client_auth)
+            for name in ("client_secret", "private_key"):
+                if name != used and getattr(provider, name) is not None:
+                    reason = f"has no effect: client_auth is {provider.client_auth}"
+                    yield Fault(f"{key}.{name}", None, reason, "remove it, or correct client_auth")
+
+
+def _socket_mode(settings: Settings) -> Iterator[Fault]:
+    mode = int(settings.server.socket_mode, 8)
+    if not mode & 0o200:
+        reason = "lets not even the service's own user connect, who needs the right to write"
+        yield Fault("server.socket_mode", None, reason, 'write "0660", or "0600"')
+    trusting = [
+        one
+        for one in settings.identity
+        if isinstance(one, HeaderSettings) and "unix" in one.from_ and not one.secret_header
+    ]
+    if mode & 0o002 and trusting and settings.server.listen.startswith("unix:"):
+        reason = f"lets every user of the machine connect, and {trusting[0].name} trusts whoever connects"
+        yield Fault("server.socket_mode", None, reason, 'write "0660", or use secret_header')
+
+
+def _links(settings: Settings) -> Iterator[Fault]:
+    for key in ("margin", "min_life"):
+        if getattr(settings.links, key) >= _LINK_LIFE:
+            reason = "is as long as VALT's links are valid, so that none is ever cached"
+            yield Fault(f"links.{key}", None, reason, "write a few minutes")

@@ -33,9 +33,32 @@ def apply_environment(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[
         if not isinstance(node, dict):
             faults.append(Fault(name, None, "names a key of an array", "set it in the file"))
             continue
-        node[key] = _value((*tables, key), text)
-        variables[".".join((*tables, key))] = name
+        dotted = ".".join((*tables, key))
+        if dotted in variables:
+            faults.append(Fault(name, None, f"sets the same key as {variables[dotted]}", "unset one of the two"))
+            continue
+        value = _value((*tables, key), text)
+        if not _is_text(json.dumps(value, ensure_ascii=False)):
+            faults.append(Fault(name, None, "has half a surrogate pair, which is no character", "correct its value"))
+            continue
+        node[key] = value
+        variables[dotted] = name
     return faults, variables
+
+
+def misspelt_variables(environ: Mapping[str, str]) -> list[Fault]:
+    """Returns a warning for each variable that is ignored and resembles one that sets a key."""
+    warnings = []
+    for name in sorted(environ):
+        meant = name.upper()
+        if meant.startswith(PREFIX) and "__" not in meant:
+            table, _, key = meant.removeprefix(PREFIX).partition("_")
+            meant = f"{PREFIX}{table}__{key}"
+            if not schema_of((table.lower(), key.lower())):
+                continue  # Kubernetes sets some of services with our name
+        if meant.startswith(PREFIX) and not (name.startswith(PREFIX) and "__" in name):
+            warnings.append(Fault(name, None, "is ignored", f"did you mean {meant}?"))
+    return warnings
 
 
 def _value(path: tuple[str, ...], text: str) -> Any:

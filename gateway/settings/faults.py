@@ -14,7 +14,7 @@ from gateway.settings.schema import json_schema
 from gateway.settings.values import duration_text
 
 _TABLE_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"\s*([A-Za-z0-9_.-]+|\"[^\"]+\")\s*=")
+_KEY = re.compile(r"\s*([A-Za-z0-9_.-]+|\"[^\"]+\"|'[^']+')\s*=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ def line_numbers(text: str) -> Mapping[str, int]:
     lines: dict[str, int] = {}
     counts: dict[str, int] = {}
     prefix = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         header, key = _TABLE_HEADER.match(line), _KEY.match(line)
         if header and not key:
-            prefix = ".".join(part.strip().strip('"') for part in header[2].split("."))
+            prefix = ".".join(part.strip().strip("\"'") for part in header[2].split("."))
             if header[1] == "[[":
                 counts[prefix] = counts.get(prefix, -1) + 1
                 prefix = f"{prefix}.{counts[prefix]}"
@@ -54,7 +54,7 @@ def line_numbers(text: str) -> Mapping[str, int]:
                 prefix = f"{array}.{counts[array]}.{rest}" if dot and array in counts else prefix
             lines.setdefault(prefix, number)
         elif key:
-            lines.setdefault(".".join(part for part in (prefix, key[1].strip('"')) if part), number)
+            lines.setdefault(".".join(part for part in (prefix, key[1].strip("\"'")) if part), number)
     return lines
 
 

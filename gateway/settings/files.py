@@ -132,6 +132,9 @@ def audit_faults(settings: Settings) -> Iterator[Fault]:
     """Yields the faults of the audit file, which the gateway creates if it is missing."""
     if settings.audit.file == "-":
         return
+    if settings.audit.file.endswith("/"):
+        yield Fault("audit.file", None, "ends in a slash, as a directory does", "name a file in it")
+        return
     workers = settings.server.workers
     path = Path(settings.audit.file if workers == 1 else audit_file_of_worker(settings.audit.file, 1))
     try:
@@ -147,6 +150,9 @@ def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
     """Yields warnings about the audit's file, and the public listener's certificate and its key, which have no fault.
     *now* decides what has expired."""
     yield from _audit_warnings(settings.audit.file)
+    chain_key = settings.audit.chain_key_file
+    if chain_key is not None and chain_key.stat().st_mode & stat.S_IROTH:
+        yield Fault("audit.chain_key_file", None, "names a file that every user may read", "chmod 600 it")
     certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
     if certificate is None or key is None:
         return

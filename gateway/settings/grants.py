@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.settings.addresses import Address, Network
-from gateway.settings.values import Day, Duration, Name, Table, WholeNumber, duration_field
+from gateway.settings.values import Count, Day, Duration, Name, Table, ValtUser, duration_field
 
 
 class GrantSettings(Table):
@@ -41,11 +41,11 @@ class ExampleSettings(Table):
     recording: str = Field(description="id of the recording")
     allowed: bool = Field(description="the decision that the rules must make")
     room: str | None = Field(None, description="the recording's room")
-    author: str | int | None = Field(None, description="the recording's author, by VALT user name or user id")
+    author: ValtUser | None = Field(None, description="the recording's author, by VALT user name or user id")
     name: str | None = Field(None, description="the recording's name")
     template: dict[str, str] = Field({}, description="the recording's template fields")
     age: Duration | None = Field(None, description="time since it was recorded")
-    shared_users: tuple[WholeNumber, ...] = Field((), description="VALT user ids it is shared with")
-    shared_groups: tuple[WholeNumber, ...] = Field((), description="VALT user group ids it is shared with")
+    shared_users: tuple[Count, ...] = Field((), description="VALT user ids it is shared with")
+    shared_groups: tuple[Count, ...] = Field((), description="VALT user group ids it is shared with")
     client: Address | None = Field(None, description="the client's address, for rules with `networks`")
     day: Day | None = Field(None, description="the day, for rules with `valid_from` or `valid_until`")

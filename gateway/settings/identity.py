@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gateway.settings.addresses import HttpsUrl, Network, OptionalHttpsUrl, OptionalUrl
 from gateway.settings.values import (
@@ -17,12 +18,22 @@ from gateway.settings.values import (
     Text,
     TicketAlgorithm,
     duration_field,
+    fault,
 )
 
 _VERIFIED_EMAIL = 'with `subject_claim = "email"`: `email_verified` must be true'
 Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
 """A scope token (RFC 6749, section 3.3)."""
 _DEFAULT_ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "ES256", "EdDSA", "PS256")
+
+
+def _proxy_url(value: str) -> str:
+    if urlsplit(value).path not in ("", "/"):
+        raise fault("has a path, which a proxy has not", 'write it as "http://proxy.example.edu:3128"')
+    return value
+
+
+ProxyUrl = Annotated[OptionalUrl, AfterValidator(_proxy_url)]
 
 
 class RemoteProvider(Table):
@@ -33,7 +44,7 @@ class RemoteProvider(Table):
     )
     discovery_url: OptionalHttpsUrl = Field("", description="URL of the discovery document, if not below the issuer")
     ca_file: Path | None = Field(None, description="private CA of this provider")
-    proxy_url: OptionalUrl = Field("", description="outbound HTTP proxy for requests to this provider")
+    proxy_url: ProxyUrl = Field("", description="outbound HTTP proxy for requests to this provider")
 
 
 class JwtSettings(RemoteProvider):
@@ -120,6 +131,11 @@ class OidcSettings(RemoteProvider):
     subject_claim: Text = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
     require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
+
+    @property
+    def signing_key(self) -> str | None:
+        """The text of `private_key`."""
+        return None if self.private_key is None else self.private_key.reveal()
 
 
 class NegotiateSettings(Table):

@@ -1,8 +1,7 @@
 """Checks of ``[[identity]]`` and ``[session]``: what each kind of provider needs, and whether a portal's key can verify
 tickets."""
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from gateway.settings.addresses import contains_everybody, https_fault, is_wide
@@ -14,12 +13,12 @@ from gateway.settings.identity import (
     OidcSettings,
     TicketSettings,
 )
+from gateway.settings.keys import key_fault, signing_key_fault
 from gateway.settings.model import Settings
 from gateway.settings.secrets import UNSENDABLE, is_sendable
 from gateway.settings.values import UNREAD
 
 _HMAC_BYTES = 32
-_RSA_BITS = 2048
 _LONG_SESSION = 30 * 86_400.0
 RESERVED_NAMES = frozenset({"session", "service_key"})
 """Names of the built-in authenticators in metrics and audit."""
@@ -114,11 +113,14 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
         remedy = "list only the addresses of your own proxies, or use secret_header"
         yield Fault(f"{key}.from", None, "contains every address, so that anybody may name any person", remedy)
     for key_name in ("subject_header", "groups_header"):
-        if getattr(provider, key_name).lower() == "authorization":
+        if getattr(provider, key_name).lower() in ("authorization", "proxy-authorization"):
             reason = "holds what clients send: they would choose who they are"
             yield Fault(f"{key}.{key_name}", None, reason, "use a header of the proxy's own, such as X-Forwarded-User")
     if "\\" in provider.groups_separator:
         reason = "has a backslash, by which a separator becomes part of a group's name"
+        yield Fault(f"{key}.groups_separator", None, reason, 'use another, such as "," or ";"')
+    elif not provider.groups_separator.isprintable() or any(map(str.isalnum, provider.groups_separator)):
+        reason = "has a letter, a digit, or a character that no header has"
         yield Fault(f"{key}.groups_separator", None, reason, 'use another, such as "," or ";"')
     names = [provider.subject_header, provider.groups_header, provider.secret_header]
     for number, name in enumerate(("groups_header", "secret_header"), 1):
@@ -152,6 +154,10 @@ def _oidc_faults(key: str, provider: OidcSettings) -> Iterator[Fault]:
     if required and getattr(provider, required) is None:
         reason = f"is missing: client_auth is {provider.client_auth}"
         yield Fault(f"{key}.{required}", None, reason, f"give {required}_file")
+    if required == "private_key" and provider.signing_key is not None:
+        fault = signing_key_fault(provider.signing_key)
+        if fault is not None:
+            yield Fault(f"{key}.private_key", None, *fault)
     if "openid" not in provider.scopes:
         remedy = "add it: OpenID Connect Core 1.0, section 3.1.2.1, requires it"
         yield Fault(f"{key}.scopes", None, 'lacks "openid"', remedy)
@@ -173,47 +179,3 @@ def _negotiate_warnings(key: str, provider: NegotiateSettings, public_url: str) 
     if provider.strip_realm and len(provider.realms) > 1:
         reason = "has several realms: a name that two of them have is one person without its realm"
         yield Fault(f"{key}.realms", None, reason, "set strip_realm = false, unless no two people have one name")
-
-
-def _load_jwk(text: str) -> object:
-    """Returns the public key of a JWK (RFC 7517). Raises ValueError if it is none, or a private one."""
-    import jwt
-
-    row = json.loads(text)
-    if not isinstance(row, dict) or "d" in row or "k" in row or not isinstance(row.get("kid"), str | None):
-        raise ValueError("not a public JWK")
-    try:
-        return jwt.PyJWK(row).key
-    except jwt.PyJWTError as error:
-        raise ValueError(str(error)) from None
-
-
-def key_fault(pem: str, algorithms: Iterable[str]) -> tuple[str, str] | None:
-    """Returns reason and remedy if *pem* cannot verify signatures of any of *algorithms* (RFC 7518, section 3.1)."""
-    # cryptography takes a while to load, and few configurations have a portal
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    if "PRIVATE KEY" in pem:
-        return "is a private key, which only the portal may have", "use its public key: openssl pkey -in KEY -pubout"
-    if pem.count("-----BEGIN ") > 1:
-        return "has several keys, of which one would count", "write each into a file of its own: public_key_files"
-    try:
-        key = _load_jwk(pem) if pem.lstrip().startswith("{") else load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm):
-        return "is not a public key", "write it as PEM, which begins with -----BEGIN PUBLIC KEY-----"
-    match key:
-        case Ed25519PublicKey():
-            usable = {"EdDSA"}
-        case EllipticCurvePublicKey() if isinstance(key.curve, SECP256R1):
-            usable = {"ES256"}
-        case RSAPublicKey() if key.key_size >= _RSA_BITS:
-            usable = {"RS256", "PS256"}
-        case _:
-            return "is of an unsupported kind", "use Ed25519, P-256, or RSA of 2048 bits or more"
-    if usable.isdisjoint(algorithms):
-        return "suits none of the algorithms", f"accept its own: {' or '.join(sorted(usable))}"
-    return None

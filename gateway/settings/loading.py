@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import available_timezones
 
 from pydantic import ValidationError
 
 from gateway.settings import checks, files, secrets
-from gateway.settings.environment import apply_environment
+from gateway.settings.environment import apply_environment, misspelt_variables
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
-from gateway.settings.values import ANY_FILE
+from gateway.settings.values import ANY_FILE, time_zones
 
 _POSIX_TZ = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*|:?/.+", re.ASCII)
 """A time zone as a POSIX rule, or as a file's path (tzset(3))."""
@@ -74,9 +73,8 @@ def load(
     except (ValueError, RecursionError):  # Python limits how long a number is, and tomllib how deep tables are
         return _failed(Fault(path.name, None, "has a number or a nesting beyond all limits", "remove it"))
     lines = line_numbers(text)
-    nul_faults = _remove_nul(raw)
     faults, variables = apply_environment(raw, environ)
-    faults += nul_faults
+    faults += _remove_nul(raw)
     faults += _time_zone_faults(environ)
     secret_faults, warnings = secrets.resolve(
         raw,
@@ -88,6 +86,7 @@ def load(
         now=(now or datetime.now(UTC)).timestamp(),
     )
     faults += secret_faults
+    warnings += misspelt_variables(environ)
     if mode & stat.S_IWOTH:
         warnings.append(Fault(path.name, None, "may be changed by every user", "chmod o-w it"))
     _resolve_paths(raw, path.parent)
@@ -124,7 +123,7 @@ def _failed(fault: Fault) -> Loaded:
 def _time_zone_faults(environ: Mapping[str, str]) -> list[Fault]:
     """Returns a fault if TZ is set to a time zone that this system does not have: the C library would use UTC."""
     zone = environ.get("TZ", "")
-    if not zone or _POSIX_TZ.fullmatch(zone) or zone.removeprefix(":") in available_timezones():
+    if not zone or _POSIX_TZ.fullmatch(zone) or zone.removeprefix(":") in time_zones():
         return []
     return [Fault("TZ", None, "names no time zone of this system", "set it to an IANA name, or unset it")]
 
@@ -184,7 +183,8 @@ def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
                 provider[key] = str((folder / provider[key]).absolute()) if provider[key] else None
     audit = raw.get("audit")
     if isinstance(audit, dict) and isinstance(audit.get("file"), str) and audit["file"] not in ("", "-"):
-        audit["file"] = str((folder / audit["file"]).absolute())
+        end = "/" if audit["file"].endswith("/") else ""
+        audit["file"] = f"{(folder / audit['file']).absolute()}{end}"
 
 
 def _locate(fault: Fault, lines: Mapping[str, int], variables: Mapping[str, str]) -> Fault:

@@ -37,7 +37,6 @@ from gateway.settings.values import (
     Text,
     TimeZone,
     ValtUser,
-    WholeNumber,
     Workers,
     duration_field,
 )
@@ -103,7 +102,7 @@ class ValtSettings(Table):
     )
     accounts: dict[Name, AccountSettings] = Field({}, description="VALT users that the gateway acts as")
     people: dict[str, ValtUser] = Field({}, description="SSO subject = VALT user name or user id, where they differ")
-    groups: dict[str, WholeNumber] = Field({}, description="SSO group = VALT user group id")
+    groups: dict[str, Count] = Field({}, description="SSO group = VALT user group id")
 
 
 class LinksSettings(Table):

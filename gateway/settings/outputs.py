@@ -1,11 +1,20 @@
 """What the gateway writes and sends: the tables ``[audit]``, ``[tracing]`` and ``[log]``."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gateway.settings.addresses import OptionalUrl
-from gateway.settings.values import Duration, KeyFile, Share, Table, Text, duration_field
+from gateway.settings.values import Duration, KeyFile, Share, Table, Text, duration_field, fault
+
+
+def _collector_url(value: str) -> str:
+    if value.rstrip("/").endswith("/v1/traces"):
+        raise fault("ends in /v1/traces, which the gateway appends itself", "leave out /v1/traces")
+    return value
+
+
+CollectorUrl = Annotated[OptionalUrl, AfterValidator(_collector_url)]
 
 
 class AuditSettings(Table):
@@ -21,7 +30,7 @@ class AuditSettings(Table):
 
 
 class TracingSettings(Table):
-    otlp_endpoint: OptionalUrl = Field(
+    otlp_endpoint: CollectorUrl = Field(
         "", description="collector of traces (OTLP over HTTP), as `http://127.0.0.1:4318`"
     )
     sample_ratio: Share = Field(0.1, description="share of the requests without a sampled traceparent that are traced")

@@ -25,12 +25,15 @@ _DAY = 24 * 3600.0
 _WARNED_AGE = 166
 """Days. VALT's password rules, where they apply, have the password of a local user expire after 180 days."""
 _MINIMUM_BYTES = 32
+_MAXIMUM_BYTES = 65_536
 GUESSABLE_BYTES = 16
+_FEW_CHARACTERS = 5
 UNSENDABLE = (
     "has characters that no header carries, such as line ends",
     "write it in one line, without spaces around it",
 )
 """Reason and remedy of a secret that is compared with a header."""
+UNSEEN = "has spaces around it, or characters that nobody sees"
 _GENERATE = "make one with: openssl rand -base64 48"
 
 
@@ -110,13 +113,14 @@ class _Resolver:
             value = UNREAD
         elif first == f"{name}_env":
             value = self._environ.get(value, "") if isinstance(value, str) else ""
-            if not value:
-                self._fault(key, "names an environment variable that is not set", f"set it, or use {name}_file")
+            why = _why_no_secret(value)
+            if why is not None:
+                self._fault(key, f"names an environment variable that is {why}", f"set it, or use {name}_file")
                 value = UNREAD
         elif _is_secret(name, value) and self._private is not None and key not in self._private:
             reason = "is in a configuration file that every user may read"
             self._warnings.append(Fault(key, None, reason, f"chmod 600 the file, or use {name}_file"))
-        table[name] = Secret(value) if isinstance(value, str) and value else value
+        table[name] = Secret(value) if isinstance(value, str) and value.strip() else value
 
     def _is_needed(self, key: str) -> bool:
         secret = key.removesuffix("_file").removesuffix("_env")
@@ -127,8 +131,15 @@ class _Resolver:
             return UNREAD
         path = self._folder / str(value)
         try:
-            text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
             status = path.stat()
+            # The content of a device or a pipe may have no end, or never come.
+            if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+                self._fault(key, "names a device or a pipe", "write the secret into a file")
+                return UNREAD
+            if status.st_size > _MAXIMUM_BYTES:
+                self._fault(key, f"names a file of more than {_MAXIMUM_BYTES} bytes", "name the secret's own file")
+                return UNREAD
+            text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
             self._fault(key, f"names a file that cannot be read: {why}", "create it, readable for the gateway")
@@ -177,6 +188,34 @@ def is_sendable(secret: Secret) -> bool:
 def is_guessable(secret: Secret) -> bool:
     """Whether *secret* is so short that it can be tried out."""
     return len(secret.reveal().encode()) < GUESSABLE_BYTES
+
+
+def is_monotonous(secret: Secret) -> bool:
+    """Whether *secret* consists of so few different characters that its length is no protection."""
+    return len(set(secret.reveal())) < _FEW_CHARACTERS
+
+
+def secret_doubt(secret: Secret) -> str | None:
+    """Returns what is doubtful about *secret*, unless it is a key in PEM or JSON."""
+    text = secret.reveal()
+    if text == UNREAD or text.lstrip().startswith(("-----BEGIN", "{")):
+        return None
+    if text.startswith("#"):
+        return "begins with #, and there are no comments in a secret's file"
+    if len(text.splitlines()) > 1:
+        return "has several lines, which are one secret"
+    return None if text == text.strip() and text.isprintable() else UNSEEN
+
+
+def _why_no_secret(text: str) -> str | None:
+    """Returns what a variable's value *text* is, if it is no secret."""
+    if not text.strip():
+        return "empty" if text else "not set"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes that the system could not decode
+        return "not UTF-8"
+    return None
 
 
 def _is_secret(name: str, value: Any) -> bool:

@@ -33,6 +33,8 @@ _RESERVED_HEADERS = frozenset(
         *("accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type", "cookie"),
         *("expect", "forwarded", "host", "if-match", "if-none-match", "if-range", "origin", "range", "referer", "te"),
         *("transfer-encoding", "upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host"),
+        *("cache-control", "cf-connecting-ip", "date", "dnt", "if-modified-since", "if-unmodified-since", "keep-alive"),
+        *("pragma", "priority", "traceparent", "tracestate", "trailer", "true-client-ip"),
         *("x-forwarded-proto", "x-forwarded-uri", "x-original-uri", "x-real-ip", "x-request-id"),
     }
 )
@@ -57,8 +59,13 @@ def fault(reason: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("fault", "{reason}", {"reason": reason, "remedy": remedy})
 
 
+def time_zones() -> set[str]:
+    """Returns the names of the time zones of this system, without that which means that none was chosen."""
+    return available_timezones() - {"Factory"}
+
+
 def _time_zone(value: str) -> str:
-    if value and value not in available_timezones():
+    if value and value not in time_zones():
         raise fault("is not a time zone of this system", 'write its IANA name, as "Europe/Berlin", or leave it out')
     return value
 
@@ -106,7 +113,7 @@ def duration_field(default: str | None, description: str, *, at_most: str | None
 def _secret(value: Any) -> Secret:
     if isinstance(value, Secret):
         return value
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value.strip():
         raise fault(
             "is empty or not text", "give the secret itself, or name a file with …_file or a variable with …_env"
         )
@@ -116,7 +123,7 @@ def _secret(value: Any) -> Secret:
 def _header(value: str) -> str:
     if _HEADER.fullmatch(value) is None:
         raise fault("is not a header name", "use letters, digits and hyphens, as in X-Forwarded-User")
-    if value.lower() in _RESERVED_HEADERS:
+    if value.lower() in _RESERVED_HEADERS or value.lower().startswith(("sec-", "access-control-")):
         raise fault("has another meaning in HTTP", "use a header of its own, such as X-Forwarded-User")
     return value
 
@@ -166,23 +173,26 @@ def _color_or_empty(value: str) -> str:
     return value.lower()
 
 
-def _share(value: float) -> float:
-    if not 0 <= value <= 1:
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise fault("is not a share", "write a number from 0 to 1, such as 0.1")
-    return value
+    return float(value)
 
 
 def _valt_user(value: Any) -> str | int:
-    if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+    if not isinstance(value, str | int) or isinstance(value, bool) or value == "" or _is_negative(value):
         raise fault("is not a VALT user", "give a user name in quotes, or a user id")
     return value
 
 
+def _is_negative(value: str | int) -> bool:
+    return isinstance(value, int) and value < 0
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 """A name that the operator gives to an entry. It becomes a metric label and a field of the audit."""
-WholeNumber = Annotated[int, Field(strict=True)]
-"""Neither true, which Python counts as 1, nor text."""
 Count = Annotated[int, Field(strict=True, ge=0)]
+"""From 0, as ids in VALT are. Neither true, which Python counts as 1, nor text."""
 PositiveCount = Annotated[int, Field(strict=True, ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Duration = Annotated[
@@ -193,7 +203,7 @@ HeaderName = Annotated[str, AfterValidator(_header)]
 OptionalHeaderName = Annotated[str, AfterValidator(_header_or_empty)]
 KeyFile = Annotated[Path, AfterValidator(_key_file)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
-Share = Annotated[float, AfterValidator(_share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
+Share = Annotated[float, BeforeValidator(_share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 Color = Annotated[str, AfterValidator(_color_or_empty)]
 Image = Annotated[Path, AfterValidator(_image)]
 ValtUser = Annotated[

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gateway.settings.identity import TicketSettings
-from gateway.settings.identity_checks import key_fault
+from gateway.settings.keys import key_fault
 from tests.unit.settings.broken import PUBLIC_KEY, TICKET
 from tests.unit.settings.configurations import GOOD, PORTAL_KEY, load_text
 

@@ -1,0 +1,78 @@
+"""Checks of keys: whether a portal's key can verify tickets, and whether the gateway's own can sign."""
+
+import json
+from collections.abc import Iterable
+
+from gateway.settings.values import UNREAD
+
+_RSA_BITS = 2048
+
+
+def _load_jwk(text: str) -> object:
+    """Returns the public key of a JWK (RFC 7517). Raises ValueError if it is none, or a private one."""
+    import jwt
+
+    row = json.loads(text)
+    if not isinstance(row, dict) or "d" in row or "k" in row or not isinstance(row.get("kid"), str | None):
+        raise ValueError("not a public JWK")
+    if row.get("use", "sig") != "sig" or "verify" not in row.get("key_ops", ["verify"]):
+        raise ValueError("not a key of signatures")
+    try:
+        return jwt.PyJWK(row).key
+    except jwt.PyJWTError as error:
+        raise ValueError(str(error)) from None
+
+
+def key_fault(pem: str, algorithms: Iterable[str]) -> tuple[str, str] | None:
+    """Returns reason and remedy if *pem* cannot verify signatures of any of *algorithms* (RFC 7518, section 3.1)."""
+    # cryptography takes a while to load, and few configurations have a portal
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    if "PRIVATE KEY" in pem:
+        return "is a private key, which only the portal may have", "use its public key: openssl pkey -in KEY -pubout"
+    if pem.count("-----BEGIN ") > 1:
+        return "has several keys, of which one would count", "write each into a file of its own: public_key_files"
+    try:
+        key = _load_jwk(pem) if pem.lstrip().startswith("{") else load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return "is not a public key", "write it as PEM, which begins with -----BEGIN PUBLIC KEY-----"
+    match key:
+        case Ed25519PublicKey():
+            usable = {"EdDSA"}
+        case EllipticCurvePublicKey() if isinstance(key.curve, SECP256R1):
+            usable = {"ES256"}
+        case RSAPublicKey() if key.key_size >= _RSA_BITS:
+            usable = {"RS256", "PS256"}
+        case _:
+            return "is of an unsupported kind", "use Ed25519, P-256, or RSA of 2048 bits or more"
+    if usable.isdisjoint(algorithms):
+        return "suits none of the algorithms", f"accept its own: {' or '.join(sorted(usable))}"
+    return None
+
+
+def signing_key_fault(pem: str) -> tuple[str, str] | None:
+    """Returns reason and remedy if *pem* is not a private key that can sign a client's assertions."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    if pem == UNREAD:
+        return None
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "is not a private key without a password", "make one with: openssl genpkey -algorithm ed25519"
+    match key:
+        case Ed25519PrivateKey():
+            return None
+        case EllipticCurvePrivateKey() if isinstance(key.curve, SECP256R1):
+            return None
+        case RSAPrivateKey() if key.key_size >= _RSA_BITS:
+            return None
+    return "is of an unsupported kind", "use Ed25519, P-256, or RSA of 2048 bits or more"

@@ -1,0 +1,79 @@
+"""Warnings about texts that are hardly meant as they stand: spaces around them, characters that nobody sees, and paths
+with what only a shell expands."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from gateway.model import Secret
+from gateway.settings.faults import Fault
+from gateway.settings.model import Settings
+from gateway.settings.secrets import UNSEEN, secret_doubt
+
+_FREE = frozenset({"groups_separator", "public_key_files"})
+"""Keys whose texts may have spaces around them or several lines."""
+_CHECKED_BY_NAME = frozenset({"groups", "subjects", "subject"})
+"""Keys of rules and examples that `rule_names` warns about."""
+
+
+def text_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings, without lines."""
+    for key, value in _leaves("", settings):
+        last = key.rpartition(".")[2]
+        if isinstance(value, Secret):
+            why = secret_doubt(value)
+            if why is not None:
+                yield Fault(_key_of_secret(key), None, why, "correct it, if they are not part of the secret")
+        elif isinstance(value, str) and last not in _FREE and _is_unseen(key, value):
+            yield Fault(key, None, UNSEEN, "write it without them")
+        if _is_unexpanded(key, value):
+            reason = "has ~ or $ in a path, which is not expanded"
+            yield Fault(key, None, reason, "write the whole path")
+    for number, provider in enumerate(settings.identity):
+        claim = getattr(provider, "groups_claim", "groups")
+        if not all(claim.split(".")):
+            reason = "has nothing between two dots, or is empty: no claim has that path"
+            yield Fault(f"identity.{number}.groups_claim", None, reason, 'write it as "groups" or "realm_access.roles"')
+    if not settings.branding.name.strip():
+        yield Fault("branding.name", None, "is empty, and the title of every page", "leave it out, or name the site")
+    if settings.audit.file.rpartition("/")[2] in ("stdout", "stderr"):
+        yield Fault("audit.file", None, "is a file of that name", 'write "-" for standard output')
+
+
+def _is_unseen(key: str, text: str) -> bool:
+    """Whether *text* has spaces around it, characters that nobody sees, or, as a name of a table, nothing at all."""
+    return text != text.strip() or not text.isprintable() or (not text and key.endswith("."))
+
+
+def _leaves(key: str, node: Any) -> Iterator[tuple[str, Any]]:
+    """Yields the dotted key of each single value below *node* with the value; a table's own names are values too."""
+    if isinstance(node, BaseModel):
+        for name, field in type(node).model_fields.items():
+            if name not in _CHECKED_BY_NAME or ("examples" not in key and "grants" not in key):
+                yield from _leaves(f"{key}.{field.alias or name}".strip("."), getattr(node, name))
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            yield f"{key}.{name}", name
+            yield from _leaves(f"{key}.{name}", value)
+    elif isinstance(node, tuple):
+        for number, value in enumerate(node):
+            yield from _leaves(key if key.endswith("public_key_files") else f"{key}.{number}", value)
+    else:
+        yield key, node
+
+
+def _key_of_secret(key: str) -> str:
+    return "session.secret" if key.startswith("session.secrets") else key
+
+
+def _is_unexpanded(key: str, value: Any) -> bool:
+    """Whether *value* is a path, or the address of a unix socket, with what a shell would have replaced."""
+    if isinstance(value, Path):
+        path = value
+    elif isinstance(value, str) and (key == "audit.file" or value.startswith("unix:")):
+        path = Path(value.removeprefix("unix:"))
+    else:
+        return False
+    return any(part.startswith(("~", "$")) for part in path.parts)
