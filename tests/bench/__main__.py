@@ -71,6 +71,8 @@ async def _subjects(exits: AsyncExitStack, stack: GatewayStack) -> dict[str, lis
     for kind, delivery in (("http", "proxy"), ("https", "proxy"), ("redirect", "redirect")):
         gateway = stack.gateway(kind, delivery, encrypted=kind == "https")
         subjects[kind].append(await exits.enter_async_context(gateway))
+        workers = stack.gateway(f"{kind}-workers", delivery, encrypted=kind == "https", workers=2)
+        subjects[kind].append(await exits.enter_async_context(workers))
     programs = await peers.install()
     for peer in (
         peers.nginx_peer(stack),

@@ -50,6 +50,7 @@ _GATEWAY = """\
 [server]
 listen = "127.0.0.1:0"
 public_url = "http://localhost"
+workers = {workers}
 [admin]
 listen = "127.0.0.1:0"
 [limits]
@@ -123,16 +124,23 @@ class GatewayStack:
         *,
         encrypted: bool = False,
         audit: str = "",
+        workers: int = 1,
         command: Sequence[str] = ("-m", "gateway"),
     ) -> AsyncIterator[Subject]:
         """Runs ``valt-gateway serve``, where the group "staff" may see every recording.
 
-        *audit* is added to the section of that name. *command* are the arguments that make Python run the gateway.
+        *audit* is added to the section of that name. With several *workers* the processor time is that of all and of
+        their supervisor. *command* are the arguments that make Python run the gateway.
         """
         config = self.folder / f"{name}.toml"
         config.write_text(
             _GATEWAY.format(
-                valt=self.valt.base_url, issuer=self.provider.issuer, delivery=delivery, name=name, audit=audit
+                valt=self.valt.base_url,
+                issuer=self.provider.issuer,
+                delivery=delivery,
+                name=name,
+                audit=audit,
+                workers=workers,
             )
         )
         origin = f"https://127.0.0.1:{self.tls_port}" if encrypted else f"http://127.0.0.1:{self.port}"
@@ -141,8 +149,9 @@ class GatewayStack:
             address = (await _line_of(log, "valt-gateway is ready on ")).split()[0]
             port = int(address.rpartition(":")[2])
             self.valt.media_url = origin  # links name it; the first request caches the link for half an hour
-            await _check_response(port, self.requests().split(b"\r\n\r\n")[0] + b"\r\nRange: bytes=0-0\r\n\r\n")
-            yield Subject("valt-gateway", port, pid)
+            for _ in range(1 if workers == 1 else 20 * workers):  # each worker has a cache of its own
+                await _check_response(port, self.requests().split(b"\r\n\r\n")[0] + b"\r\nRange: bytes=0-0\r\n\r\n")
+            yield Subject("valt-gateway" if workers == 1 else f"{workers} workers", port, pid)
 
     async def start_seconds(self) -> float:
         """Returns the seconds from the start of the process to its first response."""
