@@ -97,11 +97,15 @@ def man_pages(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # click-man sees only commands that are loaded already.
     loaded, context = copy.copy(command), click.Context(command)
+    # Without the settings a command would remember, for as long as the process runs, that it has no -h.
+    settings = click.Context(loaded, **command.context_settings)
     names = {name: command.get_command(context, name) for name in command.list_commands(context)}
     loaded.commands = {name: one for name, one in names.items() if one is not None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # click-man 0.6 calls what click 9 will not have
-        write_man_pages(NAME, loaded, version=importlib.metadata.version(NAME), target_dir=str(folder))
+        write_man_pages(
+            NAME, loaded, parent_ctx=settings, version=importlib.metadata.version(NAME), target_dir=str(folder)
+        )
 
 
 def completions(folder: Path) -> None:

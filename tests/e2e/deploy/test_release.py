@@ -113,6 +113,12 @@ def test_every_command_has_a_man_page_with_all_its_options(folder: Path) -> None
         assert {option for option in options if option not in text} == set(), name
 
 
+def test_a_command_has_its_short_help_option_after_its_page_was_written(folder: Path) -> None:
+    assert (folder / "man/valt-gateway-serve.1").exists()
+    for name in program.list_commands(click.Context(program)):
+        assert CliRunner().invoke(program, [name, "-h"]).exit_code == 0, name
+
+
 def test_man_reads_every_page_without_a_warning(folder: Path) -> None:
     environ = {"PATH": "/usr/bin:/bin", "MANWIDTH": "100", "LC_ALL": "C.UTF-8"}
     for page in (folder / "man").glob("*.1"):
