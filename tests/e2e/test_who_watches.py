@@ -35,8 +35,9 @@ async def listed(gateway: ServedGateway) -> list[dict[str, Any]]:
 
 
 def admin_lines(folder: Path, action: str) -> list[dict[str, Any]]:
-    """Returns the ``admin`` lines of all audit files for *action*."""
+    """Returns the ``admin`` lines of all workers' audit files for *action*, by their times."""
     rows = [json.loads(line) for path in folder.glob("audit*.jsonl") for line in path.read_text().splitlines()]
+    rows.sort(key=lambda row: str(row["time"]))
     return [row for row in rows if row["event"] == "admin" and row["action"] == action]
 
 
