@@ -90,6 +90,7 @@ async def running(
         (r'"https://valt\.example\.edu"', f'"{valt.base_url}"'),
         (r'"https://sso\.example\.edu"', f'"{issuer or provider.issuer}"'),
         (r'"10\.0\.0\.5/32"', '"127.0.0.1/32"'),
+        (r'"10\.0\.0\.0/8"', '"127.0.0.0/8"'),
         (r"^listen = .*$", 'listen = "127.0.0.1:0"'),
         (r"^tls_(cert|key)_file = .*$", r"\g<0>" if issuer else ""),
         (r'"/var/lib/valt-gateway"', '"state"'),
