@@ -65,10 +65,11 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         return BAD_CONFIGURATION
     from gateway.observe.worker_metrics import share_metrics
 
-    share_metrics(start["metrics"], start["number"])
+    write_metrics = share_metrics(start["metrics"], start["number"])
     from gateway.workers.worker import Worker
 
     worker = Worker(settings, start, channel, {PUBLIC_SOCKET: sockets})  # from now on there are metrics
+    worker.gateway.metrics.write_with(write_metrics)
     status = await start_fault(worker.gateway, worker.gateway.prepare)
     if status:
         return status

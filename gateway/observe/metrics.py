@@ -38,6 +38,7 @@ class Metrics(Observer):
         self._active_streams: Callable[[], int] = int
         self._active_connections: Callable[[], int] = int
         self._flush_requests: Callable[[], None] = lambda: None
+        self._write: Callable[[], None] = lambda: None
         self._audit_is_writable: Callable[[], bool] = lambda: True
         self._state_is_available: Callable[[], bool] = lambda: True
         self._breaker: tuple[str, Callable[[], float]] | None = None
@@ -106,6 +107,10 @@ class Metrics(Observer):
         """Call *flush*, which has the requests that have ended counted, before the metrics are rendered."""
         self._flush_requests = flush
 
+    def write_with(self, write: Callable[[], None]) -> None:
+        """Call *write* after each batch: the metrics are those of a worker, which the supervisor reads from files."""
+        self._write = write
+
     def watch_outputs(self, is_audit_writable: Callable[[], bool], is_state_available: Callable[[], bool]) -> None:
         """Take whether the audit and the state can be written from these with each batch."""
         self._audit_is_writable, self._state_is_available = is_audit_writable, is_state_available
@@ -164,6 +169,7 @@ class Metrics(Observer):
         if self._breaker is not None:
             server, state = self._breaker
             metrics.breaker_state[server,].set(state())
+        self._write()
 
     def _observe_events(self, batches: dict[type[events.Event], list[Any]]) -> None:
         metrics = self._metrics

@@ -3,11 +3,15 @@
 How it works: each worker writes its values to files that bear its number, and the supervisor adds them up. A worker
 that takes the number of one that has ended goes on counting in its files, so that the gateway's counters never fall and
 the files are as many as workers run at once. Gauges are those of running workers: the others' files are removed.
+
+Writing a value to the file costs 0.35 µs more than adding to a float, and a request has a dozen additions. So a worker
+adds in memory, and writes each value that has changed once for a batch of requests.
 """
 
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import prometheus_client.values
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
@@ -22,10 +26,46 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def share_metrics(directory: str, number: int) -> None:
-    """Has the metrics that are defined from now on written to *directory* as those of worker *number*."""
+def share_metrics(directory: str, number: int) -> Callable[[], None]:
+    """Has the metrics that are defined from now on written to *directory* as those of worker *number*.
+
+    Returns the function that writes the additions since its last call.
+    """
     os.environ[_DIRECTORY] = directory
-    prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+    changed: list[Any] = []
+    written: Any = prometheus_client.values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+
+    class BatchedValue(written):  # type: ignore[misc]
+        """A value to which the event loop's thread adds; it is written by ``write``."""
+
+        def __init__(self, *definition: Any, **options: Any) -> None:
+            super().__init__(*definition, **options)
+            self.added = 0.0
+
+        def inc(self, amount: float) -> None:
+            if not self.added:
+                changed.append(self)
+            self.added += amount
+
+        def set(self, value: float, timestamp: float | None = None) -> None:
+            self.added = 0.0
+            super().set(value, timestamp)
+
+        def get(self) -> float:
+            return float(super().get()) + self.added
+
+        def write(self) -> None:
+            added, self.added = self.added, 0.0
+            if added:
+                super().inc(added)
+
+    def write() -> None:
+        for value in changed:
+            value.write()
+        changed.clear()
+
+    prometheus_client.values.ValueClass = BatchedValue
+    return write
 
 
 class SharedMetrics:
