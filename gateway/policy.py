@@ -15,8 +15,11 @@ from gateway.events import GrantDecided
 from gateway.model import Grant, Identity
 from gateway.ports import Clock, Observer, Recordings
 from gateway.recording_details import RecordingDetails
+from gateway.rule_index import RuleIndex
 from gateway.rules import Rule, ValtNames, any_glob, applies_to, details_mismatch, is_in_force, mismatch
 
+_FEW_RULES = 8
+"""So many are looked at one by one, which costs less than their index, and a denial states the reason of each."""
 _NOT_IN_LISTS = frozenset({"template"})
 """The details that VALT's lists omit (VALT: API Search Recordings), besides those that a row does not state."""
 
@@ -51,6 +54,7 @@ class Rules:
         days = {day for rule in rules for day in (rule.valid_from, rule.valid_until) if day is not None}
         self._changes = tuple(sorted(days))
         """When a rule begins to count or ceases to, Unix seconds."""
+        self._index = RuleIndex(rules) if len(rules) > _FEW_RULES else None
 
     async def decide(
         self, identity: Identity, recording: str, video: str | None = None, client: str | None = None
@@ -64,7 +68,8 @@ class Rules:
         if is_limited and not identity.covers(recording, video):
             raise self._denied("the ticket or session is for another recording or video")
         reasons, now = [], self._clock.now()
-        for rule in self.rules:
+        rules = self.rules if self._index is None else self._index.rules_for(identity)
+        for rule in rules:
             until, refusal = None, "the rule matches and refuses"
             reason = mismatch(rule, identity, recording, client, now)
             if reason is None and rule.needs_details:
@@ -96,6 +101,8 @@ class Rules:
                     until,
                 )
             reasons.append(f"{rule.name}: {reason}")
+        if others := len(self.rules) - len(rules):
+            reasons.append(f"{others} rules name neither the person nor one of their groups")
         raise self._denied("; ".join(reasons) or "there is no rule")
 
     async def _confirm_video(self, rule: Rule, recording: str, video: str) -> None:
@@ -179,7 +186,7 @@ class Rules:
         now = self._clock.now()
         return [
             rule
-            for rule in self.rules
+            for rule in (self.rules if self._index is None else self._index.rules_for(identity))
             if (account is None or rule.account == account or not rule.allow)
             and applies_to(rule, identity)
             and is_in_force(rule, client, now)
