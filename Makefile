@@ -13,7 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises cases bench fuzz screenshots dashboard profile dist image-test seam soak reloads replicas scale programs clean
+.PHONY: help demo test lint promises cases bench fuzz mutants screenshots dashboard profile dist image-test seam soak reloads replicas scale programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ scale: $(VENV)/installed-test ## How many viewers what carries: a model calibrat
 fuzz: $(VENV)/installed-test ## Random pipelines of requests for minutes, plain and TLS (MINUTES=10)
 	$(BIN)/python -m tests.fuzz $(MINUTES)
 
+mutants: $(VENV)/installed-test ## Mutants of the modules that decide: 95 of 100 are killed, the others listed (MODULE=gateway/policy.py)
+	nice -n 19 $(BIN)/python -m tests.mutants $(MODULE)
+
 screenshots: programs $(VENV)/installed-test ## Each page and state at three sizes, light and dark, in screenshots/; README's pictures
 	$(BIN)/python -m tests.support.screenshots
 
@@ -79,7 +82,7 @@ programs: # Real browsers, players and servers that the tests run against
 	@tests/programs.sh
 
 clean: ## Forget the virtual environment and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis mutants
 
 # The OpenID provider that the tests sign in at comes from npm; the lock file names no addresses.
 $(NODE): tests/package.json tests/package-lock.json | programs
