@@ -59,7 +59,8 @@ replicas: programs $(VENV)/installed-test ## Two replicas behind nginx and HAPro
 scale: $(VENV)/installed-test ## How many viewers what carries: a model calibrated by measurements, with plots in scale/
 	$(BIN)/python -m tests.scale
 
-fuzz: $(VENV)/installed-test ## Random pipelines of requests for minutes, plain and TLS (MINUTES=10)
+fuzz: $(VENV)/installed-test ## Hostile input for every reader, guided by coverage, and pipelines of requests (MINUTES=10)
+	$(PIP) -e '.[fuzz]' || echo "atheris cannot be installed for this Python: the inputs are not guided by coverage" >&2
 	$(BIN)/python -m tests.fuzz $(MINUTES)
 
 mutants: $(VENV)/installed-test ## Mutants of the modules that decide: 95 of 100 are killed, the others listed (MODULE=gateway/policy.py)

@@ -56,6 +56,7 @@ def test_an_offset_is_described_from_the_other_machines_view() -> None:
         ({"Date": "Tue, 06 May 2025 15:58:00 GMT"}, 1_746_547_080.0),
         ({"Date": "yesterday"}, None),
         ({"Date": ""}, None),
+        ({"Date": "Sun, 23333333333333333333339 Nov 2026 01:00:00 GMT"}, None),
         ({}, None),
     ],
 )

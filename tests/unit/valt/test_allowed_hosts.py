@@ -73,6 +73,7 @@ def test_links_to_the_api_host_and_listed_hosts_are_returned_unchanged(url: str)
         "https://127.0.0.1/x",
         "https://127.1/x",
         "https://[::1]/x",
+        "https://[2001:d..b8::1]/x",
         "https://[::ffff:127.0.0.1]/x",
         "https://2130706433/x",
         "https://valt.example.edu",

@@ -36,6 +36,11 @@ def test_an_invalid_page_number_is_the_first_page(text: str) -> None:
     assert page_number("12") == 12
 
 
+def test_a_search_that_is_cut_reads_the_same_again() -> None:
+    query = ListingQuery.parse({"q": "a" * 199 + " b"})
+    assert ListingQuery.parse(query.parameters()) == query
+
+
 @pytest.mark.parametrize("text", ["", "session 14", 'a&page=9#"<>[]{}|\\^`', "Séance à Besançon + suite", "../\r\n\0%"])
 def test_sign_in_can_lead_back_to_the_page_of_any_search(text: str) -> None:
     address = ListingQuery(text, date(2026, 3, 1), date(2026, 3, 2), text, text).address(3)
