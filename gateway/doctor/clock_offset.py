@@ -19,7 +19,7 @@ def parse_date(headers: Mapping[str, str]) -> float | None:
     """Returns the Date of a response in Unix seconds (RFC 9110, section 6.6.1), None if it has none that is valid."""
     try:
         return parsedate_to_datetime(headers["Date"]).timestamp()
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):  # OverflowError for a day beyond 64 bits
         return None
 
 

@@ -69,12 +69,12 @@ def parse_link(raw: str, allowed_hosts: AllowedHosts, fetched_at: float) -> Link
     match = _GRAMMAR.fullmatch(raw) if len(raw) <= _MAX_URL else None
     if match is None:
         raise LinkRefusedError("VALT's link is not a plain http(s) URL")
-    split, url = urlsplit(raw), URL(raw, encoded=True)
     try:
+        split, url = urlsplit(raw), URL(raw, encoded=True)
         scheme, host, port = split.scheme, (split.hostname or "").lower(), split.port or _DEFAULT_PORTS[split.scheme]
         yarl_origin = (url.scheme, (url.host or "").lower(), url.port)
     except ValueError:
-        raise LinkRefusedError("VALT's link has an invalid port") from None
+        raise LinkRefusedError("VALT's link has an invalid host or port") from None
     if yarl_origin != (scheme, host, port):
         raise LinkRefusedError("VALT's link is ambiguous: two URL parsers disagree about its host")
     if url.raw_path_qs != raw[len(f"{split.scheme}://{split.netloc}") :]:  # yarl drops the "?" of an empty query

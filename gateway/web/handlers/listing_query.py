@@ -28,7 +28,7 @@ class ListingQuery:
     def parse(cls, query: Mapping[str, str]) -> Self:
         """Returns the parameters ``q``, ``since``, ``until``, ``room`` and ``author``. A day that is no day in the form
         YYYY-MM-DD does not limit the list."""
-        text, room, author = (query.get(name, "").strip()[:MAX_LENGTH] for name in ("q", "room", "author"))
+        text, room, author = (query.get(name, "").strip()[:MAX_LENGTH].rstrip() for name in ("q", "room", "author"))
         return cls(text, _day(query.get("since", "")), _day(query.get("until", "")), room, author)
 
     @property
