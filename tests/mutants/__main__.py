@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.mutants.survivors import listed, mutant_of, selections
+from tests.mutants.survivors import listed, mutants_of, selections
 
 _ROOT = Path(__file__).parents[2]
 _WORK = _ROOT / "mutants"
@@ -78,8 +78,9 @@ def _run(module: str, tests: list[str]) -> tuple[Counter[str], list[str]]:
     folder = _prepare(module, tests)
     _mutmut(folder, "run", "--max-children", os.environ.get("CHILDREN", "1"))
     results = [line.strip().split(": ") for line in _mutmut(folder, "results", "--all", "true").splitlines()]
-    survived = [name for name, status in results if status not in _KILLED]
-    return Counter(status for _, status in results), [mutant_of(_mutmut(folder, "show", name)) for name in survived]
+    mutants = mutants_of((folder / "mutants" / module).read_text())
+    survived = [mutants[name.rpartition(".")[2]] for name, status in results if status not in _KILLED]
+    return Counter(status for _, status in results), survived
 
 
 def _report(module: str, tests: list[str]) -> tuple[int, int, bool]:

@@ -1,5 +1,7 @@
 """The lists of this package: the modules with their tests, and the mutants that are known to survive."""
 
+import ast
+import difflib
 import tomllib
 from pathlib import Path
 
@@ -16,13 +18,27 @@ def listed() -> dict[str, dict[str, str]]:
     return tomllib.loads((_FOLDER / "survivors.toml").read_text())
 
 
-def mutant_of(text: str) -> str:
-    """Returns ``function: line -> mutated line`` from what ``mutmut show`` prints.
+def mutants_of(mutated: str) -> dict[str, str]:
+    """Returns ``function: line -> mutated line`` of each mutant in *mutated*, a module as mutmut writes it, by the name
+    of the mutant's function.
 
-    Mutants have numbers too, which change with every change of the module.
+    Those names end with a number, and the numbers change with every change of the module.
     """
-    name = text.split()[1].partition("__mutmut_")[0].rpartition(".")[2]
+    lines = mutated.splitlines()
+    texts = {
+        node.name: [line.strip() for line in lines[node.body[0].lineno - 1 : node.end_lineno]]
+        for node in ast.walk(ast.parse(mutated))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "__mutmut_" in node.name
+    }
+    return {
+        name: _describe(name.rpartition("__mutmut_")[0], texts[f"{name.rpartition('__mutmut_')[0]}__mutmut_orig"], text)
+        for name, text in texts.items()
+        if not name.endswith("_orig")
+    }
+
+
+def _describe(name: str, original: list[str], mutated: list[str]) -> str:
     function = name.removeprefix("x").removeprefix("_").removeprefix("ǁ").replace("ǁ", ".")
-    changes = [line for line in text.splitlines() if line[:1] in ("-", "+") and line[:3] not in ("---", "+++")]
-    old, new = (" ".join(line[1:].strip() for line in changes if line[0] == sign) for sign in "-+")
+    changes = [line for line in difflib.ndiff(original, mutated) if line[0] in "-+"]
+    old, new = (" ".join(line[2:] for line in changes if line[0] == sign) for sign in "-+")
     return f"{function}: {old} -> {new}"

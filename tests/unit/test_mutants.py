@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.survivors import listed, mutant_of, selections
+from tests.mutants.survivors import listed, mutants_of, selections
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,13 +39,29 @@ def test_each_mutant_that_is_listed_as_surviving_has_a_reason() -> None:
 
 
 def test_a_mutant_is_identified_by_function_and_changed_line_not_by_its_number() -> None:
-    text = """# gateway.policy.xǁRulesǁmay_see__mutmut_12: survived
---- gateway/policy.py
-+++ gateway/policy.py
-@@ -1,3 +1,3 @@
- async def may_see(self):
--    return a < b
-+    return a <= b
+    mutated = """
+class Rules:
+    async def xǁRulesǁmay_see__mutmut_orig(self, a: int, b: int) -> bool:
+        a += 1
+        return a < b
+
+    async def xǁRulesǁmay_see__mutmut_12(self, a: int, b: int) -> bool:
+        a += 1
+        return a <= b
+
+
+def x__end_of__mutmut_orig(
+    a: int,
+) -> int:
+    return a + 1
+
+
+def x__end_of__mutmut_1(
+    a: int,
+) -> int:
+    return a - 1
 """
-    assert mutant_of(text) == "Rules.may_see: return a < b -> return a <= b"
-    assert mutant_of(text.replace("xǁRulesǁmay_see", "x__end_of")) == "_end_of: return a < b -> return a <= b"
+    assert mutants_of(mutated) == {
+        "xǁRulesǁmay_see__mutmut_12": "Rules.may_see: return a < b -> return a <= b",
+        "x__end_of__mutmut_1": "_end_of: return a + 1 -> return a - 1",
+    }
