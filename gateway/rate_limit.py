@@ -70,5 +70,4 @@ class RateLimiter:
     def delay(self, person: tuple[str, ...], seconds: float) -> None:
         """Has the person's whole allowance available again after *seconds* at the earliest."""
         arrival_time = self._monotonic() + seconds
-        if arrival_time > self._arrival_times.get(person, 0.0):
-            self._arrival_times[person] = arrival_time
+        self._arrival_times[person] = max(arrival_time, self._arrival_times.get(person, arrival_time))

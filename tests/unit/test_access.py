@@ -205,6 +205,12 @@ async def test_only_sessions_that_cover_the_target_are_considered() -> None:
     assert log.identity == ANNA
 
 
+async def test_a_session_for_the_recording_covers_each_of_its_videos() -> None:
+    narrowed = replace(BEN, recording="r1")
+    world = World((narrowed, ANNA), {"anna": grant(), "ben": grant(narrowed)})
+    assert (await world.access().decide(CREDENTIALS, "r1", "v1", record())).identity == narrowed
+
+
 async def test_if_no_session_covers_the_target_the_first_is_refused_by_the_policy() -> None:
     sessions = (replace(ANNA, recording="r2"), replace(BEN, recording="r3"))
     world = World(sessions, {"anna": AccessDeniedError("another recording"), "ben": AccessDeniedError("no")})
