@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from aiohttp import HttpVersion10, HttpVersion11
+from aiohttp import HttpVersion10, HttpVersion11, hdrs
 from multidict import istr
 
 from gateway.errors import BadRequestError, MisdirectedRequestError
@@ -88,10 +88,10 @@ class RequestValidator:
         for name in self._single_headers:
             if name in headers and len(headers.getall(name)) > 1:
                 raise BadRequestError(f"the header {name} is repeated")
-        host = headers.get("Host", "")
+        host = headers.get(hdrs.HOST, "")
         if host != self._host and _HOST.fullmatch(host) is None:
             raise BadRequestError("the header Host is not one host")
-        coding = headers.get("Transfer-Encoding")
+        coding = headers.get(hdrs.TRANSFER_ENCODING)
         if coding is not None and (coding.strip().lower() != "chunked" or request.version == HttpVersion10):
             raise BadRequestError("the transfer coding is not supported")
         # The query behind this prefix is another server's, and no parameter of it is read but `download`.
@@ -128,4 +128,4 @@ def is_same_origin(request: Request, public_url: str) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"
-    return request.headers.get("Origin") == public_url
+    return request.headers.get(hdrs.ORIGIN) == public_url
