@@ -114,7 +114,6 @@ def verify_signature(
             audience=expected.audience,
             issuer=expected.issuer,
             options={
-                "require": ["iss", "aud"],
                 "verify_exp": False,
                 "verify_iat": False,
                 "verify_nbf": False,

@@ -65,13 +65,13 @@ def test_a_service_key_needs_its_name_its_hash_and_the_same_groups() -> None:
     assert World(service_keys={}).refusal(replace(KEY, groups=frozenset())) == NO_KEY
 
 
-def test_a_service_key_ends_when_the_configuration_says_whatever_was_made_from_it() -> None:
+def test_a_service_key_ends_when_the_configuration_says_for_all_that_was_derived() -> None:
     world = World()
-    made = replace(KEY, ends_at=NOW + 1e6, expires_at=NOW + 1e6)
+    derived = replace(KEY, ends_at=NOW + 1e6, expires_at=NOW + 1e6)
     world.clock.step(9.9)
-    assert world.refusal(made) is None
+    assert world.refusal(derived) is None
     world.clock.step(0.1)
-    assert world.refusal(made) == EXPIRED
+    assert world.refusal(derived) == EXPIRED
     endless = World(service_keys={("archive", "hash"): (frozenset({"staff"}), None)})
     endless.clock.step(1e9)
     assert endless.refusal(replace(KEY, ends_at=NOW)) is None
@@ -95,10 +95,10 @@ def test_a_session_ends_with_the_lifetime_that_is_configured_now() -> None:
     world.clock.step(0.1)
     assert world.refusal(long) == EXPIRED
     assert World().refusal(replace(long, issued_at=None)) == EXPIRED
-    made = replace(ANNA, session="s1", ends_at=None)
-    assert World().refusal(made) is None
-    assert World(lifetime=100.0).refusal(made) == EXPIRED
-    assert World(lifetime=100.1).refusal(made) is None
+    derived = replace(ANNA, session="s1", ends_at=None)
+    assert World().refusal(derived) is None
+    assert World(lifetime=100.0).refusal(derived) == EXPIRED
+    assert World(lifetime=100.1).refusal(derived) is None
     assert World(lifetime=None).refusal(SESSION) == "sessions are no longer configured"
     assert World(lifetime=None).refusal(ANNA) is None
 
@@ -122,7 +122,7 @@ def test_a_sealed_proof_needs_every_group_that_a_rule_refuses() -> None:
     assert World().refusal(replace(SESSION, selection=banned.digest)) is None
 
 
-async def test_a_sign_out_ends_all_that_was_made_from_the_session() -> None:
+async def test_a_sign_out_ends_all_that_was_derived_from_the_session() -> None:
     world = World()
     await world.store.sign_out("s1", NOW + 1000)
     assert world.refusal(SESSION) == "the session was signed out"

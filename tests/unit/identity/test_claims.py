@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from gateway.errors import GatewayError, GroupsElsewhereError, InvalidCredentialsError, OutOfTimeError
 from gateway.identity.claims import (
@@ -167,6 +167,14 @@ def test_a_signature_is_verified_for_a_token_of_any_type() -> None:
         verify_signature(token, header, "no key", EXPECTED, NOW)
 
 
+def test_a_key_that_is_shorter_than_its_algorithm_demands_is_refused() -> None:
+    short = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        token = jwt.encode(CLAIMS, short, "RS256")
+    with pytest.raises(InvalidCredentialsError, match=r"^the token is not valid: InvalidKeyError$"):
+        verify(token, {"alg": "RS256"}, short.public_key(), replace(EXPECTED, algorithms=("RS256",)), NOW)
+
+
 def userinfo(changes: dict[str, Any], **header: Any) -> Any:
     """Returns the claims of a userinfo response without times, or the error's message."""
     try:
@@ -190,7 +198,9 @@ def test_a_userinfo_needs_neither_issuer_nor_audience_nor_times(changes: dict[st
     assert userinfo(changes, b64=True) == {"sub": "anna"} | changes
 
 
-@pytest.mark.parametrize("changes", [{"iss": "https://other"}, {"aud": "other"}, {"aud": ["other"]}, {"aud": []}])
+@pytest.mark.parametrize(
+    "changes", [{"iss": "https://other"}, {"aud": "other"}, {"aud": "valt-gateway-2"}, {"aud": ["other"]}, {"aud": []}]
+)
 def test_a_userinfo_of_another_issuer_or_audience_is_refused(changes: dict[str, Any]) -> None:
     assert userinfo(changes) == "the userinfo has another issuer or audience"
 
@@ -276,7 +286,7 @@ def test_a_name_has_one_to_255_printable_characters_without_surrounding_spaces()
         (["a", "b", "a"], {"a", "b"}, 0),
         (["a", "", None, True, {}, ["b"], " c"], {"a"}, 6),
         ([7, 1.5, 0, -3], {"7", "1.5", "0", "-3"}, 0),
-        ([math.inf, math.nan, 10**255, -(10**255)], set(), 4),
+        ([math.inf, math.nan, 10**255, -(10**255), int(1e255)], set(), 5),
         ([10**254], {str(10**254)}, 0),
         (7, {"7"}, 0),
         ({"a": 1}, set(), 1),
