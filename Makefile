@@ -13,7 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises cases bench fuzz mutants screenshots dashboard profile dist image-test seam soak reloads replicas scale programs clean
+.PHONY: help demo test lint promises cases bench fuzz mutants screenshots dashboard profile dist lock audit image-test seam soak reloads replicas scale programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,12 @@ dashboard: programs $(VENV)/installed-test ## Grafana's dashboard, and each of i
 dist: $(VENV)/installed-test ## A release in dist/: packages, hashes, bill of materials, licences, man pages, completion
 	rm -rf dist
 	$(BIN)/python release.py dist
+
+lock: $(VENV)/installed-test ## Lock files with hashes in locks/, of the versions in constraints.txt
+	$(BIN)/python lock.py
+
+audit: $(VENV)/installed-test ## Known vulnerabilities of what is locked; fails where the index cannot be asked
+	@$(BIN)/python package_audit.py
 
 image-test: $(VENV)/installed-test # The container's image, built of Debian's own packages, run and asked for its health (as root)
 	@tests/image.sh

@@ -1,5 +1,5 @@
-"""Writes a release into a directory (`make dist`): wheel, source distribution, bill of materials, licences, man pages,
-shell completion, and the hashes of them all.
+"""Writes a release into a directory (`make dist`): wheel, source distribution, bill of materials, licences, lock files,
+man pages, shell completion, and the hashes of them all.
 
 How it works: dates are the commit's (SOURCE_DATE_EPOCH), so that a release is built byte for byte again. The bill of
 materials has what the wheel requires, with all extras, in the versions of this environment, which are those of
@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -140,6 +141,7 @@ def main(folder: Path) -> None:
     bill = json.dumps(bill_of_materials(needed), indent=2, sort_keys=True)
     (folder / f"{NAME}.cdx.json").write_text(f"{bill}\n", encoding="utf-8")
     (folder / "THIRD-PARTY-LICENCES.txt").write_text(licences(needed), encoding="utf-8")
+    shutil.copytree(ROOT / "locks", folder / "locks")
     man_pages(folder / "man")
     completions(folder / "completion")
     (folder / "SHA256SUMS").write_text(hashes(folder), encoding="utf-8")

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 import release
 from gateway.cli.main import main as program
 from tests.e2e.deploy.test_constraints import pinned
+from tests.e2e.deploy.test_locks import entries
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,12 @@ def test_the_bill_of_materials_has_the_required_packages_as_installed(folder: Pa
     for requirement in direct_requirements(folder):
         assert bill[canonicalize_name(requirement.name)] in requirement.specifier
     assert {"pytest", "ruff", "hatchling", "valt-gateway"} & bill.keys() == set()
+
+
+def test_the_bill_of_materials_is_what_the_lock_files_install(bill: dict[str, str]) -> None:
+    locked = {one: version for name in ("core", "kerberos", "otel", "redis") for one, version in entries(name).items()}
+    for_old_pythons = {"async-timeout"} - bill.keys()
+    assert bill == {name: version for name, version in locked.items() if name not in for_old_pythons}
 
 
 def test_the_bill_of_materials_is_closed_under_what_packages_require(folder: Path, bill: dict[str, str]) -> None:
