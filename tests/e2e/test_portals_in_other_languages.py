@@ -9,7 +9,7 @@ from tests.support.gateway_fixture import NAVIGATION, PORTAL, PUBLIC, GatewaySta
 from tests.support.programs import run
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "tickets"
-RUN = {"ticket.py": sys.executable, "ticket.mjs": "node", "ticket.php": "php"}
+RUN = {"ticket.py": sys.executable, "ticket.mjs": "node", "ticket.php": "php", "Ticket.java": "java"}
 
 
 @pytest.mark.promise("sign-in-17")
