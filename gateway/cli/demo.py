@@ -33,7 +33,11 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
 
     port, portal_port, admin_port = (_free_port(preferred) for preferred in (port, portal_port, admin_port))
     async with ValtSimulator(recordings=demo_scene()) as valt:
-        portal = Portal(valt.recordings, make_portal_key(folder))
+        key = make_portal_key(folder)
+        key_file = folder / "portal.key"
+        key_file.touch(mode=0o600)
+        key_file.write_text(key)
+        portal = Portal(valt.recordings, key)
         await portal.start(portal_port)
         portal.gateway = f"http://127.0.0.1:{port}"
         config = write_demo_configuration(
@@ -57,6 +61,7 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
                 f"gateway:  {public}\n"
                 f"metrics:  {admin}/metrics\n"
                 f"VALT:     {valt.base_url} (simulated), media on {valt.media_url}\n"
+                f"key:      {key_file}   <- signs the portal's tickets (docs/portal.md)\n"
                 f"audit:    {folder / 'audit.jsonl'}"
             )
 

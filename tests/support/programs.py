@@ -61,11 +61,12 @@ async def wait_until_listening(port: int, process: asyncio.subprocess.Process | 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running ``valt-gateway demo``, with the URLs that it printed."""
+    """A running ``valt-gateway demo``, with the URLs and the file of the portal's key that it printed."""
 
     portal: str
     gateway: str
     metrics: str
+    key: str
     process: asyncio.subprocess.Process
 
 
@@ -89,7 +90,7 @@ async def demo() -> AsyncIterator[Demo]:
                     match = re.match(r"(\w+): +(\S+)", line)
                     if match:
                         urls[match[1]] = match[2]
-            yield Demo(urls["portal"], urls["gateway"], urls["metrics"], process)
+            yield Demo(urls["portal"], urls["gateway"], urls["metrics"], urls["key"], process)
         finally:
             if process.returncode is None:
                 process.terminate()
