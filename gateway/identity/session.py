@@ -102,13 +102,12 @@ class Sessions:
         if refusal is not None:
             raise InvalidCredentialsError(refusal)
         present = self.identities(credentials)
-        now = self._clock.now()
         if any(session.person != identity.person for session in present):
-            header = self.issue_header(identity, now=now)
+            header = self.issue_header(identity)
             _, cleared = await self.end(credentials)
             return [*(cookie for cookie in cleared if _name(cookie) != _name(header)), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
-        header = self.issue_header(identity, continued, now=now)
+        header = self.issue_header(identity, continued)
         return [*self._clear_oldest(credentials, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
@@ -127,13 +126,13 @@ class Sessions:
         names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
         return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
 
-    def issue_header(self, identity: Identity, session: str | None = None, *, now: float | None = None) -> str:
-        """Returns a Set-Cookie header for a session of *identity* that begins *now*, by default at once, with the id
-        *session*, by default a new one.
+    def issue_header(self, identity: Identity, session: str | None = None) -> str:
+        """Returns a Set-Cookie header for a session of *identity* that begins now, with the id *session*, by default a
+        new one.
 
         Raises TooManyGroupsError if the person's groups do not fit into a cookie.
         """
-        now = self._clock.now() if now is None else now
+        now = self._clock.now()
         started = replace(
             identity,
             session=random.token_urlsafe(16) if session is None else session,

@@ -1,0 +1,178 @@
+"""What exactly a session's cookie says, and which cookies are cleared when a new session begins."""
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.errors import InvalidCredentialsError, TooManyGroupsError
+from gateway.group_selection import GroupSelection
+from gateway.identity.session import Sessions
+from gateway.model import Credentials, Identity, IdentityKind, Secret
+from gateway.sealed import SealedTokens, secret_id
+from tests.unit.identity.test_session import ANNA, HOUR, ONE, TWO, WIDE, SessionsFixture, credentials_of, only
+
+NAME = "__Host-valt_gateway_session"
+
+
+@pytest.fixture
+def fixture() -> SessionsFixture:
+    return SessionsFixture()
+
+
+def session_of(sessions: Sessions, header: str | None) -> Identity:
+    session = only(sessions, credentials_of(sessions, header))
+    assert session is not None
+    return session
+
+
+def pair(header: str) -> tuple[str, Secret]:
+    """Returns name and value of the cookie in a Set-Cookie header."""
+    name, _, value = header.partition(";")[0].partition("=")
+    return name, Secret(value)
+
+
+def test_a_session_states_all_that_a_request_needs_to_know(fixture: SessionsFixture) -> None:
+    selection = GroupSelection(frozenset({"supervisors"}), frozenset({"banned"}))
+    sealing, now = fixture.sessions(TWO, ONE, keep_groups=selection), fixture.clock.now()
+    header = sealing.issue_header(replace(ANNA, revocation_keys=("a", "b")), "the id")
+    assert session_of(fixture.sessions(TWO, ONE), header) == Identity(
+        "anna",
+        "https://portal.example.edu",
+        "portal",
+        IdentityKind.SESSION,
+        frozenset({"supervisors"}),
+        issued_at=now,
+        leeway=0.0,
+        expires_at=now + 8 * HOUR,
+        ends_at=now + 8 * HOUR,
+        recording="7",
+        video="9",
+        session="the id",
+        used_at=now,
+        revocation_keys=("a", "b"),
+        sealed_by=secret_id(TWO),
+        selection=selection.digest,
+    )
+
+
+@pytest.mark.parametrize(
+    ("issued", "leeway", "expected"), [(None, 5.0, 0.0), (-10.0, 5.0, 15.0), (3.0, 5.0, 2.0), (20.0, 5.0, 0.0)]
+)
+def test_a_session_remembers_for_how_long_its_proof_may_have_existed(
+    fixture: SessionsFixture, issued: float | None, leeway: float, expected: float
+) -> None:
+    sessions = fixture.sessions()
+    issued_at = None if issued is None else fixture.clock.now() + issued
+    proof = replace(ANNA, issued_at=issued_at, leeway=leeway)
+    assert session_of(sessions, sessions.issue_header(proof)).leeway == expected
+
+
+def test_a_cookie_of_an_earlier_version_has_no_leeway_and_no_selection(fixture: SessionsFixture) -> None:
+    sessions, now = fixture.sessions(), fixture.clock.now()
+    old = {"id": "s", "sub": "anna", "iss": ANNA.issuer, "prv": "portal", "grp": [], "iat": now, "exp": now + HOUR}
+    value = SealedTokens((ONE,), "session", 3).seal({**old, "use": now, "rec": None, "vid": None, "out": []})
+    session = only(sessions, Credentials(sessions={NAME: Secret(value)}))
+    assert session is not None
+    assert (session.leeway, session.selection, session.expires_at) == (0.0, "", now + HOUR)
+
+
+def test_the_id_of_a_session_has_128_random_bits(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions()
+    ids = {session_of(sessions, sessions.issue_header(ANNA)).session or "" for _ in range(20)}
+    assert len(ids) == 20
+    assert {len(one) for one in ids} == {22}
+
+
+@pytest.mark.parametrize(("recording", "video"), [("7", "9"), ("7", None), (None, "9")])
+def test_the_name_of_a_narrowed_session_has_a_digest_of_its_limits(
+    fixture: SessionsFixture, recording: str | None, video: str | None
+) -> None:
+    header = fixture.sessions().issue_header(replace(ANNA, recording=recording, video=video))
+    digest = hashlib.sha256(f"{recording or ''}/{video or ''}".encode()).hexdigest()[:8]
+    assert pair(header)[0] == f"{NAME}_{digest}"
+
+
+def test_groups_that_do_not_fit_are_an_error_for_the_operator_to_read(fixture: SessionsFixture) -> None:
+    groups = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(200))
+    sessions = fixture.sessions(keep_groups=GroupSelection(groups))
+    reason = "^the groups of this person that rules name do not fit into a session cookie$"
+    with pytest.raises(TooManyGroupsError, match=reason):
+        sessions.issue_header(replace(ANNA, groups=groups))
+
+
+async def test_a_session_does_not_begin_from_what_is_no_longer_valid(fixture: SessionsFixture) -> None:
+    with pytest.raises(InvalidCredentialsError, match=r"^its provider is no longer configured$"):
+        await fixture.sessions().begin(Credentials(), replace(ANNA, provider="gone"))
+
+
+def test_only_a_session_with_a_time_of_use_is_renewed(fixture: SessionsFixture) -> None:
+    sessions, now = fixture.sessions(), fixture.clock.now()
+    assert sessions.refresh_header(replace(ANNA, session="s", used_at=None)) is None
+    assert sessions.refresh_header(replace(ANNA, session=None, used_at=now - HOUR)) is None
+    over = replace(ANNA, session="s", used_at=now - HOUR, issued_at=now - 9 * HOUR, expires_at=now - 1)
+    header = sessions.refresh_header(over)
+    assert header is not None
+    assert "; Max-Age=0; " in header
+    assert "; Max-Age=7; " in (sessions.refresh_header(replace(over, expires_at=now + 7.9)) or "")
+
+
+def test_a_session_that_plays_is_not_idle(fixture: SessionsFixture) -> None:
+    header = fixture.sessions().issue_header(ANNA, "playing")
+    played_at = fixture.clock.now() + HOUR
+    playing = fixture.sessions(used_at=lambda session: played_at if session == "playing" else None)
+    fixture.clock.pass_(2 * HOUR - 1)
+    assert session_of(playing, header).session == "playing"
+    assert only(fixture.sessions(), credentials_of(playing, header)) is None
+    fixture.clock.pass_(1)
+    assert only(playing, credentials_of(playing, header)) is None
+
+
+async def narrowed(fixture: SessionsFixture, sessions: Sessions, count: int) -> dict[str, Secret]:
+    """Returns the cookies of so many narrowed sessions, the newest first."""
+    cookies = []
+    for number in range(count):
+        fixture.clock.pass_(1)
+        cookies.append(pair(sessions.issue_header(replace(ANNA, recording=f"n{number}"))))
+    return dict(reversed(cookies))
+
+
+async def test_the_oldest_narrowed_sessions_are_cleared_whatever_the_cookies_order(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions()
+    cookies = await narrowed(fixture, sessions, 9)
+    names = list(cookies)
+    headers = await sessions.begin(Credentials(sessions=cookies), ANNA)
+    assert [pair(header)[0] for header in headers[:-1]] == [names[8], names[7]]
+    headers = await sessions.begin(Credentials(sessions=cookies), WIDE)
+    assert [pair(header)[0] for header in headers] == [names[8], NAME]
+
+
+async def test_cookies_that_cannot_be_read_are_cleared_first(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions()
+    cookies = await narrowed(fixture, sessions, 7)
+    unreadable = f"{NAME}_00000000"
+    cookies = dict(list(cookies.items())[:3]) | {unreadable: Secret("x" * 20)} | dict(list(cookies.items())[3:])
+    headers = await sessions.begin(Credentials(sessions=cookies), ANNA)
+    assert [pair(header)[0] for header in headers[:-1]] == [unreadable]
+
+
+@pytest.mark.parametrize(("beyond", "is_cleared"), [(0, False), (1, True)])
+async def test_session_cookies_of_six_thousand_characters_are_not_too_long(
+    fixture: SessionsFixture, beyond: int, is_cleared: bool
+) -> None:
+    sessions = fixture.sessions()
+    name, value = pair(sessions.issue_header(ANNA))
+    filler = f"{NAME}_00000000"
+    present = len(f"{name}={value.reveal()}; ") + len(f"{filler}=; ")
+    cookies = {name: value, filler: Secret("x" * (6000 - present + beyond))}
+    headers = await sessions.begin(Credentials(sessions=cookies), ANNA)
+    assert [pair(header)[0] for header in headers] == ([filler] if is_cleared else []) + [name]
+
+
+async def test_of_another_persons_cookies_the_new_one_is_not_cleared_again(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions()
+    cookies: dict[str, Any] = dict(pair(sessions.issue_header(one)) for one in (WIDE, ANNA))
+    headers = await sessions.begin(Credentials(sessions=cookies), replace(ANNA, subject="ben"))
+    assert sorted(pair(header)[0] for header in headers) == sorted(cookies)
+    assert pair(headers[-1])[1].reveal()
