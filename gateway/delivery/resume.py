@@ -230,9 +230,9 @@ def _was_requested(request: MediaRequest, body: Representation) -> bool:
 
 
 def _continuation(request: MediaRequest, had: Representation, status: int, body: Representation) -> Verdict:
-    """Judges a later response: whether it is of the same file and reaches the position."""
+    """Judges a later response: whether it is of the same file and reaches the position. A 206 begins there."""
     skip = request.position - body.first
-    if not _is_same_file(had, body) or (skip and (status == 206 or skip > MAX_SKIP)):
+    if not _is_same_file(had, body) or skip > MAX_SKIP:
         return Unusable("the file has changed")
     end = had.end if had.end is not None else body.total
     if body.end is not None and body.end <= request.position:

@@ -80,6 +80,7 @@ def rest(start: int = 40, last: int = 99, total: int | str = 100, **fields: str)
         (206, PART, {"Range": "bytes=10-18"}, OTHER_BYTES),
         (206, PART, {}, OTHER_BYTES),
         (206, PART, {"Range": "bytes=10-19", "If-Range": '"v2"'}, OTHER_BYTES),
+        (206, PART, {"Range": "bytes=10-19", "If-Range": LATER}, OTHER_BYTES),
         (206, {"Content-Type": "multipart/byteranges; boundary=x"}, {"Range": "bytes=0-1"}, NO_PARTS),
         (206, {"Content-Type": "multipart/byteranges; boundary=x"}, {}, NO_PARTS),
         (206, {"Content-Type": "multipart/byteranges"}, {"Range": "bytes=0-1,3-4"}, NO_PARTS),
@@ -229,6 +230,13 @@ def test_a_body_that_begins_later_is_continued_to_its_own_end() -> None:
     assert later(200, {"Content-Length": str(MAX_SKIP + 41), **FILE}, body=replace(body, total=None)) == Usable(
         200, replace(body, total=MAX_SKIP + 41), 40
     )
+
+
+def test_so_much_is_skipped_and_not_a_byte_more() -> None:
+    long = replace(BODY, end=MAX_SKIP + 2, total=MAX_SKIP + 2)
+    fields = {"Content-Length": str(MAX_SKIP + 2), **FILE}
+    assert later(200, fields, body=long, position=MAX_SKIP) == Usable(200, long, MAX_SKIP)
+    assert later(200, fields, body=long, position=MAX_SKIP + 1) == Unusable(CHANGED)
 
 
 def test_a_media_type_may_be_left_out_later_of_a_film_alone() -> None:
