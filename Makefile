@@ -53,8 +53,9 @@ soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, me
 reloads: $(VENV)/installed-test ## Workers replaced under load: 200 viewers, 50 requests a second, ten reloads, two upgrades
 	VIEWERS=200 REQUESTS_PER_SECOND=50 RELOADS=10 UPGRADES=2 $(BIN)/python -m pytest -q tests/soak/reloads_under_load.py
 
-replicas: programs $(VENV)/installed-test ## Two replicas behind nginx and HAProxy: 300 viewers while workers, a replica and Redis are killed
+replicas: programs $(VENV)/installed-test ## Two replicas behind nginx and HAProxy: 300 viewers while workers, a replica and Redis are killed, and upgrades
 	VIEWERS=300 $(BIN)/python -m pytest -q tests/e2e/test_replicas_behind_fronts.py
+	VIEWERS=60 ROUNDS=5 $(BIN)/python -m pytest -q tests/e2e/deploy/test_rolling_restarts.py
 
 scale: $(VENV)/installed-test ## How many viewers what carries: a model calibrated by measurements, with plots in scale/
 	$(BIN)/python -m tests.scale

@@ -44,6 +44,7 @@ http {{
     include {folder}/valt-gateway.conf;
 }}
 """
+_RELOADED = "configuration reloaded"
 _ONE_GATEWAY = "upstream valt_gateway {\n    server 127.0.0.1:8080;\n    keepalive 64;\n}"
 """What the documented upstream of nginx replaces."""
 
@@ -56,12 +57,15 @@ class Replica:
     port: int
     admin_port: int
     process: asyncio.subprocess.Process | None = None
+    code: Path | None = None
+    """The folder with the copy of the package that it runs, if it is another."""
 
     async def start(self) -> None:
         """Starts it, and waits until its workers accept requests."""
         command = (sys.executable, "-m", "gateway", "serve", "--config", str(self.config))
         with self.config.with_suffix(".log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(*command, stderr=log)
+            environ = os.environ if self.code is None else os.environ | {"PYTHONPATH": str(self.code)}
+            self.process = await asyncio.create_subprocess_exec(*command, stderr=log, env=environ, cwd=self.code)
         async with asyncio.timeout(90), aiohttp.ClientSession() as client:
             while not await self._is_ready(client):
                 assert self.process.returncode is None, self.log
@@ -86,14 +90,39 @@ class Replica:
             os.kill(pid, signal.SIGKILL)
         await self.process.wait()
 
+    async def restart(self) -> None:
+        """Ends it with one SIGTERM, as a service manager does, and starts it again. Asserts that it ended well."""
+        assert self.process is not None
+        self.process.terminate()
+        async with asyncio.timeout(120):
+            assert await self.process.wait() == 0, self.log
+        await self.start()
+
+    async def reload(self) -> None:
+        """Has its workers replaced by SIGHUP, and waits until the new ones accept requests."""
+        assert self.process is not None
+        count = self.log.count(_RELOADED)
+        self.process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(120):
+            while self.log.count(_RELOADED) == count:
+                await asyncio.sleep(0.1)
+
+    async def metrics(self) -> str:
+        """Returns the metrics of all its workers."""
+        async with (
+            aiohttp.ClientSession() as client,
+            client.get(f"http://127.0.0.1:{self.admin_port}/metrics") as answer,
+        ):
+            return await answer.text()
+
     async def stop(self) -> None:
         """Ends it at once, if it runs."""
         if self.process is not None and self.process.returncode is None:
-            for _ in range(2):
-                self.process.terminate()
             try:
                 async with asyncio.timeout(30):
-                    await self.process.wait()
+                    while self.process.returncode is None:
+                        self.process.terminate()  # the second one that is received ends the drain
+                        await asyncio.sleep(0.2)
             except TimeoutError:
                 await self.kill()
 
@@ -129,8 +158,13 @@ class Installation:
 
 
 @asynccontextmanager
-async def installation(folder: Path, *, socket_timeout: float = 60.0) -> AsyncIterator[Installation]:
-    """Runs the whole. The state counts as complete since long before, so that tickets are accepted at once."""
+async def installation(
+    folder: Path, *, socket_timeout: float = 60.0, server: str = "", code: Path | None = None
+) -> AsyncIterator[Installation]:
+    """Runs the whole. The state counts as complete since long before, so that tickets are accepted at once.
+
+    *server* are further lines of ``[server]``; *code* is the folder with another copy of the package.
+    """
     async with AsyncExitStack() as stack:
         ports = [stack.enter_context(free_port()) for _ in range(6)]
         redis = await stack.enter_async_context(redis_server(folder))
@@ -144,15 +178,15 @@ async def installation(folder: Path, *, socket_timeout: float = 60.0) -> AsyncIt
         text = config.read_text() + _MORE.format(issuer=provider.issuer)
         state = _STATE.format(port=redis.port, socket_timeout=socket_timeout)
         text = text.replace('[state]\ndir = "state"\n', state)
-        server = 'workers = 2\ntrusted_proxies = ["127.0.0.1/32"]\n\n[admin]'
-        text = text.replace("[admin]", server, 1)
+        lines = f'workers = 2\ntrusted_proxies = ["127.0.0.1/32"]\n{server}\n[admin]'
+        text = text.replace("[admin]", lines, 1)
         replicas = []
         for name, port, admin_port in (("one", ports[0], ports[1]), ("two", ports[2], ports[3])):
             own = text.replace('"127.0.0.1:0"', f'"127.0.0.1:{port}"', 1)
             own = own.replace('"127.0.0.1:0"', f'"127.0.0.1:{admin_port}"', 1)
             path = folder / f"{name}.toml"
             path.write_text(own.replace('"audit.jsonl"', f'"{name}.jsonl"'))
-            replicas.append(Replica(path, port, admin_port))
+            replicas.append(Replica(path, port, admin_port, code=code))
         one, two = replicas
         for replica in replicas:
             stack.push_async_callback(replica.stop)
