@@ -41,4 +41,4 @@ class UserinfoHandlers:
 
     async def robots(self, _request: Request) -> web.StreamResponse:
         """GET /robots.txt"""
-        return web.Response(text="User-agent: *\nDisallow: /\n")
+        return web.Response(text="User-agent: *\nDisallow: /\n", headers={"Cache-Control": "max-age=86400"})
