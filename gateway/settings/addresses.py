@@ -16,11 +16,12 @@ from pydantic_core import PydanticCustomError
 from gateway.model import Secret
 from gateway.network import parse_address
 from gateway.redis_url import parse_redis_url
+from gateway.settings.paths import is_path
 from gateway.settings.values import UNREAD, fault
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
-_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", re.ASCII)
 _ENDS_IN_NUMBER = re.compile(r"(^|\.)[0-9]+\.?$", re.ASCII)
 """Such a host is an IPv4 address to every browser, or an error (WHATWG URL Standard, "ends in a number")."""
 _MAX_UNIX_PATH = 107
@@ -70,13 +71,14 @@ def split_listen(listen: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-def _is_host(host: str, *, bracketed: bool = True) -> bool:
-    """Whether *host* is a host name, an IPv4 address, or an IPv6 address, in brackets if *bracketed*."""
+def _is_host(host: str, *, bracketed: bool = True, zone: bool = False) -> bool:
+    """Whether *host* is a host name, an IPv4 address, or an IPv6 address, in brackets if *bracketed*, and with a *zone*
+    (an interface of this machine) if that is allowed. A final dot is not: certificates and browsers compare without."""
     if bracketed and host.startswith("[") and host.endswith("]"):
         host, bracketed = host[1:-1], False
     if ":" in host and not bracketed:
         try:
-            return ipaddress.ip_address(host).version == 6
+            return ipaddress.ip_address(host).version == 6 and ("%" not in host or zone)
         except ValueError:
             return False
     if _ENDS_IN_NUMBER.search(host) is not None:
@@ -92,12 +94,13 @@ def _split(value: str) -> SplitResult | None:
             return None
     except ValueError:
         return None
-    return split if _is_host(split.hostname or "", bracketed=False) and "@" not in split.netloc else None
+    is_plain = "@" not in split.netloc and not split.netloc.endswith(":")
+    return split if is_plain and _is_host(split.hostname or "", bracketed=False) else None
 
 
 def _url(value: str) -> str:
     split = _split(value)
-    if split is None or split.query or split.fragment:
+    if split is None or "?" in value or "#" in value:
         raise fault("is not a plain http(s) URL", 'write it as "https://host.example.edu"')
     if split.hostname in EVERY_ADDRESS:
         raise fault("has an address that one listens on, not one to connect to", "name the host itself")
@@ -158,7 +161,7 @@ def _network(value: Any) -> str:
         return "unix"
     try:
         # Of a number, and so of true, ipaddress makes the address with that number.
-        network = ipaddress.ip_network(value if isinstance(value, str) else "")
+        network = ipaddress.ip_network(value if isinstance(value, str) and "%" not in value else "")
     except ValueError:
         raise fault("is not an address or network", 'write it as "10.0.0.5/32" (no host bits), or "unix"') from None
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
@@ -174,7 +177,7 @@ def _proxy_network(value: Any) -> str:
 
 
 def _listen(value: str) -> str:
-    if value.startswith("unix:") and len(value) > 5:
+    if value.startswith("unix:") and is_path(value[5:]):
         if len(value[5:].encode()) > _MAX_UNIX_PATH:
             raise fault(f"has a path of more than {_MAX_UNIX_PATH} bytes", "use a shorter path")
         return value
@@ -183,7 +186,7 @@ def _listen(value: str) -> str:
             raise fault("names no socket of systemd", 'write it as "systemd:NAME", with FileDescriptorName=NAME')
         return value
     host, _, port = value.rpartition(":")
-    if not _is_host(host) or not _is_port(port, least=0):
+    if not _is_host(host, zone=True) or not _is_port(port, least=0):
         remedy = 'write it as "127.0.0.1:8080", "[::1]:8080", "unix:/run/x.sock" or "systemd:NAME"'
         raise fault("is not an address to listen on", remedy)
     return value
@@ -211,7 +214,8 @@ def _address(value: str) -> str:
 
 
 def _is_port(text: str, *, least: int) -> bool:
-    return text.isascii() and text.isdigit() and least <= int(text[:6]) <= 65535
+    """Whether *text* is a port as others write it, without zeros in front."""
+    return text.isascii() and text.isdigit() and text == str(int(text[:6])) and least <= int(text) <= 65535
 
 
 def _redis_address(value: Any) -> Secret:

@@ -1,5 +1,5 @@
-"""Warnings about values that are allowed one by one, and are probably not meant: times in the wrong unit, secrets that
-can be guessed, and addresses of peers that no connection has."""
+"""Warnings about values that are allowed one by one, and are probably not meant: times in the wrong unit, peers that no
+connection has, and values that contradict each other."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -8,7 +8,6 @@ from gateway.settings.addresses import is_loopback, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings
 from gateway.settings.model import Settings
-from gateway.settings.secrets import GUESSABLE_BYTES, is_guessable, is_monotonous
 
 _SHORTEST = 1.0
 """Seconds."""
@@ -33,7 +32,6 @@ _TIMES_OF_RULES = ("created_within",)
 def doubts(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     yield from _short_times(settings)
-    yield from _weak_secrets(settings)
     yield from _peers(settings)
     yield from _contradictions(settings)
     yield from _links(settings)
@@ -49,21 +47,6 @@ def _short_times(settings: Settings) -> Iterator[Fault]:
             if length is not None and 0 < length < _SHORTEST:
                 reason = "is shorter than a second, which is hardly meant"
                 yield Fault(f"{name}.{key}", None, reason, 'is the unit right? "30s" is thirty seconds')
-
-
-def _weak_secrets(settings: Settings) -> Iterator[Fault]:
-    secrets = [("admin.token", settings.admin.token), ("state.secret", settings.state.secret)]
-    secrets += [("session.secret", one) for one in (settings.session.secrets if settings.session else ())]
-    for number, provider in enumerate(settings.identity):
-        if isinstance(provider, HeaderSettings):
-            secrets.append((f"identity.{number}.secret", provider.secret))
-    for key, secret in secrets:
-        if secret is not None and is_guessable(secret):
-            reason = f"is shorter than {GUESSABLE_BYTES} bytes, so that it can be guessed"
-            yield Fault(key, None, reason, "make one with: openssl rand -base64 48")
-        elif secret is not None and is_monotonous(secret):
-            reason = "repeats a few characters, so that it can be guessed"
-            yield Fault(key, None, reason, "make one with: openssl rand -base64 48")
 
 
 def _peers(settings: Settings) -> Iterator[Fault]:
@@ -91,6 +74,9 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
     if urlsplit(settings.valt.base_url).netloc.lower() == own and not is_loopback(server.public_url):
         reason = "is the gateway's own address: it would ask itself"
         yield Fault("valt.base_url", None, reason, "name VALT's server")
+    if server.public_url in server.cors_origins:
+        reason = "has the gateway's own address, and makes its cookies those of other sites"
+        yield Fault("server.cors_origins", None, reason, "list the portals on other sites, or leave it out")
     if "unix" in (server.listen.partition(":")[0], settings.admin.listen.partition(":")[0]):
         yield from _socket_mode(settings)
     for number, provider in enumerate(settings.identity):

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -59,9 +60,10 @@ def line_numbers(text: str) -> Mapping[str, int]:
 
 
 def line_of(lines: Mapping[str, int], key: str) -> int | None:
-    """Returns the line of *key* (or of a secret's ``_file`` or ``_env``), else of the nearest table around it."""
+    """Returns the line of *key* (or of a secret's ``_file`` or ``_env``), else of the nearest table around it. A table
+    that is written as an array is its first entry."""
     while key:
-        for spelling in (key, f"{key}_file", f"{key}_env"):
+        for spelling in (key, f"{key}_file", f"{key}_env", f"{key}.0"):
             if spelling in lines:
                 return lines[spelling]
         key = key.rpartition(".")[0]
@@ -114,6 +116,8 @@ def _reason_and_remedy(detail: ErrorDetails) -> tuple[str, str]:
             return "is too small", f"write {context['ge']} or more"
         case "greater_than":
             return "is zero", "write a longer time"
+        case "less_than_equal" if isinstance(context["le"], int):
+            return f"is more than {context['le']}", f"write {context['le']} or less"
         case "less_than_equal":
             longest = duration_text(context["le"])
             return f"is longer than {longest}", f"write {longest} or less"
@@ -143,7 +147,7 @@ def keys_of_table(path: Sequence[str | int]) -> list[str]:
 
 def schema_of(path: Sequence[str | int]) -> Mapping[str, Any]:
     """Returns the JSON Schema of the value at *path*, empty for an unknown one."""
-    schema = json_schema()
+    schema = _schema()
     node = schema
     for part in path:
         if isinstance(part, int):
@@ -155,6 +159,12 @@ def schema_of(path: Sequence[str | int]) -> Mapping[str, Any]:
             node = node.get("properties", {}).get(part) or by_name[0] or {}
         node = _resolve(node, schema)
     return node
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    """Returns the JSON Schema, which takes longer to build than a file to check."""
+    return json_schema()
 
 
 def _resolve(node: Any, schema: Any) -> Any:

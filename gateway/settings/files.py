@@ -7,10 +7,8 @@ Nothing is created or changed.
 import os
 import sqlite3
 import ssl
-import stat
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 
 from gateway.build_info import state_schema_fault
@@ -59,6 +57,15 @@ def _certificate(settings: Settings) -> Iterator[Fault]:
 
 def _authorities(settings: Settings) -> Iterator[Fault]:
     """Yields the faults of the files with certificate authorities."""
+    for key, path in authority_files(settings):
+        why = _why_no_authority(path)
+        if why is not None:
+            remedy = "name a PEM file of certificates, readable for the gateway"
+            yield Fault(key, None, f"names {path}, which cannot be used: {why}", remedy)
+
+
+def authority_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Yields the files with certificate authorities, each with its dotted key."""
     paths = {"valt.ca_file": settings.valt.ca_file}
     for number, provider in enumerate(settings.identity):
         if isinstance(provider, RemoteProvider):
@@ -66,11 +73,7 @@ def _authorities(settings: Settings) -> Iterator[Fault]:
     redis = parse_address(settings.state)
     if redis is not None and redis.ca_file is not None:
         paths["state.url"] = Path(redis.ca_file)
-    for key, path in paths.items():
-        why = None if path is None else _why_no_authority(path)
-        if why is not None:
-            remedy = "name a PEM file of certificates, readable for the gateway"
-            yield Fault(key, None, f"names {path}, which cannot be used: {why}", remedy)
+    yield from ((key, path) for key, path in paths.items() if path is not None)
 
 
 def _keytabs(settings: Settings) -> Iterator[Fault]:
@@ -97,7 +100,7 @@ def state_faults(folder: Path | None) -> Iterator[Fault]:
         return
     database = folder / _STATE_FILE
     try:
-        why = _why_unwritable_folder(_nearest_existing(folder))
+        why = _why_dangling(folder) or _why_unwritable_folder(_nearest_existing(folder))
         exists = database.exists()
     except OSError as error:  # a directory above it may not be entered
         why, exists = error.strerror, False
@@ -138,7 +141,7 @@ def audit_faults(settings: Settings) -> Iterator[Fault]:
     workers = settings.server.workers
     path = Path(settings.audit.file if workers == 1 else audit_file_of_worker(settings.audit.file, 1))
     try:
-        why = _why_unwritable(path, os.W_OK) if path.exists() else _why_unwritable_folder(path.parent)
+        why = _why_unwritable(path, os.W_OK) if path.exists() else _why_unwritable_folder(path.resolve().parent)
     except OSError as error:  # a directory above it may not be entered
         why = error.strerror
     if why is not None:
@@ -146,49 +149,15 @@ def audit_faults(settings: Settings) -> Iterator[Fault]:
         yield Fault("audit.file", None, f"names {path}, which cannot be written: {why}", remedy)
 
 
-def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
-    """Yields warnings about the audit's file, and the public listener's certificate and its key, which have no fault.
-    *now* decides what has expired."""
-    yield from _audit_warnings(settings.audit.file)
-    chain_key = settings.audit.chain_key_file
-    if chain_key is not None and chain_key.stat().st_mode & stat.S_IROTH:
-        yield Fault("audit.chain_key_file", None, "names a file that every user may read", "chmod 600 it")
-    certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
-    if certificate is None or key is None:
-        return
-    if key.stat().st_mode & stat.S_IROTH:
-        yield Fault("server.tls_key_file", None, "names a file that every user may read", "chmod 600 it")
-    from cryptography import x509  # it takes a while to load, and few gateways have a certificate of their own
-
-    expires = x509.load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc
-    if expires <= now:
-        yield Fault("server.tls_cert_file", None, f"has expired on {expires:%Y-%m-%d}", "renew it")
-
-
-def _audit_warnings(file: str) -> Iterator[Fault]:
-    """Yields a warning if *file* is not an audit's: a device that keeps nothing, or a file with something else."""
-    path = Path(file)
-    try:
-        mode = path.stat().st_mode if file != "-" else None
-        begin = _first_byte(path) if mode is not None and stat.S_ISREG(mode) else b""
-    except OSError:
-        return
-    if mode is not None and stat.S_ISCHR(mode):
-        reason = "is a device: what is written to it cannot be read or verified afterwards"
-        yield Fault("audit.file", None, reason, "name a file")
-    elif begin not in (b"", b"{", b"\n"):
-        reason = "is a file with something else than an audit, to which the audit would be appended"
-        yield Fault("audit.file", None, reason, "name a file of its own")
-
-
-def _first_byte(path: Path) -> bytes:
+def first_byte(path: Path) -> bytes:
+    """Returns the first byte of *path*, or nothing if it is empty. Raises OSError."""
     with path.open("rb") as file:
         return file.read(1)
 
 
 def _why_unreadable(path: Path) -> str | None:
     try:
-        _first_byte(path)
+        first_byte(path)
     except OSError as error:
         return error.strerror or "it cannot be opened"
     return None
@@ -208,6 +177,11 @@ def _why_unwritable_folder(folder: Path) -> str | None:
     if not folder.is_dir():
         return "not a directory"
     return None if os.access(folder, os.W_OK | os.X_OK, effective_ids=True) else _NO_ACCESS
+
+
+def _why_dangling(folder: Path) -> str | None:
+    """Returns why no directory can be created as *folder*: a link to nothing stands there."""
+    return "it is a link to what does not exist" if folder.is_symlink() and not folder.exists() else None
 
 
 def _nearest_existing(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.settings.addresses import Address, Network
-from gateway.settings.values import Count, Day, Duration, Name, Table, ValtUser, duration_field
+from gateway.settings.values import Count, Day, Duration, Flag, Name, Table, ValtUser, duration_field
 
 
 class GrantSettings(Table):
@@ -19,15 +19,15 @@ class GrantSettings(Table):
     recordings: tuple[str, ...] = Field(description="ids or globs")
     account: str = Field(description="account of `[valt.accounts]` that VALT is asked as")
     delivery: Literal["proxy", "redirect"] = Field("proxy", description="how the bytes reach the client")
-    download: bool = Field(True, description="whether `?download` is allowed")
+    download: Flag = Field(True, description="whether `?download` is allowed")
     rooms: tuple[str, ...] = Field((), description="globs of the room's name")
     authors: tuple[str, ...] = Field((), description="globs of the author's VALT user name")
     names: tuple[str, ...] = Field((), description="globs of the recording's name")
     template: dict[str, str] = Field({}, description="template field = glob of its value")
     created_within: Duration | None = duration_field(None, "recorded no longer ago than this", positive=True)
-    author_is_me: bool = Field(False, description="the person recorded it")
-    shared_with_me: bool = Field(False, description="VALT shares it with the person or a group of theirs")
-    allow: bool = Field(True, description="`false`: the rule refuses, and no later rule is considered")
+    author_is_me: Flag = Field(False, description="the person recorded it")
+    shared_with_me: Flag = Field(False, description="VALT shares it with the person or a group of theirs")
+    allow: Flag = Field(True, description="`false`: the rule refuses, and no later rule is considered")
     networks: tuple[Network, ...] = Field((), description="the client's address must be in one of these")
     valid_from: Day | None = Field(None, description="first day on which the rule counts, in `server.timezone`")
     valid_until: Day | None = Field(None, description="last day on which the rule counts")
@@ -39,7 +39,7 @@ class ExampleSettings(Table):
     subject: str = Field(description="the person")
     groups: tuple[str, ...] = Field((), description="the person's groups")
     recording: str = Field(description="id of the recording")
-    allowed: bool = Field(description="the decision that the rules must make")
+    allowed: Flag = Field(description="the decision that the rules must make")
     room: str | None = Field(None, description="the recording's room")
     author: ValtUser | None = Field(None, description="the recording's author, by VALT user name or user id")
     name: str | None = Field(None, description="the recording's name")

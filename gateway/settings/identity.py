@@ -1,15 +1,16 @@
 """The kinds of ``[[identity]]``: who may prove who they are, and how."""
 
-from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from gateway.settings.addresses import HttpsUrl, Network, OptionalHttpsUrl, OptionalUrl
+from gateway.settings.paths import FilePath
 from gateway.settings.values import (
     Algorithm,
     Duration,
+    Flag,
     HeaderName,
     Name,
     OptionalHeaderName,
@@ -43,7 +44,7 @@ class RemoteProvider(Table):
         description="required `iss` of the tokens: an https URL, or with `jwks_url` or `discovery_url` any identifier"
     )
     discovery_url: OptionalHttpsUrl = Field("", description="URL of the discovery document, if not below the issuer")
-    ca_file: Path | None = Field(None, description="private CA of this provider")
+    ca_file: FilePath | None = Field(None, description="private CA of this provider")
     proxy_url: ProxyUrl = Field("", description="outbound HTTP proxy for requests to this provider")
 
 
@@ -61,7 +62,7 @@ class JwtSettings(RemoteProvider):
     leeway: Duration = duration_field("30s", "allowed difference between the clocks", at_most="5m")
     subject_claim: Text = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
-    require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
+    require_verified_email: Flag = Field(True, description=_VERIFIED_EMAIL)
     max_lifetime: Duration = duration_field(
         "24h", "a token whose `exp` is further away is refused", at_most="3650d", positive=True
     )
@@ -102,7 +103,7 @@ class TicketSettings(Table):
     )
     subject_claim: Text = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
-    require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
+    require_verified_email: Flag = Field(True, description=_VERIFIED_EMAIL)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -130,7 +131,7 @@ class OidcSettings(RemoteProvider):
     leeway: Duration = duration_field("30s", "allowed difference between the clocks", at_most="5m")
     subject_claim: Text = Field("sub", description="claim that names the person")
     groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
-    require_verified_email: bool = Field(True, description=_VERIFIED_EMAIL)
+    require_verified_email: Flag = Field(True, description=_VERIFIED_EMAIL)
 
     @property
     def signing_key(self) -> str | None:
@@ -143,14 +144,14 @@ class NegotiateSettings(Table):
 
     type: Literal["negotiate"]
     name: Name = Field(description="name of the provider in metrics and audit")
-    keytab_file: Path = Field(description="keytab with the keys of `service`")
+    keytab_file: FilePath = Field(description="keytab with the keys of `service`")
     service: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*@[A-Za-z0-9.-]+$")] = Field(
         description="the gateway's own service: HTTP@ and the host that browsers see"
     )
     realms: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
         description="realms whose people are accepted, letter case included; others are refused"
     )
-    strip_realm: bool = Field(True, description='subject "anna" rather than "anna@EXAMPLE.EDU"')
+    strip_realm: Flag = Field(True, description='subject "anna" rather than "anna@EXAMPLE.EDU"')
 
 
 IdentitySettings = Annotated[

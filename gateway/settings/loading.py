@@ -11,25 +11,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.settings import checks, files, secrets
+from gateway.settings import checks, file_warnings, files, secrets
 from gateway.settings.environment import apply_environment, misspelt_variables
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
+from gateway.settings.paths import resolve_paths
 from gateway.settings.values import ANY_FILE, time_zones
 
-_POSIX_TZ = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*|:?/.+", re.ASCII)
-"""A time zone as a POSIX rule, or as a file's path (tzset(3))."""
+_POSIX_RULE = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*", re.ASCII)
+"""A time zone as a rule (tzset(3))."""
 _DEEPEST = 16
 """How many tables and arrays may be in one another."""
-_PATHS = (
-    ("server", "tls_cert_file"),
-    ("server", "tls_key_file"),
-    ("valt", "ca_file"),
-    ("state", "dir"),
-    ("branding", "logo_file"),
-    ("audit", "chain_key_file"),
-)
+_MAXIMUM_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,10 @@ def load(
     what has expired, by default the present. *contents* are the file's, if they have been read already.
     """
     try:
-        text = (path.read_bytes() if contents is None else contents).decode("utf-8-sig")
+        content = _content(path) if contents is None else contents
+        if len(content) > _MAXIMUM_BYTES:
+            return _failed(Fault(path.name, None, f"has more than {_MAXIMUM_BYTES} bytes", "name a file with --config"))
+        text = content.decode("utf-8-sig")
         raw = tomllib.loads(text)
         _check_depth(raw)
         mode = path.stat().st_mode
@@ -89,7 +86,7 @@ def load(
     warnings += misspelt_variables(environ)
     if mode & stat.S_IWOTH:
         warnings.append(Fault(path.name, None, "may be changed by every user", "chmod o-w it"))
-    _resolve_paths(raw, path.parent)
+    resolve_paths(raw, path.parent)
 
     def check(settings: Settings) -> list[Fault]:
         return [*checks.faults_of(settings), *(files.faults_of(settings, running=running) if check_files else ())]
@@ -105,15 +102,18 @@ def load(
         now = (now or datetime.now(UTC)).astimezone(settings.server.zone)
         warnings += checks.warnings_of(settings, now.date())
         if check_files and not faults:
-            warnings += files.warnings_of(settings, now)
+            warnings += file_warnings.warnings_of(settings, now)
         if not faults and try_examples is not None:
             faults += try_examples(settings)
     located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)
-    return Loaded(
-        None if located else settings,
-        tuple(located),
-        tuple(_locate(warning, lines, variables) for warning in warnings),
-    )
+    unique = dict.fromkeys(_locate(warning, lines, variables) for warning in warnings)
+    return Loaded(None if located else settings, tuple(located), tuple(unique))
+
+
+def _content(path: Path) -> bytes:
+    """Returns what *path* begins with, one byte more than is allowed: a device may have no end."""
+    with path.open("rb") as file:
+        return file.read(_MAXIMUM_BYTES + 1)
 
 
 def _failed(fault: Fault) -> Loaded:
@@ -123,7 +123,11 @@ def _failed(fault: Fault) -> Loaded:
 def _time_zone_faults(environ: Mapping[str, str]) -> list[Fault]:
     """Returns a fault if TZ is set to a time zone that this system does not have: the C library would use UTC."""
     zone = environ.get("TZ", "")
-    if not zone or _POSIX_TZ.fullmatch(zone) or zone.removeprefix(":") in time_zones():
+    if not zone:
+        return []
+    path = zone.removeprefix(":")
+    is_there = Path(path).is_file() if path.startswith("/") else _POSIX_RULE.fullmatch(zone) or path in time_zones()
+    if is_there:
         return []
     return [Fault("TZ", None, "names no time zone of this system", "set it to an IANA name, or unset it")]
 
@@ -163,28 +167,6 @@ def _remove_nul(node: Any, key: str = "") -> list[Fault]:
             node[part] = value.replace("\0", "")
             faults.append(Fault(place, None, "has a NUL character", "remove it"))
     return faults
-
-
-def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
-    """Make the paths in *raw* absolute: in the file they are relative to its *folder*."""
-    for table, key in _PATHS:
-        node = raw.get(table)
-        if isinstance(node, dict) and isinstance(node.get(key), str):
-            node[key] = str((folder / node[key]).absolute()) if node[key] else None
-    for table in ("server", "admin"):
-        node = raw.get(table)
-        listen = node.get("listen") if isinstance(node, dict) else None
-        if isinstance(node, dict) and isinstance(listen, str) and listen.startswith("unix:") and len(listen) > 5:
-            node["listen"] = f"unix:{(folder / listen[5:]).absolute()}"
-    providers = raw.get("identity")
-    for provider in providers if isinstance(providers, list) else []:
-        for key in ("ca_file", "keytab_file"):
-            if isinstance(provider, dict) and isinstance(provider.get(key), str):
-                provider[key] = str((folder / provider[key]).absolute()) if provider[key] else None
-    audit = raw.get("audit")
-    if isinstance(audit, dict) and isinstance(audit.get("file"), str) and audit["file"] not in ("", "-"):
-        end = "/" if audit["file"].endswith("/") else ""
-        audit["file"] = f"{(folder / audit['file']).absolute()}{end}"
 
 
 def _locate(fault: Fault, lines: Mapping[str, int], variables: Mapping[str, str]) -> Fault:

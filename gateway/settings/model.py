@@ -4,7 +4,6 @@ A key without a default is required. No secret, trusted proxy or rule has a defa
 """
 
 from datetime import tzinfo
-from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -23,12 +22,12 @@ from gateway.settings.addresses import (
 from gateway.settings.grants import ExampleSettings, GrantSettings
 from gateway.settings.identity import IdentitySettings
 from gateway.settings.outputs import AuditSettings, LogSettings, TracingSettings
+from gateway.settings.paths import FilePath, Image
 from gateway.settings.values import (
     Color,
     Count,
     Day,
     Duration,
-    Image,
     Name,
     PositiveCount,
     SecretText,
@@ -51,8 +50,8 @@ class ServerSettings(Table):
     trusted_proxies: tuple[ProxyNetwork, ...] = Field(
         (), description="proxies whose X-Forwarded-For and X-Request-ID are used, by the socket's own peer address"
     )
-    tls_cert_file: Path | None = Field(None, description="certificate chain for https; read again on SIGHUP")
-    tls_key_file: Path | None = Field(None, description="private key of the certificate; read again on SIGHUP")
+    tls_cert_file: FilePath | None = Field(None, description="certificate chain for https; read again on SIGHUP")
+    tls_key_file: FilePath | None = Field(None, description="private key of the certificate; read again on SIGHUP")
     cors_origins: tuple[Origin, ...] = Field((), description="portals on another site that embed videos")
     workers: Workers = Field(1, description='processes that share the port; `"auto"` is one for each CPU')
     drain_timeout: Duration = duration_field(
@@ -87,7 +86,7 @@ class ValtSettings(Table):
     media_hosts: tuple[HostPort, ...] = Field(
         (), description="host:port that links may name besides the API's own host"
     )
-    ca_file: Path | None = Field(None, description="private CA for API and media servers")
+    ca_file: FilePath | None = Field(None, description="private CA for API and media servers")
     connect_timeout: Duration = duration_field(
         "5s", "time limit of a connection attempt, TLS included", at_most="5m", positive=True
     )
@@ -157,7 +156,7 @@ class SessionSettings(Table):
 
 
 class StateSettings(Table):
-    dir: Path | None = Field(None, description="directory of used tickets, sign-outs and revocations")
+    dir: FilePath | None = Field(None, description="directory of used tickets, sign-outs and revocations")
     url: RedisAddress | None = Field(
         None, description="instead of `dir`: `redis://…`, `rediss://…` or `redis+sentinel://…`, shared by replicas"
     )

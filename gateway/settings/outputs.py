@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.settings.addresses import OptionalUrl
-from gateway.settings.values import Duration, KeyFile, Share, Table, Text, duration_field, fault
+from gateway.settings.paths import FilePathText, KeyFile
+from gateway.settings.values import Duration, Share, Table, duration_field, fault
 
 
 def _collector_url(value: str) -> str:
@@ -18,7 +19,7 @@ CollectorUrl = Annotated[OptionalUrl, AfterValidator(_collector_url)]
 
 
 class AuditSettings(Table):
-    file: Text = Field("-", description='`"-"` is standard output; mode 0600; reopened on SIGHUP')
+    file: FilePathText = Field("-", description='`"-"` is standard output; mode 0600; reopened on SIGHUP')
     chain_key_file: KeyFile | None = Field(
         None, description="keys the hash chain (HMAC-SHA-256); without it the chain is plain SHA-256"
     )

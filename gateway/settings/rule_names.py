@@ -28,6 +28,26 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
     for number, example in enumerate(settings.examples):
         for reason, remedy in _doubts(example.subject, "subjects", providers):
             yield Fault(f"examples.{number}.subject", None, reason, remedy)
+        for name in example.groups:
+            for reason, remedy in _doubts(name, "groups", providers):
+                yield Fault(f"examples.{number}.groups", None, reason, remedy)
+    yield from _wildcards(settings)
+
+
+def _wildcards(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each name outside the rules that is compared as it stands, and looks like more."""
+    lists = {f"service_keys.{number}.groups": key.groups for number, key in enumerate(settings.service_keys)}
+    for number, one in enumerate(settings.identity):
+        if isinstance(one, NegotiateSettings):
+            lists[f"identity.{number}.realms"] = one.realms
+    for key, names in {**lists, "valt.groups": settings.valt.groups, "valt.people": settings.valt.people}.items():
+        if any("*" in name for name in names):
+            yield Fault(key, None, "has *, which is compared as it stands: there are no wildcards", "list the names")
+    providers = {provider.name for provider in settings.identity}
+    for name in settings.valt.people:
+        if "#" in name and name.partition("#")[0] in providers:
+            reason = f"has {name[:64]!r}, which is compared with the whole name: there are no providers here"
+            yield Fault("valt.people", None, reason, "write the person's name without provider")
 
 
 def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:

@@ -26,8 +26,6 @@ _WARNED_AGE = 166
 """Days. VALT's password rules, where they apply, have the password of a local user expire after 180 days."""
 _MINIMUM_BYTES = 32
 _MAXIMUM_BYTES = 65_536
-GUESSABLE_BYTES = 16
-_FEW_CHARACTERS = 5
 UNSENDABLE = (
     "has characters that no header carries, such as line ends",
     "write it in one line, without spaces around it",
@@ -149,6 +147,8 @@ class _Resolver:
             return UNREAD
         if secret and status.st_mode & stat.S_IROTH:
             self._warnings.append(Fault(key, None, "names a file that every user may read", "chmod 600 it"))
+        elif status.st_mode & stat.S_IWOTH:
+            self._warnings.append(Fault(key, None, "names a file that every user may change", "chmod o-w it"))
         days = int((self._now - status.st_mtime) // _DAY)
         if expires and days >= _WARNED_AGE:
             reason = f"was written {days} days ago: VALT's password rules have a local user's expire after 180 days"
@@ -183,16 +183,6 @@ def is_sendable(secret: Secret) -> bool:
     """Whether a header can carry *secret* (RFC 9110, section 5.5)."""
     text = secret.reveal()
     return text == UNREAD or (text.strip() == text and text.replace("\t", " ").isprintable())
-
-
-def is_guessable(secret: Secret) -> bool:
-    """Whether *secret* is so short that it can be tried out."""
-    return len(secret.reveal().encode()) < GUESSABLE_BYTES
-
-
-def is_monotonous(secret: Secret) -> bool:
-    """Whether *secret* consists of so few different characters that its length is no protection."""
-    return len(set(secret.reveal())) < _FEW_CHARACTERS
 
 
 def secret_doubt(secret: Secret) -> str | None:

@@ -1,7 +1,7 @@
 """Warnings about texts that are hardly meant as they stand: spaces around them, characters that nobody sees, and paths
 with what only a shell expands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from gateway.settings.faults import Fault
 from gateway.settings.model import Settings
 from gateway.settings.secrets import UNSEEN, secret_doubt
 
-_FREE = frozenset({"groups_separator", "public_key_files"})
-"""Keys whose texts may have spaces around them or several lines."""
+_FREE = frozenset({"groups_separator", "public_key_files", "notice"})
+"""Keys whose texts may have spaces around them, several lines, or no-break spaces."""
 _CHECKED_BY_NAME = frozenset({"groups", "subjects", "subject"})
 """Keys of rules and examples that `rule_names` warns about."""
 
@@ -26,7 +26,7 @@ def text_warnings(settings: Settings) -> Iterator[Fault]:
             why = secret_doubt(value)
             if why is not None:
                 yield Fault(_key_of_secret(key), None, why, "correct it, if they are not part of the secret")
-        elif isinstance(value, str) and last not in _FREE and _is_unseen(key, value):
+        elif last not in _FREE and any(_is_unseen(key, text) for text in _texts(value)):
             yield Fault(key, None, UNSEEN, "write it without them")
         if _is_unexpanded(key, value):
             reason = "has ~ or $ in a path, which is not expanded"
@@ -42,9 +42,16 @@ def text_warnings(settings: Settings) -> Iterator[Fault]:
         yield Fault("audit.file", None, "is a file of that name", 'write "-" for standard output')
 
 
+def _texts(value: Any) -> Iterable[str]:
+    """Returns the texts of *value*: itself, or the parts of a path."""
+    return value.parts if isinstance(value, Path) else (value,) if isinstance(value, str) else ()
+
+
 def _is_unseen(key: str, text: str) -> bool:
-    """Whether *text* has spaces around it, characters that nobody sees, or, as a name of a table, nothing at all."""
-    return text != text.strip() or not text.isprintable() or (not text and key.endswith("."))
+    """Whether *text* has spaces around it, characters that nobody sees, or, as a name of a table or in a list, nothing
+    at all."""
+    is_entry = key.endswith(".") or key.rpartition(".")[2].isdigit()
+    return text != text.strip() or not text.isprintable() or (not text and is_entry)
 
 
 def _leaves(key: str, node: Any) -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,11 @@
 """The base class of the tables and the types of single values. Each fault has a reason and a remedy."""
 
-import os
 import re
-from collections.abc import Mapping
 from datetime import date, datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.model import Secret
@@ -28,6 +25,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 36_500 * 86_400.0
 """Seconds; longer times would overflow dates."""
 _MOST_WORKERS = 256
+_LARGEST = 1_000_000_000
+"""Larger numbers overflow calculations with times."""
 _RESERVED_HEADERS = frozenset(
     {
         *("accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type", "cookie"),
@@ -39,9 +38,6 @@ _RESERVED_HEADERS = frozenset(
     }
 )
 """Headers with another meaning, which any client may send: they cannot prove who a person is."""
-_IMAGE_SUFFIXES = frozenset({".svg", ".png", ".webp", ".jpg", ".jpeg"})
-_MINIMUM_KEY = 32
-"""Bytes."""
 _FIRST_YEAR = 1971
 """Earlier days have no Unix time in some time zones."""
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
@@ -132,28 +128,6 @@ def _header_or_empty(value: str) -> str:
     return _header(value) if value else value
 
 
-def _accepts_any_file(info: ValidationInfo) -> bool:
-    return isinstance(info.context, Mapping) and info.context.get(ANY_FILE) is True
-
-
-def _image(value: Path, info: ValidationInfo) -> Path:
-    if value.suffix.lower() not in _IMAGE_SUFFIXES:
-        raise fault("is not an image file", "name a file that ends in .svg, .png, .webp, .jpg or .jpeg")
-    if not _accepts_any_file(info) and (not os.access(value, os.R_OK) or not value.is_file()):
-        raise fault("does not exist or cannot be read", "name a file that the service may read")
-    return value
-
-
-def _key_file(value: Path, info: ValidationInfo) -> Path:
-    if _accepts_any_file(info):
-        return value
-    if not os.access(value, os.R_OK) or not value.is_file():
-        raise fault("does not exist or cannot be read", "create it, readable for the gateway")
-    if value.stat().st_size < _MINIMUM_KEY:
-        raise fault(f"has less than {_MINIMUM_KEY} bytes", "make one with: openssl rand -base64 48")
-    return value
-
-
 def _day(value: Any) -> date:
     """Returns a day. A number, or a day with a time, would be another day in another time zone."""
     try:
@@ -191,9 +165,11 @@ def _is_negative(value: str | int) -> bool:
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 """A name that the operator gives to an entry. It becomes a metric label and a field of the audit."""
-Count = Annotated[int, Field(strict=True, ge=0)]
+Count = Annotated[int, Field(strict=True, ge=0, le=_LARGEST)]
 """From 0, as ids in VALT are. Neither true, which Python counts as 1, nor text."""
-PositiveCount = Annotated[int, Field(strict=True, ge=1)]
+PositiveCount = Annotated[int, Field(strict=True, ge=1, le=_LARGEST)]
+Flag = Annotated[bool, Field(strict=True)]
+"""true or false: neither 0, nor "no"."""
 Text = Annotated[str, Field(min_length=1)]
 Duration = Annotated[
     float, BeforeValidator(seconds), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"})
@@ -201,11 +177,9 @@ Duration = Annotated[
 SecretText = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema({"type": "string"})]
 HeaderName = Annotated[str, AfterValidator(_header)]
 OptionalHeaderName = Annotated[str, AfterValidator(_header_or_empty)]
-KeyFile = Annotated[Path, AfterValidator(_key_file)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Share = Annotated[float, BeforeValidator(_share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 Color = Annotated[str, AfterValidator(_color_or_empty)]
-Image = Annotated[Path, AfterValidator(_image)]
 ValtUser = Annotated[
     str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
 ]

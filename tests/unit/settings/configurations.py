@@ -65,7 +65,7 @@ def with_secrets(folder: Path, shipped: Path) -> Path:
     for name in ("valt-reviewer", "valt-trainee", "front", "oidc", "session", "state", "admin-token"):
         private(secrets / name, f"planted {name} of more than 32 bytes\n")
     private(secrets / "redis-url", "redis://127.0.0.1:6379\n")
-    (secrets / "http.keytab").write_bytes(keytab_of("HTTP/recordings.example.edu@EXAMPLE.EDU"))
+    write_keytab(secrets, "HTTP/recordings.example.edu@EXAMPLE.EDU")
     (folder / "portal.pub").write_text(PORTAL_KEY)
     (folder / "tls").mkdir()
     write_certificate(folder / "tls/fullchain.pem", folder / "tls/privkey.pem")
@@ -94,6 +94,13 @@ def keytab_of(*principals: str) -> bytes:
         entry += struct.pack(">IIBHH", 1, 0, 2, 18, 32) + bytes(32)
         content += struct.pack(">i", len(entry)) + entry
     return content
+
+
+def write_keytab(folder: Path, *principals: str) -> None:
+    """Write ``http.keytab`` with a key of zeros for each of *principals*."""
+    path = folder / "http.keytab"
+    path.write_bytes(keytab_of(*principals))
+    path.chmod(0o600)
 
 
 def private(path: Path, text: str) -> None:

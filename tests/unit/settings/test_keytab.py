@@ -9,7 +9,7 @@ import pytest
 
 from gateway.settings.keytab import keytab_fault, read_principals
 from gateway.settings.loading import load
-from tests.unit.settings.configurations import GOOD, keytab_of
+from tests.unit.settings.configurations import GOOD, keytab_of, write_keytab
 
 PROVIDER = """\
 
@@ -44,7 +44,7 @@ def line_of(key: str) -> int:
 
 @pytest.mark.promise("kerberos-6")
 def test_a_keytab_with_a_key_of_the_service_is_no_fault(tmp_path: Path) -> None:
-    (tmp_path / "http.keytab").write_bytes(keytab_of("host/recordings.example.edu@EXAMPLE.EDU", SERVICE))
+    write_keytab(tmp_path, "host/recordings.example.edu@EXAMPLE.EDU", SERVICE)
     assert faults(tmp_path) == []
 
 
@@ -86,7 +86,7 @@ def test_a_keytab_that_may_not_be_read_is_a_fault(tmp_path: Path) -> None:
 def test_without_the_package_the_type_is_a_fault_with_the_command_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "http.keytab").write_bytes(keytab_of(SERVICE))
+    write_keytab(tmp_path, SERVICE)
     real = builtins.__import__
 
     def without_gssapi(name: str, *arguments: Any, **options: Any) -> Any:
@@ -114,13 +114,13 @@ def test_without_the_package_the_type_is_a_fault_with_the_command_to_install_it(
     ],
 )
 def test_what_a_kerberos_provider_lacks_is_reported(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    (tmp_path / "http.keytab").write_bytes(keytab_of(SERVICE))
+    write_keytab(tmp_path, SERVICE)
     (fault,) = faults(tmp_path, PROVIDER.replace(old, new))
     assert expected in fault
 
 
 def test_a_service_of_another_host_than_public_urls_is_warned_about(tmp_path: Path) -> None:
-    (tmp_path / "http.keytab").write_bytes(keytab_of("HTTP/gw01.example.edu@EXAMPLE.EDU"))
+    write_keytab(tmp_path, "HTTP/gw01.example.edu@EXAMPLE.EDU")
     (warning,) = faults(tmp_path, PROVIDER.replace("recordings.example", "gw01.example"))
     assert "identity.1.service (line" in warning
     assert "is not HTTP@recordings.example.edu: browsers ask for a ticket for the host of public_url" in warning
@@ -160,7 +160,7 @@ RULE = '\n[[grants]]\nname = "{name}"\nrecordings = ["*"]\naccount = "reviewer"\
 def test_a_refusal_of_groups_warns_that_kerberos_names_none(
     tmp_path: Path, refused: str, later: str, warned: bool
 ) -> None:
-    (tmp_path / "http.keytab").write_bytes(keytab_of(SERVICE))
+    write_keytab(tmp_path, SERVICE)
     rules = RULE.format(name="no-students", who=refused) + RULE.format(name="others", who=later)
     reported = faults(tmp_path, PROVIDER + rules)
     reason = "refuses nobody who signs in by domain: Kerberos names no groups. List these people in subjects too."

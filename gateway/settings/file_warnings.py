@@ -1,0 +1,77 @@
+"""Warnings about files that have no fault: who else may read or change them, what has expired, and what is no audit."""
+
+import stat
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from gateway.settings.faults import Fault
+from gateway.settings.files import authority_files, first_byte
+from gateway.settings.identity import NegotiateSettings
+from gateway.settings.model import Settings
+from gateway.settings.secret_warnings import guessable
+
+
+def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
+    """Yields the warnings, without lines. *now* decides what has expired."""
+    yield from _audit_warnings(settings.audit.file)
+    yield from _permissions(settings)
+    chain_key = settings.audit.chain_key_file
+    if chain_key is not None and (why := guessable(chain_key.read_bytes().strip())) is not None:
+        remedy = "make one with: openssl rand -base64 48"
+        yield Fault("audit.chain_key_file", None, f"{why}, so that it can be guessed", remedy)
+    certificate = settings.server.tls_cert_file
+    if certificate is None:
+        return
+    from cryptography import x509  # it takes a while to load, and few gateways have a certificate of their own
+
+    expires = x509.load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc
+    if expires <= now:
+        yield Fault("server.tls_cert_file", None, f"has expired on {expires:%Y-%m-%d}", "renew it")
+
+
+def _permissions(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each file or directory that others may read, if it is secret, or may change."""
+    secret = {
+        "server.tls_key_file": settings.server.tls_key_file,
+        "audit.chain_key_file": settings.audit.chain_key_file,
+    }
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, NegotiateSettings):
+            secret[f"identity.{number}.keytab_file"] = provider.keytab_file
+    audit = None if settings.audit.file == "-" else Path(settings.audit.file)
+    others = [*authority_files(settings), ("server.tls_cert_file", settings.server.tls_cert_file)]
+    others += [("state.dir", settings.state.dir), ("audit.file", audit), ("audit.file", audit and audit.parent)]
+    for key, path in [*secret.items(), *others]:
+        mode = 0 if path is None else _mode(path)
+        if key in secret and mode & stat.S_IROTH:
+            yield Fault(key, None, "names a file that every user may read", "chmod 600 it")
+        elif mode & stat.S_IWOTH and not stat.S_ISCHR(mode):
+            what = "a directory" if stat.S_ISDIR(mode) else "a file"
+            yield Fault(key, None, f"uses {what} that every user may change: {path}", "chmod o-w it")
+
+
+def _mode(path: Path) -> int:
+    """Returns the mode of *path*; 0 if it will be created. A volume is counted as nobody's: only the gateway mounts it,
+    and Kubernetes has all users write to an `emptyDir`. So is a directory in which nobody removes what others own."""
+    try:
+        mode = path.stat().st_mode
+        return 0 if stat.S_ISDIR(mode) and (mode & stat.S_ISVTX or path.is_mount()) else mode
+    except OSError:
+        return 0
+
+
+def _audit_warnings(file: str) -> Iterator[Fault]:
+    """Yields a warning if *file* is not an audit's: a device that keeps nothing, or a file with something else."""
+    path = Path(file)
+    try:
+        mode = path.stat().st_mode if file != "-" else None
+        begin = first_byte(path) if mode is not None and stat.S_ISREG(mode) else b""
+    except OSError:
+        return
+    if mode is not None and stat.S_ISCHR(mode):
+        reason = "is a device: what is written to it cannot be read or verified afterwards"
+        yield Fault("audit.file", None, reason, "name a file")
+    elif begin not in (b"", b"{", b"\n"):
+        reason = "is a file with something else than an audit, to which the audit would be appended"
+        yield Fault("audit.file", None, reason, "name a file of its own")

@@ -1,0 +1,52 @@
+"""Warnings about secrets that can be guessed, and about one secret with two purposes: who has it for one has both."""
+
+from collections.abc import Iterator
+
+from gateway.model import Secret
+from gateway.settings.faults import Fault
+from gateway.settings.model import Settings
+from gateway.settings.values import UNREAD
+
+_GUESSABLE_BYTES = 16
+_FEW_CHARACTERS = 5
+_GENERATE = "make one with: openssl rand -base64 48"
+_OF_PROVIDERS = ("secret", "client_secret")
+
+
+def secret_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings, without lines."""
+    first: dict[str, str] = {}
+    for key, secret in _secrets(settings):
+        text = secret.reveal()
+        if text == UNREAD:
+            continue
+        if not key.endswith((".password", ".client_secret")):  # the gateway's own: others choose the rest
+            why = guessable(text.encode())
+            if why is not None:
+                yield Fault(key, None, f"{why}, so that it can be guessed", _GENERATE)
+        other = first.setdefault(text, key)
+        if other != key and not (key.endswith(".password") and other.endswith(".password")):
+            reason = f"is the same as {other}: whoever knows one of the two can do what the other allows"
+            yield Fault(key, None, reason, _GENERATE)
+
+
+def guessable(secret: bytes) -> str | None:
+    """Returns why *secret* can be guessed, None if it is long enough and does not repeat itself."""
+    if len(secret) < _GUESSABLE_BYTES:
+        return f"is shorter than {_GUESSABLE_BYTES} bytes"
+    if len(set(secret)) < _FEW_CHARACTERS:
+        return "repeats a few characters"
+    # A text that consists of repetitions is found in its own double before its end.
+    period = (secret + secret).find(secret, 1)
+    return "repeats a few characters" if period < min(len(secret), _GUESSABLE_BYTES) else None
+
+
+def _secrets(settings: Settings) -> Iterator[tuple[str, Secret]]:
+    """Yields every secret that the operator chooses or enters, with its dotted key. Keys in PEM have other checks."""
+    session = settings.session.secrets if settings.session else ()
+    given: list[tuple[str, Secret | None]] = [("session.secret", one) for one in session]
+    given += [("admin.token", settings.admin.token), ("state.secret", settings.state.secret)]
+    for number, provider in enumerate(settings.identity):
+        given += [(f"identity.{number}.{name}", getattr(provider, name, None)) for name in _OF_PROVIDERS]
+    given += [(f"valt.accounts.{name}.password", account.password) for name, account in settings.valt.accounts.items()]
+    yield from ((key, secret) for key, secret in given if secret is not None)

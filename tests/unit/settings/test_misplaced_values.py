@@ -1,0 +1,188 @@
+"""Values in the wrong place, secrets that are shared or easily guessed, and files that others may change."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.loading import load
+from tests.unit.settings.broken import HEADER, OIDC, STATE, TICKET, identity, server, valt
+from tests.unit.settings.configurations import GOOD, PORTAL_KEY, load_text, private, write_certificate, write_keytab
+
+pytestmark = pytest.mark.promise("security-S16")
+
+SECRET = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"
+STATE_DIR = '\n[state]\ndir = "state"\n'
+SECRETS = {
+    "session.secret": f'[session]\nsecret = "{SECRET}"\n',
+    "admin.token": f'[admin]\ntoken = "{SECRET}"\n',
+    "state.secret": STATE.replace("planted secret of more than thirty-two bytes", SECRET),
+    "identity.1.secret": HEADER + f'secret_header = "X-Lock"\nsecret = "{SECRET}"\n',
+    "valt.accounts.trainee.password": f'[valt.accounts.trainee]\nusername = "t"\npassword = "{SECRET}"\n',
+}
+FAULTS = {
+    "a URL of Redis as a directory": (GOOD + '[state]\ndir = "redis://valt:planted@redis"\n', "state.dir"),
+    "a URL as the audit's file": (GOOD + '[audit]\nfile = "https://valt:planted@log"\n', "audit.file"),
+    "a URL with nothing after ?": (GOOD.replace("valt.example.edu", "valt.example.edu?"), "valt.base_url"),
+    "a URL with nothing after #": (
+        GOOD.replace("recordings.example.edu", "recordings.example.edu#"),
+        "server.public_url",
+    ),
+    "a URL with no port after :": (GOOD.replace("valt.example.edu", "valt.example.edu:"), "valt.base_url"),
+    "a host with a final dot": (GOOD.replace("valt.example.edu", "valt.example.edu."), "valt.base_url"),
+    "a port with a zero in front": (valt('media_hosts = ["media.example.edu:0443"]'), "valt.media_hosts.0"),
+    "an interface in a URL": (GOOD.replace("valt.example.edu", "[fe80::1%25eth0]"), "valt.base_url"),
+    "an interface in a network": (server('trusted_proxies = ["fe80::1%eth0"]'), "server.trusted_proxies.0"),
+    "text for true": (identity('require_verified_email = "no"'), "identity.0.require_verified_email"),
+    "0 for false": (identity("require_verified_email = 0"), "identity.0.require_verified_email"),
+    "a number that is too large for times": (
+        GOOD + f"[limits]\nrequests_per_minute = 1{'0' * 400}\n",
+        "limits.requests_per_minute",
+    ),
+    "a table that is written as an array": (GOOD + '[[log]]\nlevel = "info"\n', "log"),
+}
+WARNINGS = {
+    "a directory with a space at its end": (GOOD + '[state]\ndir = "state "\n', "state.dir"),
+    "a condition that only nothing matches": (GOOD + 'rooms = [""]\n', "grants.0.rooms.0"),
+    "a person with a provider where none is": (GOOD + '[valt.people]\n"campus#anna" = "x"\n', "valt.people"),
+    "a group of VALT with a wildcard": (GOOD + '[valt.groups]\n"psy*" = 7\n', "valt.groups"),
+    "an example's group with a wildcard": (
+        GOOD + '[[examples]]\nsubject = "anna"\ngroups = ["psy*"]\nrecording = "1"\nallowed = false\n',
+        "examples.0.groups",
+    ),
+    "the gateway's own address as another site": (
+        server('cors_origins = ["https://recordings.example.edu"]'),
+        "server.cors_origins",
+    ),
+    "a secret that repeats a word": (GOOD + f'[session]\nsecret = "{"changeme" * 4}"\n', "session.secret"),
+    "a portal's secret of one letter": (
+        GOOD + TICKET.partition("public_key")[0] + f'algorithms = ["HS256"]\nsecret = "{"a" * 40}"\n' + STATE_DIR,
+        "identity.1.secret",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_value_of_another_kind_is_a_fault_with_its_line(tmp_path: Path, name: str) -> None:
+    text, key = FAULTS[name]
+    loaded = load_text(tmp_path, text)
+    assert [fault.key for fault in loaded.faults] == [key]
+    assert all(fault.line and fault.reason and fault.remedy for fault in loaded.faults)
+    assert "planted" not in repr(loaded)
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_a_value_that_does_less_than_it_seems_is_a_warning(tmp_path: Path, name: str) -> None:
+    text, key = WARNINGS[name]
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == [key]
+
+
+@pytest.mark.parametrize(("one", "other"), [(a, b) for a in SECRETS for b in SECRETS if a < b])
+def test_one_secret_with_two_purposes_is_a_warning(tmp_path: Path, one: str, other: str) -> None:
+    loaded = load_text(tmp_path, GOOD + SECRETS[one] + SECRETS[other])
+    assert loaded.faults == ()
+    same = [warning for warning in loaded.warnings if warning.reason.startswith("is the same as")]
+    assert [warning.key in (one, other) for warning in same] == [True]
+    assert "planted" not in repr(loaded)
+    assert not any("is the same" in warning.reason for warning in load_text(tmp_path, GOOD + SECRETS[one]).warnings)
+
+
+def test_a_secret_that_repeats_in_a_file_is_one_warning(tmp_path: Path) -> None:
+    private(tmp_path / "secrets", "a" * 40 + "\n" + "b" * 40 + "\n")
+    warnings = load_text(tmp_path, GOOD + '[session]\nsecrets_file = "secrets"\n').warnings
+    assert [warning.key for warning in warnings] == ["session.secret"]
+
+
+@pytest.mark.parametrize("secret", ["server.tls_key_file", "audit.chain_key_file", "identity.1.keytab_file"])
+def test_every_secret_file_that_others_may_read_is_a_warning(tmp_path: Path, secret: str) -> None:
+    paths = write_files(tmp_path)
+    assert findings(tmp_path) == []
+    paths[secret].chmod(0o604)
+    assert findings(tmp_path) == [secret]
+
+
+def test_every_file_that_others_may_change_is_a_warning(tmp_path: Path) -> None:
+    paths = write_files(tmp_path)
+    for key, path in paths.items():
+        mode = path.stat().st_mode
+        path.chmod(mode | 0o002)
+        assert findings(tmp_path) == [key]
+        path.chmod(mode)
+
+
+@pytest.mark.parametrize("begin", ["", "<script>", "\x89PNG"])
+def test_a_logo_that_is_no_image_of_its_name_is_a_fault(tmp_path: Path, begin: str) -> None:
+    private(tmp_path / "logo.svg", begin)
+    (fault,) = load_text(tmp_path, GOOD + '[branding]\nlogo_file = "logo.svg"\n').faults
+    assert fault.key == "branding.logo_file"
+    private(tmp_path / "logo.svg", "\n<svg/>" + begin)
+    assert load_text(tmp_path, GOOD + '[branding]\nlogo_file = "logo.svg"\n').faults == ()
+
+
+@pytest.mark.parametrize(("content", "reason"), [("\n" * 64, "less than 32"), ("x" * 70_000, "more than 65536")])
+def test_a_key_of_the_audits_chain_has_a_keys_length(tmp_path: Path, content: str, reason: str) -> None:
+    private(tmp_path / "chain", content)
+    (fault,) = load_text(tmp_path, GOOD + '[audit]\nchain_key_file = "chain"\n').faults
+    assert (fault.key, reason in fault.reason) == ("audit.chain_key_file", True)
+
+
+def test_a_key_of_the_audits_chain_that_can_be_guessed_is_a_warning(tmp_path: Path) -> None:
+    paths = write_files(tmp_path)
+    private(paths["audit.chain_key_file"], "\0" * 64)
+    assert findings(tmp_path) == ["audit.chain_key_file"]
+
+
+@pytest.mark.parametrize("key", ["state.dir", "audit.file"])
+def test_a_link_to_nothing_is_a_fault_before_the_start(tmp_path: Path, key: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "none" / "none")
+    table, _, name = key.partition(".")
+    private(tmp_path / "gateway.toml", f'{GOOD}[{table}]\n{name} = "link"\n')
+    assert [fault.key for fault in load(tmp_path / "gateway.toml", {}, check_files=True).faults] == [key]
+
+
+def test_a_configuration_without_end_is_a_fault(tmp_path: Path) -> None:
+    assert [fault.key for fault in load(Path("/dev/zero"), {}).faults] == ["zero"]
+
+
+def test_a_time_zones_file_that_is_missing_is_a_fault(tmp_path: Path) -> None:
+    assert [fault.key for fault in load_text(tmp_path, GOOD, {"TZ": ":/none/zone"}).faults] == ["TZ"]
+    (tmp_path / "zone").touch()
+    assert load_text(tmp_path, GOOD, {"TZ": f":{tmp_path}/zone"}).faults == ()
+
+
+def write_files(folder: Path) -> dict[str, Path]:
+    """Writes a configuration with every kind of file, and returns the files by key."""
+    paths = {
+        "server.tls_cert_file": folder / "tls.pem",
+        "server.tls_key_file": folder / "tls.key",
+        "valt.ca_file": folder / "ca.pem",
+        "identity.1.keytab_file": folder / "http.keytab",
+        "identity.2.public_key_file": folder / "portal.pub",
+        "state.dir": folder / "state",
+        "audit.file": folder / "audit.jsonl",
+        "audit.chain_key_file": folder / "chain",
+    }
+    write_certificate(paths["server.tls_cert_file"], paths["server.tls_key_file"])
+    write_keytab(folder, "HTTP/recordings.example.edu@EXAMPLE.EDU")
+    paths["valt.ca_file"].write_bytes(paths["server.tls_cert_file"].read_bytes())
+    private(paths["identity.2.public_key_file"], PORTAL_KEY)
+    private(paths["audit.chain_key_file"], SECRET)
+    private(paths["audit.file"], "")
+    paths["state.dir"].mkdir()
+    negotiate = (
+        '\n[[identity]]\ntype = "negotiate"\nname = "domain"\nkeytab_file = "http.keytab"\n'
+        'service = "HTTP@recordings.example.edu"\nrealms = ["EXAMPLE.EDU"]\n'
+    )
+    portal = TICKET.partition("[[")[2].partition("public_key")[0] + 'public_key_file = "portal.pub"\n'
+    text = server('tls_cert_file = "tls.pem"\ntls_key_file = "tls.key"').replace("[valt]", '[valt]\nca_file = "ca.pem"')
+    outputs = '\n[audit]\nfile = "audit.jsonl"\nchain_key_file = "chain"\n'
+    session = OIDC.partition("[[")[0]
+    private(folder / "gateway.toml", f"{text}{session}{negotiate}\n[[{portal}{STATE_DIR}{outputs}")
+    return paths
+
+
+def findings(folder: Path) -> list[str]:
+    loaded = load(folder / "gateway.toml", {}, check_files=True)
+    assert loaded.faults == ()
+    return [warning.key for warning in loaded.warnings]
