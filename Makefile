@@ -36,8 +36,8 @@ promises: $(VENV)/installed-test ## What the tests hold: each promise with its t
 cases: programs $(NODE) $(VENV)/installed-test ## The 161 hostile cases of tests/cases.toml: runs their tests, and lists each with its result
 	$(BIN)/pytest -q $(TWO_FILES_AT_A_TIME) --cases
 
-bench: $(VENV)/installed-test ## Speed beside other servers: redirects, streams, first byte (BENCH="--help" for options)
-	@tests/programs.sh haproxy:haproxy cc:gcc
+bench: $(VENV)/installed-test ## Speed beside other servers, in bench/ with PLOTS=1 (QUICK=1 takes three minutes; BENCH="--help" for options)
+	@tests/programs.sh haproxy:haproxy nginx:nginx redis-server:redis-server cc:gcc
 	$(BIN)/python -m tests.bench $(BENCH)
 
 profile: $(VENV)/installed-test ## Processor time of each case, by library and by Python function, in profiles/

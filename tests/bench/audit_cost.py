@@ -4,9 +4,11 @@ import statistics
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tests.bench.environment import GatewayStack, Subject
+from tests.bench.environment import GatewayStack
+from tests.bench.report import Report
 from tests.bench.sink import Sink
-from tests.bench.table import Case, row
+from tests.bench.subject import Subject
+from tests.bench.table import Case
 
 CASES = (
     *(Case(f"audit, redirects, {count}", "redirect", count) for count in (1, 32)),
@@ -26,7 +28,7 @@ _VARIANTS = {
 }
 
 
-async def audit_cost(stack: GatewayStack, sink: Sink, only: str, rounds: int, seconds: float) -> None:
+async def audit_cost(stack: GatewayStack, sink: Sink, report: Report, only: str, rounds: int, seconds: float) -> None:
     """Prints for each case the processor time and the median time to the first byte of a request, in microseconds."""
     (stack.folder / "chain-key").write_bytes(b"k" * 32)
     for kind, delivery in (("redirect", "redirect"), ("http", "proxy")):
@@ -34,7 +36,7 @@ async def audit_cost(stack: GatewayStack, sink: Sink, only: str, rounds: int, se
         if cases:
             async with _gateways(stack, kind, delivery) as subjects:
                 for case in cases:
-                    await _measure(stack, sink, subjects, case, rounds, seconds)
+                    await _measure(stack, sink, report, subjects, case, rounds, seconds)
 
 
 @asynccontextmanager
@@ -48,11 +50,18 @@ async def _gateways(stack: GatewayStack, kind: str, delivery: str) -> AsyncItera
 
 
 async def _measure(
-    stack: GatewayStack, sink: Sink, subjects: dict[str, Subject], case: Case, rounds: int, seconds: float
+    stack: GatewayStack,
+    sink: Sink,
+    report: Report,
+    subjects: dict[str, Subject],
+    case: Case,
+    rounds: int,
+    seconds: float,
 ) -> None:
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, subject in subjects.items():
+            report.progress(f"{case.name}: {name}")
             before = subject.cpu()
             load = await sink.load(subject.port, stack.requests(), case.connections, seconds, case.range)
             if load.errors or not load.responses:
@@ -61,4 +70,4 @@ async def _measure(
     medians = {
         name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in figures.items()
     }
-    row(case.name, "µs", *(f"{name} {cpu:.0f}; {wait:,.0f}" for name, (cpu, wait) in medians.items()))
+    report.row(case.name, "µs", *(f"{name} {cpu:.0f}; {wait:,.0f}" for name, (cpu, wait) in medians.items()))

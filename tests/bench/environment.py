@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-import socket
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -14,8 +14,9 @@ import trustme
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.sim.valt import USERS, ValtSimulator
+from tests.bench.subject import Subject, free_port, listening, process
 from tests.support.client import connect
-from tests.support.programs import program, wait_until_listening
+from tests.support.programs import program
 from tests.support.provider import Provider, signing_key
 
 FILM = 256 * 1024 * 1024
@@ -51,10 +52,13 @@ _GATEWAY = """\
 listen = "127.0.0.1:0"
 public_url = "http://localhost"
 workers = {workers}
+{tls}
 [admin]
 listen = "127.0.0.1:0"
 [limits]
+streams = 8000
 streams_per_address = 0
+connections = 20000
 [valt]
 base_url = "{valt}"
 ca_file = "ca.pem"
@@ -77,29 +81,15 @@ file = "audit-{name}.jsonl"
 {audit}
 [log]
 format = "json"
+{more}
 """
-
-
-@dataclass
-class Subject:
-    """A server to measure: its port, and the process whose processor time counts."""
-
-    name: str
-    port: int
-    pid: int
-
-    def cpu(self) -> float:
-        """Returns the seconds of processor time so far, user and system, of the process and its children."""
-        return sum(_nanoseconds(pid) for pid in _with_children(self.pid)) / 1e9
-
-    def memory(self) -> int:
-        """Returns the proportional set size (PSS) of the process and its children, in bytes."""
-        return sum(_proportional_set_size(pid) for pid in _with_children(self.pid))
+_TLS = 'tls_cert_file = "server.pem"\ntls_key_file = "server.pem"'
 
 
 @dataclass
 class GatewayStack:
-    """*port* and *tls_port* are the origin's; *tokens* are signed with ES256, one for each person."""
+    """*port* and *tls_port* are the origin's; *tokens* are signed with ES256, one for each person. *python* is the
+    interpreter that runs gateways and bare aiohttp."""
 
     folder: Path
     port: int
@@ -107,6 +97,7 @@ class GatewayStack:
     valt: ValtSimulator
     provider: Provider
     tokens: Sequence[str]
+    python: str = sys.executable
 
     def requests(self, path: str = PATH) -> bytes:
         """Returns request heads as browsers send them, each with the token of another person."""
@@ -123,14 +114,18 @@ class GatewayStack:
         delivery: str,
         *,
         encrypted: bool = False,
+        tls: bool = False,
         audit: str = "",
+        more: str = "",
         workers: int = 1,
         command: Sequence[str] = ("-m", "gateway"),
+        python: str = "",
     ) -> AsyncIterator[Subject]:
         """Runs ``valt-gateway serve``, where the group "staff" may see every recording.
 
-        *audit* is added to the section of that name. With several *workers* the processor time is that of all and of
-        their supervisor. *command* are the arguments that make Python run the gateway.
+        *encrypted* is TLS to the media server, *tls* to the viewer. *audit* is added to the section of that name,
+        *more* are further sections. With several *workers* the processor time is that of all and of their supervisor.
+        *command* are the arguments that make *python*, which is the stack's unless given, run the gateway.
         """
         config = self.folder / f"{name}.toml"
         config.write_text(
@@ -141,16 +136,19 @@ class GatewayStack:
                 name=name,
                 audit=audit,
                 workers=workers,
+                tls=_TLS if tls else "",
+                more=more,
             )
         )
         origin = f"https://127.0.0.1:{self.tls_port}" if encrypted else f"http://127.0.0.1:{self.port}"
         log = self.folder / f"{name}.log"
-        async with process(sys.executable, *command, "serve", "--config", str(config), log=log) as pid:
+        async with process(python or self.python, *command, "serve", "--config", str(config), log=log) as pid:
             address = (await _line_of(log, "valt-gateway is ready on ")).split()[0]
             port = int(address.rpartition(":")[2])
             self.valt.media_url = origin  # links name it; the first request caches the link for half an hour
             for _ in range(1 if workers == 1 else 20 * workers):  # each worker has a cache of its own
-                await _check_response(port, self.requests().split(b"\r\n\r\n")[0] + b"\r\nRange: bytes=0-0\r\n\r\n")
+                first = self.requests().split(b"\r\n\r\n")[0] + b"\r\nRange: bytes=0-0\r\n\r\n"
+                await _check_response(port, first, _trusting(self.folder) if tls else None)
             yield Subject("valt-gateway" if workers == 1 else f"{workers} workers", port, pid)
 
     async def start_seconds(self) -> float:
@@ -161,7 +159,7 @@ class GatewayStack:
 
 
 @asynccontextmanager
-async def running_stack(folder: Path) -> AsyncIterator[GatewayStack]:
+async def running_stack(folder: Path, python: str = sys.executable) -> AsyncIterator[GatewayStack]:
     """Runs everything but the gateways, with its files in *folder*, which only this user may read."""
     with (folder / "film.mp4").open("wb") as film:
         for _ in range(FILM >> 20):
@@ -183,7 +181,7 @@ async def running_stack(folder: Path) -> AsyncIterator[GatewayStack]:
         now = int(time.time())
         claims = {"iss": provider.issuer, "aud": "valt-gateway", "groups": ["staff"], "iat": now, "exp": now + 7200}
         tokens = [provider.sign({**claims, "sub": f"person-{number}"}) for number in range(_PEOPLE)]
-        yield GatewayStack(folder, port, tls_port, valt, provider, tokens)
+        yield GatewayStack(folder, port, tls_port, valt, provider, tokens, python)
 
 
 @asynccontextmanager
@@ -192,71 +190,33 @@ async def nginx(folder: Path, name: str, http: str, port: int) -> AsyncIterator[
     config = folder / f"{name}.conf"
     config.write_text(NGINX.format(folder=folder, name=name, http=http))
     command = (program("nginx"), "-p", str(folder), "-c", str(config))
-    async with process(*command, log=folder / f"{name}.err") as pid:
+    # Without it, malloc returns the buffers of each response to the system, or keeps them, by chance.
+    async with process(*command, log=folder / f"{name}.err", MALLOC_TRIM_THRESHOLD_="1073741824") as pid:
         await listening(port)
         yield pid
 
 
-@asynccontextmanager
-async def process(*command: str, log: Path) -> AsyncIterator[int]:
-    """Runs *command* for the length of the block, with its output in *log*. Yields the process id."""
-    with log.open("wb") as output:
-        running = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
-    try:
-        yield running.pid
-    finally:
-        if running.returncode is None:
-            running.terminate()
-            try:
-                await asyncio.wait_for(running.wait(), 5)
-            except TimeoutError:
-                running.kill()
-        await running.wait()
-
-
-async def listening(port: int) -> None:
-    """Waits until *port* accepts connections. Raises TimeoutError after twenty seconds."""
-    async with asyncio.timeout(20):
-        await wait_until_listening(port)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 async def _line_of(log: Path, beginning: str) -> str:
-    """Waits until *log* has a line with that *beginning*. Returns the rest of the line."""
-    async with asyncio.timeout(20):
-        while True:
-            for line in log.read_text().splitlines():
-                if line.startswith(beginning):
-                    return line.removeprefix(beginning)
-            await asyncio.sleep(0.01)
+    """Waits until *log* has a line with that *beginning*. Returns the rest of the line. Raises RuntimeError with the
+    log's end after twenty seconds."""
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                for line in log.read_text().splitlines():
+                    if line.startswith(beginning):
+                        return line.removeprefix(beginning)
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise RuntimeError(f"{log.name}: {log.read_text()[-2000:]}") from None
 
 
-async def _check_response(port: int, request: bytes) -> None:
-    async with connect(f"http://127.0.0.1:{port}") as connection:
+def _trusting(folder: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=folder / "ca.pem")
+
+
+async def _check_response(port: int, request: bytes, tls: ssl.SSLContext | None) -> None:
+    async with connect(f"http://localhost:{port}", tls=tls) as connection:
         await connection.send(request)
         head = await connection.read_head()
     if head.status not in (206, 302, 303, 307):
         raise RuntimeError(f"unexpected response of the gateway: {head.raw_head[:200]!r}")
-
-
-def _with_children(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in _with_children(int(child)))]
-
-
-def _nanoseconds(pid: int) -> int:
-    """Processor time of all threads, by the scheduler's own account: ``/proc/PID/stat`` counts in steps of 10 ms."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
-
-
-def _proportional_set_size(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0

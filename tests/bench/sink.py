@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.environment import FILM
+from tests.bench.subject import Subject
 from tests.support.programs import run
 
 
@@ -42,6 +43,22 @@ class Sink:
             raise RuntimeError(f"{port}: {ran.err.decode()}")
         figures = ran.out.split()
         return Load(int(figures[0]), int(figures[1]), int(figures[2]), float(figures[3]), float(figures[4]))
+
+    async def drive(
+        self, subject: Subject, requests: bytes, connections: int, seconds: float, range_: int = 0, rate: int = 0
+    ) -> Load:
+        """Puts load on each of the subject's servers, with its part of *connections*. The times are of the slowest."""
+        part = connections // len(subject.servers)
+        loads = await asyncio.gather(
+            *(self.load(server.port, requests, part, seconds, range_, rate) for server in subject.servers)
+        )
+        return Load(
+            sum(load.bytes for load in loads),
+            sum(load.responses for load in loads),
+            sum(load.errors for load in loads),
+            max(load.median for load in loads),
+            max(load.percentile_99 for load in loads),
+        )
 
 
 @asynccontextmanager
