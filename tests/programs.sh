@@ -8,7 +8,7 @@ apache=/usr/lib/apache2/modules
 gstreamer=/usr/lib/$HOSTTYPE-linux-gnu/gstreamer-1.0
 wanted=(
     chromium:chromium ffmpeg:ffmpeg nginx:nginx-light haproxy:haproxy apache2:apache2 prometheus:prometheus promtool:prometheus
-    mpv:mpv cvlc:vlc-bin php:php-cli java:openjdk-17-jdk-headless curl:curl jq:jq wget:wget git:git openssl:openssl systemd-analyze:systemd systemd-sysusers:systemd systemd-tmpfiles:systemd sqlite3:sqlite3 podman:podman man:man-db logrotate:logrotate unshare:util-linux setpriv:util-linux mount:mount node:nodejs npm:npm
+    mpv:mpv cvlc:vlc-bin php:php-cli ruby:ruby java:openjdk-17-jdk-headless curl:curl jq:jq wget:wget git:git openssl:openssl systemd-analyze:systemd systemd-sysusers:systemd systemd-tmpfiles:systemd sqlite3:sqlite3 podman:podman man:man-db logrotate:logrotate unshare:util-linux setpriv:util-linux mount:mount node:nodejs npm:npm
     firefox-esr:firefox-esr WebKitWebDriver:webkit2gtk-driver $gstreamer/libgstlibav.so:gstreamer1.0-libav Xvfb:xvfb
     $apache/mod_shib.so:libapache2-mod-shib shibd:shibboleth-sp-utils
     $apache/mod_auth_mellon.so:libapache2-mod-auth-mellon $apache/mod_auth_openidc.so:libapache2-mod-auth-openidc

@@ -1,6 +1,8 @@
 """The commands and examples of docs/portal.md, run in their order against the demo."""
 
+import asyncio
 import json
+import os
 import re
 import sys
 import tomllib
@@ -9,20 +11,24 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Page
 
 from gateway.settings.loading import load
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.sim.demo_configuration import make_portal_key
+from gateway.sim.scene import TRAINING
 from gateway.web.errors import STATUS
+from tests.support.browser import browser, is_playing
+from tests.support.free_ports import free_port
 from tests.support.gateway_fixture import PUBLIC, GatewayStack
-from tests.support.programs import Demo, demo, run
+from tests.support.programs import Demo, demo, run, wait_until_listening
 
 pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/portal.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
-BLOCKS_BY_TEST = {"sh", "toml", "html"}
+BLOCKS_BY_TEST = {"sh", "toml", "html", "python"}
 """The languages that the tests below run."""
 
 
@@ -55,6 +61,40 @@ async def test_the_commands_of_the_guide_print_what_it_says(running: Demo, tmp_p
     assert (ran.code, ran.err.decode()) == (0, "")
     assert expected_lines(script)
     assert ran.out.decode().splitlines() == expected_lines(script)
+
+
+async def until_playing(page: Page) -> bool:
+    """Waits for the page's video, and returns whether it plays after some tries."""
+    await page.wait_for_selector("video", timeout=60_000)
+    for _ in range(5):
+        if await is_playing(page):
+            return True
+    return False
+
+
+@pytest.mark.promise("operation-guides")
+async def test_the_link_of_the_guides_portal_plays_the_recording(running: Demo, tmp_path: Path) -> None:
+    (portal,) = blocks("python")
+    with free_port() as port:
+        script = tmp_path / "portal.py"
+        script.write_text(portal.replace("8100", str(port)))
+        names = {"GATEWAY": running.gateway, "PORTAL": running.portal, "KEY": running.key, "RECORDING": TRAINING}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(script)), env=os.environ | names, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            async with asyncio.timeout(60):
+                await wait_until_listening(port, process)
+            async with browser() as chromium:
+                page = await chromium.new_page()
+                await page.goto(f"http://127.0.0.1:{port}", timeout=60_000)
+                await page.get_by_role("link").click()
+                await page.wait_for_url(f"{running.gateway}/recordings/{TRAINING}", timeout=60_000)
+                assert await until_playing(page)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
 
 
 @pytest.mark.promise("operation-guides")
