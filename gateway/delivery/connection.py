@@ -18,6 +18,7 @@ from typing import Any
 from yarl import URL
 
 from gateway.delivery.response_head import Head, UnsupportedResponseError, parse, unsupported
+from gateway.delivery.tls_records import with_further_records
 
 _MAX_HEAD = 32 * 1024
 _HEAD_READ_SIZE = 80 * 1024
@@ -138,9 +139,11 @@ class Connection:
             return self.take_early(size)
         while True:
             try:
-                return self.sock.recv(size)
+                piece = self.sock.recv(size)
             except _WOULD_BLOCK as want:
                 await self.wait_ready(want)
+            else:
+                return with_further_records(self.sock, piece, size) if self.encrypted and piece else piece
 
     def take_early(self, size: int) -> bytes | memoryview:
         """Return, and remove, at most *size* of the bytes that arrived together with the head."""
