@@ -57,6 +57,8 @@ def rest(start: int = 40, last: int = 99, total: int | str = 100, **fields: str)
         (200, {"Content-Encoding": "gzip"}, {}, "the response is compressed"),
         (200, {"Transfer-Encoding": "gzip, chunked"}, {}, CODING),
         (200, {"Transfer-Encoding": "identity"}, {}, CODING),
+        (200, {"Transfer-Encoding": "\x0bchunked"}, {}, CODING),
+        (200, {"Transfer-Encoding": "Xchunked"}, {}, CODING),
         (200, {"Content-Range": "bytes 0-9/10"}, {}, PART_AS_WHOLE),
         (200, {"Content-Type": "multipart/byteranges; boundary=x"}, {"Range": "bytes=0-1,3-4"}, PART_AS_WHOLE),
         (304, {}, {}, NO_CONDITION.format(304)),
@@ -79,6 +81,8 @@ def rest(start: int = 40, last: int = 99, total: int | str = 100, **fields: str)
         (206, PART, {"Range": "bytes=11-19"}, OTHER_BYTES),
         (206, PART, {"Range": "bytes=10-18"}, OTHER_BYTES),
         (206, PART, {}, OTHER_BYTES),
+        (206, {"Content-Range": "bytes 0-98/100"}, {}, OTHER_BYTES),
+        (206, {"Content-Range": "bytes 1-99/100"}, {}, OTHER_BYTES),
         (206, PART, {"Range": "bytes=10-19", "If-Range": '"v2"'}, OTHER_BYTES),
         (206, PART, {"Range": "bytes=10-19", "If-Range": LATER}, OTHER_BYTES),
         (206, {"Content-Type": "multipart/byteranges; boundary=x"}, {"Range": "bytes=0-1"}, NO_PARTS),
@@ -120,6 +124,8 @@ def test_two_values_of_one_field_are_named() -> None:
     fields = CIMultiDict([*FILE.items(), ("ETag", '"v1"')])
     assert isinstance(evaluate(MediaRequest({}), 200, fields), Usable)
     fields.add("ETag", '"v2"')
+    other = CIMultiDict([("ETag", '"v1"'), ("ETag", '"v2"')])
+    assert evaluate(MediaRequest({}), 200, other) == Unusable("the response has two values of Etag")
     assert evaluate(MediaRequest({}), 200, fields) == Unusable("the response has two values of Etag")
 
 
@@ -139,6 +145,13 @@ def test_chunked_is_the_one_transfer_coding(coding: str) -> None:
         (200, {**FILE, "Accept-Ranges": "Bytes"}, {}, Usable(200, replace(BODY, end=None, total=None, ranges=True))),
         (200, {**FILE, "Accept-Ranges": "none"}, {}, Usable(200, replace(BODY, end=None, total=None))),
         (200, {"Content-Type": " odd "}, {}, Usable(200, Representation(0, None, None, media_type="odd"))),
+        (
+            200,
+            {"Content-Type": "Video/MP4; a=b"},
+            {},
+            Usable(200, Representation(0, None, None, media_type="video/mp4")),
+        ),
+        (200, {"Content-Type": " Xodd\x0b"}, {}, Usable(200, Representation(0, None, None, media_type="Xodd\x0b"))),
         (200, {"Content-Type": " \t"}, {}, Usable(200, Representation(0, None, None))),
         (206, PART, {"Range": "bytes=10-19"}, Usable(206, replace(BODY, first=10, end=20, ranges=True))),
         (206, rest(0), {}, Usable(200, replace(BODY, ranges=True))),
