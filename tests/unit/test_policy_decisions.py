@@ -1,5 +1,6 @@
 """What a decision of the policy says and reports: the grant's members, the reasons, the events, and when it is due."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from gateway.events import Event, GrantDecided
 from gateway.model import Delivery, Grant, Identity
 from gateway.network import TrustedNetworks
 from gateway.policy import Rules, Verdict
+from gateway.ports import E
 from gateway.recording_details import RecordingDetails, VideoDetails
 from gateway.rules import Rule, ValtNames
 from tests.support.clock import ManualClock
@@ -230,3 +232,38 @@ async def test_a_recording_is_seen_only_through_the_account_of_a_rule_that_allow
     assert (
         await rules(never, ANYONE, recordings=StubRecordings({"r": RECORD})).may_see(person(), "a", "r", None) is False
     )
+
+
+class ByKind(Recorder):
+    """An observer with a function for one kind of event, as the real one has."""
+
+    def reporter(self, kind: type[E]) -> Callable[[E], None]:
+        return self.on_event if kind is GrantDecided else self.reject
+
+    def reject(self, event: Event) -> None:
+        raise AssertionError(event)
+
+
+async def test_decisions_go_to_the_function_for_their_kind_of_event() -> None:
+    observer = ByKind()
+    policy = Rules((ANYONE,), StubRecordings({}), ValtNames(), ManualClock(NOW), observer)
+    await policy.decide(person(), "r")
+    assert observer.events == [GrantDecided("anyone", "allowed")]
+
+
+async def test_a_denial_lists_eight_rules_one_by_one_and_more_by_their_number() -> None:
+    others = [Rule(f"other-{number}", "a", groups=frozenset({"others"})) for number in range(9)]
+    each = "; ".join(
+        f"other-{number}: the person is not among its subjects and in none of its groups" for number in range(8)
+    )
+    assert await Decisions(*others[:8]).denial(person()) == each
+    assert await Decisions(*others).denial(person()) == "9 rules name neither the person nor one of their groups"
+
+
+def test_of_many_rules_those_that_name_the_person_count_in_lists_too() -> None:
+    others = [Rule(f"other-{number}", "others", groups=frozenset({"others"})) for number in range(9)]
+    policy = rules(*others, IN_ROOM_1)
+    assert policy.accounts(person(), None) == ["a"]
+    assert policy.accounts(person("anna", "others"), None) == ["others", "a"]
+    assert policy.may_see_room(person(), "a", "Room 1", None)
+    assert not policy.may_see_room(person(), "others", "Room 1", None)

@@ -1,5 +1,8 @@
 """Each comparison of a condition with a file's validators, at its limit."""
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
 from gateway.delivery.conditions import contradicts, holds_if_range, http_date, is_if_range
@@ -15,6 +18,21 @@ def test_a_date_is_read_in_each_of_its_forms_as_utc() -> None:
     assert http_date(LATER) == seconds + 1
     assert http_date("24") is None
     assert http_date("Tue, 24 Nov 2026 08:00:00 +" + "9" * 30) is None
+
+
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server whose local time is not UTC."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_east")
+def test_a_date_without_a_zone_is_not_read_in_the_servers_own() -> None:
+    assert http_date("Tue, 24 Nov 2026 08:00:00") == http_date(DATE) == 1_795_507_200.0
 
 
 @pytest.mark.parametrize(
