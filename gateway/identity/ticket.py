@@ -52,7 +52,7 @@ def algorithm_of(key: str) -> str:
             raise ValueError("a secret for HS256 must have at least 32 bytes (RFC 7518, section 3.2)")
         return "HS256"
     kind = type(load_pem_private_key(key.encode(), password=None)).__name__
-    for name, algorithm in (("Ed25519", "EdDSA"), ("EllipticCurve", "ES256"), ("EC", "ES256"), ("RSA", "RS256")):
+    for name, algorithm in (("Ed25519", "EdDSA"), ("EC", "ES256"), ("RSA", "RS256")):
         if name in kind:
             return algorithm
     raise ValueError("the key must be Ed25519, P-256 or RSA")

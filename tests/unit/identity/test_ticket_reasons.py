@@ -38,10 +38,26 @@ def reason(
     return None
 
 
+class RecordingStore(MemoryStore):
+    """A store that records since when a ticket may have been used."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.since: list[float | None] = []
+
+    async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
+        self.since.append(since)
+        return await super().consume(key, until, since=since)
+
+    async def is_consumed(self, key: str, *, since: float | None = None) -> bool:
+        self.since.append(since)
+        return await super().is_consumed(key, since=since)
+
+
 class World:
     def __init__(self, *, started_at: float = NOW - 3600.0) -> None:
         self.clock = ManualClock(NOW)
-        self.store = MemoryStore(self.clock)
+        self.store = RecordingStore(self.clock)
         keys = (public_pem(KEY),)
         self.portal = TicketAuthenticator(
             "portal", EXPECTED, keys, self.clock, self.store, max_age=60.0, started_at=started_at
@@ -132,6 +148,13 @@ async def test_a_used_ticket_is_remembered_for_as_long_as_any_clock_might_accept
     world.clock.pass_(60 + 5 + 60 - 0.1)
     assert await world.store.is_consumed(key)
     assert not await world.store.is_consumed(f"{ISSUER} 2")
+
+
+async def test_the_store_learns_since_when_a_ticket_may_have_been_used() -> None:
+    world = World()
+    await world.answer(ticket({"iat": 1_800_000_003}), consume=False)
+    await world.answer(ticket({"iat": 1_800_000_003}))
+    assert world.store.since == [NOW - 2, NOW - 2]
 
 
 async def test_without_a_durable_store_a_ticket_may_be_no_older_than_the_process() -> None:
