@@ -26,19 +26,26 @@ def mutants_of(mutated: str) -> dict[str, str]:
     """
     lines = mutated.splitlines()
     texts = {
-        node.name: [line.strip() for line in lines[node.body[0].lineno - 1 : node.end_lineno]]
+        node.name: [
+            line.strip().replace(node.name, _function(node.name)) for line in lines[node.lineno - 1 : node.end_lineno]
+        ]
         for node in ast.walk(ast.parse(mutated))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "__mutmut_" in node.name
     }
     return {
-        name: _describe(name.rpartition("__mutmut_")[0], texts[f"{name.rpartition('__mutmut_')[0]}__mutmut_orig"], text)
+        name: _describe(name, texts[f"{name.rpartition('__mutmut_')[0]}__mutmut_orig"], text)
         for name, text in texts.items()
         if not name.endswith("_orig")
     }
 
 
+def _function(name: str) -> str:
+    """Returns the function of a mutant, without its class."""
+    return name.rpartition("__mutmut_")[0].removeprefix("x").removeprefix("_").rpartition("ǁ")[2]
+
+
 def _describe(name: str, original: list[str], mutated: list[str]) -> str:
-    function = name.removeprefix("x").removeprefix("_").removeprefix("ǁ").replace("ǁ", ".")
+    function = name.rpartition("__mutmut_")[0].removeprefix("x").removeprefix("_").removeprefix("ǁ").replace("ǁ", ".")
     changes = [line for line in difflib.ndiff(original, mutated) if line[0] in "-+"]
     old, new = (" ".join(line[2:] for line in changes if line[0] == sign) for sign in "-+")
     return f"{function}: {old} -> {new}"

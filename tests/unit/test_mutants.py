@@ -60,8 +60,15 @@ def x__end_of__mutmut_1(
     a: int,
 ) -> int:
     return a - 1
+
+
+def x__end_of__mutmut_2(
+    a: int = 2,
+) -> int:
+    return a + 1
 """
     assert mutants_of(mutated) == {
         "xǁRulesǁmay_see__mutmut_12": "Rules.may_see: return a < b -> return a <= b",
         "x__end_of__mutmut_1": "_end_of: return a + 1 -> return a - 1",
+        "x__end_of__mutmut_2": "_end_of: a: int, -> a: int = 2,",
     }

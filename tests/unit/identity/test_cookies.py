@@ -1,10 +1,11 @@
 """Cookie tossing: another cookie under the same domain never stands for the session."""
 
+import re
 import time
 
 import pytest
 
-from gateway.identity.cookies import read_cookie
+from gateway.identity.cookies import Cookie, read_cookie, read_every_cookie
 
 NAME = "__Host-valt_gateway_session"
 GOOD = "gAAAAABtoken_of-the-session=="
@@ -112,3 +113,27 @@ def test_thousands_of_other_cookies_are_compared_at_once() -> None:
     assert read_cookie([header], NAME) == GOOD
     assert time.process_time() - begin < 2.0  # one by one they took ten times as long as now
     assert read_cookie([f"{header};\u3000{NAME}={EVIL}"], NAME) is None
+
+
+def test_a_cookie_of_an_https_site_is_bound_to_its_host_and_secure() -> None:
+    cookie = Cookie("name", secure=True)
+    assert cookie.name == "__Host-name"
+    assert cookie.set_header("x", 60) == "__Host-name=x; Max-Age=60; Path=/; HttpOnly; SameSite=Lax; Secure"
+    assert cookie.read([f"a=b; __Host-name={GOOD}", "c=d"]) == GOOD
+    assert cookie.read([f"name={GOOD}"]) is None
+
+
+def test_a_cookie_of_an_http_site_has_neither_prefix_nor_secure() -> None:
+    cookie = Cookie("name", secure=False)
+    assert cookie.set_header("", 0) == "name=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
+    assert cookie.read([f"name={GOOD}"]) == GOOD
+
+
+def test_a_cookie_for_other_sites_is_partitioned() -> None:
+    header = Cookie("name", secure=True, cross_site=True).set_header("x", 1)
+    assert header == "__Host-name=x; Max-Age=1; Path=/; HttpOnly; SameSite=None; Partitioned; Secure"
+
+
+def test_a_sign_out_reads_each_cookie_of_a_matching_name_ambiguous_or_not() -> None:
+    headers = [f"s_1=a; s_1=b; s_2; other={GOOD}", 's_3="c"; s_3x=d; =s_1']
+    assert read_every_cookie(headers, re.compile("s_[0-9]")) == [("s_1", "a"), ("s_1", "b"), ("s_3", "c")]
