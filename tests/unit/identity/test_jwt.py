@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.errors import InvalidCredentialsError
-from gateway.events import CacheLookup
+from gateway.events import CacheLookup, LogEvent
 from gateway.identity.claims import TokenRequirements
 from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
-from gateway.model import Credentials
+from gateway.model import Credentials, Identity, IdentityKind
 from tests.support.clock import ManualClock
 from tests.support.provider import Provider, SigningKey, signing_key
 from tests.support.recorder import Recorder
@@ -338,3 +338,69 @@ async def test_no_error_contains_the_token(provider: Provider, campus: JwtAuthen
         await campus.authenticate(bearer(token))
     assert all(part not in f"{refused.value!r}" for part in token.split("."))
     assert token not in repr(bearer(token))
+
+
+async def test_an_identity_has_all_that_the_token_says(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+) -> None:
+    assert await campus.authenticate(bearer(provider.sign(claims()))) == Identity(
+        "anna",
+        provider.issuer,
+        "campus",
+        IdentityKind.JWT,
+        frozenset({"supervisors"}),
+        issued_at=clock.now(),
+        leeway=30.0,
+        expires_at=clock.now() + 300,
+    )
+
+
+async def test_an_algorithm_that_is_not_allowed_is_refused_before_any_fetch(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    token = f"{encoded({'alg': 'HS256'})}.{encoded(claims())}.x"
+    with pytest.raises(InvalidCredentialsError, match=r"^the token's algorithm is not allowed$"):
+        await campus.authenticate(bearer(token))
+    assert not provider.request_counts
+
+
+@pytest.mark.parametrize(("lifetime", "seconds"), [(300, 60), (20, 20)])
+async def test_a_verified_token_is_cached_for_a_minute_or_until_its_exp(
+    provider: Provider,
+    campus: JwtAuthenticator,
+    claims: Claims,
+    clock: ManualClock,
+    recorder: Recorder,
+    lifetime: int,
+    seconds: float,
+) -> None:
+    token = bearer(provider.sign(claims(exp=int(clock.now()) + lifetime)))
+    assert campus.cached(token) is None
+    identity = await campus.authenticate(token)
+    clock.pass_(seconds - 0.1)
+    assert campus.cached(token) is identity
+    assert campus.cached(Credentials()) is None
+    clock.pass_(0.1)
+    assert campus.cached(token) is None
+    recorder.events.clear()
+    assert await campus.authenticate(token) == identity
+    assert CacheLookup("verified", "loaded") in recorder.events
+
+
+async def test_values_that_are_no_groups_are_counted_for_the_operator(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, recorder: Recorder
+) -> None:
+    await campus.authenticate(bearer(provider.sign(claims(groups=["a", "", " b"]))))
+    (warning,) = [event for event in recorder.events if isinstance(event, LogEvent)]
+    assert warning.level == "warning"
+    assert dict(warning.fields) == {"provider": "campus", "count": "2"}
+
+
+@pytest.mark.parametrize("value", ["Bearer  {} ", "bEARER {}"])
+async def test_spaces_around_a_token_and_the_case_of_bearer_do_not_matter(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, value: str
+) -> None:
+    token = value.format(provider.sign(claims()))
+    assert await campus.authenticate(Credentials(headers={"authorization": token})) is not None
+    tabbed = token.replace(" ", " \t", 1)
+    assert await campus.authenticate(Credentials(headers={"authorization": tabbed})) is None
