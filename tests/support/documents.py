@@ -83,3 +83,11 @@ def anchors(document: str) -> set[str]:
     """Returns the anchors of the headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.+)$", prose(document), re.M)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def commands(document: str, program: str) -> Iterator[str]:
+    """Yields the command lines of *program* in blocks and in inline code, without the program's name."""
+    lines = [line.strip() for one in blocks(document) for line in one.text.splitlines()]
+    for line in (*lines, *inline_code(document)):
+        if match := re.match(rf"(?:\S*/)?{program}(?: (.*))?$", line):
+            yield match[1] or ""

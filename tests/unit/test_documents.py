@@ -1,10 +1,13 @@
 """What the README states, and the list of promises."""
 
+import importlib.util
 import re
 
+import click
 import pytest
 
-from tests.support import promises, tables
+from gateway.cli.main import main
+from tests.support import documents, promises, tables
 from tests.support.measures import ROOT, modules
 
 README = tables.README.read_text(encoding="utf-8")
@@ -21,10 +24,67 @@ def test_the_tables_of_the_readme_match_the_code() -> None:
     assert tables.filled(README) == README, "run: .venv/bin/python -m tests.support.tables"
 
 
-def test_the_readme_links_only_files_that_exist() -> None:
-    linked = re.findall(r"\]\(((?!https?://|#)[^)]+)\)", README)
-    assert linked
-    assert [path for path in linked if not (ROOT / path).exists()] == []
+@pytest.mark.promise("operation-guides")
+@pytest.mark.parametrize("document", documents.DOCUMENTS)
+def test_each_link_of_a_document_leads_to_a_file_and_a_heading(document: str) -> None:
+    wrong = []
+    for link in documents.links(document):
+        path, _, anchor = link.partition("#")
+        target = ((ROOT / document).parent / path).resolve() if path else ROOT / document
+        if not target.exists() or (anchor and anchor not in documents.anchors(str(target.relative_to(ROOT.resolve())))):
+            wrong.append(link)
+    assert wrong == []
+
+
+def test_the_readme_links_every_document() -> None:
+    linked = {link.partition("#")[0] for link in documents.links("README.md")}
+    assert {name for name in documents.DOCUMENTS if name not in linked} == {"README.md"}
+
+
+def targets_of_make() -> set[str]:
+    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.mark.promise("operation-guides")
+@pytest.mark.parametrize("document", documents.DOCUMENTS)
+def test_each_target_of_make_that_a_document_names_exists(document: str) -> None:
+    named = {word for line in documents.commands(document, "make") for word in line.split()[:1]}
+    assert named - targets_of_make() == set()
+
+
+@pytest.mark.promise("operation-guides")
+@pytest.mark.parametrize("document", documents.DOCUMENTS)
+def test_the_paths_that_documents_name_exist(document: str) -> None:
+    """Paths below the folders of the repository, in inline code; a path of docs/design.md may be one of gateway/."""
+    named = {re.sub(r"[:#].*", "", code) for code in documents.inline_code(document)}
+    paths = {path for path in named if re.fullmatch(r"(?:gateway|tests|docs|config|deploy|locks)/[\w./-]+", path)}
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
+
+
+@pytest.mark.promise("operation-guides")
+@pytest.mark.parametrize("document", documents.DOCUMENTS)
+def test_the_modules_that_documents_run_exist(document: str) -> None:
+    modules_run = {line.split()[1] for line in documents.commands(document, "python") if line.startswith("-m ")}
+    assert {name for name in modules_run if importlib.util.find_spec(name) is None} == set()
+
+
+@pytest.mark.promise("operation-guides")
+@pytest.mark.parametrize("document", documents.DOCUMENTS)
+def test_each_command_of_the_gateway_in_a_document_has_its_options(document: str) -> None:
+    wrong = []
+    for line in documents.commands(document, "valt-gateway"):
+        command: click.Command = main
+        words = line.split(" | ")[0].replace("`", " ").split()
+        context = click.Context(command)
+        while words and isinstance(command, click.Group) and re.fullmatch(r"[a-z-]+", words[0]):
+            inner = command.get_command(context, words.pop(0))
+            if inner is None:
+                wrong.append(line)
+                break
+            command, context = inner, click.Context(inner)
+        options = {name for parameter in command.get_params(context) for name in parameter.opts}
+        wrong += [line for word in words if re.match("--[a-z]", word) and word.partition("=")[0] not in options]
+    assert wrong == []
 
 
 @pytest.mark.promise("sign-in-18")

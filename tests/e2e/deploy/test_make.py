@@ -19,6 +19,10 @@ def test_make_without_a_target_lists_the_targets() -> None:
     assert targets >= {"demo", "test", "lint", "bench", "soak", "help"}
 
 
+def test_make_demo_runs_the_demo() -> None:
+    assert make("--dry-run", "demo").splitlines()[-1].split() == [".venv/bin/valt-gateway", "demo"]
+
+
 def test_make_soak_passes_its_minutes_on() -> None:
     assert make("--dry-run", "soak", "MINUTES=7").splitlines()[-1].endswith("-m tests.soak 7")
 
