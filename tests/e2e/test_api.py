@@ -315,6 +315,19 @@ async def test_a_search_calls_valt_once_per_account_and_pages_the_visible_rows(s
     assert stack.valt.calls["record"] == 10
 
 
+@pytest.mark.parametrize("day", ["yesterday", "2026-03-01", "13-40-2026", "\u0660\u0661-01-2026"])
+async def test_a_day_that_valt_cannot_read_is_refused_without_a_call(stack: GatewayStack, day: str) -> None:
+    for key in ("start_date", "end_date"):
+        body, headers = {"search": "", key: day}, stack.bearer("anna", "psychology")
+        async with stack.client.post(f"{stack.url}/api/v3/records", json=body, headers=headers) as answer:
+            assert (answer.status, await answer.json()) == (500, SERVER_ERROR)
+    assert stack.valt.calls["search"] == 0
+    async with stack.client.post(
+        f"{stack.url}/api/v3/records", json={"start_date": "", "end_date": "12-31-2030"}, headers=headers
+    ) as answer:
+        assert answer.status == 200
+
+
 @pytest.mark.promise("rules-18")
 async def test_a_search_that_needs_hundreds_of_details_is_refused(stack: GatewayStack) -> None:
     stack.valt.recordings += [Recording(f"r{number}", f"Row {number}") for number in range(501)]

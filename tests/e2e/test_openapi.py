@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -136,8 +137,9 @@ async def test_schemathesis_finds_no_response_outside_the_description(stack: Gat
     )
     output, _ = await schemathesis.communicate()
     assert schemathesis.returncode == 0, output.decode()
-    operations = sum(method != "parameters" for item in (await document(stack))["paths"].values() for method in item)
-    assert f"{operations} selected / {operations} total" in output.decode()
+    counted = re.search(r"(\d+) selected / (\d+) total", output.decode())
+    assert counted is not None
+    assert counted[1] == counted[2]
     assert "internal error" not in stack.log.getvalue()
 
 

@@ -6,6 +6,7 @@ What the caller may not see, and every call that is not offered, is answered wit
 import json
 from collections.abc import Mapping
 from contextlib import aclosing
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -21,7 +22,8 @@ from gateway.web.handlers.valt_call import ValtHandlers, as_valt
 from gateway.web.request import Request
 from gateway.web.schemas import valt_api as schemas
 
-_VALT_QUERY = ("search", "start_date", "end_date", "filter")
+_VALT_QUERY = ("search", "filter")
+_VALT_DAYS = ("start_date", "end_date")
 """The keys of a search that are passed on to VALT. Paging is done here; all other keys are ignored."""
 
 
@@ -67,7 +69,7 @@ class ValtApiHandlers(ValtHandlers):
         body = await _read_body(request)
         offset, limit = _row_count(body.get("offset")) or 0, _row_count(body.get("limit"))
         end = None if limit is None else offset + limit
-        query = {key: body[key] for key in _VALT_QUERY if isinstance(body.get(key), str | int)}
+        query = _valt_query(body)
         rows: dict[str, dict[str, Any]] = {}
         client = request.record.peer
         budget = self._search.detail_lookups(identity, client)
@@ -131,6 +133,22 @@ async def _read_body(request: Request) -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise BadRequestError("the body is not a JSON object, or too large")
     return body
+
+
+def _valt_query(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what of a search is passed on to VALT. Raises BadRequestError for a day that is not MM-DD-YYYY: VALT
+    would answer 500, and the circuit breaker, which is everybody's, would count that as a failure."""
+    query = {key: body[key] for key in _VALT_QUERY if isinstance(body.get(key), str | int)}
+    for key in _VALT_DAYS:
+        day = body.get(key)
+        if not isinstance(day, str) or not day:
+            continue
+        try:
+            datetime.strptime(day if day.isascii() else "", "%m-%d-%Y")
+        except ValueError:
+            raise BadRequestError(f"{key} is not a day in the form MM-DD-YYYY") from None
+        query[key] = day
+    return query
 
 
 def _row_count(value: Any) -> int | None:
