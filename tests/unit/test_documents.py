@@ -55,10 +55,12 @@ def test_each_target_of_make_that_a_document_names_exists(document: str) -> None
 @pytest.mark.promise("operation-guides")
 @pytest.mark.parametrize("document", documents.DOCUMENTS)
 def test_the_paths_that_documents_name_exist(document: str) -> None:
-    """Paths below the folders of the repository, in inline code; a path of docs/design.md may be one of gateway/."""
+    """Paths below the folders of the repository in inline code, and each path of a module in blocks."""
     named = {re.sub(r"[:#].*", "", code) for code in documents.inline_code(document)}
     paths = {path for path in named if re.fullmatch(r"(?:gateway|tests|docs|config|deploy|locks)/[\w./-]+", path)}
-    assert {path for path in paths if not (ROOT / path).exists()} == set()
+    in_blocks = "\n".join(block.text for block in documents.blocks(document))
+    paths |= set(re.findall(r"(?<![\w/])(?:\w+/)+\w+\.(?:py|rb|mjs|php|java)\b", in_blocks))
+    assert {path for path in paths if not (ROOT / path).exists() and not (ROOT / "gateway" / path).exists()} == set()
 
 
 @pytest.mark.promise("operation-guides")
