@@ -112,8 +112,8 @@ class Transport:
         """Returns VALT's response, retried where that is safe and the retry budget allows it.
 
         *reads_only*: whether the request changes nothing in VALT. *optional*: whether the call may be one that this
-        VALT does not have or does not allow, so that a response with status 500 is neither retried nor counted by the
-        circuit breaker.
+        VALT does not have or does not allow, or has content that a client chose, so that a response with status 500 is
+        neither retried nor counted by the circuit breaker.
         Raises ValtResponseError if the body exceeds *limit* bytes, ValtTimeoutError after the read timeout,
         CircuitOpenError if the circuit breaker is open and ValtUnavailableError for any other failure.
         """
