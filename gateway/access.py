@@ -36,8 +36,14 @@ class Access:
         link = self._links.cached(grant.account, target, min_life=min_life)
         if link is None:
             link = await self._links.get(grant.account, target, min_life=min_life)
+            self.confirm(grant)
         record.enter(None)
         return grant, link
+
+    def confirm(self, grant: Grant) -> None:
+        """Raises InvalidCredentialsError if the granted identity was revoked or signed out since the decision, while
+        the request waited for VALT. To be called before anything of VALT's is given out after such a wait."""
+        self._identities.confirm(grant.identity, grant.decided_at)
 
     async def has_link(self, grant: Grant, video: str) -> bool:
         """Whether VALT has a link for *video* of the granted recording: without one the video is not ready, or deleted.

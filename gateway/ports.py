@@ -46,6 +46,9 @@ class IdentityResolver(Protocol):
         rights of two are never combined. Raises MissingCredentialsError if there are no credentials,
         InvalidCredentialsError if they are not valid, and IdentityProviderError if that could not be verified."""
 
+    def confirm(self, identity: Identity, since: float) -> None:
+        """Raises InvalidCredentialsError if *identity*, which was valid at *since* (Unix seconds), is not any more."""
+
 
 class RateLimit(Protocol):
     per_minute: int

@@ -61,6 +61,13 @@ class Chain:
             raise InvalidCredentialsError("no authenticator recognises the credentials")
         raise MissingCredentialsError
 
+    def confirm(self, identity: Identity, since: float) -> None:
+        """Raises InvalidCredentialsError if *identity*, which was valid at *since* (Unix seconds), is not any more: it
+        may have been revoked or signed out while the request waited for VALT."""
+        refusal = self._validity.refusal(identity, first_used_at=since)
+        if refusal is not None:
+            raise InvalidCredentialsError(refusal)
+
     async def _authenticate(self, authenticator: Authenticator, credentials: Credentials) -> Identity | None:
         """Returns the identity by one authenticator, and counts its errors."""
         try:

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from gateway.access import Access
-from gateway.errors import AccessDeniedError, TooManyRequestsError, ValtUnavailableError, VideoNotFoundError
+from gateway.errors import (
+    AccessDeniedError,
+    InvalidCredentialsError,
+    TooManyRequestsError,
+    ValtUnavailableError,
+    VideoNotFoundError,
+)
 from gateway.model import Credentials, Delivery, Grant, Identity, IdentityKind, Link, Secret, Stage, Video
 from gateway.request_record import RequestRecord, current_identity
 from tests.support.clock import ManualClock
@@ -28,11 +34,17 @@ class World:
     is_cached: bool = False
     per_minute: int = 0
     is_exhausted: bool = False
+    is_revoked: bool = False
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
     async def identify(self, credentials: Credentials) -> tuple[Identity, ...]:
         self.calls.append(("identify", credentials))
         return self.identities
+
+    def confirm(self, identity: Identity, since: float) -> None:
+        self.calls.append(("confirm", identity, since))
+        if self.is_revoked:
+            raise InvalidCredentialsError
 
     def count(self, identity: Identity) -> None:
         self.calls.append(("count", identity))
@@ -88,6 +100,7 @@ async def test_a_request_passes_identity_grant_and_link_in_this_order() -> None:
         ("decide", ANNA, ANNA, "r1", "v1", "203.0.113.7"),
         ("cached", "account-a", TARGET, 0.0),
         ("get", "account-a", TARGET, 0.0),
+        ("confirm", ANNA, 0.0),
     ]
     assert [stage for stage, _ in log.stages] == [Stage.IDENTITY, Stage.GRANT, Stage.LINK]
     assert (log.identity, log.grant, log.stage) == (ANNA, allowed, None)
@@ -240,3 +253,14 @@ async def test_a_video_has_a_link_if_valt_has_one_for_it() -> None:
     assert await World(link=VideoNotFoundError()).access().has_link(grant(), "v2") is False
     with pytest.raises(ValtUnavailableError):
         await World(link=ValtUnavailableError()).access().has_link(grant(), "v2")
+
+
+async def test_an_identity_is_confirmed_after_a_wait_for_valt_and_only_then() -> None:
+    world = World(answers={"anna": replace(grant(), decided_at=7.0)})
+    await world.access().authorize(CREDENTIALS, TARGET, record())
+    assert world.of("confirm") == [(ANNA, 7.0)]
+    revoked = replace(world, is_revoked=True)
+    with pytest.raises(InvalidCredentialsError):
+        await revoked.access().authorize(CREDENTIALS, TARGET, record())
+    cached = World(answers=world.answers, is_cached=True, is_revoked=True)
+    assert (await cached.access().authorize(CREDENTIALS, TARGET, record()))[1] == CACHED
