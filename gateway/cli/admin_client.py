@@ -8,6 +8,7 @@ import click
 
 from gateway.cli.configuration import read_or_exit
 from gateway.cli.options import F
+from gateway.cli.terminal import printable
 
 if TYPE_CHECKING:
     from aiohttp import BaseConnector
@@ -56,10 +57,15 @@ def exit_with(status: int, body: bytes) -> None:
     """Says why the admin listener refused, and exits with 1."""
     reasons: dict[int, str] = {
         401: "the gateway's admin.token is another one than that of this configuration",
-        404: body.decode("utf-8", "replace").strip(),
+        404: _text_of(body),
     }
-    click.echo(reasons.get(status) or f"{status}: {body[:500].decode('utf-8', 'replace').strip()}", err=True)
+    click.echo(reasons.get(status) or f"{status}: {_text_of(body)}", err=True)
     sys.exit(1)
+
+
+def _text_of(body: bytes) -> str:
+    """Returns the first 500 bytes of *body* as text that controls no terminal: another program may have the address."""
+    return printable(body[:500].decode("utf-8", "replace").strip())
 
 
 def _place(listen: str) -> tuple["BaseConnector | None", str]:

@@ -11,7 +11,7 @@ import click
 
 from gateway.cli.configuration import read_or_exit
 from gateway.cli.options import address, config_option, identifier
-from gateway.cli.terminal import Cell, console_for, print_table, styled
+from gateway.cli.terminal import Cell, console_for, print_table, printable, styled
 from gateway.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
     console = console_for(sys.stdout)
     if console is None:
         for rule in explanation["rules"]:
-            click.echo(f"{_MARKS[rule['fits']][0]:>4}  {rule['name']}: {rule['why']}")
+            click.echo(printable(f"{_MARKS[rule['fits']][0]:>4}  {rule['name']}: {rule['why']}"))
         click.echo(decision)
         return
     rows: list[list[Cell]] = [[rule["name"], _MARKS[rule["fits"]], rule["why"]] for rule in explanation["rules"]]
