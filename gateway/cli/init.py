@@ -56,7 +56,9 @@ def command(situation: str | None, folder: Path, *, overwrite: bool) -> None:
         for path, content in contents.items():
             replaced = path.exists()
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            # A new file never through a symbolic link that somebody has put there.
+            with path.open("wb" if replaced else "xb") as file:
+                file.write(content)
             click.echo(path)
             if replaced:
                 click.echo(f"{'replaced' if path in differing else 'unchanged'}: {path}", err=True)

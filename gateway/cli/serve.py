@@ -43,6 +43,7 @@ def command(config: Path) -> None:
         click.echo("cannot start: audit.file is standard output, which is closed", err=True)
         sys.exit(BAD_CONFIGURATION)
     _raise_descriptor_limit()
+    _forbid_core_dumps()
     logging.captureWarnings(True)  # warnings of libraries have the log's format
 
     workers = worker_count(settings.server.workers)
@@ -83,6 +84,11 @@ def _raise_descriptor_limit() -> None:
     """Raise the soft limit of open files to the hard limit: each stream holds up to five descriptors."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _forbid_core_dumps() -> None:
+    """Set the limit of core dumps to zero, also for workers: a dump would have VALT's passwords and links on disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 async def start_fault(gateway: "Gateway", start: Callable[[], Awaitable[None]]) -> int:
