@@ -15,6 +15,7 @@ from gateway.identity.ticket import mint_ticket
 from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
 from gateway.sim.valt import ValtSimulator
 from tests.support.gateway_fixture import audit_lines
+from tests.support.programs import run
 
 
 @pytest.fixture
@@ -124,3 +125,30 @@ async def test_a_crash_during_a_stream_loses_no_open_line(tmp_path: Path) -> Non
                 process.kill()
                 await process.wait()
     assert [line["event"] for line in audit_lines(tmp_path / "audit.jsonl")] == ["open"]
+
+
+async def test_a_process_writes_no_core_dump(config: Path) -> None:
+    async with serve(config) as (process, stderr):
+        await line_with(stderr, "is ready on")
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        assert next(line for line in limits.splitlines() if "core file" in line).split()[4:6] == ["0", "0"]
+
+
+@pytest.mark.parametrize("command", [("streams",), ("cut", "a-stream")])
+@pytest.mark.parametrize("status", [404, 500])
+async def test_a_program_at_the_address_of_the_admin_listener_controls_no_terminal(
+    config: Path, command: tuple[str, ...], status: int
+) -> None:
+    async def respond(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = b"\x1b]0;owned\x07\x1b[2J" + b"x" * 10_000
+        writer.write(b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+        writer.close()
+
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        options = ("--config", str(config), "--admin", address)
+        ran = await run(sys.executable, "-m", "gateway", command[0], *options, *command[1:])
+    assert ran.code == 1
+    assert b"\\x1b]0;owned" in ran.err
+    assert b"\x1b" not in ran.out + ran.err
+    assert len(ran.err) < 1000

@@ -88,3 +88,11 @@ def test_a_directory_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -
     done = run("init", "kerberos", "--to", tmp_path / "file/below")
     assert done.exit_code == 1
     assert "Not a directory" in done.stderr
+
+
+def test_a_new_file_is_not_written_through_a_symbolic_link(run: Run, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "gateway.toml").symlink_to(elsewhere)
+    assert run("init", "gateway", "--to", str(folder)).exit_code == 1
+    assert not elsewhere.exists()
