@@ -42,9 +42,8 @@ class IdentityResolver(Protocol):
     """All authenticators, as one step of access.authorize."""
 
     async def identify(self, credentials: Credentials) -> tuple[Identity, ...]:
-        """Returns the identities, at least one. A browser with several sessions has one for each, the newest first; the
-        rights of two are never combined. Raises MissingCredentialsError if there are no credentials,
-        InvalidCredentialsError if they are not valid, and IdentityProviderError if that could not be verified."""
+        """Returns one identity, or one for each session of a browser, the newest first, whose rights are never combined.
+        Raises MissingCredentialsError without credentials, and else what `Authenticator.authenticate` raises."""
 
     def confirm(self, identity: Identity, since: float) -> None:
         """Raises InvalidCredentialsError if *identity*, which was valid at *since* (Unix seconds), is not any more."""
@@ -62,11 +61,9 @@ class Policy(Protocol):
     async def decide(
         self, identity: Identity, recording: str, video: str | None = None, client: str | None = None
     ) -> Grant:
-        """Returns the grant of the first rule that matches, for one video or (*video* is None) the whole recording.
-        *client* is the client's address, None on a unix socket.
-
-        Raises AccessDeniedError if no rule matches or the first that does refuses, RecordingExpiredError if the
-        recording's retention is over, and ValtError if VALT could not be asked for a condition of a rule."""
+        """Returns the grant of the first rule that matches, for one video or (*video* is None) the whole recording, and
+        for *client*, an address or None. Raises AccessDeniedError if no rule matches or the first that does refuses,
+        RecordingExpiredError if the retention is over, and ValtError if VALT could not be asked for a condition."""
 
     def is_due(self, grant: Grant) -> bool:
         """Whether *grant* has to be decided again: its decision depends on a time that has passed since."""
