@@ -42,7 +42,7 @@ class IdentityResolver(Protocol):
     """All authenticators, as one step of access.authorize."""
 
     async def identify(self, credentials: Credentials) -> tuple[Identity, ...]:
-        """Returns one identity, or one for each session of a browser, the newest first, whose rights are never combined.
+        """Returns one identity, or one for each session of a browser, newest first, whose rights are never combined.
         Raises MissingCredentialsError without credentials, and else what `Authenticator.authenticate` raises."""
 
     def confirm(self, identity: Identity, since: float) -> None:
