@@ -15,7 +15,7 @@ GIVEN_OUT = {
     "details": ("record", "supervisors", "GET", f"/recordings/{SESSION}"),
     "details as VALT's": ("record", "supervisors", "GET", f"/api/v3/records/{SESSION}"),
 }
-ODD_QUERIES = [{"search": "\ud800"}, {"filter": "x" * 1000}, {"search": "%"}, {"filter": 0}]
+ODD_QUERIES: list[dict[str, object]] = [{"search": "\ud800"}, {"filter": "x" * 1000}, {"search": "%"}, {"filter": 0}]
 
 
 async def ask(stack: GatewayStack, method: str, path: str, **more: object) -> int:
