@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from tests.fuzz.campaign import unguided
 from tests.fuzz.mutation import mutate
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
@@ -22,6 +23,25 @@ def test_a_reader_of_foreign_bytes_holds_its_promise(target: Target) -> None:
             target.run(data)
         except Exception as error:
             raise AssertionError(f"{target.name}: {data!r}") from error
+
+
+def test_a_broken_promise_is_a_finding_with_its_input() -> None:
+    def refuse(data: bytes) -> None:
+        assert b"\xff" not in data, "a byte that is not wanted"
+
+    broken = Target("broken", refuse, (b"\xff seed",))
+    result = unguided(broken, 60.0, 22)
+    assert result.finding.startswith("AssertionError: a byte that is not wanted")
+    assert "\\xff" in result.finding
+    assert "a byte that is not wanted" in result.row()
+
+
+def test_an_input_that_takes_too_long_is_a_finding() -> None:
+    def compute(_data: bytes) -> None:
+        sum(range(1_000_000))
+
+    with pytest.raises(AssertionError, match="slow"):
+        Target("slow", compute, (), limit=0.0001).run(b"")
 
 
 def test_every_target_has_a_name_of_its_own() -> None:
