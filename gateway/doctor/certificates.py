@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gateway.connection_failure import describe_failure
 from gateway.doctor.check import Check, broken, doubtful, good
-from gateway.doctor.reachability import remedy_for
+from gateway.doctor.remote_server import remedy_for
 from gateway.settings.model import Settings
 
 _RENEW_DAYS = 14

@@ -9,7 +9,7 @@ import aiohttp
 
 from gateway.connection_failure import describe_failure
 from gateway.doctor.check import Check, broken, doubtful, good, not_tried
-from gateway.doctor.reachability import remedy_for
+from gateway.doctor.remote_server import remedy_for
 from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
 from gateway.valt_backend import client_session

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 
 from gateway.doctor.check import Check, broken, doubtful, good, not_tried
-from gateway.doctor.clock_offset import describe_offset, offset
 from gateway.doctor.media import Answer, request_range
+from gateway.doctor.remote_server import describe_offset, offset
 from gateway.doctor.valt import Sample, ValtChecks
 from gateway.errors import GatewayError
 from gateway.model import Link

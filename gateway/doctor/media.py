@@ -12,8 +12,7 @@ from gateway.delivery.http_fields import content_length, content_range
 from gateway.delivery.media_server import MediaServer
 from gateway.delivery.verdicts import Representation
 from gateway.doctor.check import Check, broken, doubtful, good, not_tried
-from gateway.doctor.clock_offset import offset, parse_date
-from gateway.doctor.reachability import remedy_for
+from gateway.doctor.remote_server import offset, parse_date, remedy_for
 from gateway.errors import GatewayError
 from gateway.model import Link
 from gateway.ports import Clock

@@ -3,8 +3,7 @@
 import aiohttp
 
 from gateway.doctor.check import Check, Result, broken, doubtful, good
-from gateway.doctor.clock_offset import describe_offset, is_timely, offset, parse_date
-from gateway.doctor.reachability import remedy_for
+from gateway.doctor.remote_server import describe_offset, is_timely, offset, parse_date, remedy_for
 from gateway.errors import IdentityProviderError
 from gateway.identity.discovery import Endpoints, ProviderMetadata, fetch_json, fetch_metadata, open_session
 from gateway.identity.jwks import parse_key_set

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.doctor.check import Check, broken, doubtful, good, not_tried
-from gateway.doctor.reachability import remedy_for
+from gateway.doctor.remote_server import remedy_for
 from gateway.errors import (
     CallRefusedError,
     CircuitOpenError,

@@ -12,7 +12,7 @@ from gateway.delivery.conditions import holds_if_range, is_if_range
 from gateway.delivery.response_head import UnsupportedResponseError, parse
 from gateway.delivery.resume import evaluate, is_identified, resume_request
 from gateway.delivery.verdicts import Usable
-from gateway.doctor.clock_offset import parse_date
+from gateway.doctor.remote_server import parse_date
 from gateway.errors import AccessDeniedError, InvalidVideoError
 from gateway.model import Video
 from gateway.request_trace import parse_traceparent

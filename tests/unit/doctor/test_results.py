@@ -4,9 +4,8 @@ import jwt
 import pytest
 
 from gateway.doctor.check import Result, broken, doubtful, good, not_tried, worst
-from gateway.doctor.clock_offset import describe_offset, is_timely, offset, parse_date
 from gateway.doctor.links import Times, media_origin
-from gateway.doctor.reachability import remedy_for
+from gateway.doctor.remote_server import describe_offset, is_timely, offset, parse_date, remedy_for
 from gateway.model import Link, Secret
 
 
