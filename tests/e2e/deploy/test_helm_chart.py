@@ -1,5 +1,6 @@
 """The Helm chart with Helm itself: linted, rendered, validated against Kubernetes' schemas, and consistent."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from gateway.settings.loading import Loaded, load
 from tests.support.fronts import DEPLOY
 from tests.support.helm import helm
 from tests.support.measures import ROOT
+from tests.support.programs import program
 
 CHART = DEPLOY / "helm/valt-gateway"
 CASES = sorted((CHART / "ci").glob("*-values.yaml"))
@@ -21,7 +23,7 @@ EACH = pytest.mark.parametrize("values", CASES, ids=[path.stem for path in CASES
 Manifest = dict[str, Any]
 
 CUSTOM = {"HTTPRoute", "ServiceMonitor", "PrometheusRule"}
-"""Kinds of other projects, whose schemas kubernetes-validate does not have."""
+"""Kinds of other projects, whose schemas kubernetes-validate does not have: @kubernetes-models does."""
 
 
 def template(values: Path, *options: str) -> str:
@@ -57,6 +59,25 @@ def test_kubernetes_accepts_what_is_rendered(tmp_path: Path, values: Path) -> No
     assert len([line for line in done.stdout.splitlines() if " passed for " in line]) == len(kinds) - len(unchecked)
     assert len(unchecked) == len(CUSTOM & set(kinds))
     assert all(any(f"kind {kind} " in line for kind in CUSTOM) for line in unchecked)
+
+
+def faults_of(manifests: list[Manifest]) -> list[str | None]:
+    """Returns what the schemas of their projects find wrong with each of *manifests*, None if that is nothing."""
+    script = ROOT / "tests/validate-manifests.mjs"
+    text = json.dumps(manifests)
+    done = subprocess.run([program("node"), script], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"run npm ci in tests/: {done.stderr}"
+    faults: list[str | None] = json.loads(done.stdout)
+    return faults
+
+
+@pytest.mark.promise("operation-chart")
+def test_other_projects_accept_what_is_rendered_of_their_kinds() -> None:
+    rendered_kinds = [one for path in CASES for one in yaml.safe_load_all(template(path)) if one["kind"] in CUSTOM]
+    assert {one["kind"] for one in rendered_kinds} == CUSTOM
+    assert faults_of(rendered_kinds) == [None] * len(rendered_kinds)
+    damaged = [one | {"spec": dict.fromkeys(one["spec"], 3)} for one in rendered_kinds]
+    assert None not in faults_of(damaged)
 
 
 def test_the_cases_render_every_kind() -> None:
