@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from aiohttp import hdrs
 from multidict import CIMultiDictProxy
 
 from gateway.model import Credentials, Secret
@@ -38,7 +39,7 @@ class CredentialsReader:
         for name in self._names:
             if name in headers:
                 values[name] = headers[name]
-        cookies = headers.getall("Cookie") if "Cookie" in headers else ()
+        cookies = headers.getall(hdrs.COOKIE) if hdrs.COOKIE in headers else ()
         sessions = self._read_sessions(cookies) if cookies else {}
         query = request.query if with_query and request.has_query else {}
         ticket, token = query.get("ticket"), query.get("access_token") if access_token else None
@@ -83,7 +84,7 @@ class TrustedProxies:
         """
         client = peer
         if peer in self._trusted:
-            hops = [hop for value in headers.getall("X-Forwarded-For", []) for hop in value.split(",")]
+            hops = [hop for value in headers.getall(hdrs.X_FORWARDED_FOR, []) for hop in value.split(",")]
             for hop in reversed(hops[-_MAX_HOPS:]):
                 if hop.strip(" \t"):
                     client = parse_hop(hop) or UNKNOWN

@@ -137,3 +137,14 @@ def test_a_cookie_for_other_sites_is_partitioned() -> None:
 def test_a_sign_out_reads_each_cookie_of_a_matching_name_ambiguous_or_not() -> None:
     headers = [f"s_1=a; s_1=b; s_2; other={GOOD}", 's_3="c"; s_3x=d; =s_1']
     assert read_every_cookie(headers, re.compile("s_[0-9]")) == [("s_1", "a"), ("s_1", "b"), ("s_3", "c")]
+    assert read_every_cookie(['s_1=";s_2=""'], re.compile("s_[0-9]")) == [("s_1", '"'), ("s_2", "")]
+
+
+def test_a_disguised_cookie_is_noticed_among_others_too() -> None:
+    for disguise in DISGUISES:
+        assert read_cookie([f"a=b; {disguise}={EVIL}; c=d; {NAME}={GOOD}; e=f"], NAME) is None
+
+
+def test_only_spaces_around_a_cookie_are_left_out() -> None:
+    assert read_cookie([f"X{NAME}={GOOD}"], NAME) is None
+    assert read_cookie([f" {NAME}={GOOD}X "], NAME) == f"{GOOD}X"

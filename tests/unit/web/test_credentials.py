@@ -8,6 +8,7 @@ from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
 from yarl import URL
 
 from gateway.model import Credentials, Secret
+from gateway.network import parse_hop
 from gateway.web.credentials import CredentialsReader, TrustedProxies
 from gateway.web.request import Request
 
@@ -34,13 +35,11 @@ class Head:
         return MultiDictProxy(MultiDict(URL(self.target, encoded=True).query))
 
 
-READER = CredentialsReader(
-    ["X-Remote-User", "AUTHORIZATION"], lambda cookies: {f"session of {len(cookies)}": Secret(cookies[0])}
-)
-
-
 def read(head: Head, **options: bool) -> Credentials:
-    return READER.read(cast("Request", head), **options)
+    reader = CredentialsReader(
+        ["X-Remote-User", "AUTHORIZATION"], lambda cookies: {f"session of {len(cookies)}": Secret(cookies[0])}
+    )
+    return reader.read(cast("Request", head), **options)
 
 
 def test_a_request_without_anything_has_no_credentials() -> None:
@@ -105,6 +104,13 @@ def test_a_request_id_is_a_trusted_proxys_and_at_most_200_characters_long() -> N
     assert request_id(None, ("X-Request-ID", "abc")) is None
     assert proxies.trusts("10.0.0.5") is True
     assert proxies.trusts("192.0.2.1") is False
+
+
+@pytest.mark.parametrize("hop", ["\x0b", "X", "\x0b203.0.113.7", "X203.0.113.7"])
+def test_a_hop_of_other_characters_than_an_address_is_unknown(hop: str) -> None:
+    headers = CIMultiDictProxy(CIMultiDict([("X-Forwarded-For", f"203.0.113.7, {hop}")]))
+    assert TrustedProxies(["10.0.0.0/24"]).client("10.0.0.5", headers) == "unknown"
+    assert parse_hop(hop) is None
 
 
 def test_thirty_two_hops_are_read_and_not_one_more() -> None:
