@@ -37,7 +37,7 @@ class Head:
 
 def read(head: Head, **options: bool) -> Credentials:
     reader = CredentialsReader(
-        ["X-Remote-User", "AUTHORIZATION"], lambda cookies: {f"session of {len(cookies)}": Secret(cookies[0])}
+        ["X-Remote-User", "X-REMOTE-USER"], lambda cookies: {f"session of {len(cookies)}": Secret(cookies[0])}
     )
     return reader.read(cast("Request", head), **options)
 
