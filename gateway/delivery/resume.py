@@ -106,8 +106,8 @@ def evaluate(request: MediaRequest, status: int, headers: MultiMapping[str]) -> 
     if request.continues is not None:
         return _continuation(request, request.continues, status, body)
     if status == 206 and (request.ranges is None or request.method == "HEAD"):
-        # The whole file, or for HEAD any part of it, is described as a 200 describes it.
-        return Usable(200, replace(body, first=0, end=body.total))
+        # The whole file, or for HEAD its first bytes, are described as a 200 describes it.
+        return Usable(200, replace(body, end=body.total))
     return Usable(status, body)
 
 
