@@ -6,11 +6,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.support import documents
 from tests.support.free_ports import free_port
 from tests.support.front import nginx
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
+from tests.support.kerberos import running_realm
 from tests.support.programs import run
 
 pytestmark = pytest.mark.promise("operation-guides")
@@ -52,6 +54,33 @@ async def test_the_first_commands_of_the_runbooks_are_run(stack: GatewayStack) -
     answer = await run(*(word.replace("ADMIN", stack.admin) for word in curl))
     assert {"valt", "audit", "state"} <= json.loads(answer.out).keys()
     assert journal[0] == "journalctl"
+    assert (await run("curl", "-s", f"{stack.admin}/healthz")).out
     words = [str(stack.config) if word.endswith("gateway.toml") else word for word in check]
     checked = await run(sys.executable, "-m", "gateway", *words[1:])
     assert checked.code == 0, checked.err
+
+
+async def test_the_logged_head_of_the_audit_is_in_its_file(stack: GatewayStack) -> None:
+    file = str(stack.folder / "audit.jsonl")
+    verified = await run(sys.executable, "-m", "gateway", "audit", "verify", file)
+    head = verified.out.decode().split()
+    assert (verified.code, head[0]) == (0, "head")
+    assert (await run("zgrep", "-c", head[3], file)).out == b"1\n"
+
+
+async def test_the_end_of_a_certificate_is_printed(tmp_path: Path) -> None:
+    file = tmp_path / "cert.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    printed = await run(*["openssl", "x509", "-enddate", "-noout", "-in"], str(file))
+    assert printed.out.startswith(b"notAfter=")
+
+
+async def test_the_commands_of_the_kerberos_page_create_the_keytab(tmp_path: Path) -> None:
+    """kadmin speaks to kadmind, which is not run here; kadmin.local takes the same queries."""
+    queries = [code for code in documents.inline_code("docs/kerberos.md") if code.startswith("kadmin ")]
+    async with running_realm(tmp_path / "realm") as realm:
+        for query in queries:
+            text = query.split("'")[1].replace("http.keytab", str(tmp_path / "http.keytab"))
+            await realm.administer(text)
+        listing = await run("klist", "-ekt", str(tmp_path / "http.keytab"))
+        assert b"HTTP/recordings.example.edu@" in listing.out
