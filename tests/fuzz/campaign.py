@@ -81,7 +81,8 @@ def guided(target: Target, seconds: float, seed: int, folder: Path) -> Result:
         stderr=subprocess.STDOUT,
         timeout=seconds + _GRACE,
         check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        # libFuzzer ends the process at once, so that its temporary files have to be among those of the campaign.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(folder.parent)},
     )
     output = done.stdout.decode(errors="replace")
     finding = ""

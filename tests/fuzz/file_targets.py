@@ -85,10 +85,9 @@ def _drive(reads: object, data: bytes) -> FilmBoxes:
 
 
 @cache
-def _folder() -> Path:
-    """A directory of this process, in memory where there is one."""
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None, prefix="fuzz-"))
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Returns a directory of this process, which is removed with it."""
+    return tempfile.TemporaryDirectory(prefix="fuzz-")
 
 
 def _lines() -> list[bytes]:
@@ -109,7 +108,7 @@ _AUDIT = _lines()
 
 def audit(data: bytes) -> None:
     """Nothing but lines of the chain in their order passes as untouched, and any file can be reported on."""
-    path = _folder() / "audit.jsonl"
+    path = Path(_folder().name, "audit.jsonl")
     path.write_bytes(data)
     result = verify([path], _KEY)
     if not result.faults and data:
