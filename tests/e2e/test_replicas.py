@@ -86,12 +86,14 @@ async def is_available(stacks: Replicas, expected: bool) -> bool:
     return [await readiness(stack) for stack in stacks] == [(200, expected)] * 2
 
 
+@pytest.mark.promise("operation-O6")
 async def test_a_ticket_is_accepted_by_one_of_two_replicas(replicas: Replicas) -> None:
     for ticket in [replicas[0].ticket() for _ in range(20)]:
         answers = await asyncio.gather(*(follow(stack, ticket) for stack in replicas * 3))
         assert sorted(answers) == [303, 401, 401, 401, 401, 401]
 
 
+@pytest.mark.promise("operation-O6")
 async def test_a_session_is_accepted_by_both_and_signed_out_in_both(replicas: Replicas) -> None:
     one, other = replicas
     session = await sign_in(one)
@@ -105,6 +107,7 @@ async def test_a_session_is_accepted_by_both_and_signed_out_in_both(replicas: Re
     await until(is_refused)
 
 
+@pytest.mark.promise("operation-O6")
 async def test_a_revocation_holds_in_both_and_ends_their_streams(replicas: Replicas) -> None:
     one, other = replicas
     headers = one.bearer("ben")

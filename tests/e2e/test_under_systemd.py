@@ -56,7 +56,7 @@ async def robots(session: aiohttp.ClientSession, sock: socket.socket) -> int:
         return answer.status
 
 
-@pytest.mark.promise("restart-1")
+@pytest.mark.promise("restart-1", "operation-O4")
 async def test_requests_wait_while_the_service_restarts(config: Path, tmp_path: Path) -> None:
     with listening_socket() as public, notifications(tmp_path) as received:
         async with aiohttp.ClientSession() as client:
