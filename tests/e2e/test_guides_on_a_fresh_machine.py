@@ -38,6 +38,7 @@ REPLACED = {
     "systemctl reload": "no systemd here: SIGHUP, and the notifications that systemctl waits for",
     "systemctl reload valt-gateway": "as above",
     "systemctl restart": "as above",
+    "systemctl start": "as above",
     "pip install": "no package index here: pip installs the wheel of this clone, and what it requires is copied",
     'pip install "valt-gateway[otel]"': "as above: the machine has all extras",
     "/opt/valt-gateway-new/bin/pip install --require-hashes --requirement locks/core.txt": "as above, without extras",
