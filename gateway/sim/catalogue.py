@@ -3,12 +3,24 @@
 import hashlib
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.sim.comments import interview_comments
 
 _MEDIA = files("gateway.sim").joinpath("media")
 _INVERTED = bytes(255 - byte for byte in range(256))
+
+
+class Content(Protocol):
+    """The bytes of a film or of a part of it, which may be computed when they are sent. A memoryview is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> "Content":
+        """Returns that part, which is not computed yet."""
+
+    def tobytes(self) -> bytes:
+        """Returns the bytes themselves."""
 
 
 @dataclass
@@ -28,6 +40,10 @@ class Film:
         if self._tagged[0] is not self.content:
             self._tagged = (self.content, f'"{hashlib.sha256(self.content).hexdigest()[:24]}"')
         return self._tagged[1]
+
+    def view(self) -> Content:
+        """Returns what the media server sends, without a copy."""
+        return memoryview(self.content)
 
     def change(self) -> None:
         """Replace the content by another of the same length."""

@@ -79,5 +79,7 @@ class Knobs:
     stall_gate: asyncio.Event = field(default_factory=asyncio.Event)
     change_after: list[int] = field(default_factory=list)
     """The next bodies are reset after this number of bytes, and the file has another content from then on."""
+    send_buffer: int | None = None
+    """Bytes of a body that the kernel holds for each new connection, as of a server at the end of a slow line."""
     extra_bytes: int = 0
     """The number of bytes that follow each body in excess."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from multidict import CIMultiDict
 
-from gateway.sim.catalogue import Film
+from gateway.sim.catalogue import Content, Film
 from gateway.sim.knobs import Knobs
 
 _PIECE = 64 * 1024
@@ -59,7 +59,7 @@ class Body:
         self._stall_at = _next(knobs.stall_after)
         self._change_at = _next(knobs.change_after)
 
-    async def send(self, head: bytes, parts: Sequence[bytes | memoryview], *, chunked: bool) -> None:
+    async def send(self, head: bytes, parts: Sequence[bytes | Content], *, chunked: bool) -> None:
         """Send everything. Raises CutError where a knob ends the body."""
         if self._reset_at is not None and self._reset_at < 0:
             await self._write(head[: len(head) // 2])
@@ -93,16 +93,17 @@ class Body:
             raise CutError
 
 
-def pieces(parts: Iterable[bytes | memoryview], stops: Sequence[int], size: int = _PIECE) -> Iterator[memoryview]:
+def pieces(parts: Iterable[bytes | Content], stops: Sequence[int], size: int = _PIECE) -> Iterator[memoryview]:
     """Yields the body in pieces of at most *size* bytes, none of which contains one of *stops* except at its ends."""
     before = 0
     for part in parts:
-        view = memoryview(part)
+        view: Content = memoryview(part) if isinstance(part, bytes) else part
         start = 0
         while start < len(view):
             ahead = [stop - before for stop in stops if stop - before > start]
             end = min(start + size, len(view), *ahead)
-            yield view[start:end]
+            piece = view[start:end]
+            yield piece if isinstance(piece, memoryview) else memoryview(piece.tobytes())
             start = end
         before += len(view)
 

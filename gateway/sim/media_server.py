@@ -5,6 +5,7 @@ It implements HTTP/1.1 on asyncio's streams, because a framework would correct t
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -13,14 +14,14 @@ from multidict import CIMultiDict
 
 from gateway.sim import ranges
 from gateway.sim.api import LinkSigner
-from gateway.sim.catalogue import Film
+from gateway.sim.catalogue import Content, Film
 from gateway.sim.knobs import Knobs
 from gateway.sim.media_body import Body, CutError, MediaRequest, reset, wait_with
 
 _PATH = re.compile(r"/distribution/([0-9A-Za-z-]+)/1_\1_(\d+)\.mp4")
 _BOUNDARY = "THIS_STRING_SEPARATES"
 
-Parts = Sequence[bytes | memoryview]
+Parts = Sequence[bytes | Content]
 
 
 class MediaServer:
@@ -49,6 +50,9 @@ class MediaServer:
         # Without a buffer in this process the kernel has accepted what was written, so that a cut is exact. The limit
         # is one byte because with 0 asyncio's TLS takes an empty buffer for a full one, and drain never returns.
         writer.transport.set_write_buffer_limits(1)
+        if self._knobs.send_buffer is not None:
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._knobs.send_buffer)
         try:
             while await self._request(reader, writer):
                 pass
@@ -108,7 +112,7 @@ class MediaServer:
 
     def _film(self, request: MediaRequest, film: Film) -> "tuple[int, CIMultiDict[str], Parts]":
         """Returns status, headers and body of the response for a film that the link opens."""
-        knobs, content = self._knobs, memoryview(film.content)
+        knobs, content = self._knobs, film.view()
         etag = {"strong": film.etag, "weak": f"W/{film.etag}", "none": None}[knobs.validators]
         modified = None if knobs.validators == "none" else film.modified
         request_headers = CIMultiDict(request.headers)
@@ -167,9 +171,9 @@ class MediaServer:
             await writer.drain()
 
 
-def _multipart(content: memoryview, spans: tuple[tuple[int, int], ...]) -> Parts:
+def _multipart(content: Content, spans: tuple[tuple[int, int], ...]) -> Parts:
     """Returns a ``multipart/byteranges`` body (RFC 9110, section 14.6)."""
-    parts: list[bytes | memoryview] = []
+    parts: list[bytes | Content] = []
     for first, last in spans:
         head = f"\r\n--{_BOUNDARY}\r\nContent-Type: video/mp4\r\nContent-Range: bytes {first}-{last}/{len(content)}"
         parts += [f"{head}\r\n\r\n".encode(), content[first : last + 1]]
