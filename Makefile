@@ -13,7 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises cases bench fuzz mutants screenshots dashboard profile dist lock audit image-test seam soak reloads replicas scale programs clean
+.PHONY: help demo test lint promises cases bench fuzz mutants screenshots dashboard profile dist lock audit image-test seam soak crowd reloads replicas scale programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +47,12 @@ profile: $(VENV)/installed-test ## Processor time of each case, by library and b
 seam: programs $(NODE) $(VENV)/installed-test ## All tests with the oldest and the newest aiohttp that is allowed
 	@tests/seam.sh
 
-soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, memory and descriptors watched (MINUTES=10)
+soak: $(VENV)/installed-test ## How steady: streams for minutes under faults, memory and descriptors watched (MINUTES=10); a film of 5 GiB
+	$(BIN)/python -m tests.soak.large_film
 	$(BIN)/python -m tests.soak $(MINUTES)
+
+crowd: $(VENV)/installed-test ## 2,000 viewers of two workers that carry 600, through faults: rate, refusals, memory (VIEWERS, SECONDS)
+	$(BIN)/python -m tests.soak.crowd
 
 reloads: $(VENV)/installed-test ## Workers replaced under load: 200 viewers, 50 requests a second, ten reloads, two upgrades
 	VIEWERS=200 REQUESTS_PER_SECOND=50 RELOADS=10 UPGRADES=2 $(BIN)/python -m pytest -q tests/soak/reloads_under_load.py
