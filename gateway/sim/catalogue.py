@@ -1,9 +1,10 @@
 """The recordings of the simulated VALT."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.sim.comments import interview_comments
 
@@ -11,16 +12,22 @@ _MEDIA = files("gateway.sim").joinpath("media")
 _INVERTED = bytes(255 - byte for byte in range(256))
 
 
-class Content(Protocol):
-    """The bytes of a film or of a part of it, which may be computed when they are sent. A memoryview is one."""
+class ComputedBytes(ABC):
+    """The bytes of a film or of a part of it that are computed when they are sent."""
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
-    def __getitem__(self, part: slice, /) -> "Content":
+    @abstractmethod
+    def __getitem__(self, part: slice, /) -> "ComputedBytes":
         """Returns that part, which is not computed yet."""
 
+    @abstractmethod
     def tobytes(self) -> bytes:
         """Returns the bytes themselves."""
+
+
+Content = ComputedBytes | memoryview
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from array import array
 from dataclasses import dataclass
 
-from gateway.sim.catalogue import Film, Recording
+from gateway.sim.catalogue import ComputedBytes, Film, Recording
 from gateway.sim.valt import ValtSimulator
 
 _WORD = 8
@@ -16,8 +16,8 @@ def numbered(first: int, end: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class NumberedBytes:
-    """A part of such a film, as the simulator's `Content`."""
+class NumberedBytes(ComputedBytes):
+    """A part of such a film."""
 
     first: int
     end: int
