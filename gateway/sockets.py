@@ -67,9 +67,12 @@ def _passed_sockets(name: str, passed: PassedSockets) -> list[socket.socket]:
 async def _tcp_sockets(listen: str) -> list[socket.socket]:
     """Returns a listening TCP socket for each address that *listen* resolves to."""
     host, _, port = listen.rpartition(":")
-    addresses = await asyncio.get_running_loop().getaddrinfo(
-        host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    try:
+        addresses = await asyncio.get_running_loop().getaddrinfo(
+            host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except socket.gaierror as error:
+        raise OSError(f"cannot listen on {listen}: {error.strerror}") from None
     sockets: list[socket.socket] = []
     try:
         for family, _, _, _, address in dict.fromkeys(addresses):

@@ -56,11 +56,11 @@ def contains_everybody(networks: Iterable[str]) -> bool:
 
 
 def is_wide(network: str) -> bool:
-    """Whether *network* has more addresses than an IPv4 /24 or an IPv6 /64."""
+    """Whether *network* has more addresses than an IPv4 /24 or an IPv6 /64. Loopback is one machine."""
     if network == "unix":
         return False
     parsed = ipaddress.ip_network(network)
-    return parsed.prefixlen < (24 if parsed.version == 4 else 64)
+    return not parsed.is_loopback and parsed.prefixlen < (24 if parsed.version == 4 else 64)
 
 
 def split_listen(listen: str) -> tuple[str, int] | None:
@@ -166,6 +166,8 @@ def _network(value: Any) -> str:
         raise fault("is not an address or network", 'write it as "10.0.0.5/32" (no host bits), or "unix"') from None
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
         raise fault("is an IPv4-mapped network, which no address is compared with", "write it as an IPv4 network")
+    if network.num_addresses == 1 and (network.network_address.is_unspecified or network.is_multicast):
+        raise fault("is an address that nobody connects from", "write the peer's own address, or a network")
     return str(network)
 
 

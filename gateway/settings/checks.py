@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
 from fnmatch import fnmatchcase
+from os.path import normpath
 from urllib.parse import urlsplit
 
 from gateway.errors import InvalidVideoError
@@ -122,7 +123,7 @@ def _why_no_id(text: str) -> str | None:
 
 def _examples(settings: Settings) -> Iterator[Fault]:
     for number, example in enumerate(settings.examples):
-        why = _why_no_id(example.recording)
+        why = _why_no_id(example.recording) if _is_plain(example.recording) else "it is a glob"
         if why is not None:
             yield Fault(f"examples.{number}.recording", None, f"is no recording's: {why}", "copy the id from VALT")
 
@@ -182,7 +183,7 @@ def _is_same_listener(one: str, other: str) -> bool:
     """Whether two listeners cannot be open at the same time. Port 0 is a free port of the system's choice."""
     first, second = split_listen(one), split_listen(other)
     if first is None or second is None:
-        return one == other
+        return normpath(one) == normpath(other)
     hosts = {first[0].lower(), second[0].lower()}
     is_local = "localhost" in hosts and all(map(is_loopback_host, hosts))
     overlap = len(hosts) == 1 or is_local or not hosts.isdisjoint(EVERY_ADDRESS)

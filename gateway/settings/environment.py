@@ -54,7 +54,9 @@ def misspelt_variables(environ: Mapping[str, str]) -> list[Fault]:
         if meant.startswith(PREFIX) and "__" not in meant:
             table, _, key = meant.removeprefix(PREFIX).partition("_")
             meant = f"{PREFIX}{table}__{key}"
-            if not schema_of((table.lower(), key.lower())):
+            if not key and schema_of((table.lower(),)):
+                warnings.append(Fault(name, None, "is ignored: it names a whole table", "write the table in the file"))
+            if not key or not schema_of((table.lower(), key.lower())):
                 continue  # Kubernetes sets some of services with our name
         if meant.startswith(PREFIX) and not (name.startswith(PREFIX) and "__" in name):
             warnings.append(Fault(name, None, "is ignored", f"did you mean {meant}?"))
@@ -69,9 +71,17 @@ def _value(path: tuple[str, ...], text: str) -> Any:
     if schema_of(path).get("type", "string") == "string":
         return text
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return text
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns the table of *pairs*. Raises ValueError if a key occurs twice, which is a fault in TOML too."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return table
 
 
 def _is_text(text: str) -> bool:

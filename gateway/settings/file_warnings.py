@@ -5,21 +5,21 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from gateway.model import Secret
 from gateway.settings.faults import Fault
 from gateway.settings.files import authority_files, first_byte
 from gateway.settings.identity import NegotiateSettings
+from gateway.settings.keytab import read_principals
 from gateway.settings.model import Settings
-from gateway.settings.secret_warnings import guessable
+from gateway.settings.secret_warnings import GENERATE, entered_secrets, guessable
 
 
 def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
     """Yields the warnings, without lines. *now* decides what has expired."""
     yield from _audit_warnings(settings.audit.file)
     yield from _permissions(settings)
-    chain_key = settings.audit.chain_key_file
-    if chain_key is not None and (why := guessable(chain_key.read_bytes().strip())) is not None:
-        remedy = "make one with: openssl rand -base64 48"
-        yield Fault("audit.chain_key_file", None, f"{why}, so that it can be guessed", remedy)
+    yield from _realms(settings)
+    yield from _chain_key(settings)
     certificate = settings.server.tls_cert_file
     if certificate is None:
         return
@@ -28,6 +28,32 @@ def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
     expires = x509.load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc
     if expires <= now:
         yield Fault("server.tls_cert_file", None, f"has expired on {expires:%Y-%m-%d}", "renew it")
+
+
+def _chain_key(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning if the key of the audit's chain can be guessed, or is a secret that auditors should not have."""
+    if settings.audit.chain_key_file is None:
+        return
+    content, key = settings.audit.chain_key_file.read_bytes().strip(), "audit.chain_key_file"
+    why = guessable(content)
+    if why is not None:
+        yield Fault(key, None, f"{why}, so that it can be guessed", GENERATE)
+    for other, secret in entered_secrets(settings):
+        if secret == Secret(content.decode(errors="replace")):
+            yield Fault(key, None, f"is the same as {other}, which whoever verifies the audit would have too", GENERATE)
+
+
+def _realms(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each realm that a keytab has in other letters: people of that one would be refused."""
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, NegotiateSettings):
+            names = read_principals(provider.keytab_file.read_bytes())
+            realms = {name.rpartition("@")[2] for name in names}
+            for realm in set(provider.realms) - realms:
+                meant = next((one for one in realms if one.lower() == realm.lower()), None)
+                if meant is not None:
+                    reason = f"has {realm}, whose people have tickets of {meant}: letter case counts"
+                    yield Fault(f"identity.{number}.realms", None, reason, f"write it as {meant}")
 
 
 def _permissions(settings: Settings) -> Iterator[Fault]:

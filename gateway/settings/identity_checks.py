@@ -77,6 +77,11 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
 def _remote_faults(key: str, provider: JwtSettings | OidcSettings) -> Iterator[Fault]:
     elsewhere = provider.discovery_url or getattr(provider, "jwks_url", "")
     fault = None if elsewhere else https_fault(provider.issuer)
+    if "/.well-known/" in provider.issuer:
+        fault = (
+            "contains /.well-known/, which no iss has and the gateway appends itself",
+            "leave out what begins with it",
+        )
     if fault is not None:
         yield Fault(f"{key}.issuer", None, *fault)
 

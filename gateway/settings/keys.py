@@ -12,10 +12,14 @@ def _load_jwk(text: str) -> object:
     """Returns the public key of a JWK (RFC 7517). Raises ValueError if it is none, or a private one."""
     import jwt
 
-    row = json.loads(text)
+    try:
+        row = json.loads(text)
+    except RecursionError:
+        raise ValueError("too deep") from None
     if not isinstance(row, dict) or "d" in row or "k" in row or not isinstance(row.get("kid"), str | None):
         raise ValueError("not a public JWK")
-    if row.get("use", "sig") != "sig" or "verify" not in row.get("key_ops", ["verify"]):
+    operations = row.get("key_ops", ["verify"])
+    if row.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         raise ValueError("not a key of signatures")
     try:
         return jwt.PyJWK(row).key

@@ -41,6 +41,8 @@ def read_principals(content: bytes) -> Iterator[str]:
     while position < len(content):
         (length,) = struct.unpack_from(">i", content, position)
         position += 4
+        if position + abs(length) > len(content):
+            raise ValueError("the file ends too early")
         if length > 0:
             yield _principal(content[position : position + length])
         # a deleted entry has a negative length

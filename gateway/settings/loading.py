@@ -170,8 +170,11 @@ def _remove_nul(node: Any, key: str = "") -> list[Fault]:
 
 
 def _locate(fault: Fault, lines: Mapping[str, int], variables: Mapping[str, str]) -> Fault:
-    """Returns *fault* with its line, or with the variable's name as its key if the environment set the value."""
+    """Returns *fault* with its line, or with the variable's name as its key if the environment set the value, or a part
+    of it that is not in the file."""
     for key, name in variables.items():
         if f"{fault.key}.".startswith(f"{key}."):
             return replace(fault, key=name + fault.key.removeprefix(key), line=None)
+        if f"{key}.".startswith(f"{fault.key}.") and fault.key not in lines:
+            return replace(fault, key=name, line=None)
     return fault if fault.line is not None else replace(fault, line=line_of(lines, fault.key))

@@ -24,6 +24,11 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
             for name in getattr(grant, table):
                 for reason, remedy in _doubts(name, table, providers):
                     yield Fault(f"grants.{number}.{table}", None, reason, remedy)
+        for name in set(grant.subjects) - {f"{SERVICE_KEY_PROVIDER}#{key.name}" for key in settings.service_keys}:
+            provider, _, key = name.partition("#")
+            if provider == SERVICE_KEY_PROVIDER and key:
+                reason = f"has {name[:64]!r}, and no service key has that name"
+                yield Fault(f"grants.{number}.subjects", None, reason, "add the key, or correct the name")
         yield from _people_without_groups(settings, number)
     for number, example in enumerate(settings.examples):
         for reason, remedy in _doubts(example.subject, "subjects", providers):
@@ -37,6 +42,9 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
 def _wildcards(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each name outside the rules that is compared as it stands, and looks like more."""
     lists = {f"service_keys.{number}.groups": key.groups for number, key in enumerate(settings.service_keys)}
+    lists |= {
+        f"examples.{number}.subject": ("*",) for number, one in enumerate(settings.examples) if one.subject == "*"
+    }
     for number, one in enumerate(settings.identity):
         if isinstance(one, NegotiateSettings):
             lists[f"identity.{number}.realms"] = one.realms

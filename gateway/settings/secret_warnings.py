@@ -9,25 +9,25 @@ from gateway.settings.values import UNREAD
 
 _GUESSABLE_BYTES = 16
 _FEW_CHARACTERS = 5
-_GENERATE = "make one with: openssl rand -base64 48"
+GENERATE = "make one with: openssl rand -base64 48"
 _OF_PROVIDERS = ("secret", "client_secret")
 
 
 def secret_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     first: dict[str, str] = {}
-    for key, secret in _secrets(settings):
+    for key, secret in entered_secrets(settings):
         text = secret.reveal()
         if text == UNREAD:
             continue
         if not key.endswith((".password", ".client_secret")):  # the gateway's own: others choose the rest
             why = guessable(text.encode())
             if why is not None:
-                yield Fault(key, None, f"{why}, so that it can be guessed", _GENERATE)
+                yield Fault(key, None, f"{why}, so that it can be guessed", GENERATE)
         other = first.setdefault(text, key)
         if other != key and not (key.endswith(".password") and other.endswith(".password")):
             reason = f"is the same as {other}: whoever knows one of the two can do what the other allows"
-            yield Fault(key, None, reason, _GENERATE)
+            yield Fault(key, None, reason, GENERATE)
 
 
 def guessable(secret: bytes) -> str | None:
@@ -41,7 +41,7 @@ def guessable(secret: bytes) -> str | None:
     return "repeats a few characters" if period < min(len(secret), _GUESSABLE_BYTES) else None
 
 
-def _secrets(settings: Settings) -> Iterator[tuple[str, Secret]]:
+def entered_secrets(settings: Settings) -> Iterator[tuple[str, Secret]]:
     """Yields every secret that the operator chooses or enters, with its dotted key. Keys in PEM have other checks."""
     session = settings.session.secrets if settings.session else ()
     given: list[tuple[str, Secret | None]] = [("session.secret", one) for one in session]

@@ -127,7 +127,10 @@ class _Resolver:
     def _read_file(self, value: Any, key: str, *, secret: bool, expires: bool = False) -> str:
         if not self._is_needed(key):
             return UNREAD
-        path = self._folder / str(value)
+        if not isinstance(value, str) or not value:
+            self._fault(key, "is not a path", 'write it in quotes: "/etc/valt-gateway/name"')
+            return UNREAD
+        path = self._folder / value
         try:
             status = path.stat()
             # The content of a device or a pipe may have no end, or never come.

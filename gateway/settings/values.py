@@ -34,6 +34,8 @@ _RESERVED_HEADERS = frozenset(
         *("transfer-encoding", "upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host"),
         *("cache-control", "cf-connecting-ip", "date", "dnt", "if-modified-since", "if-unmodified-since", "keep-alive"),
         *("pragma", "priority", "traceparent", "tracestate", "trailer", "true-client-ip"),
+        *("content-encoding", "content-language", "from", "max-forwards", "proxy-connection", "save-data"),
+        *("set-cookie", "upgrade-insecure-requests", "x-requested-with"),
         *("x-forwarded-proto", "x-forwarded-uri", "x-original-uri", "x-real-ip", "x-request-id"),
     }
 )

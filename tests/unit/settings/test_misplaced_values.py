@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.loading import load
-from tests.unit.settings.broken import HEADER, OIDC, STATE, TICKET, identity, server, valt
+from gateway.sockets import open_sockets
+from tests.unit.settings.broken import HEADER, OIDC, STATE, TICKET, grant, identity, server, valt
 from tests.unit.settings.configurations import GOOD, PORTAL_KEY, load_text, private, write_certificate, write_keytab
 
 pytestmark = pytest.mark.promise("security-S16")
@@ -32,6 +33,28 @@ FAULTS = {
     "a port with a zero in front": (valt('media_hosts = ["media.example.edu:0443"]'), "valt.media_hosts.0"),
     "an interface in a URL": (GOOD.replace("valt.example.edu", "[fe80::1%25eth0]"), "valt.base_url"),
     "an interface in a network": (server('trusted_proxies = ["fe80::1%eth0"]'), "server.trusted_proxies.0"),
+    "a discovery document as the issuer": (
+        GOOD.replace("sso.example.edu", "sso.example.edu/.well-known/openid-configuration"),
+        "identity.0.issuer",
+    ),
+    "one unix socket in two spellings": (
+        server('listen = "unix:run/x"') + '[admin]\nlisten = "unix:run/more/../x"\n',
+        "admin.listen",
+    ),
+    "a number as a secret's file": (
+        GOOD.replace('password = "planted-password"', "password_file = 7"),
+        "valt.accounts.reviewer.password_file",
+    ),
+    "no address as a network": (grant('networks = ["0.0.0.0"]'), "grants.0.networks.0"),
+    "an address of groups as a proxy": (server('trusted_proxies = ["224.0.0.1"]'), "server.trusted_proxies.0"),
+    "a header that browsers set": (
+        GOOD + HEADER + 'subject_header = "Upgrade-Insecure-Requests"\n',
+        "identity.1.subject_header",
+    ),
+    "an example with a glob": (
+        GOOD + '[[examples]]\nsubject = "anna"\nrecording = "*"\nallowed = false\n',
+        "examples.0.recording",
+    ),
     "text for true": (identity('require_verified_email = "no"'), "identity.0.require_verified_email"),
     "0 for false": (identity("require_verified_email = 0"), "identity.0.require_verified_email"),
     "a number that is too large for times": (
@@ -52,6 +75,11 @@ WARNINGS = {
     "the gateway's own address as another site": (
         server('cors_origins = ["https://recordings.example.edu"]'),
         "server.cors_origins",
+    ),
+    "a service key that does not exist": (GOOD + 'subjects = ["service_key#archive"]\n', "grants.0.subjects"),
+    "an example of everybody": (
+        GOOD + '[[examples]]\nsubject = "*"\nrecording = "1"\nallowed = false\n',
+        "examples.0.subject",
     ),
     "a secret that repeats a word": (GOOD + f'[session]\nsecret = "{"changeme" * 4}"\n', "session.secret"),
     "a portal's secret of one letter": (
@@ -111,6 +139,35 @@ def test_every_file_that_others_may_change_is_a_warning(tmp_path: Path) -> None:
         path.chmod(mode)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": ' + "[" * 30_000,
+        '{"kty": ' + "9" * 6000 + "}",
+        *(
+            f'{{"kty": "OKP", "crv": "Ed25519", "x": "{"A" * 43}", {field}}}'
+            for field in ('"key_ops": 5', '"use": ["sig"]')
+        ),
+        *(f'{{"kty": {value}, "crv": {value}, "x": {value}}}' for value in ("5", "null", "[]", "{}", '"OKP"')),
+    ],
+    ids=range(9),
+)
+def test_a_portals_key_of_other_types_is_a_fault(tmp_path: Path, text: str) -> None:
+    private(tmp_path / "portal.jwk", text)
+    portal = TICKET.partition("public_key")[0] + 'public_key_files = ["portal.jwk"]\n'
+    assert [fault.key for fault in load_text(tmp_path, GOOD + portal).faults] == ["identity.1.public_key_files.0"]
+
+
+def test_a_keytab_that_ends_too_early_is_a_fault(tmp_path: Path) -> None:
+    paths = write_files(tmp_path)
+    path = paths["identity.1.keytab_file"]
+    whole = path.read_bytes()
+    for length in range(3, len(whole)):
+        path.write_bytes(whole[:length])
+        (fault,) = load(tmp_path / "gateway.toml", {}, check_files=True).faults
+        assert fault.key == "identity.1.keytab_file"
+
+
 @pytest.mark.parametrize("begin", ["", "<script>", "\x89PNG"])
 def test_a_logo_that_is_no_image_of_its_name_is_a_fault(tmp_path: Path, begin: str) -> None:
     private(tmp_path / "logo.svg", begin)
@@ -133,12 +190,23 @@ def test_a_key_of_the_audits_chain_that_can_be_guessed_is_a_warning(tmp_path: Pa
     assert findings(tmp_path) == ["audit.chain_key_file"]
 
 
+def test_a_key_of_the_audits_chain_that_is_another_secret_is_a_warning(tmp_path: Path) -> None:
+    paths = write_files(tmp_path)
+    private(paths["audit.chain_key_file"], "planted-session-secret-of-more-than-32-bytes\n")
+    assert findings(tmp_path) == ["audit.chain_key_file"]
+
+
 @pytest.mark.parametrize("key", ["state.dir", "audit.file"])
 def test_a_link_to_nothing_is_a_fault_before_the_start(tmp_path: Path, key: str) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "none" / "none")
     table, _, name = key.partition(".")
     private(tmp_path / "gateway.toml", f'{GOOD}[{table}]\n{name} = "link"\n')
     assert [fault.key for fault in load(tmp_path / "gateway.toml", {}, check_files=True).faults] == [key]
+
+
+async def test_a_host_to_listen_on_that_has_no_address_is_named() -> None:
+    with pytest.raises(OSError, match=r"cannot listen on none\.invalid:0: "):
+        await open_sockets("none.invalid:0", 0o600, {})
 
 
 def test_a_configuration_without_end_is_a_fault(tmp_path: Path) -> None:
@@ -149,6 +217,35 @@ def test_a_time_zones_file_that_is_missing_is_a_fault(tmp_path: Path) -> None:
     assert [fault.key for fault in load_text(tmp_path, GOOD, {"TZ": ":/none/zone"}).faults] == ["TZ"]
     (tmp_path / "zone").touch()
     assert load_text(tmp_path, GOOD, {"TZ": f":{tmp_path}/zone"}).faults == ()
+
+
+def test_a_realm_in_other_letters_than_the_keytabs_is_a_warning(tmp_path: Path) -> None:
+    write_files(tmp_path)
+    path = tmp_path / "gateway.toml"
+    private(path, path.read_text().replace('realms = ["EXAMPLE.EDU"]', 'realms = ["Example.edu"]'))
+    assert findings(tmp_path) == ["identity.1.realms"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VALT_GATEWAY_SRVER__LISTEN", "127.0.0.1:8080"),
+        ("VALT_GATEWAY_LOG__LEVEL__NAME", "info"),
+        ("VALT_GATEWAY_VALT__PEOPLE", '{"anna": "asmith", "anna": "bjones"}'),
+    ],
+)
+def test_a_fault_that_a_variable_causes_has_its_name(tmp_path: Path, name: str, value: str) -> None:
+    assert [fault.key for fault in load_text(tmp_path, GOOD, {name: value}).faults] == [name]
+
+
+def test_a_variable_of_a_whole_table_is_a_warning(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, GOOD, {"VALT_GATEWAY_GRANTS": "[]", "VALT_GATEWAY_PORT": "tcp://10.0.0.1:80"})
+    assert [warning.key for warning in loaded.warnings] == ["VALT_GATEWAY_GRANTS"]
+
+
+def test_all_of_loopback_is_no_wide_network(tmp_path: Path) -> None:
+    assert load_text(tmp_path, server('trusted_proxies = ["127.0.0.0/8"]')).warnings == ()
+    assert len(load_text(tmp_path, server('trusted_proxies = ["10.0.0.0/8"]')).warnings) == 1
 
 
 def write_files(folder: Path) -> dict[str, Path]:
