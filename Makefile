@@ -13,7 +13,7 @@ NODE := tests/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 # `make -j test` must not lint before the programs are there, nor test while it lints.
 .NOTPARALLEL:
-.PHONY: help demo test lint promises cases bench fuzz mutants screenshots dashboard profile dist lock audit image-test seam soak crowd reloads replicas scale programs clean
+.PHONY: help demo test lint promises cases bench fuzz mutants screenshots dashboard profile dist lock audit image-test seam soak crowd reloads replicas replicas-soak scale programs clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ reloads: $(VENV)/installed-test ## Workers replaced under load: 200 viewers, 50 
 replicas: programs $(VENV)/installed-test ## Two replicas behind nginx and HAProxy: 300 viewers while workers, a replica and Redis are killed, and upgrades
 	VIEWERS=300 $(BIN)/python -m pytest -q tests/e2e/test_replicas_behind_fronts.py
 	VIEWERS=60 ROUNDS=5 $(BIN)/python -m pytest -q tests/e2e/deploy/test_rolling_restarts.py
+
+replicas-soak: programs $(VENV)/installed-test ## Two replicas for an hour: cuts, reloads, upgrades, revocations, clock steps, Redis (MINUTES=60)
+	$(BIN)/python -m tests.soak.replicas $(MINUTES)
 
 scale: $(VENV)/installed-test ## How many viewers what carries: a model calibrated by measurements, with plots in scale/
 	$(BIN)/python -m tests.scale
