@@ -142,4 +142,4 @@ async def test_redis_that_is_down_is_named(lab: Lab) -> None:
 def with_redis(lab: Lab, url: str) -> None:
     (lab.folder / "redis-url").touch(mode=0o600)
     (lab.folder / "redis-url").write_text(url)
-    lab.edit((STATE, '[state]\nurl_file = "redis-url"\nsecret_file = "session"\n'))
+    lab.edit((STATE, '[state]\nurl_file = "redis-url"\nsecret_file = "state-secret"\n'))

@@ -263,12 +263,15 @@ async def serve(running: AsyncExitStack, front: Front, port: int, context: ssl.S
     await web.TCPSite(runner, "localhost", port, ssl_context=context).start()
 
 
+_RANDOM = ("session", "state-secret", "front-secret", "admin-token", "client-secret")
+
+
 def write_secrets(folder: Path) -> list[str]:
     """Writes the files of secrets that the configuration names. Returns their contents."""
     contents = {
         "valt-reviewer": USERS["svc-reviewer"],
         "valt-trainee": USERS["svc-trainee"],
-        **{name: secrets.token_urlsafe(48) for name in ("session", "front-secret", "admin-token", "client-secret")},
+        **{name: secrets.token_urlsafe(48) for name in _RANDOM},
     }
     for name, text in contents.items():
         (folder / name).touch(mode=0o600)
