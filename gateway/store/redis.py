@@ -24,7 +24,7 @@ from gateway.model import Secret
 from gateway.ports import Clock, Observer
 from gateway.redis_url import RedisUrl
 from gateway.store.memory import ExpiringEntries, Revocations
-from gateway.store.redis_client import FAILURES, close_client, reason_of, redis_client
+from gateway.store.redis_client import FAILURES, close_client, parse_entry, reason_of, redis_client
 from gateway.store.redis_counts import RedisCounts
 from gateway.store.redis_loads import RedisLoads
 from gateway.store.redis_scripts import CONSUME, PROBE, PUT, REMOVE
@@ -222,7 +222,7 @@ class RedisStore:
             present: dict[str, tuple[float, float]] = {}
             expired: list[bytes] = []
             async for field, content in self._redis.hscan_iter(self._prefix + kind, count=_BATCH):
-                until, value = map(float, content.split())
+                until, value = parse_entry(self._prefix + kind, field, content)
                 if until + _KEEP <= now:
                     expired += field, content
                     continue

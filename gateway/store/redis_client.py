@@ -15,6 +15,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from gateway.errors import BusyError
 from gateway.redis_url import RedisUrl
 
 _MAX_CONNECTIONS = 32
@@ -63,6 +64,21 @@ async def close_client(client: "Redis") -> None:
     await pool.disconnect()
     for sentinel in pool.sentinel_manager.sentinels if isinstance(pool, SentinelConnectionPool) else ():
         await sentinel.aclose()
+
+
+def parse_entry(key: bytes, field: bytes, content: bytes) -> tuple[float, float]:
+    """Returns until when the entry *field* of the hash *key* counts, and its value, both Unix seconds.
+
+    Raises BusyError if another program has written it: to ignore it might be to ignore a revocation.
+    """
+    try:
+        until, value = map(float, content.split())
+    except ValueError:
+        key_name, name = key.decode("utf-8", "replace"), field.decode("utf-8", "replace")
+        raise BusyError(
+            f"Redis has an entry that no gateway writes, {name!r} of {key_name}: remove it (HDEL)"
+        ) from None
+    return until, value
 
 
 def reason_of(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.errors import BusyError
 from gateway.redis_url import RedisUrl
 from gateway.store.redis import REVOCATION, UNDONE
-from gateway.store.redis_client import FAILURES, close_client, reason_of, redis_client
+from gateway.store.redis_client import FAILURES, close_client, parse_entry, reason_of, redis_client
 from gateway.store.redis_scripts import PUT
 from gateway.store.revocations import Revocation, StoredRevocations
 
@@ -54,7 +54,7 @@ class RedisRevocations:
     async def _entries(self, client: Any, kind: bytes) -> dict[str, tuple[float, float]]:
         entries = {}
         async for name, content in client.hscan_iter(self._prefix + kind, count=1000):
-            until, value = map(float, content.split())
+            until, value = parse_entry(self._prefix + kind, name, content)
             entries[name.decode("utf-8", "surrogatepass")] = value, until
         return entries
 

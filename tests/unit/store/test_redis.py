@@ -12,6 +12,7 @@ from gateway.events import LogEvent
 from gateway.model import Secret
 from gateway.redis_url import RedisUrl, parse_redis_url
 from gateway.store.redis import RedisStore
+from gateway.store.redis_revocations import RedisRevocations
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
 from tests.support.redis_server import VALKEY, RedisServer, redis_server
@@ -166,6 +167,19 @@ async def test_redis_restarted_empty_accepts_nothing_older_than_the_restart(
     assert not await one.consume("newer", clock.now() + 60, since=clock.now())
     async with replica(server.url, clock) as third:
         await until(lambda: third.revoked_at("anna") is not None and third.is_signed_out("session"))
+
+
+@pytest.mark.parametrize("content", ["", "1", "1 2 3", "soon now"])
+async def test_an_entry_that_no_gateway_writes_is_named_at_the_start(
+    server: RedisServer, clock: ManualClock, content: str
+) -> None:
+    async with server.client() as client:
+        await client.hset(f"{PREFIX}revoked", "anna", content)
+    with pytest.raises(BusyError, match=r"'anna' of test:revoked: remove it \(HDEL\)"):
+        async with replica(server.url, clock):
+            pass
+    with pytest.raises(BusyError, match="'anna' of test:revoked"):
+        await RedisRevocations(parse_redis_url(Secret(server.url)), PREFIX).read()
 
 
 async def test_an_emptied_database_is_noticed_without_a_lost_connection(
