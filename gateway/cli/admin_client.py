@@ -2,7 +2,8 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 import click
 
@@ -53,13 +54,21 @@ async def request_admin(config: Path, admin: str | None, method: str, path: str)
         sys.exit(1)
 
 
-def exit_with(status: int, body: bytes) -> None:
+def exit_with(status: int, body: bytes) -> NoReturn:
     """Says why the admin listener refused, and exits with 1."""
     reasons: dict[int, str] = {
         401: "the gateway's admin.token is another one than that of this configuration",
         404: _text_of(body),
     }
     click.echo(reasons.get(status) or f"{status}: {_text_of(body)}", err=True)
+    if status < 400:
+        exit_without_listener()
+    sys.exit(1)
+
+
+def exit_without_listener() -> NoReturn:
+    """Says that another program has the address, and exits with 1."""
+    click.echo("that is no response of an admin listener: check --admin, or admin.listen", err=True)
     sys.exit(1)
 
 
@@ -76,8 +85,10 @@ def _place(listen: str) -> tuple["BaseConnector | None", str]:
         raise click.UsageError(f"admin.listen is {listen}: say with --admin where that is, as in ListenStream=")
     if listen.startswith("unix:"):
         return UnixConnector(path=listen.removeprefix("unix:")), "http://localhost"
+    host, _, port = listen.rpartition(":")
+    if not (urlsplit(listen).hostname if listen.startswith("http://") else port.isdecimal()):
+        raise click.UsageError(f"{listen} is no address: write host:port, http://host:port or unix:/path")
     if listen.startswith("http://"):
         return None, listen.rstrip("/")
-    host, _, port = listen.rpartition(":")
     host = _ANY.get(host.strip("[]"), host.strip("[]"))
     return None, f"http://{f'[{host}]' if ':' in host else host}:{port}"

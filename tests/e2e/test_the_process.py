@@ -152,3 +152,32 @@ async def test_a_program_at_the_address_of_the_admin_listener_controls_no_termin
     assert b"\\x1b]0;owned" in ran.err
     assert b"\x1b" not in ran.out + ran.err
     assert len(ran.err) < 1000
+
+
+@pytest.mark.parametrize("command", [("streams",), ("cut", "a-stream")])
+@pytest.mark.parametrize(
+    "body", ["<html></html>", "[]", "{}", '{"streams": 5, "total": 1}', '{"streams": [{}], "total": 1}']
+)
+async def test_a_response_that_is_no_admin_listeners_is_named(
+    config: Path, command: tuple[str, ...], body: str
+) -> None:
+    async def respond(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body.encode()))
+        writer.close()
+
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
+        options = ("--config", str(config), "--admin", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        ran = await run(sys.executable, "-m", "gateway", command[0], *options, *command[1:])
+    assert (ran.code, ran.out) == (1, b"")
+    assert (
+        ran.err.decode().splitlines()[-1] == "that is no response of an admin listener: check --admin, or admin.listen"
+    )
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://", "127.0.0.1", ":no"])
+async def test_an_address_of_the_admin_listener_that_is_none_is_named(config: Path, address: str) -> None:
+    ran = await run(sys.executable, "-m", "gateway", "streams", "--config", str(config), "--admin", address)
+    assert ran.code == 2
+    assert f"{address} is no address: write host:port, http://host:port or unix:/path" in " ".join(
+        ran.err.decode().split()
+    )
