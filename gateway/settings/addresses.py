@@ -23,7 +23,8 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", re.ASCII)
 _ENDS_IN_NUMBER = re.compile(r"(^|\.)[0-9]+\.?$", re.ASCII)
-"""Such a host is an IPv4 address to every browser, or an error (WHATWG URL Standard, "ends in a number")."""
+"""Such a host is an IPv4 address to browsers, or an error (WHATWG URL Standard, "ends in a number")."""
+_AUTHORITY = re.compile(r"([^\[\]@:]+|\[[^\[\]@]+\])(:[0-9]+)?", re.ASCII)
 _MAX_UNIX_PATH = 107
 _SOCKET_NAME = re.compile(r"[!-9;-~]{1,255}", re.ASCII)
 """``FileDescriptorName=`` of a socket unit: printable, without a colon (systemd.socket(5))."""
@@ -94,7 +95,7 @@ def _split(value: str) -> SplitResult | None:
             return None
     except ValueError:
         return None
-    is_plain = "@" not in split.netloc and not split.netloc.endswith(":")
+    is_plain = _AUTHORITY.fullmatch(split.netloc) is not None  # urlsplit ignores what stands beside brackets
     return split if is_plain and _is_host(split.hostname or "", bracketed=False) else None
 
 

@@ -62,10 +62,15 @@ def line_numbers(text: str) -> Mapping[str, int]:
 def line_of(lines: Mapping[str, int], key: str) -> int | None:
     """Returns the line of *key* (or of a secret's ``_file`` or ``_env``), else of the nearest table around it. A table
     that is written as an array is its first entry."""
+    if not key:
+        return lines.get("")
     while key:
         for spelling in (key, f"{key}_file", f"{key}_env", f"{key}.0"):
             if spelling in lines:
                 return lines[spelling]
+        inner = [number for place, number in lines.items() if place.startswith(f"{key}.")]
+        if inner:
+            return min(inner)  # `a.b = 1` has no line for the table a
         key = key.rpartition(".")[0]
     return None
 
@@ -79,7 +84,7 @@ def faults_of_validation(error: ValidationError, lines: Mapping[str, int]) -> li
             continue  # pydantic counts only the valid entries
         key = ".".join(str(part) for part in path_of(detail))
         reason, remedy = _reason_and_remedy(detail)
-        faults.append(Fault(key, line_of(lines, key), reason, remedy))
+        faults.append(Fault(key or '""', line_of(lines, key), reason, remedy))
     return sorted(faults, key=lambda fault: (fault.line or 0, fault.key))
 
 

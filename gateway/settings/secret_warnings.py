@@ -1,10 +1,12 @@
 """Warnings about secrets that can be guessed, and about one secret with two purposes: who has it for one has both."""
 
+import hashlib
 from collections.abc import Iterator
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
 from gateway.settings.model import Settings
+from gateway.settings.state_checks import parse_address
 from gateway.settings.values import UNREAD
 
 _GUESSABLE_BYTES = 16
@@ -20,7 +22,7 @@ def secret_warnings(settings: Settings) -> Iterator[Fault]:
         text = secret.reveal()
         if text == UNREAD:
             continue
-        if not key.endswith((".password", ".client_secret")):  # the gateway's own: others choose the rest
+        if not key.endswith((".password", ".client_secret", ".url")):  # the gateway's own: others choose the rest
             why = guessable(text.encode())
             if why is not None:
                 yield Fault(key, None, f"{why}, so that it can be guessed", GENERATE)
@@ -28,6 +30,11 @@ def secret_warnings(settings: Settings) -> Iterator[Fault]:
         if other != key and not (key.endswith(".password") and other.endswith(".password")):
             reason = f"is the same as {other}: whoever knows one of the two can do what the other allows"
             yield Fault(key, None, reason, GENERATE)
+    hashes = {hashlib.sha256(text.encode()).hexdigest(): key for text, key in first.items()}
+    for number, service_key in enumerate(settings.service_keys):
+        if service_key.secret_sha256 in hashes:
+            reason = f"is the hash of {hashes[service_key.secret_sha256]}: whoever knows that has this key"
+            yield Fault(f"service_keys.{number}.secret_sha256", None, reason, "make one with: valt-gateway key mint")
 
 
 def guessable(secret: bytes) -> str | None:
@@ -46,6 +53,9 @@ def entered_secrets(settings: Settings) -> Iterator[tuple[str, Secret]]:
     session = settings.session.secrets if settings.session else ()
     given: list[tuple[str, Secret | None]] = [("session.secret", one) for one in session]
     given += [("admin.token", settings.admin.token), ("state.secret", settings.state.secret)]
+    redis = parse_address(settings.state)
+    if redis is not None:
+        given += [("state.url", redis.password), ("state.url", redis.sentinel_password)]
     for number, provider in enumerate(settings.identity):
         given += [(f"identity.{number}.{name}", getattr(provider, name, None)) for name in _OF_PROVIDERS]
     given += [(f"valt.accounts.{name}.password", account.password) for name, account in settings.valt.accounts.items()]

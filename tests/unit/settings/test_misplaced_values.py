@@ -1,12 +1,13 @@
 """Values in the wrong place, secrets that are shared or easily guessed, and files that others may change."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from gateway.settings.loading import load
 from gateway.sockets import open_sockets
-from tests.unit.settings.broken import HEADER, OIDC, STATE, TICKET, grant, identity, server, valt
+from tests.unit.settings.broken import HEADER, OIDC, SERVICE_KEY, STATE, TICKET, grant, identity, server, valt
 from tests.unit.settings.configurations import GOOD, PORTAL_KEY, load_text, private, write_certificate, write_keytab
 
 pytestmark = pytest.mark.promise("security-S16")
@@ -55,6 +56,10 @@ FAULTS = {
         GOOD + '[[examples]]\nsubject = "anna"\nrecording = "*"\nallowed = false\n',
         "examples.0.recording",
     ),
+    "text after an address in brackets": (GOOD.replace("valt.example.edu", "[::1]x"), "valt.base_url"),
+    "text before an address in brackets": (GOOD.replace("valt.example.edu", "x[::1]"), "valt.base_url"),
+    "a dotted key of no table": (f"a.b.c = 1\n{GOOD}", "a"),
+    "a table without a name": (f'{GOOD}[""]\nx = 1\n', '""'),
     "text for true": (identity('require_verified_email = "no"'), "identity.0.require_verified_email"),
     "0 for false": (identity("require_verified_email = 0"), "identity.0.require_verified_email"),
     "a number that is too large for times": (
@@ -114,6 +119,23 @@ def test_one_secret_with_two_purposes_is_a_warning(tmp_path: Path, one: str, oth
     assert [warning.key in (one, other) for warning in same] == [True]
     assert "planted" not in repr(loaded)
     assert not any("is the same" in warning.reason for warning in load_text(tmp_path, GOOD + SECRETS[one]).warnings)
+
+
+@pytest.mark.parametrize("name", [name for name in SECRETS if name != "valt.accounts.trainee.password"])
+def test_a_secret_that_is_a_service_key_too_is_a_warning(tmp_path: Path, name: str) -> None:
+    key = SERVICE_KEY.format("archive").replace("0" * 64, hashlib.sha256(SECRET.encode()).hexdigest())
+    loaded = load_text(tmp_path, GOOD + SECRETS[name] + key)
+    same = [warning for warning in loaded.warnings if warning.reason.startswith("is the hash of")]
+    assert [warning.key for warning in same] == ["service_keys.0.secret_sha256"]
+    assert "planted" not in repr(loaded)
+
+
+def test_the_password_of_redis_as_the_secret_of_the_replicas_is_a_warning(tmp_path: Path) -> None:
+    text = STATE.replace("valt:planted@", f"valt:{SECRET}@").replace(
+        "planted secret of more than thirty-two bytes", SECRET
+    )
+    loaded = load_text(tmp_path, GOOD + text)
+    assert [warning.key for warning in loaded.warnings if warning.reason.startswith("is the same as")] == ["state.url"]
 
 
 def test_a_secret_that_repeats_in_a_file_is_one_warning(tmp_path: Path) -> None:
