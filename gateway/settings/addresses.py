@@ -24,7 +24,7 @@ _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", re.ASCII)
 _ENDS_IN_NUMBER = re.compile(r"(^|\.)[0-9]+\.?$", re.ASCII)
 """Such a host is an IPv4 address to browsers, or an error (WHATWG URL Standard, "ends in a number")."""
-_AUTHORITY = re.compile(r"([^\[\]@:]+|\[[^\[\]@]+\])(:[0-9]+)?", re.ASCII)
+_AUTHORITY = re.compile(r"([^\[\]@:]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?", re.ASCII)
 _MAX_UNIX_PATH = 107
 _SOCKET_NAME = re.compile(r"[!-9;-~]{1,255}", re.ASCII)
 """``FileDescriptorName=`` of a socket unit: printable, without a colon (systemd.socket(5))."""
@@ -75,7 +75,7 @@ def split_listen(listen: str) -> tuple[str, int] | None:
 def _is_host(host: str, *, bracketed: bool = True, zone: bool = False) -> bool:
     """Whether *host* is a host name, an IPv4 address, or an IPv6 address, in brackets if *bracketed*, and with a *zone*
     (an interface of this machine) if that is allowed. A final dot is not: certificates and browsers compare without."""
-    if bracketed and host.startswith("[") and host.endswith("]"):
+    if bracketed and host.startswith("[") and host.endswith("]") and ":" in host:
         host, bracketed = host[1:-1], False
     if ":" in host and not bracketed:
         try:

@@ -58,6 +58,8 @@ FAULTS = {
     ),
     "text after an address in brackets": (GOOD.replace("valt.example.edu", "[::1]x"), "valt.base_url"),
     "text before an address in brackets": (GOOD.replace("valt.example.edu", "x[::1]"), "valt.base_url"),
+    "a name in brackets": (valt('media_hosts = ["[media]:80"]'), "valt.media_hosts.0"),
+    "a future address in brackets": (GOOD.replace("valt.example.edu", "[v1.a]"), "valt.base_url"),
     "a dotted key of no table": (f"a.b.c = 1\n{GOOD}", "a"),
     "a table without a name": (f'{GOOD}[""]\nx = 1\n', '""'),
     "text for true": (identity('require_verified_email = "no"'), "identity.0.require_verified_email"),
