@@ -103,7 +103,8 @@ def _url(value: str) -> str:
     split = _split(value)
     if split is None or "?" in value or "#" in value:
         raise fault("is not a plain http(s) URL", 'write it as "https://host.example.edu"')
-    if split.hostname in EVERY_ADDRESS:
+    address = parse_address(split.hostname or "")
+    if address is not None and address.is_unspecified:
         raise fault("has an address that one listens on, not one to connect to", "name the host itself")
     return value
 

@@ -63,6 +63,10 @@ def _peers(settings: Settings) -> Iterator[Fault]:
             why = "its peers have no addresses" if is_unix else "its peers have addresses"
             reason = f"has nobody who connects to server.listen, {settings.server.listen}: {why}"
             yield Fault(key, None, reason, 'write "unix" for a unix socket, and addresses for a port')
+    for number, grant in enumerate(settings.grants):
+        if not is_unix and grant.networks and set(grant.networks) == {"unix"}:
+            reason = f"has nobody who connects to server.listen, {settings.server.listen}: its peers have addresses"
+            yield Fault(f"grants.{number}.networks", None, reason, "list the clients' networks")
 
 
 def _contradictions(settings: Settings) -> Iterator[Fault]:

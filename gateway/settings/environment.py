@@ -7,6 +7,8 @@ from typing import Any
 from gateway.settings.faults import Fault, schema_of
 
 PREFIX = "VALT_GATEWAY_"
+_DEEPEST = 16
+"""How many tables and arrays may be in one another."""
 
 
 def apply_environment(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[list[Fault], dict[str, str]]:
@@ -21,7 +23,7 @@ def apply_environment(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[
         if not name.startswith(PREFIX) or "__" not in name:
             continue
         *tables, key = name.removeprefix(PREFIX).lower().split("__")
-        if not all((*tables, key)):
+        if not all((*tables, key)) or len(tables) > _DEEPEST:
             faults.append(Fault(name, None, "names no key", f"write it as {PREFIX}SECTION__KEY"))
             continue
         if not _is_text(text):
@@ -38,6 +40,9 @@ def apply_environment(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[
             faults.append(Fault(name, None, f"sets the same key as {variables[dotted]}", "unset one of the two"))
             continue
         value = _value((*tables, key), text)
+        if is_too_deep(value):
+            faults.append(Fault(name, None, "has a nesting beyond all limits", "correct its value"))
+            continue
         if not _is_text(json.dumps(value, ensure_ascii=False)):
             faults.append(Fault(name, None, "has half a surrogate pair, which is no character", "correct its value"))
             continue
@@ -74,6 +79,15 @@ def _value(path: tuple[str, ...], text: str) -> Any:
         return json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return text
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether *value* has more tables and arrays in one another than any setting."""
+    nodes: list[Any] = [[value]]
+    for _ in range(_DEEPEST + 1):
+        nodes = [child for node in nodes for child in (node.values() if isinstance(node, dict) else node)]
+        nodes = [node for node in nodes if isinstance(node, dict | list)]
+    return bool(nodes)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,13 @@ from gateway.settings.schema import json_schema
 from gateway.settings.values import duration_text
 
 _TABLE_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"\s*([A-Za-z0-9_.-]+|\"[^\"]+\"|'[^']+')\s*=")
+_PART = r"(?:[A-Za-z0-9_-]+|\"[^\"]+\"|'[^']+')"
+_KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
+_PARTS = re.compile(_PART)
+_TEXT = re.compile(r"""\"{3}|'{3}|"(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
+"""What may hold quotation marks: the begin of a text of several lines, a text of one line, a comment."""
+_END = {'"' * 3: re.compile(r'(?:[^"\\]|\\.|"(?!""))*"{3,5}'), "'" * 3: re.compile(r"(?:[^']|'(?!''))*'{3,5}")}
+"""The rest of a text of several lines, by what it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,11 @@ def line_numbers(text: str) -> Mapping[str, int]:
     """Returns the line of each dotted key of a TOML *text*. tomllib reports none, so this matches lines itself."""
     lines: dict[str, int] = {}
     counts: dict[str, int] = {}
-    prefix = ""
+    prefix = quote = ""
     for number, line in enumerate(text.split("\n"), 1):
+        inside, quote = quote, _open_quote(line, quote)
+        if inside:
+            continue
         header, key = _TABLE_HEADER.match(line), _KEY.match(line)
         if header and not key:
             prefix = ".".join(part.strip().strip("\"'") for part in header[2].split("."))
@@ -55,8 +64,19 @@ def line_numbers(text: str) -> Mapping[str, int]:
                 prefix = f"{array}.{counts[array]}.{rest}" if dot and array in counts else prefix
             lines.setdefault(prefix, number)
         elif key:
-            lines.setdefault(".".join(part for part in (prefix, key[1].strip("\"'")) if part), number)
+            parts = [part.strip("\"'") for part in _PARTS.findall(key[1])]
+            lines.setdefault(".".join(part for part in (prefix, *parts) if part), number)
     return lines
+
+
+def _open_quote(line: str, quote: str) -> str:
+    """Returns what begins the text of several lines that is open after *line*; *quote* is that of the one before it."""
+    position = 0
+    while True:
+        match = _END[quote].match(line, position) if quote else _TEXT.search(line, position)
+        if match is None:
+            return quote
+        quote, position = match[0] if not quote and match[0] in _END else "", match.end()
 
 
 def line_of(lines: Mapping[str, int], key: str) -> int | None:

@@ -4,6 +4,7 @@ They are checked before the start, so that a missing file is reported with its k
 Nothing is created or changed.
 """
 
+import errno
 import os
 import sqlite3
 import ssl
@@ -138,19 +139,41 @@ def audit_faults(settings: Settings) -> Iterator[Fault]:
     if settings.audit.file.endswith("/"):
         yield Fault("audit.file", None, "ends in a slash, as a directory does", "name a file in it")
         return
+    folder = settings.state.dir
+    if folder is not None and _is_of_state(Path(os.path.normpath(settings.audit.file)), folder):
+        yield Fault("audit.file", None, "is what the state uses itself, by state.dir", "name a file of its own")
+        return
     workers = settings.server.workers
     path = Path(settings.audit.file if workers == 1 else audit_file_of_worker(settings.audit.file, 1))
     try:
-        why = _why_unwritable(path, os.W_OK) if path.exists() else _why_unwritable_folder(path.resolve().parent)
-    except OSError as error:  # a directory above it may not be entered
+        why = _why_unwritable(path, os.W_OK) if _exists(path) else _why_unwritable_folder(path.resolve().parent)
+    except OSError as error:  # a directory above it may not be entered, or links lead in a circle
         why = error.strerror
     if why is not None:
         remedy = "create the directory, and let the service write the file"
         yield Fault("audit.file", None, f"names {path}, which cannot be written: {why}", remedy)
 
 
+def _is_of_state(path: Path, folder: Path) -> bool:
+    """Whether *path* is the state's *folder*, or its database with what SQLite creates beside it."""
+    folder = Path(os.path.normpath(folder))
+    return path == folder or (path.parent == folder and path.name.startswith(_STATE_FILE))
+
+
+def _exists(path: Path) -> bool:
+    """Whether *path* exists. Raises OSError if that cannot be found out; Path.exists says False for some reasons."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def first_byte(path: Path) -> bytes:
-    """Returns the first byte of *path*, or nothing if it is empty. Raises OSError."""
+    """Returns the first byte of *path*, or nothing if it is empty. Raises OSError, for a pipe too: opening one waits
+    until somebody writes to it."""
+    if path.is_fifo():
+        raise OSError(errno.EINVAL, "it is a pipe")
     with path.open("rb") as file:
         return file.read(1)
 
@@ -185,7 +208,7 @@ def _why_dangling(folder: Path) -> str | None:
 
 
 def _nearest_existing(folder: Path) -> Path:
-    """Returns *folder*, or the nearest directory above it that exists."""
-    while not folder.exists() and folder != folder.parent:
+    """Returns *folder*, or the nearest directory above it that exists, or is a link to nothing."""
+    while not folder.exists() and not folder.is_symlink() and folder != folder.parent:
         folder = folder.parent
     return folder

@@ -16,6 +16,8 @@ _CREATE = "create it with ktpass, msktutil or kadmin"
 def keytab_fault(path: Path, service: str) -> tuple[str, str] | None:
     """Returns reason and remedy if the keytab *path* has no key of *service*, "HTTP@recordings.example.edu"."""
     try:
+        if path.is_fifo():  # opening it waits until somebody writes to it
+            return f"names {path}, which is a pipe", _CREATE
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES)
     except OSError as error:

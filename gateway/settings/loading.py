@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.settings import checks, file_warnings, files, secrets
-from gateway.settings.environment import apply_environment, misspelt_variables
+from gateway.settings.environment import apply_environment, is_too_deep, misspelt_variables
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
@@ -21,8 +21,6 @@ from gateway.settings.values import ANY_FILE, time_zones
 
 _POSIX_RULE = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*", re.ASCII)
 """A time zone as a rule (tzset(3))."""
-_DEEPEST = 16
-"""How many tables and arrays may be in one another."""
 _MAXIMUM_BYTES = 16 << 20
 
 
@@ -146,12 +144,7 @@ def _syntax_fault(name: str, message: str) -> Fault:
 
 
 def _check_depth(raw: dict[str, Any]) -> None:
-    """Raises RecursionError if *raw* has more tables and arrays in one another than any setting."""
-    nodes: list[Any] = [raw]
-    for _ in range(_DEEPEST):
-        nodes = [child for node in nodes for child in (node.values() if isinstance(node, dict) else node)]
-        nodes = [node for node in nodes if isinstance(node, dict | list)]
-    if nodes:
+    if is_too_deep(raw):
         raise RecursionError
 
 
