@@ -137,8 +137,8 @@ async def _read_body(request: Request) -> Mapping[str, Any]:
 
 
 def _valt_query(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what of a search is passed on to VALT. Raises BadRequestError for a day that is not MM-DD-YYYY: VALT
-    would answer 500, and the circuit breaker, which is everybody's, would count that as a failure."""
+    """Returns what of a search is passed on to VALT. Raises BadRequestError for a day that is not MM-DD-YYYY, which
+    VALT would answer with 500, as if it had failed itself."""
     query = {key: body[key] for key in _VALT_QUERY if isinstance(body.get(key), str | int)}
     for key in _VALT_DAYS:
         day = body.get(key)
