@@ -123,9 +123,9 @@ class SplicedResponse:
             raise BodyInterruptedError(error.reason) from None
 
     async def _read(self, connection: Connection, size: int) -> bytes | memoryview:
+        connection.timer.set(connection.loop.time() + self._read_timeout, connection.fail_waiter)
         try:
-            async with asyncio.timeout(self._read_timeout):
-                piece = await connection.read(size)
+            piece = await connection.read(size)
         except TimeoutError:
             raise BodyInterruptedError("stalled") from None
         except OSError:

@@ -142,3 +142,23 @@ async def test_a_client_that_leaves_a_tls_stream_frees_the_upstream(tmp_path: Pa
         await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
         await stack.ended()
         assert stack.audit()[-1]["outcome"] == "left"
+
+
+@pytest.mark.promise("streams-2")
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_stalled_body_to_a_tls_viewer_continues(tmp_path: Path, authority: trustme.CA, encrypted: bool) -> None:
+    write_certificate(tmp_path, authority)
+    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    async with running_stack(
+        tmp_path,
+        valt=ValtSimulator(ssl_context=server_context(authority) if encrypted else None),
+        valt_more='ca_file = "ca.pem"\nread_timeout = "200ms"\n',
+        server=CERTIFIED,
+    ) as stack:
+        stack.valt.knobs.stall_after = [100_000, 0, 70_000]
+        async with stack.client.get(
+            stack.url + VIDEO_PATH, headers=stack.bearer(), ssl=client_context(authority)
+        ) as answer:
+            assert await answer.read() == film(stack)
+        metrics = await stack.metrics()
+        assert metrics['valt_gateway_stream_resumes_total{outcome="ok",reason="stalled"}'] >= 1
