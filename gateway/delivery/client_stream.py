@@ -18,6 +18,9 @@ from aiohttp import web
 _WRITE_BUFFER = 256 * 1024
 """Bytes that may wait in the transport before a write waits: more than *start_direct* ever writes at once."""
 
+_HEAD = 64 * 1024
+"""More bytes than the head of a response of ours has."""
+
 
 class ClientStalledError(Exception):
     """The client has read nothing for *stall_timeout* seconds. The stream goes on when it reads again."""
@@ -94,7 +97,17 @@ class ClientStream:
     async def write(self, piece: bytes | memoryview) -> None:
         """Write *piece* through the transport, which has it even if ClientStalledError is raised. ConnectionError."""
         self.sent += len(piece)
-        await self._wait_for(self._response.write(piece))
+        transport = self._request.transport
+        if transport is None or transport.get_write_buffer_size():
+            await self._wait_for(self._response.write(piece))  # an earlier response is still on its way
+            return
+        transport.set_write_buffer_limits(high=len(piece) + _HEAD)
+        await self._response.write(piece)  # does not wait, and so needs no task, because the buffer has room
+        if transport.get_write_buffer_size():
+            transport.set_write_buffer_limits(high=1)  # 0 would pause a TLS transport whose buffer is empty
+            await self._wait_for(self._request.writer.drain())
+        else:
+            await asyncio.sleep(0)  # other connections come in between, even if neither side ever waits
 
     async def wait_writable(self) -> None:
         """After ClientStalledError, wait until the client reads again. Raises ClientIdleError or ConnectionError."""
