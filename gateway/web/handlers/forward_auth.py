@@ -5,7 +5,6 @@ original path in a header, Envoy behind the prefix of its own request.
 """
 
 from collections.abc import Callable
-from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -15,7 +14,7 @@ from gateway.events import LogEvent
 from gateway.model import Identity
 from gateway.web.credentials import CredentialsReader, TrustedProxies
 from gateway.web.errors import problem_response
-from gateway.web.handlers.original_target import OriginalTarget, parse_target
+from gateway.web.handlers.original_target import OriginalTarget, is_download, parse_target
 from gateway.web.request import Request
 
 _PREFIX = "/oauth2/auth"
@@ -83,7 +82,7 @@ class ForwardAuthHandlers:
         if target.recording is None:
             return await self._access.authenticate(credentials, record)
         record.set_target(target.recording, target.video)
-        download = target.video is not None and "download" in parse_qs(target.query, keep_blank_values=True)
+        download = target.video is not None and is_download(target.query)
         grant = await self._access.decide(credentials, target.recording, target.video, record, download=download)
         return grant.identity
 

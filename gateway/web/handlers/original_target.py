@@ -12,6 +12,9 @@ _PATTERN = re.compile(r"/recordings/([^/]+)(?:/videos/([^/]+)|/(?:captions|chapt
 """A recording's path, with the paths of its text tracks, or a video's. Some servers ignore letter case."""
 _PARAMETERS = re.compile(r";[^/]*")
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_NETWORK_PATH = re.compile(r"//+[^/]*")
+"""What a server that reads the target as a reference takes for a host (RFC 3986, section 4.2)."""
+_SEPARATORS = re.compile(r"[&;?]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,9 @@ def parse_target(text: str) -> OriginalTarget:
     resolve them: see `_spellings`. Raises AccessDeniedError if *text* is not a path or can be taken for
     several recordings, and InvalidVideoError if an id has not the form of one.
     """
+    if re.search(r"\s", text):
+        # A request target has no space (RFC 9112, section 3.2): a proxy has joined the values of two headers.
+        raise AccessDeniedError("the original path has a space")
     authority = _AUTHORITY.match(text)
     path, _, query = text[authority.end() if authority else 0 :].partition("?")
     if not path.startswith("/"):
@@ -48,14 +54,25 @@ def parse_target(text: str) -> OriginalTarget:
     return targets.pop() if targets else OriginalTarget(query=query)
 
 
+def is_download(query: str) -> bool:
+    """Whether some server takes the raw *query* for one with a parameter ``download``: decoded once or twice, with a
+    semicolon between parameters, in any letter case, or up to a NUL."""
+    for _ in range(3):
+        names = (parameter.partition("=")[0].partition("\0")[0] for parameter in _SEPARATORS.split(query))
+        if any(name.strip().lower() == "download" for name in names):
+            return True
+        query = unquote(query.replace("+", " "))
+    return False
+
+
 def _spellings(path: str) -> Iterator[str]:
     """Yields the paths that some server takes *path* for: as it is; decoded, by each of two servers; and each of these,
     with backslashes as they are or for slashes, without the parameters of its segments (RFC 3986, section 3.3), dot
-    segments, empty segments, and what follows a decoded question mark."""
+    segments, empty segments, a host after two slashes, and what follows a decoded question mark."""
     for _ in range(3):
         for plain in (path, path.replace("\\", "/")):
             yield plain
-            for text in (plain, _PARAMETERS.sub("", plain), plain.partition("?")[0]):
+            for text in (plain, _PARAMETERS.sub("", plain), plain.partition("?")[0], _NETWORK_PATH.sub("", plain, 1)):
                 yield _resolve(text, merge=True)
                 yield _resolve(text, merge=False)
         path = unquote(path)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from gateway.errors import AccessDeniedError, GatewayError
-from gateway.web.handlers.original_target import OriginalTarget, parse_target
+from gateway.web.handlers.original_target import OriginalTarget, is_download, parse_target
 from tests.support.generated import sequences
 
 PIECES = [
@@ -70,6 +70,9 @@ def test_no_spelling_of_a_recordings_path_passes_for_another_one(server: Callabl
         ("/recordings/%5C/../R1/videos/V1", OriginalTarget("R1", "V1")),
         ("/recordings/R2/https://x/../../../R1", OriginalTarget("R1")),
         ("/recordings//../R1", OriginalTarget("R1")),
+        ("//front.example/recordings/R1/videos/V1", OriginalTarget("R1", "V1")),
+        ("/%2f%2Ffront.example/recordings/R1", OriginalTarget("R1")),
+        ("/\\front.example/recordings/R1", OriginalTarget("R1")),
         ("/x/recordings/R1", OriginalTarget()),
     ],
 )
@@ -80,3 +83,36 @@ def test_a_path_is_that_of_the_recording_which_a_server_would_send(text: str, ex
 def test_a_path_that_two_servers_read_as_two_recordings_is_refused() -> None:
     with pytest.raises(AccessDeniedError):
         parse_target("/recordings/R1/videos/V1/x///../../..")
+
+
+@pytest.mark.promise("security-forward-auth")
+@pytest.mark.parametrize("text", ["/page, /recordings/R1", "/recordings/R1, /page", "/page\t", "/page /recordings/R1"])
+def test_two_paths_that_a_proxy_has_joined_are_refused(text: str) -> None:
+    with pytest.raises(AccessDeniedError):
+        parse_target(text)
+
+
+@pytest.mark.promise("security-forward-auth")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        *(
+            ("download", True),
+            ("download=0", True),
+            ("a=1&download", True),
+            ("%64ownload", True),
+            ("%2564ownload", True),
+        ),
+        *(
+            ("a;download=1", True),
+            ("a%26download", True),
+            ("?download", True),
+            ("DOWNLOAD", True),
+            ("download%00", True),
+        ),
+        *(("+download", True), ("a%253Bdownload", True)),
+        *(("", False), ("q=download", False), ("downloads", False), ("t=90&q=%3Ddownload", False)),
+    ],
+)
+def test_a_query_is_a_download_in_every_way_in_which_a_server_may_read_it(query: str, expected: bool) -> None:
+    assert is_download(query) is expected
