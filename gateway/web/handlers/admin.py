@@ -18,6 +18,7 @@ from gateway.web.negotiation import accepts_gzip
 
 _STREAM = "/streams/"
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::[0-9]*)?")
 
 
 class Readiness:
@@ -163,11 +164,8 @@ def _is_unix(request: web.BaseRequest) -> bool:
 
 def _is_expected_host(host: str, names: Collection[str]) -> bool:
     """Whether *host*, a Host header with or without a port, is one of *names* or an IP address."""
-    name = host.lower()
-    if name.startswith("["):
-        name = name[1:].partition("]")[0]
-    elif name.count(":") == 1:
-        name = name.partition(":")[0]
+    match = _HOST.fullmatch(host.lower())
+    name = "" if match is None else match[1].strip("[]")
     return name in names or parse_address(name) is not None
 
 

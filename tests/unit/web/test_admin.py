@@ -43,6 +43,10 @@ async def get(path: str = "/metrics", host: str = "localhost", *headers: str) ->
         ("localhost.attacker.example", 421),
         ("127.0.0.1.attacker.example", 421),
         ("[attacker.example]", 421),
+        ("localhost:9464@attacker.example", 421),
+        ("[::1].attacker.example", 421),
+        ("[localhost", 421),
+        ("fe80::1%attacker.example", 421),
         ("", 421),
     ],
 )
