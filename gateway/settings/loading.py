@@ -1,5 +1,6 @@
 """Reads the configuration file and the environment, and reports every fault at once."""
 
+import errno
 import re
 import stat
 import tomllib
@@ -53,7 +54,7 @@ def load(
     what has expired, by default the present. *contents* are the file's, if they have been read already.
     """
     try:
-        content = _content(path) if contents is None else contents
+        content = read_contents(path, running=running) if contents is None else contents
         if len(content) > _MAXIMUM_BYTES:
             return _failed(Fault(path.name, None, f"has more than {_MAXIMUM_BYTES} bytes", "name a file with --config"))
         text = content.decode("utf-8-sig")
@@ -108,8 +109,13 @@ def load(
     return Loaded(None if located else settings, tuple(located), tuple(unique))
 
 
-def _content(path: Path) -> bytes:
-    """Returns what *path* begins with, one byte more than is allowed: a device may have no end."""
+def read_contents(path: Path, *, running: bool = False) -> bytes:
+    """Returns what *path* begins with, one byte more than is allowed: a device may have no end.
+
+    Raises OSError, for a pipe too if a *running* gateway reads it: nobody may ever write to it again.
+    """
+    if running and path.is_fifo():
+        raise OSError(errno.EINVAL, "it is a pipe")
     with path.open("rb") as file:
         return file.read(_MAXIMUM_BYTES + 1)
 

@@ -20,6 +20,7 @@ from gateway.clock import BackgroundTasks, wait_at_most
 from gateway.events import LogEvent
 from gateway.observe.worker_metrics import SharedMetrics
 from gateway.ports import Observer
+from gateway.settings.loading import read_contents
 from gateway.settings.model import Settings
 from gateway.settings.worker_shares import supervisor_values
 from gateway.sockets import close_socket
@@ -115,7 +116,7 @@ class Supervisor:
             for worker in self.workers:
                 worker.do("reopen")
             try:
-                contents = await asyncio.to_thread(self._config.read_bytes)
+                contents = await asyncio.to_thread(read_contents, self._config, running=True)
                 status = await self._start_generation(contents, reloaded=True)
             except OSError as error:
                 self._log("error", f"the workers cannot be replaced: {error.strerror}")

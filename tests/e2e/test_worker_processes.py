@@ -86,6 +86,24 @@ async def test_a_fault_leaves_workers_and_rules_as_they_were(tmp_path: Path) -> 
         assert await statuses(f"{gateway.url}/robots.txt", 4) == [200] * 4
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_configuration_that_became_a_pipe_or_a_device_keeps_no_reload_waiting(
+    tmp_path: Path, workers: int
+) -> None:
+    async with serving(tmp_path, server=f"workers = {workers}") as gateway:
+        file, text = gateway.config, gateway.config.read_text()
+        file.unlink()
+        os.mkfifo(file)
+        await gateway.reload("the old configuration stays in force")
+        file.unlink()
+        file.symlink_to("/dev/zero")
+        await gateway.reload("the old configuration stays in force")
+        file.unlink()
+        file.write_text(text)
+        await gateway.reload()
+        assert await status(f"{gateway.url}/robots.txt") == 200
+
+
 @pytest.mark.promise("restart-2")
 async def test_new_rules_end_streams_of_workers_that_are_replaced(tmp_path: Path) -> None:
     async with serving(tmp_path, server=WORKERS) as gateway:
