@@ -11,6 +11,7 @@ import errno
 import resource
 import socket
 import ssl
+from asyncio import sslproto
 from pathlib import Path
 
 from gateway.events import LogEvent
@@ -26,6 +27,9 @@ Certificate = tuple[Path, Path]
 _RESERVED_DESCRIPTORS = 64
 """For the admin listener, VALT's API, the audit, the state and the libraries."""
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_TLS_RECEIVE_BUFFER = 64 * 1024
+"""Bytes that asyncio allocates for each TLS connection of the process to receive into, instead of 256 KiB: an idle
+connection then takes 100 KiB of memory, not 291."""
 _RETRY_INTERVAL = 0.5
 """Seconds until the next attempt to accept after the system has refused one."""
 
@@ -230,4 +234,5 @@ def _tls_context(certificate: Certificate) -> ssl.SSLContext:
     """Raises OSError (of which ssl.SSLError is one) if *certificate* cannot be read or does not match its key."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
+    sslproto.SSLProtocol.max_size = _TLS_RECEIVE_BUFFER
     return context

@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+import tracemalloc
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -162,3 +164,19 @@ async def test_a_stalled_body_to_a_tls_viewer_continues(tmp_path: Path, authorit
             assert await answer.read() == film(stack)
         metrics = await stack.metrics()
         assert metrics['valt_gateway_stream_resumes_total{outcome="ok",reason="stalled"}'] >= 1
+
+
+async def test_an_idle_tls_connection_takes_little_memory(tmp_path: Path, authority: trustme.CA) -> None:
+    """The client's end is in the same process; asyncio alone would take 256 KiB for each end."""
+    write_certificate(tmp_path, authority)
+    context = client_context(authority)
+    async with running_stack(tmp_path, server=CERTIFIED) as stack, AsyncExitStack() as connections:
+        await connections.enter_async_context(connect(stack.url, tls=context))
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(10):
+                await connections.enter_async_context(connect(stack.url, tls=context))
+            assert (tracemalloc.get_traced_memory()[0] - before) / 10 < 300 * 1024
+        finally:
+            tracemalloc.stop()
