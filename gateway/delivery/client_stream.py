@@ -103,6 +103,7 @@ class ClientStream:
             return
         transport.set_write_buffer_limits(high=len(piece) + _HEAD)
         await self._response.write(piece)  # does not wait, and so needs no task, because the buffer has room
+        del piece  # it would stay in memory for as long as the client takes
         if transport.get_write_buffer_size():
             transport.set_write_buffer_limits(high=1)  # 0 would pause a TLS transport whose buffer is empty
             await self._wait_for(self._request.writer.drain())

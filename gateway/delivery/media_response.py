@@ -15,8 +15,9 @@ from gateway.delivery.connection_pool import ConnectionPool
 from gateway.delivery.response_head import Head
 from gateway.delivery.splice_pump import SplicePump, UpstreamEndedError
 
-_PIECE = 256 * 1024
-"""Bytes read at once where a body passes through this process."""
+_PIECE = 128 * 1024
+"""Bytes read at once where a body passes through this process on its way to a viewer over TLS. Half as many cost up to
+a quarter more processor time, twice as many gain nothing, and wait in the buffers of slow viewers."""
 
 
 class BodyInterruptedError(Exception):
@@ -85,10 +86,11 @@ class SplicedResponse:
         else:
             if early:
                 await client.write(early)
-            while count:
-                piece = await self._read(connection, min(_PIECE, count))
-                count -= len(piece)
-                await client.write(piece)
+                del early
+            unwanted = self._left - count
+            while self._left > unwanted:
+                # The piece has no name here: it would stay in memory for as long as the client takes.
+                await client.write(await self._read(connection, min(_PIECE, self._left - unwanted)))
 
     def close(self) -> None:
         """See MediaResponse.close."""

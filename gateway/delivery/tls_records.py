@@ -3,17 +3,13 @@
 import socket
 import ssl
 
-_SIZE = 64 * 1024
-"""Bytes that are read together: each write to a client over TLS is a task, which costs more than a record. Twice as
-many gain nothing, and would wait in the buffers of slow clients."""
-
 
 def with_further_records(sock: socket.socket, first: bytes, size: int) -> bytes:
     """Returns *first*, which was read from *sock*, with what has arrived after it, *size* bytes at most.
 
     A read of a TLS connection returns one record, 16 KiB, at most. Raises OSError.
     """
-    pieces, left = [first], min(size, _SIZE) - len(first)
+    pieces, left = [first], size - len(first)
     while left > 0:
         try:
             piece = sock.recv(left)
