@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from collections.abc import Callable
 from urllib.parse import unquote
 
@@ -83,6 +84,17 @@ def test_a_path_is_that_of_the_recording_which_a_server_would_send(text: str, ex
 def test_a_path_that_two_servers_read_as_two_recordings_is_refused() -> None:
     with pytest.raises(AccessDeniedError):
         parse_target("/recordings/R1/videos/V1/x///../../..")
+
+
+@pytest.mark.parametrize("segment", ["/.", "/", "/x/..", "\\", "%2F.", "%252F", "/;x", "%5C"])
+def test_a_path_of_thousands_of_segments_is_refused_in_time(segment: str) -> None:
+    path = "/recordings" + segment * (7000 // len(segment))
+    begin = time.process_time()
+    for _ in range(100):
+        with pytest.raises(AccessDeniedError):
+            parse_target(path)
+    assert time.process_time() - begin < 2.0  # to resolve it in every way took 10 ms
+    assert parse_target("/page" + segment * 40 + "/x").recording is None
 
 
 @pytest.mark.promise("security-forward-auth")
