@@ -20,6 +20,8 @@ _UNSATISFIED = re.compile(r"bytes[ \t]+\*/(\d{1,19})", re.ASCII | re.IGNORECASE)
 _RANGE_UNIT = re.compile(r"[ \t]*bytes[ \t]*=", re.IGNORECASE)
 _RANGE = re.compile(r"[ \t]*+(\d{0,99}+)[ \t]*+-[ \t]*+(\d{0,99}+)[ \t]*+", re.ASCII)
 """Possessive, because without digits the spaces could be divided in many ways: 8 KiB of them took 0.1 s."""
+_MOST_RANGES = 16
+"""No player or downloader requests more at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,9 @@ def content_length(text: str) -> int | None:
 
 
 def byte_ranges(text: str) -> tuple[RangeSpec, ...] | None:
-    """Parses a Range in bytes (RFC 9110, section 14.2). A field that is not valid is to be ignored as a whole."""
+    """Parses a Range in bytes (RFC 9110, section 14.2). A field that is not valid is to be ignored as a whole.
+
+    So is one of too many ranges (section 17.15), for each of which a media server may send the whole file."""
     unit = _RANGE_UNIT.match(text)
     if unit is None:
         return None
@@ -129,6 +133,8 @@ def byte_ranges(text: str) -> tuple[RangeSpec, ...] | None:
         if spec.first is not None and spec.last is not None and spec.last < spec.first:
             return None
         ranges.append(spec)
+        if len(ranges) > _MOST_RANGES:
+            return None
     return tuple(ranges) or None
 
 

@@ -78,6 +78,14 @@ async def test_several_ranges_are_passed_through_as_the_media_server_answers_the
     assert film[100:110] in body
 
 
+async def test_of_more_than_sixteen_ranges_none_is_requested(stack: GatewayStack, film: bytes) -> None:
+    for count, status in ((16, 206), (17, 200), (2000, 200)):
+        headers = stack.bearer() | {"Range": "bytes=" + ",".join(["0-9"] * count)}
+        async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as response:
+            assert (response.status, len(await response.read()) < 2 * len(film)) == (status, True)
+        assert ("Range" in stack.valt.media_requests[-1].headers) == (status == 206)
+
+
 @pytest.mark.parametrize(
     ("conditions", "status"),
     [
