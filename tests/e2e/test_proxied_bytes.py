@@ -146,6 +146,7 @@ async def test_only_the_range_of_the_clients_fields_reaches_the_media_server(sta
         "Cookie": "a=b",
         "X-Forwarded-For": "1.2.3.4",
         "User-Agent": "spy",
+        "Content-Range": "bytes 0-9/10",
     }
     async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as response:
         await response.read()

@@ -196,6 +196,8 @@ async def test_what_is_in_redis_is_neither_token_nor_link(redis: RedisServer, re
         assert value is not None
         assert b"http" not in value
         assert b"svc-reviewer" not in value
+        assert [secret for secret in replicas[0].valt.secrets if secret.encode() in value] == []
+    assert replicas[0].valt.secrets
 
 
 @pytest.mark.promise("operation-replicas-2")

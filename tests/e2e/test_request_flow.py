@@ -79,6 +79,7 @@ async def test_credentials_that_no_authenticator_accepts_are_invalid(stack: Gate
     async with stack.client.get(stack.url + VIDEO_PATH, headers={"Authorization": offered}) as answer:
         assert answer.status == 401
         assert (await answer.json(content_type=None))["code"] == "credentials_invalid"
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="valt-gateway", error="invalid_token"'
 
 
 async def test_basic_credentials_are_treated_as_missing(stack: GatewayStack) -> None:

@@ -70,6 +70,29 @@ async def test_requests_wait_while_the_service_restarts(config: Path, tmp_path: 
                         assert await process.wait() == 0
 
 
+async def test_the_admin_port_stays_taken_while_the_service_is_down(config: Path, tmp_path: Path) -> None:
+    """Another program that took it would receive admin.token from the next command or scrape."""
+    config.write_text(
+        config.read_text().replace('[admin]\nlisten = "127.0.0.1:0"', '[admin]\nlisten = "systemd:admin"')
+    )
+    with listening_socket() as public, listening_socket() as admin, notifications(tmp_path) as received:
+        address: tuple[str, int] = admin.getsockname()
+        async with service(config, received, public=public, admin=admin) as process:
+            await received.next_with("READY")
+            async with (
+                aiohttp.ClientSession() as client,
+                client.get(f"http://{address[0]}:{address[1]}/healthz") as answer,
+            ):
+                assert answer.status == 200
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(60):
+                assert await process.wait() == 0
+        with socket.create_connection(address, timeout=20), socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(address)
+
+
 async def test_ready_reloading_stopping_and_signs_of_life_are_notified(config: Path, tmp_path: Path) -> None:
     with listening_socket() as public, notifications(tmp_path) as received:
         async with service(config, received, public=public) as process:

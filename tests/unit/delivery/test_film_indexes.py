@@ -2,8 +2,10 @@
 
 import asyncio
 import struct
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from gateway.errors import ValtUnavailableError
 from gateway.events import FILM_INDEX_OUTCOMES, FilmIndexLoaded, LogEvent
 from gateway.model import Link, Secret, Video
 from gateway.request_record import FilmSeconds
+from tests.support.measures import ROOT
 from tests.support.recorder import Recorder
 
 pytestmark = pytest.mark.promise("evidence-7")
@@ -182,6 +185,28 @@ async def test_the_largest_index_does_not_stop_the_event_loop() -> None:
     data = film(450_000)
     wait = await longest_wait(load(loader(data, Recorder()), body_of(len(data))))
     assert wait < 0.5  # 0.02 s on an idle machine; 1.1 s where a thread builds it
+
+
+async def test_the_parser_has_limits_of_processor_time_and_memory_before_it_reads() -> None:
+    arguments = ("-S", "-P", "-m", "gateway.delivery.film_parser")
+    environ = {"PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environ
+    )
+    try:
+        async with asyncio.timeout(60):  # it has read nothing: its standard input is open
+            while True:
+                rows = Path(f"/proc/{process.pid}/limits").read_text().splitlines()
+                limits = {row[:26].strip(): row[26:].split()[:2] for row in rows[1:]}
+                if limits["Max address space"] == ["1073741824"] * 2 and limits["Max cpu time"] == ["20"] * 2:
+                    break
+                await asyncio.sleep(0.05)
+        out, _ = await process.communicate(b"")
+        assert out == b"!damaged:error"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_a_parser_that_exceeds_its_limits_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

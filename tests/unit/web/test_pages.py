@@ -55,6 +55,7 @@ async def test_a_page_has_a_strict_policy_and_is_not_cached(here: GatewayStack, 
     assert not re.search(r"<script|\son\w+=|\sstyle=|javascript:|(?:src|href)=.https?:", text.replace(HELP, ""))
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] in ("no-referrer", "same-origin")
 
 
 @pytest.mark.promise("sign-in-13")
