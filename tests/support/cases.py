@@ -16,7 +16,8 @@ NUMBERS = range(1, 162)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """*tests* are node ids below tests/; *argued* is why the case cannot arise, *open* what is missing."""
+    """*tests* are node ids below tests/, with or without parameters; *argued* is why the case cannot arise, *open* what
+    is missing."""
 
     number: int
     promise: str
@@ -42,8 +43,10 @@ def catalogue() -> list[Case]:
 
 
 def is_test(name: str) -> bool:
-    """Whether *name*, as ``unit/test_cases.py::test_every_number_has_a_case``, is a function of a file below tests/."""
-    file, _, function = name.partition("::")
+    """Whether *name*, as ``unit/test_cases.py::test_every_number_has_a_case``, is a function of a file below tests/.
+
+    Its parameters are not looked at."""
+    file, _, function = name.partition("[")[0].partition("::")
     if not (TESTS / file).is_file():
         return False
     nodes = ast.walk(syntax_tree(TESTS / file))
@@ -55,19 +58,25 @@ def function_of(nodeid: str) -> str:
     return nodeid.partition("[")[0].removeprefix("tests/")
 
 
+def names_of(nodeid: str) -> tuple[str, str]:
+    """Returns how a case may name the test of a node id: without parameters, or with them."""
+    return function_of(nodeid), nodeid.removeprefix("tests/")
+
+
 def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves only the tests of the cases in *items*."""
     wanted = {test for case in catalogue() for test in case.tests}
-    others = [item for item in items if function_of(item.nodeid) not in wanted]
+    others = [item for item in items if wanted.isdisjoint(names_of(item.nodeid))]
     config.hook.pytest_deselected(items=others)
-    items[:] = [item for item in items if function_of(item.nodeid) in wanted]
+    items[:] = [item for item in items if not wanted.isdisjoint(names_of(item.nodeid))]
 
 
 def report(outcomes: Iterable[tuple[str, str]]) -> str:
     """Returns a line for each case and the totals. *outcomes*: node id and outcome of each test that ran."""
     by_test: dict[str, set[str]] = {}
     for nodeid, outcome in outcomes:
-        by_test.setdefault(function_of(nodeid), set()).add(outcome)
+        for name in names_of(nodeid):
+            by_test.setdefault(name, set()).add(outcome)
     lines, totals = [], dict.fromkeys(("held", "argued", "open", "broken", "not run"), 0)
     for case in catalogue():
         result = case.result(by_test)
