@@ -12,8 +12,8 @@ import orjson
 
 Message = dict[str, Any]
 
-_LINE_LIMIT = 64 * 1024 * 1024
-"""Bytes of a message; the longest is the configuration."""
+_LINE_LIMIT = 128 * 1024 * 1024
+"""Bytes of a message; the longest is the configuration, of whose 16 MiB each byte may be six in JSON."""
 _MOST_WAITING = 8 * 1024 * 1024
 """Bytes that wait for a process that does not read; further messages that may be lost are dropped."""
 

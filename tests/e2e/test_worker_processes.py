@@ -102,6 +102,7 @@ async def test_a_configuration_that_became_a_pipe_or_a_device_keeps_no_reload_wa
         file.write_text(text)
         await gateway.reload()
         assert await status(f"{gateway.url}/robots.txt") == 200
+        assert "Traceback" not in gateway.log.read_text()
 
 
 @pytest.mark.promise("restart-2")
