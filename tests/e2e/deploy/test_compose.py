@@ -86,6 +86,12 @@ def test_the_gateway_is_stopped_after_its_drain_only(services: dict[str, Service
 
 
 @pytest.mark.promise("operation-compose")
+def test_no_service_can_gain_rights_and_the_gateway_has_none(services: dict[str, Service]) -> None:
+    assert {name for name, one in services.items() if one.get("security_opt") != ["no-new-privileges:true"]} == set()
+    assert (services["gateway"]["cap_drop"], services["gateway"]["read_only"]) == (["ALL"], True)
+    assert not any("privileged" in one or "docker.sock" in str(one) for one in services.values())
+
+
 def test_only_caddy_has_public_ports(services: dict[str, Service]) -> None:
     public = {name for name, one in services.items() for port in one.get("ports", []) if not port.startswith("127.")}
     assert public == {"caddy"}
