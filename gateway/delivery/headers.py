@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from aiohttp import hdrs
-from multidict import CIMultiDict, MultiMapping
+from multidict import CIMultiDict, MultiMapping, istr
 
 from gateway.delivery.conditions import is_if_range
 from gateway.delivery.http_fields import RangeSpec, byte_ranges, content_length, is_media, media_type, unsatisfied_total
@@ -17,17 +17,18 @@ from gateway.delivery.verdicts import MediaRequest, Usable
 
 _CONDITIONS = (hdrs.IF_MATCH, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE, hdrs.IF_UNMODIFIED_SINCE)
 """A gateway that stores nothing forwards them for the server to decide (RFC 9110, section 13.2.1)."""
-_DESCRIPTION = (hdrs.ACCEPT_RANGES, "ETag", hdrs.LAST_MODIFIED)
+_DESCRIPTION = (hdrs.ACCEPT_RANGES, istr("ETag"), hdrs.LAST_MODIFIED)
 
 _OWN = CIMultiDict(
     {
         # Without no-store a browser replays the film with no check and no audit.
-        "Cache-Control": "private, no-store, no-transform",
-        "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Resource-Policy": "same-site",
-        "X-Valt-Gateway-Delivery": "proxy",
+        hdrs.CACHE_CONTROL: "private, no-store, no-transform",
+        istr("X-Content-Type-Options"): "nosniff",
+        istr("Cross-Origin-Resource-Policy"): "same-site",
+        istr("X-Valt-Gateway-Delivery"): "proxy",
     }
 )
+"""As `istr`: each response would make, and hold while it is sent, such a name of each that is a `str`."""
 
 _UNKNOWN = "application/octet-stream"
 _GENERIC = frozenset({"", _UNKNOWN, "binary/octet-stream"})
