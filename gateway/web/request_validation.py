@@ -1,7 +1,6 @@
 """Rejects requests that two HTTP parsers could read differently, and bounds those that wait on one connection. Pure."""
 
 import re
-from collections import deque
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -46,7 +45,7 @@ class WaitingHeads:
     __slots__ = ("_segments", "_size")
 
     def __init__(self) -> None:
-        self._segments: deque[tuple[int, int]] = deque()
+        self._segments: list[tuple[int, int]] = []
         """Of each segment: how many requests had arrived with it, and how many bytes of heads it has."""
         self._size = 0
 
@@ -56,8 +55,11 @@ class WaitingHeads:
         *arrived* and *answered* are the numbers of requests so far. After a *chunked* request, with which the
         connection ends, everything counts.
         """
-        while self._segments and self._segments[0][0] <= answered and not chunked:
-            self._size -= self._segments.popleft()[1]
+        done = 0
+        while done < len(self._segments) and self._segments[done][0] <= answered and not chunked:
+            self._size -= self._segments[done][1]
+            done += 1
+        del self._segments[:done]  # at once: a deque would do without, and take 0.6 KiB for each connection
         self._segments.append((arrived, size))
         self._size += size
         return self._size * _PARSED_AHEAD > MAX_WAITING * max(arrived - answered, _PARSED_AHEAD)
