@@ -108,6 +108,7 @@ class ProxyDelivery:
                     return web.Response(status=usable.status, headers=headers)
                 response = _streamed(usable.status, headers, request)
                 add_response_headers(response)
+                del headers, fields  # copied; they would stay in memory as long as the stream
                 await self._send(request, response, body, record)
                 return response
             finally:
