@@ -45,6 +45,9 @@ async def test_no_byte_of_a_film_is_written_to_a_file(tmp_path: Path, monkeypatc
             async with stack.client.get(stack.url + VIDEO_PATH, headers=stack.bearer() | headers) as answer:
                 assert len(await answer.read()) >= 60
         await stack.ended()
+        async with asyncio.timeout(60):  # a parser that is running at the end would be killed
+            while (await stack.metrics())['valt_gateway_film_indexes_total{outcome="ok"}'] == 0:
+                await asyncio.sleep(0.05)
         async with stack.client.get(f"{stack.url}/recordings/{SESSION}", headers=stack.bearer() | NAVIGATION) as page:
             assert page.status == 200
         files = [file for file in tmp_path.rglob("*") if file.is_file()]
