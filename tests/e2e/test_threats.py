@@ -75,6 +75,28 @@ async def test_a_refusal_is_the_same_for_recordings_that_exist_and_others(tmp_pa
         assert (stack.valt.calls["record"] > 0) == (who == "a rule for another room")
 
 
+@pytest.mark.parametrize("names_recording", [True, False])
+async def test_a_ticket_for_one_video_shows_texts_only_if_it_names_the_recording(
+    tmp_path: Path, names_recording: bool
+) -> None:
+    limits = {"recording": INTERVIEW, "video": INTERVIEW_FILM} if names_recording else {"video": INTERVIEW_FILM}
+    expected = 200 if names_recording else 403
+    async with running_stack(tmp_path) as stack:
+        stack.valt.add_video(INTERVIEW, "another", b"x" * 100)
+        for path in ("", "/captions.vtt", "/chapters.vtt"):
+            address = f"{stack.url}/recordings/{INTERVIEW}{path}?ticket={stack.ticket(**limits)}"
+            async with stack.client.get(address, headers={"Accept": "application/json"}) as answer:
+                text = await answer.text()
+                assert (answer.status, "another" in text) == (expected, False), path
+                assert ("slept" in text) == (names_recording and path != "/chapters.vtt"), path
+        for video, status in ((INTERVIEW_FILM, 200), ("another", 403)):
+            address = f"{stack.url}/recordings/{INTERVIEW}/videos/{video}?ticket={stack.ticket(**limits)}"
+            async with stack.client.get(address) as answer:
+                assert answer.status == status
+        async with stack.client.get(f"{stack.url}/recordings/{SESSION}?ticket={stack.ticket(**limits)}") as answer:
+            assert answer.status == 403
+
+
 @pytest.mark.parametrize("encrypted", [True, False])
 async def test_browsers_use_https_alone_where_the_gateway_has_the_certificate(tmp_path: Path, encrypted: bool) -> None:
     authority = trustme.CA()
