@@ -12,6 +12,8 @@ from gateway.web.request import Request
 
 _EXPOSED = "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, X-Request-ID"
 _PREFLIGHT_SECONDS = 600
+_READABLE = "/recordings"
+"""Beginning of the routes whose responses a listed origin may read."""
 
 
 class Cors:
@@ -20,11 +22,12 @@ class Cors:
     def __init__(self, origins: Iterable[str]) -> None:
         self.origins = frozenset(origins)
 
-    def add_headers(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Adds the CORS headers to *response* if the request's origin is listed."""
+    def add_headers(self, request: Request, response: web.StreamResponse) -> None:
+        """Adds the CORS headers to *response* if the request's origin is listed and its address is one of recordings:
+        no portal reads pages of sign-in, or links of the API that are valid elsewhere."""
         response.headers.add("Vary", "Origin")
         origin = request.headers.get("Origin")
-        if origin in self.origins and origin is not None:
+        if origin in self.origins and request.record.route.startswith(_READABLE):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Credentials"] = "true"
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED

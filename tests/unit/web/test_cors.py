@@ -21,6 +21,21 @@ async def test_a_listed_origin_may_read_the_response(tmp_path: Path) -> None:
     assert "Origin" in response.headers["Vary"]
 
 
+async def test_a_listed_origin_reads_addresses_of_recordings_and_no_other(tmp_path: Path) -> None:
+    recording, _, _ = VIDEO_PATH.partition("/videos/")
+    readable = (VIDEO_PATH, recording, "/recordings", f"{recording}/captions.vtt", "/recordings/a_b/videos/c")
+    others = ("/", "/oauth2/userinfo", "/oauth2/sign_out", "/oauth2/auth", "/docs", "/openapi.json", "/nothing")
+    api = tuple(
+        VIDEO_PATH.replace("/recordings", f"/api/v3/records{more}").replace("/videos", "") for more in ("/download", "")
+    )
+    async with running_stack(tmp_path, server=SERVER, public=PUBLIC) as stack:
+        for path in (*readable, *others, *api):
+            async with stack.client.get(stack.url + path, headers=stack.bearer() | {"Origin": LISTED}) as response:
+                await response.read()
+            assert ("Access-Control-Allow-Origin" in response.headers) == (path in readable), path
+            assert "Origin" in response.headers.getall("Vary"), path
+
+
 async def test_an_origin_that_is_not_listed_gets_no_cors_headers(tmp_path: Path) -> None:
     async with running_stack(tmp_path, server=SERVER, public=PUBLIC) as stack:
         headers = stack.bearer() | {"Origin": "https://evil.test"}
