@@ -9,6 +9,7 @@ only for a body whose end is given by Content-Length.
 
 import asyncio
 import os
+import select
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -52,6 +53,17 @@ class ClientSocket:
             asyncio.get_running_loop().add_writer(self._duplicate, callback)
         elif self._duplicate is not None:
             asyncio.get_running_loop().remove_writer(self._duplicate)
+
+    def require_room(self) -> None:
+        """Raise BlockingIOError if the socket has little room, less than a third of its buffer, OSError if it is
+        closed."""
+        descriptor = self.descriptor
+        if descriptor < 0:
+            raise ConnectionResetError("the client has closed the connection")
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        if not poll.poll(0):
+            raise BlockingIOError
 
     async def wait_writable(self) -> None:
         """Wait until the socket can be written to. Raises ConnectionResetError."""

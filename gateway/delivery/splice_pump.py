@@ -6,10 +6,10 @@ into the client's socket, so that none is copied into this process. Over https t
 scratch buffer that all pumps share. In both cases the pump reads only what the client's socket has taken, so a slow
 client slows the media server down, and it holds a pipe only while there are bytes in it.
 
-At any time the pump waits for one side: for the media server's socket to be readable (_readable) or for the client's to
-be writable (_writable). A turn moves at most _TURN bytes, less if many pumps are running, so that the event loop comes
-to other connections in between. One timer watches for progress: if the side that is waited for does nothing for its
-timeout, the pump ends with UpstreamEndedError("stalled") or ClientStalledError.
+At any time the pump waits for one side: for the media server's socket to be readable (_readable) or the client's to be
+writable (_writable). A turn moves at most *turn* bytes, less if many pumps are running, so that others are served in
+between. One timer watches for progress: if the side that is waited for does nothing for its timeout, the pump ends with
+UpstreamEndedError("stalled") or ClientStalledError.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from gateway.delivery.connection import Connection
 from gateway.delivery.pipe_pool import Pipe, PipePool
 
 _SPLICE_FLAGS = 1 | 2  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK, splice(2)
+_MIN_PORTION = 32 * 1024  # bytes to decrypt at once; what a client's socket does not take of them waits in memory
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -55,11 +56,9 @@ SHARED = PumpResources()
 
 
 class SplicePump:
-    """Moves *count* bytes from *upstream* to *client*; calls *on_sent* with the size of each portion that the client's
-    kernel took.
+    """Moves *count* bytes from *upstream* to *client*; calls *on_sent* with the size of each portion the kernel took.
 
-    *read_timeout*: seconds in which the media server sends nothing. *write_timeout*: seconds in which the client takes
-    nothing.
+    *read_timeout* and *write_timeout*: seconds in which the media server sends nothing, or the client takes nothing.
     """
 
     def __init__(
@@ -152,6 +151,8 @@ class SplicePump:
                 taken = os.splice(self._pipe.reading, self._client.descriptor, self._in_pipe, flags=_SPLICE_FLAGS)
                 self._in_pipe -= taken
                 self._count(taken)
+            if self._upstream.encrypted and self._left > 0:
+                self._client.require_room()  # what is decrypted without would wait in memory
         except BlockingIOError:
             self._wait_for(False)
             return False
@@ -179,7 +180,8 @@ class SplicePump:
         """
         scratch = self._shared.scratch
         sock: Any = self._upstream.sock  # typeshed declares that read returns bytes; with a buffer it returns a number
-        filled, limit, more = 0, min(budget, len(scratch), self._left), True
+        portion = max(_MIN_PORTION, self._shared.turn_of_all // self._shared.running)
+        filled, limit, more = 0, min(budget, portion, len(scratch), self._left), True
         while filled < limit:
             try:
                 arrived = sock.read(limit - filled, scratch[filled:limit])

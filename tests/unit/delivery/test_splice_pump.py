@@ -11,12 +11,14 @@ import socket
 import struct
 import sys
 import termios
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.delivery import splice_pump
 from gateway.delivery.client_stream import ClientStalledError
 from gateway.delivery.splice_pump import PumpResources, UpstreamEndedError
 from tests.unit.delivery.ends import Ends, ends
@@ -83,6 +85,24 @@ async def test_the_more_pumps_run_the_less_each_moves_in_a_turn(others: int, por
         assert await deliver(pair, 8192) == FILM[:8192]
         assert max(after - before for before, after in itertools.pairwise(counts)) == portions
     assert resources.running == others
+
+
+async def test_next_to_nothing_is_decrypted_for_a_client_whose_socket_is_full() -> None:
+    resources = PumpResources()
+    async with ends(encrypted=True, resources=resources) as pair:
+        body = FILM * 16
+        pair.server.write(body)
+        resources.running = 1000  # of so many pumps each has little that waits in memory
+        tracemalloc.start()
+        try:
+            running = asyncio.create_task(pair.pump(len(body)).run())
+            assert await settled(pair) < len(body)
+            held = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, splice_pump.__file__)])
+            assert sum(trace.size for trace in held.traces) < 64 * 1024
+        finally:
+            tracemalloc.stop()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.mark.promise("streams-13")
