@@ -230,14 +230,14 @@ class SplicePump:
 
     def _check_progress(self) -> None:
         """End the pump if the side that it waits for has exceeded its timeout; else set the timer again."""
-        if self._done.done():
-            return
         waiting_for_client = self._reading is False
         deadline = self._last_progress + (self._write_timeout if waiting_for_client else self._read_timeout)
         if deadline <= self._loop.time():
             self._finish(ClientStalledError() if waiting_for_client else UpstreamEndedError("stalled"))
         else:
-            self._upstream.timer.set(deadline, self._check_progress)
+            # The other side may be the one that is waited for before this one's deadline.
+            soonest = self._loop.time() + min(self._read_timeout, self._write_timeout)
+            self._upstream.timer.set(min(deadline, soonest), self._check_progress)
 
     def _finish(self, error: Exception | None) -> None:
         self._wait_for(None)

@@ -196,6 +196,20 @@ async def test_a_media_server_that_sends_nothing_for_the_read_timeout_has_stalle
 
 
 @EITHER
+async def test_a_stall_behind_a_slow_client_is_noticed_after_the_read_timeout(encrypted: bool) -> None:
+    """A client that is waited for may take far longer: its timeout must not be the media server's afterwards."""
+    async with ends(encrypted=encrypted) as pair:
+        body = FILM * 4
+        pair.server.write(body)
+        running = asyncio.create_task(pair.pump(2 * len(body), read_timeout=0.05, write_timeout=3600).run())
+        async with asyncio.timeout(40):
+            await asyncio.sleep(0.2)  # the timer has fired while the client is waited for
+            assert await pair.read(len(body)) == body
+            with pytest.raises(UpstreamEndedError, match="stalled"):
+                await running
+
+
+@EITHER
 async def test_a_client_that_does_not_read_stalls_and_the_server_is_not_blamed(encrypted: bool) -> None:
     async with ends(encrypted=encrypted) as pair:
         pair.server.write(FILM * 16)
