@@ -1,4 +1,4 @@
-"""``python -m tests.soak.faulty_valt SECONDS``: a simulated VALT and a provider, as a process, which fail at random.
+"""``python -m tests.soak.faulty_valt SECONDS``: a simulated VALT and a provider in one process; films fail at random.
 
 Prints its addresses and a viewer's token as JSON, sends films for SECONDS of faults once a line arrives on its standard
 input, and prints the number of the faults when its standard input ends.
@@ -18,8 +18,10 @@ from tests.support.provider import Provider
 FILM_SIZE = 32 * 1024 * 1024
 _SEND_BUFFER = 64 * 1024
 """Bytes. Otherwise each new stream fills megabytes of the kernel's buffers, and this process is the bottleneck."""
-_PER_SECOND = 6
-"""Faults. Each is taken by the next request to the media server."""
+_PAUSE = 0.01
+"""Seconds between two looks whether the fault that waits for the next response has been taken. Only one waits, or those
+of a time without requests would all meet the first stream that is interrupted then."""
+_KINDS = ("reset", "end", "stall") * 3 + ("503",)
 
 
 def film() -> bytes:
@@ -28,21 +30,19 @@ def film() -> bytes:
 
 
 async def inject(knobs: Knobs, seconds: float, faults: Counter[str]) -> None:
-    """Has the responses of the media server fail at random bytes, and no more of them after so many *seconds*."""
+    """Has the responses of the media server fail at random bytes of the film, for so many *seconds*."""
     chosen = random.Random(1)
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
+    lists = {"reset": knobs.reset_after, "end": knobs.end_after, "stall": knobs.stall_after, "503": knobs.refuse_media}
     while loop.time() < until:
-        at = chosen.randrange(1024 * 1024)
-        kind = chosen.choice(("reset", "end", "stall", "503"))
-        faults[kind] += 1
-        if kind == "503":
-            knobs.refuse_media.append(503)
-        else:
-            {"reset": knobs.reset_after, "end": knobs.end_after, "stall": knobs.stall_after}[kind].append(at)
-        await asyncio.sleep(1 / _PER_SECOND)
-    for pending in (knobs.refuse_media, knobs.reset_after, knobs.end_after, knobs.stall_after):
-        pending.clear()
+        if not any(lists.values()):
+            kind = chosen.choice(_KINDS)
+            faults[kind] += 1
+            lists[kind].append(503 if kind == "503" else chosen.randrange(FILM_SIZE))
+        await asyncio.sleep(_PAUSE)
+    for waiting in lists.values():
+        waiting.clear()
 
 
 async def main() -> None:
