@@ -153,6 +153,7 @@ async def soak(folder: Path, seconds: float) -> list[str]:
         await events.reload()
         async with watching(site) as audience:
             failing = asyncio.create_task(events.fail())
+            await events.revoke()  # the first one makes the keys that all revocations are in
             keys = await lasting_keys(site)
             await events.run(asyncio.get_running_loop().time() + seconds)
             failing.cancel()

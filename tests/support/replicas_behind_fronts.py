@@ -146,10 +146,10 @@ class Installation:
     portal_key: str = field(repr=False)
 
     def bearer(self, subject: str) -> dict[str, str]:
-        """Returns the header of a supervisor's token."""
+        """Returns the header of a supervisor's token, valid for a day: longer than any soak."""
         now = int(time.time())
         claims = {"iss": self.provider.issuer, "aud": "valt-gateway", "sub": subject, "groups": ["supervisors"]}
-        return {"Authorization": f"Bearer {self.provider.sign({**claims, 'iat': now, 'exp': now + 3600})}"}
+        return {"Authorization": f"Bearer {self.provider.sign({**claims, 'iat': now, 'exp': now + 86_400})}"}
 
     def ticket(self) -> str:
         """Returns a ticket for a supervisor, valid for a minute."""
