@@ -4,12 +4,13 @@ The composition root (`app`) and `identity_factory` build on it, so it is a laye
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.delivery.streams import Streams
 from gateway.model import Secret
 from gateway.ports import Audit, Clock, Observer
 from gateway.rate_limit import RateLimiter
+from gateway.readiness_faults import IssuedProofs
 from gateway.shared_loads import SharingStore
 
 Share = Callable[[str, str, float, float], Awaitable[None]]
@@ -44,3 +45,4 @@ class ProcessContext:
     """Encrypts access tokens that this gateway issues if no session key is configured."""
     film_indexes: bool = True
     """Whether the audit names the seconds of the film that were sent."""
+    issued: IssuedProofs = field(default_factory=IssuedProofs)

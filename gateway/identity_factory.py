@@ -103,6 +103,7 @@ def _build_sessions(settings: Settings, context: ProcessContext, validity: Valid
         keep_groups=_group_selection(settings),
         cross_site=bool(settings.server.cors_origins),
         used_at=context.streams.used_at,
+        on_issue=context.issued.add,
     )
 
 
@@ -131,7 +132,9 @@ def service_key_expiries(settings: Settings) -> dict[str, float]:
 
 
 def _build_service_keys(settings: Settings, context: ProcessContext) -> ServiceKeys:
-    access_tokens = AccessTokens(_access_token_secrets(settings, context), keep_groups=_group_selection(settings))
+    access_tokens = AccessTokens(
+        _access_token_secrets(settings, context), keep_groups=_group_selection(settings), on_issue=context.issued.add
+    )
     return ServiceKeys(_service_keys(settings), access_tokens, context.clock)
 
 

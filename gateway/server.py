@@ -29,6 +29,7 @@ from gateway.observe.refusals import WINDOW, RefusalFilter
 from gateway.ports import Clock, Observer
 from gateway.process_tracing import ProcessTracing
 from gateway.rate_limit import RateLimiter
+from gateway.readiness_faults import ReadinessFaults
 from gateway.settings.model import Settings, keys_needing_restart
 from gateway.sockets import PassedSockets
 from gateway.web.dispatcher import Dispatcher
@@ -74,10 +75,6 @@ class Gateway:
         )
         control = self.stream_control = StreamControl(self.streams, self.audit.record_admin, self.clock, self.observer)
         self.revocation = Revocation(self.streams, lambda: self.app.checks, self.clock, self.observer)
-        self.readiness = Readiness(self.dependencies, self.local_faults)
-        commands = StreamCommands(control.list_streams, control.cut, control.refuse_cut)
-        self._admin = AdminHandler(self.readiness, self.metrics.render, version_of_process(), streams=commands)
-        self._admin.set_access(settings.admin.hosts, settings.admin.token)
         self.loop_lag = LoopLagMonitor(self.observer)
         self.rates = RateLimiter(clock, self.observer, per_minute=limits.requests_per_minute, shared=counts)
         shared = worker or WorkerContext(Secret(secrets.token_urlsafe(32)), self.clock.now())
@@ -85,6 +82,14 @@ class Gateway:
             *(self.clock, self.observer, self.audit, self.store, self.streams, self.rates),
             *(shared.started_at, shared.seal, film_indexes),
         )
+        self.faults = ReadinessFaults(
+            *(lambda: self.audit.is_writable, self.store, self.streams, self._context.issued, self.clock),
+            lambda: None if self._current is None else self.app.settings,
+        )
+        self.readiness = Readiness(self.dependencies, self.faults.all)
+        commands = StreamCommands(control.list_streams, control.cut, control.refuse_cut)
+        self._admin = AdminHandler(self.readiness, self.metrics.render, version_of_process(), streams=commands)
+        self._admin.set_access(settings.admin.hosts, settings.admin.token)
         self._current: CurrentApp | None = None
         self._dispatcher: Dispatcher | None = None
         self._listeners: list[Listener] = []
@@ -213,14 +218,8 @@ class Gateway:
     def dependencies(self) -> Mapping[str, Any]:
         """The state of VALT, of the identity providers and of this process, for ``/readyz?verbose``."""
         audit = {"writable": self.audit.is_writable, "waiting": self.audit.waiting}
-        state = {"available": self.store.fault is None, "fault": self.store.fault}
-        own = {"audit": audit, "state": state, "streams": len(self.streams)}
+        own = {"audit": audit, "state": self.faults.state(), "streams": len(self.streams)}
         return {**self.app.dependencies(), **own, "event_loop_lag_seconds": round(self.loop_lag.lag, 6)}
-
-    def local_faults(self) -> list[str]:
-        """The faults of this process alone, because of which it is not ready."""
-        faults = [None if self.audit.is_writable else "the audit cannot be written", self.store.local_fault]
-        return [fault for fault in faults if fault is not None]
 
     def _create_listeners(self, dispatcher: Dispatcher) -> list[Listener]:
         """Returns the public and the admin listener."""

@@ -115,6 +115,11 @@ class Streams:
         return self._last_use.get(session)
 
     @property
+    def last_used_at(self) -> float:
+        """When a session last had a stream, Unix seconds, which is now while one has; 0 if none had."""
+        return self._clock.now() if self._sessions else max(self._last_use.values(), default=0.0)
+
+    @property
     def sessions(self) -> list[str]:
         """The sessions that have a stream now."""
         return list(self._sessions)

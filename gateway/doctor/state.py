@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.doctor.check import Check, broken, doubtful, good
 from gateway.redis_url import RedisUrl
 from gateway.settings.files import state_faults
-from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSettings
+from gateway.settings.identity import STATEFUL_TABLES
 from gateway.settings.model import Settings
 from gateway.settings.state_checks import parse_address
 
@@ -24,7 +24,7 @@ async def check_state(settings: Settings) -> Check:
         return await _check_redis(address, settings.state.prefix)
     if settings.state.dir is not None:
         return await asyncio.to_thread(_check_folder, Path(settings.state.dir))
-    if any(isinstance(table, TicketSettings | OidcSettings | NegotiateSettings) for table in settings.identity):
+    if any(isinstance(table, STATEFUL_TABLES) for table in settings.identity):
         detail = "it is in memory: a restart forgets used tickets, sign-outs and revocations"
         return doubtful(_NAME, detail, "set state.dir")
     return good(_NAME, "it is in memory, and no provider needs more")

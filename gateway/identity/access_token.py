@@ -4,7 +4,7 @@ A token names the service key that it was issued to. The key is looked up on eve
 configuration voids its tokens.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.errors import TooManyGroupsError
@@ -24,12 +24,19 @@ class AccessTokens:
     """Issues and reads access tokens.
 
     The first of *secrets* seals and all of them unseal. Of a person's groups, those in *keep_groups* are stored in a
-    token.
+    token. *on_issue* is called with the time until which a new token is valid.
     """
 
-    def __init__(self, secrets: Iterable[Secret], *, keep_groups: GroupSelection) -> None:
+    def __init__(
+        self,
+        secrets: Iterable[Secret],
+        *,
+        keep_groups: GroupSelection,
+        on_issue: Callable[[float], None] = lambda _until: None,
+    ) -> None:
         self._sealed = SealedTokens(secrets, "access token", _VERSION)
         self._keep_groups = keep_groups
+        self._on_issue = on_issue
 
     def issue_for_key(self, key_sha256: str, now: float) -> Secret:
         """Returns a token that has the rights of the service key with that hash."""
@@ -70,6 +77,7 @@ class AccessTokens:
         return {**claims, "sealed_by": secret} if claims is not None and now < claims["exp"] else None
 
     def _seal(self, claims: dict[str, Any]) -> Secret:
+        self._on_issue(claims["exp"])
         token = self._sealed.seal(claims)
         if len(token) > _MAX_LENGTH:
             raise TooManyGroupsError("the groups of this person that rules name do not fit into a URL")

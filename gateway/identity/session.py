@@ -12,6 +12,7 @@ import re
 import secrets as random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gateway.errors import InvalidCredentialsError, TooManyGroupsError
@@ -41,7 +42,8 @@ class Sessions:
 
     The first of *secrets* seals and all of them unseal, so that secrets can be rotated without ending sessions.
     *lifetime* and *idle* are seconds. Of a person's groups, those in *keep_groups* are stored. *used_at* returns when a
-    session last played a video, in Unix seconds, or None.
+    session last played a video, in Unix seconds, or None. *on_issue* is called with the time until which a new or
+    renewed cookie is valid if it is not used again.
     """
 
     name = "session"
@@ -59,9 +61,9 @@ class Sessions:
         keep_groups: GroupSelection,
         cross_site: bool = False,
         used_at: Callable[[str], float | None] = lambda _session: None,
+        on_issue: Callable[[float], None] = lambda _until: None,
     ) -> None:
-        self._secure = secure
-        self._cross_site = cross_site
+        self._cookie = partial(Cookie, secure=secure, cross_site=cross_site)
         self._names = re.compile(f"{self._cookie(_NAME).name}(_[0-9a-f]{{8}})?")
         self._sealed = SealedTokens(secrets, "session", _VERSION)
         self._lifetime = lifetime
@@ -71,6 +73,7 @@ class Sessions:
         self._validity = validity
         self._keep_groups = keep_groups
         self._used_at = used_at
+        self._on_issue = on_issue
 
     def read(self, headers: Iterable[str]) -> Mapping[str, Secret]:
         """Returns the session cookies in raw ``Cookie`` headers, by name."""
@@ -175,9 +178,6 @@ class Sessions:
             cleared.append(self._clear_header(name))
         return cleared
 
-    def _cookie(self, name: str) -> Cookie:
-        return Cookie(name, secure=self._secure, cross_site=self._cross_site)
-
     def _clear_header(self, name: str) -> str:
         return self._cookie(name.removeprefix("__Host-")).set_header("", 0)
 
@@ -190,6 +190,7 @@ class Sessions:
         return self._clock.now() >= last_used_at + self._idle
 
     def _seal(self, session: Identity) -> str:
+        self._on_issue((session.used_at or 0.0) + self._idle)
         return self._sealed.seal(
             {
                 "id": session.session,

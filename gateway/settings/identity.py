@@ -158,6 +158,9 @@ IdentitySettings = Annotated[
     JwtSettings | HeaderSettings | TicketSettings | OidcSettings | NegotiateSettings, Field(discriminator="type")
 ]
 
+STATEFUL_TABLES = (TicketSettings, OidcSettings, NegotiateSettings)
+"""The tables of what is accepted once, and so has to be stored as used before anybody is admitted by it."""
+
 PROVIDER_TABLES: tuple[type[Table], ...] = get_args(get_args(IdentitySettings)[0])
 """The tables that `IdentitySettings` lists, in its order."""
 

@@ -28,12 +28,11 @@ class WholeReadiness(Readiness):
         """Nothing to set: the workers' reports decide."""
 
     def _faults(self) -> list[str]:
-        return [
-            f"worker {worker.number}: {fault}"
-            for worker in self._supervisor.workers
-            if worker.state == WorkerState.RUNNING
-            for fault in worker.report.get("faults", ())
-        ]
+        running = [worker for worker in self._supervisor.workers if worker.state == WorkerState.RUNNING]
+        own = [f"worker {worker.number}: {fault}" for worker in running for fault in worker.report.get("faults", ())]
+        # Each worker knows the sessions that it has issued or played: if one worker serves somebody, the gateway does.
+        required = [str(worker.report.get("required") or "") for worker in running]
+        return [*own, *required[:1]] if all(required) else own
 
     def _dependencies(self) -> Mapping[str, Any]:
         workers = self._supervisor.workers

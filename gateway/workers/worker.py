@@ -164,7 +164,8 @@ class Worker:
             "ready": gateway.readiness.ready,
             "streams": len(gateway.streams),
             "connections": gateway.connections,
-            "faults": gateway.local_faults(),
+            "faults": gateway.faults.local(),
+            "required": gateway.faults.required(),
             "dependencies": gateway.dependencies(),
         }
         self._channel.send({"is": "report", **report}, may_be_lost=True)

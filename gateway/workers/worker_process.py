@@ -35,7 +35,8 @@ class WorkerProcess:
         self.generation = generation
         self.state = WorkerState.STARTING
         self.report: Message = {}
-        """What it has reported last: ``ready``, ``streams``, ``connections``, ``faults`` and ``dependencies``."""
+        """What it has reported last: ``ready``, ``streams``, ``connections``, ``faults``, ``required`` (why nobody is
+        served without Redis) and ``dependencies``."""
         self.missed_reports = 0
         """Checks of its health in a row before which it had not reported."""
         self.prepared = asyncio.Event()
