@@ -226,10 +226,11 @@ def _redis_address(value: Any) -> Secret:
     """Returns the URL, which may hold a password, as a secret."""
     url = value if isinstance(value, Secret) else Secret(value if isinstance(value, str) else "")
     try:
-        if url != Secret(UNREAD):
-            parse_redis_url(url)
+        hosts = () if url == Secret(UNREAD) else parse_redis_url(url).hosts
     except ValueError as error:
         raise fault(str(error), _REDIS_REMEDY) from None
+    if not all(_is_host(host, bracketed=False) for host, _ in hosts):
+        raise fault("has a host that is none", _REDIS_REMEDY)
     return url
 
 

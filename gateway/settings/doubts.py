@@ -25,6 +25,14 @@ _TIMES = {
     "session": ("lifetime", "idle"),
     "audit": ("chain_head_log",),
 }
+_BOUNDS = (
+    ("limits", "streams_per_person", "streams"),
+    ("limits", "streams_per_address", "streams"),
+    ("limits", "streams", "connections"),
+    ("streams", "upstream_idle", "viewer_idle"),
+    ("links", "margin", "min_life"),
+)
+"""Table, key and another key: one of the two values has no effect if the first is larger."""
 _TIMES_OF_PROVIDERS = ("max_age", "max_lifetime")
 _TIMES_OF_RULES = ("created_within",)
 
@@ -35,6 +43,7 @@ def doubts(settings: Settings) -> Iterator[Fault]:
     yield from _peers(settings)
     yield from _contradictions(settings)
     yield from _links(settings)
+    yield from _unreachable_bounds(settings)
 
 
 def _short_times(settings: Settings) -> Iterator[Fault]:
@@ -83,6 +92,9 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
         yield Fault("server.cors_origins", None, reason, "list the portals on other sites, or leave it out")
     if "unix" in (server.listen.partition(":")[0], settings.admin.listen.partition(":")[0]):
         yield from _socket_mode(settings)
+    elif server.socket_mode != type(server).model_fields["socket_mode"].default:
+        reason = "has no effect: neither listener is a unix socket that the gateway makes"
+        yield Fault("server.socket_mode", None, reason, "remove it, or correct listen")
     for number, provider in enumerate(settings.identity):
         key = f"identity.{number}"
         if isinstance(provider, JwtSettings) and provider.jwks_url and provider.discovery_url:
@@ -93,6 +105,15 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
                 if name != used and getattr(provider, name) is not None:
                     reason = f"has no effect: client_auth is {provider.client_auth}"
                     yield Fault(f"{key}.{name}", None, reason, "remove it, or correct client_auth")
+
+
+def _unreachable_bounds(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each pair of values, both written, of which one is never reached because of the other."""
+    for name, key, bound in _BOUNDS:
+        table = getattr(settings, name)
+        if {key, bound} <= table.model_fields_set and getattr(table, key) > getattr(table, bound):
+            reason = f"is larger than {bound}, so that one of the two has no effect"
+            yield Fault(f"{name}.{key}", None, reason, "correct one of them")
 
 
 def _socket_mode(settings: Settings) -> Iterator[Fault]:

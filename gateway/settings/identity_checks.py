@@ -1,6 +1,7 @@
 """Checks of ``[[identity]]`` and ``[session]``: what each kind of provider needs, and whether a portal's key can verify
 tickets."""
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -40,12 +41,19 @@ def identity_faults(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{key}.type", None, reason, "add a [session] table with secret_file")
         if isinstance(provider, JwtSettings | OidcSettings):
             yield from _remote_faults(key, provider)
+        if (
+            isinstance(provider, JwtSettings | TicketSettings | OidcSettings)
+            and provider.groups_claim == provider.subject_claim
+        ):
+            reason = "is the claim that names the person too, so that everybody is in a group of their own name"
+            yield Fault(f"{key}.groups_claim", None, reason, "name the claim that lists the groups")
         if isinstance(provider, TicketSettings):
             yield from _ticket_faults(key, provider)
         elif isinstance(provider, OidcSettings):
             yield from _oidc_faults(key, provider)
         elif isinstance(provider, HeaderSettings):
             yield from _header_faults(key, provider)
+            yield from _header_of_a_token(key, provider, settings)
         elif isinstance(provider, NegotiateSettings):
             yield from _negotiate_faults(key)
         if provider.name.lower() in RESERVED_NAMES:
@@ -124,13 +132,23 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
     if "\\" in provider.groups_separator:
         reason = "has a backslash, by which a separator becomes part of a group's name"
         yield Fault(f"{key}.groups_separator", None, reason, 'use another, such as "," or ";"')
-    elif not provider.groups_separator.isprintable() or any(map(str.isalnum, provider.groups_separator)):
-        reason = "has a letter, a digit, or a character that no header has"
+    elif not re.fullmatch(r"[ !-/:-@\[-`{-~]+", provider.groups_separator):
+        reason = "has a letter, a digit, or a character that headers do not have for certain"
         yield Fault(f"{key}.groups_separator", None, reason, 'use another, such as "," or ";"')
     names = [provider.subject_header, provider.groups_header, provider.secret_header]
     for number, name in enumerate(("groups_header", "secret_header"), 1):
         if names[number].lower() in (earlier.lower() for earlier in names[:number]):
             yield Fault(f"{key}.{name}", None, "is used for something else already", "give it a header of its own")
+
+
+def _header_of_a_token(key: str, provider: HeaderSettings, settings: Settings) -> Iterator[Fault]:
+    """Yields a fault for each header of *provider* in which a provider of type "jwt" expects its tokens. That none is
+    Authorization is checked for itself."""
+    tokens = {one.header.lower(): one.name for one in settings.identity if isinstance(one, JwtSettings)}
+    for name in ("subject_header", "groups_header", "secret_header"):
+        other = tokens.get(getattr(provider, name).lower())
+        if other is not None and getattr(provider, name).lower() != "authorization":
+            yield Fault(f"{key}.{name}", None, f"is the header of {other}'s tokens", "give it a header of its own")
 
 
 def _ticket_faults(key: str, provider: TicketSettings) -> Iterator[Fault]:

@@ -32,6 +32,9 @@ def text_warnings(settings: Settings) -> Iterator[Fault]:
             reason = "has ~ or $ in a path, which is not expanded"
             yield Fault(key, None, reason, "write the whole path")
     for number, provider in enumerate(settings.identity):
+        if "*" in getattr(provider, "audience", ""):
+            reason = "has a *, which is compared as it is written: no token has it"
+            yield Fault(f"identity.{number}.audience", None, reason, "name the audience of the tokens")
         claim = getattr(provider, "groups_claim", "groups")
         if not all(claim.split(".")):
             reason = "has nothing between two dots, or is empty: no claim has that path"

@@ -158,7 +158,7 @@ PROCESS = [
     Site(
         "more streams than the process may have descriptors for",
         *("descriptors", "broken", "files; 1000000 streams", "LimitNOFILE=5000064"),
-        edited("streams = 50", "streams = 1000000"),
+        edited("streams = 50\nconnections = 200\n", "streams = 1000000\n"),
     ),
     Site(
         "more connections than the process may have descriptors for",

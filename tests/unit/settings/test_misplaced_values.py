@@ -68,9 +68,48 @@ FAULTS = {
         GOOD + f"[limits]\nrequests_per_minute = 1{'0' * 400}\n",
         "limits.requests_per_minute",
     ),
+    **{
+        f"{claim} as the groups of {kind}": (text, f"identity.{number}.groups_claim")
+        for claim, kind, text, number in (
+            ("sub", "tokens", identity('groups_claim = "sub"'), 0),
+            ("email", "tokens", identity('subject_claim = "email"\ngroups_claim = "email"'), 0),
+            ("sub", "tickets", GOOD + TICKET + 'groups_claim = "sub"\n', 1),
+            ("sub", "a sign-in", GOOD + OIDC + 'groups_claim = "sub"\n', 1),
+        )
+    },
+    **{
+        f"the header of tokens as {key}": (
+            identity('header = "X-Proof"') + HEADER + f'{key} = "x-proof"\n{more}',
+            f"identity.1.{key}",
+        )
+        for key, more in (("subject_header", ""), ("groups_header", ""), ("secret_header", f'secret = "{SECRET}"\n'))
+    },
+    **{
+        f"{host} as a host of Redis": (GOOD + STATE.replace("127.0.0.1", host), "state.url")
+        for host in ("..", "[:::::]", "-", "999.1.1.1", "10.0.0", "redis.")
+    },
+    **{
+        f"{separator} between groups": (
+            GOOD + HEADER + f'groups_separator = "{separator}"\n',
+            "identity.1.groups_separator",
+        )
+        for separator in ("€", "·", "x")
+    },
     "a table that is written as an array": (GOOD + '[[log]]\nlevel = "info"\n', "log"),
 }
 WARNINGS = {
+    **{
+        f"{table}.{key} beyond {bound}": (GOOD + f"[{table}]\n{key} = {large}\n{bound} = {small}\n", f"{table}.{key}")
+        for table, key, bound, large, small in (
+            ("limits", "streams_per_person", "streams", 20, 10),
+            ("limits", "streams_per_address", "streams", 20, 10),
+            ("limits", "streams", "connections", 2000, 100),
+            ("streams", "upstream_idle", "viewer_idle", '"2m"', '"1m"'),
+            ("links", "margin", "min_life", '"10m"', '"5m"'),
+        )
+    },
+    "rights of a unix socket that is not made": (server('socket_mode = "0600"'), "server.socket_mode"),
+    "an audience with a wildcard": (GOOD.replace("valt-gateway", "*"), "identity.0.audience"),
     "a directory with a space at its end": (GOOD + '[state]\ndir = "state "\n', "state.dir"),
     "a condition that only nothing matches": (GOOD + 'rooms = [""]\n', "grants.0.rooms.0"),
     "a person with a provider where none is": (GOOD + '[valt.people]\n"campus#anna" = "x"\n', "valt.people"),
