@@ -37,6 +37,18 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
             for reason, remedy in _doubts(name, "groups", providers):
                 yield Fault(f"examples.{number}.groups", None, reason, remedy)
     yield from _wildcards(settings)
+    yield from _useless_keys(settings)
+
+
+def _useless_keys(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each service key that no rule allows anything."""
+    rules = [grant for grant in settings.grants if grant.allow]
+    subjects, groups = ({name for grant in rules for name in getattr(grant, table)} for table in ("subjects", "groups"))
+    for number, key in enumerate(settings.service_keys):
+        names = {"*", key.name, f"{SERVICE_KEY_PROVIDER}#{key.name}"}
+        if subjects.isdisjoint(names) and groups.isdisjoint(key.groups):
+            reason = f"may see nothing: no rule has one of its groups, or {SERVICE_KEY_PROVIDER}#{key.name}"
+            yield Fault(f"service_keys.{number}.groups", None, reason, "correct the groups, or add a rule")
 
 
 def _wildcards(settings: Settings) -> Iterator[Fault]:
@@ -77,6 +89,9 @@ def _doubts(name: str, table: str, providers: Collection[str]) -> Iterator[tuple
         yield f"has {text}, which is nobody's name", "write it as the identity provider does, without spaces around it"
     if "*" in name and (table, name) != ("subjects", "*"):
         yield f"has {text}, and names have no wildcards: it is compared as it stands", "list the names themselves"
+    parts = name.split(",")
+    if len(parts) > 1 and "=" not in name and (table == "groups" or all("@" in part for part in parts)):
+        yield f"has {text}, which is one name with a comma in it", 'write each name in quotes of its own: ["a", "b"]'
     provider, separator, subject = name.partition("#")
     if table == "subjects" and provider in providers and separator and not subject:
         yield f"has {text}, which names nobody of that provider", 'write "PROVIDER#SUBJECT", or a group'

@@ -108,6 +108,12 @@ WARNINGS = {
             ("links", "margin", "min_life", '"10m"', '"5m"'),
         )
     },
+    "two groups in one text": (GOOD.replace('["supervisors"]', '["supervisors, trainees"]'), "grants.0.groups"),
+    "two people in one text": (grant('subjects = ["anna@example.edu,carl@example.edu"]'), "grants.0.subjects"),
+    "a service key that no rule allows anything": (
+        GOOD + SERVICE_KEY.format("archive") + 'groups = ["archiv"]\n',
+        "service_keys.0.groups",
+    ),
     "rights of a unix socket that is not made": (server('socket_mode = "0600"'), "server.socket_mode"),
     "an audience with a wildcard": (GOOD.replace("valt-gateway", "*"), "identity.0.audience"),
     "a directory with a space at its end": (GOOD + '[state]\ndir = "state "\n', "state.dir"),
@@ -150,6 +156,23 @@ def test_a_value_that_does_less_than_it_seems_is_a_warning(tmp_path: Path, name:
     loaded = load_text(tmp_path, text)
     assert loaded.faults == ()
     assert [warning.key for warning in loaded.warnings if warning.line is not None] == [key]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        grant('subjects = ["service_key#archive"]'),
+        grant('subjects = ["archive"]'),
+        grant('subjects = ["*"]'),
+        GOOD.replace('["supervisors"]', '["CN=Psy, OU=Groups"]'),
+        grant('subjects = ["Doe, John"]'),
+    ],
+)
+def test_what_a_rule_names_is_no_warning(tmp_path: Path, rule: str) -> None:
+    key = SERVICE_KEY.format("archive") if "subjects" in rule else ""
+    more = 'groups = ["supervisors"]\n' if "John" in rule else ""
+    loaded = load_text(tmp_path, rule + key + more)
+    assert (loaded.faults, loaded.warnings) == ((), ())
 
 
 @pytest.mark.parametrize(("one", "other"), [(a, b) for a in SECRETS for b in SECRETS if a < b])

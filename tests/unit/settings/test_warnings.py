@@ -69,8 +69,8 @@ RISKY = {
         "state.url (line 24): sends a password over the network unencrypted. Use rediss, or a tunnel.",
     ),
     "an expired service key": (
-        GOOD + SERVICE_KEY.format("archive") + "expires = 2027-06-30\n",
-        "service_keys.0.expires (line 26): was 2027-06-30: the key archive is refused. "
+        GOOD + SERVICE_KEY.format("archive") + 'groups = ["supervisors"]\nexpires = 2027-06-30\n',
+        "service_keys.0.expires (line 27): was 2027-06-30: the key archive is refused. "
         "Mint a new key, or remove this one.",
     ),
     "a rule by the address of a proxy": (
@@ -141,7 +141,9 @@ SAFE = {
     "sessions of 30d": GOOD + SESSION + 'lifetime = "30d"\n',
     "a short session with the default idle time": GOOD + SESSION + 'lifetime = "5m"\n',
     "a drain as long as systemd allows": server('shutdown_delay = "20s"'),
-    "a service key on its last day": GOOD + SERVICE_KEY.format("archive") + "expires = 2027-07-01\n",
+    "a service key on its last day": GOOD
+    + SERVICE_KEY.format("archive")
+    + 'groups = ["supervisors"]\nexpires = 2027-07-01\n',
     "a rule by the client's address": grant('networks = ["10.0.0.0/8"]').replace(
         "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'
     ),
@@ -190,7 +192,7 @@ def test_a_safe_setting_is_no_warning(tmp_path: Path, name: str) -> None:
 
 
 def test_the_last_day_of_a_key_is_that_of_the_configured_time_zone(tmp_path: Path) -> None:
-    text = GOOD + SERVICE_KEY.format("archive") + "expires = 2027-07-01\n"
+    text = GOOD + SERVICE_KEY.format("archive") + 'groups = ["supervisors"]\nexpires = 2027-07-01\n'
     assert warnings(tmp_path, text.replace("[server]\n", '[server]\ntimezone = "Pacific/Kiritimati"\n')) != []
 
 
