@@ -19,6 +19,9 @@ _CLIENT_KEYS = {
     "private_key_jwt": "private_key",
 }
 _TIMES = {
+    "server": ("drain_timeout", "shutdown_delay"),
+    "links": ("margin", "min_life"),
+    "recordings": ("ttl",),
     "valt": ("connect_timeout", "read_timeout", "token_ttl"),
     "streams": ("upstream_idle", "viewer_idle"),
     "limits": ("request_timeout",),
@@ -33,7 +36,7 @@ _BOUNDS = (
     ("links", "margin", "min_life"),
 )
 """Table, key and another key: one of the two values has no effect if the first is larger."""
-_TIMES_OF_PROVIDERS = ("max_age", "max_lifetime")
+_TIMES_OF_PROVIDERS = ("max_age", "max_lifetime", "leeway")
 _TIMES_OF_RULES = ("created_within",)
 
 
