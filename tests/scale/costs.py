@@ -1,7 +1,6 @@
 """What the model is calibrated by: figures of docs/performance.md, docs/operations.md and the measurements here.
 
-Measured on a virtual machine with 2 processors that were busy, except where it says "assumed". Seconds are of processor
-time.
+Measured on a virtual machine with 2 processors, except where it says "assumed". Seconds are of processor time.
 """
 
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ class Costs:
     """What one request costs."""
 
     decision: float = 130e-6
-    """A redirect: identity, rules, a cached link and the audit. operations.md: 120 to 144 µs."""
-    range_start: float = 610e-6
-    """A range of 64 KiB: what it costs besides its bytes. operations.md: 610 µs."""
-    byte: float = (MIB / 0.50e9 - 610e-6) / MIB
-    """Of a range over https. performance.md: 0.50 GB per second of processor time in ranges of 1 MiB."""
+    """A redirect: identity, rules, a cached link and the audit. performance.md: 79 to 129 µs."""
+    range_start: float = 280e-6
+    """What a range costs besides its bytes: about what 64 KiB over http do. performance.md: 262 to 279 µs."""
+    byte: float = (MIB / 0.64e9 - 280e-6) / MIB
+    """Of a range over https. performance.md: 0.64 GB per second of processor time in ranges of 1 MiB."""
     redis_operation: float = 15e-6
-    """Of Redis, for a script that is sent in a pipeline. Assumed: at most 25 µs were seen, at a resolution of 10 ms."""
+    """Of Redis, for a script that is sent in a pipeline. performance.md: 7.8 and 26 µs for a range of 1 MiB."""
     redis_round_trip: float = 0.5e-3
     """Seconds that pass. Assumed."""
     valt_call: float = 0.05
@@ -32,8 +31,8 @@ class Costs:
 
 
 HTTPS = Costs()
-HTTP = Costs(byte=(MIB / 1.06e9 - 610e-6) / MIB)
-"""Over http from the media server: 1.06 GB per second of processor time."""
+HTTP = Costs(byte=(MIB / 1.79e9 - 280e-6) / MIB)
+"""Over http from the media server: 1.79 GB per second of processor time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,11 @@ class Crowd:
     token: str = field(repr=False)
     film: bytes = field(repr=False)
     refused: list[float] = field(default_factory=list)
-    """Seconds until each refusal."""
+    """Seconds until each refusal because the gateway is full."""
     first_bytes: list[float] = field(default_factory=list)
     """Seconds until the head of each stream."""
     failed_starts: int = 0
-    """Answers 502 and 504, because the media server failed before the first byte."""
+    """Answers 502, 503 and 504 because the media server failed before the first byte."""
     outcomes: Counter[str] = field(default_factory=Counter)
     playing: set[Viewer] = field(default_factory=set)
     ended: list[Viewer] = field(default_factory=list)
@@ -122,7 +122,10 @@ class Crowd:
         sock.close()
         match = _RETRY_AFTER.search(head + b"\r\n")
         if head.startswith(b"HTTP/1.1 503 ") and match is not None:
-            self.refused.append(now - viewer.requested_at)
+            if b'"busy"' in body:
+                self.refused.append(now - viewer.requested_at)
+            else:
+                self.failed_starts += 1
             self._at(now + int(match[1]), viewer)
         elif head.startswith((b"HTTP/1.1 502 ", b"HTTP/1.1 504 ")):
             self.failed_starts += 1

@@ -127,6 +127,17 @@ async def test_a_session_ends_when_it_is_idle(fixture: SessionsFixture) -> None:
     assert only(sessions, offered) is None
 
 
+async def test_each_cookie_reports_until_when_it_is_valid_without_further_use(fixture: SessionsFixture) -> None:
+    ends: list[float] = []
+    sessions = fixture.sessions(on_issue=ends.append)
+    began = fixture.clock.now()
+    started = only(sessions, credentials_of(sessions, sessions.issue_header(ANNA)))
+    assert started is not None
+    fixture.clock.pass_(1800)
+    assert sessions.refresh_header(started) is not None
+    assert ends == [began + HOUR, began + 1800 + HOUR]
+
+
 @pytest.mark.promise("sign-in-7")
 async def test_a_session_in_use_lasts_for_its_lifetime(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
