@@ -28,7 +28,7 @@ TABLES: dict[str, tuple[str, list[str]]] = {
         ['name = "rule"', 'groups = ["staff"]', 'recordings = ["*"]', 'account = "reviewer"'],
     ),
     "[examples]": ("ExampleSettings", ['subject = "anna"', 'recording = "1"', "allowed = false"]),
-    "[service_keys]": ("ServiceKeySettings", ['name = "key"', f'secret_sha256 = "{"ab" * 32}"']),
+    "[service_keys]": ("ServiceKeySettings", ['name = "key"', 'groups = ["staff"]', f'secret_sha256 = "{"ab" * 32}"']),
     "[identity] jwt": (
         "JwtSettings",
         ['type = "jwt"', 'name = "jwt"', 'issuer = "https://sso.example.edu"', 'audience = "gateway"'],
