@@ -13,20 +13,11 @@ from yarl import URL
 from gateway.sim.catalogue import SESSION
 from tests.e2e.test_sign_out_at_the_provider import is_signed_in, log_out, logout_token
 from tests.support.clock import ManualClock
-from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack
+from tests.support.gateway_fixture import NAVIGATION, OIDC, VIDEO_PATH, GatewayStack
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.replicas import two_replicas
+from tests.support.replicas import play, sign_in, two_replicas
 
 Replicas = tuple[GatewayStack, GatewayStack]
-
-OIDC = """
-[[identity]]
-type = "oidc"
-name = "campus-login"
-issuer = "{issuer}"
-client_id = "gateway-client"
-client_auth = "none"
-"""
 
 
 @pytest.fixture
@@ -45,21 +36,6 @@ async def follow(stack: GatewayStack, ticket: str) -> int:
     """Returns the status of a navigation with *ticket*."""
     url = URL(stack.url + VIDEO_PATH) % {"ticket": ticket}
     async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
-        return answer.status
-
-
-async def sign_in(stack: GatewayStack) -> dict[str, str]:
-    """Returns the Cookie header of a session that a ticket has made."""
-    url = URL(stack.url + VIDEO_PATH) % {"ticket": stack.ticket()}
-    async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
-        assert answer.status == 303
-        return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-
-
-async def play(stack: GatewayStack, headers: dict[str, str]) -> int:
-    """Returns the status of a request for a video that presents *headers*."""
-    async with stack.client.get(stack.url + VIDEO_PATH, headers=headers, allow_redirects=False) as answer:
-        await answer.read()
         return answer.status
 
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from yarl import URL
 
 from gateway.server import Gateway
 from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 from tests.support.redis_server import RedisServer, redis_server
+from tests.support.replicas import play, sign_in
 from tests.support.served import ServedGateway, serving
 
 pytestmark = pytest.mark.timeout(300)
@@ -67,20 +67,6 @@ async def until_redis_is_missed(stack: GatewayStack) -> None:
         return (await stack.metrics())["valt_gateway_state_available"] == 0
 
     await until(is_missed)
-
-
-async def sign_in(stack: GatewayStack) -> dict[str, str]:
-    """Returns the Cookie header of a session that a ticket has made."""
-    url = URL(stack.url + VIDEO_PATH) % {"ticket": stack.ticket()}
-    async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
-        assert answer.status == 303
-        return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-
-
-async def play(stack: GatewayStack, headers: dict[str, str]) -> int:
-    async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
-        await answer.read()
-        return answer.status
 
 
 @pytest.mark.promise("operation-replicas")

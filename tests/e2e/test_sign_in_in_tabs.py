@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from tests.e2e.test_sign_out_at_the_provider import OIDC
+from tests.e2e.test_sign_out_at_the_provider import WITH_STATE
 from tests.support.cookie_jar import CookieJar
 from tests.support.gateway_fixture import NAVIGATION, GatewayStack, running_stack
 
@@ -46,7 +46,7 @@ async def subject_of(stack: GatewayStack, cookies: str) -> str | None:
 
 @pytest.mark.promise("identity-I3", "security-S9")
 async def test_a_parallel_sign_in_of_the_same_person_adds_nothing_but_of_another_counts(tmp_path: Path) -> None:
-    async with running_stack(tmp_path, more=OIDC) as stack:
+    async with running_stack(tmp_path, more=WITH_STATE) as stack:
         jar = CookieJar()
         tabs = [await begin(stack, jar, f"/recordings?page={number}") for number in range(4)]
         assert await complete(stack, jar, tabs[2], "anna") == "/recordings?page=2"

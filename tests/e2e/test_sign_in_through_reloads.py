@@ -7,16 +7,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.support.clock import ManualClock
-from tests.support.gateway_fixture import GatewayStack, running_stack, settings_of
-
-OIDC = """
-[[identity]]
-type = "oidc"
-name = "campus-login"
-issuer = "{issuer}"
-client_id = "gateway-client"
-client_auth = "none"
-"""
+from tests.support.gateway_fixture import OIDC, GatewayStack, running_stack, settings_of
 
 
 def open_sessions() -> int:

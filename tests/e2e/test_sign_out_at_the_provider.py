@@ -13,25 +13,16 @@ from gateway.errors import BusyError
 from gateway.server import Gateway
 from tests.e2e.test_running_it import is_aborted, watching
 from tests.support.clock import ManualClock
-from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
+from tests.support.gateway_fixture import NAVIGATION, OIDC, VIDEO_PATH, GatewayStack, running_stack, settings_of
 from tests.support.provider import SigningKey, signing_key
 
-OIDC = """
-[[identity]]
-type = "oidc"
-name = "campus-login"
-issuer = "{issuer}"
-client_id = "gateway-client"
-client_auth = "none"
-[state]
-dir = "state"
-"""
+WITH_STATE = OIDC + '[state]\ndir = "state"\n'
 EVENTS: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
 
 
 @pytest.fixture
 async def stack(tmp_path: Path) -> AsyncIterator[GatewayStack]:
-    async with running_stack(tmp_path, more=OIDC) as stack:
+    async with running_stack(tmp_path, more=WITH_STATE) as stack:
         yield stack
 
 
@@ -268,7 +259,7 @@ async def test_a_body_without_exactly_one_token_is_a_bad_request(stack: GatewayS
 
 async def test_a_logout_token_whose_key_cannot_be_fetched_gets_503(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with running_stack(tmp_path, clock=clock, more=OIDC) as stack:
+    async with running_stack(tmp_path, clock=clock, more=WITH_STATE) as stack:
         stack.provider.down = True
         token = logout_token(stack)
         assert await log_out(stack, token) == 503

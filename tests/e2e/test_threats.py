@@ -11,7 +11,7 @@ from yarl import URL
 
 from gateway.sim.catalogue import CAMERA_A, INTERVIEW, INTERVIEW_FILM, SESSION
 from tests.support.client import connect
-from tests.support.gateway_fixture import GRANTS, NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
+from tests.support.gateway_fixture import GRANTS, NAVIGATION, OIDC, VIDEO_PATH, GatewayStack, running_stack
 from tests.support.programs import run
 from tests.support.tls import CERTIFIED, client_context, write_certificate
 
@@ -24,14 +24,6 @@ rooms = ["Nowhere"]
 account = "reviewer"
 """
 NO_RECORDING, NO_VIDEO = f"{INTERVIEW[:-1]}0", f"{INTERVIEW_FILM[:-1]}0"
-OIDC = """
-[[identity]]
-type = "oidc"
-name = "campus-login"
-issuer = "{issuer}"
-client_id = "gateway-client"
-client_auth = "none"
-"""
 
 
 async def test_no_byte_of_a_film_is_written_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

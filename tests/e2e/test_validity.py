@@ -9,7 +9,7 @@ import pytest
 
 from gateway.store.sqlite_revocations import revoke_in_file
 from tests.e2e.test_running_it import is_aborted, watching
-from tests.e2e.test_sign_out_at_the_provider import OIDC
+from tests.e2e.test_sign_out_at_the_provider import WITH_STATE
 from tests.support.clock import ManualClock
 from tests.support.configuration import grant, table
 from tests.support.cookie_jar import CookieJar
@@ -257,7 +257,7 @@ async def test_a_link_for_one_video_opens_nothing_else_of_its_recording(stack: G
 
 @pytest.mark.promise("security-S9")
 async def test_a_sign_in_as_another_person_ends_every_session_that_is_presented(tmp_path: Path) -> None:
-    async with running_stack(tmp_path, more=OIDC) as stack:
+    async with running_stack(tmp_path, more=WITH_STATE) as stack:
         jar = await exchange(stack, stack.ticket("anna"))
         narrowed = await exchange(stack, stack.ticket("anna", recording=VIDEO_PATH.split("/")[2]))
         jar.cookies |= narrowed.cookies
@@ -269,7 +269,7 @@ async def test_a_sign_in_as_another_person_ends_every_session_that_is_presented(
 
 
 async def test_a_sign_in_as_the_same_person_continues_the_session(tmp_path: Path) -> None:
-    async with running_stack(tmp_path, more=OIDC) as stack:
+    async with running_stack(tmp_path, more=WITH_STATE) as stack:
         jar = CookieJar()
         await stack.sign_in("anna", jar=jar)
         first = jar.header

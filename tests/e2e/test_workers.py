@@ -11,20 +11,12 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.support.gateway_fixture import NAVIGATION, audit_lines
+from tests.support.gateway_fixture import NAVIGATION, OIDC, audit_lines
 from tests.support.programs import run
 from tests.support.provider import Provider
 from tests.support.served import ServedGateway, serving
 from tests.support.worker_requests import WORKERS, eventually, status, statuses
 
-OIDC = """
-[[identity]]
-type = "oidc"
-name = "campus-login"
-issuer = "{issuer}"
-client_id = "gateway-client"
-client_auth = "none"
-"""
 pytestmark = pytest.mark.timeout(300)
 
 

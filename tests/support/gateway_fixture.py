@@ -104,6 +104,16 @@ account = "trainee"
 download = false
 """
 
+OIDC = """
+[[identity]]
+type = "oidc"
+name = "campus-login"
+issuer = "{issuer}"
+client_id = "gateway-client"
+client_auth = "none"
+"""
+"""Sign-in by the provider of a stack."""
+
 
 def audit_lines(path: Path) -> list[Mapping[str, Any]]:
     """Returns the lines of an audit file, except ``chain`` and ``admin`` lines, which concern no request."""

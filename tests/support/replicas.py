@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from yarl import URL
+
 from gateway.server import Gateway
 from tests.support.clock import ManualClock
-from tests.support.gateway_fixture import GatewayStack, running_stack, settings_of
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 from tests.support.redis_server import RedisServer
 
 
@@ -34,3 +36,18 @@ async def two_replicas(
             yield one, replace(one, config=config, gateway=gateway, url=url, admin=admin, log=log)
         finally:
             await gateway.stop()
+
+
+async def sign_in(stack: GatewayStack) -> dict[str, str]:
+    """Returns the Cookie header of a session that a ticket has made."""
+    url = URL(stack.url + VIDEO_PATH) % {"ticket": stack.ticket()}
+    async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
+        assert answer.status == 303
+        return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+
+async def play(stack: GatewayStack, headers: dict[str, str]) -> int:
+    """Returns the status of a request for a video that presents *headers*."""
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=headers, allow_redirects=False) as answer:
+        await answer.read()
+        return answer.status

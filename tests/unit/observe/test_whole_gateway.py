@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.client import connect
 from tests.support.clock import ManualClock
-from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
+from tests.support.gateway_fixture import OIDC, VIDEO_PATH, GatewayStack, running_stack
 
 
 def access_records(stack: GatewayStack) -> list[dict[str, Any]]:
@@ -67,17 +67,7 @@ async def test_what_the_parser_refuses_is_not_repeated_in_the_log(stack: Gateway
     assert "planted" not in stack.log.getvalue()
 
 
-MORE = """
-[[identity]]
-type = "oidc"
-name = "campus-login"
-issuer = "{issuer}"
-client_id = "gateway-client"
-client_auth = "none"
-[[service_keys]]
-name = "archive"
-secret_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
-"""
+MORE = f'{OIDC}[[service_keys]]\nname = "archive"\nsecret_sha256 = "{"0" * 64}"\n'
 
 
 def outcomes_of(metrics: dict[str, float], provider: str) -> dict[str, float]:
