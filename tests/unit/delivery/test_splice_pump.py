@@ -210,6 +210,18 @@ async def test_a_stall_behind_a_slow_client_is_noticed_after_the_read_timeout(en
 
 
 @EITHER
+async def test_a_stall_behind_a_slow_media_server_is_noticed_after_the_write_timeout(encrypted: bool) -> None:
+    """The reverse: the media server may take far longer, and its timeout must not be the client's afterwards."""
+    async with ends(encrypted=encrypted) as pair:
+        running = asyncio.create_task(pair.pump(len(FILM) * 16, read_timeout=3600, write_timeout=0.05).run())
+        async with asyncio.timeout(40):
+            await asyncio.sleep(0.2)  # the timer has fired while the media server is waited for
+            pair.server.write(FILM * 16)
+            with pytest.raises(ClientStalledError):
+                await running
+
+
+@EITHER
 async def test_a_client_that_does_not_read_stalls_and_the_server_is_not_blamed(encrypted: bool) -> None:
     async with ends(encrypted=encrypted) as pair:
         pair.server.write(FILM * 16)
