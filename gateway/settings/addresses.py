@@ -230,7 +230,7 @@ def _redis_address(value: Any) -> Secret:
     except ValueError as error:
         raise fault(str(error), _REDIS_REMEDY) from None
     if not all(_is_host(host, bracketed=False) for host, _ in hosts):
-        raise fault("has a host that is none", _REDIS_REMEDY)
+        raise fault("has a host or port that is not one", _REDIS_REMEDY)
     return url
 
 

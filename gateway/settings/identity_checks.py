@@ -133,7 +133,7 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
         reason = "has a backslash, by which a separator becomes part of a group's name"
         yield Fault(f"{key}.groups_separator", None, reason, 'use another, such as "," or ";"')
     elif not re.fullmatch(r"[ !-/:-@\[-`{-~]+", provider.groups_separator):
-        reason = "has a letter, a digit, or a character that headers do not have for certain"
+        reason = "has a letter, a digit, or a character outside printable ASCII"
         yield Fault(f"{key}.groups_separator", None, reason, 'use another, such as "," or ";"')
     names = [provider.subject_header, provider.groups_header, provider.secret_header]
     for number, name in enumerate(("groups_header", "secret_header"), 1):
@@ -142,12 +142,12 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
 
 
 def _header_of_a_token(key: str, provider: HeaderSettings, settings: Settings) -> Iterator[Fault]:
-    """Yields a fault for each header of *provider* in which a provider of type "jwt" expects its tokens. That none is
-    Authorization is checked for itself."""
+    """Yields a fault for each header of *provider* in which a provider of type "jwt" expects its tokens."""
     tokens = {one.header.lower(): one.name for one in settings.identity if isinstance(one, JwtSettings)}
+    tokens.pop("authorization", None)  # which no header of a front may be, whoever expects tokens in it
     for name in ("subject_header", "groups_header", "secret_header"):
         other = tokens.get(getattr(provider, name).lower())
-        if other is not None and getattr(provider, name).lower() != "authorization":
+        if other is not None:
             yield Fault(f"{key}.{name}", None, f"is the header of {other}'s tokens", "give it a header of its own")
 
 
