@@ -26,6 +26,7 @@ from gateway.workers.channel import Channel, Message
 @click.argument("listening", type=int, nargs=-1)
 def command(config: Path, channel: int, listening: tuple[int, ...]) -> None:
     """Serve the sockets with the descriptors LISTENING for a supervisor."""
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # on a terminal with "stty tostop", a line of the log would stop it
     thread_standard_error()
     logging.captureWarnings(True)  # see serve
     sockets = [socket.socket(fileno=descriptor) for descriptor in listening]

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import termios
 from pathlib import Path
 
 import aiohttp
@@ -136,6 +137,35 @@ async def test_a_draining_gateway_finishes_its_streams_and_a_second_signal_cuts_
             await stream.read()
         async with asyncio.timeout(60):
             assert await gateway.process.wait() == 0
+
+
+async def test_a_terminal_interrupts_the_supervisor_alone_and_stops_no_worker_that_prints(tmp_path: Path) -> None:
+    controller, terminal = os.openpty()
+    attributes = termios.tcgetattr(terminal)
+    attributes[3] |= termios.TOSTOP  # the local modes: who prints in the background is stopped
+    termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+    received = bytearray()
+    asyncio.get_running_loop().add_reader(controller, lambda: received.extend(os.read(controller, 65_536)))
+    try:
+        async with serving(tmp_path, server=WORKERS, terminal=terminal, audit="-") as gateway:
+            gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+            stream = await gateway.client.get(gateway.url + gateway.path("long", "film"))
+            assert await stream.content.readexactly(1000) == bytes(1000)
+            assert await statuses(f"{gateway.url}/recordings/long/videos/film", 10) == [401] * 10
+            workers = [worker["pid"] for worker in (await gateway.workers()).values()]
+            assert {os.getsid(pid) for pid in workers} == {os.getsid(gateway.process.pid)}
+            assert len({os.getpgid(pid) for pid in [*workers, gateway.process.pid]}) == 3
+            os.write(controller, b"\x03")  # Ctrl-C
+            async with asyncio.timeout(60):
+                while (await gateway.client.get(f"{gateway.admin}/readyz")).status != 503:
+                    await asyncio.sleep(0.05)
+                assert len(await stream.read()) == 64 * 1024 * 1024 - 1000
+                assert await gateway.process.wait() == 0
+        assert received.count(b'"status":401') >= 1, received.decode()
+    finally:
+        asyncio.get_running_loop().remove_reader(controller)
+        os.close(controller)
+        os.close(terminal)
 
 
 async def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:

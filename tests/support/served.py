@@ -16,6 +16,7 @@ import aiohttp
 from gateway.identity.ticket import mint_ticket
 from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
 from gateway.sim.valt import ValtSimulator
+from tests.support.programs import program
 
 _PORTAL = "http://127.0.0.1:8090"
 _PUBLIC = "http://localhost:8080"
@@ -82,27 +83,32 @@ async def serving(
     server: str = "",
     listen: str = "127.0.0.1:0",
     admin: str = "",
+    audit: str = "audit.jsonl",
     more: str = "",
     log: str = "console",
     private_state: bool = False,
     code: Path | None = None,
     python: tuple[str, ...] = (),
+    terminal: int | None = None,
 ) -> AsyncIterator[ServedGateway]:
     """Runs a gateway with ``ulimit -n`` *open_files* until the block ends.
 
-    Its configuration has *listen* and *server* in ``[server]``, *admin* as ``[admin]``, and *more* at its end; *log*
-    is the log's format. *code* is a folder with another copy of the package; *python* are options of the interpreter.
-    *private_state*: without a state directory.
+    Its configuration has *listen* and *server* in ``[server]``, *admin* as ``[admin]``, the audit file *audit*, and
+    *more* at its end; *log* is the log's format. *code* is a folder with another copy of the package; *python* are
+    options of the interpreter. *private_state*: without a state directory. *terminal*: the descriptor of a terminal
+    that controls the process and has its standard output.
     """
     portal_key = make_portal_key(folder)
     command = (sys.executable, *python, "-m", "gateway", "serve", "--config")
     environ = os.environ if code is None else os.environ | {"PYTHONPATH": str(code)}
     limit = () if open_files is None else ("sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh")
+    control = () if terminal is None else (program("setsid"), "--ctty")
     async with ValtSimulator() as valt, aiohttp.ClientSession() as client:
         config = write_demo_configuration(
             folder, port=0, public_url=_PUBLIC, valt_url=valt.base_url, portal_url=_PORTAL
         )
         config.write_text(config.read_text().replace("[admin]", f"{server}\n[admin]", 1) + more)
+        config.write_text(config.read_text().replace('file = "audit.jsonl"', f'file = "{audit}"', 1))
         config.write_text(config.read_text().replace('format = "console"', f'format = "{log}"', 1))
         config.write_text(config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "{listen}"', 1))
         if admin:
@@ -113,7 +119,12 @@ async def serving(
         stderr_file = folder / "stderr"
         with stderr_file.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *limit, *command, str(config), stderr=stderr, env=environ, cwd=code
+                *(*control, *limit, *command, str(config)),
+                stdin=terminal,
+                stdout=terminal,
+                stderr=stderr,
+                env=environ,
+                cwd=code,
             )
         try:
             words = await _ready_line(process, stderr_file)
