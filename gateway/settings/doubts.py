@@ -2,11 +2,13 @@
 connection has, and values that contradict each other."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from urllib.parse import urlsplit
 
-from gateway.settings.addresses import is_loopback, split_listen
+from gateway.network import parse_address
+from gateway.settings.addresses import is_loopback, is_loopback_host, is_wide, split_listen
 from gateway.settings.faults import Fault
-from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings
+from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, RemoteProvider
 from gateway.settings.model import Settings
 
 _SHORTEST = 1.0
@@ -29,13 +31,21 @@ _TIMES = {
     "audit": ("chain_head_log",),
 }
 _BOUNDS = (
-    ("limits", "streams_per_person", "streams"),
-    ("limits", "streams_per_address", "streams"),
-    ("limits", "streams", "connections"),
-    ("streams", "upstream_idle", "viewer_idle"),
-    ("links", "margin", "min_life"),
+    ("limits", "streams_per_person", "streams", {"streams_per_person"}),
+    ("limits", "streams_per_address", "streams", {"streams_per_address"}),
+    ("limits", "streams", "connections", {"streams"}),
+    ("streams", "upstream_idle", "viewer_idle", {"viewer_idle"}),
+    ("links", "margin", "min_life", {"margin", "min_life"}),
 )
-"""Table, key and another key: one of the two values has no effect if the first is larger."""
+"""Table, key, another key, and which of them has no effect if the first is larger: of `links` either may be meant."""
+_COUNTED_IN_ALL_REPLICAS = frozenset({"streams_per_person", "streams_per_address"})
+"""Limits that may exceed those of each replica if `state.url` is written."""
+_WITHOUT_EFFECT = (
+    ("audit", "fsync", "file", "-", "file is standard output, which has no disk"),
+    ("tracing", "sample_ratio", "otlp_endpoint", "", "without otlp_endpoint nothing is traced"),
+)
+"""Table, key, another key, the value of that by which the first has no effect, and why."""
+_LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 _TIMES_OF_PROVIDERS = ("max_age", "max_lifetime", "leeway")
 _TIMES_OF_RULES = ("created_within",)
 
@@ -45,6 +55,7 @@ def doubts(settings: Settings) -> Iterator[Fault]:
     yield from _short_times(settings)
     yield from _peers(settings)
     yield from _contradictions(settings)
+    yield from _contradictions_of_providers(settings)
     yield from _links(settings)
     yield from _unreachable_bounds(settings)
 
@@ -75,10 +86,41 @@ def _peers(settings: Settings) -> Iterator[Fault]:
             why = "its peers have no addresses" if is_unix else "its peers have addresses"
             reason = f"has nobody who connects to server.listen, {settings.server.listen}: {why}"
             yield Fault(key, None, reason, 'write "unix" for a unix socket, and addresses for a port')
+        elif networks and not any(network == "unix" or _may_connect(network, settings) for network in networks):
+            reason = f"has nobody who connects to server.listen, {settings.server.listen}: no peer has such an address"
+            yield Fault(key, None, reason, "write the address from which the proxy connects, or correct listen")
+    yield from _networks_of_rules(settings, is_unix=is_unix)
+
+
+def _networks_of_rules(settings: Settings, *, is_unix: bool) -> Iterator[Fault]:
+    """Yields a warning for each rule by networks in which no client is, where no proxy states another address. About a
+    listener on loopback rule_warnings speaks."""
+    listen = settings.server.listen
+    address = split_listen(listen)
+    is_direct = address is not None and not settings.server.trusted_proxies and not is_loopback_host(address[0])
     for number, grant in enumerate(settings.grants):
-        if not is_unix and grant.networks and set(grant.networks) == {"unix"}:
-            reason = f"has nobody who connects to server.listen, {settings.server.listen}: its peers have addresses"
+        only_unix = not is_unix and set(grant.networks) == {"unix"}
+        others = [network for network in grant.networks if network != "unix"]
+        if only_unix or (is_direct and others and not any(_may_connect(network, settings) for network in others)):
+            kind = "addresses" if only_unix else "other addresses"
+            reason = f"has nobody who connects to server.listen, {listen}: its peers have {kind}"
             yield Fault(f"grants.{number}.networks", None, reason, "list the clients' networks")
+
+
+def _may_connect(network: str, settings: Settings) -> bool:
+    """Whether a peer of the public listener can have an address in *network*: one of loopback has peers there, and one
+    of IPv4 none with IPv6. Of wide networks other warnings speak; a listener that is not written may be set where the
+    gateway runs, by a variable."""
+    if "listen" not in settings.server.model_fields_set:
+        return True
+    host = (split_listen(settings.server.listen) or ("", 0))[0]
+    address, wanted = parse_address(host), ip_network(network)
+    if isinstance(address, IPv4Address | IPv6Address) and address.version != wanted.version:
+        return False
+    if is_wide(network) or (address is None and host.lower() != "localhost"):
+        return True
+    is_local = address is None or address.is_loopback
+    return not is_local or wanted.overlaps(_LOOPBACK[wanted.version])
 
 
 def _contradictions(settings: Settings) -> Iterator[Fault]:
@@ -98,8 +140,26 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
     elif server.socket_mode != type(server).model_fields["socket_mode"].default:
         reason = "has no effect: neither listener is a unix socket that the gateway makes"
         yield Fault("server.socket_mode", None, reason, "remove it, or correct listen")
+    for name, key, other, value, why in _WITHOUT_EFFECT:
+        table = getattr(settings, name)
+        if getattr(table, other) == value and getattr(table, key) != type(table).model_fields[key].default:
+            yield Fault(f"{name}.{key}", None, f"has no effect: {why}", f"remove it, or correct {other}")
+
+
+def _contradictions_of_providers(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each key of a provider that has no effect, or that names the gateway itself."""
+    own = settings.server.public_url
     for number, provider in enumerate(settings.identity):
         key = f"identity.{number}"
+        has_url = any(getattr(provider, name, "") for name in ("jwks_url", "discovery_url"))  # issuer is any text then
+        issuer = provider.issuer.rstrip("/") if isinstance(provider, RemoteProvider) and not has_url else None
+        if issuer == own and not is_loopback(own):
+            yield Fault(f"{key}.issuer", None, "is the gateway's own address", "name the identity provider")
+        claim, verified = getattr(provider, "subject_claim", "email"), "require_verified_email"
+        is_required = verified in provider.model_fields_set and getattr(provider, verified)
+        if is_required and claim != "email" and "mail" in claim.lower():
+            reason = f'has no effect: it is checked with subject_claim = "email", not with "{claim}"'
+            yield Fault(f"{key}.{verified}", None, reason, "remove it, or correct subject_claim")
         if isinstance(provider, JwtSettings) and provider.jwks_url and provider.discovery_url:
             yield Fault(f"{key}.discovery_url", None, "has no effect besides jwks_url", "remove one of the two")
         if isinstance(provider, OidcSettings):
@@ -111,12 +171,22 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
 
 
 def _unreachable_bounds(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each pair of values, both written, of which one is never reached because of the other."""
-    for name, key, bound in _BOUNDS:
+    """Yields a warning for each written value that has no effect because of another, written or the default. Of values
+    below a second, or 0, `_short_times` speaks."""
+    for name, key, bound, useless in _BOUNDS:
         table = getattr(settings, name)
-        if {key, bound} <= table.model_fields_set and getattr(table, key) > getattr(table, bound):
-            reason = f"is larger than {bound}, so that one of the two has no effect"
-            yield Fault(f"{name}.{key}", None, reason, "correct one of them")
+        written = table.model_fields_set
+        if key in _COUNTED_IN_ALL_REPLICAS and settings.state.url is not None:
+            continue
+        if useless <= written and _SHORTEST <= getattr(table, bound) < getattr(table, key):
+            larger = key in written
+            reason = f"is larger than {bound}" if larger else f"is smaller than {key}"
+            yield Fault(
+                f"{name}.{key if larger else bound}",
+                None,
+                f"{reason}, so that one of the two has no effect",
+                "correct one of them",
+            )
 
 
 def _socket_mode(settings: Settings) -> Iterator[Fault]:

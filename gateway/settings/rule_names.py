@@ -71,9 +71,14 @@ def _wildcards(settings: Settings) -> Iterator[Fault]:
 
 
 def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:
-    """Yields a warning if the rule *number* refuses groups, and people whose provider names none may be allowed after
-    it: who is in such a group would sign in there."""
+    """Yields a warning if the rule *number* names groups, and nobody has any; or if it refuses groups, and people whose
+    provider names none may be allowed after it: who is in such a group would sign in there."""
     grant = settings.grants[number]
+    no_groups = all(isinstance(one, NegotiateSettings) for one in settings.identity) and bool(settings.identity)
+    if no_groups and grant.groups and not grant.subjects and not any(key.groups for key in settings.service_keys):
+        reason = "are those of nobody: Kerberos names no groups, and there is no other provider"
+        yield Fault(f"grants.{number}.groups", None, reason, "list the people in subjects")
+        return
     names = ", ".join(one.name for one in settings.identity if isinstance(one, NegotiateSettings))
     if not names or grant.allow or not grant.groups or "*" in grant.subjects:
         return
@@ -90,7 +95,8 @@ def _doubts(name: str, table: str, providers: Collection[str]) -> Iterator[tuple
     if "*" in name and (table, name) != ("subjects", "*"):
         yield f"has {text}, and names have no wildcards: it is compared as it stands", "list the names themselves"
     parts = name.split(",")
-    if len(parts) > 1 and "=" not in name and (table == "groups" or all("@" in part for part in parts)):
+    words = len(parts) > 1 and not any(" " in part.strip() or "=" in part for part in parts)
+    if words and (table == "groups" or all("@" in part for part in parts)):
         yield f"has {text}, which is one name with a comma in it", 'write each name in quotes of its own: ["a", "b"]'
     provider, separator, subject = name.partition("#")
     if table == "subjects" and provider in providers and separator and not subject:

@@ -18,6 +18,9 @@ SECRETS = {
 }
 """The secret keys of each table; a star is any name or number."""
 
+_NONE_IF_EMPTY = frozenset({"admin.token_file", "state.secret_file", "state.url", "state.url_file"})
+"""Keys that are empty by default and may be written as empty. A variable without value remains a fault."""
+
 PUBLIC = frozenset({"public_key"})
 """Keys that may be given by file like a secret although they are public: anybody may read the file."""
 
@@ -52,7 +55,8 @@ def resolve(
     have a placeholder. *now*, in Unix seconds, decides which passwords are about to expire. Returns faults and
     warnings, without lines.
     """
-    return _Resolver(folder, environ, from_environment if world_readable else None, needed, now).run(raw)
+    private = from_environment if world_readable else None
+    return _Resolver(folder, environ, private, needed, now, from_environment).run(raw)
 
 
 class _Resolver:
@@ -65,7 +69,9 @@ class _Resolver:
         private: Collection[str] | None,
         needed: Collection[str] | None,
         now: float,
+        variables: Collection[str],
     ) -> None:
+        self._none_if_empty = _NONE_IF_EMPTY.difference(variables)
         self._now = now
         self._private = private
         self._needed = needed
@@ -99,6 +105,9 @@ class _Resolver:
 
     def _resolve_key(self, table: dict[str, Any], path: str, name: str) -> None:
         given = {key: table.pop(key) for key in (name, f"{name}_file", f"{name}_env") if key in table}
+        given = {
+            key: value for key, value in given.items() if value != "" or f"{path}.{key}" not in self._none_if_empty
+        }
         if not given:
             return
         first, *others = given

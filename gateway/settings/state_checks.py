@@ -36,7 +36,9 @@ def tracing_faults(tracing: TracingSettings) -> Iterator[Fault]:
 def state_warnings(state: StateSettings) -> Iterator[Fault]:
     """Yields what is allowed and risky."""
     if state.url is None:
-        for key in sorted({"prefix", "secret"} & state.model_fields_set):
+        for key in ("prefix", "secret"):
+            if getattr(state, key) == type(state).model_fields[key].default:
+                continue
             yield Fault(f"state.{key}", None, "has no effect without url", "remove it, or give url instead of dir")
     address = parse_address(state)
     if address is None or address.tls or all(is_loopback_host(host) for host, _ in address.hosts):

@@ -159,6 +159,7 @@ PROCESS = [
         "more streams than the process may have descriptors for",
         *("descriptors", "broken", "files; 1000000 streams", "LimitNOFILE=5000064"),
         edited("streams = 50\nconnections = 200\n", "streams = 1000000\n"),
+        frozenset({"config"}),
     ),
     Site(
         "more connections than the process may have descriptors for",
@@ -238,6 +239,7 @@ PROVIDERS = [
         "a header provider that never sees its front",
         *("provider:front", "broken", "connections of this machine alone", "127.0.0.1/32"),
         edited('from = ["127.0.0.1/32"]', 'from = ["10.0.0.5/32"]'),
+        frozenset({"config"}),
     ),
     Site(
         "a keytab that is not there",

@@ -1,0 +1,126 @@
+"""Values that have no effect as the other values are: each is a warning, and the nearest value that has one is none."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.settings.broken import HEADER, STATE, grant, identity, server
+from tests.unit.settings.configurations import GOOD, load_text, write_keytab
+
+pytestmark = pytest.mark.promise("security-S16")
+
+KERBEROS = """type = "negotiate"
+name = "domain"
+keytab_file = "http.keytab"
+service = "HTTP@recordings.example.edu"
+realms = ["EXAMPLE.EDU"]
+[session]
+secret = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"
+[state]
+dir = "state"
+"""
+WARNINGS = {
+    **{
+        f"{table}.{key} and the default of another": (GOOD + f"[{table}]\n{key} = {value}\n", f"{table}.{key}")
+        for table, key, value in (
+            ("limits", "streams_per_person", 5000),
+            ("limits", "streams_per_address", 5000),
+            ("limits", "streams", 30_000),
+            ("streams", "viewer_idle", '"10s"'),
+        )
+    },
+    **{
+        f"peers in {networks} of {listen}": (
+            server(f'listen = "{listen}:8080"\ntrusted_proxies = ["{networks}"]'),
+            "server.trusted_proxies",
+        )
+        for listen, networks in (
+            ("127.0.0.1", "10.0.0.5"),
+            ("localhost", '10.0.0.5", "fd00::5'),
+            ("127.0.0.1", "::1"),
+            ("[::1]", "127.0.0.1"),
+            ("0.0.0.0", "fd00::5"),
+            ("[::]", "10.0.0.5"),
+        )
+    },
+    "a front that cannot connect": (server('listen = "127.0.0.1:80"') + HEADER, "identity.1.from"),
+    "clients of IPv6 on a listener of IPv4": (
+        grant('networks = ["fd00::/8"]').replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'),
+        "grants.0.networks",
+    ),
+    "an audit on standard output that is synced": (GOOD + '[audit]\nfsync = "always"\n', "audit.fsync"),
+    "a share of no traces": (GOOD + "[tracing]\nsample_ratio = 1\n", "tracing.sample_ratio"),
+    "a prefix of no Redis": (GOOD + '[state]\nprefix = "film:"\n', "state.prefix"),
+    "verified addresses of another claim": (
+        identity('subject_claim = "mail"\nrequire_verified_email = true'),
+        "identity.0.require_verified_email",
+    ),
+    "the gateway itself as the issuer": (
+        GOOD.replace("sso.example.edu", "recordings.example.edu/"),
+        "identity.0.issuer",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_a_value_that_has_no_effect_is_a_warning_with_its_line(tmp_path: Path, name: str) -> None:
+    text, key = WARNINGS[name]
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == [key]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + '[admin]\ntoken_file = ""\n[state]\ndir = ""\nurl = ""\nprefix = "valt-gateway:"\nsecret_file = ""\n',
+        GOOD + '[audit]\nfile = "-"\nfsync = "close"\n[tracing]\notlp_endpoint = ""\nsample_ratio = 0.1\n',
+        GOOD + '[audit]\nfile = "audit.jsonl"\nfsync = "always"\n',
+        GOOD + '[tracing]\notlp_endpoint = "https://traces.example.edu"\nsample_ratio = 1\n',
+        identity("require_verified_email = true"),
+        identity('subject_claim = "email"\nrequire_verified_email = true'),
+        identity('jwks_url = "https://portal.example.edu/keys"').replace("sso.example.edu", "recordings.example.edu"),
+        GOOD.replace("sso.example.edu", "recordings.example.edu/realms/campus"),
+        server('listen = "127.0.0.1:8080"\ntrusted_proxies = ["127.0.0.1", "10.0.0.5"]'),
+        server('listen = "localhost:8080"\ntrusted_proxies = ["::1"]'),
+        server('listen = "gateway.example.edu:8080"\ntrusted_proxies = ["fd00::5"]'),
+        server('trusted_proxies = ["10.0.0.5"]'),
+        server('listen = "127.0.0.1:8080"') + HEADER.replace("10.0.0.5", "127.0.0.1"),
+        grant('networks = ["fd00::/8", "10.0.0.0/8"]').replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'),
+        GOOD + "[limits]\nstreams_per_person = 0\nstreams_per_address = 2000\nconnections = 2000\n",
+        GOOD + "[limits]\nstreams = 50\nconnections = 100\n",
+        GOOD + STATE + "[limits]\nstreams_per_person = 5000\nstreams_per_address = 3000\n",
+        GOOD + '[streams]\nupstream_idle = "5h"\n[links]\nmargin = "10m"\n',
+        GOOD + '[links]\nmargin = "30s"\nmin_life = "0s"\n',
+        GOOD + '[links]\nmin_life = "10s"\n',
+        GOOD.replace('["supervisors"]', '["Nursing, Year 2"]'),
+        GOOD.replace('["supervisors"]', '["Department of Psychology, University Hospital"]'),
+    ],
+)
+def test_a_value_that_has_an_effect_and_a_default_are_no_warning(tmp_path: Path, text: str) -> None:
+    loaded = load_text(tmp_path, text)
+    assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+@pytest.mark.parametrize("name", ["ADMIN__TOKEN_FILE", "STATE__SECRET_FILE", "STATE__URL", "STATE__URL_FILE"])
+def test_an_empty_variable_of_a_secret_is_a_fault(tmp_path: Path, name: str) -> None:
+    variable = f"VALT_GATEWAY_{name}"
+    assert variable in [fault.key for fault in load_text(tmp_path, GOOD, {variable: ""}).faults]
+
+
+@pytest.mark.parametrize(
+    ("proof", "more", "keys"),
+    [
+        ("groups", "", ["grants.0.groups"]),
+        ("subjects", "", []),
+        ("groups", 'subjects = ["anna"]\n', []),
+        ("groups", f'[[service_keys]]\nname = "archive"\nsecret_sha256 = "{"a" * 64}"\ngroups = ["supervisors"]\n', []),
+    ],
+    ids=["groups", "subjects", "both", "service key"],
+)
+def test_a_rule_by_groups_that_nobody_has_is_a_warning(tmp_path: Path, proof: str, more: str, keys: list[str]) -> None:
+    write_keytab(tmp_path, "HTTP/recordings.example.edu@EXAMPLE.EDU")
+    jwt = GOOD.partition("[[identity]]\n")[2].partition("[[grants]]")[0]
+    loaded = load_text(tmp_path, GOOD.replace(jwt, KERBEROS).replace("groups", proof) + more)
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings] == keys
