@@ -26,7 +26,7 @@ from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSet
 from gateway.settings.identity_checks import identity_faults, identity_warnings
 from gateway.settings.model import ServerSettings, Settings
 from gateway.settings.rule_names import name_warnings
-from gateway.settings.rule_warnings import CONDITIONS, network_warnings, refusal_warnings
+from gateway.settings.rule_warnings import CONDITIONS, glob_warnings, network_warnings, refusal_warnings
 from gateway.settings.secret_warnings import secret_warnings
 from gateway.settings.secrets import UNSENDABLE, is_sendable
 from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
@@ -51,6 +51,7 @@ def warnings_of(settings: Settings, today: date) -> list[Fault]:
     """Returns what is allowed and risky, or has expired before *today*, without lines."""
     warnings = [*_server_warnings(settings), *identity_warnings(settings), *_expired(settings, today)]
     warnings += [*network_warnings(settings), *refusal_warnings(settings), *name_warnings(settings)]
+    warnings += glob_warnings(settings)
     warnings += [*state_warnings(settings.state), *doubts(settings), *text_warnings(settings)]
     warnings += secret_warnings(settings)
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):

@@ -129,8 +129,7 @@ def _reason_and_remedy(detail: ErrorDetails) -> tuple[str, str]:
             is_secret = file in keys_of_table(detail["loc"])
             return "is missing", f"name a file that holds it with {file}" if is_secret else "it is required"
         case "extra_forbidden":
-            nearest = difflib.get_close_matches(str(detail["loc"][-1]), keys_of_table(detail["loc"]), n=1, cutoff=0.5)
-            return "is an unknown key", f"did you mean {nearest[0]}?" if nearest else "remove it"
+            return "is an unknown key", _remedy_of_unknown_key(detail["loc"])
         case "literal_error":
             return "is not one of the allowed values", f"use one of {context['expected']}"
         case "union_tag_not_found" | "union_tag_invalid":
@@ -168,6 +167,22 @@ _TYPE_ERRORS = {
 def keys_of_table(path: Sequence[str | int]) -> list[str]:
     """Returns the keys of the table that contains *path*."""
     return list(schema_of(path[:-1]).get("properties", {}))
+
+
+def _remedy_of_unknown_key(path: tuple[int | str, ...]) -> str:
+    """Returns which key is perhaps meant, or to which table a key outside all tables perhaps belongs."""
+    key = str(path[-1])
+    elsewhere = _tables_with(key) if len(path) == 1 else []
+    if len(elsewhere) == 1:
+        return f"does it belong in [{elsewhere[0]}]?"
+    nearest = difflib.get_close_matches(key, keys_of_table(path), n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]}?" if nearest else "remove it"
+
+
+def _tables_with(key: str) -> list[str]:
+    """Returns the tables, outside arrays, that have a *key*."""
+    tables = {name: schema_of((name,)) for name in _schema()["properties"] if "properties" in schema_of((name,))}
+    return [name for name, schema in tables.items() if key in schema["properties"]]
 
 
 def schema_of(path: Sequence[str | int]) -> Mapping[str, Any]:

@@ -1,11 +1,15 @@
 """Warnings about rules that decide by less than it seems: by a proxy's address, or by what an account does not see."""
 
+import re
 from collections.abc import Iterator
 
 from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.model import Settings
 
+_EXPRESSION = re.compile(r"\^.*|\.[*+].*|.*(\{[^{}]*,[^{}]*\}|\\[dws][+{]|(\\[dws]){2}|\[\^).*")
+"""What begins regular expressions or stands in them, and in no name: "Dr.*" and `CAMPUS\\dave` are right."""
+_GLOBS = ("recordings", "rooms", "authors", "names")
 CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")
 
 
@@ -20,6 +24,19 @@ def network_warnings(settings: Settings) -> Iterator[Fault]:
         if grant.networks:
             reason = "compares the address of the proxy in front of server.listen with it, not the client's"
             yield Fault(f"grants.{number}.networks", None, reason, "list the proxy in server.trusted_proxies")
+
+
+def glob_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each glob that looks like a regular expression, or has alternatives in braces."""
+    for number, grant in enumerate(settings.grants):
+        globs = {name: getattr(grant, name) for name in _GLOBS}
+        globs |= {f"template.{field}": (glob,) for field, glob in grant.template.items()}
+        for name, texts in globs.items():
+            if any(_EXPRESSION.fullmatch(text) for text in texts):
+                reason = "looks like a regular expression, and is a glob: only *, ?, [] and [!] have a meaning"
+                yield Fault(
+                    f"grants.{number}.{name}", None, reason, 'write it as "Room 3*", and each alternative alone'
+                )
 
 
 def refusal_warnings(settings: Settings) -> Iterator[Fault]:

@@ -1,5 +1,6 @@
 """Reads secrets before validation: each may be given as ``x``, ``x_file`` or ``x_env``, exactly one of them."""
 
+import re
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -24,6 +25,10 @@ _NONE_IF_EMPTY = frozenset({"admin.token_file", "state.secret_file", "state.url"
 PUBLIC = frozenset({"public_key"})
 """Keys that may be given by file like a secret although they are public: anybody may read the file."""
 
+_ASSIGNMENT = re.compile(
+    r"(export +)?(\w{1,40}_)?(secret|token|password|key)(_\w{1,40})? ?= ?[^=\s]", re.ASCII | re.IGNORECASE
+)
+"""How a file of environment variables begins: with a name that is a secret's, and never a secret in Base64."""
 _DAY = 24 * 3600.0
 _WARNED_AGE = 166
 """Days. VALT's password rules, where they apply, have the password of a local user expire after 180 days."""
@@ -197,13 +202,19 @@ def is_sendable(secret: Secret) -> bool:
     return text == UNREAD or (text.strip() == text and text.replace("\t", " ").isprintable())
 
 
-def secret_doubt(secret: Secret) -> str | None:
-    """Returns what is doubtful about *secret*, unless it is a key in PEM or JSON."""
+def secret_doubt(secret: Secret, *, is_bearer: bool) -> str | None:
+    """Returns what is doubtful about *secret*, unless it is a key in PEM or JSON. *is_bearer*: it is a bearer token."""
     text = secret.reveal()
     if text == UNREAD or text.lstrip().startswith(("-----BEGIN", "{")):
         return None
     if text.startswith("#"):
         return "begins with #, and there are no comments in a secret's file"
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        return "has quotes around it, which are part of the secret"
+    if is_bearer and text.lower().startswith("bearer "):
+        return "begins with Bearer, which clients write before the token"
+    if _ASSIGNMENT.match(text):
+        return "begins with a name and =, and only the secret itself belongs there"
     if len(text.splitlines()) > 1:
         return "has several lines, which are one secret"
     return None if text == text.strip() and text.isprintable() else UNSEEN

@@ -1,6 +1,7 @@
 """Warnings about texts that are hardly meant as they stand: spaces around them, characters that nobody sees, and paths
 with what only a shell expands."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from gateway.settings.secrets import UNSEEN, secret_doubt
 
 _FREE = frozenset({"groups_separator", "public_key_files", "notice"})
 """Keys whose texts may have spaces around them, several lines, or no-break spaces."""
+_KEYS_IN_PEM = frozenset({"public_key", "private_key"})
+"""Secrets with checks of their own: a text may stand before them."""
+_UNEXPANDED = re.compile(r"[~$].*|.*(%(?![0-9A-Fa-f]{2})[A-Za-z]|\{\w*\}).*")
+"""What a shell, a date or a template would have replaced in a part of a path; %C3 is percent-encoding."""
 _CHECKED_BY_NAME = frozenset({"groups", "subjects", "subject"})
 """Keys of rules and examples that `rule_names` warns about."""
 
@@ -22,14 +27,16 @@ def text_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     for key, value in _leaves("", settings):
         last = key.rpartition(".")[2]
+        if isinstance(value, Secret) and last in _KEYS_IN_PEM:
+            continue
         if isinstance(value, Secret):
-            why = secret_doubt(value)
+            why = secret_doubt(value, is_bearer=key == "admin.token")
             if why is not None:
-                yield Fault(_key_of_secret(key), None, why, "correct it, if they are not part of the secret")
+                yield Fault(_key_of_secret(key), None, why, "correct it, if that is not part of the secret")
         elif last not in _FREE and any(_is_unseen(key, text) for text in _texts(value)):
             yield Fault(key, None, UNSEEN, "write it without them")
         if _is_unexpanded(key, value):
-            reason = "has ~ or $ in a path, which is not expanded"
+            reason = "has ~, $, % or {} in a path, which is not expanded"
             yield Fault(key, None, reason, "write the whole path")
     for number, provider in enumerate(settings.identity):
         if "*" in getattr(provider, "audience", ""):
@@ -86,4 +93,4 @@ def _is_unexpanded(key: str, value: Any) -> bool:
         path = Path(value.removeprefix("unix:"))
     else:
         return False
-    return any(part.startswith(("~", "$")) for part in path.parts)
+    return any(_UNEXPANDED.fullmatch(part) for part in path.parts)
