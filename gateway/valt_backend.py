@@ -89,8 +89,8 @@ class ValtBackend:
 
     async def close(self) -> None:
         """Cancels the running loads and closes the connections."""
-        self.films.close()
-        for loader in (self.versions, self.search, self.comments, self.recordings, self.links, self.tokens):
+        loaders = (self.films, self.versions, self.search, self.comments, self.recordings, self.links, self.tokens)
+        for loader in loaders:
             await loader.close()
         self.media.close()
         await self.api_session.close()

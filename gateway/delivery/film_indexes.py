@@ -42,9 +42,6 @@ ReadRange = Callable[[Link, int, int, Representation], Awaitable[bytes]]
 """MediaServer.read_range."""
 
 
-FutureIndex = FilmSeconds | asyncio.Future[FilmSeconds | None] | None
-
-
 class _Film(NamedTuple):
     """The file's validators belong to the key, because it may be replaced by one of equal size."""
 
@@ -70,7 +67,7 @@ class FilmIndexes:
 
     def request(
         self, account: str, video: Video, body: Representation
-    ) -> "FilmSeconds | asyncio.Future[FilmSeconds | None] | None":
+    ) -> FilmSeconds | asyncio.Future[FilmSeconds | None] | None:
         """Returns the index of the film of which *body* is a part, None if it cannot be read, or the future result of a
         load."""
         film = _Film(video.recording, video.video, body.total or 0, body.etag, body.last_modified)
@@ -97,10 +94,12 @@ class FilmIndexes:
         task.add_done_callback(lambda _task: self._loading.pop(film, None))
         return task
 
-    def close(self) -> None:
-        """Ends all loads."""
-        for task in self._loading.values():
+    async def close(self) -> None:
+        """Ends all loads, and returns when their processes have ended."""
+        loads = list(self._loading.values())
+        for task in loads:
             task.cancel()
+        await asyncio.gather(*loads, return_exceptions=True)
 
     async def _load(self, account: str, film: _Film, body: Representation) -> FilmSeconds | None:
         async with self._one_at_a_time:

@@ -41,6 +41,7 @@ async def build_in_process(boxes: FilmBoxes) -> FilmIndex:
         out, _ = await process.communicate(_pack(boxes))
     except BaseException:
         process.kill()
+        await process.wait()
         raise
     if process.returncode or not out:
         raise IndexUnreadableError("the parser exceeded its limits", "too_large")

@@ -143,7 +143,7 @@ async def test_more_waiting_films_than_the_limit_are_counted_as_busy() -> None:
     loads = [films.request("reviewer", VIDEO, body_of(size)) for size in range(1, 34)]
     assert loads[-1] is None
     assert outcomes(observer) == ["busy"]
-    films.close()
+    await films.close()
 
 
 def test_every_outcome_has_a_test() -> None:
@@ -207,6 +207,25 @@ async def test_the_parser_has_limits_of_processor_time_and_memory_before_it_read
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_a_parser_that_runs_has_ended_when_the_indexes_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, parser = tmp_path / "pid", tmp_path / "parser"
+    parser.write_text(f"#!/bin/sh\necho $$ > {number}.new\nmv {number}.new {number}\nexec sleep 1000\n")
+    parser.chmod(0o700)
+    monkeypatch.setattr("gateway.delivery.film_parser.sys.executable", str(parser))
+    data = film(10)
+    films = loader(data, Recorder())
+    index = films.request("reviewer", VIDEO, body_of(len(data)))
+    async with asyncio.timeout(60):
+        while not number.exists():
+            await asyncio.sleep(0.02)
+    await films.close()
+    assert not Path("/proc", number.read_text().strip()).exists()
+    assert isinstance(index, asyncio.Future)
+    assert index.cancelled()
 
 
 async def test_a_parser_that_exceeds_its_limits_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
