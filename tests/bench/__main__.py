@@ -79,9 +79,8 @@ async def bench(options: Options) -> None:
         await sink.build()
         version, _ = await described_interpreter(stack.python)
         report.head(rounds, seconds, version)
-        if (
-            any(only in case.name for case in CASES + _FIRST_BYTE + (_UNDER_LOAD,))
-            or only in "memory, idle, http, https"
+        if any(only in case.name for case in CASES + _FIRST_BYTE + (_UNDER_LOAD,)) or any(
+            only in name for name in ("memory, idle", "memory, http", "memory, https")
         ):
             async with _subjects(stack, options) as subjects:
                 table = Bench(stack, sink, report, subjects, rounds, seconds)
