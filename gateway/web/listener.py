@@ -113,6 +113,7 @@ class Listener:
     async def close(self) -> None:
         """Ends every connection, after one second for requests in progress."""
         self.stop_accepting()
+        await asyncio.sleep(0)  # each task has begun: one that is cancelled before that does not close its socket
         for task in self._establishing:
             task.cancel()
         await asyncio.gather(*self._establishing, return_exceptions=True)

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import resource
+import socket
 import stat
 from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -108,6 +110,32 @@ async def test_further_clients_wait_until_a_connection_ends() -> None:
                 assert (await waiting).status == 200
         while listener.connections:
             await asyncio.sleep(0)
+
+
+@pytest.mark.promise("restart-5")
+async def test_listeners_of_one_socket_take_turns_with_what_waits() -> None:
+    async with AsyncExitStack() as stack:
+        sock = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for _ in range(40):  # the kernel completes them, nobody has accepted one yet
+            stack.enter_context(socket.create_connection(sock.getsockname()))
+        listeners = [listener_of(server(), "systemd:public", passed={"public": [sock.dup()]}) for _ in range(2)]
+        for listener in listeners:
+            await stack.enter_async_context(running(listener))
+        async with asyncio.timeout(30):
+            while sum(listener.connections for listener in listeners) < 40:
+                await asyncio.sleep(0)
+        assert [listener.connections for listener in listeners] == [20, 20]
+
+
+async def test_a_connection_that_was_accepted_as_the_listener_closes_is_closed() -> None:
+    async with listening(server()) as listener:
+        client = socket.create_connection(("127.0.0.1", urlsplit(listener.address).port))
+        while not listener.connections:
+            await asyncio.sleep(0)
+    with client:
+        client.setblocking(False)
+        assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+    assert listener.connections == 0
 
 
 @pytest.mark.promise("security-S4")
