@@ -10,6 +10,7 @@ adds in memory, and writes each value that has changed once for a batch of reque
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class SharedMetrics:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
-        MultiProcessCollector(self._registry, self._directory)  # type: ignore[no-untyped-call]
+        self._registry.register(FileCollector(directory))
         self._registry.register(WorkerCollector(workers, states, replacements))
 
     def render(self) -> tuple[bytes, str]:
@@ -96,6 +97,25 @@ class SharedMetrics:
     def forget(self, number: int) -> None:
         """Removes the gauges of worker *number*, which has ended."""
         mark_process_dead(number, self._directory)  # type: ignore[no-untyped-call]
+
+
+class FileCollector(Collector):
+    """What the workers have written to the files in *directory*, added up."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        """Returns the metrics. A file that is empty is left out: a worker that starts creates it, and gives it a size
+        only then. `MultiProcessCollector.collect` fails at such a file, and for good if the worker was killed meanwhile
+        (client_python issue 1199)."""
+        files = []
+        for path in self._directory.glob("*.db"):
+            with suppress(FileNotFoundError):  # the file of a gauge, whose worker has ended
+                if path.stat().st_size:
+                    files.append(str(path))
+        metrics: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return metrics
 
 
 class WorkerCollector(Collector):

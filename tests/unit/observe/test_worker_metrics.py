@@ -45,3 +45,13 @@ def test_what_a_worker_adds_is_exposed_with_each_batch(tmp_path: Path) -> None:
     counter.inc()
     write()
     assert (exposed()["requests_total"], exposed()["streams"]) == (4, 2)
+
+
+def test_a_file_that_a_starting_worker_has_only_created_fails_no_scrape(tmp_path: Path) -> None:
+    write = share_metrics(str(tmp_path), 1)
+    Counter("requests", "help", registry=CollectorRegistry()).inc()
+    write()
+    for name in ("counter_2.db", "gauge_livesum_2.db", "histogram_2.db"):
+        (tmp_path / name).touch()
+    text = SharedMetrics(tmp_path, dict, dict, dict).render()[0].decode()
+    assert "\nrequests_total 1.0\n" in text
