@@ -26,15 +26,11 @@ from gateway.settings.worker_shares import supervisor_values
 from gateway.sockets import close_socket
 from gateway.workers.channel import Message
 from gateway.workers.health import WorkerHealth, responds
+from gateway.workers.replacement_backoff import ReplacementBackoff
 from gateway.workers.shared_entries import SharedEntries
 from gateway.workers.worker_calls import WorkerCalls
 from gateway.workers.worker_pool import WorkerPool
 from gateway.workers.worker_process import WorkerProcess, WorkerState
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
-"""Seconds before a worker that has ended by itself is replaced."""
-_STABLE = 60.0
-"""After a worker that has run for so many seconds the pause is short again."""
 
 
 class Supervisor:
@@ -65,7 +61,7 @@ class Supervisor:
         self._background = BackgroundTasks()
         self._reloading = asyncio.Lock()
         self._stopping = False
-        self._failures = 0
+        self._backoff = ReplacementBackoff()
         self._exit_status = 0
         self._entries = SharedEntries()
         self._calls = WorkerCalls()
@@ -184,6 +180,7 @@ class Supervisor:
     def _replace_generation(self, new: list[WorkerProcess], contents: bytes, *, reloaded: bool) -> None:
         self._generation += 1
         self._contents = contents
+        self._backoff = ReplacementBackoff()  # what ended the old workers may be mended
         for position, worker in enumerate(new):
             self._accept(worker, reloaded=reloaded and position == 0)
 
@@ -222,38 +219,40 @@ class Supervisor:
         self._calls.forget(worker)
         if worker.state == WorkerState.RUNNING and not self._stopping:
             self._health.count_replacement(worker)
-            self._log("error", "a worker has ended by itself and is replaced", worker)
-            self._background.run(self._replace(worker), "replacing a worker")
+            pause = self._backoff.next_pause(asyncio.get_running_loop().time() - worker.started_at)
+            self._log("error", "a worker has ended by itself and is replaced", worker, pause_seconds=f"{pause:g}")
+            self._background.run(self._replace(worker.generation, pause), "replacing a worker")
         elif worker.status and worker.state == WorkerState.DRAINING:
             self._log("error", "a worker has ended with an error", worker)
         if worker.status and self._stopping:
             self._exit_status = 1
 
-    async def _replace(self, ended: WorkerProcess) -> None:
-        """Starts another worker for one that has ended, until one accepts requests or there is another generation."""
-        if asyncio.get_running_loop().time() - ended.started_at >= _STABLE:
-            self._failures = 0
+    async def _replace(self, generation: int, pause: float) -> None:
+        """Starts another worker after *pause* seconds, until one accepts requests or *generation* is not the last."""
         while True:
-            await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures, 10)))
-            self._failures += 1
-            if self._is_over(ended.generation):
+            await asyncio.sleep(pause)
+            if self._is_over(generation):
                 return
             try:
-                worker = await self._pool.start(ended.generation, self._contents, quiet=True)
+                worker = await self._pool.start(generation, self._contents, quiet=True)
             except OSError as error:
-                self._log("error", f"a worker cannot be started: {error.strerror}")
+                pause = self._backoff.next_pause(0)
+                self._log("error", f"a worker cannot be started: {error.strerror}", pause_seconds=f"{pause:g}")
                 continue
             await self._pool.wait_prepared(worker)
-            if self._is_over(ended.generation):
+            if self._is_over(generation):
                 self._pool.end([worker])
                 return
             if worker.status is None:
                 self._accept(worker, reloaded=False)
                 return
+            pause = self._backoff.next_pause(0)
+            self._log("error", "a worker has ended before it was prepared", worker, pause_seconds=f"{pause:g}")
 
     def _is_over(self, generation: int) -> bool:
         return self._stopping or generation != self._generation
 
-    def _log(self, level: str, message: str, worker: WorkerProcess | None = None) -> None:
-        details = () if worker is None else (("worker", str(worker.number)), ("status", str(worker.status)))
-        self._observer.on_event(LogEvent(level, message, details))
+    def _log(self, level: str, message: str, worker: WorkerProcess | None = None, **details: str) -> None:
+        if worker is not None:
+            details = {"worker": str(worker.number), "status": str(worker.status), **details}
+        self._observer.on_event(LogEvent(level, message, tuple(details.items())))

@@ -1,0 +1,58 @@
+"""Workers that end again and again: they are started anew, with pauses, until what ends them is mended."""
+
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+import gateway as package
+from tests.support.served import ServedGateway, serving
+from tests.support.worker_requests import RUNNING, WORKERS, eventually, statuses
+
+pytestmark = pytest.mark.timeout(300)
+
+ENDED = "a worker has ended by itself and is replaced"
+NOT_PREPARED = "a worker has ended before it was prepared"
+STARTS = "the broken worker has been started"
+"""What it prints in this test."""
+
+
+def pauses(gateway: ServedGateway, message: str) -> list[float]:
+    """Returns the pauses, in seconds, that the log states with *message*."""
+    lines = gateway.log.read_text().splitlines()
+    return [float(re.findall(r"pause_seconds=([\d.]+)", line)[0]) for line in lines if message in line]
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes *text* to *path* so that nobody reads a part of it."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
+@pytest.mark.promise("restart-3")
+async def test_a_worker_that_falls_at_once_is_started_again_with_pauses(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    shutil.copytree(Path(package.__file__).parent, code / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+    async with serving(tmp_path, server=WORKERS, code=code) as gateway:
+        falls, goes_on = [worker["pid"] for worker in (await gateway.workers()).values()]
+        worker = code / "gateway/cli/worker.py"
+        text = worker.read_text()
+        write_whole(worker, f'import os\nos.write(2, b"{STARTS}\\n")\nos._exit(1)\n')
+        os.kill(falls, signal.SIGKILL)
+        await eventually(gateway, lambda _: len(pauses(gateway, NOT_PREPARED)) >= 4)
+        assert await statuses(f"{gateway.url}/robots.txt", 10) == [200] * 10  # of the other worker
+        write_whole(worker, text)
+        await eventually(gateway, lambda metrics: metrics[RUNNING] == 2)
+        # Before each start there was a pause, also before the last one, of the worker that runs.
+        await eventually(gateway, lambda _: gateway.log.read_text().count(STARTS) == len(pauses(gateway, NOT_PREPARED)))
+        stated = pauses(gateway, ENDED) + pauses(gateway, NOT_PREPARED)
+        assert stated == pytest.approx([0.1 * 2**failures for failures in range(len(stated))])
+        assert goes_on in {one["pid"] for one in (await gateway.workers()).values()}
+        await gateway.reload()  # which may have mended it, so that the pause is short again
+        os.kill(next(one["pid"] for one in (await gateway.workers()).values() if one["phase"] == "running"), 9)
+        await eventually(gateway, lambda _: len(pauses(gateway, ENDED)) == 2)
+        assert pauses(gateway, ENDED)[1] == pytest.approx(0.1)
