@@ -10,19 +10,18 @@ written would be lost at a restart: writes fail then, and *fault* says so until 
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.build_info import STATE_SCHEMA, state_schema_fault
 from gateway.errors import BusyError
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
 from gateway.shared_loads import LocalLoads
 from gateway.store.memory import ExpiringEntries, Revocations
+from gateway.store.sqlite_file import connect, identity_of
 
 T = TypeVar("T")
 
@@ -30,53 +29,12 @@ _POLL_INTERVAL = 1.0
 _CLEANUP_INTERVAL = 3600.0
 _CONSUMED, _SIGN_OUT, REVOCATION, UNDONE = "spent", "signed_out", "revoked", "undone"
 """The kinds of entries as the file has them."""
-_SCHEMA = """
-create table if not exists entries (
-  kind text not null, key text not null, until real not null, value real not null, primary key (kind, key)
-) without rowid
-"""
 # Neither the expiry nor the value of an entry is ever lowered: a later, weaker write must not undo a revocation.
 PUT = """
 insert into entries values (?, ?, ?, ?)
 on conflict do update set until = max(until, excluded.until), value = max(value, excluded.value)
 """
 _DELETE_EXPIRED = "delete from entries where until <= ?"
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Returns a connection to the database at *path*, which is created, readable by its owner alone, if it is missing.
-
-    What root creates, for the command `revoke`, belongs to the owner of the directory in which it is created: else the
-    service could not open it. Raises OSError or sqlite3.Error if it cannot be opened or a later version has
-    written it.
-    """
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _give_to_owner_of_parent(path.parent)
-    if not path.exists():
-        path.touch(mode=0o600, exist_ok=True)
-        _give_to_owner_of_parent(path)
-    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-    try:
-        (schema,) = connection.execute("pragma user_version").fetchone()
-        why = state_schema_fault(schema)
-        if why is not None:
-            raise sqlite3.DatabaseError(why)
-        connection.execute("pragma journal_mode = wal")
-        connection.execute("pragma synchronous = full")
-        connection.execute(_SCHEMA)
-        if schema < STATE_SCHEMA:
-            connection.execute(f"pragma user_version = {STATE_SCHEMA}")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _give_to_owner_of_parent(path: Path) -> None:
-    if os.geteuid() == 0:
-        parent = path.parent.stat()
-        os.chown(path, parent.st_uid, parent.st_gid)
 
 
 class SqliteStore:
@@ -133,7 +91,7 @@ class SqliteStore:
     async def start(self) -> None:
         """Opens the database and loads its entries. Raises OSError, sqlite3.Error or BusyError if that fails."""
         self._connection = await self._in_worker(lambda: self._connect(self._path))
-        self._opened = await self._in_worker(lambda: _identity_of(self._path))
+        self._opened = await self._in_worker(lambda: identity_of(self._path))
         await self.refresh()
         self._poll_task = asyncio.create_task(self._poll(), name="store")
 
@@ -229,7 +187,7 @@ class SqliteStore:
             raise BusyError("the state store is not open")
 
         def run() -> T:
-            if _identity_of(self._path) != self._opened:
+            if identity_of(self._path) != self._opened:
                 raise BusyError("its file was removed or replaced: restart the gateway")
             return statements(connection)
 
@@ -240,12 +198,3 @@ class SqliteStore:
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)
-
-
-def _identity_of(path: Path) -> tuple[int, int] | None:
-    """Returns device and inode of the file *path*, None if it is not there or cannot be looked at."""
-    try:
-        result = path.stat()
-    except OSError:
-        return None
-    return result.st_dev, result.st_ino

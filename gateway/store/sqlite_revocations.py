@@ -6,7 +6,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gateway.store.revocations import Revocation, StoredRevocations
-from gateway.store.sqlite import PUT, REVOCATION, UNDONE, connect
+from gateway.store.sqlite import PUT, REVOCATION, UNDONE
+from gateway.store.sqlite_file import connect
 
 
 def revocations_in_file(path: Path) -> StoredRevocations:

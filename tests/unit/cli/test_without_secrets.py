@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.sqlite import connect
+from gateway.store.sqlite_file import connect
 from tests.unit.cli.conftest import Run
 from tests.unit.settings.configurations import GOOD, private
 

@@ -5,7 +5,9 @@ import re
 import shlex
 import sqlite3
 import stat
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 
 from gateway.build_info import STATE_SCHEMA
 from gateway.errors import BusyError
-from gateway.store.sqlite import SqliteStore, connect
+from gateway.store.sqlite import SqliteStore
+from gateway.store.sqlite_file import connect
 from gateway.store.sqlite_revocations import revoke_in_file
 from tests.support.clock import ManualClock
 from tests.support.measures import ROOT
@@ -56,6 +59,20 @@ async def test_two_processes_on_one_file_consume_a_key_once(path: Path, clock: M
     async with started(SqliteStore(path, clock)) as one, started(SqliteStore(path, clock)) as other:
         calls = [store.consume("portal 1", clock.now() + 60) for _ in range(20) for store in (one, other)]
         assert (await asyncio.gather(*calls)).count(True) == 1
+
+
+def test_those_who_create_the_file_at_the_same_moment_all_open_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as workers:
+        for number in range(40):
+            path, together = tmp_path / str(number) / "state.sqlite3", threading.Barrier(4)
+
+            def create(path: Path = path, together: threading.Barrier = together) -> str:
+                together.wait()
+                with closing(connect(path)) as connection:
+                    return str(connection.execute("pragma journal_mode").fetchone()[0])
+
+            created = [workers.submit(create) for _ in range(4)]
+            assert [one.result() for one in created] == ["wal"] * 4
 
 
 async def test_a_revocation_by_another_process_is_seen_by_polling(path: Path, clock: ManualClock) -> None:

@@ -1,0 +1,76 @@
+"""The SQLite file of `[state] dir`: it is created, and opened by several processes at once."""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from gateway.build_info import STATE_SCHEMA, state_schema_fault
+
+_BUSY_TIMEOUT = 5.0
+"""Seconds to wait for the locks of other processes."""
+_RETRY_INTERVAL = 0.02
+_SCHEMA = """
+create table if not exists entries (
+  kind text not null, key text not null, until real not null, value real not null, primary key (kind, key)
+) without rowid
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Returns a connection to the database at *path*, which is created, readable by its owner alone, if it is missing.
+
+    What root creates, for the command `revoke`, belongs to the owner of the directory in which it is created: else the
+    service could not open it. Raises OSError or sqlite3.Error if it cannot be opened or a later version has
+    written it.
+    """
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _give_to_owner_of_parent(path.parent)
+    if not path.exists():
+        path.touch(mode=0o600, exist_ok=True)
+        _give_to_owner_of_parent(path)
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    try:
+        (schema,) = connection.execute("pragma user_version").fetchone()
+        why = state_schema_fault(schema)
+        if why is not None:
+            raise sqlite3.DatabaseError(why)
+        _turn_on_log(connection)
+        connection.execute("pragma synchronous = full")
+        connection.execute(_SCHEMA)
+        if schema < STATE_SCHEMA:
+            connection.execute(f"pragma user_version = {STATE_SCHEMA}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _turn_on_log(connection: sqlite3.Connection) -> None:
+    """Turns on the write-ahead log. SQLite itself does not wait for another process that is doing so: of workers that
+    create the database together, one would fail."""
+    for remaining in reversed(range(int(_BUSY_TIMEOUT / _RETRY_INTERVAL))):
+        try:
+            connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not remaining:
+                raise
+            time.sleep(_RETRY_INTERVAL)
+        else:
+            return
+
+
+def _give_to_owner_of_parent(path: Path) -> None:
+    if os.geteuid() == 0:
+        parent = path.parent.stat()
+        os.chown(path, parent.st_uid, parent.st_gid)
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Returns device and inode of the file *path*, None if it is not there or cannot be looked at."""
+    try:
+        result = path.stat()
+    except OSError:
+        return None
+    return result.st_dev, result.st_ino
