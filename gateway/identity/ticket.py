@@ -96,11 +96,17 @@ def _verify_with_any(
 
 
 def _load_key(text: str) -> tuple[Any, str | None]:
-    """Returns a verification key, and its ``kid`` if it is a JWK that has one."""
-    if not text.lstrip().startswith("{"):
-        return text, None
-    jwk = json.loads(text)
-    return jwt.PyJWK(jwk).key, jwk.get("kid")
+    """Returns a verification key, and its ``kid`` if it is a JWK that has one. Raises InvalidCredentialsError for a JWK
+    that cannot be used, which a configuration does not have."""
+    try:
+        jwk = json.loads(text) if text.lstrip().startswith("{") else None
+        if not isinstance(jwk, dict) or "kty" not in jwk:
+            return text, None
+        return jwt.PyJWK(jwk).key, jwk.get("kid")
+    except (jwt.PyJWTError, NotImplementedError, KeyError):
+        raise InvalidCredentialsError("the key to verify tickets with cannot be used") from None
+    except (ValueError, RecursionError):
+        return text, None  # a secret that begins with a brace
 
 
 class TicketAuthenticator(Authenticator):

@@ -202,3 +202,16 @@ def test_leeway_widens_the_time_of_a_ticket_and_not_its_age() -> None:
     expected = replace(EXPECTED, leeway=100.0)
     with pytest.raises(InvalidCredentialsError, match=r"^the ticket is too old$"):
         read_ticket(ticket(), (public_pem(KEY),), expected, 60.0, NOW + 61)
+
+
+@pytest.mark.parametrize(
+    "secret", ["{planted-Zx81kQ-secret-of-more-than-32-bytes", '{"planted": "Zx81kQ-secret-of-32-bytes"}']
+)
+def test_a_shared_secret_that_begins_with_a_brace_verifies_tickets(secret: str) -> None:
+    issuer, audience = "https://portal.example.edu", "https://recordings.example.edu"
+    expected = TokenRequirements(issuer, audience, ("HS256",), 5.0)
+    token = mint_ticket(secret, issuer=issuer, audience=audience, subject="anna", now=1e9, ttl=60.0)
+    assert read_ticket(token, [secret], expected, 60.0, 1e9).subject == "anna"
+    for jwk_of_no_secret in ('{"kty": "oct"}', '{"kty": "oct", "alg": "none"}', '{"kty": 5}'):
+        with pytest.raises(InvalidCredentialsError):
+            read_ticket(token, [jwk_of_no_secret], expected, 60.0, 1e9)
