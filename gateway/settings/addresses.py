@@ -64,6 +64,13 @@ def is_wide(network: str) -> bool:
     return not parsed.is_loopback and parsed.prefixlen < (24 if parsed.version == 4 else 64)
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether two networks have an address in common."""
+    if "unix" in (one, other):
+        return one == other
+    return ipaddress.ip_network(one).overlaps(ipaddress.ip_network(other))
+
+
 def split_listen(listen: str) -> tuple[str, int] | None:
     """Returns host and port of an address to listen on, None for a unix socket or one that systemd opens."""
     if listen.startswith(("unix:", "systemd:")):

@@ -19,16 +19,19 @@ from gateway.settings.addresses import (
     is_wide,
     split_listen,
 )
+from gateway.settings.claim_checks import claim_warnings
 from gateway.settings.doubts import doubts
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSettings
 from gateway.settings.identity_checks import identity_faults, identity_warnings
+from gateway.settings.kerberos_names import kerberos_name_warnings
 from gateway.settings.model import ServerSettings, Settings
+from gateway.settings.provider_doubts import provider_doubts
 from gateway.settings.rule_names import name_warnings
 from gateway.settings.rule_warnings import CONDITIONS, glob_warnings, network_warnings, refusal_warnings
+from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.secret_warnings import secret_warnings
-from gateway.settings.secrets import UNSENDABLE, is_sendable
 from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
 from gateway.settings.text_warnings import text_warnings
 
@@ -53,7 +56,8 @@ def warnings_of(settings: Settings, today: date) -> list[Fault]:
     warnings += [*network_warnings(settings), *refusal_warnings(settings), *name_warnings(settings)]
     warnings += glob_warnings(settings)
     warnings += [*state_warnings(settings.state), *doubts(settings), *text_warnings(settings)]
-    warnings += secret_warnings(settings)
+    warnings += [*secret_warnings(settings), *claim_warnings(settings), *provider_doubts(settings)]
+    warnings += kerberos_name_warnings(settings)
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))

@@ -50,10 +50,15 @@ def _realms(settings: Settings) -> Iterator[Fault]:
             names = read_principals(provider.keytab_file.read_bytes())
             realms = {name.rpartition("@")[2] for name in names}
             for realm in set(provider.realms) - realms:
-                meant = next((one for one in realms if one.lower() == realm.lower()), None)
+                meant = next((one for one in realms if _resembles(realm.lower(), one.lower())), None)
                 if meant is not None:
-                    reason = f"has {realm}, whose people have tickets of {meant}: letter case counts"
+                    reason = f"has {realm}, whose people have tickets of {meant}: letter case and every part count"
                     yield Fault(f"identity.{number}.realms", None, reason, f"write it as {meant}")
+
+
+def _resembles(written: str, realm: str) -> bool:
+    """Whether *written*, in lower case, is *realm* but for a final dot, or its first part (NetBIOS's name)."""
+    return written.rstrip(".") == realm or ("." not in written and realm.startswith(f"{written}."))
 
 
 def _permissions(settings: Settings) -> Iterator[Fault]:

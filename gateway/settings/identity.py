@@ -34,6 +34,13 @@ def _proxy_url(value: str) -> str:
     return value
 
 
+def _realm(value: str) -> str:
+    if "@" in value or "\\" in value:
+        raise fault("has an @ or a backslash, which no realm has", 'write the realm alone: "EXAMPLE.EDU"')
+    return value
+
+
+Realm = Annotated[Text, AfterValidator(_realm)]
 ProxyUrl = Annotated[OptionalUrl, AfterValidator(_proxy_url)]
 
 
@@ -148,7 +155,7 @@ class NegotiateSettings(Table):
     service: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*@[A-Za-z0-9.-]+$")] = Field(
         description="the gateway's own service: HTTP@ and the host that browsers see"
     )
-    realms: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
+    realms: Annotated[tuple[Realm, ...], Field(min_length=1)] = Field(
         description="realms whose people are accepted, letter case included; others are refused"
     )
     strip_realm: Flag = Field(True, description='subject "anna" rather than "anna@EXAMPLE.EDU"')

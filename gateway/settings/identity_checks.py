@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from gateway.settings.addresses import contains_everybody, https_fault, is_wide
+from gateway.settings.claim_checks import claim_faults
 from gateway.settings.faults import Fault
 from gateway.settings.identity import (
     HeaderSettings,
@@ -14,12 +15,12 @@ from gateway.settings.identity import (
     OidcSettings,
     TicketSettings,
 )
-from gateway.settings.keys import key_fault, signing_key_fault
+from gateway.settings.keys import HMAC_BYTES, hmac_fault, key_fault, signing_key_fault
 from gateway.settings.model import Settings
-from gateway.settings.secrets import UNSENDABLE, is_sendable
+from gateway.settings.secret_texts import UNSENDABLE, is_sendable
+from gateway.settings.shadowed_providers import shadowed_providers
 from gateway.settings.values import UNREAD
 
-_HMAC_BYTES = 32
 _LONG_SESSION = 30 * 86_400.0
 RESERVED_NAMES = frozenset({"session", "service_key"})
 """Names of the built-in authenticators in metrics and audit."""
@@ -41,12 +42,8 @@ def identity_faults(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{key}.type", None, reason, "add a [session] table with secret_file")
         if isinstance(provider, JwtSettings | OidcSettings):
             yield from _remote_faults(key, provider)
-        if (
-            isinstance(provider, JwtSettings | TicketSettings | OidcSettings)
-            and provider.groups_claim == provider.subject_claim
-        ):
-            reason = "is the claim that names the person too, so that everybody is in a group of their own name"
-            yield Fault(f"{key}.groups_claim", None, reason, "name the claim that lists the groups")
+        if isinstance(provider, JwtSettings | TicketSettings | OidcSettings):
+            yield from claim_faults(key, provider)
         if isinstance(provider, TicketSettings):
             yield from _ticket_faults(key, provider)
         elif isinstance(provider, OidcSettings):
@@ -76,7 +73,7 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
                     )
         if isinstance(provider, NegotiateSettings):
             yield from _negotiate_warnings(f"identity.{number}", provider, settings.server.public_url)
-    yield from _shadowed_providers(settings)
+    yield from shadowed_providers(settings)
     if settings.session is not None and settings.session.lifetime > _LONG_SESSION:
         reason = "is longer than 30d: a stolen cookie is valid for so long"
         yield Fault("session.lifetime", None, reason, "shorten it")
@@ -94,30 +91,8 @@ def _remote_faults(key: str, provider: JwtSettings | OidcSettings) -> Iterator[F
         yield Fault(f"{key}.issuer", None, *fault)
 
 
-def _shadowed_providers(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each provider whose proofs an earlier one decides about, which recognises them too."""
-    deciding: dict[tuple[str, ...], str] = {}
-    for number, provider in enumerate(settings.identity):
-        match provider:
-            case JwtSettings():
-                key, proof = "issuer", (provider.issuer, provider.header.lower())
-            case TicketSettings():
-                key, proof = "issuer", (provider.issuer, "")
-            case HeaderSettings():
-                key, proof = "type", (provider.subject_header.lower(), " ".join(sorted(provider.from_)))
-            case NegotiateSettings():
-                key, proof = "type", ("", "")
-            case _:
-                continue
-        earlier = deciding.setdefault((provider.type, *proof), provider.name)
-        if earlier != provider.name:
-            reason = f"is that of {earlier} too, which decides about all its tokens"
-            if key == "type":
-                reason = f"and what proves a person are those of {earlier}, which decides first: this is never asked"
-            yield Fault(f"identity.{number}.{key}", None, reason, "make one table of the two")
-
-
 def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
+    written = provider.model_fields_set
     if bool(provider.secret_header) != (provider.secret is not None):
         yield Fault(f"{key}.secret_header", None, "needs a secret, and the reverse", "give both or neither")
     if provider.secret is not None and not is_sendable(provider.secret):
@@ -135,9 +110,10 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
     elif not re.fullmatch(r"[ !-/:-@\[-`{-~]+", provider.groups_separator):
         reason = "has a letter, a digit, or a character outside printable ASCII"
         yield Fault(f"{key}.groups_separator", None, reason, 'use another, such as "," or ";"')
-    names = [provider.subject_header, provider.groups_header, provider.secret_header]
-    for number, name in enumerate(("groups_header", "secret_header"), 1):
-        if names[number].lower() in (earlier.lower() for earlier in names[:number]):
+    keys = sorted(("subject_header", "groups_header", "secret_header"), key=lambda name: name in written)
+    names = [getattr(provider, name).lower() for name in keys]
+    for number, name in enumerate(keys):  # defaults first: the fault is that of a key that is written
+        if names[number] and names[number] in names[:number]:
             yield Fault(f"{key}.{name}", None, "is used for something else already", "give it a header of its own")
 
 
@@ -159,12 +135,19 @@ def _ticket_faults(key: str, provider: TicketSettings) -> Iterator[Fault]:
     elif hmac and (provider.secret is None or given):
         reason = "is missing, or a public key is given: HS256 is verified with a secret"
         yield Fault(f"{key}.secret", None, reason, "use secret_file")
-    elif hmac and len(provider.keys[0].encode()) < _HMAC_BYTES:
+    elif hmac and len(provider.keys[0].encode()) < HMAC_BYTES:
         yield Fault(f"{key}.secret", None, "is shorter than 32 bytes", "make one with: openssl rand -base64 48")
-    elif not hmac and (len(given) != 1 or provider.secret is not None):
+    elif hmac:
+        fault = hmac_fault(provider.keys[0])
+        if fault is not None:
+            yield Fault(f"{key}.secret", None, *fault)
+    elif provider.secret is not None and not given:
+        remedy = 'write ["HS256"], or name the portal\'s key instead of a secret: public_key_file'
+        yield Fault(f"{key}.algorithms", None, "has none that verifies with a secret", remedy)
+    elif len(given) != 1 or provider.secret is not None:
         remedy = "name the portal's key: public_key_file, or several: public_key_files"
         yield Fault(f"{key}.public_key", None, "is missing, or a secret is given", remedy)
-    elif not hmac:
+    else:
         for number, text in enumerate(provider.keys):
             fault = None if text == UNREAD else key_fault(text, provider.algorithms)
             if fault is not None:
@@ -174,7 +157,10 @@ def _ticket_faults(key: str, provider: TicketSettings) -> Iterator[Fault]:
 
 def _oidc_faults(key: str, provider: OidcSettings) -> Iterator[Fault]:
     required = _CLIENT_AUTH_KEYS.get(provider.client_auth)
-    if required and getattr(provider, required) is None:
+    if required == "client_secret" and provider.client_secret is None and provider.private_key is not None:
+        reason, remedy = f"is {provider.client_auth}, and a private key is given", 'write "private_key_jwt"'
+        yield Fault(f"{key}.client_auth", None, reason, remedy)
+    elif required and getattr(provider, required) is None:
         reason = f"is missing: client_auth is {provider.client_auth}"
         yield Fault(f"{key}.{required}", None, reason, f"give {required}_file")
     if required == "private_key" and provider.signing_key is not None:

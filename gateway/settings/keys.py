@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from gateway.settings.values import UNREAD
 
 _RSA_BITS = 2048
+HMAC_BYTES = 32
+"""The shortest secret for HS256 (RFC 7518, section 3.2)."""
 
 
 def _load_jwk(text: str) -> object:
@@ -23,7 +25,7 @@ def _load_jwk(text: str) -> object:
         raise ValueError("not a key of signatures")
     try:
         return jwt.PyJWK(row).key
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, NotImplementedError, KeyError) as error:  # what PyJWT does not know, or misses
         raise ValueError(str(error)) from None
 
 
@@ -56,6 +58,26 @@ def key_fault(pem: str, algorithms: Iterable[str]) -> tuple[str, str] | None:
     if usable.isdisjoint(algorithms):
         return "suits none of the algorithms", f"accept its own: {' or '.join(sorted(usable))}"
     return None
+
+
+def hmac_fault(secret: str) -> tuple[str, str] | None:
+    """Returns reason and remedy if *secret* cannot verify signatures with HS256: it is a key in PEM or of SSH, or a JWK
+    of no secret, or of a short one."""
+    import jwt
+
+    try:
+        row = json.loads(secret)
+    except (ValueError, RecursionError):
+        row = None
+    try:
+        is_jwk = isinstance(row, dict) and "kty" in row
+        key = jwt.PyJWK(row).key if is_jwk else jwt.get_algorithm_by_name("HS256").prepare_key(secret)
+    except (jwt.PyJWTError, NotImplementedError, KeyError):
+        key = None
+    if isinstance(key, bytes) and len(key) >= HMAC_BYTES:
+        return None
+    reason = "is a key of another kind, or a JWK of no secret of 32 bytes: it verifies no ticket"
+    return reason, "share a secret with the portal: openssl rand -base64 48"
 
 
 def signing_key_fault(pem: str) -> tuple[str, str] | None:

@@ -28,7 +28,8 @@ def keytab_fault(path: Path, service: str) -> tuple[str, str] | None:
     except (ValueError, struct.error):
         return f"names {path}, which is not a keytab", _CREATE
     wanted = service.replace("@", "/", 1)
-    if any(principal.rpartition("@")[0] == wanted for principal in principals):
+    # As tickets are compared with the service: without letter case.
+    if any(principal.rpartition("@")[0].lower() == wanted.lower() for principal in principals):
         return None
     names = ", ".join(dict.fromkeys(principals)) or "none at all"
     reason = f"names {path}, which has no key of {wanted}, but of {names[:300]}"

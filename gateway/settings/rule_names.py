@@ -4,11 +4,12 @@ A rule that allows would give nothing by such a name, and a rule that refuses wo
 """
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 from gateway.settings.faults import Fault
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
+from gateway.settings.secret_texts import UNEXPANDED
 from gateway.validity import SERVICE_KEY_PROVIDER
 
 _LONGEST = 255
@@ -18,7 +19,7 @@ _SIMILAR = 0.8
 
 def name_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
-    providers = [*(provider.name for provider in settings.identity), SERVICE_KEY_PROVIDER]
+    providers = {provider.name: provider.type for provider in settings.identity} | {SERVICE_KEY_PROVIDER: ""}
     for number, grant in enumerate(settings.grants):
         for table in ("groups", "subjects"):
             for name in getattr(grant, table):
@@ -87,13 +88,16 @@ def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:
         yield Fault(f"grants.{number}.groups", None, reason, "list these people in subjects too")
 
 
-def _doubts(name: str, table: str, providers: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yields reason and remedy of each doubt about *name*, which stands in groups or subjects."""
+def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yields reason and remedy of each doubt about *name*, which stands in groups or subjects. *providers* has the type
+    of each by its name."""
     text = f"{name[:64]!r}"
     if not 0 < len(name) <= _LONGEST or name != name.strip() or not name.isprintable():
         yield f"has {text}, which is nobody's name", "write it as the identity provider does, without spaces around it"
     if "*" in name and (table, name) != ("subjects", "*"):
         yield f"has {text}, and names have no wildcards: it is compared as it stands", "list the names themselves"
+    if UNEXPANDED.fullmatch(name):
+        yield f"has {text}, of which nothing is replaced", "write the name itself"
     parts = name.split(",")
     words = len(parts) > 1 and not any(" " in part.strip() or "=" in part for part in parts)
     if words and (table == "groups" or all("@" in part for part in parts)):
@@ -106,3 +110,8 @@ def _doubts(name: str, table: str, providers: Collection[str]) -> Iterator[tuple
         if nearest:
             meant = next(one for one in providers if one.lower() == nearest[0])
             yield f"has {text}, and no provider is named {provider}: it is one person's name", f"did you mean {meant}#?"
+        elif subject and provider and provider in (*providers.values(), "session"):
+            same_type = next((one for one, kind in providers.items() if kind == provider), "campus")
+            yield f"has {text}, and {provider} is no provider's name", f'write it as "{same_type}#{subject[:64]}"'
+    if table == "groups" and separator and provider in providers:
+        yield f"has {text}, and groups have no providers: it is one group's name", "write the group's name alone"

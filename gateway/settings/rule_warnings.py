@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from gateway.settings.addresses import is_loopback_host, split_listen
+from gateway.settings.addresses import is_loopback_host, overlap, split_listen
 from gateway.settings.faults import Fault
+from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
 
 _EXPRESSION = re.compile(r"\^.*|\.[*+].*|.*(\{[^{}]*,[^{}]*\}|\\[dws][+{]|(\\[dws]){2}|\[\^).*")
@@ -15,11 +16,27 @@ CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author
 
 def network_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each rule by networks that sees a proxy's address only: that of nobody on this machine."""
+    if _only_fronts_connect(settings):
+        yield from _proxy_networks(settings)
+        return
     listen = split_listen(settings.server.listen)
     if settings.server.trusted_proxies or (listen is not None and not is_loopback_host(listen[0])):
         return
     if settings.server.listen.startswith("systemd:"):
         return  # its address is in the socket unit
+    yield from _proxy_networks(settings)
+
+
+def _only_fronts_connect(settings: Settings) -> bool:
+    """Whether people are known by the headers of proxies alone, none of which is in server.trusted_proxies."""
+    fronts = [one for one in settings.identity if isinstance(one, HeaderSettings)]
+    peers = {peer for one in fronts for peer in one.from_}
+    trusted = settings.server.trusted_proxies
+    is_trusted = any(overlap(peer, proxy) for peer in peers for proxy in trusted)
+    return bool(fronts) and len(fronts) == len(settings.identity) and not settings.service_keys and not is_trusted
+
+
+def _proxy_networks(settings: Settings) -> Iterator[Fault]:
     for number, grant in enumerate(settings.grants):
         if grant.networks:
             reason = "compares the address of the proxy in front of server.listen with it, not the client's"

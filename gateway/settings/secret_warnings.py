@@ -1,16 +1,21 @@
 """Warnings about secrets that can be guessed, and about one secret with two purposes: who has it for one has both."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
+from gateway.settings.identity import HeaderSettings, OidcSettings
 from gateway.settings.model import Settings
 from gateway.settings.state_checks import parse_address
 from gateway.settings.values import UNREAD
 
 _GUESSABLE_BYTES = 16
 _FEW_CHARACTERS = 5
+_UNCHANGED = re.compile(
+    rb"(change|replace)[-_ ]?(me|this|it|with)(?![a-z])|placeholder|your[-_ ](secret|token|password|key)", re.IGNORECASE
+)
 GENERATE = "make one with: openssl rand -base64 48"
 _OF_PROVIDERS = ("secret", "client_secret")
 
@@ -18,6 +23,7 @@ _OF_PROVIDERS = ("secret", "client_secret")
 def secret_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     first: dict[str, str] = {}
+    alike = _alike(settings)
     for key, secret in entered_secrets(settings):
         text = secret.reveal()
         if text == UNREAD:
@@ -27,7 +33,8 @@ def secret_warnings(settings: Settings) -> Iterator[Fault]:
             if why is not None:
                 yield Fault(key, None, f"{why}, so that it can be guessed", GENERATE)
         other = first.setdefault(text, key)
-        if other != key and not (key.endswith(".password") and other.endswith(".password")):
+        same_purpose = key in alike and alike.get(key) == alike.get(other)
+        if other != key and not same_purpose and not (key.endswith(".password") and other.endswith(".password")):
             reason = f"is the same as {other}: whoever knows one of the two can do what the other allows"
             yield Fault(key, None, reason, GENERATE)
     hashes = {hashlib.sha256(text.encode()).hexdigest(): key for text, key in first.items()}
@@ -37,12 +44,26 @@ def secret_warnings(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"service_keys.{number}.secret_sha256", None, reason, "make one with: valt-gateway key mint")
 
 
+def _alike(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Returns by the key of each secret that can have one value only who presents it where: providers of one front's
+    header, or of one client of an identity provider, have the same one."""
+    purposes: dict[str, tuple[str, ...]] = {}
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, HeaderSettings):
+            purposes[f"identity.{number}.secret"] = (provider.secret_header.lower(),)
+        elif isinstance(provider, OidcSettings):
+            purposes[f"identity.{number}.client_secret"] = (provider.issuer, provider.client_id)
+    return purposes
+
+
 def guessable(secret: bytes) -> str | None:
-    """Returns why *secret* can be guessed, None if it is long enough and does not repeat itself."""
+    """Returns why *secret* can be guessed, None if it is long enough, nobody's example, and does not repeat itself."""
     if len(secret) < _GUESSABLE_BYTES:
         return f"is shorter than {_GUESSABLE_BYTES} bytes"
     if len(set(secret)) < _FEW_CHARACTERS:
         return "repeats a few characters"
+    if _UNCHANGED.search(secret) is not None:
+        return "is the text of an example"
     # A text that consists of repetitions is found in its own double before its end.
     period = (secret + secret).find(secret, 1)
     return "repeats a few characters" if period < min(len(secret), _GUESSABLE_BYTES) else None

@@ -1,6 +1,5 @@
 """Reads secrets before validation: each may be given as ``x``, ``x_file`` or ``x_env``, exactly one of them."""
 
-import re
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -25,21 +24,11 @@ _NONE_IF_EMPTY = frozenset({"admin.token_file", "state.secret_file", "state.url"
 PUBLIC = frozenset({"public_key"})
 """Keys that may be given by file like a secret although they are public: anybody may read the file."""
 
-_ASSIGNMENT = re.compile(
-    r"(export +)?(\w{1,40}_)?(secret|token|password|key)(_\w{1,40})? ?= ?[^=\s]", re.ASCII | re.IGNORECASE
-)
-"""How a file of environment variables begins: with a name that is a secret's, and never a secret in Base64."""
 _DAY = 24 * 3600.0
 _WARNED_AGE = 166
 """Days. VALT's password rules, where they apply, have the password of a local user expire after 180 days."""
 _MINIMUM_BYTES = 32
 _MAXIMUM_BYTES = 65_536
-UNSENDABLE = (
-    "has characters that no header carries, such as line ends",
-    "write it in one line, without spaces around it",
-)
-"""Reason and remedy of a secret that is compared with a header."""
-UNSEEN = "has spaces around it, or characters that nobody sees"
 _GENERATE = "make one with: openssl rand -base64 48"
 
 
@@ -77,6 +66,7 @@ class _Resolver:
         variables: Collection[str],
     ) -> None:
         self._none_if_empty = _NONE_IF_EMPTY.difference(variables)
+        self._variables = variables
         self._now = now
         self._private = private
         self._needed = needed
@@ -108,6 +98,12 @@ class _Resolver:
     def _fault(self, key: str, reason: str, remedy: str) -> None:
         self._faults.append(Fault(key, None, reason, remedy))
 
+    def _twice(self, key: str, other: str) -> None:
+        """Adds a fault of *other*, or, so that it is named, of the one that a variable sets."""
+        if key in self._variables and other not in self._variables:
+            key, other = other, key
+        self._fault(other, f"is given as well as {key.rpartition('.')[2]}", "remove one of the two")
+
     def _resolve_key(self, table: dict[str, Any], path: str, name: str) -> None:
         given = {key: table.pop(key) for key in (name, f"{name}_file", f"{name}_env") if key in table}
         given = {
@@ -118,7 +114,7 @@ class _Resolver:
         first, *others = given
         value, key = given[first], f"{path}.{first}"
         if others:
-            self._fault(f"{path}.{others[0]}", f"is given as well as {first}", "remove one of the two")
+            self._twice(f"{path}.{first}", f"{path}.{others[0]}")
         if first == f"{name}_file":
             value = self._read_file(value, key, secret=name not in PUBLIC, expires=name == "password")
         elif first == f"{name}_env" and not self._is_needed(key):
@@ -178,7 +174,7 @@ class _Resolver:
             self._fault("session.secrets", "is an unknown key", "did you mean secrets_file?")
         secret, file = session.pop("secret", None), session.pop("secrets_file", None)
         if secret is not None and file is not None:
-            self._fault("session.secrets_file", "is given as well as secret", "remove one of the two")
+            self._twice("session.secret", "session.secrets_file")
         if file is not None:
             text = self._read_file(file, "session.secrets_file", secret=True)
             session["secrets"] = tuple(Secret(line.strip()) for line in text.splitlines() if line.strip())
@@ -194,30 +190,6 @@ class _Resolver:
     def _check_length(self, secret: Any, key: str) -> None:
         if isinstance(secret, Secret) and len(secret.reveal().encode()) < _MINIMUM_BYTES:
             self._fault(key, "is shorter than 32 bytes", _GENERATE)
-
-
-def is_sendable(secret: Secret) -> bool:
-    """Whether a header can carry *secret* (RFC 9110, section 5.5)."""
-    text = secret.reveal()
-    return text == UNREAD or (text.strip() == text and text.replace("\t", " ").isprintable())
-
-
-def secret_doubt(secret: Secret, *, is_bearer: bool) -> str | None:
-    """Returns what is doubtful about *secret*, unless it is a key in PEM or JSON. *is_bearer*: it is a bearer token."""
-    text = secret.reveal()
-    if text == UNREAD or text.lstrip().startswith(("-----BEGIN", "{")):
-        return None
-    if text.startswith("#"):
-        return "begins with #, and there are no comments in a secret's file"
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        return "has quotes around it, which are part of the secret"
-    if is_bearer and text.lower().startswith("bearer "):
-        return "begins with Bearer, which clients write before the token"
-    if _ASSIGNMENT.match(text):
-        return "begins with a name and =, and only the secret itself belongs there"
-    if len(text.splitlines()) > 1:
-        return "has several lines, which are one secret"
-    return None if text == text.strip() and text.isprintable() else UNSEEN
 
 
 def _why_no_secret(text: str) -> str | None:

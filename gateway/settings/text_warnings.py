@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from gateway.model import Secret
 from gateway.settings.faults import Fault
 from gateway.settings.model import Settings
-from gateway.settings.secrets import UNSEEN, secret_doubt
+from gateway.settings.secret_texts import UNEXPANDED, UNSEEN, secret_doubt
 
 _FREE = frozenset({"groups_separator", "public_key_files", "notice"})
 """Keys whose texts may have spaces around them, several lines, or no-break spaces."""
@@ -30,11 +30,14 @@ def text_warnings(settings: Settings) -> Iterator[Fault]:
         if isinstance(value, Secret) and last in _KEYS_IN_PEM:
             continue
         if isinstance(value, Secret):
-            why = secret_doubt(value, is_bearer=key == "admin.token")
+            own = last in ("secret", "secrets") or key.startswith("session.")
+            why = secret_doubt(value, is_bearer=key == "admin.token", may_be_pem=own)
             if why is not None:
                 yield Fault(_key_of_secret(key), None, why, "correct it, if that is not part of the secret")
         elif last not in _FREE and any(_is_unseen(key, text) for text in _texts(value)):
             yield Fault(key, None, UNSEEN, "write it without them")
+        elif isinstance(value, str) and not value.startswith("unix:") and UNEXPANDED.fullmatch(value):
+            yield Fault(key, None, "has ${}, $() or {{}}, which is not replaced", "write the text itself")
         if _is_unexpanded(key, value):
             reason = "has ~, $, % or {} in a path, which is not expanded"
             yield Fault(key, None, reason, "write the whole path")

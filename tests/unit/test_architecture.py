@@ -39,6 +39,7 @@ MAY_REVEAL_SECRETS = {
     "gateway/sealed.py",
     "gateway/settings/identity.py",
     "gateway/settings/secret_warnings.py",
+    "gateway/settings/secret_texts.py",
     "gateway/settings/secrets.py",
     "gateway/store/redis_client.py",
     "gateway/valt/client.py",

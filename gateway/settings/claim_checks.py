@@ -1,0 +1,73 @@
+"""Checks of the claims that an ``[[identity]]`` reads, and of the audience that its tokens must have."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from gateway.settings.faults import Fault
+from gateway.settings.identity import JwtSettings, OidcSettings, TicketSettings
+from gateway.settings.model import Settings
+
+TokenProvider = JwtSettings | TicketSettings | OidcSettings
+_OF_NO_GROUP = frozenset({"iss", "exp", "nbf", "iat", "jti", "nonce", "sid", "at_hash", "c_hash", "auth_time"})
+_OF_NO_PERSON = _OF_NO_GROUP | {"aud", "acr", "amr"}
+"""Registered claims (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2) with another meaning."""
+_OTHER_PATH = re.compile(r"\$\..*|/.*|[^:/.]+/[^:]*|.*\[.*|.*[, ].*")
+"""JSONPath, JMESPath, a JSON Pointer (RFC 6901), or several claims; "example.edu/groups" is a claim's name."""
+
+
+def claim_faults(key: str, provider: TokenProvider) -> Iterator[Fault]:
+    """Yields the faults of the claims of *provider*, whose dotted key is *key*."""
+    subject, groups = provider.subject_claim, provider.groups_claim
+    if subject in _OF_NO_PERSON:
+        reason = "names no person: it is the same in all tokens, or another in each"
+        yield Fault(f"{key}.subject_claim", None, reason, 'name a person\'s claim, as "sub" or "preferred_username"')
+    if groups in _OF_NO_GROUP:
+        yield Fault(f"{key}.groups_claim", None, "names no groups", 'name the claim that lists the groups, as "groups"')
+    elif groups == subject and "groups_claim" in provider.model_fields_set:
+        reason = "is the claim that names the person too, so that everybody is in a group of their own name"
+        yield Fault(f"{key}.groups_claim", None, reason, "name the claim that lists the groups")
+    elif groups == subject:
+        reason = "is the claim that lists the groups too, so that everybody is in a group of their own name"
+        yield Fault(f"{key}.subject_claim", None, reason, "name the claim that names the person")
+
+
+def claim_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields what is allowed and hardly meant about claims and audiences, without lines."""
+    for number, provider in enumerate(settings.identity):
+        if not isinstance(provider, TokenProvider):
+            continue
+        key = f"identity.{number}"
+        if "." in provider.subject_claim and not re.search("[:/]", provider.subject_claim):
+            reason = "has a dot, which is part of the claim's name: only groups_claim may be a path"
+            yield Fault(f"{key}.subject_claim", None, reason, "name a claim of the token itself, if this is a path")
+        if _OTHER_PATH.fullmatch(provider.groups_claim):
+            reason = "is neither a claim's name nor a path with dots: no token has it"
+            yield Fault(f"{key}.groups_claim", None, reason, 'write it as "groups" or "realm_access.roles"')
+        if isinstance(provider, JwtSettings):
+            yield from _audience_of_tokens(key, provider)
+        elif isinstance(provider, TicketSettings):
+            yield from _audience_of_tickets(key, provider, settings.server.public_url)
+
+
+def _audience_of_tokens(key: str, provider: JwtSettings) -> Iterator[Fault]:
+    if re.search("[, ]", provider.audience.strip()):
+        reason = "has a comma or a space, and is one audience: no token has it"
+        yield Fault(f"{key}.audience", None, reason, "name the one that the tokens have for this gateway")
+    elsewhere = urlsplit(provider.jwks_url or provider.discovery_url).netloc
+    if elsewhere and urlsplit(provider.audience).netloc == elsewhere and "://" not in provider.issuer:
+        reason = "is an address of the provider, and issuer is none"
+        yield Fault(f"{key}.audience", None, reason, "are the two swapped?")
+    if {"leeway", "max_lifetime"} <= provider.model_fields_set and provider.leeway > provider.max_lifetime:
+        reason = "is longer than max_lifetime, to which it is added"
+        yield Fault(f"{key}.leeway", None, reason, "correct one of the two")
+
+
+def _audience_of_tickets(key: str, provider: TicketSettings, own: str) -> Iterator[Fault]:
+    audience = provider.audience.rstrip("/")
+    if audience and audience == provider.issuer.rstrip("/") != own:
+        reason = "is the portal's own address: its tickets are for the gateway"
+        yield Fault(f"{key}.audience", None, reason, "leave it out, or write what the portal puts into aud")
+    elif audience not in ("", own) and provider.issuer.rstrip("/") == own:
+        reason = "is the gateway's own address, and audience is another"
+        yield Fault(f"{key}.issuer", None, reason, "are the two swapped?")

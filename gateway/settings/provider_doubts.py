@@ -1,0 +1,119 @@
+"""Warnings about values of ``[[identity]]`` that belong to another key or another type of provider, and about portals
+whose frames get no session."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from gateway.settings.addresses import is_loopback
+from gateway.settings.faults import Fault
+from gateway.settings.identity import (
+    STATEFUL_TABLES,
+    HeaderSettings,
+    JwtSettings,
+    NegotiateSettings,
+    OidcSettings,
+    RemoteProvider,
+    TicketSettings,
+)
+from gateway.settings.model import Settings
+from gateway.settings.values import UNREAD
+
+_DISCOVERY = re.compile(r".*/\.well-known/(openid-configuration|oauth-authorization-server)\b.*")
+_ENDPOINT = re.compile(r".*/(jwks(\.json)?|certs|keys|authorize|auth|token|userinfo)/?")
+_NO_ISSUER = re.compile(
+    r".*/(jwks(\.json)?|authorize|userinfo|certs)/?|.*/(protocol/openid-connect|oauth2/v2\.0)(/.*)?", re.IGNORECASE
+)
+_SEVERAL_TENANTS = re.compile(r"https://login\.microsoftonline\.com/(common|organizations|consumers)(/.*)?")
+_OF_TOKENS = re.compile(r"(.*-)?jwt(-.*)?|x-amzn-oidc-(data|accesstoken)|.*-(access|id)-token")
+_OF_NAMES = re.compile(r"(.*-)?(user|username|groups|email|identity)|bearer|proxy-authorization")
+_SEVERAL_SEPARATORS = re.compile(r"\[.*|(?=.*,).*[;|].*")
+
+
+def provider_doubts(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings, without lines."""
+    for number, provider in enumerate(settings.identity):
+        key = f"identity.{number}"
+        match provider:
+            case JwtSettings() | OidcSettings():
+                yield from _addresses(key, provider, settings.server.public_url)
+            case HeaderSettings():
+                yield from _headers(key, provider)
+            case TicketSettings():
+                yield from _repeated_keys(key, provider)
+            case NegotiateSettings():
+                if any("," in realm for realm in provider.realms):
+                    reason = "has a comma, and is one realm"
+                    yield Fault(f"{key}.realms", None, reason, 'write each in quotes of its own: ["ONE", "TWO"]')
+        if isinstance(provider, JwtSettings) and _OF_NAMES.fullmatch(provider.header.lower()):
+            reason = "is no header of tokens"
+            yield Fault(f"{key}.header", None, reason, 'write "Authorization", or use type = "header" for a name')
+    yield from _frames(settings)
+
+
+def _addresses(key: str, provider: JwtSettings | OidcSettings, own: str) -> Iterator[Fault]:
+    issuer = provider.issuer.rstrip("/")
+    if _NO_ISSUER.fullmatch(issuer):
+        reason = "is an endpoint of the provider, not what its tokens have in iss"
+        yield Fault(f"{key}.issuer", None, reason, "copy issuer from its discovery document")
+    elif _SEVERAL_TENANTS.fullmatch(issuer):
+        reason = "is the address of all tenants, and tokens have that of their own in iss"
+        yield Fault(f"{key}.issuer", None, reason, "write the tenant's id: https://login.microsoftonline.com/ID/v2.0")
+    jwks = getattr(provider, "jwks_url", "")
+    if jwks and _DISCOVERY.fullmatch(jwks):
+        yield Fault(f"{key}.jwks_url", None, "is a discovery document, not the keys", "write it as discovery_url")
+    elif jwks and jwks.rstrip("/") == issuer:
+        yield Fault(f"{key}.jwks_url", None, "is the issuer, not the keys", "leave it out: the keys are discovered")
+    if provider.discovery_url and provider.discovery_url.rstrip("/") == issuer:
+        remedy = "leave it out, or name the document with /.well-known/ and the rest"
+        yield Fault(f"{key}.discovery_url", None, "is the issuer, not the discovery document", remedy)
+    elif _ENDPOINT.fullmatch(provider.discovery_url):
+        reason = "is an endpoint, not the discovery document that names it"
+        yield Fault(f"{key}.discovery_url", None, reason, 'name the document: ".../.well-known/openid-configuration"')
+    proxy = urlsplit(provider.proxy_url).netloc.lower()
+    for other, name in ((issuer, "the provider"), (own, "the gateway")):
+        if proxy and proxy == urlsplit(other).netloc.lower() and not is_loopback(provider.proxy_url):
+            reason = f"is {name} itself, and no proxy for requests to the provider"
+            yield Fault(f"{key}.proxy_url", None, reason, "leave it out, or name the outbound proxy")
+
+
+def _headers(key: str, provider: HeaderSettings) -> Iterator[Fault]:
+    for name in ("subject_header", "groups_header"):
+        if _OF_TOKENS.fullmatch(getattr(provider, name).lower()):
+            reason = "is a header of tokens, of which none is verified or read here"
+            yield Fault(f"{key}.{name}", None, reason, 'use type = "jwt", or name a header with the plain name')
+    if _SEVERAL_SEPARATORS.fullmatch(provider.groups_separator):
+        reason = "is one separator, all of which stands between two groups"
+        yield Fault(f"{key}.groups_separator", None, reason, 'write what the proxy sends, as "," or ";"')
+
+
+def _repeated_keys(key: str, provider: TicketSettings) -> Iterator[Fault]:
+    keys = [text.strip() for text in provider.public_key_files if text != UNREAD]
+    if len(set(keys)) < len(keys):
+        yield Fault(f"{key}.public_key_files", None, "has one key twice", "name the file with the other key")
+
+
+def _frames(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning if a portal on another site may embed pages whose session cookie is not sent there: cookies are
+    SameSite=Lax without cors_origins. A front's headers, or a token in one, need no cookie of the gateway."""
+    public = urlsplit(settings.server.public_url)
+    needs_cookie = any(isinstance(one, STATEFUL_TABLES) for one in settings.identity) and not any(
+        isinstance(one, HeaderSettings) or (isinstance(one, RemoteProvider) and _is_set_by_front(one))
+        for one in settings.identity
+    )
+    if public.scheme != "https" or settings.server.cors_origins or not needs_cookie:
+        return
+    for number, origin in enumerate(settings.branding.frame_ancestors):
+        if _is_other_site(public.hostname or "", urlsplit(origin).hostname or ""):
+            reason = "is on another site, in whose frames browsers send no session cookie"
+            remedy = "add it to server.cors_origins"
+            yield Fault(f"branding.frame_ancestors.{number}", None, reason, remedy)
+
+
+def _is_set_by_front(provider: RemoteProvider) -> bool:
+    return isinstance(provider, JwtSettings) and provider.header.lower() != "authorization"
+
+
+def _is_other_site(one: str, other: str) -> bool:
+    """Whether two hosts are certainly of two sites: their last two labels differ, of which every site has both."""
+    return one != other and one.split(".")[-2:] != other.split(".")[-2:]

@@ -1,0 +1,51 @@
+"""Warnings about providers that are never asked, because an earlier one decides about the same proofs."""
+
+from collections.abc import Collection, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from gateway.settings.faults import Fault
+from gateway.settings.identity import HeaderSettings, JwtSettings, NegotiateSettings, TicketSettings
+from gateway.settings.model import Settings
+
+
+def shadowed_providers(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each provider whose proofs an earlier one decides about, which recognises them too."""
+    deciding: dict[tuple[str, ...], list[tuple[str, Collection[str]]]] = {}
+    for number, provider in enumerate(settings.identity):
+        peers: Collection[str] = ()
+        match provider:
+            case JwtSettings():
+                key, proof = "issuer", (provider.issuer, provider.header.lower())
+            case TicketSettings():
+                key, proof = "issuer", (provider.issuer, "")
+            case HeaderSettings():
+                key, proof, peers = "type", (provider.subject_header.lower(), ""), provider.from_
+            case NegotiateSettings():
+                key, proof = "type", ("", "")
+            case _:
+                continue
+        others = deciding.setdefault((provider.type, *proof), [])
+        earlier = next((name for name, theirs in others if _contain(theirs, peers)), None)
+        others.append((provider.name, peers))
+        if earlier is not None:
+            reason = f"is that of {earlier} too, which decides about all its tokens"
+            if key == "type":
+                reason = f"and what proves a person are those of {earlier}, which decides first: this is never asked"
+            yield Fault(f"identity.{number}.{key}", None, reason, "make one table of the two")
+
+
+def _contain(networks: Collection[str], others: Collection[str]) -> bool:
+    """Whether each of *others* is in one of *networks*."""
+    return all(any(_is_in(other, network) for network in networks) for other in others)
+
+
+def _is_in(network: str, wider: str) -> bool:
+    if "unix" in (network, wider):
+        return network == wider
+    match ip_network(network), ip_network(wider):
+        case (IPv4Network() as one, IPv4Network() as other):
+            return one.subnet_of(other)
+        case (IPv6Network() as one, IPv6Network() as other):
+            return one.subnet_of(other)
+        case _:
+            return False
