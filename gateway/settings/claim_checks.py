@@ -12,8 +12,10 @@ TokenProvider = JwtSettings | TicketSettings | OidcSettings
 _OF_NO_GROUP = frozenset({"iss", "exp", "nbf", "iat", "jti", "nonce", "sid", "at_hash", "c_hash", "auth_time"})
 _OF_NO_PERSON = _OF_NO_GROUP | {"aud", "acr", "amr"}
 """Registered claims (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2) with another meaning."""
-_OTHER_PATH = re.compile(r"\$\..*|/.*|[^:/.]+/[^:]*|.*\[.*|.*[, ].*")
-"""JSONPath, JMESPath, a JSON Pointer (RFC 6901), or several claims; "example.edu/groups" is a claim's name."""
+_SEVERAL = re.compile(r"\[.*\]|[^=]*,[^=]*")
+_OTHER_PATH = re.compile(r"\$\..*|/.*|[^:/.]+/[^:]*|.*\[.*|.*,.*|[a-z_]+( [a-z_]+)+")
+"""JSONPath, JMESPath, a JSON Pointer (RFC 6901), or several claims. "Group Membership" and "example.edu/groups" are
+names of claims."""
 
 
 def claim_faults(key: str, provider: TokenProvider) -> Iterator[Fault]:
@@ -51,8 +53,8 @@ def claim_warnings(settings: Settings) -> Iterator[Fault]:
 
 
 def _audience_of_tokens(key: str, provider: JwtSettings) -> Iterator[Fault]:
-    if re.search("[, ]", provider.audience.strip()):
-        reason = "has a comma or a space, and is one audience: no token has it"
+    if _SEVERAL.fullmatch(provider.audience):
+        reason = "is written like a list, and is one audience: no token has it"
         yield Fault(f"{key}.audience", None, reason, "name the one that the tokens have for this gateway")
     elsewhere = urlsplit(provider.jwks_url or provider.discovery_url).netloc
     if elsewhere and urlsplit(provider.audience).netloc == elsewhere and "://" not in provider.issuer:

@@ -25,8 +25,8 @@ _NO_ISSUER = re.compile(
     r".*/(jwks(\.json)?|authorize|userinfo|certs)/?|.*/(protocol/openid-connect|oauth2/v2\.0)(/.*)?", re.IGNORECASE
 )
 _SEVERAL_TENANTS = re.compile(r"https://login\.microsoftonline\.com/(common|organizations|consumers)(/.*)?")
-_OF_TOKENS = re.compile(r"(.*-)?jwt(-.*)?|x-amzn-oidc-(data|accesstoken)|.*-(access|id)-token")
-_OF_NAMES = re.compile(r"(.*-)?(user|username|groups|email|identity)|bearer|proxy-authorization")
+_OF_TOKENS = re.compile(r"(.*-)?jwt(-assertion|-token)?|x-amzn-oidc-(data|accesstoken)|.*-(access|id)-token")
+_OF_NAMES = re.compile(r"(.*-)?(user|username|groups|email)|x-amzn-oidc-identity|bearer|proxy-authorization")
 _SEVERAL_SEPARATORS = re.compile(r"\[.*|(?=.*,).*[;|].*")
 
 

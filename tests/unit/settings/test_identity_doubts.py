@@ -176,7 +176,7 @@ WARNINGS = {
         )
     },
     "two audiences with a comma": (GOOD.replace("valt-gateway", "valt-gateway,account"), "identity.0.audience"),
-    "two audiences with a space": (GOOD.replace("valt-gateway", "valt-gateway account"), "identity.0.audience"),
+    "a list of audiences": (GOOD.replace('"valt-gateway"', """'["valt-gateway"]'"""), "identity.0.audience"),
     "issuer and audience of tokens the other way round": (
         identity('jwks_url = "https://sso.example.edu/keys"')
         .replace('"valt-gateway"', '"valt"')
@@ -321,10 +321,20 @@ RIGHT = {
     **{
         f"groups in {claim}": identity(f'groups_claim = "{claim}"')
         for claim in (
-            *("https://example.edu/groups", "example.edu/groups", "cognito:groups", "urn:zitadel:iam:roles"),
+            *(
+                "https://example.edu/groups",
+                "example.edu/groups",
+                "cognito:groups",
+                "urn:zitadel:iam:roles",
+                "Group Membership",
+            ),
             *("resource_access.valt-gateway.roles", "realm_access.roles"),
         )
     },
+    "an audience of two words": GOOD.replace('"valt-gateway"', '"VALT Gateway"'),
+    "an audience with a comma": GOOD.replace('"valt-gateway"', '"CN=valt,O=Example"'),
+    "a claim that a proxy took from a token": front('subject_header = "X-Jwt-Claim-Sub"'),
+    "a token of a name of its own": identity('header = "X-Identity"'),
     "an audience of Entra": GOOD.replace('"valt-gateway"', '"api://6ecfe37c-a2e9-4f2d-b56e-847a4e730ed0"'),
     "an audience that a portal chose": ticket('audience = "urn:recordings"'),
     "a portal at the gateway's address": ticket().replace("https://portal", "https://recordings"),
