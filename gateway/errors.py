@@ -248,5 +248,3 @@ class LinkRefusedError(ValtError):
 
 class AccessTokenRefusedError(ValtError):
     """VALT answered 401 to an access token. valt.tokens logs in once more; not raised outside valt."""
-
-    code = "valt_response"
