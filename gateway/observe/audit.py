@@ -98,16 +98,9 @@ class AuditLog(Observer):
     def reopen(self) -> None:
         """Opens the path anew, after a log rotation has renamed the file.
 
-        If that fails, no line is written into the renamed file, which may be deleted: all wait for `recover`.
+        If that fails, no line is written into the renamed file, which may be deleted: all wait for `tick`.
         """
         self._file.reopen()
-
-    def recover(self) -> None:
-        """Opens the file if it is closed, and writes the lines that wait; does nothing while it can be written.
-
-        A failure is counted and logged.
-        """
-        self._file.recover()
 
     def close(self) -> list[bytes]:
         """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
@@ -123,7 +116,8 @@ class AuditLog(Observer):
         await repeat(_INTERVAL, self.tick)
 
     def tick(self) -> None:
-        """Recovers, and logs the head of the chain at its interval."""
+        """Opens the file if it is closed, and writes the lines that wait; a failure is counted and logged. Logs the
+        head of the chain at its interval."""
         self._file.recover()
         self._summarise_dropped()
         if self._head_interval and self._clock.monotonic() >= self._log_head_at:
@@ -161,7 +155,10 @@ class AuditLog(Observer):
         if not written:
             raise BusyError("the audit cannot be written")
         if self._fsync == "always":
-            await self._wait_for_disk()
+            try:
+                await self._file.write_to_disk()
+            except OSError:
+                raise BusyError("the audit cannot be written to the disk") from None
         record.opened = True
 
     def summarise_denials(self, peer: str | None, count: int, since: float) -> None:
@@ -217,13 +214,6 @@ class AuditLog(Observer):
 
     def _chain_line(self, previous: Head | None) -> bytes:
         return json_line(chain_fields(previous, self._clock.now()))
-
-    async def _wait_for_disk(self) -> None:
-        """Raises BusyError if the file cannot be written to the disk."""
-        try:
-            await self._file.write_to_disk()
-        except OSError:
-            raise BusyError("the audit cannot be written to the disk") from None
 
     def _add_to_group(self, line: Line) -> "asyncio.Future[bool]":
         """Returns the future result of the next write of the group: whether *line* is in the file. Each line has a

@@ -36,9 +36,8 @@ class Line(NamedTuple):
 class AuditFile:
     """*path* "-" is standard output. *chain_line* returns the ``chain`` line for a file that begins after a head.
 
-    While the file cannot be written, at most *max_waiting* lines wait that stand for refusals (100,000 are about
-    50 MB), because anybody can cause them; *dropped_denials* counts the others. *sync* writes the file to the disk;
-    None leaves that to the system.
+    While the file cannot be written, at most *max_waiting* lines wait that stand for refusals, because anybody can
+    cause them. *sync* writes the file to the disk; None leaves that to the system.
     """
 
     def __init__(
@@ -69,11 +68,8 @@ class AuditFile:
         """The ``chain`` line of a new file, until it is written."""
         self._waiting: deque[Line] = deque()
         """Lines that could not be written, oldest first; the first may be partly written."""
-        self._failing = False
-
-    @property
-    def is_writable(self) -> bool:
-        return not self._failing
+        self.is_writable = True
+        """Whether the last attempt to open or to write the file succeeded."""
 
     @property
     def waiting(self) -> int:
@@ -102,7 +98,7 @@ class AuditFile:
             self._write_to_new_file([])
         elif not self._target.is_open:
             self._open_and_write([])
-        elif self._failing:
+        elif not self.is_writable:
             self.write([])
 
     def close(self) -> list[bytes]:
@@ -127,8 +123,8 @@ class AuditFile:
             self._report_failure(error, len(queue))
             self._keep(queue)
             return written
-        if self._failing and self._target.fault is None:
-            self._failing = False
+        if not self.is_writable and self._target.fault is None:
+            self.is_writable = True
             self._observer.on_event(LogEvent("info", "the audit can be written again"))
         return len(lines)
 
@@ -186,7 +182,9 @@ class AuditFile:
         """Write and remove the lines of *queue*, oldest first. Raises OSError if that is impossible; what was not
         written, also the rest of a line, stays in the queue."""
         if queue and queue[0].rest and self._target.size() != self._size_with_rest:
-            self._begin_line_anew(queue)
+            # Another process has written after the part: the command that records a revocation or a removal of files.
+            queue[0] = Line(queue[0].event, queue[0].body, denials=queue[0].denials)
+            self.head = self._head_before_rest
         while queue:
             sealed = self._seal_chunk(queue)
             written = self._write_bytes(b"".join(map(_DATA, sealed)))
@@ -203,12 +201,6 @@ class AuditFile:
                 self.head = head
                 written -= len(data)
                 self._report_written(_WRITTEN[line.event])
-
-    def _begin_line_anew(self, queue: deque[Line]) -> None:
-        """Have the first line, of which a part is in the file, written as a whole, because another process has written
-        after that part: the command that records a revocation or the removal of files."""
-        queue[0] = Line(queue[0].event, queue[0].body, denials=queue[0].denials)
-        self.head = self._head_before_rest
 
     def _seal_chunk(self, queue: Iterable[Line]) -> list[tuple[bytes, Head]]:
         """Return the first line of *queue*, and as many more as fit in what a pipe writes without interleaving
@@ -228,7 +220,7 @@ class AuditFile:
         target = self._target
         if not target.is_regular:
             return target.write(data)
-        if self._sync is not None and (self._failing or self._sync.error is not None):
+        if self._sync is not None and (not self.is_writable or self._sync.error is not None):
             fault = self._sync.fault  # that the disk does not answer `recover` notices
             if fault is not None:
                 raise fault
@@ -249,8 +241,8 @@ class AuditFile:
         """Count *lines* as failures; log the first failure since the last success."""
         for _ in range(lines):
             self._observer.on_event(AuditFailed())
-        if not self._failing:
-            self._failing = True
+        if self.is_writable:
+            self.is_writable = False
             cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
             message = "the audit cannot be written: new streams are refused until it can"
             self._observer.on_event(LogEvent("error", message, (("cause", cause), ("file", self._target.path))))

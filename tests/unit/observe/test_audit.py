@@ -218,7 +218,7 @@ async def test_if_the_file_cannot_be_reopened_lines_wait_and_streams_are_refused
     logged = [event for event in observer.events if isinstance(event, LogEvent)]
     assert logged == [LogEvent("error", message, (("cause", "EISDIR"), ("file", str(path))))]
     path.rmdir()
-    audit.recover()
+    audit.tick()
     assert audit.is_writable
     await audit.opened(stream_of(clock))
     assert events(path) == ["close", "open"]

@@ -149,6 +149,6 @@ async def test_a_stream_is_refused_if_the_disk_fails(tmp_path: Path, monkeypatch
     audit.open()
     with pytest.raises(BusyError):
         await audit.opened(stream_record(clock, "anna", "r"))
-    audit.recover()
+    audit.tick()
     assert any("cannot be written" in str(event) for event in observer.events)
     await asyncio.to_thread(audit.close)
