@@ -13,9 +13,9 @@ from urllib.parse import parse_qs
 from multidict import CIMultiDict
 
 from gateway.sim import ranges
-from gateway.sim.api import LinkSigner
 from gateway.sim.catalogue import Content, Film
 from gateway.sim.knobs import Knobs
+from gateway.sim.link_signer import LinkSigner
 from gateway.sim.media_body import Body, CutError, MediaRequest, reset, wait_with
 
 _PATH = re.compile(r"/distribution/([0-9A-Za-z-]+)/1_\1_(\d+)\.mp4")

@@ -13,9 +13,10 @@ from yarl import URL
 
 from gateway.clock import SystemClock
 from gateway.ports import Clock
-from gateway.sim.api import Api, LinkSigner
+from gateway.sim.api import Api
 from gateway.sim.catalogue import Film, Recording, demo_recordings
 from gateway.sim.knobs import Knobs
+from gateway.sim.link_signer import LinkSigner
 from gateway.sim.media_body import MediaRequest
 from gateway.sim.media_server import MediaServer
 
