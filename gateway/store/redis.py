@@ -15,8 +15,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from cachetools import TTLCache
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import BusyError
 from gateway.events import LogEvent
@@ -24,7 +22,7 @@ from gateway.model import Secret
 from gateway.ports import Clock, Observer
 from gateway.redis_url import RedisUrl
 from gateway.store.memory import ExpiringEntries, Revocations
-from gateway.store.redis_client import FAILURES, close_client, parse_entry, reason_of, redis_client
+from gateway.store.redis_client import FAILURES, close_client, parse_entry, reason_of, redis_client, repeat_if_lost
 from gateway.store.redis_counts import RedisCounts
 from gateway.store.redis_loads import RedisLoads
 from gateway.store.redis_scripts import CONSUME, PROBE, PUT, REMOVE
@@ -96,10 +94,8 @@ class RedisStore:
         self.counts.start()
 
     async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
-        """Returns True the first time that *key* is consumed, by whichever replica, and False until it expires.
-
-        After a call that failed, the same replica may consume the key once more: it was accepted nowhere.
-        """
+        """Returns True the first time that *key* is consumed, by whichever replica, and False until it expires. After a
+        call that failed, the same replica may consume the key once more: it was accepted nowhere."""
         token = self._undecided.pop(key, None) or secrets.token_hex(8)
         try:
             return await self._call_consume(key, until, token, since)
@@ -153,15 +149,9 @@ class RedisStore:
         return keys, [kind, encoded, repr(until), repr(value), self._prefix + b"changes"]
 
     async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Returns what *call* returns, called once more if a connection was lost: every script may be repeated.
-        Raises BusyError if Redis cannot be used."""
+        """Returns what *call* returns. Raises BusyError if Redis cannot be used."""
         try:
-            try:
-                return await call()
-            except (RedisTimeoutError, TimeoutError):
-                raise
-            except (RedisConnectionError, OSError):
-                return await call()
+            return await repeat_if_lost(call)  # every script may be repeated
         except FAILURES as error:
             self._report(reason_of(error))
             raise BusyError(f"Redis cannot be used: {reason_of(error)}") from None

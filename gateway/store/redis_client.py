@@ -1,6 +1,7 @@
 """A client of Redis or Valkey for one `RedisUrl`, and what its errors say to the operator."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.retry import Retry
@@ -14,9 +15,13 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import BusyError
 from gateway.redis_url import RedisUrl
+
+T = TypeVar("T")
 
 _MAX_CONNECTIONS = 32
 
@@ -55,6 +60,16 @@ def redis_client(url: RedisUrl) -> "Redis":
         host=host, port=port, max_connections=_MAX_CONNECTIONS, timeout=url.timeout, **options
     )
     return Redis.from_pool(pool)
+
+
+async def repeat_if_lost(call: Callable[[], Awaitable[T]]) -> T:
+    """Returns what *call*, which may be repeated, returns; it is called once more if a connection was lost."""
+    try:
+        return await call()
+    except (RedisTimeoutError, TimeoutError):
+        raise
+    except (RedisConnectionError, OSError):
+        return await call()
 
 
 async def close_client(client: "Redis") -> None:
