@@ -8,10 +8,12 @@ from aiohttp import web
 
 from gateway.web.schemas import openapi_components as schemas
 from gateway.web.schemas.openapi_operations import (
+    SIGN_IN,
     VALT_ERRORS,
     body,
     empty,
     forward_auth,
+    html,
     json_or_page,
     operation,
     page,
@@ -47,8 +49,7 @@ _VIDEO = read(
             **empty("One or several ranges of the video (RFC 9110, 14)"),
             "content": {"video/*": {"schema": schemas.BYTES}, "multipart/byteranges": {"schema": schemas.BYTES}},
         },
-        "302": empty("To sign-in, for a browser"),
-        "303": empty("The ticket was exchanged for a session; to the same address without it"),
+        **SIGN_IN,
         "304": empty("Not modified"),
         "307": empty("To VALT's media server, if the grant's delivery is redirect"),
         "412": empty("A precondition failed"),
@@ -61,8 +62,7 @@ _RECORDING = read(
     "A recording and the videos of it that the person may see: the watch page, or JSON",
     {
         "200": json_or_page("The recording", "Recording"),
-        "302": empty("To sign-in, for a browser"),
-        "303": empty("The ticket was exchanged for a session; to the same address without it"),
+        **SIGN_IN,
     },
     parameters=("ticket",),
 )
@@ -71,8 +71,7 @@ _RECORDINGS = read(
     "The recordings that the person may see, newest first: a page with a search box, or JSON",
     {
         "200": json_or_page("One page of the list", "Recordings"),
-        "302": empty("To sign-in, for a browser"),
-        "303": empty("The ticket was exchanged for a session; to the same address without it"),
+        **SIGN_IN,
     },
     parameters=("q", "since", "until", "room", "author", "page", "ticket"),
 )
@@ -81,8 +80,7 @@ _RECORDINGS = read(
 def _text_track(summary: str) -> dict[str, Any]:
     answers = {
         "200": body("The text track; empty if there is nothing to show", {"type": "string"}, "text/vtt"),
-        "302": empty("To sign-in, for a browser"),
-        "303": empty("The ticket was exchanged for a session; to the same address without it"),
+        **SIGN_IN,
     }
     operations = read(summary, answers, parameters=("ticket",))
     return {**operations, **_PREFLIGHT, "parameters": [ref("parameters", "recording")]}
@@ -101,11 +99,9 @@ PATHS: dict[str, Any] = {
     "/oauth2/start": page(
         "Sign in at the provider",
         {
-            "200": body(
+            "200": html(
                 "A page that continues the sign-in: to choose one of several providers, or to preserve the fragment "
-                "(#) of the address",
-                {"type": "string"},
-                "text/html",
+                "(#) of the address"
             ),
             "302": empty("To the provider"),
         },
@@ -119,15 +115,11 @@ PATHS: dict[str, Any] = {
     "/oauth2/sign_out": {
         **page(
             "Signs out if one of this gateway's pages leads here; else the sign-out page, with one button",
-            {"200": body("The page", {"type": "string"}, "text/html")},
+            {"200": html("The page")},
         ),
         "post": operation(
             "Sign out; only from this gateway's own pages",
-            {
-                "200": body(
-                    "Signed out, with a Refresh header to the provider's sign-out", {"type": "string"}, "text/html"
-                )
-            },
+            {"200": html("Signed out, with a Refresh header to the provider's sign-out")},
             credentials=False,
         ),
     },
@@ -216,9 +208,7 @@ PATHS: dict[str, Any] = {
         parameters=("edition", "name"),
     ),
     "/openapi.json": read("This description", {"200": body("OpenAPI 3.1", {"type": "object"})}, credentials=False),
-    "/docs": read(
-        "This description, as a page", {"200": body("A page", {"type": "string"}, "text/html")}, credentials=False
-    ),
+    "/docs": read("This description, as a page", {"200": html("A page")}, credentials=False),
     "/robots.txt": read(
         "Instructions for crawlers: index nothing",
         {"200": body("Deny all", {"type": "string"}, "text/plain")},
@@ -226,7 +216,7 @@ PATHS: dict[str, Any] = {
     ),
     "/": read(
         "The home page, with the authenticated identity",
-        {"200": body("A page", {"type": "string"}, "text/html")},
+        {"200": html("A page")},
         credentials=False,
     ),
 }

@@ -19,6 +19,11 @@ def empty(description: str) -> dict[str, Any]:
     return {"description": description, "headers": _HEADERS}
 
 
+def html(description: str) -> dict[str, Any]:
+    """Returns a response that is a page."""
+    return body(description, {"type": "string"}, "text/html")
+
+
 def json_or_page(description: str, schema: str) -> dict[str, Any]:
     """Returns a response that is JSON for a script and HTML for a browser."""
     answer = body(description, schema)
@@ -62,6 +67,13 @@ VALT_ERRORS = {
     "503": body("VALT cannot be reached, with Retry-After", "ValtError"),
     "504": body("VALT did not answer in time", "ValtError"),
 }
+
+
+SIGN_IN = {
+    "302": empty("To sign-in, for a browser"),
+    "303": empty("The ticket was exchanged for a session; to the same address without it"),
+}
+"""The redirects of addresses that browsers open."""
 
 
 def operation(
