@@ -4,7 +4,6 @@ The one module that imports every package. A reload replaces the `App`; `Process
 `ValtBackend` with its caches if VALT's settings stay the same.
 """
 
-import platform
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from gateway.access import Access
-from gateway.build_info import build_info
 from gateway.context import ProcessContext, WorkerContext
 from gateway.delivery.proxy import ProxyDelivery
 from gateway.events import LogEvent
@@ -59,13 +57,6 @@ from gateway.web.session_cookies import SessionCookies
 
 if TYPE_CHECKING:
     from gateway.store.redis import RedisStore
-
-VERSION = build_info().version
-
-
-def version_of_process() -> dict[str, str]:
-    """Returns the versions of the gateway and of Python, for ``/version``."""
-    return {"version": VERSION, "python": platform.python_version()}
 
 
 def store_of(
@@ -233,7 +224,7 @@ def _wire(
         valt_rooms=ValtRoomHandlers(access, policy, valt.search, valt.versions, reader, context.audit),
         userinfo=UserinfoHandlers(access, reader, pages),
         forward_auth=ForwardAuthHandlers(access, reader, proxies, observer.reporter(LogEvent)),
-        api_docs=ApiDocsHandlers(pages, public_url=settings.server.public_url),
+        api_docs=ApiDocsHandlers(pages, public_url=public_url),
         sign_in=SignInHandlers(
             access,
             identity.sign_in,
@@ -241,14 +232,12 @@ def _wire(
             reader,
             pages,
             context.audit,
-            public_url=settings.server.public_url,
+            public_url=public_url,
         ),
-        switch=SwitchHandlers(
-            sessions, identity.person_switch, reader, context.audit, public_url=settings.server.public_url
-        ),
+        switch=SwitchHandlers(sessions, identity.person_switch, reader, context.audit, public_url=public_url),
         assets=assets,
         errors=ErrorRenderer(pages, None if identity.sign_in is None else sign_in_path, challenge, reopen),
-        request_validator=RequestValidator(identity.header_names, settings.server.public_url),
+        request_validator=RequestValidator(identity.header_names, public_url),
         proxies=proxies if settings.server.trusted_proxies else None,
         cors=Cors(settings.server.cors_origins),
     )

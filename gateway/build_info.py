@@ -6,6 +6,7 @@ because its source changes after the build.
 
 import json
 import os
+import platform
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -44,6 +45,11 @@ def read_build_info(file: Path) -> BuildInfo:
     stated: dict[str, str] = json.loads(file.read_bytes()) if file.exists() else {}
     commit = stated.get("commit") or os.environ.get("VALT_GATEWAY_COMMIT") or "unknown"
     return BuildInfo(version("valt-gateway"), commit, stated.get("date"))
+
+
+def version_of_process() -> dict[str, str]:
+    """Returns the versions of the gateway and of Python, for ``/version``."""
+    return {"version": build_info().version, "python": platform.python_version()}
 
 
 def state_schema_fault(schema: int) -> str | None:

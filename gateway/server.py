@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from gateway.app import VERSION, App, audit_log_of, build_app, store_of, version_of_process
-from gateway.build_info import build_info
+from gateway.app import App, audit_log_of, build_app, store_of
+from gateway.build_info import build_info, version_of_process
 from gateway.clock import BackgroundTasks, SystemClock, repeat
 from gateway.context import ProcessContext, WorkerContext
 from gateway.current_app import CurrentApp
@@ -34,7 +34,7 @@ from gateway.settings.model import Settings, keys_needing_restart
 from gateway.sockets import PassedSockets
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import AdminHandler, Readiness, StreamCommands
-from gateway.web.http_server import has_c_parser
+from gateway.web.http_server import require_c_parser
 from gateway.web.listener import Listener
 from gateway.web.routes import label_values
 
@@ -60,7 +60,7 @@ class Gateway:
         self._worker = worker
         self.settings = self._started_with = settings
         self.clock = clock or SystemClock()
-        self.metrics = Metrics(version=VERSION, commit=build_info().commit)
+        self.metrics = Metrics(version=build_info().version, commit=build_info().commit)
         self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock, self.metrics)
         self.audit = audit_log_of(settings.audit, self.clock, self.metrics, self.logs)
         limits, clock = settings.limits, self.clock
@@ -102,11 +102,10 @@ class Gateway:
 
     async def prepare(self) -> None:
         """Builds what accepting requests needs. Raises OSError if the audit or the state cannot be opened."""
-        if not has_c_parser():
-            raise RuntimeError("aiohttp's C parser is not loaded: unset AIOHTTP_NO_EXTENSIONS or reinstall aiohttp")
+        require_c_parser()
         redirect_library_logs(self.logs, self.clock, self.settings.log.level)
         self.audit.open()
-        self.audit.record_admin("start", {"version": VERSION})
+        self.audit.record_admin("start", {"version": build_info().version})
         await self.store.start()
         app = build_app(self.settings, self._context)
         tls, record_type = certificate_of(self.settings) is not None, self.tracing.record_type
@@ -114,7 +113,10 @@ class Gateway:
         self._current = CurrentApp(app, self._dispatcher)
         self._prepare_metrics(app)
         self.metrics.watch_streams(lambda: len(self.streams))
-        self._listeners = self._create_listeners(self._dispatcher)
+        self._listeners = [public_listener(self.settings, self._dispatcher, self.clock, self.tracing, self._passed)]
+        if self._worker is None:
+            logs = Observers(self.logs)
+            self._listeners.append(admin_listener(self.settings, self._admin, self.clock, logs, self._passed))
         self.metrics.watch_outputs(lambda: self.audit.is_writable, lambda: self.store.fault is None)
         self.metrics.watch_requests(self.refusals.flush)
         self.metrics.watch_connections(lambda: self.connections)
@@ -140,10 +142,8 @@ class Gateway:
         return self._started().app
 
     async def reload(self, settings: Settings | None) -> bool:
-        """Applies *settings*, all or nothing; False if they cannot be applied and the old ones stay in force.
-
-        None means that the configuration file has faults. The audit file is reopened in any case.
-        """
+        """Applies *settings*, all or nothing, and reopens the audit file in any case. False if they cannot be applied,
+        or are None because the configuration file has faults: the old ones stay in force."""
         self.audit.reopen()
         new = None if settings is None else await self._build(settings)
         self.report_reload(done=new is not None)
@@ -173,10 +173,8 @@ class Gateway:
         await ending.wait_idle()
 
     async def drain(self, at_once: asyncio.Event | None = None) -> None:
-        """Reports not ready, accepts connections for shutdown_delay, then lets streams finish within drain_timeout.
-
-        Setting *at_once* ends the drain.
-        """
+        """Reports not ready, accepts connections for shutdown_delay, then lets streams finish within drain_timeout;
+        setting *at_once* ends the drain."""
         at_once, server = at_once or asyncio.Event(), self.settings.server
         self.readiness.ready = False
         ending = Ending(self._listeners[0], self._dispatcher, self.streams)
@@ -220,13 +218,6 @@ class Gateway:
         audit = {"writable": self.audit.is_writable, "waiting": self.audit.waiting}
         own = {"audit": audit, "state": self.faults.state(), "streams": len(self.streams)}
         return {**self.app.dependencies(), **own, "event_loop_lag_seconds": round(self.loop_lag.lag, 6)}
-
-    def _create_listeners(self, dispatcher: Dispatcher) -> list[Listener]:
-        """Returns the public and the admin listener."""
-        public = public_listener(self.settings, dispatcher, self.clock, self.tracing, self._passed)
-        if self._worker is not None:
-            return [public]
-        return [public, admin_listener(self.settings, self._admin, self.clock, Observers(self.logs), self._passed)]
 
     def _prepare_metrics(self, app: App) -> None:
         self.metrics.prepare(routes=label_values(), **app.label_values())

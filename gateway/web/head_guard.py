@@ -22,9 +22,9 @@ import re
 from collections.abc import Callable
 
 from gateway.errors import GatewayError, HeadersTooLargeError, RequestLineTooLongError, RequestTimeoutError
-from gateway.web.http_server import MAX_LINE, HeadFields, HttpConnection, serialize
+from gateway.web.http_server import MAX_LINE, HeadFields, HttpConnection
 from gateway.web.request_validation import WaitingHeads
-from gateway.web.responses import RESPONSE_TIMEOUT, UnreadResponse
+from gateway.web.responses import RESPONSE_TIMEOUT, UnreadResponse, serialize
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request head, from the request line to the empty line."""

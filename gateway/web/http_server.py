@@ -9,7 +9,6 @@ rejects, so that who asks is read from the head as far as it has arrived (`HeadF
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from email.utils import formatdate
 from typing import Any
 
 from aiohttp import http, http_exceptions, web
@@ -240,15 +239,8 @@ def rejections(
     return render
 
 
-def serialize(response: web.Response) -> bytes:
-    """Returns *response*, whose body is bytes, as HTTP/1.1 that ends the connection."""
-    body = response.body if isinstance(response.body, bytes) else b""
-    head = [f"HTTP/1.1 {response.status} {response.reason}"]
-    head += [f"{name}: {value}" for name, value in response.headers.items() if name.lower() != "content-length"]
-    head += [f"Content-Length: {len(body)}", f"Date: {formatdate(usegmt=True)}", "Connection: close", "", ""]
-    return "\r\n".join(head).encode("latin-1") + body
-
-
-def has_c_parser() -> bool:
-    """Whether aiohttp's C parser is loaded: the Python parser is slower and has had vulnerabilities of its own."""
-    return not http.HttpRequestParser.__module__.endswith(".http_parser")
+def require_c_parser() -> None:
+    """Raises RuntimeError if aiohttp's parser is the one in Python: it is slower and has had vulnerabilities of its
+    own."""
+    if http.HttpRequestParser.__module__.endswith(".http_parser"):
+        raise RuntimeError("aiohttp's C parser is not loaded: unset AIOHTTP_NO_EXTENSIONS or reinstall aiohttp")

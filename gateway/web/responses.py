@@ -5,6 +5,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -91,6 +92,15 @@ def json_response(
 def redirect_response(status: int, location: str) -> web.Response:
     """Returns a redirect with *status* 302 or 303; the Referer that the browser sends there is empty."""
     return web.Response(status=status, headers=NO_STORE | {"Location": location})
+
+
+def serialize(response: web.Response) -> bytes:
+    """Returns *response*, whose body is bytes, as HTTP/1.1 that ends the connection."""
+    body = response.body if isinstance(response.body, bytes) else b""
+    head = [f"HTTP/1.1 {response.status} {response.reason}"]
+    head += [f"{name}: {value}" for name, value in response.headers.items() if name.lower() != "content-length"]
+    head += [f"Content-Length: {len(body)}", f"Date: {formatdate(usegmt=True)}", "Connection: close", "", ""]
+    return "\r\n".join(head).encode("latin-1") + body
 
 
 def set_retry_after(response: web.StreamResponse, seconds: float | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.app import version_of_process
+from gateway.build_info import version_of_process
 from gateway.settings.model import Settings
 from gateway.web.handlers.admin import AdminHandler, Readiness, StreamCommands
 from gateway.workers.health import responds
