@@ -38,6 +38,12 @@ class SharedEntries:
             self._waiting[number][2].discard(worker)
             self._finish(number)
 
+    def pass_on_use(self, writer: WorkerProcess, workers: Iterable[WorkerProcess], message: Message) -> None:
+        """Passes the sessions in *message*, which *writer* has seen in use, to the others of *workers*."""
+        for worker in workers:
+            if worker is not writer:
+                worker.do("mark_used", may_be_lost=True, sessions=message["sessions"])
+
     def forget(self, worker: WorkerProcess) -> None:
         """Waits no more for *worker*, which has ended."""
         for number in list(self._waiting):

@@ -169,24 +169,17 @@ class Supervisor:
         except OSError:
             self._pool.end(new)
             raise
-        self._replace_generation(new, contents, reloaded=reloaded)
+        self._generation += 1
+        self._contents = contents
+        self._backoff = ReplacementBackoff()  # what ended the old workers may be mended
+        for position, worker in enumerate(new):
+            worker.accept(reloaded=reloaded and position == 0)
         await asyncio.gather(*(worker.accepting.wait() for worker in new))
         for worker in self.workers:
             if worker.generation != self._generation and worker.state != WorkerState.STARTING:
                 worker.state = WorkerState.DRAINING
                 worker.do("retire", config=contents.decode("latin-1"), quiet=True)
         return 0
-
-    def _replace_generation(self, new: list[WorkerProcess], contents: bytes, *, reloaded: bool) -> None:
-        self._generation += 1
-        self._contents = contents
-        self._backoff = ReplacementBackoff()  # what ended the old workers may be mended
-        for position, worker in enumerate(new):
-            self._accept(worker, reloaded=reloaded and position == 0)
-
-    def _accept(self, worker: WorkerProcess, *, reloaded: bool) -> None:
-        worker.state = WorkerState.RUNNING
-        worker.do("accept", reloaded=reloaded)
 
     def _running(self) -> list[WorkerProcess]:
         return [worker for worker in self.workers if worker.state == WorkerState.RUNNING]
@@ -208,9 +201,7 @@ class Supervisor:
         elif kind == "taken_over":
             self._entries.taken_over(worker, message["id"])
         elif kind == "used":
-            for other in self.workers:
-                if other is not worker:
-                    other.do("mark_used", may_be_lost=True, sessions=message["sessions"])
+            self._entries.pass_on_use(worker, self.workers, message)
 
     def _on_end(self, worker: WorkerProcess) -> None:
         """Has *worker* replaced if it should not have ended."""
@@ -244,7 +235,7 @@ class Supervisor:
                 self._pool.end([worker])
                 return
             if worker.status is None:
-                self._accept(worker, reloaded=False)
+                worker.accept(reloaded=False)
                 return
             pause = self._backoff.next_pause(0)
             self._log("error", "a worker has ended before it was prepared", worker, pause_seconds=f"{pause:g}")

@@ -90,6 +90,11 @@ class WorkerProcess:
         """Has the worker do *action*."""
         self.channel.send({"do": action, **details}, may_be_lost=may_be_lost)
 
+    def accept(self, *, reloaded: bool) -> None:
+        """Has the worker accept requests. *reloaded*: it is to record that a new configuration is in force."""
+        self.state = WorkerState.RUNNING
+        self.do("accept", reloaded=reloaded)
+
     def kill(self) -> None:
         """Ends the process at once."""
         with suppress(ProcessLookupError):  # it has ended
