@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from gateway.cli.options import config_option
 from gateway.cpus import worker_count
 from gateway.errors import BusyError
 from gateway.observe.output import thread_standard_error
+from gateway.settings.loading import read_contents
 from gateway.systemd import ServiceManager, take_sockets
 
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ def command(config: Path) -> None:
     has_stdout = open_standard_streams()
     thread_standard_error()
     passed, manager = take_sockets(os.environ), ServiceManager.of(os.environ)
-    contents = config.read_bytes() if config.is_file() and os.access(config, os.R_OK) else None
+    contents = None  # of a file that cannot be read, which read_or_exit reports
+    with suppress(OSError):
+        contents = read_contents(config)
     settings = read_or_exit(config, check_files=True, contents=contents)
     if settings.audit.file == "-" and not has_stdout:
         click.echo("cannot start: audit.file is standard output, which is closed", err=True)

@@ -60,7 +60,8 @@ def load(
         text = content.decode("utf-8-sig")
         raw = tomllib.loads(text)
         _check_depth(raw)
-        mode = path.stat().st_mode
+        # A worker has the contents of a pipe, and not the pipe.
+        mode = 0 if contents is not None and not path.exists() else path.stat().st_mode
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8"
         return _failed(Fault(path.name, None, f"cannot be read: {why}", "name a file with --config"))

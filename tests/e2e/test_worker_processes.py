@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 import signal
+import sys
 import termios
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from tests.support.served import serving
 from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually, status, statuses
+from tests.unit.settings.configurations import GOOD
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -104,6 +107,32 @@ async def test_a_configuration_that_became_a_pipe_or_a_device_keeps_no_reload_wa
         await gateway.reload()
         assert await status(f"{gateway.url}/robots.txt") == 200
         assert "Traceback" not in gateway.log.read_text()
+
+
+async def test_a_configuration_in_a_pipe_starts_as_many_workers_as_it_says(tmp_path: Path) -> None:
+    text = GOOD.replace("[server]", '[admin]\nlisten = "127.0.0.1:0"\n[server]\nlisten = "127.0.0.1:0"\nworkers = 2')
+    readable, writable = os.pipe()
+    os.write(writable, text.encode())
+    os.close(writable)
+    with (tmp_path / "stderr").open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "serve", "--config", f"/dev/fd/{readable}"),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=stderr,
+            pass_fds=(readable,),
+        )
+    os.close(readable)
+    try:
+        async with asyncio.timeout(90), aiohttp.ClientSession() as client:
+            while (ready := re.search(r"admin on (http\S+)\)", (tmp_path / "stderr").read_text())) is None:
+                assert process.returncode is None, (tmp_path / "stderr").read_text()
+                await asyncio.sleep(0.1)
+            async with client.get(f"{ready[1]}/readyz?verbose") as response:
+                assert len((await response.json())["workers"]) == 2
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
 
 
 @pytest.mark.promise("restart-2")
