@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.settings.faults import Fault, schema_of
+from gateway.settings.faults import Fault
+from gateway.settings.unknown_keys import schema_of
 
 PREFIX = "VALT_GATEWAY_"
 _DEEPEST = 16

@@ -1,17 +1,15 @@
 """Faults of a configuration: key, line, reason and remedy. A fault never contains the value of a secret."""
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.settings.identity import PROVIDER_TYPES
-from gateway.settings.schema import json_schema
+from gateway.settings.unknown_keys import keys_of_table, remedy_of_unknown_key
 from gateway.settings.values import duration_text
 
 _TABLE_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
@@ -129,7 +127,7 @@ def _reason_and_remedy(detail: ErrorDetails) -> tuple[str, str]:
             is_secret = file in keys_of_table(detail["loc"])
             return "is missing", f"name a file that holds it with {file}" if is_secret else "it is required"
         case "extra_forbidden":
-            return "is an unknown key", _remedy_of_unknown_key(detail["loc"])
+            return "is an unknown key", remedy_of_unknown_key(detail["loc"])
         case "literal_error":
             return "is not one of the allowed values", f"use one of {context['expected']}"
         case "union_tag_not_found" | "union_tag_invalid":
@@ -148,7 +146,15 @@ def _reason_and_remedy(detail: ErrorDetails) -> tuple[str, str]:
         case "too_short" | "string_too_short":
             return "is empty", "give at least one"
         case kind:
-            return _TYPE_ERRORS.get(kind.partition("_")[0], ("is not valid", "see config/gateway.toml for the format"))
+            return _type_error(kind.partition("_")[0], detail["loc"])
+
+
+def _type_error(kind: str, path: Sequence[int | str]) -> tuple[str, str]:
+    if kind == "tuple" and len(path) == 1:
+        return "is a single table, and there may be several", f"write it as [[{path[0]}]]"
+    if kind in ("dict", "model") and path[:2] == ("valt", "accounts"):
+        return "is not the table of an account", "write each account as [valt.accounts.NAME]"
+    return _TYPE_ERRORS.get(kind, ("is not valid", "see config/gateway.toml for the format"))
 
 
 _TYPE_ERRORS = {
@@ -162,52 +168,3 @@ _TYPE_ERRORS = {
     "dict": ("is not a table", "write it as a [table] of its own"),
 }
 """By the first word of pydantic's type of error. pydantic's own message is not used: it may repeat the input."""
-
-
-def keys_of_table(path: Sequence[str | int]) -> list[str]:
-    """Returns the keys of the table that contains *path*."""
-    return list(schema_of(path[:-1]).get("properties", {}))
-
-
-def _remedy_of_unknown_key(path: tuple[int | str, ...]) -> str:
-    """Returns which key is perhaps meant, or to which table a key outside all tables perhaps belongs."""
-    key = str(path[-1])
-    elsewhere = _tables_with(key) if len(path) == 1 else []
-    if len(elsewhere) == 1:
-        return f"does it belong in [{elsewhere[0]}]?"
-    nearest = difflib.get_close_matches(key, keys_of_table(path), n=1, cutoff=0.5)
-    return f"did you mean {nearest[0]}?" if nearest else "remove it"
-
-
-def _tables_with(key: str) -> list[str]:
-    """Returns the tables, outside arrays, that have a *key*."""
-    tables = {name: schema_of((name,)) for name in _schema()["properties"] if "properties" in schema_of((name,))}
-    return [name for name, schema in tables.items() if key in schema["properties"]]
-
-
-def schema_of(path: Sequence[str | int]) -> Mapping[str, Any]:
-    """Returns the JSON Schema of the value at *path*, empty for an unknown one."""
-    schema = _schema()
-    node = schema
-    for part in path:
-        if isinstance(part, int):
-            node = node.get("items", {})
-        elif part in PROVIDER_TYPES and "discriminator" in node:
-            node = {"$ref": node["discriminator"]["mapping"][part]}
-        else:
-            by_name = *node.get("patternProperties", {}).values(), node.get("additionalProperties")
-            node = node.get("properties", {}).get(part) or by_name[0] or {}
-        node = _resolve(node, schema)
-    return node
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    """Returns the JSON Schema, which takes longer to build than a file to check."""
-    return json_schema()
-
-
-def _resolve(node: Any, schema: Any) -> Any:
-    while "$ref" in node or "anyOf" in node:
-        node = node["anyOf"][0] if "anyOf" in node else schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-    return node
