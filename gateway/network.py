@@ -34,6 +34,15 @@ def parse_hop(text: str) -> str | None:
     return None if address is None else str(address)
 
 
+def contains_network(networks: Collection[str], network: str) -> bool:
+    """Whether one of *networks* contains *network*, or both are unix sockets."""
+    if network == UNIX:
+        return UNIX in networks
+    inner = ip_network(network)
+    outer = [ip_network(other) for other in networks if other != UNIX]
+    return any(inner[0] in other and inner[-1] in other for other in outer)
+
+
 class TrustedNetworks:
     """A list of IP networks in CIDR notation, in which ``"unix"`` stands for unix sockets. False if the list is empty.
 

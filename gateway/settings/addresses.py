@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from gateway.model import Secret
 from gateway.network import parse_address
 from gateway.redis_url import parse_redis_url
-from gateway.settings.paths import is_path
+from gateway.settings.paths import is_socket_path
 from gateway.settings.values import UNREAD, fault
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -188,7 +188,7 @@ def _proxy_network(value: Any) -> str:
 
 
 def _listen(value: str) -> str:
-    if value.startswith("unix:") and is_path(value[5:]):
+    if value.startswith("unix:") and is_socket_path(value[5:]):
         if len(value[5:].encode()) > _MAX_UNIX_PATH:
             raise fault(f"has a path of more than {_MAX_UNIX_PATH} bytes", "use a shorter path")
         return value

@@ -3,9 +3,8 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
-from fnmatch import fnmatchcase
 from os.path import normpath
 from urllib.parse import urlsplit
 
@@ -22,18 +21,21 @@ from gateway.settings.addresses import (
 from gateway.settings.claim_checks import claim_warnings
 from gateway.settings.doubts import doubts
 from gateway.settings.faults import Fault
-from gateway.settings.grants import GrantSettings
+from gateway.settings.front_warnings import front_warnings
 from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSettings
 from gateway.settings.identity_checks import identity_faults, identity_warnings
 from gateway.settings.kerberos_names import kerberos_name_warnings
 from gateway.settings.model import ServerSettings, Settings
+from gateway.settings.port_warnings import port_warnings
 from gateway.settings.provider_doubts import provider_doubts
 from gateway.settings.rule_names import name_warnings
-from gateway.settings.rule_warnings import CONDITIONS, glob_warnings, network_warnings, refusal_warnings
+from gateway.settings.rule_order import is_plain, order_faults
+from gateway.settings.rule_warnings import everybody_warnings, glob_warnings, refusal_warnings
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.secret_warnings import secret_warnings
 from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
 from gateway.settings.text_warnings import text_warnings
+from gateway.settings.valt_warnings import valt_warnings
 
 _LONGEST_STOP = 80.0
 """Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
@@ -46,18 +48,20 @@ _LISTS = ("rooms", "authors", "names", "template", "networks")
 
 def faults_of(settings: Settings) -> list[Fault]:
     """Returns every contradiction with which the gateway does not start, without lines."""
-    faults = [*_grants(settings), *_examples(settings), *identity_faults(settings), *_server(settings)]
+    faults = [*_grants(settings), *order_faults(settings), *_examples(settings)]
+    faults += [*identity_faults(settings), *_server(settings)]
     return [*faults, *_names(settings), *state_faults(settings.state), *tracing_faults(settings.tracing)]
 
 
 def warnings_of(settings: Settings, today: date) -> list[Fault]:
     """Returns what is allowed and risky, or has expired before *today*, without lines."""
     warnings = [*_server_warnings(settings), *identity_warnings(settings), *_expired(settings, today)]
-    warnings += [*network_warnings(settings), *refusal_warnings(settings), *name_warnings(settings)]
-    warnings += glob_warnings(settings)
+    warnings += [*front_warnings(settings), *refusal_warnings(settings), *name_warnings(settings)]
+    warnings += [*glob_warnings(settings), *everybody_warnings(settings)]
     warnings += [*state_warnings(settings.state), *doubts(settings), *text_warnings(settings)]
     warnings += [*secret_warnings(settings), *claim_warnings(settings), *provider_doubts(settings)]
     warnings += kerberos_name_warnings(settings)
+    warnings += [*port_warnings(settings), *valt_warnings(settings)]
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))
@@ -106,16 +110,11 @@ def _grants(settings: Settings) -> Iterator[Fault]:
         if grant.valid_from and grant.valid_until and grant.valid_from > grant.valid_until:
             reason = "is before valid_from: the rule never counts"
             yield Fault(f"{key}.valid_until", None, reason, "correct one of the two days")
-        for earlier_number, earlier in enumerate(settings.grants[:number]):
-            if _shadows(earlier, grant):
-                reason = f"can never decide: grants.{earlier_number} ({earlier.name}) matches whenever it does"
-                yield Fault(key, None, reason, "move it before that one, or remove it")
-                break
 
 
 def _why_no_id(text: str) -> str | None:
     """Returns why no request can name a recording by the id or glob *text*, None if one can."""
-    if not _is_plain(text):
+    if not is_plain(text):
         return None if _ID_GLOB.fullmatch(text) else "an id has letters, digits and hyphens only"
     try:
         parse_id(text)
@@ -128,40 +127,9 @@ def _why_no_id(text: str) -> str | None:
 
 def _examples(settings: Settings) -> Iterator[Fault]:
     for number, example in enumerate(settings.examples):
-        why = _why_no_id(example.recording) if _is_plain(example.recording) else "it is a glob"
+        why = _why_no_id(example.recording) if is_plain(example.recording) else "it is a glob"
         if why is not None:
             yield Fault(f"examples.{number}.recording", None, f"is no recording's: {why}", "copy the id from VALT")
-
-
-def _shadows(earlier: GrantSettings, later: GrantSettings) -> bool:
-    """Whether *earlier* certainly matches whenever *later* does, for all people and recordings."""
-    everybody = "*" in earlier.subjects
-    people = everybody or (
-        "*" not in later.subjects
-        and set(later.subjects) <= set(earlier.subjects)
-        and set(later.groups) <= set(earlier.groups)
-    )
-    recordings = all(_is_covered(glob, earlier.recordings) for glob in later.recordings)
-    given = [name for name in CONDITIONS if getattr(earlier, name)]
-    conditions = all(getattr(earlier, name) == getattr(later, name) for name in given if name != "created_within")
-    within = earlier.created_within is None or (
-        later.created_within is not None and later.created_within <= earlier.created_within
-    )
-    everywhere = not earlier.networks or set(later.networks) == set(earlier.networks)
-    always = earlier.valid_from is None and earlier.valid_until is None
-    # A recording that one account may not see, another account may.
-    same_details = not given or earlier.account == later.account
-    can_match = bool(later.recordings) and bool(later.subjects or later.groups)
-    return people and recordings and conditions and within and same_details and can_match and everywhere and always
-
-
-def _is_covered(glob: str, globs: Iterable[str]) -> bool:
-    plain = _is_plain(glob)
-    return any(other in ("*", glob) or (plain and fnmatchcase(glob, other)) for other in globs)
-
-
-def _is_plain(glob: str) -> bool:
-    return not any(character in glob for character in "*?[")
 
 
 def _has_valt_ids(settings: Settings) -> bool:
@@ -206,8 +174,10 @@ def _server_warnings(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"server.trusted_proxies.{number}", None, reason, "list the addresses of your own proxies")
     server: ServerSettings = settings.server
     if server.drain_timeout + server.shutdown_delay > _LONGEST_STOP:
-        reason = "and shutdown_delay are together longer than 80s; the shipped systemd unit ends the process after 90s"
-        yield Fault("server.drain_timeout", None, reason, "shorten them, or raise TimeoutStopSec of the unit")
+        names = ["drain_timeout", "shutdown_delay"]
+        names.sort(key=lambda name: name not in server.model_fields_set)  # a default has no line
+        reason = f"and {names[1]} are together longer than 80s; the shipped systemd unit ends the process after 90s"
+        yield Fault(f"server.{names[0]}", None, reason, "shorten them, or raise TimeoutStopSec of the unit")
 
 
 def _expired(settings: Settings, today: date) -> Iterator[Fault]:

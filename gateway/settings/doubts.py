@@ -1,9 +1,9 @@
 """Warnings about values that are allowed one by one, and are probably not meant: times in the wrong unit, peers that no
 connection has, and values that contradict each other."""
 
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_network
-from urllib.parse import urlsplit
 
 from gateway.network import parse_address
 from gateway.settings.addresses import is_loopback, is_loopback_host, is_wide, split_listen
@@ -45,6 +45,7 @@ _WITHOUT_EFFECT = (
     ("tracing", "sample_ratio", "otlp_endpoint", "", "without otlp_endpoint nothing is traced"),
 )
 """Table, key, another key, the value of that by which the first has no effect, and why."""
+_ABOVE_INFO = ("warning", "error")
 _LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 _TIMES_OF_PROVIDERS = ("max_age", "max_lifetime", "leeway")
 _TIMES_OF_RULES = ("created_within",)
@@ -128,13 +129,13 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
     server = settings.server
     if server.tls_cert_file is not None and server.public_url.startswith("http:"):
         yield Fault("server.public_url", None, "is http, and the listener answers https", "write it as https://")
-    own = urlsplit(server.public_url).netloc
-    if urlsplit(settings.valt.base_url).netloc.lower() == own and not is_loopback(server.public_url):
-        reason = "is the gateway's own address: it would ask itself"
-        yield Fault("valt.base_url", None, reason, "name VALT's server")
     if server.public_url in server.cors_origins:
         reason = "has the gateway's own address, and makes its cookies those of other sites"
         yield Fault("server.cors_origins", None, reason, "list the portals on other sites, or leave it out")
+    if re.fullmatch(r"Etc/GMT[+-][1-9][0-9]?", server.timezone):
+        sign = "behind" if "+" in server.timezone else "ahead of"
+        reason = f"is {server.timezone[8:]} hours {sign} UTC: these names have the opposite sign"
+        yield Fault("server.timezone", None, reason, 'write a place, as "Europe/Berlin"')
     if "unix" in (server.listen.partition(":")[0], settings.admin.listen.partition(":")[0]):
         yield from _socket_mode(settings)
     elif server.socket_mode != type(server).model_fields["socket_mode"].default:
@@ -144,6 +145,13 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
         table = getattr(settings, name)
         if getattr(table, other) == value and getattr(table, key) != type(table).model_fields[key].default:
             yield Fault(f"{name}.{key}", None, f"has no effect: {why}", f"remove it, or correct {other}")
+    tracing, audit = settings.tracing, settings.audit
+    if tracing.otlp_endpoint and tracing.sample_ratio == 0 and not server.trusted_proxies:
+        reason = "is 0, and no trusted proxy can ask for a trace: nothing is ever traced"
+        yield Fault("tracing.sample_ratio", None, reason, "write a share, or list the proxy in server.trusted_proxies")
+    if "chain_head_log" in audit.model_fields_set and audit.chain_head_log and settings.log.level in _ABOVE_INFO:
+        reason = f"has no effect: it is logged as info, and log.level is {settings.log.level}"
+        yield Fault("audit.chain_head_log", None, reason, 'set log.level = "info", or remove it')
 
 
 def _contradictions_of_providers(settings: Settings) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.model import Secret
+from gateway.settings.certificate_warnings import certificate_warnings
 from gateway.settings.faults import Fault
 from gateway.settings.files import authority_files, first_byte
 from gateway.settings.identity import NegotiateSettings
@@ -13,21 +14,20 @@ from gateway.settings.keytab import read_principals
 from gateway.settings.model import Settings
 from gateway.settings.secret_warnings import GENERATE, entered_secrets, guessable
 
+_PUBLIC = (b"-----BEGIN CERT", b"-----BEGIN PUBLIC", b"-----BEGIN RSA PUBLIC", b"ssh-")
+"""How certificates and public keys begin."""
+_VOLATILE = ("/run", "/var/run", "/dev/shm")  # noqa: S108 (compared with, not written to)
+"""Directories in memory."""
+
 
 def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
     """Yields the warnings, without lines. *now* decides what has expired."""
-    yield from _audit_warnings(settings.audit.file)
+    yield from _audit_warnings(settings.audit.file, settings.server.workers)
+    yield from _volatile(settings)
     yield from _permissions(settings)
     yield from _realms(settings)
     yield from _chain_key(settings)
-    certificate = settings.server.tls_cert_file
-    if certificate is None:
-        return
-    from cryptography import x509  # it takes a while to load, and few gateways have a certificate of their own
-
-    expires = x509.load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc
-    if expires <= now:
-        yield Fault("server.tls_cert_file", None, f"has expired on {expires:%Y-%m-%d}", "renew it")
+    yield from certificate_warnings(settings, now)
 
 
 def _chain_key(settings: Settings) -> Iterator[Fault]:
@@ -35,6 +35,10 @@ def _chain_key(settings: Settings) -> Iterator[Fault]:
     if settings.audit.chain_key_file is None:
         return
     content, key = settings.audit.chain_key_file.read_bytes().strip(), "audit.chain_key_file"
+    if content.startswith(_PUBLIC):
+        yield Fault(key, None, "is a certificate or a public key, which everybody may have", GENERATE)
+    if settings.audit.chain_key_file == settings.server.tls_key_file:
+        yield Fault(key, None, "is server.tls_key_file, which whoever verifies the audit would have too", GENERATE)
     why = guessable(content)
     if why is not None:
         yield Fault(key, None, f"{why}, so that it can be guessed", GENERATE)
@@ -92,8 +96,19 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _audit_warnings(file: str) -> Iterator[Fault]:
-    """Yields a warning if *file* is not an audit's: a device that keeps nothing, or a file with something else."""
+def _volatile(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for state and audit in a directory that is empty after a restart of the machine. A pipe may be
+    there: somebody else reads it."""
+    audit = None if settings.audit.file == "-" else Path(settings.audit.file)
+    for key, path in (("state.dir", settings.state.dir), ("audit.file", audit)):
+        if path is not None and any(map(path.is_relative_to, _VOLATILE)) and not path.is_fifo():
+            reason = f"is lost at a restart of the machine: {path} is in memory"
+            yield Fault(key, None, reason, "name a directory below /var/lib or /var/log")
+
+
+def _audit_warnings(file: str, workers: int | str) -> Iterator[Fault]:
+    """Yields a warning if *file* is not an audit's: a device that keeps nothing, a file with something else, or a pipe
+    that nobody of several *workers* writes to."""
     path = Path(file)
     try:
         mode = path.stat().st_mode if file != "-" else None
@@ -103,6 +118,9 @@ def _audit_warnings(file: str) -> Iterator[Fault]:
     if mode is not None and stat.S_ISCHR(mode):
         reason = "is a device: what is written to it cannot be read or verified afterwards"
         yield Fault("audit.file", None, reason, "name a file")
+    elif mode is not None and stat.S_ISFIFO(mode) and workers != 1:
+        reason = "is a pipe, and each worker would write into a file of its own beside it"
+        yield Fault("audit.file", None, reason, 'name a file, write "-", or set server.workers = 1')
     elif begin not in (b"", b"{", b"\n"):
         reason = "is a file with something else than an audit, to which the audit would be appended"
         yield Fault("audit.file", None, reason, "name a file of its own")

@@ -8,17 +8,23 @@ import errno
 import os
 import sqlite3
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.build_info import state_schema_fault
 from gateway.settings.faults import Fault
 from gateway.settings.identity import NegotiateSettings, RemoteProvider
 from gateway.settings.keytab import keytab_fault
 from gateway.settings.model import Settings
+from gateway.settings.paths import remedy_of_missing
 from gateway.settings.state_checks import parse_address
 from gateway.settings.worker_shares import audit_file_of_worker
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 _STATE_FILE = "state.sqlite3"
 _NO_ACCESS = "no permission, or a read-only file system"
@@ -28,7 +34,16 @@ def faults_of(settings: Settings, *, running: bool = False) -> list[Fault]:
     """Returns the faults, without lines. *running*: whether a running gateway reads the settings, which has its state
     and its audit open: their faults must not keep it from applying new rules."""
     readable = [*_certificate(settings), *_authorities(settings), *_keytabs(settings)]
-    return readable if running else [*readable, *state_faults(settings.state.dir), *audit_faults(settings)]
+    opened = () if running else (state_faults(settings.state.dir), audit_faults(settings), _sockets(settings))
+    return [*readable, *chain.from_iterable(opened)]
+
+
+def _sockets(settings: Settings) -> Iterator[Fault]:
+    """Yields a fault for each unix socket whose path is that of something else."""
+    for table, listen in (("server", settings.server.listen), ("admin", settings.admin.listen)):
+        path = Path(listen.removeprefix("unix:"))
+        if listen.startswith("unix:") and path.exists() and not path.is_socket():
+            yield Fault(f"{table}.listen", None, f"names {path}, which is no socket", "name a path for a socket alone")
 
 
 def _certificate(settings: Settings) -> Iterator[Fault]:
@@ -37,9 +52,7 @@ def _certificate(settings: Settings) -> Iterator[Fault]:
     if certificate is None or key is None:
         return
     faults = [
-        Fault(
-            f"server.{name}", None, f"names {path}, which cannot be read: {why}", "create it, readable for the gateway"
-        )
+        Fault(f"server.{name}", None, f"names {path}, which cannot be read: {why}", remedy_of_missing(path))
         for name, path in (("tls_cert_file", certificate), ("tls_key_file", key))
         if (why := _why_unreadable(path)) is not None
     ]
@@ -49,11 +62,32 @@ def _certificate(settings: Settings) -> Iterator[Fault]:
             # The empty password keeps OpenSSL from asking for the one of an encrypted key.
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password="")
         except ssl.SSLError as error:
-            if error.reason == "KEY_VALUES_MISMATCH":
+            if error.reason == "KEY_VALUES_MISMATCH" and _has_certificate_of_key(certificate, key):
+                reason = "has the certificate of tls_key_file below another one"
+                yield Fault("server.tls_cert_file", None, reason, "put the server's own certificate first")
+            elif error.reason == "KEY_VALUES_MISMATCH":
                 yield Fault("server.tls_key_file", None, "is not the key of tls_cert_file", "name the matching key")
             else:
                 reason = f"and tls_key_file cannot be used: {error.reason or error.strerror or 'not PEM'}"
                 yield Fault("server.tls_cert_file", None, reason, "write both as PEM, the key without a password")
+
+
+def _has_certificate_of_key(certificate: Path, key: Path) -> bool:
+    """Whether one of the certificates in the PEM file *certificate* is that of the private *key*, a PEM file too."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    own = load_pem_private_key(key.read_bytes(), password=None).public_key()
+    return any(one.public_key() == own for one in read_certificates(certificate))
+
+
+def read_certificates(path: Path) -> "Sequence[Certificate]":
+    """Returns the certificates in the PEM file *path*, none if they are in another form that OpenSSL can read."""
+    from cryptography import x509  # it takes a while to load, and few gateways have a certificate of their own
+
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except ValueError:
+        return ()
 
 
 def _authorities(settings: Settings) -> Iterator[Fault]:

@@ -50,7 +50,12 @@ def resolve_paths(raw: dict[str, Any], folder: Path) -> None:
     for table in ("server", "admin"):
         node = raw.get(table)
         listen = node.get("listen") if isinstance(node, dict) else None
-        if isinstance(node, dict) and isinstance(listen, str) and listen.startswith("unix:") and is_path(listen[5:]):
+        if (
+            isinstance(node, dict)
+            and isinstance(listen, str)
+            and listen.startswith("unix:")
+            and is_socket_path(listen[5:])
+        ):
             node["listen"] = f"unix:{(folder / listen[5:]).absolute()}"
     audit = raw.get("audit")
     file = audit.get("file") if isinstance(audit, dict) else None
@@ -62,6 +67,21 @@ def resolve_paths(raw: dict[str, Any], folder: Path) -> None:
 def is_path(text: str) -> bool:
     """Whether *text* can be meant as a path: it is no URL, has one line, and is as short as the system allows."""
     return "://" not in text and len(text.splitlines()) == 1 and len(text.encode()) <= _MAX_PATH
+
+
+def is_socket_path(text: str) -> bool:
+    """Whether *text* can be meant as the path of a unix socket: not as an abstract socket's name or as a directory, nor
+    as nginx writes it, with a colon at the end."""
+    return is_path(text) and not text.startswith("@") and not text.endswith(("/", ":"))
+
+
+def remedy_of_missing(path: Path) -> str:
+    """Returns what to do about a file that should be at *path* and cannot be read."""
+    root, *parts = path.parts
+    if root == "/" and parts[:2] == ["run", "credentials"] and len(parts) == 4:
+        unit, name = parts[2:]
+        return f"add LoadCredential={name}:FILE to {unit}, or outside that service use --without-secrets"
+    return "create it, readable for the gateway"
 
 
 def _file_path(value: Any) -> Any:
@@ -89,7 +109,7 @@ def _image(value: Path, info: ValidationInfo) -> Path:
 def _key_file(value: Path, info: ValidationInfo) -> Path:
     if _accepts_any_file(info):
         return value
-    content = _content(value, _MAXIMUM_KEY, "create it, readable for the gateway")
+    content = _content(value, _MAXIMUM_KEY, remedy_of_missing(value))
     if len(content.strip()) < _MINIMUM_KEY:
         raise fault(f"has less than {_MINIMUM_KEY} bytes", "make one with: openssl rand -base64 48")
     return value

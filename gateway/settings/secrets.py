@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
+from gateway.settings.paths import remedy_of_missing
 from gateway.settings.values import UNREAD
 
 SECRETS = {
@@ -153,7 +154,7 @@ class _Resolver:
             text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
-            self._fault(key, f"names a file that cannot be read: {why}", "create it, readable for the gateway")
+            self._fault(key, f"names a file that cannot be read: {why}", remedy_of_missing(path))
             return UNREAD
         if not text.strip():
             self._fault(key, "names a file that is empty", "write the secret into it")

@@ -11,6 +11,9 @@ from gateway.settings.model import StateSettings
 from gateway.settings.outputs import TracingSettings
 from gateway.settings.values import UNREAD
 
+_SHORTEST, _LONGEST = 0.05, 60.0
+"""Seconds in which Redis may have to answer: others are hardly meant."""
+
 
 def state_faults(state: StateSettings) -> Iterator[Fault]:
     """Yields the contradictions of *state*."""
@@ -41,6 +44,9 @@ def state_warnings(state: StateSettings) -> Iterator[Fault]:
                 continue
             yield Fault(f"state.{key}", None, "has no effect without url", "remove it, or give url instead of dir")
     address = parse_address(state)
+    if address is not None and not _SHORTEST <= address.timeout <= _LONGEST:
+        reason = f"has a socket_timeout of {address.timeout:g} seconds"
+        yield Fault("state.url", None, reason, "is the unit right? It is in seconds, and 2 by default")
     if address is None or address.tls or all(is_loopback_host(host) for host, _ in address.hosts):
         return
     if address.password is not None or address.sentinel_password is not None:

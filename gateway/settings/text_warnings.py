@@ -19,12 +19,40 @@ _KEYS_IN_PEM = frozenset({"public_key", "private_key"})
 """Secrets with checks of their own: a text may stand before them."""
 _UNEXPANDED = re.compile(r"[~$].*|.*(%(?![0-9A-Fa-f]{2})[A-Za-z]|\{\w*\}).*")
 """What a shell, a date or a template would have replaced in a part of a path; %C3 is percent-encoding."""
+_TAGS = "a|b|i|u|p|br|em|strong|small|span|div|font|center|img|hr|h[1-6]|ul|ol|li|script|style"
+_ENTITIES = "#x?[0-9A-Fa-f]+|amp|lt|gt|quot|nbsp|szlig|[AOUaou]uml|[A-Za-z]acute"
+_MARKUP = re.compile(rf"</?({_TAGS})( +[\w-]+=[^<>]*| */?)>|&({_ENTITIES});", re.IGNORECASE)
+"""HTML, and not "R&D;" or "5 < 6"."""
+_STREAMS = ("stdout", "stderr")
+_NO_FILES = frozenset({"off", "none", "null", "false", "syslog", "journal", "journald", "console"})
+"""What other programs write to have no file."""
 _CHECKED_BY_NAME = frozenset({"groups", "subjects", "subject"})
 """Keys of rules and examples that `rule_names` warns about."""
 
 
 def text_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
+    yield from _leaf_warnings(settings)
+    for number, provider in enumerate(settings.identity):
+        if "*" in getattr(provider, "audience", ""):
+            reason = "has a *, which is compared as it is written: no token has it"
+            yield Fault(f"identity.{number}.audience", None, reason, "name the audience of the tokens")
+        claim = getattr(provider, "groups_claim", "groups")
+        if not all(claim.split(".")):
+            reason = "has nothing between two dots, or is empty: no claim has that path"
+            yield Fault(f"identity.{number}.groups_claim", None, reason, 'write it as "groups" or "realm_access.roles"')
+    if not settings.branding.name.strip():
+        yield Fault("branding.name", None, "is empty, and the title of every page", "leave it out, or name the site")
+    yield from _no_files(settings)
+    branding = {f"branding.{name}": getattr(settings.branding, name) for name in ("name", "notice")}
+    titles = {f"identity.{number}.title": getattr(one, "title", "") for number, one in enumerate(settings.identity)}
+    for key, text in {**branding, **titles}.items():
+        if _MARKUP.search(text):
+            yield Fault(key, None, "has HTML, which people see as it is written", "write it without markup")
+
+
+def _leaf_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings about single values, wherever they stand."""
     for key, value in _leaves("", settings):
         last = key.rpartition(".")[2]
         if isinstance(value, Secret) and last in _KEYS_IN_PEM:
@@ -41,18 +69,17 @@ def text_warnings(settings: Settings) -> Iterator[Fault]:
         if _is_unexpanded(key, value):
             reason = "has ~, $, % or {} in a path, which is not expanded"
             yield Fault(key, None, reason, "write the whole path")
-    for number, provider in enumerate(settings.identity):
-        if "*" in getattr(provider, "audience", ""):
-            reason = "has a *, which is compared as it is written: no token has it"
-            yield Fault(f"identity.{number}.audience", None, reason, "name the audience of the tokens")
-        claim = getattr(provider, "groups_claim", "groups")
-        if not all(claim.split(".")):
-            reason = "has nothing between two dots, or is empty: no claim has that path"
-            yield Fault(f"identity.{number}.groups_claim", None, reason, 'write it as "groups" or "realm_access.roles"')
-    if not settings.branding.name.strip():
-        yield Fault("branding.name", None, "is empty, and the title of every page", "leave it out, or name the site")
-    if settings.audit.file.rpartition("/")[2] in ("stdout", "stderr"):
-        yield Fault("audit.file", None, "is a file of that name", 'write "-" for standard output')
+
+
+def _no_files(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each word that has a meaning elsewhere, and is the name of a file or directory here."""
+    folder, _, name = settings.audit.file.rpartition("/")
+    if name in _STREAMS or folder in ("/dev/fd", "/proc/self/fd") or (name.lower() in _NO_FILES and folder != "/dev"):
+        reason = "is opened as a file of that name"
+        yield Fault("audit.file", None, reason, 'write "-" for standard output, or name a file')
+    if settings.state.dir is not None and settings.state.dir.name in (":memory:", "memory"):
+        reason = "is a directory of that name"
+        yield Fault("state.dir", None, reason, "leave it out to have the state in memory, or name a directory")
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -163,7 +163,7 @@ def test_a_value_that_does_less_than_it_seems_is_a_warning(tmp_path: Path, name:
     [
         grant('subjects = ["service_key#archive"]'),
         grant('subjects = ["archive"]'),
-        grant('subjects = ["*"]'),
+        GOOD.replace('groups = ["supervisors"]', 'subjects = ["*"]'),
         GOOD.replace('["supervisors"]', '["CN=Psy, OU=Groups"]'),
         grant('subjects = ["Doe, John"]'),
     ],

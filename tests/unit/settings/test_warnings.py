@@ -162,7 +162,7 @@ SAFE = {
     "a refusal with the account of the later rules": grant('allow = false\nrooms = ["Board room"]')
     + TRAINEE.replace('account = "trainee"', 'account = "reviewer"'),
     "people of a provider, of none, and with number signs": GOOD.replace(
-        'groups = ["supervisors"]', 'subjects = ["*", "campus#anna", "anna_example.org#EXT#@example.com", "#1"]'
+        'groups = ["supervisors"]', 'subjects = ["campus#anna", "anna_example.org#EXT#@example.com", "#1"]'
     ),
     "header providers of two proxies": GOOD + HEADER + HEADER.replace('"front"', '"second"').replace(".5/32", ".6/32"),
     "a rule on its last day": grant("valid_until = 2027-07-01"),

@@ -1,0 +1,58 @@
+"""Warnings about values that compare the client's address where the gateway sees that of a front (a proxy) alone."""
+
+from collections.abc import Iterator
+
+from gateway.network import UNIX, contains_network
+from gateway.settings.addresses import is_loopback_host, overlap, split_listen
+from gateway.settings.faults import Fault
+from gateway.settings.identity import HeaderSettings
+from gateway.settings.model import Settings
+
+_REMEDY = "list the proxy in server.trusted_proxies"
+_OF_AN_ADDRESS = ("streams_per_address", "refusals_per_minute")
+"""Limits of an address: a smaller one than the default is for a single client."""
+
+
+def front_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings, without lines."""
+    front = _unlisted_front(settings)
+    if front is None:
+        return
+    name, addresses = front
+    for number, grant in enumerate(settings.grants):
+        # Networks that are the front's own addresses are meant as "through the front".
+        others = [network for network in grant.networks if not contains_network(addresses, network)]
+        if addresses and grant.allow and not _only_fronts_connect(settings):
+            others = [network for network in others if any(overlap(network, address) for address in addresses)]
+        if others:
+            reason = f"compares the address of {name} with it, not the client's"
+            yield Fault(f"grants.{number}.networks", None, reason, _REMEDY)
+    for key in _OF_AN_ADDRESS:
+        limit, default = getattr(settings.limits, key), type(settings.limits).model_fields[key].default
+        if 0 < limit < default and limit <= settings.limits.streams:  # doubts.py warns of a larger one
+            reason = f"is a limit for all clients together: their address is that of {name}"
+            yield Fault(f"limits.{key}", None, reason, f"{_REMEDY}, or leave this limit out")
+
+
+def _only_fronts_connect(settings: Settings) -> bool:
+    """Whether people are known by the headers of proxies alone. Else a rule may be for those who connect themselves."""
+    return all(isinstance(one, HeaderSettings) for one in settings.identity) and not settings.service_keys
+
+
+def _unlisted_front(settings: Settings) -> tuple[str, tuple[str, ...]] | None:
+    """Returns what the gateway's front is called in a warning, and its addresses as far as they are written; None if no
+    front is certain, or if it is a trusted proxy. Nobody but a front connects to loopback or a unix socket."""
+    listen, trusted = settings.server.listen, settings.server.trusted_proxies
+    if listen.startswith("systemd:"):
+        is_local = False  # its address is in the socket unit
+    else:
+        address = split_listen(listen)
+        is_local = address is None or is_loopback_host(address[0])
+    if is_local:
+        return None if trusted else ("the proxy in front of server.listen", ())
+    for provider in settings.identity:
+        if isinstance(provider, HeaderSettings):
+            unlisted = [one for one in provider.from_ if not any(overlap(one, other) for other in trusted)]
+            if unlisted and UNIX not in unlisted:
+                return f"{provider.name}'s proxy ({unlisted[0]})", provider.from_
+    return None
