@@ -1,6 +1,7 @@
 """Two replicas on one Redis: what one knows holds in the other, and what happens while Redis is away.
 
-docs/scale.md has a table of the latter; each of its lines is a test here or in tests/unit/store/test_redis.py.
+docs/scale.md has a table of the latter; each of its lines is a test here or in test_redis_away.py, for Kerberos tokens
+in tests/unit/identity/test_negotiate.py, and for the command in tests/unit/cli/test_revoke.py.
 """
 
 import asyncio
