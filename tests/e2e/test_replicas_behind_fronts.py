@@ -47,10 +47,18 @@ class Audience:
 
     outcomes: dict[int, Counter[str]] = field(default_factory=dict)
     """Since the last `restart`, by viewer."""
+    before: Counter[str] = field(default_factory=Counter)
+    """Until the last `restart`, of all viewers."""
 
     def restart(self) -> None:
-        """Forgets the outcomes."""
+        """Begins a new count of each viewer's outcomes."""
+        self.before += self.total
         self.outcomes.clear()
+
+    @property
+    def total(self) -> Counter[str]:
+        """The outcomes of all viewers since the last `restart`."""
+        return sum(self.outcomes.values(), Counter[str]())
 
     async def watch(self, site: Installation, viewer: int, done: asyncio.Event) -> None:
         """Requests ranges until *done*."""
@@ -74,7 +82,7 @@ class Audience:
 
     def check(self) -> None:
         """Asserts that no viewer saw more than one failed request since `restart`, and none anything wrong."""
-        total = sum(self.outcomes.values(), Counter[str]())
+        total = self.total
         assert set(total) <= {"right", "failed"}, total
         assert max(counts["failed"] for counts in self.outcomes.values()) <= 1, total
 
@@ -91,6 +99,7 @@ async def watching(site: Installation) -> AsyncIterator[Audience]:
             yield audience
         finally:
             done.set()
+    print(f" {VIEWERS} viewers: {dict(audience.before + audience.total)}")
 
 
 @asynccontextmanager

@@ -63,7 +63,9 @@ async def ask_again_and_again(gateway: ServedGateway, done: asyncio.Event) -> in
 
 
 @pytest.mark.timeout(600)
-async def test_no_connection_is_refused_and_no_stream_broken_while_workers_are_replaced(tmp_path: Path) -> None:
+async def test_no_connection_is_refused_and_no_stream_broken_while_workers_are_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = tmp_path / "code"
     shutil.copytree(Path(package.__file__).parent, code / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
     more = "\n[limits]\nstreams_per_person = 0\nstreams_per_address = 0\n"
@@ -92,3 +94,6 @@ async def test_no_connection_is_refused_and_no_stream_broken_while_workers_are_r
         assert metrics['valt_gateway_config_reloads_total{outcome="ok"}'] == RELOADS + UPGRADES
         version = f'version="9.9.{"9" * UPGRADES}"'
         assert any(version in name for name in metrics if name.startswith("valt_gateway_build_info"))
+        with capsys.disabled():
+            watched = films - requests.result()
+            print(f" {VIEWERS} viewers: {watched} films; {requests.result()} new requests; none failed")
