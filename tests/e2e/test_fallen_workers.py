@@ -1,5 +1,6 @@
 """Workers that end again and again: they are started anew, with pauses, until what ends them is mended."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import pytest
 
 import gateway as package
 from tests.support.served import ServedGateway, serving
-from tests.support.worker_requests import RUNNING, WORKERS, eventually, statuses
+from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually, statuses
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -56,3 +57,35 @@ async def test_a_worker_that_falls_at_once_is_started_again_with_pauses(tmp_path
         os.kill(next(one["pid"] for one in (await gateway.workers()).values() if one["phase"] == "running"), 9)
         await eventually(gateway, lambda _: len(pauses(gateway, ENDED)) == 2)
         assert pauses(gateway, ENDED)[1] == pytest.approx(0.1)
+
+
+async def test_the_gauges_of_a_killed_worker_go_and_files_of_ended_ones_do_not_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    running = 'valt_gateway_streams_active{delivery="proxy"}'
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+        streams = [await gateway.client.get(gateway.url + gateway.path("long", "film")) for _ in range(8)]
+        for stream in streams:
+            await stream.content.readexactly(1000)
+        await eventually(gateway, lambda metrics: metrics[running] == 8)
+        pids = [worker["pid"] for worker in (await gateway.workers()).values()]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        await eventually(gateway, lambda metrics: metrics[RUNNING] == 2 and metrics[running] == 0)
+        for stream in streams:
+            stream.close()
+        for _ in range(3):
+            await gateway.reload()
+            await eventually(gateway, lambda metrics: metrics[DRAINING] == 0)
+        files = [path.stem.split("_") for path in temporary.glob("valt-gateway-*/metrics/*.db")]
+        assert {name[-1] for name in files} <= {"1", "2", "3", "4"}  # two generations at once have four numbers
+        live = {name[-1] for name in files if name[1].startswith("live")}
+        assert live == set(await gateway.workers())
+        gateway.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await gateway.process.wait() == 0
+    assert list(temporary.iterdir()) == []

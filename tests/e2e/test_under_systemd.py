@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
+from tests.support.served import serving
 from tests.support.systemd import Notifications, activation, listening_socket, notifications
 
 
@@ -145,3 +146,25 @@ async def test_workers_share_the_socket_of_systemd_and_are_reported_as_one_servi
                 await received.next_with("STOPPING")
                 async with asyncio.timeout(60):
                     assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_the_status_of_the_service_counts_streams_and_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    with notifications(tmp_path) as received:
+        monkeypatch.setenv("NOTIFY_SOCKET", str(received.path))
+        monkeypatch.setenv("WATCHDOG_USEC", "2000000")  # a status each second
+        async with serving(tmp_path, server=f"workers = {workers}") as gateway:
+            gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+            streams = [await gateway.client.get(gateway.url + gateway.path("long", "film")) for _ in range(3)]
+            for stream in streams:
+                await stream.content.readexactly(1000)
+            async with asyncio.timeout(60):
+                while "3 streams, 3 connections" not in (await received.next_with("STATUS"))["STATUS"]:
+                    pass
+            for stream in streams:
+                stream.close()
+            async with asyncio.timeout(60):
+                while "0 streams, 0 connections" not in (await received.next_with("STATUS"))["STATUS"]:
+                    pass

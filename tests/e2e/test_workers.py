@@ -135,3 +135,28 @@ async def test_each_worker_has_an_audit_file_and_they_are_whole_together(tmp_pat
     assert (events.count("open"), events.count("close")) == (12, 12)
     verified = await run(sys.executable, "-m", "gateway", "audit", "verify", *map(str, files))
     assert verified.code == 0, verified.out + verified.err
+
+
+async def test_the_limit_of_streams_is_divided_so_that_all_workers_together_have_it(tmp_path: Path) -> None:
+    limits = "\n[limits]\nstreams = 4\nstreams_per_person = 0\nstreams_per_address = 0\n"
+    async with serving(tmp_path, server=WORKERS, more=limits) as gateway:
+        gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+        running: list[aiohttp.ClientResponse] = []
+        async with asyncio.timeout(120):
+            while len(running) < 4:  # a worker that has its two refuses a third, which another one may accept
+                stream = await play_long(gateway)
+                if stream.status == 200:
+                    running.append(stream)
+        assert [(await play_long(gateway)).status for _ in range(20)] == [503] * 20
+        await eventually(gateway, lambda metrics: metrics['valt_gateway_streams_active{delivery="proxy"}'] == 4)
+        for stream in running:
+            stream.close()
+
+
+async def play_long(gateway: ServedGateway) -> aiohttp.ClientResponse:
+    """Begins a stream over a new connection. Returns its response, or the refusal, which is read."""
+    url = gateway.url + gateway.path("long", "film")
+    answer = await gateway.client.get(url, headers={"Connection": "close"})
+    if answer.status != 200:
+        await answer.read()
+    return answer
