@@ -7,8 +7,6 @@ verified here, at a time that is an argument.
 import base64
 import binascii
 import json
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +14,12 @@ from typing import Any
 import jwt
 
 from gateway.errors import GroupsElsewhereError, InvalidCredentialsError, OutOfTimeError
+from gateway.identity.claim_values import are_elsewhere, find_claim, parse_groups, parse_name, parse_time
 
 MAX_TOKEN = 8192
 """Characters of a token that clients send: a header and a request line have no room for more."""
 MAX_FETCHED_TOKEN = 128 * 1024
 """Characters of a token that a provider's endpoint returns. Entra ID lists up to 200 groups: over ten thousand."""
-_MAX_NAME = 255
 _PERSON_TYPES = frozenset({"jwt", "at+jwt"})
 """Explicit types (RFC 8725, section 3.11) of tokens that identify a person to this service."""
 
@@ -162,19 +160,6 @@ def token_type(header: Mapping[str, Any]) -> str:
     return value.lower().removeprefix("application/")
 
 
-def parse_name(value: Any) -> str:
-    """Returns the name of a person or group, unchanged. Raises InvalidCredentialsError if it is empty, longer than 255
-    characters, or has control characters or surrounding spaces that a log or header could misread."""
-    if (
-        not isinstance(value, str)
-        or not 0 < len(value) <= _MAX_NAME
-        or not value.isprintable()
-        or value != value.strip()
-    ):
-        raise InvalidCredentialsError("a name is empty, too long, or has characters that are not allowed")
-    return value
-
-
 def parse_subject(claims: Mapping[str, Any], expected: TokenRequirements) -> str:
     """Returns the person's name. Raises InvalidCredentialsError if it is not a name, or an e-mail address that the
     issuer does not state to be verified: whoever chooses the address would choose the person."""
@@ -193,55 +178,6 @@ def read_groups(claims: Mapping[str, Any], expected: TokenRequirements) -> tuple
             'only groups assigned to the application, or app roles with groups_claim = "roles"'
         )
     return parse_groups(find_claim(claims, expected.groups_claim))
-
-
-def are_elsewhere(claims: Mapping[str, Any], name: str) -> bool:
-    """Whether the claim *name* is a distributed claim (OpenID Connect Core 1.0, section 5.6.2), or in a form of
-    Microsoft's: ``hasgroups``, or the name of a source in the place of the groups."""
-    value = find_claim(claims, name)
-    if value not in (None, "", []):
-        sources = claims.get("_claim_sources")
-        return isinstance(value, str) and isinstance(sources, dict) and value in sources
-    names = claims.get("_claim_names")
-    named = isinstance(names, dict) and any(name == one or name.startswith(f"{one}.") for one in names)
-    return named or (name == "groups" and str(claims.get("hasgroups")).lower() == "true")
-
-
-def find_claim(claims: Mapping[str, Any], path: str) -> Any:
-    """Returns the claim named *path* or, if no claim has that name, the value at the dotted path; None if there is
-    none. A name on the way may contain dots itself."""
-    if path in claims:
-        return claims[path]
-    for dot in (match.start() for match in re.finditer(r"\.", path)):
-        inner = claims.get(path[:dot])
-        if isinstance(inner, Mapping) and (value := find_claim(inner, path[dot + 1 :])) is not None:
-            return value
-    return None
-
-
-def parse_groups(value: Any) -> tuple[frozenset[str], int]:
-    """Returns the names of groups in *value*, a list or a single one, and how many of its values are none. A number is
-    its text; what else is not a name (see `parse_name`) is ignored, so that it harms no other group."""
-    values = value if isinstance(value, list) else [] if value is None else [value]
-    names = [name for one in values if (name := _parse_group(one)) is not None]
-    return frozenset(names), len(values) - len(names)
-
-
-def _parse_group(value: Any) -> str | None:
-    if (type(value) is int and abs(value) < 1e255) or (isinstance(value, float) and math.isfinite(value)):
-        value = str(value)
-    try:
-        return parse_name(value)
-    except InvalidCredentialsError:
-        return None
-
-
-def parse_time(claims: Mapping[str, Any], claim: str) -> float:
-    """Returns a NumericDate (RFC 7519, section 2) in Unix seconds. Raises InvalidCredentialsError."""
-    value = claims.get(claim)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
-        raise InvalidCredentialsError(f"the claim {claim} is not a time")
-    return float(value)
 
 
 def _decode(part: str) -> bytes:

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Collection
 
 from gateway.errors import InvalidCredentialsError
-from gateway.identity.claims import parse_groups, parse_name
+from gateway.identity.claim_values import parse_groups, parse_name
 from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.network import TrustedNetworks

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import InvalidCredentialsError
-from gateway.identity.claims import TokenRequirements, parse_name, parse_time, token_type, verify_signature
+from gateway.identity.claim_values import parse_name, parse_time
+from gateway.identity.claims import TokenRequirements, token_type, verify_signature
 
 _EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _DIGEST_BYTES = 12

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
-from gateway.identity.claims import parse_name
+from gateway.identity.claim_values import parse_name
 from gateway.model import Credentials, Identity, IdentityKind
 from gateway.ports import Authenticator, Clock, Store
 

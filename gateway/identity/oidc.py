@@ -13,13 +13,12 @@ from typing import Any, NoReturn
 from yarl import URL
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError, SignInDeclinedError
+from gateway.identity.claim_values import are_elsewhere, find_claim
 from gateway.identity.claims import (
     MAX_FETCHED_TOKEN,
     Claims,
     TokenRequirements,
-    are_elsewhere,
     decode_unverified,
-    find_claim,
     parse_subject,
     read_groups,
     verify,

@@ -13,18 +13,17 @@ import secrets as random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from gateway.errors import InvalidCredentialsError, TooManyGroupsError
 from gateway.group_selection import GroupSelection
 from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie
-from gateway.model import Credentials, Identity, IdentityKind, Secret
+from gateway.identity.session_claims import VERSION, to_claims, to_identity
+from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
 from gateway.validity import Validity, void_seconds
 
 _NAME = "valt_gateway_session"
-_VERSION = 3
 _MAX_VALUE = 3900
 """Characters. With its name and attributes the cookie stays below 4096 bytes, above which browsers drop it (RFC 6265,
 section 6.1). A renewed cookie, whose times may compress less well, stays below the limit of cookies.read_cookies."""
@@ -65,7 +64,7 @@ class Sessions:
     ) -> None:
         self._cookie = partial(Cookie, secure=secure, cross_site=cross_site)
         self._names = re.compile(f"{self._cookie(_NAME).name}(_[0-9a-f]{{8}})?")
-        self._sealed = SealedTokens(secrets, "session", _VERSION)
+        self._sealed = SealedTokens(secrets, "session", VERSION)
         self._lifetime = lifetime
         self._idle = idle
         self._clock = clock
@@ -191,53 +190,16 @@ class Sessions:
 
     def _seal(self, session: Identity) -> str:
         self._on_issue((session.used_at or 0.0) + self._idle)
-        return self._sealed.seal(
-            {
-                "id": session.session,
-                "sub": session.subject,
-                "iss": session.issuer,
-                "prv": session.provider,
-                "grp": sorted(session.groups),
-                "sel": session.selection,
-                "iat": session.issued_at,
-                "lee": session.leeway,
-                "exp": session.expires_at,
-                "use": session.used_at,
-                "rec": session.recording,
-                "vid": session.video,
-                "out": session.revocation_keys,
-            }
-        )
+        return self._sealed.seal(to_claims(session))
 
     def _unseal_all(self, credentials: Credentials) -> dict[str, Identity]:
         """Returns what the session cookies contain, valid or not, by the cookie's name."""
-        sessions = ((name, self._unseal(value.reveal())) for name, value in credentials.sessions.items())
-        return {name: session for name, session in sessions if session is not None}
-
-    def _unseal(self, value: str) -> Identity | None:
-        claims, secret = self._sealed.unseal_with_id(value)
-        return None if claims is None else self._session(claims, secret)
-
-    def _session(self, claims: Mapping[str, Any], secret: str) -> Identity:
-        ends_at = min(claims["exp"], claims["iat"] + self._lifetime)
-        return Identity(
-            subject=claims["sub"],
-            issuer=claims["iss"],
-            provider=claims["prv"],
-            kind=IdentityKind.SESSION,
-            groups=frozenset(claims["grp"]),
-            issued_at=claims["iat"],
-            leeway=claims.get("lee", 0.0),
-            expires_at=ends_at,
-            ends_at=ends_at,
-            recording=claims["rec"],
-            video=claims["vid"],
-            session=claims["id"],
-            used_at=claims["use"],
-            revocation_keys=tuple(claims["out"]),
-            sealed_by=secret,
-            selection=claims.get("sel", ""),
-        )
+        unsealed = {name: self._sealed.unseal_with_id(value.reveal()) for name, value in credentials.sessions.items()}
+        return {
+            name: to_identity(claims, secret, self._lifetime)
+            for name, (claims, secret) in unsealed.items()
+            if claims is not None
+        }
 
 
 def _limits(identity: Identity) -> tuple[str | None, str | None]:

@@ -9,7 +9,8 @@ import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import InvalidCredentialsError, InvalidVideoError, OutOfTimeError
-from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, parse_name, verify
+from gateway.identity.claim_values import parse_name
+from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, verify
 from gateway.model import Credentials, Identity, IdentityKind, parse_id
 from gateway.ports import Authenticator, Clock, Store
 

@@ -11,16 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from gateway.errors import GatewayError, GroupsElsewhereError, InvalidCredentialsError, OutOfTimeError
+from gateway.identity.claim_values import are_elsewhere, find_claim, parse_groups, parse_name, parse_time
 from gateway.identity.claims import (
     MAX_TOKEN,
     Claims,
     TokenRequirements,
-    are_elsewhere,
     decode_unverified,
-    find_claim,
-    parse_groups,
-    parse_name,
-    parse_time,
     token_type,
     verify,
     verify_signature,

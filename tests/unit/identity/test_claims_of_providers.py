@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import GroupsElsewhereError, InvalidCredentialsError
-from gateway.identity.claims import TokenRequirements, parse_groups, parse_subject, read_groups
+from gateway.identity.claim_values import parse_groups
+from gateway.identity.claims import TokenRequirements, parse_subject, read_groups
 from gateway.identity.header import HeaderAuthenticator
 from gateway.identity.ignored_groups import IgnoredGroups
 from gateway.model import Credentials
