@@ -41,10 +41,9 @@ class ReusableTimer:
 
     def set(self, deadline: float, callback: Callable[[], None]) -> None:
         """Call *callback* at *deadline*. Replaces the deadline that was set before."""
-        self._deadline, self._callback = deadline, callback
         if self._handle is not None and self._handle.when() > deadline:
-            self._handle.cancel()
-            self._handle = None
+            self.close()
+        self._deadline, self._callback = deadline, callback
         if self._handle is None:
             self._handle = self._loop.call_at(deadline, self._fire)
 
@@ -179,13 +178,11 @@ class Connection:
             self._registered = True
 
     async def _read_when_ready(self, size: int) -> bytes:
-        """Wait for the first bytes of a response and return up to *size* of them, or none at the connection's end.
-
-        Reads in the event loop's callback: a task that is woken up to read comes an iteration later, in which the event
-        loop would report the socket once more.
-        """
+        """Wait for the first bytes of a response and return up to *size* of them, or none at the connection's end."""
         future: asyncio.Future[bytes] = self.loop.create_future()
 
+        # Reads in the event loop's callback: a task that is woken up to read comes an iteration later, in which the
+        # event loop would report the socket once more.
         def receive() -> None:
             if future.done():
                 return
@@ -214,12 +211,10 @@ class Connection:
         return self.sock.fileno() < 0
 
     def is_idle(self) -> bool:
-        """Whether the server has neither closed the connection nor sent anything since the last response.
-
-        What OpenSSL has decrypted already, behind the end of a body, makes no socket readable.
-        """
+        """Whether the server has neither closed the connection nor sent anything since the last response."""
         if self.sock.fileno() < 0 or self.early or self._poll.poll(0):
             return False
+        # What OpenSSL has decrypted already, behind the end of a body, makes no socket readable.
         return not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
 
     def close(self) -> None:

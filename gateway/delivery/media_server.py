@@ -21,8 +21,8 @@ from gateway.delivery.connection_pool import ConnectionPool
 from gateway.delivery.http_fields import RangeSpec
 from gateway.delivery.media_response import BufferedResponse, MediaResponse, SplicedResponse
 from gateway.delivery.response_head import UnsupportedResponseError
-from gateway.delivery.resume import evaluate, is_part
-from gateway.delivery.verdicts import MediaRequest, Representation, Usable
+from gateway.delivery.resume import evaluate
+from gateway.delivery.verdicts import MediaRequest, Representation, Usable, is_part
 from gateway.errors import ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link
 

@@ -1,5 +1,5 @@
-"""The kernel's pipes that bodies are spliced through. They are reused: creating one takes longer than moving what it
-holds.
+"""Pipes of the kernel, through which bodies are spliced, and what else all pumps share. Pipes are reused: creating one
+takes longer than moving what it holds.
 
 A large pipe moves more at once, which costs up to a third less processor time a byte. But a user's pipes are limited in
 all (pipe(7), pipe-user-pages-soft: 64 MiB), and a slow client holds one: so only the first pipes are large.
@@ -8,7 +8,7 @@ all (pipe(7), pipe-user-pages-soft: 64 MiB), and a slow client holds one: so onl
 import contextlib
 import fcntl
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LARGE, SMALL = 1024 * 1024, 256 * 1024
 """Bytes that a pipe holds."""
@@ -80,3 +80,22 @@ def _create(size: int) -> Pipe:
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, capacity)
             break
     return Pipe(reading, writing, size)
+
+
+@dataclass(slots=True, eq=False)
+class PumpResources:
+    """What all pumps of an event loop share. Sizes are bytes."""
+
+    pipes: PipePool = field(default_factory=PipePool)
+    scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(1024 * 1024)), repr=False)
+    turn: int = 1024 * 1024
+    """How much a pump moves at most before the event loop serves others."""
+    min_turn: int = 256 * 1024
+    """What that is reduced to at most when many pumps run."""
+    turn_of_all: int = 16 * 1024 * 1024
+    """How much all pumps together move in one iteration of the event loop: a new request waits that long."""
+    running: int = 0
+    """How many pumps are running."""
+
+
+SHARED = PumpResources()

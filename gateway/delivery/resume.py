@@ -111,14 +111,6 @@ def evaluate(request: MediaRequest, status: int, headers: MultiMapping[str]) -> 
     return Usable(status, body)
 
 
-def is_part(part: Representation, first: int, length: int, body: Representation) -> bool:
-    """Whether *part* has exactly those bytes of the file of which *body* is a part, as far as both state it."""
-    pairs = ((part.total, body.total), (part.etag, body.etag), (part.last_modified, body.last_modified))
-    return (part.first, part.end) == (first, first + length) and all(
-        None in pair or pair[0] == pair[1] for pair in pairs
-    )
-
-
 def pause(failures: int, retry_after: float, jitter: float) -> float:
     """Returns the seconds to wait before the rest is requested again after *failures* in a row without progress.
 

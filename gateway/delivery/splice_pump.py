@@ -16,12 +16,11 @@ import asyncio
 import os
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.delivery.client_stream import ClientSocket, ClientStalledError
 from gateway.delivery.connection import Connection
-from gateway.delivery.pipe_pool import Pipe, PipePool
+from gateway.delivery.pipe_pool import SHARED, Pipe, PumpResources
 
 _SPLICE_FLAGS = 1 | 2  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK, splice(2)
 _MIN_PORTION = 32 * 1024  # bytes to decrypt at once; what a client's socket does not take of them waits in memory
@@ -34,25 +33,6 @@ class UpstreamEndedError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-@dataclass(slots=True, eq=False)
-class PumpResources:
-    """What all pumps of an event loop share. Sizes are bytes."""
-
-    pipes: PipePool = field(default_factory=PipePool)
-    scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(1024 * 1024)), repr=False)
-    turn: int = 1024 * 1024
-    """How much a pump moves at most before the event loop serves others."""
-    min_turn: int = 256 * 1024
-    """What that is reduced to at most when many pumps run."""
-    turn_of_all: int = 16 * 1024 * 1024
-    """How much all pumps together move in one iteration of the event loop: a new request waits that long."""
-    running: int = 0
-    """How many pumps are running."""
-
-
-SHARED = PumpResources()
 
 
 class SplicePump:

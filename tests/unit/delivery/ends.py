@@ -12,7 +12,8 @@ import trustme
 from gateway.delivery.client_stream import ClientSocket
 from gateway.delivery.connection import Connection
 from gateway.delivery.connection_pool import ConnectionPool
-from gateway.delivery.splice_pump import PumpResources, SplicePump
+from gateway.delivery.pipe_pool import PumpResources
+from gateway.delivery.splice_pump import SplicePump
 
 AUTHORITY = trustme.CA()
 _CERTIFICATE = AUTHORITY.issue_cert("localhost")

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from gateway.delivery import splice_pump
 from gateway.delivery.client_stream import ClientStalledError
-from gateway.delivery.splice_pump import PumpResources, UpstreamEndedError
+from gateway.delivery.pipe_pool import PumpResources
+from gateway.delivery.splice_pump import UpstreamEndedError
 from tests.unit.delivery.ends import Ends, ends
 
 FILM = random.Random(11).randbytes(2 * 1024 * 1024)

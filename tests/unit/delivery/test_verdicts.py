@@ -13,12 +13,11 @@ from gateway.delivery.resume import (
     can_continue,
     evaluate,
     is_identified,
-    is_part,
     pause,
     resume_request,
     strong_etag,
 )
-from gateway.delivery.verdicts import Complete, MediaRequest, Representation, Unusable, Usable, Verdict
+from gateway.delivery.verdicts import Complete, MediaRequest, Representation, Unusable, Usable, Verdict, is_part
 
 DATE, LATER = "Tue, 24 Nov 2026 08:00:00 GMT", "Tue, 24 Nov 2026 09:00:00 GMT"
 FILE = {"Content-Type": "video/mp4", "ETag": '"v1"', "Last-Modified": DATE}
