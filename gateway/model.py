@@ -238,15 +238,6 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessToken:
-    """VALT's API token for an account. *obtained_at* is monotonic seconds."""
-
-    account: str
-    value: Secret
-    obtained_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Link:
     """VALT's time-limited download URL, byte for byte as VALT sent it. *expires_at* is Unix seconds, None if the URL's
     token has no ``exp``."""

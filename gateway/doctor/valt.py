@@ -12,8 +12,9 @@ from gateway.errors import (
     ValtLoginError,
     VideoNotFoundError,
 )
-from gateway.model import AccessToken, Link, Video
+from gateway.model import Link, Video
 from gateway.ports import Clock
+from gateway.valt.client import AccessToken
 from gateway.valt_backend import ValtBackend
 
 _SEARCHED = 50

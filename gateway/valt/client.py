@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from gateway.errors import (
     VideoNotFoundError,
 )
 from gateway.events import ValtCall, ValtLogin
-from gateway.model import AccessToken, Account, Link, Video
+from gateway.model import Account, Link, Secret, Video
 from gateway.ports import Clock, Observer
 from gateway.recording_details import Comments, RecordingDetails, Room
 from gateway.valt import comment_schema, schema
@@ -38,6 +39,15 @@ _CALL_OUTCOMES = _LOGIN_OUTCOMES | {
     VideoNotFoundError: "not_found",
 }
 """The label *outcome* of the metrics by the exception that ended a login or a call; "error" for every other."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """VALT's API token for an account. *obtained_at* is monotonic seconds."""
+
+    account: str
+    value: Secret
+    obtained_at: float
 
 
 class ValtClient:

@@ -11,10 +11,10 @@ from typing import TypeVar
 from gateway.cache import CacheEntry, LoadingCache
 from gateway.errors import AccessTokenRefusedError, CallRefusedError, ValtLoginError
 from gateway.events import LogEvent
-from gateway.model import AccessToken, Secret
+from gateway.model import Secret
 from gateway.ports import Clock, Observer
 from gateway.shared_loads import Refusal, SharedLoads, SharedValue
-from gateway.valt.client import ValtClient
+from gateway.valt.client import AccessToken, ValtClient
 from gateway.valt.concurrency_limit import ConcurrencyLimit
 
 T = TypeVar("T")

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.clock import SystemClock
-from gateway.model import AccessToken, Account, Secret
+from gateway.model import Account, Secret
 from gateway.ports import Clock
 from gateway.shared_loads import LocalLoads
 from gateway.sim.valt import USERS, ValtSimulator
 from gateway.valt.circuit_breaker import CircuitBreaker
-from gateway.valt.client import ValtClient
+from gateway.valt.client import AccessToken, ValtClient
 from gateway.valt.concurrency_limit import ConcurrencyLimit
 from gateway.valt.retry_budget import RetryBudget
 from gateway.valt.tokens import ValtTokens

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gateway.errors import ValtTimeoutError, ValtUnavailableError
-from gateway.model import AccessToken, Video
+from gateway.model import Video
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.valt.circuit_breaker import State
-from gateway.valt.client import ValtClient
+from gateway.valt.client import AccessToken, ValtClient
 from gateway.valt.retry_budget import RetryBudget
 from tests.support.valt_client import Calls, calling
 
