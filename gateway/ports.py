@@ -112,8 +112,6 @@ class ValtVersions(Protocol):
 
 
 class ListPolicy(Protocol):
-    """The policy, for lists of recordings and rooms."""
-
     def accounts(self, identity: Identity, client: str | None) -> list[str]:
         """Returns the VALT accounts to ask for this person."""
 
@@ -197,14 +195,13 @@ class ServiceKeys(Protocol):
 
 
 class Store(Protocol):
-    """The state that outlives a request: consumed tickets, sign-outs and revocations. Times are Unix seconds.
+    """The state that outlives a request: consumed tickets, sign-outs and revocations. Times are Unix seconds. Methods
+    that write return once the state is stored; they raise BusyError if it cannot be. An entry remains until the latest
+    *until* given for it or longer. Reads do no I/O; those of a durable store see another process's writes at most two
+    seconds later."""
 
-    Methods that write return once the state is stored; they raise BusyError if it cannot be. An entry remains until the
-    latest *until* given for it or longer. Reads do no I/O; those of a durable store see another process's writes at
-    most two seconds later."""
-
-    async def start(self) -> None:
-        """Opens the store. Called once, before every other method."""
+    durable: bool
+    """Whether the state survives a restart. If not, a ticket that was issued before the start is refused."""
 
     async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
         """Returns True if *key* was not consumed yet, and marks it as consumed until *until*; else returns False. Of
@@ -225,13 +222,6 @@ class Store(Protocol):
 
     def revoked_at(self, *names: str) -> float | None:
         """Returns the latest time at which one of *names* was revoked, or None."""
-
-    @property
-    def durable(self) -> bool:
-        """Whether the state survives a restart. If not, a ticket that was issued before the start is refused."""
-
-    async def close(self) -> None:
-        """Closes the store. No other method may be called afterwards."""
 
 
 class Observer(Protocol):

@@ -57,7 +57,13 @@ class LocalLoads:
 
 
 class SharingStore(Store, Protocol):
-    """A store, and what else its replicas share."""
+    """The store of a process, which opens and closes it, and what else its replicas share."""
+
+    async def start(self) -> None:
+        """Opens the store. Called once, before every other method."""
+
+    async def close(self) -> None:
+        """Closes the store. No other method may be called afterwards."""
 
     @property
     def loads(self) -> SharedLoads:

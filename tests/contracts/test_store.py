@@ -10,6 +10,7 @@ import pytest
 from gateway.model import Secret
 from gateway.ports import Store
 from gateway.redis_url import parse_redis_url
+from gateway.shared_loads import SharingStore
 from gateway.store.memory import MemoryStore
 from gateway.store.redis import RedisStore
 from gateway.store.sqlite import SqliteStore
@@ -25,7 +26,7 @@ def clock() -> ManualClock:
 @pytest.fixture(params=["memory", "sqlite", "redis", "valkey"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
     async with AsyncExitStack() as servers:
-        store: Store = MemoryStore(clock)
+        store: SharingStore = MemoryStore(clock)
         if request.param == "sqlite":
             store = SqliteStore(tmp_path / "state.sqlite3", clock)
         if request.param in ("redis", "valkey"):

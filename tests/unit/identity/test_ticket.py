@@ -17,6 +17,7 @@ from gateway.identity.claims import TokenRequirements
 from gateway.identity.ticket import TicketAuthenticator, mint_ticket, read_ticket
 from gateway.model import Credentials, Secret
 from gateway.ports import Store
+from gateway.shared_loads import SharingStore
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
 from tests.support.clock import ManualClock
@@ -67,7 +68,9 @@ def clock() -> ManualClock:
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def fixture(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) -> AsyncIterator[TicketFixture]:
-    store: Store = MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "state.sqlite3", clock)
+    store: SharingStore = MemoryStore(clock)
+    if request.param == "sqlite":
+        store = SqliteStore(tmp_path / "state.sqlite3", clock)
     await store.start()
     yield TicketFixture(clock, store)
     await store.close()
