@@ -11,10 +11,8 @@ A head that is too large or too late is answered with 431 or 408, but not into t
 connection: that is closed after it instead. A body that is too late is answered by whoever reads it
 (`Request.read_body`), by the same deadline.
 
-Of a client that sends requests faster than it reads responses, only so much waits as `WaitingHeads` allows.
-
-aiohttp waits without a limit for a client to read a response, and asyncio for the rest of it to leave a transport that
-has been closed: that time is `UnreadResponse`'s.
+What waits of a client that sends requests faster than it reads responses is limited by `WaitingHeads` and
+`UnreadResponse`.
 """
 
 import asyncio
@@ -22,12 +20,9 @@ import re
 from collections.abc import Callable
 
 from gateway.errors import GatewayError, HeadersTooLargeError, RequestLineTooLongError, RequestTimeoutError
-from gateway.web.http_server import MAX_LINE, HeadFields, HttpConnection
+from gateway.web.http_server import MAX_HEAD, MAX_LINE, HeadFields, HttpConnection
 from gateway.web.request_validation import WaitingHeads
 from gateway.web.responses import RESPONSE_TIMEOUT, UnreadResponse, serialize
-
-MAX_HEAD = 32 * 1024
-"""Bytes of a request head, from the request line to the empty line."""
 
 _MAX_IGNORED = 256 * 1024
 """Bytes of a head with a long request line that are read, and not kept, for the sake of the fields after that line."""
@@ -45,11 +40,9 @@ _BODY_FIELD = re.compile(
 
 
 class HeadScanner:
-    """Follows the bytes of a connection from one request head to the next; no I/O and no time.
-
-    A head ends at the first empty line. Its body is ``Content-Length`` bytes long and is skipped; the head after a
-    chunked body is not looked for. This decides about no request, it only bounds what a client may leave unfinished.
-    """
+    """Follows the bytes of a connection from one request head to the next; no I/O and no time. A head ends at the first
+    empty line. Its body is ``Content-Length`` bytes long and is skipped; the head after a chunked one is not looked
+    for."""
 
     __slots__ = ("_chunked", "_length", "_tail", "body_left", "completed", "fields", "head_size", "is_last", "size")
 
@@ -115,12 +108,9 @@ class HeadScanner:
 
 
 class HeadGuard(asyncio.Protocol):
-    """The protocol of one accepted socket, in front of aiohttp's *connection*.
-
-    *timeout*, in seconds, runs from the start of the connection for its first request, and from the first byte of each
-    later one. *on_lost* is called with this guard, once, if the connection had been established. *response_timeout* is
-    seconds.
-    """
+    """The protocol of one accepted socket, in front of aiohttp's *connection*. *timeout* and *response_timeout* are
+    seconds; the former runs from the start of the connection for its first request, and from the first byte of each
+    later one. *on_lost* is called with this guard, once, if the connection had been established."""
 
     __slots__ = (
         *("_connection", "_loop", "_on_lost", "_rejected", "_scanner", "_timeout", "_timer"),

@@ -20,6 +20,8 @@ from gateway.request_record import RequestRecord, new_request_id
 from gateway.web.errors import STATUS, ErrorRenderer, problem
 from gateway.web.request import RejectedRequest
 
+MAX_HEAD = 32 * 1024
+"""Bytes of a request head, from the request line to the empty line."""
 MAX_LINE = 8190
 MAX_FIELD = 8190
 MAX_HEADERS = 64

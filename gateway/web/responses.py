@@ -23,8 +23,9 @@ RESPONSE_TIMEOUT = 120.0
 class UnreadResponse:
     """Calls *abort* if a response has been waiting for the client to read for *timeout* seconds.
 
-    While a handler *is_running* it does not: a stream that is being delivered has limits of its own, because viewers
-    pause.
+    aiohttp waits without a limit for a client to read, and asyncio for the rest to leave a transport that has been
+    closed. While a handler *is_running* nothing is aborted: a stream that is being delivered has limits of its own,
+    because viewers pause.
     """
 
     __slots__ = ("_abort", "_blocked_since", "_is_running", "_loop", "_timeout", "_timer")

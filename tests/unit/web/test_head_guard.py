@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.web.head_guard import MAX_HEAD, HeadScanner
+from gateway.web.head_guard import HeadScanner
+from gateway.web.http_server import MAX_HEAD
 from tests.support.generated import sequences
 
 LIMIT = 300

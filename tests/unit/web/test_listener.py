@@ -14,8 +14,7 @@ from aiohttp import web
 
 from gateway.clock import SystemClock
 from gateway.ports import Observer
-from gateway.web.head_guard import MAX_HEAD
-from gateway.web.http_server import Handler, HttpServer, counted, rejections
+from gateway.web.http_server import MAX_HEAD, Handler, HttpServer, counted, rejections
 from gateway.web.listener import connection_limit
 from tests.support.client import connect, parse_response
 from tests.support.listener import listener_of, listening, running
