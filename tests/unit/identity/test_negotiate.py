@@ -164,6 +164,23 @@ async def test_a_token_from_before_redis_was_emptied_is_accepted_by_no_replica(t
                 await store.close()
 
 
+@pytest.mark.promise("kerberos-3", "operation-replicas")
+async def test_while_redis_is_away_no_token_is_accepted(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with redis_server(tmp_path) as server:
+        await server.set_epoch(0.0, "test:")
+        store = RedisStore(parse_redis_url(Secret(server.url)), "test:", clock)
+        replica = NegotiateAuthenticator("domain", lambda _: ANNA, REALMS, clock, store)
+        try:
+            await store.start()
+            await server.stop()
+            for _ in range(2):
+                with pytest.raises(BusyError):
+                    await replica.authenticate(credentials())
+        finally:
+            await store.close()
+
+
 @pytest.mark.promise("kerberos-5")
 async def test_a_library_that_hangs_is_unavailable_and_takes_no_more_than_its_threads() -> None:
     clock, go_on = ManualClock(), threading.Event()
