@@ -3,13 +3,12 @@
 import asyncio
 import os
 import re
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
-import gateway as package
+from tests.support.code_copy import install
 from tests.support.served import ServedGateway, serving
 from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually, statuses
 
@@ -37,7 +36,7 @@ def write_whole(path: Path, text: str) -> None:
 @pytest.mark.promise("restart-3")
 async def test_a_worker_that_falls_at_once_is_started_again_with_pauses(tmp_path: Path) -> None:
     code = tmp_path / "code"
-    shutil.copytree(Path(package.__file__).parent, code / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+    install(code, "9.9.0")
     async with serving(tmp_path, server=WORKERS, code=code) as gateway:
         falls, goes_on = [worker["pid"] for worker in (await gateway.workers()).values()]
         worker = code / "gateway/cli/worker.py"

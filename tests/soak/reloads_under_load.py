@@ -6,13 +6,12 @@ change the load.
 
 import asyncio
 import os
-import shutil
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-import gateway as package
+from tests.support.code_copy import install
 from tests.support.served import ServedGateway, serving
 from tests.support.worker_requests import DRAINING, WORKERS, eventually
 
@@ -67,7 +66,7 @@ async def test_no_connection_is_refused_and_no_stream_broken_while_workers_are_r
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = tmp_path / "code"
-    shutil.copytree(Path(package.__file__).parent, code / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+    install(code, "9.9.0")
     more = "\n[limits]\nstreams_per_person = 0\nstreams_per_address = 0\n"
     async with serving(tmp_path, server=WORKERS, more=more, code=code) as gateway:
         gateway.valt.add_video("film", "film", FILM)
@@ -79,8 +78,7 @@ async def test_no_connection_is_refused_and_no_stream_broken_while_workers_are_r
             for _ in range(RELOADS):
                 await gateway.reload()
             for number in range(UPGRADES):
-                app = code / "gateway/app.py"
-                app.write_text(app.read_text() + f'\nVERSION = "9.9.{"9" * (number + 1)}"\n')
+                install(code, f"9.9.{number + 1}")
                 await gateway.reload()
             done.set()
         assert requests.result() > 0
@@ -92,7 +90,7 @@ async def test_no_connection_is_refused_and_no_stream_broken_while_workers_are_r
         )
         assert metrics[delivered] == films
         assert metrics['valt_gateway_config_reloads_total{outcome="ok"}'] == RELOADS + UPGRADES
-        version = f'version="9.9.{"9" * UPGRADES}"'
+        version = f'version="9.9.{UPGRADES}"'
         assert any(version in name for name in metrics if name.startswith("valt_gateway_build_info"))
         with capsys.disabled():
             watched = films - requests.result()

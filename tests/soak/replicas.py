@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.deploy.test_rolling_restarts import FILM, PATH, SETTLE, Audience, install, watching
+from tests.e2e.deploy.test_rolling_restarts import FILM, PATH, SETTLE, Audience, watching
+from tests.support.code_copy import install
 from tests.support.replicas_behind_fronts import Installation, client_of, installation
 
 _CLOCK = '''"""Sets this process's clock forward by what the file beside this one says, in seconds."""

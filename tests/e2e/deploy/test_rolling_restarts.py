@@ -7,7 +7,6 @@ The steps are those of docs/upgrade.md. ``make replicas`` runs it for longer: th
 import asyncio
 import os
 import random
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-import gateway as package
+from tests.support.code_copy import install
 from tests.support.replicas_behind_fronts import Installation, Replica, client_of, installation
 
 VIEWERS = int(os.environ.get("VIEWERS", "16"))
@@ -125,14 +124,6 @@ async def watching(site: Installation) -> AsyncIterator[Audience]:
             yield audience
         finally:
             audience.done.set()
-
-
-def install(code: Path, version: str) -> None:
-    """Installs another version of the package in *code*."""
-    if not code.exists():
-        shutil.copytree(Path(package.__file__).parent, code / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
-    app = code / "gateway/app.py"
-    app.write_text(app.read_text() + f'\nVERSION = "{version}"\n')
 
 
 async def runs(replica: Replica, version: str) -> bool:
