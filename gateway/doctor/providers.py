@@ -9,7 +9,7 @@ from gateway.identity.discovery import Endpoints, ProviderMetadata, fetch_json, 
 from gateway.identity.jwks import parse_key_set
 from gateway.network import TrustedNetworks
 from gateway.ports import Clock
-from gateway.settings.addresses import is_loopback_host, is_wide, split_listen
+from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.identity import (
     HeaderSettings,
     IdentitySettings,
@@ -20,6 +20,7 @@ from gateway.settings.identity import (
 )
 from gateway.settings.keytab import keytab_fault
 from gateway.settings.model import Settings
+from gateway.settings.networks import is_wide
 
 _LOOPBACK = ("127.0.0.1", "::1")
 

@@ -1,4 +1,4 @@
-"""The types of addresses: URLs, origins, networks, listeners, host and port. Each fault has a reason and a remedy.
+"""The types of addresses: URLs, origins, listeners, host and port. Each fault has a reason and a remedy.
 
 A value reaches response headers (frame_ancestors, media_hosts) and links (help_url), so that the characters of each are
 limited to those of RFC 3986, and wildcards are refused.
@@ -6,7 +6,6 @@ limited to those of RFC 3986, and wildcards are refused.
 
 import ipaddress
 import re
-from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -31,7 +30,6 @@ _SOCKET_NAME = re.compile(r"[!-9;-~]{1,255}", re.ASCII)
 _REDIS_REMEDY = 'write "redis://host:6379", "rediss://user:password@host" or "redis+sentinel://host1,host2/service"'
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 def is_loopback(url: str) -> bool:
@@ -45,30 +43,6 @@ def is_loopback_host(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() in _LOOPBACK
-
-
-def contains_everybody(networks: Iterable[str]) -> bool:
-    """Whether *networks* together contain every IPv4 or every IPv6 address."""
-    parsed = [ipaddress.ip_network(network) for network in networks if network != "unix"]
-    v4 = [network for network in parsed if isinstance(network, ipaddress.IPv4Network)]
-    v6 = [network for network in parsed if isinstance(network, ipaddress.IPv6Network)]
-    everybody_v4 = any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v4))
-    return everybody_v4 or any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v6))
-
-
-def is_wide(network: str) -> bool:
-    """Whether *network* has more addresses than an IPv4 /24 or an IPv6 /64. Loopback is one machine."""
-    if network == "unix":
-        return False
-    parsed = ipaddress.ip_network(network)
-    return not parsed.is_loopback and parsed.prefixlen < (24 if parsed.version == 4 else 64)
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether two networks have an address in common."""
-    if "unix" in (one, other):
-        return one == other
-    return ipaddress.ip_network(one).overlaps(ipaddress.ip_network(other))
 
 
 def split_listen(listen: str) -> tuple[str, int] | None:
@@ -165,28 +139,6 @@ def _page_url_or_empty(value: str) -> str:
     return value
 
 
-def _network(value: Any) -> str:
-    if value == "unix":
-        return "unix"
-    try:
-        # Of a number, and so of true, ipaddress makes the address with that number.
-        network = ipaddress.ip_network(value if isinstance(value, str) and "%" not in value else "")
-    except ValueError:
-        raise fault("is not an address or network", 'write it as "10.0.0.5/32" (no host bits), or "unix"') from None
-    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
-        raise fault("is an IPv4-mapped network, which no address is compared with", "write it as an IPv4 network")
-    if network.num_addresses == 1 and (network.network_address.is_unspecified or network.is_multicast):
-        raise fault("is an address that nobody connects from", "write the peer's own address, or a network")
-    return str(network)
-
-
-def _proxy_network(value: Any) -> str:
-    network = _network(value)
-    if contains_everybody([network]):
-        raise fault("contains every address", "list only the addresses of your own proxies")
-    return network
-
-
 def _listen(value: str) -> str:
     if value.startswith("unix:") and is_socket_path(value[5:]):
         if len(value[5:].encode()) > _MAX_UNIX_PATH:
@@ -251,9 +203,6 @@ HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 OptionalHttpsUrl = Annotated[str, AfterValidator(_https_url_or_empty)]
 OptionalPageUrl = Annotated[str, AfterValidator(_page_url_or_empty)]
 """A page that people are sent to, with query and fragment."""
-Network = Annotated[str, BeforeValidator(_network), WithJsonSchema({"type": "string"})]
-ProxyNetwork = Annotated[str, BeforeValidator(_proxy_network), WithJsonSchema({"type": "string"})]
-"""A network that does not contain every address."""
 Listen = Annotated[str, AfterValidator(_listen)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
 Address = Annotated[str, AfterValidator(_address)]

@@ -10,14 +10,7 @@ from urllib.parse import urlsplit
 
 from gateway.errors import InvalidVideoError
 from gateway.model import parse_id
-from gateway.settings.addresses import (
-    EVERY_ADDRESS,
-    contains_everybody,
-    is_loopback,
-    is_loopback_host,
-    is_wide,
-    split_listen,
-)
+from gateway.settings.addresses import EVERY_ADDRESS, is_loopback, is_loopback_host, split_listen
 from gateway.settings.claim_checks import claim_warnings
 from gateway.settings.doubts import doubts
 from gateway.settings.faults import Fault
@@ -26,6 +19,7 @@ from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSet
 from gateway.settings.identity_checks import identity_faults, identity_warnings
 from gateway.settings.kerberos_names import kerberos_name_warnings
 from gateway.settings.model import ServerSettings, Settings
+from gateway.settings.networks import contains_everybody, is_wide
 from gateway.settings.port_warnings import port_warnings
 from gateway.settings.provider_doubts import provider_doubts
 from gateway.settings.rule_names import name_warnings

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from gateway.network import parse_address
-from gateway.settings.addresses import is_loopback, is_loopback_host, is_wide, split_listen
+from gateway.settings.addresses import is_loopback, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, RemoteProvider
 from gateway.settings.model import Settings
+from gateway.settings.networks import is_wide
 
 _SHORTEST = 1.0
 """Seconds."""

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from gateway.network import UNIX, contains_network
-from gateway.settings.addresses import is_loopback_host, overlap, split_listen
+from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
+from gateway.settings.networks import overlap
 
 _REMEDY = "list the proxy in server.trusted_proxies"
 _OF_AN_ADDRESS = ("streams_per_address", "refusals_per_minute")

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.settings.addresses import Address, Network
+from gateway.settings.addresses import Address
+from gateway.settings.networks import Network
 from gateway.settings.values import Count, Day, Duration, Flag, Name, Table, ValtUser, duration_field
 
 

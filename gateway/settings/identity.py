@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from gateway.settings.addresses import HttpsUrl, Network, OptionalHttpsUrl, OptionalUrl
+from gateway.settings.addresses import HttpsUrl, OptionalHttpsUrl, OptionalUrl
+from gateway.settings.networks import Network
 from gateway.settings.paths import FilePath
 from gateway.settings.values import (
     Algorithm,

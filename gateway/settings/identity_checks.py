@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from gateway.settings.addresses import contains_everybody, https_fault, is_wide
+from gateway.settings.addresses import https_fault
 from gateway.settings.claim_checks import claim_faults
 from gateway.settings.faults import Fault
 from gateway.settings.identity import (
@@ -17,6 +17,7 @@ from gateway.settings.identity import (
 )
 from gateway.settings.keys import HMAC_BYTES, hmac_fault, key_fault, signing_key_fault
 from gateway.settings.model import Settings
+from gateway.settings.networks import contains_everybody, is_wide
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.shadowed_providers import shadowed_providers
 from gateway.settings.values import UNREAD

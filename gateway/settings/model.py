@@ -9,18 +9,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from gateway.settings.addresses import (
-    HostName,
-    HostPort,
-    Listen,
-    OptionalPageUrl,
-    Origin,
-    ProxyNetwork,
-    RedisAddress,
-    ValtUrl,
-)
+from gateway.settings.addresses import HostName, HostPort, Listen, OptionalPageUrl, Origin, RedisAddress, ValtUrl
 from gateway.settings.grants import ExampleSettings, GrantSettings
 from gateway.settings.identity import IdentitySettings
+from gateway.settings.networks import ProxyNetwork
 from gateway.settings.outputs import AuditSettings, LogSettings, TracingSettings
 from gateway.settings.paths import FilePath, Image
 from gateway.settings.values import (
