@@ -18,6 +18,7 @@ _PUBLIC = (b"-----BEGIN CERT", b"-----BEGIN PUBLIC", b"-----BEGIN RSA PUBLIC", b
 """How certificates and public keys begin."""
 _VOLATILE = ("/run", "/var/run", "/dev/shm")  # noqa: S108 (compared with, not written to)
 """Directories in memory."""
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (compared with, not written to)
 
 
 def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
@@ -103,6 +104,9 @@ def _volatile(settings: Settings) -> Iterator[Fault]:
     for key, path in (("state.dir", settings.state.dir), ("audit.file", audit)):
         if path is not None and any(map(path.is_relative_to, _VOLATILE)) and not path.is_fifo():
             reason = f"is lost at a restart of the machine: {path} is in memory"
+            yield Fault(key, None, reason, "name a directory below /var/lib or /var/log")
+        elif path is not None and path.parent in _TEMPORARY and not path.is_fifo():
+            reason = f"is lost when the service or the machine stops: {path.parent} is cleared, with PrivateTmp= too"
             yield Fault(key, None, reason, "name a directory below /var/lib or /var/log")
 
 

@@ -4,15 +4,17 @@ A rule that allows would give nothing by such a name, and a rule that refuses wo
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 
 from gateway.settings.faults import Fault
-from gateway.settings.identity import NegotiateSettings
+from gateway.settings.identity import IdentitySettings, JwtSettings, NegotiateSettings, OidcSettings
 from gateway.settings.model import Settings
 from gateway.settings.secret_texts import UNEXPANDED
 from gateway.validity import SERVICE_KEY_PROVIDER
 
 _LONGEST = 255
+_GOOGLE = "https://accounts.google.com"
 _SIMILAR = 0.8
 """How similar a text must be to a provider's name to be taken for a misspelling of it."""
 
@@ -75,17 +77,35 @@ def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:
     """Yields a warning if the rule *number* names groups, and nobody has any; or if it refuses groups, and people whose
     provider names none may be allowed after it: who is in such a group would sign in there."""
     grant = settings.grants[number]
-    no_groups = all(isinstance(one, NegotiateSettings) for one in settings.identity) and bool(settings.identity)
+    without = {one.name: _without_groups(one) for one in settings.identity if _without_groups(one)}
+    what = " and ".join(sorted(set(without.values())))
+    no_groups = bool(settings.identity) and len(without) == len(settings.identity)
     if no_groups and grant.groups and not grant.subjects and not any(key.groups for key in settings.service_keys):
-        reason = "are those of nobody: Kerberos names no groups, and there is no other provider"
+        reason = f"are those of nobody: {what} names no groups, and there is no other provider"
         yield Fault(f"grants.{number}.groups", None, reason, "list the people in subjects")
         return
-    names = ", ".join(one.name for one in settings.identity if isinstance(one, NegotiateSettings))
-    if not names or grant.allow or not grant.groups or "*" in grant.subjects:
+    if not without or grant.allow or not grant.groups or "*" in grant.subjects:
         return
     if any(later.allow and later.subjects for later in settings.grants[number:]):
-        reason = f"refuses nobody who signs in by {names}: Kerberos names no groups"
+        reason = f"refuses nobody who signs in by {', '.join(without)}: {what} names no groups"
         yield Fault(f"grants.{number}.groups", None, reason, "list these people in subjects too")
+
+
+def _without_groups(provider: IdentitySettings) -> str:
+    """Returns what *provider* is, if it names no groups; else nothing. Google's tokens have the domain in `hd`."""
+    if isinstance(provider, JwtSettings | OidcSettings):
+        is_google = provider.issuer.rstrip("/") == _GOOGLE and provider.groups_claim == "groups"
+        return "Google" if is_google else ""
+    return "Kerberos" if isinstance(provider, NegotiateSettings) else ""
+
+
+def is_list(name: str, table: str) -> bool:
+    """Whether *name*, which stands in groups or subjects, is written like several names."""
+    if table == "subjects":
+        parts = re.split(r"[,;\s]+", name)
+        return len(parts) > 1 and all("@" in part for part in parts)
+    parts = re.split(r"[,;|]", name)
+    return len(parts) > 1 and not any(" " in part.strip() or "=" in part for part in parts)
 
 
 def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -98,10 +118,8 @@ def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tup
         yield f"has {text}, and names have no wildcards: it is compared as it stands", "list the names themselves"
     if UNEXPANDED.fullmatch(name):
         yield f"has {text}, of which nothing is replaced", "write the name itself"
-    parts = name.split(",")
-    words = len(parts) > 1 and not any(" " in part.strip() or "=" in part for part in parts)
-    if words and (table == "groups" or all("@" in part for part in parts)):
-        yield f"has {text}, which is one name with a comma in it", 'write each name in quotes of its own: ["a", "b"]'
+    if is_list(name, table):
+        yield f"has {text}, which is one name, and written like a list", 'write each in quotes of its own: ["a", "b"]'
     provider, separator, subject = name.partition("#")
     if table == "subjects" and provider in providers and separator and not subject:
         yield f"has {text}, which names nobody of that provider", 'write "PROVIDER#SUBJECT", or a group'

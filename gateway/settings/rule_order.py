@@ -24,6 +24,22 @@ def order_faults(settings: Settings) -> Iterator[Fault]:
                 break
 
 
+def order_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each rule that refuses after all that allow, which is refused without it. One for everybody
+    and everything may end the rules."""
+    numbers = [number for number, grant in enumerate(settings.grants) if grant.allow]
+    for number, grant in enumerate(settings.grants):
+        if numbers and number > numbers[-1] and not _is_for_everything(grant):
+            reason = "has no effect: the first rule that matches decides, and no later one allows what this refuses"
+            yield Fault(f"grants.{number}.allow", None, reason, "move it before the rules that it is to restrict")
+
+
+def _is_for_everything(grant: GrantSettings) -> bool:
+    """Whether *grant* matches all people and recordings, everywhere."""
+    conditions = any(getattr(grant, name) for name in CONDITIONS) or grant.networks
+    return "*" in grant.subjects and "*" in grant.recordings and not conditions
+
+
 def is_plain(glob: str) -> bool:
     """Whether *glob* matches itself alone."""
     return not any(character in glob for character in "*?[")

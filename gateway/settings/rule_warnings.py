@@ -39,6 +39,15 @@ def everybody_warnings(settings: Settings) -> Iterator[Fault]:
                 yield Fault(f"grants.{number}.{name}", None, reason, 'remove "*", or the others')
 
 
+def address_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each rule whose networks have every address of IPv4 and none of IPv6, or the reverse, where
+    proxies may state both."""
+    for number, grant in enumerate(settings.grants):
+        if settings.server.trusted_proxies and len({"0.0.0.0/0", "::/0"}.intersection(grant.networks)) == 1:
+            reason = "has every address of IPv4 or IPv6, and not of both: the rule does not match clients of the other"
+            yield Fault(f"grants.{number}.networks", None, reason, 'leave it out for "anywhere", or list ::/0 as well')
+
+
 def refusal_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each rule that refuses by details and asks VALT as another account than a later rule: what
     VALT does not show to its account it does not refuse."""

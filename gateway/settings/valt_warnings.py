@@ -26,10 +26,23 @@ def valt_warnings(settings: Settings) -> Iterator[Fault]:
                 f"valt.people.{name}", None, reason, "move it above the tables [valt.…], if it is the key of [valt]"
             )
     for number, grant in enumerate(settings.grants):
-        if grant.template.get("delivery") in _DELIVERIES:
+        keys = ["delivery"] if grant.template.get("delivery") in _DELIVERIES else []
+        for key in [*keys, *({"created_within"} & grant.template.keys())]:
             reason = "is taken for a field of VALT's template: it stands below [grants.template]"
-            yield Fault(f"grants.{number}.template.delivery", None, reason, "move it above, if it is the rule's key")
+            yield Fault(f"grants.{number}.template.{key}", None, reason, "move it above, if it is the rule's key")
+    yield from _swapped_people(settings)
     yield from _own_address(settings)
+
+
+def _swapped_people(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each person of [valt.people] whose VALT name is what the rules and examples call somebody,
+    if there is one provider only: with several, one person may have several names."""
+    names = {name for grant in settings.grants for name in grant.subjects} | {one.subject for one in settings.examples}
+    names -= {"*", *settings.valt.people}
+    for name, user in settings.valt.people.items():
+        if len(settings.identity) == 1 and user in names and name not in names:
+            reason = "is the name of somebody in the rules or examples, and stands here for VALT's"
+            yield Fault(f"valt.people.{name}", None, reason, 'are the two swapped? It is "SSO subject" = "VALT user"')
 
 
 def _own_address(settings: Settings) -> Iterator[Fault]:

@@ -98,7 +98,8 @@ WARNINGS = {
     "a refusal by networks that a front's people escape": (
         GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n')
         + HEADER
-        + f'[[grants]]\n{RULE}allow = false\nnetworks = ["192.168.0.0/16"]\n',
+        + f'[[grants]]\n{RULE}allow = false\nnetworks = ["192.168.0.0/16"]\n'
+        + f"[[grants]]\n{RULE}".replace('"a"', '"b"'),
         "grants.1.networks",
     ),
     "networks of one front of two that is not trusted": (

@@ -1,0 +1,64 @@
+"""Warnings about names and globs of rules that other products understand: words for everybody, negations, kinds in
+front of names, and groups that a front's header cannot carry."""
+
+import re
+from collections.abc import Iterator
+
+from gateway.settings.faults import Fault
+from gateway.settings.identity import HeaderSettings
+from gateway.settings.model import Settings
+from gateway.settings.rule_names import is_list
+
+_EVERYBODY = frozenset(
+    {"all", "any", "anybody", "anyone", "everybody", "everyone", "authenticated", "allusers", "allauthenticatedusers"}
+)
+_WITH_KIND = re.compile(r"(user|group|domain):[^/:]+|[@%][\w-]+(\.[\w-]+)*", re.IGNORECASE)
+"""Authelia, Google Cloud, mailing lists and sudo; "user:default/anna" and "@anna:example.org" are whole names."""
+_IN_CAPITALS = re.compile(r"(?=.*[A-F])(?=.*[*?])[0-9A-F?*-]{4,}")
+_NEGATED = ("rooms", "authors", "names")
+_ESCAPED_BY_FRONTS = ";"
+"""mod_shib writes a backslash before it."""
+
+
+def notation_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings, without lines."""
+    keys = {key.name for key in settings.service_keys}
+    for number, grant in enumerate(settings.grants):
+        texts = [("subjects", name) for name in grant.subjects if name not in keys]
+        texts += [(key, text) for key in ("groups", "recordings", *_NEGATED) for text in getattr(grant, key)]
+        texts += [(f"template.{field}", glob) for field, glob in grant.template.items()]
+        for key, text in texts:
+            doubt = _doubt(key, text)
+            if doubt is not None:
+                yield Fault(f"grants.{number}.{key}", None, f"has {text[:64]!r}, {doubt[0]}", doubt[1])
+    yield from _groups_with_separators(settings)
+
+
+def _doubt(key: str, text: str) -> tuple[str, str] | None:
+    """Returns reason and remedy if *text*, of the list *key* of a rule, is hardly meant as it stands."""
+    if text.startswith("!") and len(text) > 1:
+        return "and ! is no negation", "refuse those by a rule with allow = false before this one"
+    if key in ("subjects", "recordings") and text.lower() in _EVERYBODY:
+        return "which is compared as it stands", 'write "*"'
+    if key == "subjects" and _WITH_KIND.fullmatch(text):
+        return (
+            "which is compared as it stands, and is nobody's name",
+            "write the name alone, or a group in groups",
+        )
+    if key == "recordings" and _IN_CAPITALS.fullmatch(text):
+        return "and VALT's ids are in lower case", "write it in lower case"
+    return None
+
+
+def _groups_with_separators(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each group that a front's header would have as two, where nobody else names groups."""
+    separators = [one.groups_separator for one in settings.identity if isinstance(one, HeaderSettings)]
+    if not separators or len(separators) < len(settings.identity) or _ESCAPED_BY_FRONTS in separators:
+        return
+    of_keys = {group for key in settings.service_keys for group in key.groups}
+    for number, grant in enumerate(settings.grants):
+        for group in grant.groups:
+            if all(one in group for one in separators) and group not in of_keys and not is_list(group, "groups"):
+                reason = f"has {group[:64]!r}, and groups_separator separates it into several groups"
+                remedy = "choose another separator, or have the proxy write a backslash before it"
+                yield Fault(f"grants.{number}.groups", None, reason, remedy)

@@ -1,0 +1,140 @@
+"""Rules as other products have them, which would match other people or recordings here than their writer means."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.loading import load
+from tests.unit.settings.broken import HEADER, changed, grant
+from tests.unit.settings.configurations import GOOD, load_text, private
+
+pytestmark = pytest.mark.promise("security-S16")
+
+PROXIES = '[server]\ntrusted_proxies = ["127.0.0.1"]\n'
+FRONT = GOOD.partition("[[identity]]")[0] + HEADER.replace("10.0.0.5/32", "127.0.0.1") + "{}\n"
+RULE = '[[grants]]\nname = "{}"\nrecordings = ["*"]\naccount = "reviewer"\n{}\n'
+STAFF = 'groups = ["staff"]'
+EVERYBODY = 'subjects = ["*"]'
+DN = "CN=Supervisors,OU=Groups,DC=example,DC=edu"
+GOOGLE = changed("sso.example.edu", "accounts.google.com")
+
+
+def rules(*bodies: str) -> str:
+    tables = (RULE.format(f"rule{number}", body) for number, body in enumerate(bodies))
+    return GOOD.partition("[[grants]]")[0] + "".join(tables)
+
+
+def front(group: str, more: str = "") -> str:
+    return FRONT.format(more) + RULE.format("front", f'groups = ["{group}"]')
+
+
+def people(line: str, subject: str) -> str:
+    return rules(f'subjects = ["{subject}"]\nauthor_is_me = true') + f"[valt.people]\n{line}\n"
+
+
+def subject_claim(name: str) -> str:
+    return changed('"valt-gateway"\n', f'"valt-gateway"\nsubject_claim = "{name}"\n')
+
+
+def networks(text: str) -> str:
+    return grant(f"networks = {text}").replace("[server]\n", PROXIES)
+
+
+WARNINGS = {
+    "a refusal of some at the end": (rules(STAFF, 'groups = ["guests"]\nallow = false'), "grants.1.allow"),
+    "a refusal of rooms at the end": (rules(STAFF, f'{EVERYBODY}\nrooms = ["A"]\nallow = false'), "grants.1.allow"),
+    **{
+        f"{name} as a person": (rules(f'subjects = ["{name}"]'), "grants.0.subjects")
+        for name in ("all", "Everyone", "allAuthenticatedUsers", "user:anna", "group:staff", "@example.edu", "%staff")
+    },
+    "a refusal of everybody in words": (
+        rules('subjects = ["everyone"]\nallow = false', EVERYBODY),
+        "grants.0.subjects",
+    ),
+    "all recordings in words": (changed('["*"]', '["all"]'), "grants.0.recordings"),
+    "recordings in capitals": (changed('["*"]', '["6ECFE37C-*"]'), "grants.0.recordings"),
+    **{
+        f"{key} with an exclamation mark": (rules(f'{STAFF}\n{key} = ["!Board*"]'), f"grants.0.{key}")
+        for key in ("rooms", "authors", "names")
+    },
+    "a field with an exclamation mark": (rules(f'{STAFF}\ntemplate = {{ a = "!b" }}'), "grants.0.template.a"),
+    "a refusal of all other groups": (rules('groups = ["!staff"]\nallow = false', EVERYBODY), "grants.0.groups"),
+    "people in one text": (rules('subjects = ["a@example.edu; b@example.edu"]'), "grants.0.subjects"),
+    "groups in one text": (rules('groups = ["staff|guests"]'), "grants.0.groups"),
+    "groups of a front in one text": (front("staff;guests", 'groups_separator = ";"'), "grants.0.groups"),
+    "a distinguished name between commas": (front(DN), "grants.0.groups"),
+    "a refusal of Google's groups": (
+        GOOGLE.replace("[[grants]]\n", "[[grants]]\nallow = false\n") + RULE.format("all", EVERYBODY),
+        "grants.0.groups",
+    ),
+    "a group of Google's": (GOOGLE, "grants.0.groups"),
+    "a condition among the fields": (
+        grant('template = { created_within = "90d" }'),
+        "grants.0.template.created_within",
+    ),
+    "people by VALT's names": (people('asmith = "anna"', "anna"), "valt.people.asmith"),
+    "people by the names on their doors": (subject_claim("name"), "identity.0.subject_claim"),
+    "every address of IPv4": (networks('["0.0.0.0/0"]'), "grants.0.networks"),
+    "every address of IPv6": (networks('["::/0", "10.0.0.0/8"]'), "grants.0.networks"),
+}
+RIGHT = {
+    "a refusal of everybody at the end": rules(STAFF, f"{EVERYBODY}\nallow = false"),
+    "a refusal before a rule": rules(f'{EVERYBODY}\nrooms = ["A"]\nallow = false', STAFF),
+    **{
+        f"the person {name}": rules(f'subjects = ["{name}"]')
+        for name in ("user:default/anna", "@anna:example.org", "auth0|62f", "Smith, Anna", "everyone@example.edu")
+    },
+    **{
+        f"the group {name}": rules(f'groups = ["{name}"]')
+        for name in (
+            "Everyone",
+            "group:staff",
+            "system:authenticated",
+            "@staff",
+            DN,
+            "Day staff | guests of both",
+        )
+    },
+    **{f"the recordings {glob}": changed('["*"]', f'["{glob}"]') for glob in ("6ecfe37c-*", "12*", "?", "[A-F]*")},
+    "a name that begins with an exclamation mark and ends": rules(f'{STAFF}\nnames = ["!", "Session!*"]'),
+    "a distinguished name by another separator": front(DN, 'groups_separator = ";"'),
+    "a group with a semicolon that mod_shib escapes": front("day staff; night staff", 'groups_separator = ";"'),
+    "the domain of Google's people": GOOGLE.replace('"valt-gateway"\n', '"valt-gateway"\ngroups_claim = "hd"\n'),
+    "people by their names": people('anna = "asmith"', "anna"),
+    "people of whom no rule speaks": people('anna = "asmith"', "*"),
+    "people who have each other's names": people('anna = "asmith"\nben = "anna"', "anna"),
+    "a name at one provider and another at the other": people('anna = "asmith"', "asmith")
+    + HEADER.replace("10.0.0.5/32", "127.0.0.1"),
+    "GitLab's user names": subject_claim("nickname"),
+    "every address": networks('["0.0.0.0/0", "::/0"]'),
+    "every address of a listener of IPv4": grant('networks = ["0.0.0.0/0"]').replace(
+        "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_a_rule_in_anothers_notation_is_a_warning_with_its_line(tmp_path: Path, name: str) -> None:
+    text, key = WARNINGS[name]
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == [key]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_rule_that_looks_like_anothers_notation_is_no_warning(tmp_path: Path, name: str) -> None:
+    loaded = load_text(tmp_path, RIGHT[name])
+    assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+@pytest.mark.parametrize("folder", ["/tmp", "/var/tmp"])
+@pytest.mark.parametrize(("table", "key"), [("audit", "file"), ("state", "dir")])
+def test_a_directory_that_is_cleared_is_a_warning(tmp_path: Path, folder: str, table: str, key: str) -> None:
+    def keys(path: str) -> list[str]:
+        private(tmp_path / "gateway.toml", f'{GOOD}[{table}]\n{key} = "{path}"\n')
+        loaded = load(tmp_path / "gateway.toml", {}, check_files=True)
+        assert loaded.faults == ()
+        return [warning.key for warning in loaded.warnings]
+
+    assert keys(f"{folder}/of-valt-gateway-that-is-not-there") == [f"{table}.{key}"]
+    assert keys(str(tmp_path / "elsewhere")) == []
