@@ -39,8 +39,8 @@ def command(config: Path) -> None:
     has_stdout = open_standard_streams()
     thread_standard_error()
     passed, manager = take_sockets(os.environ), ServiceManager.of(os.environ)
-    contents = None  # of a file that cannot be read, which read_or_exit reports
-    with suppress(OSError):
+    contents = None
+    with suppress(OSError):  # of a file that cannot be read, which read_or_exit reports
         contents = read_contents(config)
     settings = read_or_exit(config, check_files=True, contents=contents)
     if settings.audit.file == "-" and not has_stdout:
