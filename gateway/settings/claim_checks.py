@@ -14,6 +14,7 @@ _OF_NO_PERSON = _OF_NO_GROUP | {"aud", "acr", "amr"}
 """Registered claims (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2) with another meaning."""
 _SHARED = frozenset({"name", "given_name", "family_name", "display_name", "displayname"})
 """Claims that two people may have alike, and may change."""
+_KEYCLOAK_TABLE = re.compile(r"realm_access|resource_access\.[^.]+")
 _SEVERAL = re.compile(r"\[.*\]|[^=]*,[^=]*")
 _OTHER_PATH = re.compile(r"\$\..*|/.*|[^:/.]+/[^:]*|.*\[.*|.*,.*|[a-z_]+( [a-z_]+)+")
 """JSONPath, JMESPath, a JSON Pointer (RFC 6901), or several claims. "Group Membership" and "example.edu/groups" are
@@ -51,6 +52,9 @@ def claim_warnings(settings: Settings) -> Iterator[Fault]:
         if provider.subject_claim.lower() in _SHARED and not isinstance(provider, TicketSettings):
             reason = "is a name that two people may have, or give themselves: each would be taken for the other"
             yield Fault(f"{key}.subject_claim", None, reason, 'name an identifier, as "sub" or "preferred_username"')
+        if _KEYCLOAK_TABLE.fullmatch(provider.groups_claim):
+            reason = "is a table in Keycloak's tokens, and no list of groups"
+            yield Fault(f"{key}.groups_claim", None, reason, f'write it as "{provider.groups_claim}.roles"')
         if isinstance(provider, JwtSettings):
             yield from _audience_of_tokens(key, provider)
         elif isinstance(provider, TicketSettings):

@@ -164,6 +164,10 @@ def _contradictions_of_providers(settings: Settings) -> Iterator[Fault]:
         issuer = provider.issuer.rstrip("/") if isinstance(provider, RemoteProvider) and not has_url else None
         if issuer == own and not is_loopback(own):
             yield Fault(f"{key}.issuer", None, "is the gateway's own address", "name the identity provider")
+        elif issuer == settings.valt.base_url.rstrip("/") and not is_loopback(issuer):
+            yield Fault(
+                f"{key}.issuer", None, "is valt.base_url too, and VALT issues no tokens", "correct one of the two"
+            )
         claim, verified = getattr(provider, "subject_claim", "email"), "require_verified_email"
         is_required = verified in provider.model_fields_set and getattr(provider, verified)
         if is_required and claim != "email" and "mail" in claim.lower():

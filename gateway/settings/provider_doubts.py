@@ -25,6 +25,7 @@ _NO_ISSUER = re.compile(
     r".*/(jwks(\.json)?|authorize|userinfo|certs)/?|.*/(protocol/openid-connect|oauth2/v2\.0)(/.*)?", re.IGNORECASE
 )
 _SEVERAL_TENANTS = re.compile(r"https://login\.microsoftonline\.com/(common|organizations|consumers)(/.*)?")
+_WITHOUT_VERSION = re.compile(r"https://login\.microsoftonline\.com/[^/]+")
 _OF_TOKENS = re.compile(r"(.*-)?jwt(-assertion|-token)?|x-amzn-oidc-(data|accesstoken)|.*-(access|id)-token")
 _OF_NAMES = re.compile(r"(.*-)?(user|username|groups|email)|x-amzn-oidc-identity|bearer|proxy-authorization")
 _SEVERAL_SEPARATORS = re.compile(r"\[.*|(?=.*,).*[;|].*")
@@ -59,6 +60,9 @@ def _addresses(key: str, provider: JwtSettings | OidcSettings, own: str) -> Iter
     elif _SEVERAL_TENANTS.fullmatch(issuer):
         reason = "is the address of all tenants, and tokens have that of their own in iss"
         yield Fault(f"{key}.issuer", None, reason, "write the tenant's id: https://login.microsoftonline.com/ID/v2.0")
+    elif _WITHOUT_VERSION.fullmatch(issuer):
+        reason = "is in the iss of no token: that ends in /v2.0, or is https://sts.windows.net/ID/"
+        yield Fault(f"{key}.issuer", None, reason, "write the one that your tokens have")
     jwks = getattr(provider, "jwks_url", "")
     if jwks and _DISCOVERY.fullmatch(jwks):
         yield Fault(f"{key}.jwks_url", None, "is a discovery document, not the keys", "write it as discovery_url")

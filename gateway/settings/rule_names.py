@@ -14,6 +14,8 @@ from gateway.settings.secret_texts import UNEXPANDED
 from gateway.validity import SERVICE_KEY_PROVIDER
 
 _LONGEST = 255
+_PATTERN = re.compile(r".*\*.*|[^:]*\?[^:]*|\^.*|.*\.\+.*", re.DOTALL)
+"""A glob or a regular expression, and not an address with a query."""
 _GOOGLE = "https://accounts.google.com"
 _SIMILAR = 0.8
 """How similar a text must be to a provider's name to be taken for a misspelling of it."""
@@ -114,7 +116,7 @@ def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tup
     text = f"{name[:64]!r}"
     if not 0 < len(name) <= _LONGEST or name != name.strip() or not name.isprintable():
         yield f"has {text}, which is nobody's name", "write it as the identity provider does, without spaces around it"
-    if "*" in name and (table, name) != ("subjects", "*"):
+    if _PATTERN.fullmatch(name) and (table, name) != ("subjects", "*"):
         yield f"has {text}, and names have no wildcards: it is compared as it stands", "list the names themselves"
     if UNEXPANDED.fullmatch(name):
         yield f"has {text}, of which nothing is replaced", "write the name itself"

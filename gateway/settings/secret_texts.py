@@ -26,6 +26,12 @@ _ELSEWHERE = re.compile(
 _SSH_KEYS = ("ssh-", "ecdsa-sha2-")
 
 
+def is_elsewhere(text: str) -> bool:
+    """Whether *text*, a user's or a client's name, is a placeholder, or the name of what is elsewhere. A client's name
+    may be an https URL."""
+    return _ELSEWHERE.fullmatch(text) is not None and not text.startswith("http")
+
+
 def is_sendable(secret: Secret) -> bool:
     """Whether a header can carry *secret* (RFC 9110, section 5.5)."""
     text = secret.reveal()

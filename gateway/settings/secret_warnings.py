@@ -8,6 +8,7 @@ from gateway.model import Secret
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, OidcSettings
 from gateway.settings.model import Settings
+from gateway.settings.secret_texts import is_elsewhere
 from gateway.settings.state_checks import parse_address
 from gateway.settings.values import UNREAD
 
@@ -32,16 +33,40 @@ def secret_warnings(settings: Settings) -> Iterator[Fault]:
             why = guessable(text.encode())
             if why is not None:
                 yield Fault(key, None, f"{why}, so that it can be guessed", GENERATE)
+        elif _UNCHANGED.fullmatch(text.encode()):
+            yield Fault(key, None, "is the text of an example", "write the one that is in use")
         other = first.setdefault(text, key)
         same_purpose = key in alike and alike.get(key) == alike.get(other)
         if other != key and not same_purpose and not (key.endswith(".password") and other.endswith(".password")):
             reason = f"is the same as {other}: whoever knows one of the two can do what the other allows"
             yield Fault(key, None, reason, GENERATE)
+    yield from _public_secrets(settings)
     hashes = {hashlib.sha256(text.encode()).hexdigest(): key for text, key in first.items()}
     for number, service_key in enumerate(settings.service_keys):
         if service_key.secret_sha256 in hashes:
             reason = f"is the hash of {hashes[service_key.secret_sha256]}: whoever knows that has this key"
             yield Fault(f"service_keys.{number}.secret_sha256", None, reason, "make one with: valt-gateway key mint")
+
+
+def _public_secrets(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each name that is a placeholder, and for each secret that is the name beside it."""
+    pairs = [
+        (f"valt.accounts.{name}", "username", one.username, "password", one.password)
+        for name, one in settings.valt.accounts.items()
+    ]
+    pairs += [
+        (f"identity.{number}", "client_id", one.client_id, "client_secret", one.client_secret or Secret(UNREAD))
+        for number, one in enumerate(settings.identity)
+        if isinstance(one, OidcSettings)
+    ]
+    for table, key, name, secret_key, secret in pairs:
+        if is_elsewhere(name):
+            reason = "is a placeholder or the name of something that is elsewhere"
+            yield Fault(f"{table}.{key}", None, reason, "write the name itself")
+        if secret == Secret(name):
+            yield Fault(
+                f"{table}.{secret_key}", None, f"is the same as {key}, which is no secret", "correct one of them"
+            )
 
 
 def _alike(settings: Settings) -> dict[str, tuple[str, ...]]:

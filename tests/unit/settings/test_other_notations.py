@@ -16,6 +16,20 @@ RULE = '[[grants]]\nname = "{}"\nrecordings = ["*"]\naccount = "reviewer"\n{}\n'
 STAFF = 'groups = ["staff"]'
 EVERYBODY = 'subjects = ["*"]'
 DN = "CN=Supervisors,OU=Groups,DC=example,DC=edu"
+KEYCLOAK, PASSWORD = "identity.0.groups_claim", "valt.accounts.reviewer.password"
+OIDC = """[state]
+dir = "state"
+
+[session]
+secret = "planted-0a1b2c3d4e5f6g7h8i9j0k-of-the-session"
+
+[[identity]]
+type = "oidc"
+name = "login"
+issuer = "https://login.example.edu"
+client_id = "{}"
+client_secret = "{}"
+"""
 GOOGLE = changed("sso.example.edu", "accounts.google.com")
 
 
@@ -72,6 +86,26 @@ WARNINGS = {
         grant('template = { created_within = "90d" }'),
         "grants.0.template.created_within",
     ),
+    **{
+        f"the expression {name} as a group": (rules(f'groups = ["{name}"]'), "grants.0.groups")
+        for name in ("^staff$", "psy51?", "staff.+")
+    },
+    "a refusal of people by a glob": (rules('subjects = ["s1234??"]\nallow = false', EVERYBODY), "grants.0.subjects"),
+    **{
+        f"groups in {claim}": (changed('"valt-gateway"\n', f'"valt-gateway"\ngroups_claim = "{claim}"\n'), KEYCLOAK)
+        for claim in ("realm_access", "resource_access.valt-gateway")
+    },
+    "a tenant without a version": (changed("sso.example.edu", "login.microsoftonline.com/7"), "identity.0.issuer"),
+    "VALT as a provider": (changed("sso.example.edu", "valt.example.edu"), "identity.0.issuer"),
+    **{
+        f"the user {name}": (changed("svc-reviewer", name), "valt.accounts.reviewer.username")
+        for name in ("<VALT user>", "/run/secrets/valt-user", "$VALT_USER")
+    },
+    "a client's placeholder": (GOOD + OIDC.format("<client id>", "planted"), "identity.1.client_id"),
+    "a client's name as its secret": (GOOD + OIDC.format("valt-gateway", "valt-gateway"), "identity.1.client_secret"),
+    "a client's unchanged secret": (GOOD + OIDC.format("valt-gateway", "CHANGE_ME"), "identity.1.client_secret"),
+    "a user's name as their password": (changed("planted-password", "svc-reviewer"), PASSWORD),
+    "a user's unchanged password": (changed("planted-password", "changeme"), PASSWORD),
     "people by VALT's names": (people('asmith = "anna"', "anna"), "valt.people.asmith"),
     "people by the names on their doors": (subject_claim("name"), "identity.0.subject_claim"),
     "every address of IPv4": (networks('["0.0.0.0/0"]'), "grants.0.networks"),
@@ -99,6 +133,11 @@ RIGHT = {
     "a name that begins with an exclamation mark and ends": rules(f'{STAFF}\nnames = ["!", "Session!*"]'),
     "a distinguished name by another separator": front(DN, 'groups_separator = ";"'),
     "a group with a semicolon that mod_shib escapes": front("day staff; night staff", 'groups_separator = ";"'),
+    "a client whose name is an address": GOOD + OIDC.format("https://recordings.example.edu/client", "planted"),
+    "a computer's name, and a question": rules('subjects = ["PC01$", "https://idp.example.edu/?anna"]'),
+    "a tenant of version 1": changed("sso.example.edu", "sts.windows.net/7/"),
+    "a provider below VALT's host": changed("sso.example.edu", "valt.example.edu/realms/campus"),
+    "Keycloak's roles": changed('"valt-gateway"\n', '"valt-gateway"\ngroups_claim = "resource_access.a.roles"\n'),
     "the domain of Google's people": GOOGLE.replace('"valt-gateway"\n', '"valt-gateway"\ngroups_claim = "hd"\n'),
     "people by their names": people('anna = "asmith"', "anna"),
     "people of whom no rule speaks": people('anna = "asmith"', "*"),
