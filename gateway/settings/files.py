@@ -222,8 +222,8 @@ def _why_unreadable(path: Path) -> str | None:
 
 def _why_unwritable(path: Path, mode: int) -> str | None:
     """Returns why the existing file *path* cannot be used with the access *mode* of os.access."""
-    if path.is_dir():
-        return "it is a directory"
+    if path.is_dir() or path.is_socket():
+        return "it is a directory" if path.is_dir() else "it is a socket"
     return None if os.access(path, mode, effective_ids=True) else _NO_ACCESS
 
 

@@ -45,6 +45,8 @@ def _doubt(key: str, text: str) -> tuple[str, str] | None:
             "which is compared as it stands, and is nobody's name",
             "write the name alone, or a group in groups",
         )
+    if key in ("subjects", "groups") and re.fullmatch("<[^<>]+>", text):
+        return "which is a placeholder", "write the name itself"
     if key == "recordings" and _IN_CAPITALS.fullmatch(text):
         return "and VALT's ids are in lower case", "write it in lower case"
     return None

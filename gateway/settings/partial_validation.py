@@ -25,6 +25,8 @@ _PLACEHOLDERS: dict[str, Any] = {
 """For required keys: without them there is nothing to check. An array's entry is left out instead."""
 
 Path = tuple[int | str, ...]
+_IDS_OF_VALT: tuple[Path, ...] = (("valt", "people"), ("valt", "groups"))
+"""What `shared_with_me` needs."""
 
 
 class PartialSettings:
@@ -75,6 +77,8 @@ class PartialSettings:
 
     def _may_follow_from_invalid(self, fault: Fault) -> bool:
         parts = fault.key.split(".")
+        if parts[-1] == "shared_with_me" and any(path[:2] in _IDS_OF_VALT for path in self._invalid):
+            return True
         return any([str(part) for part in path[: len(parts)]] == parts for path in self._invalid)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gateway.settings.faults import Fault
 from gateway.settings.model import Settings
 
-_EXPRESSION = re.compile(r"\^.*|\.[*+].*|.*(\{[^{}]*,[^{}]*\}|\\[dws][+{]|(\\[dws]){2}|\[\^).*")
+_EXPRESSION = re.compile(r"\^.*|\.[*+].*|.*(\{[^{}]*,[^{}]*\}|\\[dws][+{]|(\\[dws]){2}|\[\^|\([^()]*\|[^()]*\)).*|/.+/")
 """What begins regular expressions or stands in them, and in no name: "Dr.*" and `CAMPUS\\dave` are right."""
 _GLOBS = ("recordings", "rooms", "authors", "names")
 CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")

@@ -1,5 +1,6 @@
 """Rules as other products have them, which would match other people or recordings here than their writer means."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,11 @@ WARNINGS = {
         f"the expression {name} as a group": (rules(f'groups = ["{name}"]'), "grants.0.groups")
         for name in ("^staff$", "psy51?", "staff.+")
     },
+    **{
+        f"the expression {glob} as a room": (rules(f'{STAFF}\nrooms = ["{glob}"]'), "grants.0.rooms")
+        for glob in ("Room (A|B)", "/Room 3/")
+    },
+    "a placeholder of a group": (rules('groups = ["<your group>"]'), "grants.0.groups"),
     "a refusal of people by a glob": (rules('subjects = ["s1234??"]\nallow = false', EVERYBODY), "grants.0.subjects"),
     **{
         f"groups in {claim}": (changed('"valt-gateway"\n', f'"valt-gateway"\ngroups_claim = "{claim}"\n'), KEYCLOAK)
@@ -134,6 +140,7 @@ RIGHT = {
     "a distinguished name by another separator": front(DN, 'groups_separator = ";"'),
     "a group with a semicolon that mod_shib escapes": front("day staff; night staff", 'groups_separator = ";"'),
     "a client whose name is an address": GOOD + OIDC.format("https://recordings.example.edu/client", "planted"),
+    "rooms with signs": rules(f'{STAFF}\nrooms = ["Lab (A)", "A|B", "*/B/*", "/3", "<*>"]'),
     "a computer's name, and a question": rules('subjects = ["PC01$", "https://idp.example.edu/?anna"]'),
     "a tenant of version 1": changed("sso.example.edu", "sts.windows.net/7/"),
     "a provider below VALT's host": changed("sso.example.edu", "valt.example.edu/realms/campus"),
@@ -177,3 +184,18 @@ def test_a_directory_that_is_cleared_is_a_warning(tmp_path: Path, folder: str, t
 
     assert keys(f"{folder}/of-valt-gateway-that-is-not-there") == [f"{table}.{key}"]
     assert keys(str(tmp_path / "elsewhere")) == []
+
+
+def test_an_audit_at_the_path_of_a_socket_is_a_fault(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "log"))
+        private(tmp_path / "gateway.toml", f'{GOOD}[audit]\nfile = "log"\n')
+        (fault,) = load(tmp_path / "gateway.toml", {}, check_files=True).faults
+    assert (fault.key, fault.line) == ("audit.file", 23)
+    assert fault.reason.endswith("it is a socket")
+
+
+@pytest.mark.parametrize(("table", "name"), [("groups", '"Staff"'), ("people", "true")])
+def test_an_invalid_id_of_valt_is_one_fault_where_a_rule_needs_it(tmp_path: Path, table: str, name: str) -> None:
+    text = f"{grant('shared_with_me = true')}[valt.{table}]\nstaff = {name}\n"
+    assert [fault.key for fault in load_text(tmp_path, text).faults] == [f"valt.{table}.staff"]
