@@ -15,6 +15,8 @@ _EVERYBODY = frozenset(
 _WITH_KIND = re.compile(r"(user|group|domain):[^/:]+|[@%][\w-]+(\.[\w-]+)*", re.IGNORECASE)
 """Authelia, Google Cloud, mailing lists and sudo; "user:default/anna" and "@anna:example.org" are whole names."""
 _IN_CAPITALS = re.compile(r"(?=.*[A-F])(?=.*[*?])[0-9A-F?*-]{4,}")
+_WITHOUT_QUOTES = ("subjects", "groups", "rooms", "authors")
+_QUOTED = re.compile("[\"'\u201c\u201e\u00ab].+[\"'\u201d\u201c\u00bb]")
 _NEGATED = ("rooms", "authors", "names")
 _ESCAPED_BY_FRONTS = ";"
 """mod_shib writes a backslash before it."""
@@ -45,6 +47,8 @@ def _doubt(key: str, text: str) -> tuple[str, str] | None:
             "which is compared as it stands, and is nobody's name",
             "write the name alone, or a group in groups",
         )
+    if key in _WITHOUT_QUOTES and _QUOTED.fullmatch(text):
+        return "with quotes in it, which are part of the text", "write it with one pair of quotes"
     if key in ("subjects", "groups") and re.fullmatch("<[^<>]+>", text):
         return "which is a placeholder", "write the name itself"
     if key == "recordings" and _IN_CAPITALS.fullmatch(text):

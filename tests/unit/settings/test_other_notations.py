@@ -95,6 +95,14 @@ WARNINGS = {
         f"the expression {glob} as a room": (rules(f'{STAFF}\nrooms = ["{glob}"]'), "grants.0.rooms")
         for glob in ("Room (A|B)", "/Room 3/")
     },
+    **{
+        f"the group {name} with its quotes": (rules(f"groups = ['{name}']"), "grants.0.groups")
+        for name in ('"staff"', "\u201cstaff\u201d", "\u201estaff\u201c")
+    },
+    "a refusal of a person with quotes": (
+        rules("""subjects = ["'anna'"]\nallow = false""", EVERYBODY),
+        "grants.0.subjects",
+    ),
     "a placeholder of a group": (rules('groups = ["<your group>"]'), "grants.0.groups"),
     "a refusal of people by a glob": (rules('subjects = ["s1234??"]\nallow = false', EVERYBODY), "grants.0.subjects"),
     **{
@@ -140,6 +148,7 @@ RIGHT = {
     "a distinguished name by another separator": front(DN, 'groups_separator = ";"'),
     "a group with a semicolon that mod_shib escapes": front("day staff; night staff", 'groups_separator = ";"'),
     "a client whose name is an address": GOOD + OIDC.format("https://recordings.example.edu/client", "planted"),
+    "names with quotes": rules(f"""{STAFF}\nnames = ["'Hamlet'"]\nrooms = ["'t Hof", "The 'old' room"]"""),
     "rooms with signs": rules(f'{STAFF}\nrooms = ["Lab (A)", "A|B", "*/B/*", "/3", "<*>"]'),
     "a computer's name, and a question": rules('subjects = ["PC01$", "https://idp.example.edu/?anna"]'),
     "a tenant of version 1": changed("sso.example.edu", "sts.windows.net/7/"),
