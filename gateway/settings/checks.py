@@ -25,7 +25,13 @@ from gateway.settings.port_warnings import port_warnings
 from gateway.settings.provider_doubts import provider_doubts
 from gateway.settings.rule_names import name_warnings
 from gateway.settings.rule_order import is_plain, order_faults, order_warnings
-from gateway.settings.rule_warnings import address_warnings, everybody_warnings, glob_warnings, refusal_warnings
+from gateway.settings.rule_warnings import (
+    address_warnings,
+    everybody_warnings,
+    glob_warnings,
+    public_warnings,
+    refusal_warnings,
+)
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.secret_warnings import secret_warnings
 from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
@@ -53,7 +59,7 @@ def warnings_of(settings: Settings, today: date) -> list[Fault]:
     warnings = [*_server_warnings(settings), *identity_warnings(settings), *_expired(settings, today)]
     warnings += [*front_warnings(settings), *refusal_warnings(settings), *name_warnings(settings)]
     warnings += [*glob_warnings(settings), *everybody_warnings(settings), *address_warnings(settings)]
-    warnings += [*notation_warnings(settings), *order_warnings(settings)]
+    warnings += [*notation_warnings(settings), *order_warnings(settings), *public_warnings(settings)]
     warnings += [*state_warnings(settings.state), *doubts(settings), *text_warnings(settings)]
     warnings += [*secret_warnings(settings), *claim_warnings(settings), *provider_doubts(settings)]
     warnings += kerberos_name_warnings(settings)

@@ -15,6 +15,8 @@ _OF_NO_PERSON = _OF_NO_GROUP | {"aud", "acr", "amr"}
 _SHARED = frozenset({"name", "given_name", "family_name", "display_name", "displayname"})
 """Claims that two people may have alike, and may change."""
 _KEYCLOAK_TABLE = re.compile(r"realm_access|resource_access\.[^.]+")
+_OF_KEYCLOAK = frozenset({"account", "account-console", "broker", "realm-management", "security-admin-console"})
+"""Clients of every realm of Keycloak. The tokens of most clients have "account" in aud."""
 _SEVERAL = re.compile(r"\[.*\]|[^=]*,[^=]*")
 _OTHER_PATH = re.compile(r"\$\..*|/.*|[^:/.]+/[^:]*|.*\[.*|.*,.*|[a-z_]+( [a-z_]+)+")
 """JSONPath, JMESPath, a JSON Pointer (RFC 6901), or several claims. "Group Membership" and "example.edu/groups" are
@@ -65,6 +67,10 @@ def _audience_of_tokens(key: str, provider: JwtSettings) -> Iterator[Fault]:
     if _SEVERAL.fullmatch(provider.audience):
         reason = "is written like a list, and is one audience: no token has it"
         yield Fault(f"{key}.audience", None, reason, "name the one that the tokens have for this gateway")
+    if provider.audience in _OF_KEYCLOAK and "/realms/" in provider.issuer:
+        reason = "is a client of Keycloak's own, which the tokens for other applications have in aud too"
+        remedy = "name this gateway's client, and add it to aud with a mapper of type Audience"
+        yield Fault(f"{key}.audience", None, reason, remedy)
     elsewhere = urlsplit(provider.jwks_url or provider.discovery_url).netloc
     if elsewhere and urlsplit(provider.audience).netloc == elsewhere and "://" not in provider.issuer:
         reason = "is an address of the provider, and issuer is none"

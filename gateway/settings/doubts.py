@@ -215,6 +215,9 @@ def _socket_mode(settings: Settings) -> Iterator[Fault]:
     if mode & 0o002 and trusting and settings.server.listen.startswith("unix:"):
         reason = f"lets every user of the machine connect, and {trusting[0].name} trusts whoever connects"
         yield Fault("server.socket_mode", None, reason, 'write "0660", or use secret_header')
+    if mode & 0o002 and settings.admin.listen.startswith("unix:") and settings.admin.token is None:
+        reason = f"lets every user of the machine see and cut streams at {settings.admin.listen}"
+        yield Fault("server.socket_mode", None, reason, 'write "0660", or give admin.token_file')
 
 
 def _links(settings: Settings) -> Iterator[Fault]:

@@ -16,6 +16,7 @@ from gateway.settings.secret_warnings import GENERATE, entered_secrets, guessabl
 
 _PUBLIC = (b"-----BEGIN CERT", b"-----BEGIN PUBLIC", b"-----BEGIN RSA PUBLIC", b"ssh-")
 """How certificates and public keys begin."""
+_PRIVATE = b"PRIVATE KEY-----"
 _VOLATILE = ("/run", "/var/run", "/dev/shm")  # noqa: S108 (compared with, not written to)
 """Directories in memory."""
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (compared with, not written to)
@@ -82,9 +83,17 @@ def _permissions(settings: Settings) -> Iterator[Fault]:
         mode = 0 if path is None else _mode(path)
         if key in secret and mode & stat.S_IROTH:
             yield Fault(key, None, "names a file that every user may read", "chmod 600 it")
+        elif path is not None and mode & stat.S_IROTH and path not in secret.values() and _has_key(key, path):
+            reason = "has a private key besides the certificate, and every user may read it"
+            yield Fault(key, None, reason, "remove the key from it, or chmod 600 it")
         elif mode & stat.S_IWOTH and not stat.S_ISCHR(mode):
             what = "a directory" if stat.S_ISDIR(mode) else "a file"
             yield Fault(key, None, f"uses {what} that every user may change: {path}", "chmod o-w it")
+
+
+def _has_key(key: str, path: Path) -> bool:
+    """Whether *path* is a file of certificates and has a private key too, as HAProxy's have."""
+    return key.endswith(("cert_file", "ca_file")) and _PRIVATE in path.read_bytes()
 
 
 def _mode(path: Path) -> int:

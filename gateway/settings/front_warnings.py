@@ -1,15 +1,22 @@
 """Warnings about values that compare the client's address where the gateway sees that of a front (a proxy) alone."""
 
+import re
 from collections.abc import Iterator
 
 from gateway.network import UNIX, contains_network
 from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.faults import Fault
-from gateway.settings.identity import HeaderSettings
+from gateway.settings.identity import HeaderSettings, IdentitySettings, JwtSettings
 from gateway.settings.model import Settings
 from gateway.settings.networks import overlap
 
 _REMEDY = "list the proxy in server.trusted_proxies"
+_OF_FRONTS = re.compile(
+    r"cf-access-jwt-assertion|x-(pomerium|goog-iap)-jwt-assertion|x-amzn-oidc-(data|accesstoken)"
+    r"|x-(forwarded|auth-request)-access-token|x-ms-token-aad-(id|access)-token",
+    re.IGNORECASE,
+)
+"""Headers in which a proxy alone sends tokens."""
 _OF_AN_ADDRESS = ("streams_per_address", "refusals_per_minute")
 """Limits of an address: a smaller one than the default is for a single client."""
 
@@ -56,4 +63,11 @@ def _unlisted_front(settings: Settings) -> tuple[str, tuple[str, ...]] | None:
             unlisted = [one for one in provider.from_ if not any(overlap(one, other) for other in trusted)]
             if unlisted and UNIX not in unlisted:
                 return f"{provider.name}'s proxy ({unlisted[0]})", provider.from_
+    tokens = [one for one in settings.identity if _is_token_of_front(one)]
+    if tokens and len(tokens) == len(settings.identity) and not settings.service_keys and not trusted:
+        return f"{tokens[0].name}'s proxy", ()
     return None
+
+
+def _is_token_of_front(provider: IdentitySettings) -> bool:
+    return isinstance(provider, JwtSettings) and _OF_FRONTS.fullmatch(provider.header) is not None

@@ -49,6 +49,7 @@ def provider_doubts(settings: Settings) -> Iterator[Fault]:
         if isinstance(provider, JwtSettings) and _OF_NAMES.fullmatch(provider.header.lower()):
             reason = "is no header of tokens"
             yield Fault(f"{key}.header", None, reason, 'write "Authorization", or use type = "header" for a name')
+    yield from _keys_of_two_portals(settings)
     yield from _frames(settings)
 
 
@@ -95,6 +96,21 @@ def _repeated_keys(key: str, provider: TicketSettings) -> Iterator[Fault]:
     keys = [text.strip() for text in provider.public_key_files if text != UNREAD]
     if len(set(keys)) < len(keys):
         yield Fault(f"{key}.public_key_files", None, "has one key twice", "name the file with the other key")
+
+
+def _keys_of_two_portals(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each portal with the public key of another one. About secrets `secret_warnings` speaks."""
+    first: dict[str, TicketSettings] = {}
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, TicketSettings) and provider.secret is None:
+            keys = [text.strip() for text in provider.keys if text != UNREAD]
+            others = [first[text] for text in keys if text in first and first[text].issuer != provider.issuer]
+            if others:
+                place = "public_key" if provider.public_key else "public_key_files"
+                reason = f"is that of {others[0].name} too: whoever signs tickets for one can sign those of the other"
+                remedy = "name the portal's own key, unless both are one portal"
+                yield Fault(f"identity.{number}.{place}", None, reason, remedy)
+            first |= {text: provider for text in keys if text not in first}
 
 
 def _frames(settings: Settings) -> Iterator[Fault]:

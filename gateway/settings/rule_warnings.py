@@ -4,10 +4,20 @@ import re
 from collections.abc import Iterator
 
 from gateway.settings.faults import Fault
+from gateway.settings.identity import RemoteProvider
 from gateway.settings.model import Settings
 
 _EXPRESSION = re.compile(r"\^.*|\.[*+].*|.*(\{[^{}]*,[^{}]*\}|\\[dws][+{]|(\\[dws]){2}|\[\^|\([^()]*\|[^()]*\)).*|/.+/")
 """What begins regular expressions or stands in them, and in no name: "Dr.*" and `CAMPUS\\dave` are right."""
+_PUBLIC_ISSUERS = frozenset(
+    {
+        *("https://accounts.google.com", "https://appleid.apple.com", "https://gitlab.com", "https://orcid.org"),
+        *("https://cilogon.org", "https://www.facebook.com", "https://www.linkedin.com/oauth"),
+        *("https://token.actions.githubusercontent.com", "https://www.linkedin.com"),
+        "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
+    }
+)
+"""Issuers at which anybody may have an account; the last one is that of Microsoft's accounts of persons."""
 _GLOBS = ("recordings", "rooms", "authors", "names")
 CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")
 
@@ -58,3 +68,18 @@ def refusal_warnings(settings: Settings) -> Iterator[Fault]:
         if others:
             reason = f"may see less in VALT than {', '.join(others)}: what VALT does not show to it is not refused"
             yield Fault(f"grants.{number}.account", None, reason, "use an account that sees all that is to be refused")
+
+
+def public_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each rule that allows everybody who is signed in, where a provider signs in the public."""
+    public = [
+        one.name
+        for one in settings.identity
+        if isinstance(one, RemoteProvider) and one.issuer.rstrip("/") in _PUBLIC_ISSUERS
+    ]
+    for number, grant in enumerate(settings.grants):
+        is_personal = grant.author_is_me or grant.shared_with_me or grant.networks
+        if public and grant.allow and "*" in grant.subjects and not is_personal:
+            reason = f'has "*", and anybody may have an account at the issuer of {public[0]}'
+            remedy = "list people or groups, unless the issuer signs in those of one organization alone"
+            yield Fault(f"grants.{number}.subjects", None, reason, remedy)

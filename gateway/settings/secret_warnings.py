@@ -15,8 +15,13 @@ from gateway.settings.values import UNREAD
 _GUESSABLE_BYTES = 16
 _FEW_CHARACTERS = 5
 _UNCHANGED = re.compile(
-    rb"(change|replace)[-_ ]?(me|this|it|with)(?![a-z])|placeholder|your[-_ ](secret|token|password|key)", re.IGNORECASE
+    rb"(change|replace)[-_ ]?(me|this|it|with)(?![a-z])|placeholder"
+    rb"|your[-_ ]([0-9]+[-_ ]bit[-_ ])?(secret|token|password|key)"
+    rb"|secret[-_ a-z]*[-_ ]at[-_ ]least[-_ ][0-9]+[-_ ](bit|byte|char)",
+    re.IGNORECASE,
 )
+"""What documentation and other products' files have where a secret belongs."""
+_NEXT = (b"9a", b"9A", b"90")
 GENERATE = "make one with: openssl rand -base64 48"
 _OF_PROVIDERS = ("secret", "client_secret")
 
@@ -87,6 +92,9 @@ def guessable(secret: bytes) -> str | None:
         return f"is shorter than {_GUESSABLE_BYTES} bytes"
     if len(set(secret)) < _FEW_CHARACTERS:
         return "repeats a few characters"
+    pairs = [secret[place : place + 2] for place in range(len(secret) - 1)]
+    if sum(abs(pair[0] - pair[1]) > 1 and pair not in _NEXT for pair in pairs) < _FEW_CHARACTERS:
+        return "counts up or down"
     if _UNCHANGED.search(secret) is not None:
         return "is the text of an example"
     # A text that consists of repetitions is found in its own double before its end.

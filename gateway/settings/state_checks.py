@@ -47,9 +47,14 @@ def state_warnings(state: StateSettings) -> Iterator[Fault]:
     if address is not None and not _SHORTEST <= address.timeout <= _LONGEST:
         reason = f"has a socket_timeout of {address.timeout:g} seconds"
         yield Fault("state.url", None, reason, "is the unit right? It is in seconds, and 2 by default")
-    if address is None or address.tls or all(is_loopback_host(host) for host, _ in address.hosts):
+    others = [host for host, _ in address.hosts if not is_loopback_host(host)] if address is not None else []
+    if address is None or not others:
         return
-    if address.password is not None or address.sentinel_password is not None:
+    # A name without a dot is in a network of the gateway's own, as that of a compose file.
+    if address.password is None and any("." in host or ":" in host for host in others):
+        reason = "has no password: whoever reaches it can remove revocations, sign-outs and used tickets"
+        yield Fault("state.url", None, reason, "give a user and a password, as docs/scale.md says")
+    if not address.tls and (address.password is not None or address.sentinel_password is not None):
         yield Fault("state.url", None, "sends a password over the network unencrypted", "use rediss, or a tunnel")
 
 

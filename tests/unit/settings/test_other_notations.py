@@ -79,7 +79,7 @@ WARNINGS = {
     "groups of a front in one text": (front("staff;guests", 'groups_separator = ";"'), "grants.0.groups"),
     "a distinguished name between commas": (front(DN), "grants.0.groups"),
     "a refusal of Google's groups": (
-        GOOGLE.replace("[[grants]]\n", "[[grants]]\nallow = false\n") + RULE.format("all", EVERYBODY),
+        GOOGLE.replace("[[grants]]\n", "[[grants]]\nallow = false\n") + RULE.format("all", 'subjects = ["anna"]'),
         "grants.0.groups",
     ),
     "a group of Google's": (GOOGLE, "grants.0.groups"),

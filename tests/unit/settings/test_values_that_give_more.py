@@ -1,0 +1,156 @@
+"""Configurations that give more than they seem to, or lose a revocation, each with its warning, and safe ones."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.loading import load
+from tests.unit.settings.broken import (
+    HEADER,
+    OIDC,
+    PUBLIC_KEY,
+    SERVICE_KEY,
+    SESSION,
+    STATE,
+    TICKET,
+    identity,
+    server,
+)
+from tests.unit.settings.configurations import GOOD, load_text, private, write_certificate
+
+STATE_DIR = '\n[state]\ndir = "state"\n'
+GOOGLE = "https://accounts.google.com"
+EVERYBODY = GOOD.replace('groups = ["supervisors"]', 'subjects = ["*"]')
+ADMIN = '[admin]\nlisten = "unix:/run/valt-gateway/admin.sock"\n'
+TOKEN = 'token = "planted-token-that-nobody-guesses"\n'
+KEYCLOAK = GOOD.replace("sso.example.edu", "sso.example.edu/realms/campus")
+SECOND = f'\n[[identity]]\ntype = "ticket"\nname = "second"\nissuer = "https://second.example.edu"\n{PUBLIC_KEY}'
+OTHER_KEY = PUBLIC_KEY.replace("AinCsi8Urmx3", "AinCsi8Urmx4")
+OPEN_REDIS = STATE.replace("valt:planted@", "")
+
+
+def everybody_at(issuer: str) -> str:
+    return EVERYBODY.replace("https://sso.example.edu", issuer)
+
+
+def behind_front(header: str, proxies: str = "[]") -> str:
+    text = identity(f'header = "{header}"').replace("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
+    return text.replace("[server]\n", f'[server]\nlisten = "0.0.0.0:8080"\ntrusted_proxies = {proxies}\n')
+
+
+def session(secret: str) -> str:
+    return GOOD + SESSION.replace("planted-session-secret-of-more-than-32-bytes", secret)
+
+
+def redis(host: str) -> str:
+    return GOOD + OPEN_REDIS.replace("127.0.0.1", host)
+
+
+WARNINGS = {
+    "a token that outlives revocations": (identity('max_lifetime = "365d"'), "identity.0.max_lifetime"),
+    "a token that outlives those of long sessions": (
+        identity('max_lifetime = "60d"') + SESSION + 'lifetime = "30d"\n',
+        "identity.0.max_lifetime",
+    ),
+    **{
+        f"everybody at {issuer}": (everybody_at(issuer), "grants.0.subjects")
+        for issuer in (GOOGLE, "https://gitlab.com", "https://token.actions.githubusercontent.com", "https://orcid.org")
+    },
+    "everybody of a sign-in at Google": (
+        EVERYBODY + OIDC.replace("https://login.example.edu", GOOGLE) + STATE_DIR,
+        "grants.0.subjects",
+    ),
+    "an admin socket for every user": (server('socket_mode = "0666"') + ADMIN, "server.socket_mode"),
+    **{
+        f"clients behind the proxy that sends {header}": (behind_front(header), "grants.0.networks")
+        for header in ("Cf-Access-Jwt-Assertion", "X-Pomerium-Jwt-Assertion", "X-Forwarded-Access-Token")
+    },
+    "Keycloak's own client as the audience": (KEYCLOAK.replace('"valt-gateway"', '"account"'), "identity.0.audience"),
+    "a portal's key for another portal": (GOOD + TICKET + SECOND + STATE_DIR, "identity.2.public_key"),
+    **{
+        f"the secret {secret}": (session(secret), "session.secret")
+        for secret in (
+            "a-string-secret-at-least-256-bits-long",
+            "super-secret-jwt-token-with-at-least-32-characters-long",
+            "your-256-bit-secret-of-the-gateway-s-sessions",
+            "0123456789abcdef" * 4,
+            "00112233445566778899aabbccddeeff",
+            "abcdefghijklmnopqrstuvwxyz123456",
+        )
+    },
+    "a token of sixteen digits": (GOOD + '[admin]\ntoken = "0123456789ABCDEF"\n', "admin.token"),
+    **{
+        f"{host} without a password": (redis(host), "state.url")
+        for host in ("redis.example.edu", "10.0.0.9:6379", "[fd00::9]")
+    },
+    "Redis without a password over TLS": (redis("redis.example.edu").replace("redis://", "rediss://"), "state.url"),
+}
+SAFE = {
+    "a token of 30 days": identity('max_lifetime = "30d"'),
+    "everybody at the own provider": EVERYBODY,
+    "own recordings of everybody at Google": everybody_at(GOOGLE).replace(
+        "[[grants]]\n", "[[grants]]\nauthor_is_me = true\n"
+    ),
+    "everybody at Google from one network": everybody_at(GOOGLE)
+    .replace("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
+    .replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'),
+    "a refusal of everybody at Google": everybody_at(GOOGLE).replace("[[grants]]\n", "[[grants]]\nallow = false\n"),
+    "an admin socket for every user with a token": server('socket_mode = "0666"') + ADMIN + TOKEN,
+    "an admin socket for the group": GOOD + ADMIN,
+    "a public socket for every user": server(
+        'listen = "unix:/run/public.sock"\nsocket_mode = "0666"\ntrusted_proxies = ["unix"]'
+    ),
+    "clients behind a trusted proxy that sends tokens": behind_front("Cf-Access-Jwt-Assertion", '["10.0.0.9"]'),
+    "a proxy that sends tokens and names": behind_front("Cf-Access-Jwt-Assertion", '["10.0.0.5"]') + HEADER,
+    "clients that send tokens themselves": behind_front("Authorization"),
+    "clients of a proxy that sends tokens, and scripts": behind_front("Cf-Access-Jwt-Assertion")
+    + SERVICE_KEY.format("a").replace("0" * 64, hashlib.sha256(b"planted").hexdigest())
+    + 'groups = ["supervisors"]\n',
+    "an audience named account elsewhere": GOOD.replace('"valt-gateway"', '"account"'),
+    "an audience of Keycloak": KEYCLOAK,
+    "two portals with two keys": GOOD + TICKET + SECOND.replace(PUBLIC_KEY, OTHER_KEY) + STATE_DIR,
+    **{
+        f"the secret {secret}": session(secret)
+        for secret in (
+            "3f9c1a7e52d8b0646fe2917ac05d38b1",
+            "rT8s2hU0nq4jX1zYp6Wk9bVf3LcDgM7aEoQiK5t+J/w=",
+            "planted-secret-of-at-most-one-gateway",
+        )
+    },
+    "Redis in a network of its own": redis("redis:6379"),
+    "Redis on this machine": redis("localhost"),
+    "Redis with a password over TLS": GOOD
+    + STATE.replace("redis://", "rediss://").replace("127.0.0.1", "redis.example.edu"),
+}
+
+
+@pytest.mark.promise("security-S16")
+@pytest.mark.parametrize("name", WARNINGS)
+def test_what_gives_more_than_it_seems_is_a_warning_with_its_line(tmp_path: Path, name: str) -> None:
+    text, key = WARNINGS[name]
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == [key]
+
+
+@pytest.mark.promise("security-S16")
+@pytest.mark.parametrize("name", SAFE)
+def test_what_gives_what_it_says_is_no_warning(tmp_path: Path, name: str) -> None:
+    loaded = load_text(tmp_path, SAFE[name])
+    assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+@pytest.mark.promise("security-S16")
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_a_private_key_in_a_certificates_file_that_all_may_read_is_a_warning(tmp_path: Path, mode: int) -> None:
+    both = tmp_path / "both.pem"
+    write_certificate(both, tmp_path / "key.pem")
+    both.write_text(both.read_text() + (tmp_path / "key.pem").read_text())
+    both.chmod(mode)
+    private(tmp_path / "gateway.toml", server('tls_cert_file = "both.pem"\ntls_key_file = "key.pem"'))
+
+    loaded = load(tmp_path / "gateway.toml", {}, check_files=True)
+
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings] == ["server.tls_cert_file"] * (mode == 0o644)
