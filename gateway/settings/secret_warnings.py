@@ -17,7 +17,7 @@ _FEW_CHARACTERS = 5
 _UNCHANGED = re.compile(
     rb"(change|replace)[-_ ]?(me|this|it|with)(?![a-z])|placeholder"
     rb"|your[-_ ]([0-9]+[-_ ]bit[-_ ])?(secret|token|password|key)"
-    rb"|secret[-_ a-z]*[-_ ]at[-_ ]least[-_ ][0-9]+[-_ ](bit|byte|char)",
+    rb"|secret[-_ a-z]{0,40}[-_ ]at[-_ ]least[-_ ][0-9]+[-_ ](bit|byte|char)",
     re.IGNORECASE,
 )
 """What documentation and other products' files have where a secret belongs."""
