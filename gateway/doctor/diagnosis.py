@@ -19,9 +19,10 @@ from gateway.doctor.providers import check_provider
 from gateway.doctor.state import check_state
 from gateway.doctor.valt_steps import NAMES, Step, ValtSteps
 from gateway.ports import Clock, Observer
-from gateway.settings import file_warnings, files
+from gateway.settings import files
 from gateway.settings.loading import Loaded
 from gateway.settings.model import Settings
+from gateway.settings.warnings.files import file_warnings
 from gateway.valt_backend import ValtBackend
 
 
@@ -32,7 +33,7 @@ def check_configuration(loaded: Loaded, now: float) -> Check:
     if loaded.settings is not None:
         faults += files.faults_of(loaded.settings, running=True)
         if not faults:
-            warnings += file_warnings.warnings_of(loaded.settings, datetime.fromtimestamp(now, UTC))
+            warnings += file_warnings(loaded.settings, datetime.fromtimestamp(now, UTC))
     if faults:
         return broken("config", " ".join(map(str, faults)), "correct it, and try it with: valt-gateway check-config")
     if warnings:

@@ -12,31 +12,31 @@ from gateway.errors import InvalidVideoError
 from gateway.model import parse_id
 from gateway.settings.addresses import EVERY_ADDRESS, is_loopback, is_loopback_host, split_listen
 from gateway.settings.claim_checks import claim_warnings
-from gateway.settings.doubts import doubts
 from gateway.settings.faults import Fault
-from gateway.settings.front_warnings import front_warnings
 from gateway.settings.identity import NegotiateSettings, OidcSettings, TicketSettings
 from gateway.settings.identity_checks import identity_faults, identity_warnings
-from gateway.settings.kerberos_names import kerberos_name_warnings
 from gateway.settings.model import ServerSettings, Settings
 from gateway.settings.networks import contains_everybody, is_wide
-from gateway.settings.other_notations import notation_warnings
-from gateway.settings.port_warnings import port_warnings
-from gateway.settings.provider_doubts import provider_doubts
-from gateway.settings.rule_names import name_warnings
 from gateway.settings.rule_order import is_plain, order_faults, order_warnings
-from gateway.settings.rule_warnings import (
+from gateway.settings.secret_texts import UNSENDABLE, is_sendable
+from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
+from gateway.settings.warnings.fronts import front_warnings
+from gateway.settings.warnings.kerberos_names import kerberos_name_warnings
+from gateway.settings.warnings.names import name_warnings
+from gateway.settings.warnings.notations import notation_warnings
+from gateway.settings.warnings.ports import port_warnings
+from gateway.settings.warnings.providers import provider_warnings
+from gateway.settings.warnings.rules import (
     address_warnings,
     everybody_warnings,
     glob_warnings,
     public_warnings,
     refusal_warnings,
 )
-from gateway.settings.secret_texts import UNSENDABLE, is_sendable
-from gateway.settings.secret_warnings import secret_warnings
-from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
-from gateway.settings.text_warnings import text_warnings
-from gateway.settings.valt_warnings import valt_warnings
+from gateway.settings.warnings.secrets import secret_warnings
+from gateway.settings.warnings.texts import text_warnings
+from gateway.settings.warnings.valt import valt_warnings
+from gateway.settings.warnings.values import value_warnings
 
 _LONGEST_STOP = 80.0
 """Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
@@ -60,8 +60,8 @@ def warnings_of(settings: Settings, today: date) -> list[Fault]:
     warnings += [*front_warnings(settings), *refusal_warnings(settings), *name_warnings(settings)]
     warnings += [*glob_warnings(settings), *everybody_warnings(settings), *address_warnings(settings)]
     warnings += [*notation_warnings(settings), *order_warnings(settings), *public_warnings(settings)]
-    warnings += [*state_warnings(settings.state), *doubts(settings), *text_warnings(settings)]
-    warnings += [*secret_warnings(settings), *claim_warnings(settings), *provider_doubts(settings)]
+    warnings += [*state_warnings(settings.state), *value_warnings(settings), *text_warnings(settings)]
+    warnings += [*secret_warnings(settings), *claim_warnings(settings), *provider_warnings(settings)]
     warnings += kerberos_name_warnings(settings)
     warnings += [*port_warnings(settings), *valt_warnings(settings)]
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):

@@ -19,8 +19,8 @@ from gateway.settings.keys import HMAC_BYTES, hmac_fault, key_fault, signing_key
 from gateway.settings.model import Settings
 from gateway.settings.networks import contains_everybody, is_wide
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
-from gateway.settings.shadowed_providers import shadowed_providers
 from gateway.settings.values import UNREAD, duration_text
+from gateway.settings.warnings.shadowed_providers import shadowed_providers
 
 _LONG_SESSION = 30 * 86_400.0
 RESERVED_NAMES = frozenset({"session", "service_key"})

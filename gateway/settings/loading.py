@@ -12,13 +12,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.settings import checks, file_warnings, files, secrets
+from gateway.settings import checks, files, secrets
 from gateway.settings.environment import apply_environment, is_too_deep, misspelt_variables
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
 from gateway.settings.paths import resolve_paths
 from gateway.settings.values import ANY_FILE, time_zones
+from gateway.settings.warnings.files import file_warnings
 
 _POSIX_RULE = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*", re.ASCII)
 """A time zone as a rule (tzset(3))."""
@@ -102,7 +103,7 @@ def load(
         now = (now or datetime.now(UTC)).astimezone(settings.server.zone)
         warnings += checks.warnings_of(settings, now.date())
         if check_files and not faults:
-            warnings += file_warnings.warnings_of(settings, now)
+            warnings += file_warnings(settings, now)
         if not faults and try_examples is not None:
             faults += try_examples(settings)
     located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)

@@ -8,7 +8,7 @@ from gateway.network import contains_network
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.model import Settings
-from gateway.settings.rule_warnings import CONDITIONS
+from gateway.settings.warnings.rules import CONDITIONS
 
 _GLOBS = ("rooms", "authors", "names")
 

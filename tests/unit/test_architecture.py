@@ -38,7 +38,7 @@ MAY_REVEAL_SECRETS = {
     "gateway/redis_url.py",
     "gateway/sealed.py",
     "gateway/settings/identity.py",
-    "gateway/settings/secret_warnings.py",
+    "gateway/settings/warnings/secrets.py",
     "gateway/settings/secret_texts.py",
     "gateway/settings/secrets.py",
     "gateway/store/redis_client.py",

@@ -37,7 +37,7 @@ def front_warnings(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"grants.{number}.networks", None, reason, _REMEDY)
     for key in _OF_AN_ADDRESS:
         limit, default = getattr(settings.limits, key), type(settings.limits).model_fields[key].default
-        if 0 < limit < default and limit <= settings.limits.streams:  # doubts.py warns of a larger one
+        if 0 < limit < default and limit <= settings.limits.streams:  # values.py warns of a larger one
             reason = f"is a limit for all clients together: their address is that of {name}"
             yield Fault(f"limits.{key}", None, reason, f"{_REMEDY}, or leave this limit out")
 

@@ -31,7 +31,7 @@ _OF_NAMES = re.compile(r"(.*-)?(user|username|groups|email)|x-amzn-oidc-identity
 _SEVERAL_SEPARATORS = re.compile(r"\[.*|(?=.*,).*[;|].*")
 
 
-def provider_doubts(settings: Settings) -> Iterator[Fault]:
+def provider_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     for number, provider in enumerate(settings.identity):
         key = f"identity.{number}"

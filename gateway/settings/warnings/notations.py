@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
-from gateway.settings.rule_names import is_list
+from gateway.settings.warnings.names import is_list
 
 _EVERYBODY = frozenset(
     {"all", "any", "anybody", "anyone", "everybody", "everyone", "authenticated", "allusers", "allauthenticatedusers"}

@@ -6,13 +6,13 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.model import Secret
-from gateway.settings.certificate_warnings import certificate_warnings
 from gateway.settings.faults import Fault
 from gateway.settings.files import authority_files, first_byte
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.keytab import read_principals
 from gateway.settings.model import Settings
-from gateway.settings.secret_warnings import GENERATE, entered_secrets, guessable
+from gateway.settings.warnings.certificates import certificate_warnings
+from gateway.settings.warnings.secrets import GENERATE, entered_secrets, guessable
 
 _PUBLIC = (b"-----BEGIN CERT", b"-----BEGIN PUBLIC", b"-----BEGIN RSA PUBLIC", b"ssh-")
 """How certificates and public keys begin."""
@@ -22,7 +22,7 @@ _VOLATILE = ("/run", "/var/run", "/dev/shm")  # noqa: S108 (compared with, not w
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (compared with, not written to)
 
 
-def warnings_of(settings: Settings, now: datetime) -> Iterator[Fault]:
+def file_warnings(settings: Settings, now: datetime) -> Iterator[Fault]:
     """Yields the warnings, without lines. *now* decides what has expired."""
     yield from _audit_warnings(settings.audit.file, settings.server.workers)
     yield from _volatile(settings)

@@ -52,7 +52,7 @@ _TIMES_OF_PROVIDERS = ("max_age", "max_lifetime", "leeway")
 _TIMES_OF_RULES = ("created_within",)
 
 
-def doubts(settings: Settings) -> Iterator[Fault]:
+def value_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     yield from _short_times(settings)
     yield from _peers(settings)

@@ -1,0 +1,1 @@
+"""What a configuration may have and is probably not meant: each module yields warnings about one subject."""
