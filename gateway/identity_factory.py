@@ -117,7 +117,7 @@ def _build_sign_in(settings: Settings, context: ProcessContext, providers: list[
     if not providers or settings.session is None:
         return None
     states = LoginStates(settings.session.secrets, secure=settings.server.public_url.startswith("https://"))
-    return SignIn(providers, states, context.clock, context.observer, context.store, settings.session.lifetime)
+    return SignIn(providers, states, context.clock, context.observer, context.store, settings.longest_proof)
 
 
 def _service_keys(settings: Settings) -> list[ServiceKey]:

@@ -15,13 +15,14 @@ SERVICE_KEY_ISSUER, SERVICE_KEY_PROVIDER = "valt-gateway", "service_key"
 """Issuer and provider of the identities that service keys prove."""
 
 _LONGEST_TOKEN = 30 * 24 * 3600.0
-"""Seconds. No provider's token is assumed to live longer, and no session of an earlier configuration."""
+"""Seconds. No session and no token of an earlier configuration is assumed to live longer."""
 _CLOCK_MARGIN = 24 * 3600.0
 """Seconds for which the clock may be set back."""
 
 
 def void_seconds(lifetime: float) -> float:
-    """Returns for how many seconds a sign-out or a revocation is stored if *lifetime* is that of sessions, in seconds.
+    """Returns for how many seconds a sign-out or a revocation is stored if *lifetime* is the longest of what it makes
+    void (sessions, tokens), in seconds.
 
     Longer than now seems necessary: a session may be sealed under a longer lifetime, which a reload may bring back.
     """

@@ -59,9 +59,8 @@ def command(config: Path, subject: str | None, *, listing: bool, undo: bool) -> 
 def _revoke(state: State, settings: Settings, subject: str) -> None:
     from gateway.validity import void_seconds
 
-    lifetime = 0.0 if settings.session is None else settings.session.lifetime
     now = time.time()
-    state.revoke(subject, now, now + void_seconds(lifetime))
+    state.revoke(subject, now, now + void_seconds(settings.longest_proof))
     click.echo(f"revoked: {subject}", err=True)
     files = audit_files(settings)
     _record(settings.audit, files, "revoke", subject, now)

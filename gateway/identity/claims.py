@@ -7,6 +7,7 @@ verified here, at a time that is an argument.
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,7 @@ class TokenRequirements:
     require_verified_email: bool = True
     """Whether ``email_verified`` must be true if the subject claim is ``email``."""
     max_lifetime: float | None = None
-    """The longest remaining lifetime in seconds; None is no limit."""
+    """The longest lifetime in seconds, from now and from the issue of the token; None is no limit."""
 
     @property
     def needs_verified_email(self) -> bool:
@@ -81,15 +82,17 @@ def verify(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequi
     claims = verify_signature(token, header, key, expected, now)
     if "events" in claims:
         raise InvalidCredentialsError("the token reports an event (RFC 8417) and identifies nobody")
-    expires_at = parse_time(claims, "exp")
-    if expected.max_lifetime is not None and expires_at > now + expected.max_lifetime + expected.leeway:
+    issued_at, expires_at = parse_time(claims, "iat"), parse_time(claims, "exp")
+    # From its issue too: a token that outlives what is stored of a revocation would be valid again at its end.
+    longest = math.inf if expected.max_lifetime is None else expected.max_lifetime + expected.leeway
+    if expires_at > min(now, issued_at) + longest:
         raise InvalidCredentialsError("the token is valid for longer than max_lifetime")
     groups, ignored = read_groups(claims, expected)
     return Claims(
         subject=parse_subject(claims, expected),
         groups=groups,
         ignored_groups=ignored,
-        issued_at=parse_time(claims, "iat"),
+        issued_at=issued_at,
         expires_at=expires_at,
         all=claims,
     )

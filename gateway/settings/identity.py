@@ -72,7 +72,10 @@ class JwtSettings(RemoteProvider):
     groups_claim: str = Field("groups", description="claim that lists the person's groups, or a dotted path to it")
     require_verified_email: Flag = Field(True, description=_VERIFIED_EMAIL)
     max_lifetime: Duration = duration_field(
-        "24h", "a token whose `exp` is further away is refused", at_most="3650d", positive=True
+        "24h",
+        "a token whose `exp` is further away, from now or from its `iat`, is refused",
+        at_most="3650d",
+        positive=True,
     )
 
 

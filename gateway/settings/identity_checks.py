@@ -19,7 +19,7 @@ from gateway.settings.keys import HMAC_BYTES, hmac_fault, key_fault, signing_key
 from gateway.settings.model import Settings
 from gateway.settings.networks import contains_everybody, is_wide
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
-from gateway.settings.values import UNREAD, duration_text
+from gateway.settings.values import UNREAD
 from gateway.settings.warnings.shadowed_providers import shadowed_providers
 
 _LONG_SESSION = 30 * 86_400.0
@@ -74,12 +74,6 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
                     )
         if isinstance(provider, NegotiateSettings):
             yield from _negotiate_warnings(f"identity.{number}", provider, settings.server.public_url)
-        longest = max(_LONG_SESSION, settings.session.lifetime if settings.session else 0.0)
-        if isinstance(provider, JwtSettings) and provider.max_lifetime > longest:
-            reason = (
-                f"is longer than {duration_text(longest)}: revocations end a day after that, before such a token does"
-            )
-            yield Fault(f"identity.{number}.max_lifetime", None, reason, "shorten it")
     yield from shadowed_providers(settings)
     if settings.session is not None and settings.session.lifetime > _LONG_SESSION:
         reason = "is longer than 30d: a stolen cookie is valid for so long"

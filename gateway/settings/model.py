@@ -11,7 +11,7 @@ from pydantic import Field
 
 from gateway.settings.addresses import HostName, HostPort, Listen, OptionalPageUrl, Origin, RedisAddress, ValtUrl
 from gateway.settings.grants import ExampleSettings, GrantSettings
-from gateway.settings.identity import IdentitySettings
+from gateway.settings.identity import IdentitySettings, JwtSettings
 from gateway.settings.networks import ProxyNetwork
 from gateway.settings.outputs import AuditSettings, LogSettings, TracingSettings
 from gateway.settings.paths import FilePath, Image
@@ -200,6 +200,12 @@ class Settings(Table):
     audit: AuditSettings = AuditSettings()
     tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def longest_proof(self) -> float:
+        """For how many seconds a session, or a token of a provider, is valid at most."""
+        tokens = (table.max_lifetime for table in self.identity if isinstance(table, JwtSettings))
+        return max(0.0 if self.session is None else self.session.lifetime, *tokens, 0.0)
 
 
 def keys_needing_restart(running: Settings, new: Settings) -> list[str]:

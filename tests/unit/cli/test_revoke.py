@@ -46,10 +46,18 @@ async def test_a_gateway_reads_from_the_state_who_was_revoked_and_when(run: Run,
     assert await revoked_at(folder, "ben") is None
 
 
-async def test_a_revocation_outlives_the_longest_session(run: Run, config: Path) -> None:
+@pytest.mark.parametrize(
+    "longest",
+    [
+        '[session]\nsecret = "a secret of more than thirty-two bytes"\nlifetime = "60d"\n',
+        '[[identity]]\ntype = "jwt"\nname = "api"\nissuer = "https://api.example.edu"\naudience = "valt-gateway"\n'
+        'max_lifetime = "60d"\n',
+    ],
+    ids=["session", "token"],
+)
+async def test_a_revocation_outlives_the_longest_session_and_token(run: Run, config: Path, longest: str) -> None:
     folder, day = with_state(config), 24 * 3600.0
-    session = '[session]\nsecret = "a secret of more than thirty-two bytes"\nlifetime = "60d"\n'
-    config.write_text(f"{config.read_text()}\n{session}")
+    config.write_text(f"{config.read_text()}\n{longest}")
     await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "anna")
     assert await revoked_at(folder, "anna", after=59 * day) is not None
     assert await revoked_at(folder, "anna", after=61 * day) is None

@@ -22,6 +22,7 @@ from gateway.identity.claims import (
     verify_signature,
     verify_userinfo,
 )
+from gateway.validity import void_seconds
 
 NOW = 1_800_000_000.0
 KEY = ed25519.Ed25519PrivateKey.generate()
@@ -129,10 +130,24 @@ def test_a_token_out_of_its_time_is_refused_at_the_exact_second(
     assert reason(changes, now=now) == (None if message is None else (OutOfTimeError, message))
 
 
-def test_the_longest_lifetime_counts_from_now_with_the_leeway() -> None:
-    expected = replace(EXPECTED, max_lifetime=100.0)
-    assert reason({"exp": int(NOW) + 130}, expected) is None
-    assert reason({"exp": int(NOW) + 131}, expected) == invalid("the token is valid for longer than max_lifetime")
+def test_the_longest_lifetime_counts_from_now_and_from_the_issue_with_the_leeway() -> None:
+    expected, now = replace(EXPECTED, max_lifetime=100.0), int(NOW)
+    longer = invalid("the token is valid for longer than max_lifetime")
+    assert reason({"iat": now, "exp": now + 130}, expected) is None
+    assert reason({"iat": now, "exp": now + 131}, expected) == longer
+    assert reason({"iat": now + 20, "exp": now + 131}, expected) == longer
+    assert reason({"iat": now - 120, "exp": now + 10}, expected) is None
+    assert reason({"iat": now - 121, "exp": now + 10}, expected) == longer  # only at its end it was within it
+
+
+def test_no_token_that_is_accepted_outlives_what_is_stored_of_a_revocation() -> None:
+    day = 24 * 3600
+    for lifetime in (day, 40 * day, 365 * day):
+        expected = replace(EXPECTED, max_lifetime=float(lifetime))
+        for exp in range(day, 800 * day, day):
+            last = int(NOW) + exp - 1  # the token, issued and revoked at NOW, is presented for the last time
+            if reason({"iat": int(NOW), "exp": int(NOW) + exp}, expected, now=float(last)) is None:
+                assert last < NOW + void_seconds(lifetime)
 
 
 def test_an_email_address_must_be_verified_if_it_names_the_person() -> None:

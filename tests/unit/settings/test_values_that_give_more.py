@@ -48,11 +48,6 @@ def redis(host: str) -> str:
 
 
 WARNINGS = {
-    "a token that outlives revocations": (identity('max_lifetime = "365d"'), "identity.0.max_lifetime"),
-    "a token that outlives those of long sessions": (
-        identity('max_lifetime = "60d"') + SESSION + 'lifetime = "30d"\n',
-        "identity.0.max_lifetime",
-    ),
     **{
         f"everybody at {issuer}": (everybody_at(issuer), "grants.0.subjects")
         for issuer in (GOOGLE, "https://gitlab.com", "https://token.actions.githubusercontent.com", "https://orcid.org")
@@ -87,7 +82,7 @@ WARNINGS = {
     "Redis without a password over TLS": (redis("redis.example.edu").replace("redis://", "rediss://"), "state.url"),
 }
 SAFE = {
-    "a token of 30 days": identity('max_lifetime = "30d"'),
+    "tokens of a year, which are revoked for as long": identity('max_lifetime = "365d"'),
     "everybody at the own provider": EVERYBODY,
     "own recordings of everybody at Google": everybody_at(GOOGLE).replace(
         "[[grants]]\n", "[[grants]]\nauthor_is_me = true\n"
