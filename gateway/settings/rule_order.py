@@ -8,9 +8,7 @@ from gateway.network import contains_network
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.model import Settings
-from gateway.settings.warnings.rules import CONDITIONS
-
-_GLOBS = ("rooms", "authors", "names")
+from gateway.settings.warnings.rules import CONDITIONS, GLOBS
 
 
 def order_faults(settings: Settings) -> Iterator[Fault]:
@@ -79,7 +77,7 @@ def _has_details_of(earlier: GrantSettings, later: GrantSettings) -> bool:
     )
     globs = all(
         getattr(later, name) and all(_is_covered(glob, getattr(earlier, name)) for glob in getattr(later, name))
-        for name in set(given).intersection(_GLOBS)
+        for name in set(given).intersection(GLOBS)
     )
     template = earlier.template.items() <= later.template.items()
     same = ("author_is_me", "shared_with_me")

@@ -8,6 +8,7 @@ from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
 from gateway.settings.warnings.names import is_list
+from gateway.settings.warnings.rules import GLOBS
 
 _EVERYBODY = frozenset(
     {"all", "any", "anybody", "anyone", "everybody", "everyone", "authenticated", "allusers", "allauthenticatedusers"}
@@ -17,7 +18,6 @@ _WITH_KIND = re.compile(r"(user|group|domain):[^/:]+|[@%][\w-]+(\.[\w-]+)*", re.
 _IN_CAPITALS = re.compile(r"(?=.*[A-F])(?=.*[*?])[0-9A-F?*-]{4,}")
 _WITHOUT_QUOTES = ("subjects", "groups", "rooms", "authors")
 _QUOTED = re.compile("[\"'\u201c\u201e\u00ab].+[\"'\u201d\u201c\u00bb]")
-_NEGATED = ("rooms", "authors", "names")
 _ESCAPED_BY_FRONTS = ";"
 """mod_shib writes a backslash before it."""
 
@@ -27,7 +27,7 @@ def notation_warnings(settings: Settings) -> Iterator[Fault]:
     keys = {key.name for key in settings.service_keys}
     for number, grant in enumerate(settings.grants):
         texts = [("subjects", name) for name in grant.subjects if name not in keys]
-        texts += [(key, text) for key in ("groups", "recordings", *_NEGATED) for text in getattr(grant, key)]
+        texts += [(key, text) for key in ("groups", "recordings", *GLOBS) for text in getattr(grant, key)]
         texts += [(f"template.{field}", glob) for field, glob in grant.template.items()]
         for key, text in texts:
             doubt = _doubt(key, text)

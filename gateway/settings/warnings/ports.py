@@ -9,9 +9,9 @@ from gateway.settings.identity import RemoteProvider
 from gateway.settings.model import Settings
 from gateway.settings.state_checks import parse_address
 
-_OTHER_SCHEME = {80: "http", 443: "https"}
 _OTLP_OVER_GRPC, _SENTINEL = 4317, 26379
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SCHEMES = {port: scheme for scheme, port in _DEFAULT_PORTS.items()}
 
 
 def port_warnings(settings: Settings) -> Iterator[Fault]:
@@ -20,7 +20,7 @@ def port_warnings(settings: Settings) -> Iterator[Fault]:
     called = dict(_called_urls(settings))
     for key, url in {"server.public_url": server.public_url, **called}.items():
         split = urlsplit(url)
-        expected = _OTHER_SCHEME.get(split.port or 0, split.scheme)
+        expected = _SCHEMES.get(split.port or 0, split.scheme)
         if expected != split.scheme and (expected == "http" or is_loopback(url)):  # checks.py warns of other http
             reason = f"is {split.scheme} on port {split.port}, where servers speak {expected}"
             yield Fault(key, None, reason, "correct the scheme or the port")

@@ -18,14 +18,15 @@ _PUBLIC_ISSUERS = frozenset(
     }
 )
 """Issuers at which anybody may have an account; the last one is that of Microsoft's accounts of persons."""
-_GLOBS = ("recordings", "rooms", "authors", "names")
-CONDITIONS = ("rooms", "authors", "names", "template", "created_within", "author_is_me", "shared_with_me")
+GLOBS = ("rooms", "authors", "names")
+"""The conditions that are globs, beside the ids of recordings."""
+CONDITIONS = (*GLOBS, "template", "created_within", "author_is_me", "shared_with_me")
 
 
 def glob_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each glob that looks like a regular expression, or has alternatives in braces."""
     for number, grant in enumerate(settings.grants):
-        globs = {name: getattr(grant, name) for name in _GLOBS}
+        globs = {name: getattr(grant, name) for name in ("recordings", *GLOBS)}
         globs |= {f"template.{field}": (glob,) for field, glob in grant.template.items()}
         for name, texts in globs.items():
             if any(_EXPRESSION.fullmatch(text) for text in texts):
@@ -42,7 +43,7 @@ def everybody_warnings(settings: Settings) -> Iterator[Fault]:
         if grant.groups and "*" in grant.subjects:
             reason = 'has no effect: subjects has "*", and any group or any subject is enough'
             yield Fault(f"grants.{number}.groups", None, reason, 'remove "*" from subjects, or remove the groups')
-        for name in ("subjects", *_GLOBS):
+        for name in ("subjects", "recordings", *GLOBS):
             entries = getattr(grant, name)
             if "*" in entries and len(set(entries)) > 1:
                 reason = 'has "*", so that its other entries have no effect'

@@ -1,8 +1,8 @@
 """Warnings about providers that are never asked, because an earlier one decides about the same proofs."""
 
 from collections.abc import Collection, Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from gateway.network import contains_network
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, JwtSettings, NegotiateSettings, TicketSettings
 from gateway.settings.model import Settings
@@ -25,27 +25,10 @@ def shadowed_providers(settings: Settings) -> Iterator[Fault]:
             case _:
                 continue
         others = deciding.setdefault((provider.type, *proof), [])
-        earlier = next((name for name, theirs in others if _contain(theirs, peers)), None)
+        earlier = next((name for name, theirs in others if all(contains_network(theirs, peer) for peer in peers)), None)
         others.append((provider.name, peers))
         if earlier is not None:
             reason = f"is that of {earlier} too, which decides about all its tokens"
             if key == "type":
                 reason = f"and what proves a person are those of {earlier}, which decides first: this is never asked"
             yield Fault(f"identity.{number}.{key}", None, reason, "make one table of the two")
-
-
-def _contain(networks: Collection[str], others: Collection[str]) -> bool:
-    """Whether each of *others* is in one of *networks*."""
-    return all(any(_is_in(other, network) for network in networks) for other in others)
-
-
-def _is_in(network: str, wider: str) -> bool:
-    if "unix" in (network, wider):
-        return network == wider
-    match ip_network(network), ip_network(wider):
-        case (IPv4Network() as one, IPv4Network() as other):
-            return one.subnet_of(other)
-        case (IPv6Network() as one, IPv6Network() as other):
-            return one.subnet_of(other)
-        case _:
-            return False

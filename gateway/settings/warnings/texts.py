@@ -27,7 +27,7 @@ _STREAMS = ("stdout", "stderr")
 _NO_FILES = frozenset({"off", "none", "null", "false", "syslog", "journal", "journald", "console"})
 """What other programs write to have no file."""
 _CHECKED_BY_NAME = frozenset({"groups", "subjects", "subject"})
-"""Keys of rules and examples that `rule_names` warns about."""
+"""Keys of rules and examples that `name_warnings` warns about."""
 
 
 def text_warnings(settings: Settings) -> Iterator[Fault]:

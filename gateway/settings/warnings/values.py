@@ -96,7 +96,7 @@ def _peers(settings: Settings) -> Iterator[Fault]:
 
 def _networks_of_rules(settings: Settings, *, is_unix: bool) -> Iterator[Fault]:
     """Yields a warning for each rule by networks in which no client is, where no proxy states another address. About a
-    listener on loopback rule_warnings speaks."""
+    listener on loopback `front_warnings` speaks."""
     listen = settings.server.listen
     address = split_listen(listen)
     is_direct = address is not None and not settings.server.trusted_proxies and not is_loopback_host(address[0])
