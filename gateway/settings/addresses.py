@@ -126,8 +126,15 @@ def https_fault(value: str) -> tuple[str, str] | None:
     return None
 
 
-def _https_url_or_empty(value: str) -> str:
-    return _https_url(value) if value else value
+def _document_url_or_empty(value: str) -> str:
+    if value:
+        address, _, query = value.partition("?")
+        _https_url(address)
+        if "#" in query or _split(value) is None:
+            raise fault(
+                "has a character that no query has", 'write it as "https://host.example.edu/document?name=value"'
+            )
+    return value
 
 
 def _page_url_or_empty(value: str) -> str:
@@ -200,7 +207,8 @@ OptionalUrl = Annotated[str, AfterValidator(lambda value: _url(value) if value e
 Origin = Annotated[str, AfterValidator(_origin)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 """https, or http of loopback."""
-OptionalHttpsUrl = Annotated[str, AfterValidator(_https_url_or_empty)]
+OptionalDocumentUrl = Annotated[str, AfterValidator(_document_url_or_empty)]
+"""A document that the gateway fetches: like `HttpsUrl`, with a query if the provider wants one (Entra: `?appid=ID`)."""
 OptionalPageUrl = Annotated[str, AfterValidator(_page_url_or_empty)]
 """A page that people are sent to, with query and fragment."""
 Listen = Annotated[str, AfterValidator(_listen)]

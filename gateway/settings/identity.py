@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from gateway.settings.addresses import HttpsUrl, OptionalHttpsUrl, OptionalUrl
+from gateway.settings.addresses import HttpsUrl, OptionalDocumentUrl, OptionalUrl
 from gateway.settings.networks import Network
 from gateway.settings.paths import FilePath
 from gateway.settings.values import (
@@ -51,7 +51,7 @@ class RemoteProvider(Table):
     issuer: Text = Field(
         description="required `iss` of the tokens: an https URL, or with `jwks_url` or `discovery_url` any identifier"
     )
-    discovery_url: OptionalHttpsUrl = Field("", description="URL of the discovery document, if not below the issuer")
+    discovery_url: OptionalDocumentUrl = Field("", description="URL of the discovery document, if not below the issuer")
     ca_file: FilePath | None = Field(None, description="private CA of this provider")
     proxy_url: ProxyUrl = Field("", description="outbound HTTP proxy for requests to this provider")
 
@@ -63,7 +63,7 @@ class JwtSettings(RemoteProvider):
     name: Name = Field(description="name of the provider in metrics and audit")
     header: HeaderName = Field("Authorization", description='header of the token; "Bearer " is understood')
     audience: Text = Field(description="required `aud` of the tokens")
-    jwks_url: OptionalHttpsUrl = Field("", description="URL of the signing keys, else discovered from the issuer")
+    jwks_url: OptionalDocumentUrl = Field("", description="URL of the signing keys, else discovered from the issuer")
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = Field(
         _DEFAULT_ALGORITHMS, description="accepted signature algorithms"
     )

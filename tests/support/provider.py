@@ -50,7 +50,7 @@ def signing_key(algorithm: str) -> SigningKey:
 
 @dataclass
 class Provider:
-    """*request_counts* counts requests by path. While *gate* is set to an event, responses wait for it."""
+    """*request_counts* counts requests by path and query. While *gate* is set to an event, responses wait for it."""
 
     issuer: str = ""
     keys: list[SigningKey] = field(default_factory=lambda: [signing_key("EdDSA")])
@@ -128,7 +128,7 @@ class Provider:
         return web.Response(body=body, content_type="application/json", headers={"Date": date})
 
     async def _misbehave(self, request: web.Request) -> None:
-        self.request_counts[request.path] += 1
+        self.request_counts[request.path_qs] += 1
         if self.gate is not None:
             await self.gate.wait()
         if self.down:

@@ -141,6 +141,16 @@ async def test_an_issuer_that_is_no_url_is_discovered_elsewhere(
         await fetch_metadata(client, "http://evil.test", url)
 
 
+async def test_a_document_whose_address_has_a_query_is_fetched_with_it(
+    provider: Provider, client: aiohttp.ClientSession
+) -> None:
+    provider.discovery = {"jwks_uri": f"{provider.issuer}/keys?appid=1"}
+    url = f"{provider.issuer}/.well-known/openid-configuration?appid=1"
+    metadata = await fetch_metadata(client, provider.issuer, url)
+    assert await fetch_json(client, metadata.required_url("jwks_uri"))
+    assert set(provider.request_counts) == {"/.well-known/openid-configuration?appid=1", "/keys?appid=1"}
+
+
 @pytest.mark.promise("identity-I16")
 async def test_the_reason_names_what_was_expected_and_what_was_received(
     provider: Provider, client: aiohttp.ClientSession

@@ -339,6 +339,10 @@ RIGHT = {
     "an audience that a portal chose": ticket('audience = "urn:recordings"'),
     "a portal at the gateway's address": ticket().replace("https://portal", "https://recordings"),
     "keys at a well-known address": identity('jwks_url = "https://sso.example.edu/.well-known/jwks.json"'),
+    "keys of one application": identity('jwks_url = "https://sso.example.edu/keys?appid=1"'),
+    "a discovery document of one application": sign_in(
+        'discovery_url = "https://login.example.edu/.well-known/openid-configuration?appid=1"'
+    ),
     "a discovery document of another host": sign_in(
         'discovery_url = "https://login.internal/.well-known/openid-configuration"'
     ),
