@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from gateway.settings.faults import Fault
 from gateway.settings.identity import RemoteProvider
 from gateway.settings.model import Settings
+from gateway.settings.warnings.brackets import bracket_doubts
 
 _EXPRESSION = re.compile(r"\^.*|\.[*+].*|.*(\{[^{}]*,[^{}]*\}|\\[dws][+{]|(\\[dws]){2}|\[\^|\([^()]*\|[^()]*\)).*|/.+/")
 """What begins regular expressions or stands in them, and in no name: "Dr.*" and `CAMPUS\\dave` are right."""
@@ -24,7 +25,8 @@ CONDITIONS = (*GLOBS, "template", "created_within", "author_is_me", "shared_with
 
 
 def glob_warnings(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each glob that looks like a regular expression, or has alternatives in braces."""
+    """Yields a warning for each glob that looks like a regular expression, has alternatives in braces, or a text in
+    brackets."""
     for number, grant in enumerate(settings.grants):
         globs = {name: getattr(grant, name) for name in ("recordings", *GLOBS)}
         globs |= {f"template.{field}": (glob,) for field, glob in grant.template.items()}
@@ -34,6 +36,9 @@ def glob_warnings(settings: Settings) -> Iterator[Fault]:
                 yield Fault(
                     f"grants.{number}.{name}", None, reason, 'write it as "Room 3*", and each alternative alone'
                 )
+                continue
+            for reason, remedy in (doubt for text in texts for doubt in bracket_doubts(text)):
+                yield Fault(f"grants.{number}.{name}", None, reason, remedy)
 
 
 def everybody_warnings(settings: Settings) -> Iterator[Fault]:

@@ -1,0 +1,57 @@
+"""Whether the brackets in a glob are hardly meant as what they are, a class: one character of those that they list."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_CLASS = re.compile(r"\[(!?+)(\]?+[^\]]*)\]")
+"""A class as fnmatch reads it: a bracket that closes is one of its characters if it is the first."""
+_RANGE = re.compile(r"(\w)-(\w)")
+_RUN = re.compile(r"[1-9]+|[A-Z]+|[a-z]+")
+"""Characters that a class lists in their order. A zero stands before or after other digits, and umlauts anywhere."""
+_NUMBERS = re.compile(r"[0-9]+-[0-9]{2,}|[0-9]{2,}-[0-9]+")
+"""All of a class: "1-12" is 1 and 2. "1-35-7" is 1 to 3 and 5 to 7."""
+_WORDS = re.compile(r"[^\W\d_]{2,}[ -][^\W\d_]{2,}")
+_SHORTEST_WORD = 4
+_COMPASS = frozenset({"NESW", "NSEW", "nesw", "nsew"})
+"""Classes of letters in another order than that of the alphabet."""
+
+
+def bracket_doubts(glob: str) -> Iterator[tuple[str, str]]:
+    """Yields reason and remedy if a class in *glob* is plainly a word, a phrase or numbers. A class such as "[ABDE]",
+    "[aeiou]" or "[0-9A-F]" lists its characters in order, and each once."""
+    for match in _CLASS.finditer(unicodedata.normalize("NFC", glob)):
+        is_negated, characters = match.groups()
+        reason = f"has {match[0][:64]!r}, which stands for one character"
+        if _NUMBERS.fullmatch(characters):
+            yield f"{reason}, not for a range of numbers", 'list them, as "Room [1-9]", "Room 1[0-2]"'
+        elif is_negated and _is_text(characters):
+            yield f"{reason} and excludes no text", "refuse those by a rule with allow = false before this one"
+        elif _is_text(characters):
+            yield (
+                f"{reason}, not for the text in brackets",
+                f'write "[[]" for the bracket itself, as "[[]{characters[:64]}]*"',
+            )
+
+
+def _is_text(characters: str) -> bool:
+    """Whether *characters*, those between brackets, are plainly a text: after its ranges something is listed twice, or
+    four or more characters in no order, or two words."""
+    if characters in _COMPASS:
+        return False
+    rest = _RANGE.sub(_without_range, characters)
+    listed = [character for character in rest if character.isalnum()]
+    is_in_order = all(list(run) == sorted(run) for run in _RUN.findall(rest))
+    is_word = len(listed) >= _SHORTEST_WORD and not is_in_order
+    return len(set(listed)) < len(listed) or is_word or _WORDS.search(rest) is not None
+
+
+def _without_range(match: re.Match[str]) -> str:
+    """Returns nothing for a range of letters or of digits, and the text itself for one in a word, as in "X-ray"."""
+    first, last = match.groups()
+    is_range = first < last and _kind(first) == _kind(last)
+    return "" if is_range or match[0] == "A-z" else match[0]
+
+
+def _kind(character: str) -> tuple[bool, bool]:
+    return character.isdigit(), character.isupper()

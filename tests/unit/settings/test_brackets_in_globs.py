@@ -1,0 +1,79 @@
+"""Globs in whose brackets a text stands, which are a class of characters, and globs with classes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.rules import any_glob
+from tests.unit.settings.broken import grant
+from tests.unit.settings.configurations import load_text
+
+pytestmark = pytest.mark.promise("security-S16")
+
+TEXTS = (
+    *("[CONFIDENTIAL]*", "*[Draft]", "[[CONFIDENTIAL]]*", r"\[CONFIDENTIAL\]*", "Board [Entwurf] *", "[Prüfung]*"),
+    *("[do not show]*", "[no tv]", "[follow-up]*", "[in-progress]*", "[X-ray]*", "[pre-op] *", "[ALL]*"),
+    *("Room [1-12]", "Room [10-19]", "Room [10,11]", "[2026]*", "[!CONFIDENTIAL]*", "[!1-12]", "[A-Z][Draft]"),
+    "[[:alpha:]]*",
+)
+CLASSES = (
+    *("Room [1-3]", "[ABC]*", "[ABDE]*", "[!x]*", "[!A-F]*", "[a-z0-9]*", "[[]", "[[]CONFIDENTIAL]*", "[0-9A-F]*"),
+    *("[[]CONFIDENTIAL[]]*", "[aeiou]*", "[A-Za-z]*", "[A-z]*", "[a-fk-zA-Z]", "[1-35-7]", "[1234567890]", "[89ab]*"),
+    *(
+        "[abcdefABCDEF0123456789]",
+        "[AaBb]",
+        "[Cc][Oo][Nn][Ff][Ii][Dd]",
+        "[äöüßÄÖÜ]*",
+        "[aäoöuü]*",
+        "[\u03b1-\u03c9\u0391-\u03a9]*",
+    ),
+    *("[ _-]*", "[1,2,3]", "Wing [NSEW]", "[CONFIDENTIAL", "CONFIDENTIAL]", "[]", "[]-]*", "[!]", "[*?]", "[.,;:]"),
+)
+
+
+def in_names(glob: str) -> str:
+    return grant(f"names = [{json.dumps(glob, ensure_ascii=False)}]")
+
+
+@pytest.mark.parametrize("glob", TEXTS)
+def test_a_text_in_brackets_is_a_warning_with_its_line(tmp_path: Path, glob: str) -> None:
+    loaded = load_text(tmp_path, in_names(glob))
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == ["grants.0.names"]
+
+
+@pytest.mark.parametrize("glob", CLASSES)
+def test_a_class_of_characters_is_no_warning(tmp_path: Path, glob: str) -> None:
+    loaded = load_text(tmp_path, in_names(glob))
+    assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('rooms = ["[STAFF] *"]', "rooms"),
+        ('authors = ["[staff]*"]', "authors"),
+        ('template = { course = "[PSY 512]" }', "template.course"),
+        ('allow = false\nnames = ["[CONFIDENTIAL]*"]', "names"),
+    ],
+)
+def test_a_text_in_brackets_is_a_warning_in_each_key_with_globs(tmp_path: Path, line: str, key: str) -> None:
+    text = grant(line) + '[[grants]]\nname = "all"\nsubjects = ["*"]\nrecordings = ["*"]\naccount = "reviewer"\n'
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings] == [f"grants.0.{key}"]
+
+
+def test_a_word_in_brackets_is_a_warning_among_the_ids_of_recordings(tmp_path: Path) -> None:
+    text = grant("").replace('recordings = ["*"]', 'recordings = ["[0-9]*", "[draft]*", "[89ab]*"]')
+    assert [warning.key for warning in load_text(tmp_path, text).warnings] == ["grants.0.recordings"]
+
+
+@pytest.mark.parametrize("name", ["[CONFIDENTIAL] Anna", "[Draft]"])
+def test_the_remedy_for_a_text_in_brackets_matches_it(tmp_path: Path, name: str) -> None:
+    glob = f"{name.partition(' ')[0]}*"
+    (warning,) = load_text(tmp_path, in_names(glob)).warnings
+    literal = warning.remedy.split('"')[-2]
+    assert any_glob((literal,), name)
+    assert not any_glob((glob,), name)
