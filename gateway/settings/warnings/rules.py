@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterator
 
 from gateway.settings.faults import Fault
-from gateway.settings.identity import RemoteProvider
+from gateway.settings.grants import GrantSettings
+from gateway.settings.identity import JwtSettings, OidcSettings
 from gateway.settings.model import Settings
+from gateway.settings.networks import contains_everybody
 from gateway.settings.warnings.brackets import bracket_doubts
+from gateway.validity import SERVICE_KEY_PROVIDER
 
 _EXPRESSION = re.compile(r"\^.*|\.[*+].*|.*(\{[^{}]*,[^{}]*\}|\\[dws][+{]|(\\[dws]){2}|\[\^|\([^()]*\|[^()]*\)).*|/.+/")
 """What begins regular expressions or stands in them, and in no name: "Dr.*" and `CAMPUS\\dave` are right."""
@@ -14,11 +17,17 @@ _PUBLIC_ISSUERS = frozenset(
     {
         *("https://accounts.google.com", "https://appleid.apple.com", "https://gitlab.com", "https://orcid.org"),
         *("https://cilogon.org", "https://www.facebook.com", "https://www.linkedin.com/oauth"),
-        *("https://token.actions.githubusercontent.com", "https://www.linkedin.com"),
+        *("https://token.actions.githubusercontent.com", "https://www.linkedin.com", "https://auth.globus.org"),
+        *("https://slack.com", "https://api.login.yahoo.com", "https://discord.com", "https://id.twitch.tv/oauth2"),
+        *("https://www.paypal.com", "https://www.dropbox.com", "https://access.line.me", "https://secure.login.gov"),
+        *("https://sandbox.orcid.org", "accounts.google.com"),
         "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
     }
 )
-"""Issuers at which anybody may have an account; the last one is that of Microsoft's accounts of persons."""
+"""Issuers at which anybody may have an account; the last one is that of Microsoft's accounts of persons. Google's may
+have no scheme."""
+_ASSIGNED = frozenset({"sub", "oid", "eppn"})
+"""Claims of which the issuer decides what they say, and not the person."""
 GLOBS = ("rooms", "authors", "names")
 """The conditions that are globs, beside the ids of recordings."""
 CONDITIONS = (*GLOBS, "template", "created_within", "author_is_me", "shared_with_me")
@@ -77,15 +86,43 @@ def refusal_warnings(settings: Settings) -> Iterator[Fault]:
 
 
 def public_warnings(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each rule that allows everybody who is signed in, where a provider signs in the public."""
+    """Yields a warning for each rule that allows everybody who is signed in, where a provider signs in the public; and
+    for each that depends on who they are, where the public may choose that."""
     public = [
-        one.name
+        one
         for one in settings.identity
-        if isinstance(one, RemoteProvider) and one.issuer.rstrip("/") in _PUBLIC_ISSUERS
+        if isinstance(one, JwtSettings | OidcSettings) and one.issuer.rstrip("/") in _PUBLIC_ISSUERS
     ]
+    chosen = [one for one in public if one.subject_claim not in _ASSIGNED and not _is_verified_email(one)]
     for number, grant in enumerate(settings.grants):
-        is_personal = grant.author_is_me or grant.shared_with_me or grant.networks
-        if public and grant.allow and "*" in grant.subjects and not is_personal:
-            reason = f'has "*", and anybody may have an account at the issuer of {public[0]}'
+        if not grant.allow or (grant.networks and not contains_everybody(grant.networks)):
+            continue
+        key, is_personal = f"grants.{number}.subjects", grant.author_is_me or grant.shared_with_me
+        if "*" not in grant.subjects:
+            one = next((one for one in chosen if _may_claim(one, grant, settings)), None)
+            if one is not None:
+                reason = f"lists people, and anybody at the issuer of {one.name} may state another person's address"
+                remedy = 'set require_verified_email = true there, or write subject_claim = "sub"'
+                yield Fault(key, None, reason, remedy)
+        elif public and not is_personal:
+            reason = f'has "*", and anybody may have an account at the issuer of {public[0].name}'
             remedy = "list people or groups, unless the issuer signs in those of one organization alone"
-            yield Fault(f"grants.{number}.subjects", None, reason, remedy)
+            yield Fault(key, None, reason, remedy)
+        elif chosen:
+            claim = chosen[0].subject_claim
+            reason = f'has "*", and anybody at the issuer of {chosen[0].name} may choose another person\'s {claim}'
+            remedy = 'write subject_claim = "sub" there, or "email" with require_verified_email = true'
+            yield Fault(key, None, reason, remedy)
+
+
+def _is_verified_email(provider: JwtSettings | OidcSettings) -> bool:
+    return provider.subject_claim == "email" and provider.require_verified_email
+
+
+def _may_claim(provider: JwtSettings | OidcSettings, grant: GrantSettings, settings: Settings) -> bool:
+    """Whether somebody at *provider* may state the e-mail address of one of the people of *grant*. Other names belong
+    to one account."""
+    others = {one.name for one in settings.identity} - {provider.name} | {SERVICE_KEY_PROVIDER}
+    keys = {key.name for key in settings.service_keys}
+    people = [name for name in grant.subjects if name not in keys and name.partition("#")[0] not in others]
+    return bool(people) and provider.subject_claim == "email"

@@ -1,0 +1,90 @@
+"""Rules for everybody, and for people by names that they choose, at issuers at which anybody may have an account."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.settings.broken import HEADER, OIDC, SERVICE_KEY, identity
+from tests.unit.settings.configurations import load_text
+
+pytestmark = pytest.mark.promise("security-S16")
+
+GOOGLE, GITLAB, OWN = "https://accounts.google.com", "https://gitlab.com", "https://sso.example.edu"
+MICROSOFT = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"
+PUBLIC = (
+    *(GOOGLE, MICROSOFT, "https://auth.globus.org", "https://slack.com", "https://api.login.yahoo.com"),
+    *("https://discord.com", "https://id.twitch.tv/oauth2", "https://secure.login.gov", "https://cilogon.org"),
+)
+SOME = ("https://x.okta.com", "https://x.eu.auth0.com/", "https://x.slack.com", "https://gitlab.example.edu")
+ADDRESS, UNVERIFIED = '["a@example.edu"]', "require_verified_email = false\n"
+MINE, SHARED = "author_is_me = true", "shared_with_me = true"
+
+
+def rule(line: str, claim: str, more: str = "", *, issuer: str = GOOGLE, subjects: str = '["*"]') -> str:
+    """A rule with *line* for *subjects*, at an issuer with the subject *claim* and *more*."""
+    text = identity(f'subject_claim = "{claim}"\n{more}').replace(OWN, issuer)
+    text = text.replace('groups = ["supervisors"]', f"subjects = {subjects}")
+    listen = "[::]:8080" if "::" in line else "0.0.0.0:8080"
+    return text.replace("[[grants]]\n", f"[[grants]]\n{line}\n").replace(
+        "[server]\n", f'[server]\nlisten = "{listen}"\n'
+    )
+
+
+def sign_in(line: str, claim: str) -> str:
+    login = OIDC.replace("https://login.example.edu", GOOGLE)
+    return f'{rule(line, "sub", issuer=OWN)}{login}subject_claim = "{claim}"\n[state]\ndir = "state"\n'
+
+
+WARNINGS = {
+    **{f"everybody at {one}{end}": rule("", "sub", issuer=f"{one}{end}") for one in PUBLIC for end in ("", "/")},
+    "everybody at Google without a scheme": rule(
+        "", "sub", f'jwks_url = "{GOOGLE}/keys"', issuer="accounts.google.com"
+    ),
+    **{
+        f"authors by the {claim} of {issuer}": rule(MINE, claim, issuer=issuer)
+        for issuer in (GOOGLE, MICROSOFT, GITLAB)
+        for claim in ("preferred_username", "nickname", "upn", "mail")
+    },
+    "authors by an address that is not verified": rule(MINE, "email", UNVERIFIED),
+    "authors at a sign-in by a nickname": sign_in(MINE, "nickname"),
+    "shares by a nickname": rule(SHARED, "nickname") + "[valt.people]\nanna = 7\n",
+    **{
+        f"everybody from {networks}": rule(f"networks = {networks}", "sub")
+        for networks in ('["0.0.0.0/0"]', '["0.0.0.0/1", "128.0.0.0/1"]', '["::/0"]', '["10.0.0.0/8", "0.0.0.0/0"]')
+    },
+    "authors by a nickname from everywhere": rule(f'{MINE}\nnetworks = ["0.0.0.0/0"]', "nickname"),
+    "people of addresses that are not verified": rule("", "email", UNVERIFIED, subjects=ADDRESS),
+    "people of one provider by such addresses": rule("", "email", UNVERIFIED, subjects='["campus#a@example.edu"]'),
+}
+SAFE = {
+    **{f"authors by {claim} at Google": rule(MINE, claim) for claim in ("sub", "email", "oid", "eppn")},
+    "authors at a sign-in by a verified address": sign_in(MINE, "email"),
+    "shares by a verified address": rule(SHARED, "email") + '[valt.people]\n"a@example.edu" = 7\n',
+    **{
+        f"everybody from {networks}": rule(f"networks = {networks}", "nickname")
+        for networks in ('["10.0.0.0/8"]', '["192.0.2.0/24", "10.0.0.0/8"]', '["2001:db8::/32"]')
+    },
+    "authors by their names at the own provider": rule(MINE, "preferred_username", issuer=OWN),
+    "authors by an address of the own provider": rule(MINE, "email", UNVERIFIED, issuer=OWN),
+    **{f"everybody at {issuer}": rule("", "sub", issuer=issuer) for issuer in SOME},
+    "people by their names at GitLab": rule("", "nickname", issuer=GITLAB, subjects='["anna"]'),
+    "people by verified addresses": rule("", "email", subjects=ADDRESS),
+    "people by addresses from one network": rule('networks = ["10.0.0.0/8"]', "email", UNVERIFIED, subjects=ADDRESS),
+    "a refusal of addresses that are not verified": rule("allow = false", "email", UNVERIFIED, subjects=ADDRESS),
+    "people of another provider, and a key": rule("", "email", UNVERIFIED, subjects='["front#b", "a", "service_key#a"]')
+    + HEADER
+    + SERVICE_KEY.format("a"),
+}
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_what_the_public_may_see_is_a_warning_with_its_line(tmp_path: Path, name: str) -> None:
+    loaded = load_text(tmp_path, WARNINGS[name])
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == ["grants.0.subjects"]
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_what_the_public_may_not_see_is_no_warning(tmp_path: Path, name: str) -> None:
+    loaded = load_text(tmp_path, SAFE[name])
+    assert (loaded.faults, loaded.warnings) == ((), ())
