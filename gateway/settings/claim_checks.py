@@ -15,8 +15,38 @@ _OF_NO_PERSON = _OF_NO_GROUP | {"aud", "acr", "amr"}
 _SHARED = frozenset({"name", "given_name", "family_name", "display_name", "displayname"})
 """Claims that two people may have alike, and may change."""
 _KEYCLOAK_TABLE = re.compile(r"realm_access|resource_access\.[^.]+")
-_OF_KEYCLOAK = frozenset({"account", "account-console", "broker", "realm-management", "security-admin-console"})
-"""Clients of every realm of Keycloak. The tokens of most clients have "account" in aud."""
+_OWN_AUDIENCE = "have tokens issued for an audience of this gateway's own, and name it"
+_OF_OTHERS = (
+    (
+        "a client of Keycloak's own",
+        r".*/realms/.*",
+        r"account|account-console|admin-cli|broker|master-realm|realm-management|security-admin-console",
+        "name this gateway's client, and add it to aud with a mapper of type Audience",
+    ),
+    ("the issuer's own address", r".*", r"ISSUER", _OWN_AUDIENCE),
+    (
+        "the address of userinfo",
+        r".*",
+        r"ISSUER/userinfo|https://[^/]+\.auth0\.com/userinfo|urn:microsoft:userinfo",
+        _OWN_AUDIENCE,
+    ),
+    ("the provider's default", r".*", r"ISSUER/resources|api://default", _OWN_AUDIENCE),
+    (
+        "an API of the provider's own",
+        r".*",
+        r"https://[^/]+\.auth0\.com/api/v2|https://api\.pingone\.[a-z.]+"
+        r"|https://(graph\.(microsoft\.com|windows\.net)|management\.(azure\.com|core\.windows\.net))"
+        r"|0000000[23]-0000-0000-c000-000000000000",
+        _OWN_AUDIENCE,
+    ),
+    ("Kubernetes' own API", r".*", r"https://kubernetes\.default(\.svc(\..+)?)?", _OWN_AUDIENCE),
+    ("a public client", r".*", r"(32555940559|407408718192)\.apps\.googleusercontent\.com", _OWN_AUDIENCE),
+    ("a cloud's exchange of tokens", r".*", r"sts\.amazonaws\.com|api://AzureADTokenExchange", _OWN_AUDIENCE),
+)
+"""Audiences of tokens for other applications too: what each is, patterns of the issuer and of the audience (in which
+ISSUER is the issuer's address), and the remedy. The tokens of most clients have "account" in aud at Keycloak, userinfo
+at Auth0 and AD FS, resources at IdentityServer, and api://default at Okta; the public clients are gcloud and Google's
+OAuth Playground."""
 _SEVERAL = re.compile(r"\[.*\]|[^=]*,[^=]*")
 _OTHER_PATH = re.compile(r"\$\..*|/.*|[^:/.]+/[^:]*|.*\[.*|.*,.*|[a-z_]+( [a-z_]+)+")
 """JSONPath, JMESPath, a JSON Pointer (RFC 6901), or several claims. "Group Membership" and "example.edu/groups" are
@@ -58,26 +88,37 @@ def claim_warnings(settings: Settings) -> Iterator[Fault]:
             reason = "is a table in Keycloak's tokens, and no list of groups"
             yield Fault(f"{key}.groups_claim", None, reason, f'write it as "{provider.groups_claim}.roles"')
         if isinstance(provider, JwtSettings):
-            yield from _audience_of_tokens(key, provider)
+            yield from _audience_of_tokens(key, provider, settings.server.public_url)
         elif isinstance(provider, TicketSettings):
             yield from _audience_of_tickets(key, provider, settings.server.public_url)
 
 
-def _audience_of_tokens(key: str, provider: JwtSettings) -> Iterator[Fault]:
+def _audience_of_tokens(key: str, provider: JwtSettings, own: str) -> Iterator[Fault]:
     if _SEVERAL.fullmatch(provider.audience):
         reason = "is written like a list, and is one audience: no token has it"
         yield Fault(f"{key}.audience", None, reason, "name the one that the tokens have for this gateway")
-    if provider.audience in _OF_KEYCLOAK and "/realms/" in provider.issuer:
-        reason = "is a client of Keycloak's own, which the tokens for other applications have in aud too"
-        remedy = "name this gateway's client, and add it to aud with a mapper of type Audience"
-        yield Fault(f"{key}.audience", None, reason, remedy)
-    elsewhere = urlsplit(provider.jwks_url or provider.discovery_url).netloc
-    if elsewhere and urlsplit(provider.audience).netloc == elsewhere and "://" not in provider.issuer:
+    texts = (provider.audience.rstrip("/"), _relative_to_issuer(provider, own))
+    for what, issuers, audiences, remedy in _OF_OTHERS:
+        if re.fullmatch(issuers, provider.issuer) and any(re.fullmatch(audiences, text) for text in texts):
+            reason = f"is {what}, which the tokens for other applications have in aud too"
+            yield Fault(f"{key}.audience", None, reason, remedy)
+            break
+    document = urlsplit(provider.jwks_url or provider.discovery_url)
+    is_address = bool(document.netloc) and f"{provider.audience}/".startswith(f"{document.scheme}://{document.netloc}/")
+    if is_address and "://" not in provider.issuer:
         reason = "is an address of the provider, and issuer is none"
         yield Fault(f"{key}.audience", None, reason, "are the two swapped?")
     if {"leeway", "max_lifetime"} <= provider.model_fields_set and provider.leeway > provider.max_lifetime:
         reason = "is longer than max_lifetime, to which it is added"
         yield Fault(f"{key}.leeway", None, reason, "correct one of the two")
+
+
+def _relative_to_issuer(provider: JwtSettings, own: str) -> str:
+    """Returns the audience without a final slash, with ISSUER for the issuer's address. A front at the gateway's own
+    address signs for the gateway alone."""
+    issuer, audience = provider.issuer.rstrip("/"), provider.audience.rstrip("/")
+    is_elsewhere = "://" in issuer and not f"{issuer}/".startswith(f"{own}/")
+    return f"ISSUER{audience.removeprefix(issuer)}" if is_elsewhere and audience.startswith(issuer) else audience
 
 
 def _audience_of_tickets(key: str, provider: TicketSettings, own: str) -> Iterator[Fault]:
