@@ -14,6 +14,17 @@ _OF_NO_PERSON = _OF_NO_GROUP | {"aud", "acr", "amr"}
 """Registered claims (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2) with another meaning."""
 _SHARED = frozenset({"name", "given_name", "family_name", "display_name", "displayname"})
 """Claims that two people may have alike, and may change."""
+_OF_MANY = frozenset(
+    {
+        *("hd", "domain", "tid", "tenant", "tenant_id", "idp", "identity_provider", "org_id", "org_name"),
+        *("organization", "company", "department", "country", "locale", "zoneinfo", "gender", "birthdate"),
+        *("scope", "scp", "typ", "ver", "token_use"),
+    }
+)
+"""Claims about a tenant, an organization or a token."""
+_OF_APPLICATIONS = {"jwt": {"azp", "appid"}, "oidc": {"appid", "client_id", "clientid"}}
+"""By the provider's type. Programs have client_id in tokens of their own (RFC 9068, section 2.2), which are right for
+"jwt"; azp is a fault for "oidc": it is the gateway itself."""
 _KEYCLOAK_TABLE = re.compile(r"realm_access|resource_access\.[^.]+")
 _OWN_AUDIENCE = "have tokens issued for an audience of this gateway's own, and name it"
 _OF_OTHERS = (
@@ -56,7 +67,7 @@ names of claims."""
 def claim_faults(key: str, provider: TokenProvider) -> Iterator[Fault]:
     """Yields the faults of the claims of *provider*, whose dotted key is *key*."""
     subject, groups = provider.subject_claim, provider.groups_claim
-    if subject in _OF_NO_PERSON:
+    if subject in _OF_NO_PERSON or (subject == "azp" and not isinstance(provider, JwtSettings)):
         reason = "names no person: it is the same in all tokens, or another in each"
         yield Fault(f"{key}.subject_claim", None, reason, 'name a person\'s claim, as "sub" or "preferred_username"')
     if groups in _OF_NO_GROUP:
@@ -81,9 +92,8 @@ def claim_warnings(settings: Settings) -> Iterator[Fault]:
         if _OTHER_PATH.fullmatch(provider.groups_claim):
             reason = "is neither a claim's name nor a path with dots: no token has it"
             yield Fault(f"{key}.groups_claim", None, reason, 'write it as "groups" or "realm_access.roles"')
-        if provider.subject_claim.lower() in _SHARED and not isinstance(provider, TicketSettings):
-            reason = "is a name that two people may have, or give themselves: each would be taken for the other"
-            yield Fault(f"{key}.subject_claim", None, reason, 'name an identifier, as "sub" or "preferred_username"')
+        if not isinstance(provider, TicketSettings):
+            yield from _subject_of_several(key, provider)
         if _KEYCLOAK_TABLE.fullmatch(provider.groups_claim):
             reason = "is a table in Keycloak's tokens, and no list of groups"
             yield Fault(f"{key}.groups_claim", None, reason, f'write it as "{provider.groups_claim}.roles"')
@@ -91,6 +101,22 @@ def claim_warnings(settings: Settings) -> Iterator[Fault]:
             yield from _audience_of_tokens(key, provider, settings.server.public_url)
         elif isinstance(provider, TicketSettings):
             yield from _audience_of_tickets(key, provider, settings.server.public_url)
+
+
+def _subject_of_several(key: str, provider: JwtSettings | OidcSettings) -> Iterator[Fault]:
+    """Yields a warning if the subject of *provider* is one that several people have. Tickets have what their portal
+    writes."""
+    claim = provider.subject_claim.lower()
+    if claim in _SHARED:
+        reason = "is a name that two people may have, or give themselves: each would be taken for the other"
+        yield Fault(f"{key}.subject_claim", None, reason, 'name an identifier, as "sub" or "preferred_username"')
+    elif claim in _OF_MANY:
+        reason = "is the same for many people, who would all be one person"
+        yield Fault(f"{key}.subject_claim", None, reason, 'name an identifier, as "sub" or "preferred_username"')
+    elif claim in _OF_APPLICATIONS[provider.type]:
+        reason = "names an application: all people who sign in to it would be one person"
+        remedy = 'name a person\'s claim, as "sub", unless only programs have such tokens'
+        yield Fault(f"{key}.subject_claim", None, reason, remedy)
 
 
 def _audience_of_tokens(key: str, provider: JwtSettings, own: str) -> Iterator[Fault]:
