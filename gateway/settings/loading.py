@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from gateway.settings import checks, files, secrets
 from gateway.settings.environment import apply_environment, is_too_deep, misspelt_variables
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
+from gateway.settings.file_modes import exposures
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
 from gateway.settings.paths import resolve_paths
@@ -85,8 +86,7 @@ def load(
     )
     faults += secret_faults
     warnings += misspelt_variables(environ)
-    if mode & stat.S_IWOTH:
-        warnings.append(Fault(path.name, None, "may be changed by every user", "chmod o-w it"))
+    warnings += exposures(path.name, path)
     resolve_paths(raw, path.parent)
 
     def check(settings: Settings) -> list[Fault]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
+from gateway.settings.file_modes import exposures
 from gateway.settings.paths import remedy_of_missing
 from gateway.settings.values import UNREAD
 
@@ -159,10 +160,7 @@ class _Resolver:
         if not text.strip():
             self._fault(key, "names a file that is empty", "write the secret into it")
             return UNREAD
-        if secret and status.st_mode & stat.S_IROTH:
-            self._warnings.append(Fault(key, None, "names a file that every user may read", "chmod 600 it"))
-        elif status.st_mode & stat.S_IWOTH:
-            self._warnings.append(Fault(key, None, "names a file that every user may change", "chmod o-w it"))
+        self._warnings += exposures(key, path, secret=secret)
         days = int((self._now - status.st_mtime) // _DAY)
         if expires and days >= _WARNED_AGE:
             reason = f"was written {days} days ago: VALT's password rules have a local user's expire after 180 days"

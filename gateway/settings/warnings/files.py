@@ -1,4 +1,4 @@
-"""Warnings about files that have no fault: who else may read or change them, what has expired, and what is no audit."""
+"""Warnings about files that have no fault: what is lost at a restart, what can be guessed, and what is no audit."""
 
 import stat
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ from pathlib import Path
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
-from gateway.settings.files import authority_files, first_byte
+from gateway.settings.files import first_byte
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.keytab import read_principals
 from gateway.settings.model import Settings
 from gateway.settings.warnings.certificates import certificate_warnings
+from gateway.settings.warnings.permissions import permission_warnings
 from gateway.settings.warnings.secrets import GENERATE, entered_secrets, guessable
 
 _PUBLIC = (b"-----BEGIN CERT", b"-----BEGIN PUBLIC", b"-----BEGIN RSA PUBLIC", b"ssh-")
 """How certificates and public keys begin."""
-_PRIVATE = b"PRIVATE KEY-----"
 _VOLATILE = ("/run", "/var/run", "/dev/shm")  # noqa: S108 (compared with, not written to)
 """Directories in memory."""
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (compared with, not written to)
@@ -26,7 +26,7 @@ def file_warnings(settings: Settings, now: datetime) -> Iterator[Fault]:
     """Yields the warnings, without lines. *now* decides what has expired."""
     yield from _audit_warnings(settings.audit.file, settings.server.workers)
     yield from _volatile(settings)
-    yield from _permissions(settings)
+    yield from dict.fromkeys(permission_warnings(settings))
     yield from _realms(settings)
     yield from _chain_key(settings)
     yield from certificate_warnings(settings, now)
@@ -65,45 +65,6 @@ def _realms(settings: Settings) -> Iterator[Fault]:
 def _resembles(written: str, realm: str) -> bool:
     """Whether *written*, in lower case, is *realm* but for a final dot, or its first part (NetBIOS's name)."""
     return written.rstrip(".") == realm or ("." not in written and realm.startswith(f"{written}."))
-
-
-def _permissions(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each file or directory that others may read, if it is secret, or may change."""
-    secret = {
-        "server.tls_key_file": settings.server.tls_key_file,
-        "audit.chain_key_file": settings.audit.chain_key_file,
-    }
-    for number, provider in enumerate(settings.identity):
-        if isinstance(provider, NegotiateSettings):
-            secret[f"identity.{number}.keytab_file"] = provider.keytab_file
-    audit = None if settings.audit.file == "-" else Path(settings.audit.file)
-    others = [*authority_files(settings), ("server.tls_cert_file", settings.server.tls_cert_file)]
-    others += [("state.dir", settings.state.dir), ("audit.file", audit), ("audit.file", audit and audit.parent)]
-    for key, path in [*secret.items(), *others]:
-        mode = 0 if path is None else _mode(path)
-        if key in secret and mode & stat.S_IROTH:
-            yield Fault(key, None, "names a file that every user may read", "chmod 600 it")
-        elif path is not None and mode & stat.S_IROTH and path not in secret.values() and _has_key(key, path):
-            reason = "has a private key besides the certificate, and every user may read it"
-            yield Fault(key, None, reason, "remove the key from it, or chmod 600 it")
-        elif mode & stat.S_IWOTH and not stat.S_ISCHR(mode):
-            what = "a directory" if stat.S_ISDIR(mode) else "a file"
-            yield Fault(key, None, f"uses {what} that every user may change: {path}", "chmod o-w it")
-
-
-def _has_key(key: str, path: Path) -> bool:
-    """Whether *path* is a file of certificates and has a private key too, as HAProxy's have."""
-    return key.endswith(("cert_file", "ca_file")) and _PRIVATE in path.read_bytes()
-
-
-def _mode(path: Path) -> int:
-    """Returns the mode of *path*; 0 if it will be created. A volume is counted as nobody's: only the gateway mounts it,
-    and Kubernetes has all users write to an `emptyDir`. So is a directory in which nobody removes what others own."""
-    try:
-        mode = path.stat().st_mode
-        return 0 if stat.S_ISDIR(mode) and (mode & stat.S_ISVTX or path.is_mount()) else mode
-    except OSError:
-        return 0
 
 
 def _volatile(settings: Settings) -> Iterator[Fault]:

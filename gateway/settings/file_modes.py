@@ -1,0 +1,61 @@
+"""Who else may read, change or replace a file, by its own mode and those of the directories above it.
+
+How it works: the bits decide, whoever runs the check, root too. What every user may change is reported wherever it is,
+as sshd's StrictModes does. Nothing is opened.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.settings.faults import Fault
+
+_MAX_LINKS = 40
+"""Links that Linux follows in one path."""
+
+
+def mode_of(path: Path) -> int:
+    """Returns the mode of *path*; 0 if it is a device, will be created, or cannot be looked at. A volume is counted as
+    nobody's: only the gateway mounts it, and Kubernetes has all users write to an `emptyDir`. So is a directory in
+    which nobody removes what others own."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return 0
+    is_safe = stat.S_ISDIR(mode) and (mode & stat.S_ISVTX or os.path.ismount(path))
+    return 0 if is_safe or stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else mode
+
+
+def exposures(key: str, path: Path, *, secret: bool = False) -> Iterator[Fault]:
+    """Yields a warning of *key* if every user may read *path*, which is *secret*, and for what they may change: it, or
+    a directory in which they may put another file in its place."""
+    is_readable = secret and bool(mode_of(path) & stat.S_IROTH)
+    if is_readable:
+        yield Fault(key, None, "names a file that every user may read", "chmod 600 it")
+    for place in changeable(path):
+        if place.is_dir():
+            reason = f"uses a directory in which every user may replace files: {place}"
+            yield Fault(key, None, reason, "chmod o-w it")
+        elif not is_readable:
+            yield Fault(key, None, f"can be changed by every user: {place}", "chmod o-w it")
+
+
+def changeable(path: Path) -> list[Path]:
+    """Returns what every user may change of *path*, of the directories above it, and of those above what links on the
+    way lead to: whoever replaces a link replaces the file."""
+    places = dict.fromkeys(os.path.realpath(one) for name in _names(path.absolute()) for one in (name, *name.parents))
+    return [place for place in map(Path, places) if mode_of(place) & stat.S_IWOTH]
+
+
+def _names(path: Path) -> Iterator[Path]:
+    """Yields *path*, and the path that each link on the way makes of it, until there is none."""
+    for _ in range(_MAX_LINKS):
+        yield path
+        link = next((one for one in (*reversed(path.parents), path) if os.path.islink(one)), None)  # noqa: PTH114
+        if link is None:
+            return
+        try:
+            path = link.parent / link.readlink() / path.relative_to(link)
+        except OSError:  # it has been replaced since
+            return

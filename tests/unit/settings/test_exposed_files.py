@@ -1,0 +1,209 @@
+"""Files that every user of the machine may change, replace or read, by the bits of modes: the tests may run as root."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from gateway.settings.loading import load
+from tests.unit.settings.configurations import PORTAL_KEY, private, write_certificate, write_keytab
+
+pytestmark = pytest.mark.promise("security-S16")
+
+SECRET = "planted-secret-{}-of-more-than-32-bytes-3f9a"
+CONFIGURATION = """
+[server]
+public_url = "https://recordings.example.edu"
+listen = "unix:listen/public.sock"
+tls_cert_file = "tls/cert.pem"
+tls_key_file = "tls/key.pem"
+
+[admin]
+token_file = "token/file"
+
+[valt]
+base_url = "https://valt.example.edu"
+ca_file = "ca/file"
+
+[valt.accounts.reviewer]
+username = "svc-reviewer"
+password_file = "password/file"
+
+[session]
+secrets_file = "sessions/file"
+
+[[identity]]
+type = "negotiate"
+name = "domain"
+keytab_file = "keytab/http.keytab"
+service = "HTTP@recordings.example.edu"
+realms = ["EXAMPLE.EDU"]
+
+[[identity]]
+type = "ticket"
+name = "portal"
+issuer = "https://portal.example.edu"
+public_key_file = "portal/file"
+
+[[identity]]
+type = "ticket"
+name = "second"
+issuer = "https://second.example.edu"
+public_key_files = ["second/file"]
+
+[[grants]]
+name = "supervisors"
+groups = ["supervisors"]
+recordings = ["*"]
+account = "reviewer"
+
+[branding]
+logo_file = "logo/file.svg"
+
+[state]
+dir = "state/inner"
+
+[audit]
+file = "audit/audit.jsonl"
+chain_key_file = "chain/file"
+"""
+FILES = {
+    "server.tls_cert_file": "tls/cert.pem",
+    "server.tls_key_file": "tls/key.pem",
+    "admin.token_file": "token/file",
+    "valt.ca_file": "ca/file",
+    "valt.accounts.reviewer.password_file": "password/file",
+    "session.secrets_file": "sessions/file",
+    "identity.0.keytab_file": "keytab/http.keytab",
+    "identity.1.public_key_file": "portal/file",
+    "identity.2.public_key_files.0": "second/file",
+    "branding.logo_file": "logo/file.svg",
+    "state.dir": "state/inner",
+    "audit.file": "audit/audit.jsonl",
+    "audit.chain_key_file": "chain/file",
+}
+FOLDERS = {key: Path(file).parent for key, file in FILES.items() if not key.startswith("server.")}
+FOLDERS |= {"server.listen": Path("listen")}
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """Yields a directory that every user may enter, with a configuration that names all kinds of files."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for other in ("listen", *(str(Path(file).parent) for file in FILES.values()), "state/inner"):
+            (folder / other).mkdir(exist_ok=True)
+        write_files(folder)
+        yield folder
+
+
+def write_files(folder: Path) -> None:
+    write_certificate(folder / "tls/cert.pem", folder / "tls/key.pem")
+    (folder / "ca/file").write_bytes((folder / "tls/cert.pem").read_bytes())
+    for name in ("token", "password", "sessions", "chain"):
+        private(folder / name / "file", SECRET.format(name))
+    write_keytab(folder / "keytab", "HTTP/recordings.example.edu@EXAMPLE.EDU")
+    (folder / "portal/file").write_text(PORTAL_KEY)
+    key = Ed25519PrivateKey.generate().public_key()
+    (folder / "second/file").write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    (folder / "logo/file.svg").write_text("<svg/>")
+    private(folder / "audit/audit.jsonl", "{}\n")
+    private(folder / "gateway.toml", CONFIGURATION)
+
+
+def findings(folder: Path, *, running: bool = False) -> list[tuple[str, str]]:
+    """Returns key and reason of each warning."""
+    loaded = load(folder / "gateway.toml", {}, check_files=True, running=running)
+    assert loaded.faults == ()
+    return [(warning.key, warning.reason) for warning in loaded.warnings]
+
+
+def keys(folder: Path) -> list[str]:
+    return [key for key, _ in findings(folder)]
+
+
+def test_files_that_others_may_read_alone_are_no_warning(public: Path) -> None:
+    assert findings(public) == []
+
+
+@pytest.mark.parametrize("key", FILES)
+def test_a_file_that_every_user_may_change_is_a_warning(public: Path, key: str) -> None:
+    path = public / FILES[key]
+    path.chmod(path.stat().st_mode | 0o002)
+    verb = "uses a directory in which every user may replace files" if path.is_dir() else "can be changed by every user"
+    assert findings(public) == [(key, f"{verb}: {path}")]
+
+
+@pytest.mark.parametrize("key", FOLDERS)
+def test_a_file_that_every_user_may_replace_is_a_warning(public: Path, key: str) -> None:
+    folder = public / FOLDERS[key]
+    for mode in (0o777, 0o703, 0o757):
+        folder.chmod(mode)
+        assert findings(public) == [(key, f"uses a directory in which every user may replace files: {folder}")]
+    for mode in (0o1777, 0o775, 0o755, 0o700):
+        folder.chmod(mode)
+        assert findings(public) == []
+
+
+def test_a_certificate_and_its_key_that_every_user_may_replace_are_a_warning_each(public: Path) -> None:
+    (public / "tls").chmod(0o777)
+    assert keys(public) == ["server.tls_key_file", "server.tls_cert_file"]
+
+
+def test_whoever_may_change_a_directory_far_above_may_replace_the_configuration_too(public: Path) -> None:
+    public.chmod(0o777)
+    everything = set(FILES) | set(FOLDERS) | {"gateway.toml"}
+    assert set(findings(public)) == {
+        (key, f"uses a directory in which every user may replace files: {public}") for key in everything
+    }
+    public.chmod(0o1777)
+    assert findings(public) == []
+
+
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_whoever_may_replace_a_link_may_replace_the_file(public: Path, is_absolute: bool) -> None:
+    for name in ("open", "far"):
+        (public / name).mkdir()
+    (public / "far/file").write_text((public / "password/file").read_text())
+    (public / "far/file").chmod(0o600)
+    (public / "open/link").symlink_to(public / "far/file" if is_absolute else "../far/file")
+    (public / "password/file").unlink()
+    (public / "password/file").symlink_to(public / "open/link" if is_absolute else "../open/link")
+    assert findings(public) == []
+    for name in ("open", "far"):
+        (public / name).chmod(0o777)
+        reason = f"uses a directory in which every user may replace files: {public / name}"
+        assert findings(public) == [("valt.accounts.reviewer.password_file", reason)]
+        (public / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("key", ["valt.accounts.reviewer.password_file", "identity.0.keytab_file"])
+def test_a_secret_that_every_user_may_read_and_change_is_one_warning(public: Path, key: str) -> None:
+    (public / FILES[key]).chmod(0o666)
+    assert findings(public) == [(key, "names a file that every user may read")]
+
+
+@pytest.mark.parametrize("key", FOLDERS)
+def test_a_volume_to_which_all_users_may_write_is_no_warning(
+    public: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = public / FOLDERS[key]
+    folder.chmod(0o777)
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == folder)
+    assert findings(public) == []
+
+
+def test_a_volume_of_kubernetes_secrets_is_no_warning(public: Path) -> None:
+    folder = public / "password"
+    (folder / "..2027_07_01").mkdir()
+    (folder / "file").rename(folder / "..2027_07_01/file")
+    (folder / "..data").symlink_to("..2027_07_01")
+    (folder / "file").symlink_to("..data/file")
+    (folder / "file").chmod(0o440)
+    folder.chmod(0o3777)
+    assert findings(public) == []
