@@ -1,7 +1,7 @@
 """Who else may read, change or replace a file, by its own mode and those of the directories above it.
 
 How it works: the bits decide, whoever runs the check, root too. What every user may change is reported wherever it is,
-as sshd's StrictModes does. Nothing is opened.
+as sshd's StrictModes does; that every user may read it counts only if they can get there. Nothing is opened.
 """
 
 import os
@@ -46,6 +46,16 @@ def changeable(path: Path) -> list[Path]:
     way lead to: whoever replaces a link replaces the file."""
     places = dict.fromkeys(os.path.realpath(one) for name in _names(path.absolute()) for one in (name, *name.parents))
     return [place for place in map(Path, places) if mode_of(place) & stat.S_IWOTH]
+
+
+def is_within_reach(path: Path) -> bool:
+    """Whether every user may enter the directory of *path*, a volume excepted, and all above it."""
+    folder, *above = Path(os.path.realpath(path)).parents
+    try:
+        may_enter = all(one.stat().st_mode & stat.S_IXOTH for one in (folder, *above))
+    except OSError:
+        return False
+    return may_enter and not os.path.ismount(folder)
 
 
 def _names(path: Path) -> Iterator[Path]:

@@ -1,11 +1,12 @@
 """Warnings about files that other users of the machine may read, change or replace."""
 
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.settings.faults import Fault
-from gateway.settings.file_modes import exposures, mode_of
+from gateway.settings.file_modes import exposures, is_within_reach, mode_of
 from gateway.settings.files import authority_files
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
@@ -23,6 +24,7 @@ def permission_warnings(settings: Settings) -> Iterator[Fault]:
             reason = "has a private key besides the certificate, and every user may read it"
             yield Fault(key, None, reason, "remove the key from it, or chmod 600 it")
         yield from exposures(key, path)
+    yield from _stored(settings)
 
 
 def _secret_files(settings: Settings) -> dict[str, Path]:
@@ -55,3 +57,33 @@ def _other_places(settings: Settings) -> Iterator[tuple[str, Path]]:
 def _has_key(key: str, path: Path) -> bool:
     """Whether *path* is a file of certificates and has a private key too, as HAProxy's have."""
     return key.endswith(("cert_file", "ca_file")) and _PRIVATE in path.read_bytes()
+
+
+def _stored(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning if every user may read or change what the gateway writes. It creates files for itself alone, so
+    that another mode is that of a copy, of a rotation or of a command."""
+    places = []
+    if settings.state.dir is not None:
+        files = _files_like(settings.state.dir, r"state\.sqlite3.*")
+        places.append(("state.dir", files, "who has signed out or was locked out", "chmod 600 it"))
+    if settings.audit.file != "-":
+        path = Path(settings.audit.file)
+        stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+        files = _files_like(path.parent, rf"{stem}(\.\d+)?{suffix}([.-]\d.*)?")
+        places.append(("audit.file", files, "who watched what", "chmod 640 it, as what rotates it must do"))
+    for key, files, what, remedy in places:
+        changeable = next((file for file in files if mode_of(file) & stat.S_IWOTH), None)
+        if changeable is not None:
+            yield Fault(key, None, f"can be changed by every user: {changeable}", "chmod o-w it")
+        readable = next((file for file in files if mode_of(file) & stat.S_IROTH and is_within_reach(file)), None)
+        if readable is not None:
+            yield Fault(key, None, f"lets every user read {what}: {readable}", remedy)
+
+
+def _files_like(folder: Path, pattern: str) -> list[Path]:
+    """Returns the files and pipes in *folder* whose whole names match *pattern*; none if it cannot be listed."""
+    try:
+        files = sorted(path for path in folder.iterdir() if re.fullmatch(pattern, path.name))
+    except OSError:
+        return []
+    return [path for path in files if stat.S_ISREG(mode_of(path)) or stat.S_ISFIFO(mode_of(path))]

@@ -9,8 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gateway.observe.audit_target import AuditTarget
 from gateway.settings.loading import load
-from tests.unit.settings.configurations import PORTAL_KEY, private, write_certificate, write_keytab
+from gateway.store.sqlite_revocations import revoke_in_file
+from tests.unit.settings.configurations import GOOD, PORTAL_KEY, private, write_certificate, write_keytab
 
 pytestmark = pytest.mark.promise("security-S16")
 
@@ -88,6 +90,7 @@ FILES = {
 }
 FOLDERS = {key: Path(file).parent for key, file in FILES.items() if not key.startswith("server.")}
 FOLDERS |= {"server.listen": Path("listen")}
+READABLE = ["state/inner/state.sqlite3", "state/inner/state.sqlite3-wal", "audit/audit.jsonl", "audit/audit.jsonl-1"]
 
 
 @pytest.fixture
@@ -207,3 +210,93 @@ def test_a_volume_of_kubernetes_secrets_is_no_warning(public: Path) -> None:
     (folder / "file").chmod(0o440)
     folder.chmod(0o3777)
     assert findings(public) == []
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_state_and_audit_that_every_user_may_read_are_a_warning(public: Path, name: str) -> None:
+    path, key = public / name, "audit.file" if name.startswith("audit") else "state.dir"
+    if not name.endswith("state.sqlite3"):
+        path.touch()
+    else:
+        revoke_in_file(path, "anna", 0.0, 1.0)
+    for mode in (0o600, 0o640, 0o660):
+        path.chmod(mode)
+        assert findings(public) == []
+    for mode in (0o644, 0o604):
+        path.chmod(mode)
+        assert [(one, reason.endswith(f": {path}"), "read" in reason) for one, reason in findings(public)] == [
+            (key, True, True)
+        ]
+    path.chmod(0o602)
+    assert findings(public) == [(key, f"can be changed by every user: {path}")]
+
+
+@pytest.mark.parametrize("name", READABLE)
+@pytest.mark.parametrize("closed", [".", "state", "audit"])
+def test_what_no_other_user_can_reach_is_no_warning(public: Path, name: str, closed: str) -> None:
+    if name.endswith("state.sqlite3"):
+        revoke_in_file(public / name, "anna", 0.0, 1.0)
+    else:
+        (public / name).touch()
+    (public / name).chmod(0o644)
+    (public / closed).chmod(0o750)
+    is_reachable = closed not in (".", name.partition("/")[0])
+    assert len(findings(public)) == is_reachable
+
+
+def test_the_audits_of_workers_are_looked_at_and_other_files_are_not(public: Path) -> None:
+    text = CONFIGURATION.replace("[server]\n", "[server]\nworkers = 2\n")
+    private(public / "gateway.toml", text)
+    for name in ("audit.1.jsonl", "audit.12.jsonl-20270701.gz", "audit.jsonl.2"):
+        path = public / "audit" / name
+        path.touch(0o644)
+        assert keys(public) == ["audit.file"]
+        path.unlink()
+    for name in ("auditors.jsonl", "audit-notes.jsonl", "audit.jsonl.md", "other.jsonl"):
+        (public / "audit" / name).touch(0o644)
+    (public / "audit/audit.jsonl.d").mkdir()
+    assert findings(public) == []
+
+
+def test_what_the_gateway_itself_creates_is_no_warning(public: Path) -> None:
+    (public / "audit/audit.jsonl").unlink()
+    umask = os.umask(0)
+    try:
+        revoke_in_file(public / "state/inner/state.sqlite3", "anna", 0.0, 1.0)
+        target = AuditTarget(str(public / "audit/audit.jsonl"), None)
+        target.open()
+        target.stop()
+    finally:
+        os.umask(umask)
+    assert (public / "audit/audit.jsonl").exists()
+    assert findings(public) == []
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_and_a_device_are_not_opened(public: Path) -> None:
+    pipe = public / "audit/audit.jsonl"
+    pipe.unlink()
+    os.mkfifo(pipe)
+    pipe.chmod(0o644)
+    for running in (False, True):
+        assert [key for key, _ in findings(public, running=running)] == ["audit.file"]
+    pipe.chmod(0o640)
+    assert findings(public, running=True) == []
+    private(public / "gateway.toml", CONFIGURATION.replace("audit/audit.jsonl", "/dev/null"))
+    assert [(key, "is a device" in reason) for key, reason in findings(public, running=True)] == [("audit.file", True)]
+
+
+def test_places_that_a_running_gateway_cannot_enter_are_no_error(public: Path) -> None:
+    (public / "log").symlink_to(public / "audit")
+    private(public / "gateway.toml", GOOD + '[state]\ndir = "state/inner"\n[audit]\nfile = "log/audit.jsonl"\n')
+    (public / "gateway.toml").chmod(0o644)
+    for name in ("state", "audit"):
+        (public / name).chmod(0)
+    try:
+        if os.getuid() == 0:
+            os.seteuid(65534)
+        assert [key for key, _ in findings(public, running=True)] == ["valt.accounts.reviewer.password"]
+    finally:
+        os.seteuid(os.getuid())
+        for name in ("state", "audit"):
+            (public / name).chmod(0o700)
