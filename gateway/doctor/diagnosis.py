@@ -33,7 +33,7 @@ def check_configuration(loaded: Loaded, now: float) -> Check:
     if loaded.settings is not None:
         faults += files.faults_of(loaded.settings, running=True)
         if not faults:
-            warnings += file_warnings(loaded.settings, datetime.fromtimestamp(now, UTC))
+            warnings += file_warnings(loaded.settings, datetime.fromtimestamp(now, UTC), loaded.folder)
     if faults:
         return broken("config", " ".join(map(str, faults)), "correct it, and try it with: valt-gateway check-config")
     if warnings:

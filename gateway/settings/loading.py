@@ -29,11 +29,12 @@ _MAXIMUM_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """*settings* is None if there is a fault."""
+    """*settings* is None if there is a fault. *folder* is the directory of the configuration."""
 
     settings: Settings | None
     faults: tuple[Fault, ...]
     warnings: tuple[Fault, ...]
+    folder: Path
 
 
 def load(
@@ -58,7 +59,8 @@ def load(
     try:
         content = read_contents(path, running=running) if contents is None else contents
         if len(content) > _MAXIMUM_BYTES:
-            return _failed(Fault(path.name, None, f"has more than {_MAXIMUM_BYTES} bytes", "name a file with --config"))
+            too_long = f"has more than {_MAXIMUM_BYTES} bytes"
+            return _failed(path, Fault(path.name, None, too_long, "name a file with --config"))
         text = content.decode("utf-8-sig")
         raw = tomllib.loads(text)
         _check_depth(raw)
@@ -66,11 +68,11 @@ def load(
         mode = 0 if contents is not None and not path.exists() else path.stat().st_mode
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8"
-        return _failed(Fault(path.name, None, f"cannot be read: {why}", "name a file with --config"))
+        return _failed(path, Fault(path.name, None, f"cannot be read: {why}", "name a file with --config"))
     except tomllib.TOMLDecodeError as error:
-        return _failed(_syntax_fault(path.name, str(error)))
+        return _failed(path, _syntax_fault(path.name, str(error)))
     except (ValueError, RecursionError):  # Python limits how long a number is, and tomllib how deep tables are
-        return _failed(Fault(path.name, None, "has a number or a nesting beyond all limits", "remove it"))
+        return _failed(path, Fault(path.name, None, "has a number or a nesting beyond all limits", "remove it"))
     lines = line_numbers(text)
     faults, variables = apply_environment(raw, environ)
     faults += _remove_nul(raw)
@@ -103,12 +105,12 @@ def load(
         now = (now or datetime.now(UTC)).astimezone(settings.server.zone)
         warnings += checks.warnings_of(settings, now.date())
         if check_files and not faults:
-            warnings += file_warnings(settings, now)
+            warnings += file_warnings(settings, now, path.parent)
         if not faults and try_examples is not None:
             faults += try_examples(settings)
     located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)
     unique = dict.fromkeys(_locate(warning, lines, variables) for warning in warnings)
-    return Loaded(None if located else settings, tuple(located), tuple(unique))
+    return Loaded(None if located else settings, tuple(located), tuple(unique), path.parent)
 
 
 def read_contents(path: Path, *, running: bool = False) -> bytes:
@@ -122,8 +124,8 @@ def read_contents(path: Path, *, running: bool = False) -> bytes:
         return file.read(_MAXIMUM_BYTES + 1)
 
 
-def _failed(fault: Fault) -> Loaded:
-    return Loaded(None, (fault,), ())
+def _failed(path: Path, fault: Fault) -> Loaded:
+    return Loaded(None, (fault,), (), path.parent)
 
 
 def _time_zone_faults(environ: Mapping[str, str]) -> list[Fault]:

@@ -1,5 +1,6 @@
 """Warnings about files that have no fault: what is lost at a restart, what can be guessed, and what is no audit."""
 
+import os
 import stat
 from collections.abc import Iterator
 from datetime import datetime
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
+from gateway.settings.file_modes import mode_of
 from gateway.settings.files import first_byte
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.keytab import read_principals
@@ -20,12 +22,14 @@ _PUBLIC = (b"-----BEGIN CERT", b"-----BEGIN PUBLIC", b"-----BEGIN RSA PUBLIC", b
 _VOLATILE = ("/run", "/var/run", "/dev/shm")  # noqa: S108 (compared with, not written to)
 """Directories in memory."""
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (compared with, not written to)
+_STREAMS = ("/dev", "/proc")
+"""Directories with links to what a process has open."""
 
 
-def file_warnings(settings: Settings, now: datetime) -> Iterator[Fault]:
-    """Yields the warnings, without lines. *now* decides what has expired."""
+def file_warnings(settings: Settings, now: datetime, folder: Path) -> Iterator[Fault]:
+    """Yields the warnings, without lines. *now* decides what has expired; *folder* is the configuration's directory."""
     yield from _audit_warnings(settings.audit.file, settings.server.workers)
-    yield from _volatile(settings)
+    yield from _volatile(settings, folder)
     yield from dict.fromkeys(permission_warnings(settings))
     yield from _realms(settings)
     yield from _chain_key(settings)
@@ -67,17 +71,30 @@ def _resembles(written: str, realm: str) -> bool:
     return written.rstrip(".") == realm or ("." not in written and realm.startswith(f"{written}."))
 
 
-def _volatile(settings: Settings) -> Iterator[Fault]:
+def _volatile(settings: Settings, folder: Path) -> Iterator[Fault]:
     """Yields a warning for state and audit in a directory that is empty after a restart of the machine. A pipe may be
     there: somebody else reads it."""
     audit = None if settings.audit.file == "-" else Path(settings.audit.file)
     for key, path in (("state.dir", settings.state.dir), ("audit.file", audit)):
-        if path is not None and any(map(path.is_relative_to, _VOLATILE)) and not path.is_fifo():
+        if path is None or stat.S_ISFIFO(mode_of(path)):
+            continue
+        # A link may be there, and may lead there. What a process has open may have no name.
+        spellings = (os.path.normpath, os.path.realpath)[: 1 if any(map(path.is_relative_to, _STREAMS)) else 2]
+        pairs = [(Path(spelling(path)), Path(spelling(folder.absolute()))) for spelling in spellings]
+        cleared = [one for one in _TEMPORARY if any(_is_cleared(place, one, config) for place, config in pairs)]
+        if any(place.is_relative_to(memory) for place, _ in pairs for memory in _VOLATILE):
             reason = f"is lost at a restart of the machine: {path} is in memory"
             yield Fault(key, None, reason, "name a directory below /var/lib or /var/log")
-        elif path is not None and path.parent in _TEMPORARY and not path.is_fifo():
-            reason = f"is lost when the service or the machine stops: {path.parent} is cleared, with PrivateTmp= too"
+        elif cleared:
+            reason = f"is lost when the service or the machine stops: {cleared[0]} is cleared, with PrivateTmp= too"
             yield Fault(key, None, reason, "name a directory below /var/lib or /var/log")
+
+
+def _is_cleared(path: Path, temporary: Path, folder: Path) -> bool:
+    """Whether *path* is removed with what is in *temporary*, and the gateway starts without it. A volume is not, and
+    what is in the configuration's own *folder* there goes with the configuration, as in a trial."""
+    below = [one for one in (path, *path.parents) if temporary in one.parents]
+    return bool(below) and folder not in below and not any(map(os.path.ismount, below))
 
 
 def _audit_warnings(file: str, workers: int | str) -> Iterator[Fault]:
