@@ -11,7 +11,10 @@ from gateway.settings.networks import contains_everybody
 from gateway.settings.warnings.brackets import bracket_doubts
 from gateway.validity import SERVICE_KEY_PROVIDER
 
-_EXPRESSION = re.compile(r"\^.*|\.[*+].*|.*(\{[^{}]*,[^{}]*\}|\\[dws][+{]|(\\[dws]){2}|\[\^|\([^()]*\|[^()]*\)).*|/.+/")
+_EXPRESSION = re.compile(
+    r"\^.*|\.[*+].*|.*(\{[^{}]*,[^{}]*\}|\\[dws][+{]|(\\[dws]){2}|\[\^|\([^()]*\|[^()]*\)).*|/.+/"
+    r"|.*\[[^]]*(0-9|a-z|A-Z)[^]]*\][+{].*"
+)
 """What begins regular expressions or stands in them, and in no name: "Dr.*" and `CAMPUS\\dave` are right."""
 _PUBLIC_ISSUERS = frozenset(
     {

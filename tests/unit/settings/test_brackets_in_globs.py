@@ -15,7 +15,7 @@ TEXTS = (
     *("[CONFIDENTIAL]*", "*[Draft]", "[[CONFIDENTIAL]]*", r"\[CONFIDENTIAL\]*", "Board [Entwurf] *", "[Prüfung]*"),
     *("[do not show]*", "[no tv]", "[follow-up]*", "[in-progress]*", "[X-ray]*", "[pre-op] *", "[ALL]*"),
     *("Room [1-12]", "Room [10-19]", "Room [10,11]", "[2026]*", "[!CONFIDENTIAL]*", "[!1-12]", "[A-Z][Draft]"),
-    "[[:alpha:]]*",
+    *("[[:alpha:]]*", "Room [0-9]+", "[A-Za-z]+ *", "[0-9]{4}*"),
 )
 CLASSES = (
     *("Room [1-3]", "[ABC]*", "[ABDE]*", "[!x]*", "[!A-F]*", "[a-z0-9]*", "[[]", "[[]CONFIDENTIAL]*", "[0-9A-F]*"),
@@ -29,6 +29,7 @@ CLASSES = (
         "[\u03b1-\u03c9\u0391-\u03a9]*",
     ),
     *("[ _-]*", "[1,2,3]", "Wing [NSEW]", "[CONFIDENTIAL", "CONFIDENTIAL]", "[]", "[]-]*", "[!]", "[*?]", "[.,;:]"),
+    *("Grade [AB]+", "[[]A-Z]+ *", "[0-9]*+"),
 )
 
 
