@@ -115,7 +115,8 @@ def _subject_of_several(key: str, provider: JwtSettings | OidcSettings) -> Itera
         yield Fault(f"{key}.subject_claim", None, reason, 'name an identifier, as "sub" or "preferred_username"')
     elif claim in _OF_APPLICATIONS[provider.type]:
         reason = "names an application: all people who sign in to it would be one person"
-        remedy = 'name a person\'s claim, as "sub", unless only programs have such tokens'
+        remedy = 'name a person\'s claim, as "sub"'
+        remedy += ", unless only programs have such tokens" if isinstance(provider, JwtSettings) else ""
         yield Fault(f"{key}.subject_claim", None, reason, remedy)
 
 
