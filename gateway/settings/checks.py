@@ -42,7 +42,7 @@ _LONGEST_STOP = 80.0
 """Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
 _ID_FORM = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _ID_GLOB = re.compile(r"([0-9A-Za-z*?-]|\[[^\]]+\])+", re.ASCII)
-_EMPTY = frozenset(hashlib.sha256(text).hexdigest() for text in (b"", b"\n"))
+_EMPTY = frozenset(hashlib.sha256(text).hexdigest() for text in (b"", b" ", b"\n", b"\r\n"))
 _LISTS = ("rooms", "authors", "names", "template", "networks")
 """Conditions that a generated configuration may leave without a value."""
 

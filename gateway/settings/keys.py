@@ -1,7 +1,8 @@
-"""Checks of keys: whether a portal's key can verify tickets, and whether the gateway's own can sign."""
+"""Checks of keys: whether a portal's can verify tickets and the gateway's own can sign, and which texts are one key."""
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from gateway.settings.values import UNREAD
 
@@ -27,6 +28,45 @@ def _load_jwk(text: str) -> object:
         return jwt.PyJWK(row).key
     except (jwt.PyJWTError, NotImplementedError, KeyError) as error:  # what PyJWT does not know, or misses
         raise ValueError(str(error)) from None
+
+
+def _load_any_jwk(text: str) -> Any:
+    """Returns the key of a JWK, public, private or secret, whatever it is for. Raises ValueError if it is none."""
+    import jwt
+
+    try:
+        return jwt.PyJWK({name: value for name, value in json.loads(text).items() if name != "alg"}).key
+    except (jwt.PyJWTError, NotImplementedError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def essence(text: str) -> bytes:
+    """Returns what of *text* is the same in every layout: of a key in PEM or of a JWK the public half in DER, of a JWK
+    of a secret its bytes. Another text is returned as it is."""
+    is_jwk = text.lstrip().startswith("{")
+    if not is_jwk and "KEY-----" not in text:
+        return text.encode()
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        PublicFormat,
+        load_pem_private_key,
+        load_pem_public_key,
+    )
+
+    try:
+        if is_jwk:
+            key = _load_any_jwk(text)
+        elif "PRIVATE KEY-----" in text:
+            key = load_pem_private_key(text.encode(), password=None)
+        else:
+            key = load_pem_public_key(text.encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return text.encode()
+    if isinstance(key, bytes):
+        return key
+    public = key.public_key() if hasattr(key, "public_key") else key
+    return bytes(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def key_fault(pem: str, algorithms: Iterable[str]) -> tuple[str, str] | None:

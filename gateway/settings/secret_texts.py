@@ -23,6 +23,8 @@ _ELSEWHERE = re.compile(
     r"<[^<>]+>|ENC\[.*\]|(file|env|vault|op|https?):\S+|arn:aws:\S+|(/[a-z0-9._-]+){2,}|\$[A-Z][A-Z0-9_]{3,}", re.ASCII
 )
 """A placeholder, or the name of a secret: of a file, a variable, or an entry of a vault. Base64 has capitals."""
+_COMMENT = re.compile(r"#|(;|//|--) ")
+"""How a comment begins in files of other kinds."""
 _SSH_KEYS = ("ssh-", "ecdsa-sha2-")
 
 
@@ -53,8 +55,8 @@ def secret_doubt(secret: Secret, *, is_bearer: bool, may_be_pem: bool) -> str | 
         return "is a placeholder or the name of a secret that is elsewhere"
     if UNEXPANDED.fullmatch(text):
         return "has ${}, $() or {{}}, which is not replaced"
-    if text.startswith("#"):
-        return "begins with #, and there are no comments in a secret's file"
+    if _COMMENT.match(text):
+        return "begins as a comment does, and there are no comments in a secret's file"
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         return "has quotes around it, which are part of the secret"
     if is_bearer and text.lower().startswith("bearer "):

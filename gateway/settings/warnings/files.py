@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from gateway.model import Secret
 from gateway.settings.faults import Fault
 from gateway.settings.file_modes import mode_of
 from gateway.settings.files import first_byte
@@ -15,10 +14,8 @@ from gateway.settings.keytab import read_principals
 from gateway.settings.model import Settings
 from gateway.settings.warnings.certificates import certificate_warnings
 from gateway.settings.warnings.permissions import permission_warnings
-from gateway.settings.warnings.secrets import GENERATE, entered_secrets, guessable
+from gateway.settings.warnings.secrets import secret_file_warnings
 
-_PUBLIC = (b"-----BEGIN CERT", b"-----BEGIN PUBLIC", b"-----BEGIN RSA PUBLIC", b"ssh-")
-"""How certificates and public keys begin."""
 _VOLATILE = ("/run", "/var/run", "/dev/shm")  # noqa: S108 (compared with, not written to)
 """Directories in memory."""
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (compared with, not written to)
@@ -32,25 +29,8 @@ def file_warnings(settings: Settings, now: datetime, folder: Path) -> Iterator[F
     yield from _volatile(settings, folder)
     yield from dict.fromkeys(permission_warnings(settings))
     yield from _realms(settings)
-    yield from _chain_key(settings)
+    yield from secret_file_warnings(settings)
     yield from certificate_warnings(settings, now)
-
-
-def _chain_key(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning if the key of the audit's chain can be guessed, or is a secret that auditors should not have."""
-    if settings.audit.chain_key_file is None:
-        return
-    content, key = settings.audit.chain_key_file.read_bytes().strip(), "audit.chain_key_file"
-    if content.startswith(_PUBLIC):
-        yield Fault(key, None, "is a certificate or a public key, which everybody may have", GENERATE)
-    if settings.audit.chain_key_file == settings.server.tls_key_file:
-        yield Fault(key, None, "is server.tls_key_file, which whoever verifies the audit would have too", GENERATE)
-    why = guessable(content)
-    if why is not None:
-        yield Fault(key, None, f"{why}, so that it can be guessed", GENERATE)
-    for other, secret in entered_secrets(settings):
-        if secret == Secret(content.decode(errors="replace")):
-            yield Fault(key, None, f"is the same as {other}, which whoever verifies the audit would have too", GENERATE)
 
 
 def _realms(settings: Settings) -> Iterator[Fault]:

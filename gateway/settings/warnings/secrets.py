@@ -1,109 +1,151 @@
-"""Warnings about secrets that can be guessed, and about one secret with two purposes: who has it for one has both."""
+"""Warnings about secrets that others have or can guess, and about one secret with two purposes: who has it for one has
+both."""
 
-import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
-from gateway.settings.identity import HeaderSettings, OidcSettings
+from gateway.settings.identity import HeaderSettings, OidcSettings, TicketSettings
+from gateway.settings.keys import essence
 from gateway.settings.model import Settings
 from gateway.settings.secret_texts import is_elsewhere
 from gateway.settings.state_checks import parse_address
 from gateway.settings.values import UNREAD
+from gateway.settings.warnings.guesses import first_guesses, guessable, hashes_of, is_example, publication_of
 
-_GUESSABLE_BYTES = 16
-_FEW_CHARACTERS = 5
-_UNCHANGED = re.compile(
-    rb"(change|replace)[-_ ]?(me|this|it|with)(?![a-z])|placeholder"
-    rb"|your[-_ ]([0-9]+[-_ ]bit[-_ ])?(secret|token|password|key)"
-    rb"|secret[-_ a-z]{0,40}[-_ ]at[-_ ]least[-_ ][0-9]+[-_ ](bit|byte|char)",
-    re.IGNORECASE,
-)
-"""What documentation and other products' files have where a secret belongs."""
-_NEXT = (b"9a", b"9A", b"90")
 GENERATE = "make one with: openssl rand -base64 48"
+_MINT = "make one with: valt-gateway key mint"
+_OF_PORTAL = "have the portal make a key of its own"
 _OF_PROVIDERS = ("secret", "client_secret")
+_PUBLIC = (b"-----BEGIN CERT", b"-----BEGIN PUBLIC", b"-----BEGIN RSA PUBLIC", b"ssh-")
+"""How certificates and public keys begin."""
 
 
 def secret_warnings(settings: Settings) -> Iterator[Fault]:
-    """Yields the warnings, without lines."""
-    first: dict[str, str] = {}
-    alike = _alike(settings)
-    for key, secret in entered_secrets(settings):
-        text = secret.reveal()
-        if text == UNREAD:
+    """Yields the warnings about what can be compared without reading further files, without lines."""
+    names = list(_names(settings))
+    for key, name in names:
+        if key.endswith((".username", ".client_id")) and is_elsewhere(name):
+            reason = "is a placeholder or the name of something that is elsewhere"
+            yield Fault(key, None, reason, "write the name itself")
+    labels = {name.lower(): key for key, name in reversed(names)}
+    guesses = first_guesses(name for _, name in names)
+    entered = list(_entered(settings))
+    for key, text in entered:
+        doubt = _doubt(key, text, labels, guesses)
+        if doubt is not None:
+            yield Fault(key, None, *doubt)
+    yield from _published_keys([*_signing_keys(settings), *_portal_keys(settings)])
+    yield from _repeated(settings, {})
+    yield from _hashes(settings, entered, guesses)
+
+
+def secret_file_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings about keys that the settings hold the paths of, without lines."""
+    paths = {
+        "server.tls_key_file": settings.server.tls_key_file,
+        "audit.chain_key_file": settings.audit.chain_key_file,
+    }
+    contents = {key: path.read_bytes().strip() for key, path in paths.items() if path is not None}
+    texts = {key: content.decode(errors="replace") for key, content in contents.items()}
+    for key, content in contents.items():
+        if key == "server.tls_key_file":
+            yield from _published_keys([(key, texts[key])])
             continue
-        if not key.endswith((".password", ".client_secret", ".url")):  # the gateway's own: others choose the rest
-            why = guessable(text.encode())
-            if why is not None:
-                yield Fault(key, None, f"{why}, so that it can be guessed", GENERATE)
-        elif _UNCHANGED.fullmatch(text.encode()):
-            yield Fault(key, None, "is the text of an example", "write the one that is in use")
-        other = first.setdefault(text, key)
+        if content.startswith(_PUBLIC):
+            yield Fault(key, None, "is a certificate or a public key, which everybody may have", GENERATE)
+        why = _why_open(texts[key], content)
+        if why is not None:
+            yield Fault(key, None, why, GENERATE)
+    yield from _repeated(settings, texts)
+
+
+def _doubt(key: str, text: str, labels: Mapping[str, str], guesses: set[str]) -> tuple[str, str] | None:
+    """Returns reason and remedy if somebody else has *text*, the secret *key*, or tries it early. *labels* are the keys
+    of what is no secret, by their values in lower case."""
+    is_own = not key.endswith((".password", ".client_secret", ".url"))  # others choose those
+    why = _why_open(text, text.encode() if is_own else None)
+    if why is not None:
+        return why, GENERATE
+    if not is_own and is_example(text.encode()):
+        return "is the text of an example", "write the one that is in use"
+    label = labels.get(text.lower())
+    if label is not None:
+        return f"is the same as {label}, which is no secret", "correct one of them"
+    return ("is one of the first that anybody tries", "change it, there and here") if text in guesses else None
+
+
+def _why_open(text: str, own: bytes | None) -> str | None:
+    """Returns why others have the secret *text* or can guess it. *own* are its bytes, if the operator chose it."""
+    source = publication_of(text)
+    if source is not None:
+        return f"is printed in {source}, so that everybody has it"
+    why = None if own is None else guessable(own)
+    return None if why is None else f"{why}, so that it can be guessed"
+
+
+def _published_keys(keys: Iterable[tuple[str, str]]) -> Iterator[Fault]:
+    """Yields a warning for each of *keys* whose private half is printed."""
+    for key, text in keys:
+        source = publication_of(text)
+        if source is not None:
+            reason = f"is printed in {source}, and so is its private half: everybody can sign with it"
+            remedy = _OF_PORTAL if ".public_key" in key else "make one with: openssl genpkey -algorithm ed25519"
+            yield Fault(key, None, reason, remedy)
+
+
+def _repeated(settings: Settings, files: Mapping[str, str]) -> Iterator[Fault]:
+    """Yields a warning for each secret that has another purpose too. If there are *files*, contents by their key, those
+    about secrets that are in one of them."""
+    alike = _alike(settings)
+    first: dict[bytes, str] = {}
+    for key, text in [*_entered(settings), *_signing_keys(settings), *files.items()]:
+        other = first.setdefault(essence(text), key)
         same_purpose = key in alike and alike.get(key) == alike.get(other)
-        if other != key and not same_purpose and not (key.endswith(".password") and other.endswith(".password")):
+        if other != key and not same_purpose and (not files or key in files or other in files):
             reason = f"is the same as {other}: whoever knows one of the two can do what the other allows"
             yield Fault(key, None, reason, GENERATE)
-    yield from _public_secrets(settings)
-    hashes = {hashlib.sha256(text.encode()).hexdigest(): key for text, key in first.items()}
+    for key, text in _portal_keys(settings):
+        private = first.get(essence(text))
+        if private is not None and (not files or private in files):
+            reason = f"is the public half of {private}: whoever has that can sign tickets"
+            yield Fault(key, None, reason, _OF_PORTAL)
+
+
+def _hashes(settings: Settings, entered: list[tuple[str, str]], guesses: set[str]) -> Iterator[Fault]:
+    """Yields a warning for each service key whose hash is that of another secret, or of what is tried first."""
+    if not settings.service_keys:
+        return
+    reasons = {
+        digest: "is the hash of a common word, or of a name in this file: everybody can guess the key"
+        for guess in guesses
+        for digest in hashes_of(guess)
+    }
+    for key, text in reversed(entered):
+        reasons |= dict.fromkeys(hashes_of(text), f"is the hash of {key}: whoever knows that has this key")
     for number, service_key in enumerate(settings.service_keys):
-        if service_key.secret_sha256 in hashes:
-            reason = f"is the hash of {hashes[service_key.secret_sha256]}: whoever knows that has this key"
-            yield Fault(f"service_keys.{number}.secret_sha256", None, reason, "make one with: valt-gateway key mint")
-
-
-def _public_secrets(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each name that is a placeholder, and for each secret that is the name beside it."""
-    pairs = [
-        (f"valt.accounts.{name}", "username", one.username, "password", one.password)
-        for name, one in settings.valt.accounts.items()
-    ]
-    pairs += [
-        (f"identity.{number}", "client_id", one.client_id, "client_secret", one.client_secret or Secret(UNREAD))
-        for number, one in enumerate(settings.identity)
-        if isinstance(one, OidcSettings)
-    ]
-    for table, key, name, secret_key, secret in pairs:
-        if is_elsewhere(name):
-            reason = "is a placeholder or the name of something that is elsewhere"
-            yield Fault(f"{table}.{key}", None, reason, "write the name itself")
-        if secret == Secret(name):
-            yield Fault(
-                f"{table}.{secret_key}", None, f"is the same as {key}, which is no secret", "correct one of them"
-            )
+        reason = reasons.get(service_key.secret_sha256)
+        if reason is not None:
+            yield Fault(f"service_keys.{number}.secret_sha256", None, reason, _MINT)
 
 
 def _alike(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Returns by the key of each secret that can have one value only who presents it where: providers of one front's
-    header, or of one client of an identity provider, have the same one."""
-    purposes: dict[str, tuple[str, ...]] = {}
+    """Returns a purpose by the key of each secret that others with that purpose may have too: providers of one front's
+    header, or of one client of an identity provider, VALT's users, and keys that sign, which no provider learns."""
+    purposes: dict[str, tuple[str, ...]] = {
+        f"valt.accounts.{name}.password": ("password",) for name in settings.valt.accounts
+    }
     for number, provider in enumerate(settings.identity):
         if isinstance(provider, HeaderSettings):
             purposes[f"identity.{number}.secret"] = (provider.secret_header.lower(),)
         elif isinstance(provider, OidcSettings):
             purposes[f"identity.{number}.client_secret"] = (provider.issuer, provider.client_id)
+            purposes[f"identity.{number}.private_key"] = ("private_key",)
     return purposes
 
 
-def guessable(secret: bytes) -> str | None:
-    """Returns why *secret* can be guessed, None if it is long enough, nobody's example, and does not repeat itself."""
-    if len(secret) < _GUESSABLE_BYTES:
-        return f"is shorter than {_GUESSABLE_BYTES} bytes"
-    if len(set(secret)) < _FEW_CHARACTERS:
-        return "repeats a few characters"
-    pairs = [secret[place : place + 2] for place in range(len(secret) - 1)]
-    if sum(abs(pair[0] - pair[1]) > 1 and pair not in _NEXT for pair in pairs) < _FEW_CHARACTERS:
-        return "counts up or down"
-    if _UNCHANGED.search(secret) is not None:
-        return "is the text of an example"
-    # A text that consists of repetitions is found in its own double before its end.
-    period = (secret + secret).find(secret, 1)
-    return "repeats a few characters" if period < min(len(secret), _GUESSABLE_BYTES) else None
-
-
-def entered_secrets(settings: Settings) -> Iterator[tuple[str, Secret]]:
-    """Yields every secret that the operator chooses or enters, with its dotted key. Keys in PEM have other checks."""
+def _entered(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yields every secret that the operator chooses or enters and that has been read, with its dotted key."""
     session = settings.session.secrets if settings.session else ()
     given: list[tuple[str, Secret | None]] = [("session.secret", one) for one in session]
     given += [("admin.token", settings.admin.token), ("state.secret", settings.state.secret)]
@@ -113,4 +155,34 @@ def entered_secrets(settings: Settings) -> Iterator[tuple[str, Secret]]:
     for number, provider in enumerate(settings.identity):
         given += [(f"identity.{number}.{name}", getattr(provider, name, None)) for name in _OF_PROVIDERS]
     given += [(f"valt.accounts.{name}.password", account.password) for name, account in settings.valt.accounts.items()]
-    yield from ((key, secret) for key, secret in given if secret is not None)
+    yield from ((key, secret.reveal()) for key, secret in given if secret is not None and secret != Secret(UNREAD))
+
+
+def _signing_keys(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yields the keys that sign the gateway's own assertions, each with its dotted key."""
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, OidcSettings) and provider.signing_key not in (None, UNREAD):
+            yield f"identity.{number}.private_key", provider.signing_key or ""
+
+
+def _portal_keys(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yields the public keys of portals, each with its dotted key."""
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, TicketSettings) and provider.secret is None:
+            for place, text in enumerate(provider.keys):
+                if text != UNREAD:
+                    yield f"identity.{number}.public_key" + ("" if provider.public_key else f"_files.{place}"), text
+
+
+def _names(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yields names and addresses that others see, which are no secrets, each with its dotted key."""
+    given = [(f"valt.accounts.{name}.username", account.username) for name, account in settings.valt.accounts.items()]
+    for name in ("client_id", "secret_header", "name", "issuer", "audience"):
+        given += [(f"identity.{place}.{name}", getattr(one, name, "")) for place, one in enumerate(settings.identity)]
+    given += [(f"valt.accounts.{name}", name) for name in settings.valt.accounts]
+    given += [("server.public_url", settings.server.public_url), ("valt.base_url", settings.valt.base_url)]
+    given += [(f"service_keys.{number}.name", key.name) for number, key in enumerate(settings.service_keys)]
+    redis = parse_address(settings.state)
+    if redis is not None:
+        given += [("its user name", redis.username or ""), ("its user name", redis.sentinel_username or "")]
+    yield from ((key, name) for key, name in given if name)
