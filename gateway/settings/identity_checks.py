@@ -19,6 +19,7 @@ from gateway.settings.keys import HMAC_BYTES, hmac_fault, key_fault, signing_key
 from gateway.settings.model import Settings
 from gateway.settings.networks import contains_everybody, is_wide
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
+from gateway.settings.shared_headers import header_faults, header_warnings
 from gateway.settings.values import UNREAD
 from gateway.settings.warnings.shadowed_providers import shadowed_providers
 
@@ -51,12 +52,12 @@ def identity_faults(settings: Settings) -> Iterator[Fault]:
             yield from _oidc_faults(key, provider)
         elif isinstance(provider, HeaderSettings):
             yield from _header_faults(key, provider)
-            yield from _header_of_a_token(key, provider, settings)
         elif isinstance(provider, NegotiateSettings):
             yield from _negotiate_faults(key)
         if provider.name.lower() in RESERVED_NAMES:
             reason = "is the name that metrics and audit use for the gateway's own sessions or service keys"
             yield Fault(f"{key}.name", None, reason, "choose another")
+    yield from header_faults(settings)
     session = settings.session
     if session is not None and "idle" in session.model_fields_set and session.idle > session.lifetime:
         yield Fault("session.idle", None, "is longer than lifetime, so that it has no effect", "shorten it")
@@ -75,6 +76,7 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
         if isinstance(provider, NegotiateSettings):
             yield from _negotiate_warnings(f"identity.{number}", provider, settings.server.public_url)
     yield from shadowed_providers(settings)
+    yield from header_warnings(settings)
     if settings.session is not None and settings.session.lifetime > _LONG_SESSION:
         reason = "is longer than 30d: a stolen cookie is valid for so long"
         yield Fault("session.lifetime", None, reason, "shorten it")
@@ -116,16 +118,6 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
     for number, name in enumerate(keys):  # defaults first: the fault is that of a key that is written
         if names[number] and names[number] in names[:number]:
             yield Fault(f"{key}.{name}", None, "is used for something else already", "give it a header of its own")
-
-
-def _header_of_a_token(key: str, provider: HeaderSettings, settings: Settings) -> Iterator[Fault]:
-    """Yields a fault for each header of *provider* in which a provider of type "jwt" expects its tokens."""
-    tokens = {one.header.lower(): one.name for one in settings.identity if isinstance(one, JwtSettings)}
-    tokens.pop("authorization", None)  # which no header of a front may be, whoever expects tokens in it
-    for name in ("subject_header", "groups_header", "secret_header"):
-        other = tokens.get(getattr(provider, name).lower())
-        if other is not None:
-            yield Fault(f"{key}.{name}", None, f"is the header of {other}'s tokens", "give it a header of its own")
 
 
 def _ticket_faults(key: str, provider: TicketSettings) -> Iterator[Fault]:

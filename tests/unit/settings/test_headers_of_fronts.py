@@ -1,0 +1,129 @@
+"""Headers of fronts that another provider reads as something else, each with the nearest ones that none does."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.loading import load
+from tests.unit.settings.configurations import load_text, private
+from tests.unit.settings.test_identity_doubts import SECRET, fronts
+
+pytestmark = pytest.mark.promise("security-S16")
+
+LOCK = f'secret_header = "X-Lock"\nsecret = "{SECRET}"\n'
+OTHER_LOCK = f'secret_header = "X-Other-Lock"\nsecret = "{SECRET[::-1]}"\n'
+BOTH_LOCKED = f'secret_header = "X-Lock"\nsecret = "{SECRET[::-1]}"\n'
+
+
+def two(one: str, other: str, peers: tuple[str, str] = ('"10.0.0.5"', '"10.0.0.5"')) -> str:
+    """Two header providers that both name their headers, with *one* in the first and *other* in the second."""
+    written = "".join(
+        f'{key} = "{name}"\n'
+        for key, name in (("subject_header", "X-Other-User"), ("groups_header", "X-Other-Groups"))
+        if key not in other
+    )
+    return fronts(*peers, f"{one}|{other}{written}")
+
+
+FAULTS = {
+    "a secret as another front's person": (
+        two(LOCK, 'subject_header = "x-lock"\n'),
+        "identity.2.subject_header",
+        "is front's secret_header too: a secret would be read as a name",
+    ),
+    "a secret as another front's groups": (two(LOCK, 'groups_header = "X-Lock"\n'), "identity.2.groups_header", ""),
+    "another front's person as a secret": (
+        two('subject_header = "X-Lock"\n', LOCK),
+        "identity.2.secret_header",
+        "is front's subject_header too: a secret would be read as a name",
+    ),
+    "another front's default as a secret": (
+        two("", LOCK.replace("X-Lock", "X-Forwarded-Groups")),
+        "identity.2.secret_header",
+        "",
+    ),
+    "a later front's default as a secret": (
+        fronts(
+            '"10.0.0.5"',
+            '"10.0.0.5"',
+            f'subject_header = "X-User"\ngroups_header = "X-Groups"\n{LOCK.replace("X-Lock", "X-Forwarded-User")}|',
+        ),
+        "identity.1.secret_header",
+        "",
+    ),
+    "a secret as the person of a wider network": (
+        two(LOCK, 'subject_header = "X-Lock"\n', ('"10.0.0.5"', '"10.0.0.0/28"')),
+        "identity.2.subject_header",
+        "",
+    ),
+}
+WARNINGS = {
+    "a person as another front's groups": (
+        two('groups_header = "X-Team"\n', 'subject_header = "X-Team"\n'),
+        "identity.2.subject_header",
+    ),
+    "groups as another front's person": (
+        two('subject_header = "X-Team"\ngroups_header = "X-Groups"\n', 'groups_header = "x-team"\n'),
+        "identity.2.groups_header",
+    ),
+    "the default of groups as another front's person": (
+        two("", 'subject_header = "X-Forwarded-Groups"\n'),
+        "identity.2.subject_header",
+    ),
+    "groups as a person by the same secret": (
+        two(f'groups_header = "X-Team"\n{LOCK}', f'subject_header = "X-Team"\n{LOCK}'),
+        "identity.2.subject_header",
+    ),
+    "groups as a person on one unix socket": (
+        two('groups_header = "X-Team"\n', 'subject_header = "X-Team"\n', ('"unix"', '"unix"')).replace(
+            '"0.0.0.0:8080"', '"unix:/run/gateway.sock"\ntrusted_proxies = ["unix"]'
+        ),
+        "identity.2.subject_header",
+    ),
+}
+RIGHT = {
+    "a secret and a person of two proxies": two(LOCK, 'subject_header = "X-Lock"\n', ('"10.0.0.5"', '"10.0.0.6"')),
+    "a secret and a person who needs another secret": two(LOCK, f'subject_header = "X-Lock"\n{OTHER_LOCK}'),
+    "groups and a person of two proxies": two(
+        'groups_header = "X-Team"\n', 'subject_header = "X-Team"\n', ('"10.0.0.5", "unix"', '"10.0.0.0/30"')
+    ),
+    "groups and a person who needs a secret": two('groups_header = "X-Team"\n', f'subject_header = "X-Team"\n{LOCK}'),
+    "groups and a person of two secrets in one header": two(
+        f'groups_header = "X-Team"\n{LOCK}', f'subject_header = "X-Team"\n{BOTH_LOCKED}'
+    ),
+    "one header of groups for two people": two(
+        'groups_header = "X-Team"\n', 'subject_header = "X-Other"\ngroups_header = "X-Team"\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_header_of_a_secret_that_is_a_name_elsewhere_is_a_fault(tmp_path: Path, name: str) -> None:
+    text, key, reason = FAULTS[name]
+    loaded = load_text(tmp_path, text)
+    assert [fault.key for fault in loaded.faults] == [key]
+    assert all(fault.line and fault.remedy and reason in fault.reason for fault in loaded.faults)
+    assert "planted" not in repr(loaded.faults)
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_a_header_by_which_others_are_named_is_a_warning_with_its_line(tmp_path: Path, name: str) -> None:
+    text, key = WARNINGS[name]
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == [key]
+    assert "planted" not in repr(loaded.warnings)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_header_with_one_meaning_is_neither_fault_nor_warning(tmp_path: Path, name: str) -> None:
+    loaded = load_text(tmp_path, RIGHT[name])
+    assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+def test_secrets_that_are_not_read_are_no_reason_for_a_warning(tmp_path: Path) -> None:
+    lock = 'secret_header = "X-Lock"\nsecret_file = "{}"\n'
+    text = two(f'groups_header = "X-Team"\n{lock.format("one")}', f'subject_header = "X-Team"\n{lock.format("other")}')
+    private(tmp_path / "gateway.toml", text)
+    loaded = load(tmp_path / "gateway.toml", {}, needed_secrets=())
+    assert (loaded.faults, loaded.warnings) == ((), ())
