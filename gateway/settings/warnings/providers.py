@@ -1,5 +1,5 @@
-"""Warnings about values of ``[[identity]]`` that belong to another key or another type of provider, and about portals
-whose frames get no session."""
+"""Warnings about values of ``[[identity]]`` that belong to another key, another type of provider or another provider,
+about groups that clients choose, and about portals whose frames get no session."""
 
 import re
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from gateway.settings.identity import (
     TicketSettings,
 )
 from gateway.settings.model import Settings
+from gateway.settings.shared_headers import have_common_peer
 from gateway.settings.values import UNREAD
 
 _DISCOVERY = re.compile(r".*/\.well-known/(openid-configuration|oauth-authorization-server)\b.*")
@@ -28,6 +29,8 @@ _SEVERAL_TENANTS = re.compile(r"https://login\.microsoftonline\.com/(common|orga
 _WITHOUT_VERSION = re.compile(r"https://login\.microsoftonline\.com/[^/]+")
 _OF_TOKENS = re.compile(r"(.*-)?jwt(-assertion|-token)?|x-amzn-oidc-(data|accesstoken)|.*-(access|id)-token")
 _OF_NAMES = re.compile(r"(.*-)?(user|username|groups|email)|x-amzn-oidc-identity|bearer|proxy-authorization")
+_OF_OAUTH2_PROXY = frozenset({"x-forwarded-user", "x-forwarded-email", "x-forwarded-preferred-username"})
+"""Headers of a proxy that sets or removes X-Forwarded-Groups as well."""
 _SEVERAL_SEPARATORS = re.compile(r"\[.*|(?=.*,).*[;|].*")
 
 
@@ -50,6 +53,7 @@ def provider_warnings(settings: Settings) -> Iterator[Fault]:
             reason = "is no header of tokens"
             yield Fault(f"{key}.header", None, reason, 'write "Authorization", or use type = "header" for a name')
     yield from _keys_of_two_portals(settings)
+    yield from _groups_of_clients(settings)
     yield from _frames(settings)
 
 
@@ -111,6 +115,34 @@ def _keys_of_two_portals(settings: Settings) -> Iterator[Fault]:
                 remedy = "name the portal's own key, unless both are one portal"
                 yield Fault(f"identity.{number}.{place}", None, reason, remedy)
             first |= {text: provider for text in keys if text not in first}
+
+
+def _groups_of_clients(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each front that may not know the default header of groups, where rules depend on groups: it
+    then passes on what clients send."""
+    fronts = [(number, one) for number, one in enumerate(settings.identity) if isinstance(one, HeaderSettings)]
+    if not _depends_on_groups(settings):
+        return
+    for number, front in fronts:
+        header = front.groups_header.lower()
+        same = [one for _, one in fronts if one.groups_header.lower() == header and have_common_peer(one, front)]
+        if not any(_handles_groups(one) for one in same) and not _OF_TOKENS.fullmatch(front.subject_header.lower()):
+            reason = (
+                f"is the default, {front.groups_header}, and subject_header is not: if the proxy does not know it, "
+                "clients send it and choose their groups"
+            )
+            remedy = "write the header that the proxy sends, or one that it removes from every request"
+            yield Fault(f"identity.{number}.groups_header", None, reason, remedy)
+
+
+def _depends_on_groups(settings: Settings) -> bool:
+    """Whether a rule asks for groups: by name, or by what VALT shares with them."""
+    shares = bool(settings.valt.groups)
+    return any((one.groups and "*" not in one.subjects) or (one.shared_with_me and shares) for one in settings.grants)
+
+
+def _handles_groups(front: HeaderSettings) -> bool:
+    return "groups_header" in front.model_fields_set or front.subject_header.lower() in _OF_OAUTH2_PROXY
 
 
 def _frames(settings: Settings) -> Iterator[Fault]:

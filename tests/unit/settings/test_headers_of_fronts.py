@@ -1,4 +1,4 @@
-"""Headers of fronts that another provider reads as something else, each with the nearest ones that none does."""
+"""Headers of fronts that another provider reads as something else, or that clients send, each with safe ones."""
 
 from pathlib import Path
 
@@ -6,13 +6,14 @@ import pytest
 
 from gateway.settings.loading import load
 from tests.unit.settings.configurations import load_text, private
-from tests.unit.settings.test_identity_doubts import SECRET, fronts
+from tests.unit.settings.test_identity_doubts import SECRET, front, fronts
 
 pytestmark = pytest.mark.promise("security-S16")
 
 LOCK = f'secret_header = "X-Lock"\nsecret = "{SECRET}"\n'
 OTHER_LOCK = f'secret_header = "X-Other-Lock"\nsecret = "{SECRET[::-1]}"\n'
 BOTH_LOCKED = f'secret_header = "X-Lock"\nsecret = "{SECRET[::-1]}"\n'
+GROUPS = "[valt.groups]\nsupervisors = 7\n"
 
 
 def two(one: str, other: str, peers: tuple[str, str] = ('"10.0.0.5"', '"10.0.0.5"')) -> str:
@@ -80,6 +81,25 @@ WARNINGS = {
         ),
         "identity.2.subject_header",
     ),
+    **{
+        f"groups of clients beside {header}": (front(f'subject_header = "{header}"'), "identity.1.groups_header")
+        for header in ("Remote-User", "X-Auth-Request-User", "X-Amzn-Oidc-Identity", "X-Jwt-Claim-Sub")
+    },
+    "groups of clients by which VALT shares": (
+        front('subject_header = "Remote-User"').replace(
+            'groups = ["supervisors"]', 'subjects = ["anna"]\nshared_with_me = true'
+        )
+        + GROUPS,
+        "identity.1.groups_header",
+    ),
+    "groups of clients that a rule refuses": (
+        front('subject_header = "Remote-User"').replace("[[grants]]\n", "[[grants]]\nallow = false\n"),
+        "identity.1.groups_header",
+    ),
+    "groups of clients besides another proxy's": (
+        fronts('"10.0.0.5"', '"10.0.0.6"', '|subject_header = "Remote-User"\n'),
+        "identity.2.groups_header",
+    ),
 }
 RIGHT = {
     "a secret and a person of two proxies": two(LOCK, 'subject_header = "X-Lock"\n', ('"10.0.0.5"', '"10.0.0.6"')),
@@ -93,6 +113,27 @@ RIGHT = {
     ),
     "one header of groups for two people": two(
         'groups_header = "X-Team"\n', 'subject_header = "X-Other"\ngroups_header = "X-Team"\n'
+    ),
+    "a front by default": front(),
+    "a front whose default is written": front('subject_header = "x-forwarded-user"'),
+    **{
+        f"{header} of oauth2-proxy": front(f'subject_header = "{header}"')
+        for header in ("X-Forwarded-Email", "X-Forwarded-Preferred-Username")
+    },
+    "a front with both headers": front('subject_header = "Remote-User"', 'groups_header = "Remote-Groups"'),
+    "a front whose default of groups is written": front(
+        'subject_header = "Remote-User"', 'groups_header = "X-Forwarded-Groups"'
+    ),
+    "a front with groups alone": front('groups_header = "X-Forwarded-Roles"'),
+    "a front without rules by groups": front('subject_header = "Remote-User"').replace(
+        'groups = ["supervisors"]', 'subjects = ["anna"]'
+    ),
+    "a front and what VALT shares with people": front('subject_header = "Remote-User"').replace(
+        'groups = ["supervisors"]', 'subjects = ["anna"]\nshared_with_me = true'
+    )
+    + "[valt.people]\nanna = 7\n",
+    "a second provider of a proxy that sends the groups": fronts(
+        '"10.0.0.5"', '"10.0.0.5"', '|subject_header = "Remote-User"\n'
     ),
 }
 

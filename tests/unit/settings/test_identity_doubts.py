@@ -311,7 +311,7 @@ RIGHT = {
     "one client's secret for two providers": sign_in(table=OIDC + SECOND),
     "clients behind a trusted front": only_front(RULE, '["10.0.0.5"]'),
     "clients of a front and others": only_front(RULE) + SERVICE_KEY.format("a") + 'groups = ["supervisors"]\n',
-    "names that a balancer sends": front('subject_header = "X-Amzn-Oidc-Identity"'),
+    "names that a balancer sends": front('subject_header = "X-Amzn-Oidc-Identity"\ngroups_header = "X-Team"'),
     "tokens that oauth2-proxy sends": identity('header = "X-Forwarded-Access-Token"'),
     "two colons between groups": front('groups_separator = "::"'),
     **{
@@ -333,7 +333,9 @@ RIGHT = {
     },
     "an audience of two words": GOOD.replace('"valt-gateway"', '"VALT Gateway"'),
     "an audience with a comma": GOOD.replace('"valt-gateway"', '"CN=valt,O=Example"'),
-    "a claim that a proxy took from a token": front('subject_header = "X-Jwt-Claim-Sub"'),
+    "claims that a proxy took from a token": front(
+        'subject_header = "X-Jwt-Claim-Sub"\ngroups_header = "X-Jwt-Claim-Groups"'
+    ),
     "a token of a name of its own": identity('header = "X-Identity"'),
     "an audience of Entra": GOOD.replace('"valt-gateway"', '"api://6ecfe37c-a2e9-4f2d-b56e-847a4e730ed0"'),
     "an audience that a portal chose": ticket('audience = "urn:recordings"'),
