@@ -53,6 +53,7 @@ def provider_warnings(settings: Settings) -> Iterator[Fault]:
             reason = "is no header of tokens"
             yield Fault(f"{key}.header", None, reason, 'write "Authorization", or use type = "header" for a name')
     yield from _keys_of_two_portals(settings)
+    yield from _tickets_as_tokens(settings)
     yield from _groups_of_clients(settings)
     yield from _frames(settings)
 
@@ -115,6 +116,24 @@ def _keys_of_two_portals(settings: Settings) -> Iterator[Fault]:
                 remedy = "name the portal's own key, unless both are one portal"
                 yield Fault(f"identity.{number}.{place}", None, reason, remedy)
             first |= {text: provider for text in keys if text not in first}
+
+
+def _tickets_as_tokens(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each provider of tokens that accepts a portal's tickets, if the issuer has the portal's key.
+    Issuers and audiences are compared as in tokens: as they stand."""
+    portals = [one for one in settings.identity if isinstance(one, TicketSettings)]
+    for number, provider in enumerate(settings.identity):
+        if not isinstance(provider, JwtSettings):
+            continue
+        for portal in portals:
+            of_tickets = (portal.issuer, portal.audience or settings.server.public_url)
+            if of_tickets == (provider.issuer, provider.audience) and set(portal.algorithms) & set(provider.algorithms):
+                reason = (
+                    f"and issuer are those of {portal.name}'s tickets: if the issuer's keys have the portal's, "
+                    "a ticket is a token too, valid many times and for every recording"
+                )
+                remedy = "give one of the two an audience of its own"
+                yield Fault(f"identity.{number}.audience", None, reason, remedy)
 
 
 def _groups_of_clients(settings: Settings) -> Iterator[Fault]:
