@@ -1,5 +1,5 @@
 """Warnings about values of ``[[identity]]`` that belong to another key, another type of provider or another provider,
-about groups that clients choose, and about portals whose frames get no session."""
+and about groups that clients choose."""
 
 import re
 from collections.abc import Iterator
@@ -8,12 +8,10 @@ from urllib.parse import urlsplit
 from gateway.settings.addresses import is_loopback
 from gateway.settings.faults import Fault
 from gateway.settings.identity import (
-    STATEFUL_TABLES,
     HeaderSettings,
     JwtSettings,
     NegotiateSettings,
     OidcSettings,
-    RemoteProvider,
     TicketSettings,
 )
 from gateway.settings.model import Settings
@@ -55,7 +53,6 @@ def provider_warnings(settings: Settings) -> Iterator[Fault]:
     yield from _keys_of_two_portals(settings)
     yield from _tickets_as_tokens(settings)
     yield from _groups_of_clients(settings)
-    yield from _frames(settings)
 
 
 def _addresses(key: str, provider: JwtSettings | OidcSettings, own: str) -> Iterator[Fault]:
@@ -162,29 +159,3 @@ def _depends_on_groups(settings: Settings) -> bool:
 
 def _handles_groups(front: HeaderSettings) -> bool:
     return "groups_header" in front.model_fields_set or front.subject_header.lower() in _OF_OAUTH2_PROXY
-
-
-def _frames(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning if a portal on another site may embed pages whose session cookie is not sent there: cookies are
-    SameSite=Lax without cors_origins. A front's headers, or a token in one, need no cookie of the gateway."""
-    public = urlsplit(settings.server.public_url)
-    needs_cookie = any(isinstance(one, STATEFUL_TABLES) for one in settings.identity) and not any(
-        isinstance(one, HeaderSettings) or (isinstance(one, RemoteProvider) and _is_set_by_front(one))
-        for one in settings.identity
-    )
-    if public.scheme != "https" or settings.server.cors_origins or not needs_cookie:
-        return
-    for number, origin in enumerate(settings.branding.frame_ancestors):
-        if _is_other_site(public.hostname or "", urlsplit(origin).hostname or ""):
-            reason = "is on another site, in whose frames browsers send no session cookie"
-            remedy = "add it to server.cors_origins"
-            yield Fault(f"branding.frame_ancestors.{number}", None, reason, remedy)
-
-
-def _is_set_by_front(provider: RemoteProvider) -> bool:
-    return isinstance(provider, JwtSettings) and provider.header.lower() != "authorization"
-
-
-def _is_other_site(one: str, other: str) -> bool:
-    """Whether two hosts are certainly of two sites: their last two labels differ, of which every site has both."""
-    return one != other and one.split(".")[-2:] != other.split(".")[-2:]

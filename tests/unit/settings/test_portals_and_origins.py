@@ -1,23 +1,32 @@
-"""Tickets that are tokens too, each with the nearest ones that are none."""
+"""Tickets and origins that let others than the portal in, each with the nearest ones that do not."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.unit.settings.broken import TICKET
-from tests.unit.settings.configurations import load_text
+from tests.unit.settings.broken import TICKET, server
+from tests.unit.settings.configurations import GOOD, load_text
 from tests.unit.settings.test_identity_doubts import HS256, SECRET, ticket
 
 pytestmark = pytest.mark.promise("security-S16")
 
 OWN = "https://recordings.example.edu"
 PORTAL = "https://portal.example.edu"
+ON_THIS_MACHINE = ("http://localhost:3000", "https://127.0.0.1", "http://[::1]:8000", "https://portal.localhost")
 
 
 def tickets(issuer: str = PORTAL, audience: str = OWN, more: str = "", table: str = TICKET) -> str:
     """A provider of tokens with *issuer* and *audience*, and one of tickets with *more*."""
     text = ticket(more, table=table)
     return text.replace("https://sso.example.edu", issuer).replace('"valt-gateway"', f'"{audience}"')
+
+
+def origins(*lines: str, public: str = "recordings.example.edu") -> str:
+    return server("\n".join(lines)).replace("recordings.example.edu", public)
+
+
+def frames(origin: str) -> str:
+    return f'[branding]\nframe_ancestors = ["{origin}"]\n'
 
 
 WARNINGS = {
@@ -31,6 +40,11 @@ WARNINGS = {
             ("by one algorithm", tickets().replace('"jwt"\n', '"jwt"\nalgorithms = ["EdDSA", "RS256"]\n')),
         )
     },
+    **{
+        f"recordings for {origin}": (origins(f'cors_origins = ["{PORTAL}", "{origin}"]'), "server.cors_origins.1")
+        for origin in ON_THIS_MACHINE
+    },
+    **{f"frames of {origin}": (GOOD + frames(origin), "branding.frame_ancestors.0") for origin in ON_THIS_MACHINE},
 }
 RIGHT = {
     "tickets of another audience": tickets(audience="valt-gateway"),
@@ -40,11 +54,21 @@ RIGHT = {
     "tickets whose audience is written": tickets(more='audience = "urn:recordings"'),
     "tickets of another algorithm": tickets().replace('"jwt"\n', '"jwt"\nalgorithms = ["RS256"]\n'),
     "tickets by a secret": tickets(table=f'{HS256}secret = "{SECRET}"\n'),
+    "a portal with the recordings": origins(f'cors_origins = ["{PORTAL}"]'),
+    "a portal whose name begins like this machine's": origins(
+        'cors_origins = ["https://localhost.example.edu", "https://mylocalhost"]'
+    ),
+    **{
+        f"a gateway at {public}": origins('cors_origins = ["http://localhost:3000"]', public=public)
+        + frames("http://localhost:3000")
+        for public in ("localhost:8443", "127.0.0.1:8443", "gateway.localhost")
+    },
+    "a frame of the portal": GOOD + frames(PORTAL),
 }
 
 
 @pytest.mark.parametrize("name", WARNINGS)
-def test_tickets_that_are_tokens_too_are_a_warning_with_its_line(tmp_path: Path, name: str) -> None:
+def test_what_lets_strangers_in_is_a_warning_with_its_line(tmp_path: Path, name: str) -> None:
     text, key = WARNINGS[name]
     loaded = load_text(tmp_path, text)
     assert loaded.faults == ()
@@ -53,6 +77,20 @@ def test_tickets_that_are_tokens_too_are_a_warning_with_its_line(tmp_path: Path,
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_tickets_that_are_no_tokens_are_neither_fault_nor_warning(tmp_path: Path, name: str) -> None:
+def test_what_lets_the_portal_in_is_neither_fault_nor_warning(tmp_path: Path, name: str) -> None:
     loaded = load_text(tmp_path, RIGHT[name])
     assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+def test_no_warning_recommends_to_let_a_viewers_own_machine_read_recordings(tmp_path: Path) -> None:
+    for origin, remedy in (
+        ("http://localhost:3000", "list the portal's own address"),
+        ("https://portal.example.org", "add it to server.cors_origins"),
+    ):
+        (warning,) = load_text(tmp_path, ticket() + frames(origin)).warnings
+        assert (warning.key, warning.remedy) == ("branding.frame_ancestors.0", remedy)
+
+
+def test_a_gateway_for_development_still_hears_of_portals_on_another_site(tmp_path: Path) -> None:
+    text = (ticket() + frames(PORTAL)).replace("recordings.example.edu", "localhost:8443")
+    assert [warning.key for warning in load_text(tmp_path, text).warnings] == ["branding.frame_ancestors.0"]
