@@ -1,9 +1,10 @@
-"""Warnings about the origins whose pages reach the gateway: portals whose frames get no session, and each viewer's own
-machine."""
+"""Warnings about the origins and names by which pages in browsers reach the gateway: portals whose frames get no
+session, origins of each viewer's own machine, and the public name at the admin listener."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from gateway.network import parse_address
 from gateway.settings.addresses import is_loopback_host
 from gateway.settings.faults import Fault
 from gateway.settings.identity import STATEFUL_TABLES, HeaderSettings, JwtSettings, RemoteProvider
@@ -24,6 +25,13 @@ def origin_warnings(settings: Settings) -> Iterator[Fault]:
             if _is_own_machine(urlsplit(origin).hostname or ""):
                 reason = f"is each viewer's own machine, any program or user of which may then {what} in their browser"
                 yield Fault(f"{table}.{key}.{number}", None, reason, "list the portal's own address")
+    is_address = parse_address(own) is not None  # which Host may be, listed or not
+    if own in settings.admin.hosts and settings.admin.token is None and not is_address:
+        reason = (
+            "has the host of server.public_url: whoever reaches the admin listener by it, as through the proxy, "
+            "may read metrics and streams without a token"
+        )
+        yield Fault("admin.hosts", None, reason, "remove it, or give token_file")
 
 
 def _is_own_machine(host: str) -> bool:

@@ -1,15 +1,16 @@
-"""Tickets and origins that let others than the portal in, each with the nearest ones that do not."""
+"""Tickets, origins and names that let others than is meant in, each with the nearest ones that do not."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.unit.settings.broken import TICKET, server
-from tests.unit.settings.configurations import GOOD, load_text
+from tests.unit.settings.configurations import GOOD, load_text, private
 from tests.unit.settings.test_identity_doubts import HS256, SECRET, ticket
 
 pytestmark = pytest.mark.promise("security-S16")
 
+HOSTS = '[admin]\nhosts = ["recordings.example.edu"]\n'
 OWN = "https://recordings.example.edu"
 PORTAL = "https://portal.example.edu"
 ON_THIS_MACHINE = ("http://localhost:3000", "https://127.0.0.1", "http://[::1]:8000", "https://portal.localhost")
@@ -45,6 +46,12 @@ WARNINGS = {
         for origin in ON_THIS_MACHINE
     },
     **{f"frames of {origin}": (GOOD + frames(origin), "branding.frame_ancestors.0") for origin in ON_THIS_MACHINE},
+    "the public name at the admin listener": (GOOD + HOSTS, "admin.hosts"),
+    "the public name among others": (
+        GOOD + HOSTS.replace('["', '["gateway", "').replace("recordings", "Recordings"),
+        "admin.hosts",
+    ),
+    "the public name at a unix socket": (GOOD + f'{HOSTS}listen = "unix:/run/admin.sock"\n', "admin.hosts"),
 }
 RIGHT = {
     "tickets of another audience": tickets(audience="valt-gateway"),
@@ -61,9 +68,13 @@ RIGHT = {
     **{
         f"a gateway at {public}": origins('cors_origins = ["http://localhost:3000"]', public=public)
         + frames("http://localhost:3000")
+        + HOSTS.replace("recordings.example.edu", public.partition(":")[0])
         for public in ("localhost:8443", "127.0.0.1:8443", "gateway.localhost")
     },
     "a frame of the portal": GOOD + frames(PORTAL),
+    "another name at the admin listener": GOOD + HOSTS.replace("recordings", "gateway"),
+    "the public name at the admin listener with a token": GOOD + f'{HOSTS}token_file = "token"\n',
+    "the public address at the admin listener": (GOOD + HOSTS).replace("recordings.example.edu", "10.0.0.9"),
 }
 
 
@@ -78,6 +89,7 @@ def test_what_lets_strangers_in_is_a_warning_with_its_line(tmp_path: Path, name:
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_lets_the_portal_in_is_neither_fault_nor_warning(tmp_path: Path, name: str) -> None:
+    private(tmp_path / "token", "planted-token-that-nobody-guesses\n")
     loaded = load_text(tmp_path, RIGHT[name])
     assert (loaded.faults, loaded.warnings) == ((), ())
 
