@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ OPEN_FILES = 256
 ROOM = (OPEN_FILES - 64) // 2
 """How many connections the public listener then has at once."""
 CLIENTS = 400
+HEADS = 200
 FILM = bytes(range(256)) * 32_768
 VIDEO = "flooded", "film"
 LIMITS = '\n[limits]\nrequest_timeout = "2s"\n'
@@ -108,3 +109,25 @@ async def as_before(gateway: ServedGateway, descriptors: int) -> None:
             await asyncio.sleep(0.05)
     async with gateway.client.get(gateway.url + gateway.path(*VIDEO)) as answer:
         assert (answer.status, await answer.read()) == (200, FILM)
+
+
+def resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.promise("security-S5")
+@pytest.mark.parametrize("size", [500, 8000], ids=["within the limit", "beyond it"])
+async def test_an_unfinished_head_takes_less_than_64_kib(tmp_path: Path, size: int) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * size) for n in range(62))
+    async with serving(tmp_path, more='\n[limits]\nrequest_timeout = "30s"\n') as gateway:
+        async with gateway.client.get(f"{gateway.url}/robots.txt") as answer:
+            assert answer.status == 200
+        before = resident_bytes(gateway.process.pid)
+        async with AsyncExitStack() as stack:
+            for _ in range(HEADS):
+                client = await stack.enter_async_context(connect(gateway.url))
+                with suppress(ConnectionError):  # a head beyond the limit is refused while it arrives
+                    await client.send(head)
+            await asyncio.sleep(1)
+            assert await is_alive(gateway)
+            assert (resident_bytes(gateway.process.pid) - before) / HEADS < 64 * 1024

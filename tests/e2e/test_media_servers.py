@@ -63,6 +63,7 @@ async def code(stack: GatewayStack, method: str = "GET", **fields: str) -> tuple
         return received.status, (await received.json(content_type=None))["code"]
 
 
+@pytest.mark.promise("media-M1", "media-M3")
 @pytest.mark.parametrize(
     "fields",
     [
@@ -83,6 +84,7 @@ async def test_m1_m3_a_rest_that_is_not_the_films_is_a_visible_cut(tmp_path: Pat
         assert (stack.audit()[-1]["outcome"], stack.audit()[-1]["bytes"]) == ("failed", 200_000)
 
 
+@pytest.mark.promise("media-M2")
 @pytest.mark.parametrize(
     ("reply", "fields"),
     [
@@ -103,6 +105,7 @@ async def test_m2_a_response_that_contradicts_itself_is_502(
         assert await code(stack, **fields) == (502, "valt_response")
 
 
+@pytest.mark.promise("media-M4")
 async def test_m4_a_range_without_its_if_range_is_not_sent(tmp_path: Path) -> None:
     async with media_stack(tmp_path, in_turn(whole())) as (stack, media):
         head = request_head("GET", VIDEO_PATH, {**stack.bearer(), "Range": "bytes=0-9", "If-Range": "TAG"})
@@ -113,6 +116,7 @@ async def test_m4_a_range_without_its_if_range_is_not_sent(tmp_path: Path) -> No
         assert "Range" not in media.requests[0].headers
 
 
+@pytest.mark.promise("media-M5")
 async def test_m5_a_late_body_reaches_no_other_persons_response(tmp_path: Path) -> None:
     def respond(request: ReceivedRequest) -> Script | bytes:
         if request.method == "HEAD" or "If-None-Match" in request.headers:
@@ -128,6 +132,7 @@ async def test_m5_a_late_body_reaches_no_other_persons_response(tmp_path: Path) 
         assert (await get(stack))[2] == FILM
 
 
+@pytest.mark.promise("media-M6")
 @pytest.mark.parametrize("status", ["403 Forbidden", "405 Method Not Allowed", "501 Not Implemented"])
 @pytest.mark.parametrize(
     "fields", [{}, {"Range": "bytes=5-9"}, {"Range": "bytes=999999999-"}, {"Range": "bytes=0-9", "If-Range": '"other"'}]
@@ -146,6 +151,7 @@ async def test_m6_a_head_is_answered_where_the_media_server_refuses_head(
         assert stack.valt.calls["download"] == 1, "a good link is not thrown away"
 
 
+@pytest.mark.promise("media-M7")
 @pytest.mark.parametrize(
     ("stated", "expected"),
     [
@@ -163,6 +169,7 @@ async def test_m7_the_type_lets_browsers_play_a_film_and_show_no_page(
         assert (headers["Content-Type"], body) == (expected, FILM)
 
 
+@pytest.mark.promise("media-M8")
 async def test_m8_one_chunked_416_leaves_every_other_stream_on_the_spliced_path(tmp_path: Path) -> None:
     beyond = response("416 X", "Transfer-Encoding: chunked", body=b"0\r\n\r\n", length=None)
     async with media_stack(tmp_path, in_turn(beyond, whole())) as (stack, _):
@@ -173,6 +180,7 @@ async def test_m8_one_chunked_416_leaves_every_other_stream_on_the_spliced_path(
         assert metrics['valt_gateway_relay_total{way="plain"}'] == 0
 
 
+@pytest.mark.promise("media-M9")
 @pytest.mark.parametrize("player", ["ffmpeg", "mpv"])
 async def test_m9_players_play_from_a_server_that_does_not_answer_ranges(stack: GatewayStack, player: str) -> None:
     film = stack.valt.recording(SESSION).film(CAMERA_A)
@@ -198,6 +206,7 @@ async def test_m9_players_play_from_a_server_that_does_not_answer_ranges(stack: 
             assert "Accept-Ranges" not in received.headers
 
 
+@pytest.mark.promise("media-M10")
 @pytest.mark.parametrize(
     "fields", [("Accept-Ranges: bytes",), ("Accept-Ranges: bytes", 'ETag: W/"v1"')], ids=["none", "weak"]
 )
@@ -226,6 +235,7 @@ async def read_slowly(client: RawConnection, length: int) -> bytes:
     return bytes(received)
 
 
+@pytest.mark.promise("media-M11")
 async def test_m11_a_408_on_a_reused_connection_is_invisible(tmp_path: Path) -> None:
     replies = in_turn(part(0, 9), Script([response("408 Request Timeout")], close=True), part(0, 9))
     async with media_stack(tmp_path, replies) as (stack, media):
@@ -234,6 +244,7 @@ async def test_m11_a_408_on_a_reused_connection_is_invisible(tmp_path: Path) -> 
         assert [request.connection for request in media.requests] == [0, 0, 1]
 
 
+@pytest.mark.promise("media-M12")
 @pytest.mark.parametrize(
     ("stated", "requested", "expected"),
     [
@@ -254,6 +265,7 @@ async def test_m12_parts_pass_in_lawful_spellings_and_answer_several_ranges(
             assert (headers["Content-Type"], body) == (stated, b"--X--")
 
 
+@pytest.mark.promise("media-M14")
 async def test_m14_heads_with_bare_line_feeds_are_answered_at_once(tmp_path: Path) -> None:
     reply = f"HTTP/1.1 200 OK\nContent-Length: {SIZE}\n\n".encode() + FILM
     async with media_stack(tmp_path, lambda _request: reply, manual=False) as (stack, _):
@@ -263,12 +275,44 @@ async def test_m14_heads_with_bare_line_feeds_are_answered_at_once(tmp_path: Pat
                 assert received.status != 200 or await received.read() == FILM
 
 
+@pytest.mark.promise("media-M14")
+@pytest.mark.parametrize("chunked", [False, True], ids=["spliced", "buffered"])
+async def test_m14_a_head_that_arrives_line_by_line_is_no_timeout(tmp_path: Path, chunked: bool) -> None:
+    fields = (*VALIDATORS, "Content-Type: video/mp4", "Server: slow")
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (SIZE, FILM)
+    plain = response("200 OK", *fields, body=FILM)
+    reply = response("200 OK", *fields, "Transfer-Encoding: chunked", body=chunks, length=None) if chunked else plain
+    head, _, body = reply.partition(b"\r\n\r\n")
+    script = Script([*(head + b"\r\n\r\n").splitlines(keepends=True), body], pause=0.3)
+    async with (
+        scripted_media(lambda _request: script) as media,
+        running_stack(tmp_path, valt_more='read_timeout = "1s"') as stack,
+    ):
+        stack.valt.knobs.link_host = f"127.0.0.1:{media.port}"
+        status, _, received = await get(stack)
+        assert (status, received) == (200, FILM)
+
+
+@pytest.mark.promise("media-M15")
+@pytest.mark.parametrize(("requested", "expected"), [("bytes=0-4", 206), ("bytes=5-9", 502), ("bytes=-5", 502)])
+async def test_m15_a_part_of_unknown_total_must_be_the_range_that_was_requested(
+    tmp_path: Path, requested: str, expected: int
+) -> None:
+    async with media_stack(tmp_path, in_turn(part(0, 4, total="*"))) as (stack, _):
+        status, headers, body = await get(stack, Range=requested)
+        assert status == expected
+        if expected == 206:
+            assert (headers["Content-Range"], body) == ("bytes 0-4/*", FILM[:5])
+
+
+@pytest.mark.promise("media-M15")
 async def test_m15_a_transfer_coding_that_nobody_decodes_is_502(tmp_path: Path) -> None:
     reply = response("200 OK", "Transfer-Encoding: gzip, chunked", body=b"3\r\nabc\r\n0\r\n\r\n", length=None)
     async with media_stack(tmp_path, lambda _request: reply) as (stack, _):
         assert await code(stack) == (502, "valt_response")
 
 
+@pytest.mark.promise("media-M15")
 async def test_m15_validators_above_7f_pass_byte_for_byte(tmp_path: Path) -> None:
     async with media_stack(tmp_path, in_turn(whole('ETag: "\u00e9"', "Last-Modified: \udce9"))) as (stack, _):
         async with connect(stack.url) as client:
@@ -294,6 +338,7 @@ async def test_m15_a_date_beyond_all_numbers_is_no_date(tmp_path: Path, date: st
         assert (await get(stack, Range="bytes=0-9", If_Range=date))[0] == 200
 
 
+@pytest.mark.promise("media-M3")
 async def test_m3_an_odd_if_range_gets_no_part_of_another_version(tmp_path: Path) -> None:
     """The server ignores If-Range: what is forwarded to it must not make it send a part."""
 
@@ -306,6 +351,7 @@ async def test_m3_an_odd_if_range_gets_no_part_of_another_version(tmp_path: Path
             assert (status, body) == (200, FILM)
 
 
+@pytest.mark.promise("media-M16")
 @pytest.mark.parametrize(
     ("host", "expected"), [("127.0.0.1", 206), ("localhost", 502), ("other.example", 502)], ids=str
 )
@@ -324,6 +370,7 @@ async def test_m16_a_redirect_of_the_media_server_is_followed_to_an_allowed_host
                 assert "Location" not in headers
 
 
+@pytest.mark.promise("media-M17")
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [(part(0, SIZE - 1), 200), (part(0, SIZE - 2), 502), (part(1, SIZE - 1), 502), (part(0, SIZE - 1, total="*"), 502)],
@@ -374,6 +421,7 @@ async def test_a_body_without_length_that_was_reset_is_a_visible_failure(tmp_pat
         assert stack.audit()[-1]["outcome"] == ("whole" if end == "clean" else "failed")
 
 
+@pytest.mark.promise("media-M1")
 @pytest.mark.parametrize("rest", ["a part", "nothing"])
 async def test_m1_a_part_of_a_body_of_unknown_length_is_not_its_end(tmp_path: Path, rest: str) -> None:
     begin = response("200 OK", *VALIDATORS, "Accept-Ranges: bytes", "Transfer-Encoding: chunked", length=None)
@@ -436,6 +484,7 @@ async def test_m14_a_malformed_chunk_of_a_later_segment_ends_the_stream(tmp_path
         assert stack.audit()[-1]["outcome"] == "failed"
 
 
+@pytest.mark.promise("media-M1")
 async def test_m1_a_whole_body_that_ends_before_the_position_is_not_the_end(tmp_path: Path) -> None:
     head = response("200 OK", *VALIDATORS, "Accept-Ranges: bytes", "Transfer-Encoding: chunked", length=None)
     begin = Script([head + b"186a0\r\n" + FILM[:100_000] + b"\r\n"], close=True)

@@ -82,6 +82,14 @@ async def test_credentials_that_no_authenticator_accepts_are_invalid(stack: Gate
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="valt-gateway", error="invalid_token"'
 
 
+@pytest.mark.promise("security-S18")
+@pytest.mark.parametrize(("seconds", "expected"), [(24 * 3600, 200), (10 * 365 * 24 * 3600, 401)], ids=str)
+async def test_a_token_of_ten_years_is_refused_by_default(stack: GatewayStack, seconds: int, expected: int) -> None:
+    headers = stack.bearer(exp=int(stack.gateway.clock.now()) + seconds)
+    async with stack.client.get(stack.url + VIDEO_PATH, headers=headers) as answer:
+        assert answer.status == expected
+
+
 async def test_basic_credentials_are_treated_as_missing(stack: GatewayStack) -> None:
     async with stack.client.get(stack.url + VIDEO_PATH, headers={"Authorization": "Basic YTpi"}) as answer:
         assert (await answer.json(content_type=None))["code"] == "credentials_missing"
@@ -141,7 +149,7 @@ async def test_download_returns_an_attachment_unless_the_grant_forbids_it(stack:
         assert answer.status == 403
 
 
-@pytest.mark.promise("findings-2", "findings-D")
+@pytest.mark.promise("findings-2", "findings-D", "security-S15")
 @pytest.mark.parametrize(
     "path",
     [

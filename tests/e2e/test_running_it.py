@@ -194,6 +194,31 @@ async def test_old_connections_to_valt_are_closed_after_their_last_stream(
     await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
 
 
+@pytest.mark.promise("security-S3")
+@pytest.mark.parametrize(
+    "unfinished",
+    [
+        b"POST /api/v3/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+    ],
+    ids=["body", "head"],
+)
+async def test_an_unfinished_request_keeps_no_old_connection_to_valt_for_ever(
+    tmp_path: Path, unfinished: bytes
+) -> None:
+    limits = '[limits]\nrequest_timeout = "1s"\n'
+    async with running_stack(tmp_path, more=limits) as stack, connect(stack.url) as slow:
+        assert await _status(stack, VIDEO_PATH, stack.bearer()) == 200
+        await slow.send(unfinished)
+        text = stack.config.read_text().replace("[audit]\n", '[recordings]\nttl = "2m"\n[audit]\n')
+        stack.config.write_text(text)
+        assert stack.valt.open_media == 1
+        assert await stack.gateway.reload(settings_of(stack.config))
+        assert (await slow.read_response()).status == 408
+        async with asyncio.timeout(10):
+            await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
+
+
 async def _status(stack: GatewayStack, path: str, headers: dict[str, str]) -> int:
     async with stack.client.get(stack.url + path, headers=headers) as answer:
         await answer.read()

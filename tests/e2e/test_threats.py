@@ -89,6 +89,7 @@ async def test_a_ticket_for_one_video_shows_texts_only_if_it_names_the_recording
             assert answer.status == 403
 
 
+@pytest.mark.promise("security-S17")
 @pytest.mark.parametrize("encrypted", [True, False])
 async def test_browsers_use_https_alone_where_the_gateway_has_the_certificate(tmp_path: Path, encrypted: bool) -> None:
     authority = trustme.CA()

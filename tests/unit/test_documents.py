@@ -20,6 +20,12 @@ def test_every_promise_has_a_test() -> None:
     assert set(promises.catalogue()) - tested == set()
 
 
+def test_every_kind_of_fault_that_was_observed_is_a_promise() -> None:
+    numbered = {"security-S": 18, "media-M": 17, "operation-O": 15}
+    rows = {f"{section}{number}" for section, count in numbered.items() for number in range(1, count + 1)}
+    assert rows - set(promises.catalogue()) == set()
+
+
 def test_the_tables_of_the_readme_match_the_code() -> None:
     assert tables.filled(README) == README, "run: .venv/bin/python -m tests.support.tables"
 

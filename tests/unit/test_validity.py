@@ -131,6 +131,7 @@ async def test_a_sign_out_ends_all_that_was_derived_from_the_session() -> None:
     assert world.refusal(ANNA) is None
 
 
+@pytest.mark.promise("security-S14")
 @pytest.mark.parametrize("name", ["anna", "campus#anna", "their session", "the other"])
 async def test_a_revocation_by_any_of_a_persons_names_reaches_what_was_issued_by_then(name: str) -> None:
     who = replace(ANNA, issued_at=NOW, revocation_keys=("their session", "the other"))

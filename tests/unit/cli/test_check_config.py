@@ -41,6 +41,15 @@ def test_an_example_that_does_not_hold_is_a_fault_with_its_line(run: Run, config
     assert checked.stderr.startswith(f"fault: examples.1 (line {line}): must be denied and is allowed")
 
 
+@pytest.mark.promise("rules-12", "security-S14")
+@pytest.mark.parametrize(("subject", "allowed"), [("campus#anna", "true"), ("anna", "false"), ("campus#ben", "false")])
+def test_an_example_may_name_a_person_of_one_provider(run: Run, config: Path, subject: str, allowed: str) -> None:
+    text = config.read_text().replace('groups = ["supervisors"]', 'subjects = ["campus#anna"]')
+    config.write_text(text + EXAMPLE.format(groups="", allowed=allowed).replace('"anna"', f'"{subject}"'))
+    checked = run("check-config", "--config", config)
+    assert checked.exit_code == 0, checked.stderr
+
+
 CONDITIONAL = """
 [[grants]]
 name = "conditional"

@@ -72,6 +72,7 @@ def test_the_configuration_may_be_named_by_the_environment(config: Path) -> None
     assert (done.returncode, done.stdout) == (0, "")
 
 
+@pytest.mark.promise("operation-O7")
 @pytest.mark.parametrize("command", ["check-config", "serve"])
 @pytest.mark.parametrize(
     ("table", "key"),

@@ -104,6 +104,7 @@ async def test_a_head_that_arrives_in_pieces_is_one_head() -> None:
         connection.close()
 
 
+@pytest.mark.promise("media-M14")
 @pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
 async def test_m14_a_head_that_is_never_silent_for_the_read_timeout_is_read(encrypted: bool) -> None:
     pieces = PLAIN.splitlines(keepends=True)
@@ -121,6 +122,7 @@ async def test_a_head_that_is_silent_for_the_read_timeout_times_out() -> None:
         connection.close()
 
 
+@pytest.mark.promise("media-M14")
 @pytest.mark.parametrize(
     "head",
     [

@@ -42,6 +42,7 @@ def test_only_a_range_and_its_conditions_reach_the_media_server() -> None:
 NOT_UTF8 = b'"\xe9"'.decode("utf-8", "surrogateescape")
 
 
+@pytest.mark.promise("media-M4")
 @pytest.mark.parametrize(
     ("client", "passed"),
     [
@@ -66,6 +67,7 @@ def test_a_range_that_is_not_valid_is_not_sent(value: str) -> None:
     assert media_request("GET", {"Range": value}).headers == {"Accept-Encoding": "identity"}
 
 
+@pytest.mark.promise("media-M6")
 def test_m6_a_head_is_a_get_of_the_first_byte_without_the_clients_range() -> None:
     client = {"Range": "bytes=5-", "If-Range": '"a"', "If-None-Match": '"b"'}
     request = media_request("HEAD", client)
@@ -97,6 +99,7 @@ def test_only_the_description_of_the_bytes_reaches_the_client() -> None:
     }
 
 
+@pytest.mark.promise("media-M9")
 @pytest.mark.parametrize("claim", [None, "bytes", "none"])
 @pytest.mark.parametrize("usable", [WHOLE, Usable(206, Representation(0, 5, 10)), Usable(304), Usable(416)])
 def test_m9_accept_ranges_is_the_media_servers_claim_or_none(claim: str | None, usable: Usable) -> None:
@@ -124,6 +127,7 @@ def test_what_is_not_media_is_never_sent_as_a_page(stated: str, is_mp4: bool) ->
     assert sent(WHOLE, {"Content-Type": stated}, is_mp4=is_mp4)["Content-Type"] == "application/octet-stream"
 
 
+@pytest.mark.promise("media-M7")
 @pytest.mark.parametrize(
     ("stated", "passed"),
     [
@@ -141,6 +145,7 @@ def test_m7_a_media_type_is_judged_by_type_and_subtype(stated: str, passed: str)
     assert sent(WHOLE, {"Content-Type": stated})["Content-Type"] == passed
 
 
+@pytest.mark.promise("media-M7")
 @pytest.mark.parametrize(
     "stated",
     [None, "", " ", "application/octet-stream", "binary/octet-stream", "Application/Octet-Stream;charset=binary"],
@@ -153,6 +158,7 @@ def test_m7_a_generic_or_missing_type_is_mp4_if_the_link_names_one(
     assert sent(WHOLE, media, is_mp4=is_mp4)["Content-Type"] == passed
 
 
+@pytest.mark.promise("media-M12")
 @pytest.mark.parametrize(
     "stated", ["multipart/byteranges; boundary=THIS_STRING", 'Multipart/ByteRanges;charset=x;  boundary="a b=c"']
 )
@@ -171,6 +177,7 @@ def test_a_response_without_a_body_states_none(status: int) -> None:
     assert headers["ETag"] == '"a"'
 
 
+@pytest.mark.promise("media-M15")
 def test_m15_validators_pass_byte_for_byte_or_not_at_all() -> None:
     tag = '"\u00e9"'
     headers = sent(WHOLE, {"ETag": tag, "Last-Modified": NOT_UTF8})
@@ -178,6 +185,7 @@ def test_m15_validators_pass_byte_for_byte_or_not_at_all() -> None:
     assert "Last-Modified" not in headers
 
 
+@pytest.mark.promise("media-M13")
 @pytest.mark.parametrize(
     ("name", "header"),
     [
@@ -190,6 +198,7 @@ def test_m15_validators_pass_byte_for_byte_or_not_at_all() -> None:
         ("🎬", "inline; filename=\"video\"; filename*=UTF-8''%F0%9F%8E%AC"),
         (".mp4", "inline; filename=\"video.mp4\"; filename*=UTF-8''.mp4"),
         ("..hidden", "inline; filename=\"video.hidden\"; filename*=UTF-8''..hidden"),
+        ("a" * 300 + ".mp4", f"inline; filename=\"{'a' * 251}.mp4\"; filename*=UTF-8''{'a' * 300}.mp4"),
         ("日本.日本", "inline; filename=\"video\"; filename*=UTF-8''%E6%97%A5%E6%9C%AC.%E6%97%A5%E6%9C%AC"),
     ],
 )
@@ -197,7 +206,11 @@ def test_m13_a_name_is_sent_as_rfc_6266_and_8187_have_it(name: str, header: str)
     assert content_disposition(name, attachment=False) == header
 
 
-@given(st.text(max_size=120), st.sampled_from(["", ".mp4", ".", "..", ".日本", ".m p"]))
+@pytest.mark.promise("media-M13")
+@given(
+    st.text(max_size=120) | st.text("aé日🎬.", min_size=200, max_size=400),
+    st.sampled_from(["", ".mp4", ".", "..", ".日本", ".m p"]),
+)
 def test_m13_the_ascii_name_is_never_empty_hidden_or_too_long(stem: str, extension: str) -> None:
     name = stem + extension
     plain = content_disposition(name, attachment=False).partition('filename="')[2].partition('"')[0]

@@ -77,6 +77,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_replaced_unseen(
         assert len(server.connections) == 2
 
 
+@pytest.mark.promise("media-M11")
 async def test_m11_a_408_on_a_reused_connection_is_no_response_to_the_request() -> None:
     async with media_server(in_turn(EMPTY, response("408 Request Timeout"), PLAIN)) as (server, client, link):
         (await client.get(link, {})).close()
@@ -95,6 +96,7 @@ async def test_an_unsupported_response_selects_the_buffered_path_for_a_minute() 
         assert len(server.requests) == 3
 
 
+@pytest.mark.promise("media-M8")
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "416 X", "503 X"])
 async def test_m8_a_chunked_error_leaves_the_server_on_the_spliced_path(status: str) -> None:
     error = response(status, "Transfer-Encoding: chunked", body=b"2\r\nno\r\n0\r\n\r\n", length=None)
@@ -108,6 +110,7 @@ async def test_m8_a_chunked_error_leaves_the_server_on_the_spliced_path(status: 
         assert len(server.requests) == 2
 
 
+@pytest.mark.promise("media-M8")
 async def test_m8_chunked_parts_leave_the_server_on_the_spliced_path() -> None:
     fields = ("Content-Type: multipart/byteranges; boundary=x", "Transfer-Encoding: chunked")
     parts = response("206 Partial Content", *fields, body=b"0\r\n\r\n", length=None)
@@ -120,6 +123,7 @@ async def test_m8_chunked_parts_leave_the_server_on_the_spliced_path() -> None:
         second.close()
 
 
+@pytest.mark.promise("media-M16")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("absolute", [True, False])
 async def test_m16_one_redirect_to_an_allowed_host_is_followed(status: int, absolute: bool) -> None:
@@ -138,6 +142,7 @@ async def test_m16_one_redirect_to_an_allowed_host_is_followed(status: int, abso
             )
 
 
+@pytest.mark.promise("media-M16")
 @pytest.mark.parametrize(
     "target", ["http://127.0.0.1/x.mp4", "ftp://localhost/x", "//other.example/x", "http://localhost@evil/x", "https:x"]
 )
@@ -148,6 +153,7 @@ async def test_m16_a_redirect_to_where_no_link_may_lead_is_refused(target: str) 
         assert len(server.requests) == 1
 
 
+@pytest.mark.promise("media-M16")
 async def test_m16_a_second_redirect_is_not_followed() -> None:
     redirect = response("302 Found", "Location: /again.mp4")
     async with media_server(in_turn(redirect, redirect, PLAIN)) as (server, client, link):
@@ -157,6 +163,7 @@ async def test_m16_a_second_redirect_is_not_followed() -> None:
         assert len(server.requests) == 2
 
 
+@pytest.mark.promise("media-M5")
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 async def test_m5_a_late_body_of_a_response_without_one_reaches_no_other_request(status: str) -> None:
     late = Script([response(status, length=5), response("200 OK", body=b"wrong")], pause=0.05)
@@ -168,6 +175,7 @@ async def test_m5_a_late_body_of_a_response_without_one_reaches_no_other_request
         assert [request.connection for request in server.requests] == [0, 1]
 
 
+@pytest.mark.promise("media-M5")
 async def test_m5_the_buffered_path_reuses_no_connection() -> None:
     not_modified = response("304 Not Modified", length=None)
     async with media_server(in_turn(CHUNKED, CHUNKED, not_modified, CHUNKED)) as (server, client, link):

@@ -29,6 +29,7 @@ def test_an_interim_response_is_none(status: bytes) -> None:
     assert parse(status + b"\r\n\r\n") is None
 
 
+@pytest.mark.promise("media-M5")
 @pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("fields", [b"", b"Content-Length: 0\r\n", b"Content-Length: 5\r\n"])
 def test_m5_a_connection_is_not_reused_after_204_and_304(status: int, fields: bytes) -> None:
@@ -105,6 +106,7 @@ def test_anything_but_a_plain_head_with_one_stated_length_is_not_supported(head:
         parse(head)
 
 
+@pytest.mark.promise("media-M8")
 @pytest.mark.parametrize(
     ("head", "lasting"),
     [

@@ -115,6 +115,7 @@ def test_two_files_never_make_one_body(status: int, fields: Fields) -> None:
     assert isinstance(later(whole(1000, STRONG), 400, status, fields), Unusable)
 
 
+@pytest.mark.promise("media-M1")
 @pytest.mark.parametrize(
     "extra",
     [
@@ -144,6 +145,7 @@ def test_m1_a_206_may_leave_out_the_type_that_the_client_already_has() -> None:
     )
 
 
+@pytest.mark.promise("media-M2")
 @pytest.mark.parametrize(
     ("status", "fields", "client"),
     [
@@ -175,6 +177,7 @@ def test_m2_contradicting_fields_make_a_response_unusable(status: int, fields: F
     assert isinstance(first(status, fields, client=client), Unusable)
 
 
+@pytest.mark.promise("media-M2")
 @pytest.mark.parametrize("name", ["Content-Range", "Content-Type", "Content-Length", "ETag", "Last-Modified"])
 def test_m2_two_different_values_of_one_field_are_unusable(name: str) -> None:
     fields = CIMultiDict(part(0, 9, 100, {"Content-Type": "video/mp4", **STRONG}))
@@ -185,6 +188,7 @@ def test_m2_two_different_values_of_one_field_are_unusable(name: str) -> None:
     assert isinstance(evaluate(request, 206, fields), Unusable)
 
 
+@pytest.mark.promise("media-M3")
 @pytest.mark.parametrize(
     "changed",
     [
@@ -198,6 +202,7 @@ def test_m3_one_validator_that_differs_means_another_file(changed: Fields) -> No
     assert isinstance(later(whole(1000, STRONG), 400, 206, part(400, 999, 1000, STRONG) | changed), Unusable)
 
 
+@pytest.mark.promise("media-M3")
 @pytest.mark.parametrize("changed", [{"ETag": 'W/"v2"'}, {"ETag": '"v1"'}, {"Last-Modified": OTHER_DATE}])
 def test_m3_one_weak_validator_that_differs_means_another_file(changed: Fields) -> None:
     assert isinstance(later(whole(1000, WEAK), 400, 206, part(400, 999, 1000, WEAK)), Usable)
@@ -251,6 +256,7 @@ def test_an_unknown_length_is_learned_from_a_later_total() -> None:
     assert (verdict.body.end, verdict.body.total) == (1000, 1000)
 
 
+@pytest.mark.promise("media-M7", "media-M15")
 @pytest.mark.parametrize(
     ("requested", "fields", "usable"),
     [
@@ -288,6 +294,7 @@ def test_m15_a_206_must_have_what_was_requested(requested: str | None, fields: F
     assert isinstance(first(206, fields, client=client), Usable) is usable
 
 
+@pytest.mark.promise("media-M12")
 @pytest.mark.parametrize(
     ("requested", "stated", "usable"),
     [
@@ -313,6 +320,7 @@ def test_m12_parts_answer_several_ranges_and_have_a_boundary(requested: str | No
     assert isinstance(with_range, Unusable)
 
 
+@pytest.mark.promise("media-M17")
 @pytest.mark.parametrize(
     ("fields", "usable"),
     [
@@ -331,6 +339,7 @@ def test_m17_a_206_of_the_whole_file_is_a_200_to_a_client_without_range(fields: 
         assert (verdict.body.first, verdict.body.end) == (0, 1000)
 
 
+@pytest.mark.promise("media-M6")
 @pytest.mark.parametrize(
     ("status", "fields", "end"),
     [
@@ -348,6 +357,7 @@ def test_m6_a_head_is_answered_from_the_first_byte(status: int, fields: Fields, 
     assert (verdict.status, verdict.body.first, verdict.body.end) == (200, 0, end)
 
 
+@pytest.mark.promise("media-M6")
 @pytest.mark.parametrize(
     ("status", "fields"),
     [(416, {}), (416, {"Content-Range": "bytes */10"}), (206, part(0, 1, 10, {})), (206, part(1, 1, 10, {}))],
@@ -356,6 +366,7 @@ def test_m6_a_head_is_not_answered_from_a_contradiction(status: int, fields: Fie
     assert isinstance(first(status, fields, method="HEAD"), Unusable)
 
 
+@pytest.mark.promise("media-M10")
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -378,6 +389,7 @@ def test_m10_only_a_body_whose_rest_could_be_joined_may_lose_its_connection(
     assert can_continue(body) is expected
 
 
+@pytest.mark.promise("media-M10")
 def test_m10_a_server_that_ignored_a_range_is_not_expected_to_answer_the_next() -> None:
     length = 2 * MAX_SKIP
     body = whole(length, STRONG, ranges=True)
@@ -428,6 +440,7 @@ def test_every_verdict_is_about_the_request_that_was_sent() -> None:
     assert isinstance(evaluate(request, 206, CIMultiDict(part(0, 9, 10, {}))), Usable)
 
 
+@pytest.mark.promise("media-M2")
 @pytest.mark.parametrize(
     ("wanted", "total", "usable"),
     [

@@ -130,6 +130,7 @@ def test_a_token_out_of_its_time_is_refused_at_the_exact_second(
     assert reason(changes, now=now) == (None if message is None else (OutOfTimeError, message))
 
 
+@pytest.mark.promise("security-S18")
 def test_the_longest_lifetime_counts_from_now_and_from_the_issue_with_the_leeway() -> None:
     expected, now = replace(EXPECTED, max_lifetime=100.0), int(NOW)
     longer = invalid("the token is valid for longer than max_lifetime")

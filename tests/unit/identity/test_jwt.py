@@ -103,6 +103,7 @@ async def test_subject_and_groups_come_from_the_configured_claims(
         await named.authenticate(bearer(provider.sign(claims())))
 
 
+@pytest.mark.promise("security-S14")
 @pytest.mark.parametrize(
     ("changes", "required", "accepted"),
     [
@@ -139,6 +140,7 @@ async def test_an_email_address_names_a_person_only_if_it_is_verified(
             await campus.authenticate(bearer(token))
 
 
+@pytest.mark.promise("security-S18")
 @pytest.mark.parametrize(
     ("lifetime", "accepted"), [(3600, True), (3630, True), (3631, False), (10 * 365 * 86400, False)]
 )
@@ -246,6 +248,7 @@ async def test_clocks_may_differ_by_the_leeway(
     assert await campus.authenticate(bearer(provider.sign(claims(**changes)))) is not None
 
 
+@pytest.mark.promise("security-S18")
 @pytest.mark.parametrize("kind", [None, "JWT", "jwt", "at+jwt", "application/at+jwt", "AT+JWT"])
 async def test_tokens_of_these_types_identify_a_person(
     provider: Provider, campus: JwtAuthenticator, claims: Claims, kind: str | None
@@ -254,9 +257,23 @@ async def test_tokens_of_these_types_identify_a_person(
     assert await campus.authenticate(bearer(signed_raw(provider, json.dumps(header), json.dumps(claims())))) is not None
 
 
+@pytest.mark.promise("security-S18")
 @pytest.mark.parametrize(
     "headers",
-    [{"typ": kind} for kind in ("logout+jwt", "dpop+jwt", "application/logout+jwt", "DPoP+JWT", "vc+jwt", "x", "")]
+    [
+        {"typ": kind}
+        for kind in (
+            "logout+jwt",
+            "dpop+jwt",
+            "application/logout+jwt",
+            "DPoP+JWT",
+            "vc+jwt",
+            "xat+jwt",
+            "at+jwt+x",
+            "x",
+            "",
+        )
+    ]
     + [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"b64": "x"}],
     ids=json.dumps,
 )

@@ -128,6 +128,7 @@ async def test_a_file_that_is_replaced_by_another_is_left(audit: AuditLog, path:
     assert verify([path], None).faults == []
 
 
+@pytest.mark.promise("operation-O2")
 async def test_a_named_pipe_that_is_not_read_refuses_streams_and_blocks_nobody(tmp_path: Path) -> None:
     clock, path = ManualClock(), tmp_path / "pipe"
     os.mkfifo(path)

@@ -164,6 +164,7 @@ def test_records_of_a_batch_have_the_times_at_which_their_requests_ended(
     assert times == ["2027-01-15T08:00:00.750Z", "2027-01-15T08:00:01.250Z"]
 
 
+@pytest.mark.promise("operation-O2")
 def test_records_that_could_not_be_written_are_counted_in_the_next_batch(clock: ManualClock) -> None:
     class Full(Stream):
         is_full = True

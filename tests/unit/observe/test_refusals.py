@@ -18,7 +18,7 @@ from tests.support.recorder import Recorder
 ANNA = Identity("anna", "https://sso.example.edu", "campus", IdentityKind.JWT)
 LIMIT = 3
 
-pytestmark = pytest.mark.promise("bounds-S6")
+pytestmark = pytest.mark.promise("bounds-S6", "security-S6")
 
 
 @pytest.fixture

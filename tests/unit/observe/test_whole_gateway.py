@@ -39,6 +39,7 @@ async def test_audit_metrics_and_log_agree_about_one_stream(stack: GatewayStack)
     assert metrics['valt_gateway_audit_events_total{event="close"}'] == 1
 
 
+@pytest.mark.promise("operation-O1")
 async def test_streams_are_refused_while_the_audit_cannot_be_written(tmp_path: Path) -> None:
     audit = tmp_path / "audit.jsonl"
     audit.symlink_to("/dev/full")

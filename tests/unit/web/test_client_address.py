@@ -18,7 +18,7 @@ def client(peer: str | None, *forwarded: str) -> str | None:
     return PROXIES.client(peer, CIMultiDictProxy(headers))
 
 
-@pytest.mark.promise("identity-I12")
+@pytest.mark.promise("identity-I12", "security-S17")
 @pytest.mark.parametrize(
     ("text", "address"),
     [

@@ -90,6 +90,7 @@ def test_an_address_may_demand_a_token_for_one_video() -> None:
     assert read(Head(), video_token_only=True).video_token_only is True
 
 
+@pytest.mark.promise("security-S6")
 def test_a_request_id_is_a_trusted_proxys_and_at_most_200_characters_long() -> None:
     proxies = TrustedProxies(["10.0.0.0/24"])
 

@@ -41,7 +41,7 @@ async def page(here: GatewayStack, name: str, **headers: str) -> tuple[str, dict
         return await answer.text(), dict(answer.headers)
 
 
-@pytest.mark.promise("sign-in-13", "rules-24")
+@pytest.mark.promise("sign-in-13", "rules-24", "security-S17")
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_page_has_a_strict_policy_and_is_not_cached(here: GatewayStack, name: str) -> None:
     text, headers = await page(here, name)
@@ -55,6 +55,7 @@ async def test_a_page_has_a_strict_policy_and_is_not_cached(here: GatewayStack, 
     assert not re.search(r"<script|\son\w+=|\sstyle=|javascript:|(?:src|href)=.https?:", text.replace(HELP, ""))
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Referrer-Policy"] in ("no-referrer", "same-origin")
 
 

@@ -60,6 +60,7 @@ def test_a_version_that_is_neither_http_1_0_nor_1_1_is_refused(version: HttpVers
     assert refusal(Head(version=HttpVersion11)) is None
 
 
+@pytest.mark.promise("security-S17")
 @pytest.mark.parametrize(
     "target",
     [

@@ -352,7 +352,7 @@ async def test_every_host_that_can_be_one_is_accepted(stack: GatewayStack, host:
     assert status == 200
 
 
-@pytest.mark.promise("bounds-S6")
+@pytest.mark.promise("bounds-S6", "security-S6")
 @pytest.mark.parametrize("body", [b"abcdefgh", gzip.compress(bytes(10_000_000))], ids=["damaged", "bomb"])
 async def test_a_compressed_body_is_not_decompressed_and_logs_no_error(stack: GatewayStack, body: bytes) -> None:
     head = ("POST /api/v3/login HTTP/1.1", "Host: x", "Content-Encoding: gzip", f"Content-Length: {len(body)}", "", "")
@@ -362,6 +362,18 @@ async def test_a_compressed_body_is_not_decompressed_and_logs_no_error(stack: Ga
     stack.gateway.refusals.flush()
     assert response.status == 500  # VALT's answer to a body that it cannot read
     assert '"level":"error"' not in stack.log.getvalue()
+
+
+@pytest.mark.promise("security-S6")
+@pytest.mark.parametrize("character", ["a", "\xe9", "\x85"])
+async def test_a_long_header_of_anybody_is_shortened_before_it_is_escaped(stack: GatewayStack, character: str) -> None:
+    fields = (f"{name}: {character * 8000}" for name in ("Range", "User-Agent", "Referer", "X-Request-ID"))
+    status, _, _ = await exchange(stack, *get(*fields))
+    assert status == 401
+    stack.gateway.refusals.flush()
+    assert len(stack.audit()[-1]["range"]) == 200
+    lines = [*(stack.folder / "audit.jsonl").read_text().splitlines(), *stack.log.getvalue().splitlines()]
+    assert max(len(line) for line in lines) < 2500
 
 
 @pytest.mark.promise("security-S11")
