@@ -7,7 +7,7 @@ from gateway.doctor.remote_server import describe_offset, is_timely, offset, par
 from gateway.errors import IdentityProviderError
 from gateway.identity.discovery import Endpoints, ProviderMetadata, fetch_json, fetch_metadata, open_session
 from gateway.identity.jwks import parse_key_set
-from gateway.network import TrustedNetworks
+from gateway.network import UNIX, TrustedNetworks
 from gateway.ports import Clock
 from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.identity import (
@@ -118,7 +118,7 @@ def _header(name: str, table: HeaderSettings, settings: Settings) -> Check:
     if wide and table.secret is None:
         remedy = "list the front's own addresses alone, or add secret_header and secret_file"
         return doubtful(name, f"{detail}: each of many machines may name any person", remedy)
-    if settings.server.listen.startswith("unix:") and "unix" not in table.from_:
+    if settings.server.listen.startswith("unix:") and UNIX not in table.from_:
         remedy = 'add "unix" to from'
         return broken(name, f"{detail}, and the public listener is a unix socket, which has no address", remedy)
     if listen is not None and is_loopback_host(listen[0]):

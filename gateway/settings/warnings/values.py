@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
-from gateway.network import parse_address
+from gateway.network import UNIX, parse_address
 from gateway.settings.addresses import is_loopback, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, RemoteProvider
@@ -84,11 +84,11 @@ def _peers(settings: Settings) -> Iterator[Fault]:
         if isinstance(provider, HeaderSettings):
             lists[f"identity.{number}.from"] = provider.from_
     for key, networks in lists.items():
-        if networks and all((network == "unix") != is_unix for network in networks):
+        if networks and all((network == UNIX) != is_unix for network in networks):
             why = "its peers have no addresses" if is_unix else "its peers have addresses"
             reason = f"has nobody who connects to server.listen, {settings.server.listen}: {why}"
             yield Fault(key, None, reason, 'write "unix" for a unix socket, and addresses for a port')
-        elif networks and not any(network == "unix" or _may_connect(network, settings) for network in networks):
+        elif networks and not any(network == UNIX or _may_connect(network, settings) for network in networks):
             reason = f"has nobody who connects to server.listen, {settings.server.listen}: no peer has such an address"
             yield Fault(key, None, reason, "write the address from which the proxy connects, or correct listen")
     yield from _networks_of_rules(settings, is_unix=is_unix)
@@ -101,8 +101,8 @@ def _networks_of_rules(settings: Settings, *, is_unix: bool) -> Iterator[Fault]:
     address = split_listen(listen)
     is_direct = address is not None and not settings.server.trusted_proxies and not is_loopback_host(address[0])
     for number, grant in enumerate(settings.grants):
-        only_unix = not is_unix and set(grant.networks) == {"unix"}
-        others = [network for network in grant.networks if network != "unix"]
+        only_unix = not is_unix and set(grant.networks) == {UNIX}
+        others = [network for network in grant.networks if network != UNIX]
         if only_unix or (is_direct and others and not any(_may_connect(network, settings) for network in others)):
             kind = "addresses" if only_unix else "other addresses"
             reason = f"has nobody who connects to server.listen, {listen}: its peers have {kind}"
@@ -210,7 +210,7 @@ def _socket_mode(settings: Settings) -> Iterator[Fault]:
     trusting = [
         one
         for one in settings.identity
-        if isinstance(one, HeaderSettings) and "unix" in one.from_ and not one.secret_header
+        if isinstance(one, HeaderSettings) and UNIX in one.from_ and not one.secret_header
     ]
     if mode & 0o002 and trusting and settings.server.listen.startswith("unix:"):
         reason = f"lets every user of the machine connect, and {trusting[0].name} trusts whoever connects"
