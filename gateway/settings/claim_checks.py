@@ -22,6 +22,17 @@ _OF_MANY = frozenset(
     }
 )
 """Claims about a tenant, an organization or a token."""
+_OF_ONE = _SHARED | {
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "username",
+    "email",
+    "upn",
+    "unique_name",
+    "profile",
+}
+"""Claims about one person. A text is a group like a list with that text alone."""
 _OF_APPLICATIONS = {"jwt": {"azp", "appid"}, "oidc": {"appid", "client_id", "clientid"}}
 """By the provider's type. Programs have client_id in tokens of their own (RFC 9068, section 2.2), which are right for
 "jwt"; azp is a fault for "oidc": it is the gateway itself."""
@@ -94,6 +105,9 @@ def claim_warnings(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{key}.groups_claim", None, reason, 'write it as "groups" or "realm_access.roles"')
         if not isinstance(provider, TicketSettings):
             yield from _subject_of_several(key, provider)
+            if provider.groups_claim.lower() in _OF_ONE:
+                reason = "names the person, and not groups: who has or chooses the name of a group would be in it"
+                yield Fault(f"{key}.groups_claim", None, reason, 'name the claim that lists the groups, as "groups"')
         if _KEYCLOAK_TABLE.fullmatch(provider.groups_claim):
             reason = "is a table in Keycloak's tokens, and no list of groups"
             yield Fault(f"{key}.groups_claim", None, reason, f'write it as "{provider.groups_claim}.roles"')

@@ -1,4 +1,4 @@
-"""Claims that name an application, a tenant or an organization, by which many people would be one."""
+"""Claims by which many people would be one, and claims of one person that are read as groups."""
 
 from pathlib import Path
 
@@ -15,6 +15,7 @@ WARNINGS = (
     *((kind, claim) for kind in ("jwt", "oidc") for claim in OF_MANY),
     *(("jwt", "azp"), ("oidc", "client_id"), ("oidc", "clientId")),
 )
+OF_ONE = ("name", "email", "nickname", "preferred_username", "upn")
 RIGHT = (
     *(("jwt", claim) for claim in ("client_id", "clientId", "cid", "uid", "upn", "oid", "https://example.edu/tid")),
     *(("oidc", claim) for claim in ("cid", "uid", "upn", "oid", "eppn")),
@@ -39,6 +40,16 @@ def test_a_claim_that_many_people_have_is_a_warning_with_its_line(tmp_path: Path
 def test_a_claim_of_a_person_or_a_program_is_no_warning(tmp_path: Path, kind: str, claim: str) -> None:
     loaded = load_text(tmp_path, subject_claim(kind, claim))
     assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(("kind", "claim"), [(kind, claim) for kind in ("jwt", "oidc") for claim in OF_ONE])
+def test_a_persons_own_claim_as_the_groups_is_a_warning_with_its_line(tmp_path: Path, kind: str, claim: str) -> None:
+    loaded = load_text(
+        tmp_path, subject_claim(kind, "sub").replace('subject_claim = "sub"', f'groups_claim = "{claim}"')
+    )
+    assert loaded.faults == ()
+    key = f"identity.{int(kind != 'jwt')}.groups_claim"
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == [key]
 
 
 @pytest.mark.parametrize("kind", TABLES)
