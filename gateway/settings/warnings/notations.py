@@ -49,6 +49,8 @@ def _doubt(key: str, text: str) -> tuple[str, str] | None:
         )
     if key in _WITHOUT_QUOTES and _QUOTED.fullmatch(text):
         return "with quotes in it, which are part of the text", "write it with one pair of quotes"
+    if key == "authors" and re.fullmatch(r"[^(){}]*\w[,;|][^(){}]*", text):
+        return "which is one user name, and written like a list", 'write each in quotes of its own: ["a", "b"]'
     if key in ("subjects", "groups") and re.fullmatch("<[^<>]+>", text):
         return "which is a placeholder", "write the name itself"
     if key == "recordings" and _IN_CAPITALS.fullmatch(text):

@@ -30,6 +30,7 @@ WARNINGS = {
         for key, glob in (
             *(("rooms", "^Room 3"), ("rooms", ".*Room"), ("rooms", "Room [^0-9]*")),
             *(("names", ".+"), ("names", r"S\d+"), ("names", r"\d\d.05"), ("authors", "{anna,carl}")),
+            *(("authors", "anna|carl"), ("authors", "anna, carl"), ("authors", "anna;carl")),
         )
     },
     **{
