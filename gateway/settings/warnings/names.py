@@ -68,11 +68,21 @@ def _wildcards(settings: Settings) -> Iterator[Fault]:
     for key, names in {**lists, "valt.groups": settings.valt.groups, "valt.people": settings.valt.people}.items():
         if any("*" in name for name in names):
             yield Fault(key, None, "has *, which is compared as it stands: there are no wildcards", "list the names")
+    yield from _names_in_valt(settings)
+
+
+def _names_in_valt(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each name of ``[valt.people]`` and ``[valt.groups]`` that is written like several, or with a
+    provider."""
     providers = {provider.name for provider in settings.identity}
-    for name in settings.valt.people:
-        if "#" in name and name.partition("#")[0] in providers:
-            reason = f"has {name[:64]!r}, which is compared with the whole name: there are no providers here"
-            yield Fault("valt.people", None, reason, "write the person's name without provider")
+    for table, kind in (("people", "subjects"), ("groups", "groups")):
+        for name in getattr(settings.valt, table):
+            if name.partition("#")[0] in providers and "#" in name:
+                reason = f"has {name[:64]!r}, which is compared with the whole name: there are no providers here"
+                yield Fault(f"valt.{table}", None, reason, "write the name without provider")
+            elif is_list(name, kind):
+                reason = f"has {name[:64]!r}, which is one name, and written like a list"
+                yield Fault(f"valt.{table}", None, reason, "write a line for each")
 
 
 def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:

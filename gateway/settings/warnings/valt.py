@@ -30,8 +30,19 @@ def valt_warnings(settings: Settings) -> Iterator[Fault]:
         for key in [*keys, *({"created_within"} & grant.template.keys())]:
             reason = "is taken for a field of VALT's template: it stands below [grants.template]"
             yield Fault(f"grants.{number}.template.{key}", None, reason, "move it above, if it is the rule's key")
+    yield from _unused_names(settings)
     yield from _swapped_people(settings)
     yield from _own_address(settings)
+
+
+def _unused_names(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for people or groups in VALT if no rule compares them."""
+    conditions = {"people": ("author_is_me", "shared_with_me"), "groups": ("shared_with_me",)}
+    for table, names in conditions.items():
+        is_used = any(getattr(grant, name) for grant in settings.grants for name in names)
+        if getattr(settings.valt, table) and not is_used:
+            reason = f"has no effect: no rule has {' or '.join(names)}"
+            yield Fault(f"valt.{table}", None, reason, "remove it, or add the condition to a rule")
 
 
 def _swapped_people(settings: Settings) -> Iterator[Fault]:

@@ -169,13 +169,18 @@ def _contradictions_of_providers(settings: Settings) -> Iterator[Fault]:
                 f"{key}.issuer", None, "is valt.base_url too, and VALT issues no tokens", "correct one of the two"
             )
         claim, verified = getattr(provider, "subject_claim", "email"), "require_verified_email"
-        is_required = verified in provider.model_fields_set and getattr(provider, verified)
-        if is_required and claim != "email" and "mail" in claim.lower():
+        is_meant = verified in provider.model_fields_set and (
+            "mail" in claim.lower() or not getattr(provider, verified)
+        )
+        if is_meant and claim != "email":
             reason = f'has no effect: it is checked with subject_claim = "email", not with "{claim}"'
             yield Fault(f"{key}.{verified}", None, reason, "remove it, or correct subject_claim")
         if isinstance(provider, JwtSettings) and provider.jwks_url and provider.discovery_url:
             yield Fault(f"{key}.discovery_url", None, "has no effect besides jwks_url", "remove one of the two")
         if isinstance(provider, OidcSettings):
+            if "offline_access" in provider.scopes:
+                reason = "asks for a token with which the session could be renewed, and none is used"
+                yield Fault(f"{key}.scopes", None, reason, "remove offline_access")
             used = _CLIENT_KEYS.get(provider.client_auth)
             for name in ("client_secret", "private_key"):
                 if name != used and getattr(provider, name) is not None:

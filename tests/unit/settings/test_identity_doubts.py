@@ -259,14 +259,21 @@ WARNINGS = {
     ),
     "a person with the domain in front": (kerberos("EXAMPLE\\anna"), "grants.0.subjects"),
     "VALT's name of a person with a realm": (
-        kerberos("anna", more='[valt.people]\n"anna@EXAMPLE.EDU" = "asmith"\n'),
+        kerberos("anna", more='[valt.people]\n"anna@EXAMPLE.EDU" = "asmith"\n').replace(
+            "[[grants]]\n", "[[grants]]\nauthor_is_me = true\n"
+        ),
         "valt.people",
     ),
     "an example of a person with a realm": (
         kerberos("anna", more='[[examples]]\nsubject = "anna@EXAMPLE.EDU"\nrecording = "1"\nallowed = false\n'),
         "examples.0.subject",
     ),
-    "VALT's groups of nobody": (kerberos("anna", more="[valt.groups]\nstaff = 7\n"), "valt.groups"),
+    "VALT's groups of nobody": (
+        kerberos("anna", more="[valt.groups]\nstaff = 7\n").replace(
+            "[[grants]]\n", "[[grants]]\nshared_with_me = true\n"
+        ),
+        "valt.groups",
+    ),
     "a provider's type in front of a person": (subjects("jwt#anna"), "grants.0.subjects"),
     "a session in front of a person": (subjects("session#anna"), "grants.0.subjects"),
     "a provider in front of a group": (

@@ -92,7 +92,7 @@ WARNINGS = {
         GOOD.replace('"svc-reviewer"', '"svc\\nreviewer"'),
         "valt.accounts.reviewer.username",
     ),
-    "a person without a name": (GOOD + '[valt.people]\n"" = "asmith"\n', "valt.people."),
+    "a person without a name": (grant("author_is_me = true") + '[valt.people]\n"" = "asmith"\n', "valt.people."),
     "a claim's path with two dots": (identity('groups_claim = "realm..roles"'), "identity.0.groups_claim"),
     "a title of nothing": (GOOD + '[branding]\nname = ""\n', "branding.name"),
     "a home directory": (GOOD + '[state]\ndir = "~/state"\n', "state.dir"),

@@ -12,6 +12,7 @@ from tests.unit.settings.configurations import GOOD, PORTAL_KEY, load_text, priv
 
 pytestmark = pytest.mark.promise("security-S16")
 
+SHARED = grant("shared_with_me = true")
 SECRET = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"
 STATE_DIR = '\n[state]\ndir = "state"\n'
 SECRETS = {
@@ -118,8 +119,14 @@ WARNINGS = {
     "an audience with a wildcard": (GOOD.replace("valt-gateway", "*"), "identity.0.audience"),
     "a directory with a space at its end": (GOOD + '[state]\ndir = "state "\n', "state.dir"),
     "a condition that only nothing matches": (GOOD + 'rooms = [""]\n', "grants.0.rooms.0"),
-    "a person with a provider where none is": (GOOD + '[valt.people]\n"campus#anna" = "x"\n', "valt.people"),
-    "a group of VALT with a wildcard": (GOOD + '[valt.groups]\n"psy*" = 7\n', "valt.groups"),
+    "a person with a provider where none is": (SHARED + '[valt.people]\n"campus#anna" = 7\n', "valt.people"),
+    "a group with a provider where none is": (SHARED + '[valt.groups]\n"campus#staff" = 7\n', "valt.groups"),
+    "two people of VALT in one name": (SHARED + '[valt.people]\n"a@x.edu, b@x.edu" = 7\n', "valt.people"),
+    **{
+        f"two groups of VALT in one name, by {sign}": (SHARED + f'[valt.groups]\n"staff{sign}ta" = 7\n', "valt.groups")
+        for sign in (",", ";", "|", ", ")
+    },
+    "a group of VALT with a wildcard": (SHARED + '[valt.groups]\n"psy*" = 7\n', "valt.groups"),
     "an example's group with a wildcard": (
         GOOD + '[[examples]]\nsubject = "anna"\ngroups = ["psy*"]\nrecording = "1"\nallowed = false\n',
         "examples.0.groups",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.settings.broken import HEADER, STATE, TICKET, grant, identity, server
+from tests.unit.settings.broken import HEADER, OIDC, STATE, TICKET, grant, identity, server
 from tests.unit.settings.configurations import GOOD, load_text, write_keytab
 
 pytestmark = pytest.mark.promise("security-S16")
@@ -20,6 +20,7 @@ secret = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"
 dir = "state"
 """
 TICKETS = TICKET + '[state]\ndir = "state"\n'
+MINE = grant("author_is_me = true")
 TRAINEE = '[valt.accounts.trainee]\nusername = "{}"\npassword = "planted-other"\n'
 RULE = 'name = "a"\ngroups = ["trainees"]\nrecordings = ["*"]\naccount = "reviewer"\n'
 WARNINGS = {
@@ -58,6 +59,16 @@ WARNINGS = {
         identity('subject_claim = "mail"\nrequire_verified_email = true'),
         "identity.0.require_verified_email",
     ),
+    "unverified addresses of another claim": (
+        identity("require_verified_email = false"),
+        "identity.0.require_verified_email",
+    ),
+    "a token that renews sessions": (
+        GOOD + OIDC + 'scopes = ["openid", "offline_access"]\n[state]\ndir = "state"\n',
+        "identity.1.scopes",
+    ),
+    "people in VALT that no rule compares": (GOOD + '[valt.people]\nanna = "asmith"\n', "valt.people"),
+    "groups in VALT that no rule compares": (MINE + "[valt.groups]\nstaff = 7\n", "valt.groups"),
     "groups besides everybody": (grant('subjects = ["*"]'), "grants.0.groups"),
     "a person besides everybody": (
         GOOD.replace('groups = ["supervisors"]', 'subjects = ["*", "anna"]'),
@@ -79,7 +90,7 @@ WARNINGS = {
     ),
     "two accounts that are one": (GOOD + TRAINEE.format("SVC-Reviewer"), "valt.accounts.trainee.username"),
     "a key of [valt] among the people": (
-        GOOD + '[valt.people]\nanna = "asmith"\nread_timeout = "10s"\n',
+        MINE + '[valt.people]\nanna = "asmith"\nread_timeout = "10s"\n',
         "valt.people.read_timeout",
     ),
     "a key of a rule in its template": (
@@ -160,7 +171,9 @@ def test_a_value_that_has_no_effect_is_a_warning_with_its_line(tmp_path: Path, n
         + '[branding]\nframe_ancestors = ["https://portal.example.org"]\n',
         GOOD + '[branding]\nframe_ancestors = ["https://portal.example.org"]\n',
         GOOD + TRAINEE.format("svc-trainee"),
-        GOOD + '[valt.people]\nreader = "asmith"\n[[grants]]\n' + RULE + 'template = { room = "1" }\n',
+        MINE + '[valt.people]\nreader = "asmith"\n[[grants]]\n' + RULE + 'template = { room = "1" }\n',
+        grant("shared_with_me = true") + "[valt.people]\nanna = 7\n[valt.groups]\nstaff = 8\n",
+        identity('subject_claim = "email"\nrequire_verified_email = false'),
         GOOD + "[limits]\nstreams_per_address = 1500\nrefusals_per_minute = 600\n",
         server('trusted_proxies = ["127.0.0.1"]') + "[limits]\nstreams_per_address = 8\n",
         server('listen = "0.0.0.0:8080"') + "[limits]\nstreams_per_address = 8\n",
