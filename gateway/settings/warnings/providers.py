@@ -77,9 +77,10 @@ def _addresses(key: str, provider: JwtSettings | OidcSettings, own: str) -> Iter
     elif _ENDPOINT.fullmatch(provider.discovery_url):
         reason = "is an endpoint, not the discovery document that names it"
         yield Fault(f"{key}.discovery_url", None, reason, 'name the document: ".../.well-known/openid-configuration"')
-    proxy = urlsplit(provider.proxy_url).netloc.lower()
+    host = urlsplit(provider.proxy_url).netloc.lower()
     for other, name in ((issuer, "the provider"), (own, "the gateway")):
-        if proxy and proxy == urlsplit(other).netloc.lower() and not is_loopback(provider.proxy_url):
+        _, _, address = other.lower().partition("://")  # an issuer may be any text, which urlsplit would refuse
+        if host and host == address.partition("/")[0] and not is_loopback(provider.proxy_url):
             reason = f"is {name} itself, and no proxy for requests to the provider"
             yield Fault(f"{key}.proxy_url", None, reason, "leave it out, or name the outbound proxy")
 

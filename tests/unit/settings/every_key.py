@@ -31,7 +31,14 @@ TABLES: dict[str, tuple[str, list[str]]] = {
     "[service_keys]": ("ServiceKeySettings", ['name = "key"', 'groups = ["staff"]', f'secret_sha256 = "{"ab" * 32}"']),
     "[identity] jwt": (
         "JwtSettings",
-        ['type = "jwt"', 'name = "jwt"', 'issuer = "https://sso.example.edu"', 'audience = "gateway"'],
+        [
+            'type = "jwt"',
+            'name = "jwt"',
+            'issuer = "https://sso.example.edu"',
+            'audience = "gateway"',
+            'jwks_url = "https://keys.example.edu"',
+            'proxy_url = "http://proxy.example.edu:3128"',
+        ],
     ),
     "[identity] header": ("HeaderSettings", ['type = "header"', 'name = "front"', 'from = ["10.0.0.5/32"]']),
     "[identity] ticket": (
@@ -46,6 +53,8 @@ TABLES: dict[str, tuple[str, list[str]]] = {
             'issuer = "https://login.example.edu"',
             'client_id = "gateway"',
             'client_secret = "planted-client-secret"',
+            'discovery_url = "https://keys.example.edu/.well-known/openid-configuration"',
+            'proxy_url = "http://proxy.example.edu:3128"',
         ],
     ),
     "[identity] negotiate": (

@@ -46,6 +46,9 @@ OF_CLASSES = {
     "a directory": '"/"',
     "a script": '"javascript:alert(1)"',
     "a broken glob": '["["]',
+    "a broken address": '"https://[x"',
+    "a broken address in a list": '["https://[x"]',
+    "a host in brackets": '"https://[::g]/"',
     "a percent sign": '"%"',
 }
 MISPLACED = ('"https://user:planted@host/planted"', '"-----BEGIN PRIVATE KEY-----\\nplanted\\n"')
