@@ -20,7 +20,7 @@ from gateway.sim.link_signer import LinkSigner
 from gateway.sim.media_body import MediaRequest
 from gateway.sim.media_server import MediaServer
 
-USERS = {"svc-reviewer": "reviewer-password", "svc-trainee": "trainee-password"}
+USERS = {"svc-reviewer": "harbour-otter-91", "svc-trainee": "lantern-wren-47"}
 
 
 class ValtSimulator:

@@ -225,7 +225,7 @@ async def test_errors_have_valts_bodies(stack: GatewayStack) -> None:
     strangers = [
         ValtsClient(stack.url, password="wrong"),
         ValtsClient(stack.url, username="barred"),
-        ValtsClient(stack.url, username="svc-reviewer", password="reviewer-password"),
+        ValtsClient(stack.url, username="svc-reviewer", password=USERS["svc-reviewer"]),
     ]
     for stranger in strangers:
         assert await asyncio.to_thread(stranger.login) == (401, LOGIN_FAILED)

@@ -11,6 +11,7 @@ from yarl import URL
 
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.sim.knobs import Knobs
+from gateway.sim.valt import USERS
 from tests.support.client import connect, request
 from tests.support.clock import ManualClock
 from tests.support.valt import ApiResponse, Caller, claims
@@ -142,7 +143,7 @@ async def test_the_given_number_of_calls_fails_and_then_no_more(valt: Caller, op
     statuses = []
     for _ in range(3):
         async with valt.client.request(
-            OPERATIONS[operation][0], url, json={"username": "svc-reviewer", "password": "reviewer-password"}
+            OPERATIONS[operation][0], url, json={"username": "svc-reviewer", "password": USERS["svc-reviewer"]}
         ) as answer:
             statuses.append(answer.status)
     assert statuses == [503, 400, 200]

@@ -13,6 +13,7 @@ import trustme
 from yarl import URL
 
 from gateway.sim.catalogue import CAMERA_A, CAMERA_B, INTERVIEW, INTERVIEW_FILM, SESSION
+from gateway.sim.valt import USERS
 from tests.support.client import connect, request
 from tests.support.clock import ManualClock
 from tests.support.valt import Caller, caller
@@ -192,7 +193,7 @@ async def test_both_servers_use_https_with_a_certificate() -> None:
         assert response.status == 401
         async with valt.client.post(
             f"{valt.valt.base_url}/api/v3/login",
-            json={"username": "svc-reviewer", "password": "reviewer-password"},
+            json={"username": "svc-reviewer", "password": USERS["svc-reviewer"]},
             ssl=trusting,
         ) as answer:
             valt.token = (await answer.json())["data"]["access_token"]
