@@ -48,6 +48,15 @@ def changeable(path: Path) -> list[Path]:
     return [place for place in map(Path, places) if mode_of(place) & stat.S_IWOTH]
 
 
+def is_open_to_all(folder: Path) -> bool:
+    """Whether every user may create files in the directory *folder*, and nobody may remove those of others: /tmp."""
+    try:
+        mode = folder.stat().st_mode
+    except OSError:
+        return False
+    return bool(mode & stat.S_ISVTX and mode & stat.S_IWOTH) and not os.path.ismount(folder)
+
+
 def is_within_reach(path: Path) -> bool:
     """Whether every user may enter the directory of *path*, a volume excepted, and all above it."""
     folder, *above = Path(os.path.realpath(path)).parents

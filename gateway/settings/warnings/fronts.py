@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 from gateway.network import UNIX, contains_network
 from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, IdentitySettings, JwtSettings
 from gateway.settings.model import Settings
-from gateway.settings.networks import overlap
+from gateway.settings.networks import contains_everybody, overlap
 
 _REMEDY = "list the proxy in server.trusted_proxies"
 _OF_FRONTS = re.compile(
@@ -23,6 +24,7 @@ _OF_AN_ADDRESS = ("streams_per_address", "refusals_per_minute")
 
 def front_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
+    yield from _rooms_of_proxies(settings)
     front = _unlisted_front(settings)
     if front is None:
         return
@@ -40,6 +42,30 @@ def front_warnings(settings: Settings) -> Iterator[Fault]:
         if 0 < limit < default and limit <= settings.limits.streams:  # values.py warns of a larger one
             reason = f"is a limit for all clients together: their address is that of {name}"
             yield Fault(f"limits.{key}", None, reason, f"{_REMEDY}, or leave this limit out")
+
+
+def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each rule whose networks have clients in common with a network of proxies, single addresses
+    excepted: such a client is believed whatever address it states."""
+    wide = [one for one in settings.server.trusted_proxies if one != UNIX and ip_network(one).num_addresses > 1]
+    for number, grant in enumerate(settings.grants):
+        common = next((one for one in wide for network in grant.networks if overlap(network, one)), None)
+        if common is not None and not contains_everybody(grant.networks):
+            reason = f"has clients in {common}, of server.trusted_proxies, each of which may state any address"
+            remedy = "list the addresses of the proxies alone in server.trusted_proxies"
+            yield Fault(f"grants.{number}.networks", None, reason, remedy)
+    rooms = [
+        network for grant in settings.grants for network in grant.networks if not contains_everybody(grant.networks)
+    ]
+    for number, provider in enumerate(settings.identity):
+        if isinstance(provider, HeaderSettings) and not provider.secret_header:
+            for place, one in enumerate(provider.from_):
+                is_wide = one != UNIX and ip_network(one).num_addresses > 1
+                if is_wide and any(overlap(room, one) for room in rooms):
+                    reason = f"contains clients of rules by networks ({one}), each of which may name any person"
+                    yield Fault(
+                        f"identity.{number}.from.{place}", None, reason, "list single addresses, or use secret_header"
+                    )
 
 
 def _only_fronts_connect(settings: Settings) -> bool:

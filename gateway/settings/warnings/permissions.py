@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.settings.faults import Fault
-from gateway.settings.file_modes import exposures, is_within_reach, mode_of
+from gateway.settings.file_modes import exposures, is_open_to_all, is_within_reach, mode_of
 from gateway.settings.files import authority_files
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
@@ -24,6 +24,7 @@ def permission_warnings(settings: Settings) -> Iterator[Fault]:
             reason = "has a private key besides the certificate, and every user may read it"
             yield Fault(key, None, reason, "remove the key from it, or chmod 600 it")
         yield from exposures(key, path)
+    yield from _open_names(settings)
     yield from _stored(settings)
 
 
@@ -52,6 +53,18 @@ def _other_places(settings: Settings) -> Iterator[tuple[str, Path]]:
     for table, listen in (("server", settings.server.listen), ("admin", settings.admin.listen)):
         if listen.startswith("unix:"):  # of the socket itself server.socket_mode decides
             yield f"{table}.listen", Path(listen.removeprefix("unix:")).parent
+
+
+def _open_names(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each unix socket in a directory such as /tmp: whoever takes its name before the gateway
+    starts receives what the proxy sends."""
+    for table, listen in (("server", settings.server.listen), ("admin", settings.admin.listen)):
+        folder = Path(listen.removeprefix("unix:")).parent
+        if listen.startswith("unix:") and is_open_to_all(folder):
+            reason = f"is in {folder}, where every user may take its name first, and receive what is sent to it"
+            yield Fault(
+                f"{table}.listen", None, reason, "name a path in a directory of the service's own, as below /run"
+            )
 
 
 def _has_key(key: str, path: Path) -> bool:

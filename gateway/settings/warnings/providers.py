@@ -14,6 +14,7 @@ from gateway.settings.identity import (
     OidcSettings,
     TicketSettings,
 )
+from gateway.settings.keys import essence
 from gateway.settings.model import Settings
 from gateway.settings.shared_headers import have_common_peer
 from gateway.settings.values import UNREAD
@@ -96,24 +97,24 @@ def _headers(key: str, provider: HeaderSettings) -> Iterator[Fault]:
 
 
 def _repeated_keys(key: str, provider: TicketSettings) -> Iterator[Fault]:
-    keys = [text.strip() for text in provider.public_key_files if text != UNREAD]
+    keys = [essence(text.strip()) for text in provider.public_key_files if text != UNREAD]
     if len(set(keys)) < len(keys):
         yield Fault(f"{key}.public_key_files", None, "has one key twice", "name the file with the other key")
 
 
 def _keys_of_two_portals(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each portal with the public key of another one. About secrets `secret_warnings` speaks."""
-    first: dict[str, TicketSettings] = {}
+    first: dict[bytes, TicketSettings] = {}
     for number, provider in enumerate(settings.identity):
         if isinstance(provider, TicketSettings) and provider.secret is None:
-            keys = [text.strip() for text in provider.keys if text != UNREAD]
-            others = [first[text] for text in keys if text in first and first[text].issuer != provider.issuer]
+            keys = [essence(text.strip()) for text in provider.keys if text != UNREAD]
+            others = [first[key] for key in keys if key in first and first[key].issuer != provider.issuer]
             if others:
                 place = "public_key" if provider.public_key else "public_key_files"
                 reason = f"is that of {others[0].name} too: whoever signs tickets for one can sign those of the other"
                 remedy = "name the portal's own key, unless both are one portal"
                 yield Fault(f"identity.{number}.{place}", None, reason, remedy)
-            first |= {text: provider for text in keys if text not in first}
+            first |= {key: provider for key in keys if key not in first}
 
 
 def _tickets_as_tokens(settings: Settings) -> Iterator[Fault]:

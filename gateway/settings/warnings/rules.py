@@ -104,8 +104,8 @@ def public_warnings(settings: Settings) -> Iterator[Fault]:
         if "*" not in grant.subjects:
             one = next((one for one in chosen if _may_claim(one, grant, settings)), None)
             if one is not None:
-                reason = f"lists people, and anybody at the issuer of {one.name} may state another person's address"
-                remedy = 'set require_verified_email = true there, or write subject_claim = "sub"'
+                reason = f"lists people, and anybody at the issuer of {one.name} may choose another person's name"
+                remedy = f'write them as "PROVIDER#SUBJECT", and for those of {one.name} a verified email, or sub'
                 yield Fault(key, None, reason, remedy)
         elif public and not is_personal:
             reason = f'has "*", and anybody may have an account at the issuer of {public[0].name}'
@@ -123,9 +123,10 @@ def _is_verified_email(provider: JwtSettings | OidcSettings) -> bool:
 
 
 def _may_claim(provider: JwtSettings | OidcSettings, grant: GrantSettings, settings: Settings) -> bool:
-    """Whether somebody at *provider* may state the e-mail address of one of the people of *grant*. Other names belong
-    to one account."""
+    """Whether somebody at *provider* may choose the name of one of the people of *grant*: an e-mail address, or a name
+    that somebody at another provider has. Other names belong to one account."""
     others = {one.name for one in settings.identity} - {provider.name} | {SERVICE_KEY_PROVIDER}
     keys = {key.name for key in settings.service_keys}
     people = [name for name in grant.subjects if name not in keys and name.partition("#")[0] not in others]
-    return bool(people) and provider.subject_claim == "email"
+    is_of_any = len(settings.identity) > 1 and any("#" not in name for name in people)
+    return bool(people) and (provider.subject_claim == "email" or is_of_any)

@@ -54,6 +54,13 @@ WARNINGS = {
     },
     "authors by a nickname from everywhere": rule(f'{MINE}\nnetworks = ["0.0.0.0/0"]', "nickname"),
     "people of addresses that are not verified": rule("", "email", UNVERIFIED, subjects=ADDRESS),
+    **{
+        f"people of two providers by a name that the public chooses at {issuer}": rule(
+            "", "nickname", issuer=issuer, subjects='["anna"]'
+        )
+        + HEADER
+        for issuer in (GITLAB, GOOGLE)
+    },
     "people of one provider by such addresses": rule("", "email", UNVERIFIED, subjects='["campus#a@example.edu"]'),
 }
 SAFE = {
@@ -68,6 +75,10 @@ SAFE = {
     "authors by an address of the own provider": rule(MINE, "email", UNVERIFIED, issuer=OWN),
     **{f"everybody at {issuer}": rule("", "sub", issuer=issuer) for issuer in SOME},
     "people by their names at GitLab": rule("", "nickname", issuer=GITLAB, subjects='["anna"]'),
+    "people of two providers by their full names": rule(
+        "", "nickname", issuer=GITLAB, subjects='["campus#anna", "front#anna"]'
+    )
+    + HEADER,
     "people by verified addresses": rule("", "email", subjects=ADDRESS),
     "people by addresses from one network": rule('networks = ["10.0.0.0/8"]', "email", UNVERIFIED, subjects=ADDRESS),
     "a refusal of addresses that are not verified": rule("allow = false", "email", UNVERIFIED, subjects=ADDRESS),

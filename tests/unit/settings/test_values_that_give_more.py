@@ -27,6 +27,9 @@ TOKEN = 'token = "planted-token-that-nobody-guesses"\n'
 KEYCLOAK = GOOD.replace("sso.example.edu", "sso.example.edu/realms/campus")
 SECOND = f'\n[[identity]]\ntype = "ticket"\nname = "second"\nissuer = "https://second.example.edu"\n{PUBLIC_KEY}'
 OTHER_KEY = PUBLIC_KEY.replace("AinCsi8Urmx3", "AinCsi8Urmx4")
+AS_JWK = """public_key = '{"kty":"OKP","crv":"Ed25519","x":"inCsi8Urmx3_29_wAecuu62fMHDoiWecSg1j6k57kZI"}'\n"""
+BY_NETWORK = ("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
+REVIEWERS = '\n[[grants]]\nname = "all"\ngroups = ["supervisors"]\nrecordings = ["*"]\naccount = "reviewer"\n'
 OPEN_REDIS = STATE.replace("valt:planted@", "")
 
 
@@ -36,6 +39,15 @@ def everybody_at(issuer: str) -> str:
 
 def behind_front(header: str, proxies: str = "[]") -> str:
     text = identity(f'header = "{header}"').replace("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
+    return text.replace("[server]\n", f'[server]\nlisten = "0.0.0.0:8080"\ntrusted_proxies = {proxies}\n')
+
+
+def public_socket(mode: str, more: str = "") -> str:
+    return server(f'listen = "unix:/run/public.sock"\nsocket_mode = "{mode}"\n{more}')
+
+
+def among_proxies(networks: str, proxies: str = '["10.0.0.0/24"]') -> str:
+    text = GOOD.replace("[[grants]]\n", f"[[grants]]\nnetworks = {networks}\n")
     return text.replace("[server]\n", f'[server]\nlisten = "0.0.0.0:8080"\ntrusted_proxies = {proxies}\n')
 
 
@@ -55,6 +67,31 @@ WARNINGS = {
     "everybody of a sign-in at Google": (
         EVERYBODY + OIDC.replace("https://login.example.edu", GOOGLE) + STATE_DIR,
         "grants.0.subjects",
+    ),
+    "addresses that every user of the machine may state": (
+        public_socket("0666", 'trusted_proxies = ["unix"]').replace(*BY_NETWORK),
+        "server.socket_mode",
+    ),
+    **{
+        f"a socket with the mode {mode}, by which nobody but the service connects": (
+            public_socket(mode),
+            "server.socket_mode",
+        )
+        for mode in ("0644", "0640", "0664", "0604")
+    },
+    "a room among the proxies": (among_proxies('["10.0.0.0/28"]'), "grants.0.networks"),
+    "a room with some of the proxies": (among_proxies('["10.1.0.0/16", "10.0.0.0/24"]'), "grants.0.networks"),
+    "a refused room among the proxies": (
+        among_proxies('["10.0.0.0/28"]').replace("[[grants]]\n", "[[grants]]\nallow = false\n") + REVIEWERS,
+        "grants.0.networks",
+    ),
+    "a room of clients that may name any person": (
+        among_proxies('["10.0.0.0/28"]', '["10.0.0.1"]') + HEADER.replace("10.0.0.5/32", "10.0.0.0/24"),
+        "identity.1.from.0",
+    ),
+    "a portal's key as a JWK for another portal": (
+        GOOD + TICKET + SECOND.replace(PUBLIC_KEY, AS_JWK) + STATE_DIR,
+        "identity.2.public_key",
     ),
     "an admin socket for every user": (server('socket_mode = "0666"') + ADMIN, "server.socket_mode"),
     **{
@@ -93,6 +130,12 @@ SAFE = {
     "a refusal of everybody at Google": everybody_at(GOOGLE).replace("[[grants]]\n", "[[grants]]\nallow = false\n"),
     "an admin socket for every user with a token": server('socket_mode = "0666"') + ADMIN + TOKEN,
     "an admin socket for the group": GOOD + ADMIN,
+    "an admin listener with a name": GOOD + '[admin]\nhosts = ["metrics.example.edu"]\n',
+    "addresses that the group may state": public_socket("0660", 'trusted_proxies = ["unix"]').replace(*BY_NETWORK),
+    "a socket for the service alone": public_socket("0600"),
+    "a room elsewhere than the proxies": among_proxies('["10.1.0.0/16"]'),
+    "a room with one proxy": among_proxies('["10.0.0.0/16"]', '["10.0.0.5"]'),
+    "every address behind proxies": among_proxies('["0.0.0.0/0", "::/0"]'),
     "a public socket for every user": server(
         'listen = "unix:/run/public.sock"\nsocket_mode = "0666"\ntrusted_proxies = ["unix"]'
     ),
