@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -28,10 +28,12 @@ def read(
     examples: bool = True,
     needed_secrets: Collection[str] | None = None,
     contents: bytes | None = None,
+    listeners: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Returns what is in *config* and the environment, with the faults of ``[[examples]]`` and, with *check_files*, of
     the files that a gateway needs; for a *running* one, without those that it has open. *needed_secrets* are the tables
-    whose secrets are read, None for all. *contents* are the file's, if they have been read already."""
+    whose secrets are read, None for all. *contents* are the file's, if they have been read already; *listeners* as for
+    `load`."""
     return load(
         config,
         os.environ,
@@ -40,6 +42,7 @@ def read(
         running=running,
         needed_secrets=needed_secrets,
         contents=contents,
+        listeners=listeners,
     )
 
 

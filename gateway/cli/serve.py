@@ -8,8 +8,10 @@ import resource
 import signal
 import sqlite3
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,8 @@ from gateway.cli.options import config_option
 from gateway.cpus import worker_count
 from gateway.errors import BusyError
 from gateway.observe.output import thread_standard_error
-from gateway.settings.loading import read_contents
+from gateway.settings.loading import Loaded, read_contents
+from gateway.settings.until_restart import listener_values
 from gateway.systemd import ServiceManager, take_sockets
 
 if TYPE_CHECKING:
@@ -117,6 +120,24 @@ def reload_outcome(*, done: bool) -> tuple[str, str]:
     return ("info", "configuration reloaded") if done else ("error", "the old configuration stays in force")
 
 
+async def apply_reload(gateway: "Gateway", read_again: Callable[[], Loaded]) -> None:
+    """Applies the configuration that *read_again* returns, which runs in a thread, and logs warnings, faults and
+    the outcome. An exception of it, which is not expected, is a reload that failed too: nobody awaits this."""
+    try:
+        loaded = await asyncio.to_thread(read_again)
+        done = await gateway.reload(loaded.settings)
+    except Exception:
+        gateway.report_reload(done=False)
+        gateway.logs.report("error", f"the configuration could not be checked: {traceback.format_exc()}")
+        gateway.logs.report(*reload_outcome(done=False))
+        return
+    for warning in loaded.warnings:
+        gateway.logs.report("warning", f"warning: {warning}")
+    for fault in loaded.faults:
+        gateway.logs.report("error", f"fault: {fault}")
+    gateway.logs.report(*reload_outcome(done=done))
+
+
 async def run_until_signal(
     gateway: "Gateway",
     config: Path,
@@ -131,6 +152,7 @@ async def run_until_signal(
     waits for its output may send a signal at once. *manager* is notified of each change of state.
     """
     manager = manager or ServiceManager()
+    listeners = listener_values(gateway.settings)
     status = await start_fault(gateway, gateway.start)
     if status:
         return status
@@ -143,22 +165,16 @@ async def run_until_signal(
     def on_terminate() -> None:
         (drain_now if stopping.is_set() else stopping).set()
 
-    async def reload(path: Path) -> None:
+    async def reload() -> None:
         manager.reloading()
         try:
-            loaded = await asyncio.to_thread(read, path, running=True)
-            done = await gateway.reload(loaded.settings)
+            await apply_reload(gateway, partial(read, config, running=True, listeners=listeners))
         finally:
             if not stopping.is_set():
                 manager.ready()
-        for warning in loaded.warnings:
-            gateway.logs.report("warning", f"warning: {warning}")
-        for fault in loaded.faults:
-            gateway.logs.report("error", f"fault: {fault}")
-        gateway.logs.report(*reload_outcome(done=done))
 
     def on_hangup() -> None:
-        task = loop.create_task(reload(config))
+        task = loop.create_task(reload())
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 

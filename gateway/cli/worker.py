@@ -16,7 +16,8 @@ from gateway.cli.serve import start_fault
 from gateway.events import LogEvent
 from gateway.observe.output import thread_standard_error
 from gateway.settings.model import Settings
-from gateway.settings.worker_shares import PUBLIC_SOCKET, share_of_worker, supervisor_values
+from gateway.settings.until_restart import listener_values
+from gateway.settings.worker_shares import PUBLIC_SOCKET, share_of_worker
 from gateway.workers.channel import Channel, Message
 
 
@@ -50,15 +51,16 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         """Returns this worker's settings by the configuration in *message*; None if it has faults, which the
         supervisor logs."""
         running = message["do"] == "retire"
-        loaded = read(config, contents=message["config"].encode("latin-1"), check_files=True, running=running)
+        contents, listeners = message["config"].encode("latin-1"), start["listeners"]
+        loaded = read(config, contents=contents, running=running, listeners=listeners)
         for warning in () if message["quiet"] else loaded.warnings:
             channel.send({"is": "log", "level": "warning", "text": f"warning: {warning}"})
         if loaded.settings is None:
             for fault in loaded.faults:
                 channel.send({"is": "log", "level": "error", "text": f"fault: {fault}"})
             return None
-        own = supervisor_values(loaded.settings)
-        needing_restart[:] = [key for key, value in start["supervisor"].items() if own[key] != value]
+        own = listener_values(loaded.settings)
+        needing_restart[:] = [key for key, value in listeners.items() if own[key] != value]
         return share_of_worker(loaded.settings, start["number"], start["workers"], Path(start["state"]))
 
     settings = settings_in(start)

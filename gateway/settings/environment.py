@@ -1,13 +1,17 @@
 """Environment variables that set keys of the file: ``VALT_GATEWAY_SECTION__KEY``."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.settings.faults import Fault
+from gateway.settings.secrets import SECRETS
 from gateway.settings.unknown_keys import schema_of
 
 PREFIX = "VALT_GATEWAY_"
+_OF_SECRETS = frozenset(name for names in SECRETS.values() for name in names)
+_QUOTED = re.compile("\"[^\"]*\"|'[^']*'", re.DOTALL)
 _DEEPEST = 16
 """How many tables and arrays may be in one another."""
 
@@ -66,6 +70,18 @@ def misspelt_variables(environ: Mapping[str, str]) -> list[Fault]:
                 continue  # Kubernetes sets some of services with our name
         if meant.startswith(PREFIX) and not (name.startswith(PREFIX) and "__" in name):
             warnings.append(Fault(name, None, "is ignored", f"did you mean {meant}?"))
+    return warnings
+
+
+def quoted_variables(environ: Mapping[str, str]) -> list[Fault]:
+    """Returns a warning for each variable whose text has quotes around it, as Compose and systemd pass them on in some
+    places. About those of secrets `secret_doubt` speaks."""
+    warnings = []
+    for name, text in sorted(environ.items()):
+        path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        is_ours = name.startswith(PREFIX) and len(path) > 1 and path[-1] not in _OF_SECRETS
+        if is_ours and _QUOTED.fullmatch(text) and schema_of(path).get("type") == "string":
+            warnings.append(Fault(name, None, "has quotes around it, which are part of the value", "leave them out"))
     return warnings
 
 

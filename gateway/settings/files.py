@@ -76,7 +76,10 @@ def _has_certificate_of_key(certificate: Path, key: Path) -> bool:
     """Whether one of the certificates in the PEM file *certificate* is that of the private *key*, a PEM file too."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    own = load_pem_private_key(key.read_bytes(), password=None).public_key()
+    try:
+        own = load_pem_private_key(key.read_bytes(), password=None).public_key()
+    except (TypeError, ValueError):  # OpenSSL reads some that are encrypted with an empty password
+        return False
     return any(one.public_key() == own for one in read_certificates(certificate))
 
 
@@ -177,8 +180,7 @@ def audit_faults(settings: Settings) -> Iterator[Fault]:
     if folder is not None and _is_of_state(Path(os.path.normpath(settings.audit.file)), folder):
         yield Fault("audit.file", None, "is what the state uses itself, by state.dir", "name a file of its own")
         return
-    workers = settings.server.workers
-    path = Path(settings.audit.file if workers == 1 else audit_file_of_worker(settings.audit.file, 1))
+    path = Path(settings.audit.file if settings.server.workers == 1 else audit_file_of_worker(settings.audit.file, 1))
     try:
         why = _why_unwritable(path, os.W_OK) if _exists(path) else _why_unwritable_folder(path.resolve().parent)
     except OSError as error:  # a directory above it may not be entered, or links lead in a circle

@@ -13,12 +13,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.settings import checks, files, secrets
-from gateway.settings.environment import apply_environment, is_too_deep, misspelt_variables
+from gateway.settings.environment import apply_environment, is_too_deep, misspelt_variables, quoted_variables
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
 from gateway.settings.file_modes import exposures
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
 from gateway.settings.paths import resolve_paths
+from gateway.settings.until_restart import faults_until_restart
 from gateway.settings.values import ANY_FILE, time_zones
 from gateway.settings.warnings.files import file_warnings
 
@@ -47,6 +48,7 @@ def load(
     needed_secrets: Collection[str] | None = None,
     now: datetime | None = None,
     contents: bytes | None = None,
+    listeners: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Read the file *path* and the variables of *environ* that set its keys.
 
@@ -54,7 +56,8 @@ def load(
     there is no other fault. *check_files*: whether the files and directories that a running gateway needs are checked
     too; *running*: whether such a one reads the file, which has its state and audit open. *needed_secrets* are the
     tables whose secrets are read; if it is given, no other file is looked at. *now* is the time of the warnings about
-    what has expired, by default the present. *contents* are the file's, if they have been read already.
+    what has expired, by default the present. *contents* are the file's, if they have been read already. *listeners*
+    are those of the gateway that reads it (`listener_values`), None for one that starts.
     """
     try:
         content = read_contents(path, running=running) if contents is None else contents
@@ -67,7 +70,9 @@ def load(
         # A worker has the contents of a pipe, and not the pipe.
         mode = 0 if contents is not None and not path.exists() else path.stat().st_mode
     except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8"
+        if isinstance(error, UnicodeError):
+            return _failed(path, Fault(path.name, None, "cannot be read: it is not UTF-8", "save it as UTF-8"))
+        why = error.strerror or "it cannot be opened"
         return _failed(path, Fault(path.name, None, f"cannot be read: {why}", "name a file with --config"))
     except tomllib.TOMLDecodeError as error:
         return _failed(path, _syntax_fault(path.name, str(error)))
@@ -87,7 +92,7 @@ def load(
         now=(now or datetime.now(UTC)).timestamp(),
     )
     faults += secret_faults
-    warnings += misspelt_variables(environ)
+    warnings += [*misspelt_variables(environ), *quoted_variables(environ)]
     warnings += exposures(path.name, path)
     resolve_paths(raw, path.parent)
 
@@ -106,6 +111,8 @@ def load(
         warnings += checks.warnings_of(settings, now.date())
         if check_files and not faults:
             warnings += file_warnings(settings, now, path.parent)
+        if listeners is not None:
+            faults += faults_until_restart(listeners, settings, now.date())
         if not faults and try_examples is not None:
             faults += try_examples(settings)
     located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)

@@ -121,7 +121,10 @@ def _content(path: Path, maximum: int, remedy: str) -> bytes:
         raise fault("does not exist or cannot be read", remedy)
     if path.stat().st_size > maximum:
         raise fault(f"has more than {maximum} bytes", "name a smaller file")
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as error:  # a security module refuses it, or it is a file of /proc
+        raise fault(f"cannot be read: {error.strerror}", remedy) from None
 
 
 FilePath = Annotated[Path, BeforeValidator(_file_path)]

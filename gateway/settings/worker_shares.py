@@ -48,14 +48,3 @@ def audit_files(settings: Settings) -> list[Path]:
 def _number(path: Path, file: Path) -> int | None:
     text = path.name.removeprefix(f"{file.stem}.").removesuffix(file.suffix)
     return int(text) if text.isascii() and text.isdigit() else None
-
-
-def supervisor_values(settings: Settings) -> dict[str, str]:
-    """Returns the values that belong to the supervisor of workers, by key: a reload does not change them."""
-    server, admin = settings.server, settings.admin
-    return {
-        "server.listen": server.listen,
-        "server.socket_mode": server.socket_mode,
-        "server.workers": str(server.workers),
-        "admin.listen": admin.listen,
-    }

@@ -59,13 +59,16 @@ def _is_reached_directly(settings: Settings) -> bool:
 
 
 def _is_for(certificate: "Certificate", host: str) -> bool:
-    """Whether *certificate* is for *host* (RFC 6125, section 6.4.3: a wildcard is the whole left-most label)."""
+    """Whether *certificate* is for *host* (RFC 6125, section 6.4.3: a wildcard is the whole left-most label). So is one
+    whose extensions OpenSSL alone reads."""
     from cryptography import x509
 
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return False
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return True
     address = parse_address(host)
     if address is not None:
         return address in names.get_values_for_type(x509.IPAddress)

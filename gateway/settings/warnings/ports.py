@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from gateway.settings.addresses import EVERY_ADDRESS, is_loopback, is_loopback_host, split_listen
+from gateway.settings.addresses import EVERY_ADDRESS, https_fault, is_loopback, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import RemoteProvider
 from gateway.settings.model import Settings
@@ -51,7 +51,9 @@ def _called_urls(settings: Settings) -> Iterator[tuple[str, str]]:
             jwks_url = getattr(provider, "jwks_url", "")
             names = [name for name in ("jwks_url", "discovery_url", "proxy_url") if getattr(provider, name, "")]
             yield from ((f"identity.{number}.{name}", getattr(provider, name)) for name in names)
-            if not jwks_url and not provider.discovery_url:  # else it may be any text
+            if (
+                not jwks_url and not provider.discovery_url and https_fault(provider.issuer) is None
+            ):  # else it is any text
                 yield f"identity.{number}.issuer", provider.issuer
 
 
