@@ -51,7 +51,7 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         """Returns this worker's settings by the configuration in *message*; None if it has faults, which the
         supervisor logs."""
         running = message["do"] == "retire"
-        contents, listeners = message["config"].encode("latin-1"), start["listeners"]
+        contents, listeners = message["config"].encode("latin-1"), start["supervisor"]
         loaded = read(config, contents=contents, running=running, listeners=listeners)
         for warning in () if message["quiet"] else loaded.warnings:
             channel.send({"is": "log", "level": "warning", "text": f"warning: {warning}"})

@@ -74,7 +74,7 @@ class Supervisor:
             "durable": settings.state.dir is not None,
             "seal": secrets.token_urlsafe(32),
             "started_at": time.time(),
-            "listeners": listener_values(settings),
+            "supervisor": listener_values(settings),
         }
         self._pool = WorkerPool(config, sockets, constants, self._on_message, self._on_end)
         self._health = WorkerHealth(lambda: self.workers, lambda text, worker: self._log("error", text, worker))
