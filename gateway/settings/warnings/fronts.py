@@ -45,27 +45,30 @@ def front_warnings(settings: Settings) -> Iterator[Fault]:
 
 
 def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each rule whose networks have clients in common with a network of proxies, single addresses
-    excepted: such a client is believed whatever address it states."""
-    wide = [one for one in settings.server.trusted_proxies if one != UNIX and ip_network(one).num_addresses > 1]
+    """Yields a warning for each network of trusted proxies, or of the peers of a provider without a secret, in which a
+    rule says that there are clients: each is believed whatever address or name it states. A rule that allows all of the
+    proxies' network, or more, gives them nothing by another address."""
+    wide = [one for one in settings.server.trusted_proxies if _has_several(one)]
+    rooms: list[str] = []
     for number, grant in enumerate(settings.grants):
-        common = next((one for one in wide for network in grant.networks if overlap(network, one)), None)
-        if common is not None and not contains_everybody(grant.networks):
+        rooms += [] if contains_everybody(grant.networks) else grant.networks
+        inside = [(room, one) for room in grant.networks for one in wide if contains_network((one,), room)]
+        common = next((one for room, one in inside if room != one or not grant.allow), None)
+        if common is not None:
             reason = f"has clients in {common}, of server.trusted_proxies, each of which may state any address"
             remedy = "list the addresses of the proxies alone in server.trusted_proxies"
             yield Fault(f"grants.{number}.networks", None, reason, remedy)
-    rooms = [
-        network for grant in settings.grants for network in grant.networks if not contains_everybody(grant.networks)
-    ]
     for number, provider in enumerate(settings.identity):
-        if isinstance(provider, HeaderSettings) and not provider.secret_header:
-            for place, one in enumerate(provider.from_):
-                is_wide = one != UNIX and ip_network(one).num_addresses > 1
-                if is_wide and any(overlap(room, one) for room in rooms):
-                    reason = f"contains clients of rules by networks ({one}), each of which may name any person"
-                    yield Fault(
-                        f"identity.{number}.from.{place}", None, reason, "list single addresses, or use secret_header"
-                    )
+        peers = provider.from_ if isinstance(provider, HeaderSettings) and not provider.secret_header else ()
+        for place, one in enumerate(peers):
+            if _has_several(one) and any(contains_network((one,), room) for room in rooms):
+                reason = f"contains clients of rules by networks ({one}), each of which may name any person"
+                remedy = "list single addresses, or use secret_header"
+                yield Fault(f"identity.{number}.from.{place}", None, reason, remedy)
+
+
+def _has_several(network: str) -> bool:
+    return network != UNIX and ip_network(network).num_addresses > 1
 
 
 def _only_fronts_connect(settings: Settings) -> bool:

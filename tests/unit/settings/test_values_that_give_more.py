@@ -80,11 +80,14 @@ WARNINGS = {
         for mode in ("0644", "0640", "0664", "0604")
     },
     "a room among the proxies": (among_proxies('["10.0.0.0/28"]'), "grants.0.networks"),
-    "a room with some of the proxies": (among_proxies('["10.1.0.0/16", "10.0.0.0/24"]'), "grants.0.networks"),
-    "a refused room among the proxies": (
-        among_proxies('["10.0.0.0/28"]').replace("[[grants]]\n", "[[grants]]\nallow = false\n") + REVIEWERS,
-        "grants.0.networks",
-    ),
+    "a room and others among the proxies": (among_proxies('["10.1.0.0/16", "10.0.0.0/28"]'), "grants.0.networks"),
+    **{
+        f"refused clients in {network} among the proxies": (
+            among_proxies(f'["{network}"]').replace("[[grants]]\n", "[[grants]]\nallow = false\n") + REVIEWERS,
+            "grants.0.networks",
+        )
+        for network in ("10.0.0.0/28", "10.0.0.0/24")
+    },
     "a room of clients that may name any person": (
         among_proxies('["10.0.0.0/28"]', '["10.0.0.1"]') + HEADER.replace("10.0.0.5/32", "10.0.0.0/24"),
         "identity.1.from.0",
@@ -134,6 +137,10 @@ SAFE = {
     "addresses that the group may state": public_socket("0660", 'trusted_proxies = ["unix"]').replace(*BY_NETWORK),
     "a socket for the service alone": public_socket("0600"),
     "a room elsewhere than the proxies": among_proxies('["10.1.0.0/16"]'),
+    "all clients, and the proxies' network": among_proxies('["10.0.0.0/8"]'),
+    "the proxies' own network": among_proxies('["10.0.0.0/24"]'),
+    "a front's peers without clients": among_proxies('["10.1.0.0/16"]', '["10.0.0.1"]')
+    + HEADER.replace("10.0.0.5/32", "10.0.0.0/24"),
     "a room with one proxy": among_proxies('["10.0.0.0/16"]', '["10.0.0.5"]'),
     "every address behind proxies": among_proxies('["0.0.0.0/0", "::/0"]'),
     "a public socket for every user": server(
