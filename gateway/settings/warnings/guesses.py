@@ -79,7 +79,7 @@ def publication_of(text: str) -> str | None:
     for decode in (_from_base64, bytes.fromhex):
         try:
             forms.append(decode(text.strip()))
-        except ValueError:
+        except ValueError:  # *text* is not written in this form
             continue
     sources = (_PUBLISHED.get(hashlib.sha256(form).hexdigest()) for form in forms)
     return next((source for source in sources if source is not None), None)
