@@ -12,9 +12,14 @@ TokenProvider = JwtSettings | TicketSettings | OidcSettings
 _OF_NO_GROUP = frozenset({"iss", "exp", "nbf", "iat", "jti", "nonce", "sid", "at_hash", "c_hash", "auth_time"})
 _OF_NO_PERSON = _OF_NO_GROUP | {"aud", "acr", "amr"}
 """Registered claims (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2) with another meaning."""
-_SHARED = frozenset({"name", "given_name", "family_name", "display_name", "displayname"})
+SHARED = frozenset(
+    {
+        *("name", "full_name", "fullname", "display_name", "displayname", "given_name", "givenname", "first_name"),
+        *("firstname", "family_name", "familyname", "last_name", "lastname", "surname", "sn"),
+    }
+)
 """Claims that two people may have alike, and may change."""
-_OF_MANY = frozenset(
+OF_MANY = frozenset(
     {
         *("hd", "domain", "tid", "tenant", "tenant_id", "idp", "identity_provider", "org_id", "org_name"),
         *("organization", "company", "department", "country", "locale", "zoneinfo", "gender", "birthdate"),
@@ -22,7 +27,7 @@ _OF_MANY = frozenset(
     }
 )
 """Claims about a tenant, an organization or a token."""
-_OF_ONE = _SHARED | {
+OF_ONE = SHARED | {
     "middle_name",
     "nickname",
     "preferred_username",
@@ -105,7 +110,7 @@ def claim_warnings(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{key}.groups_claim", None, reason, 'write it as "groups" or "realm_access.roles"')
         if not isinstance(provider, TicketSettings):
             yield from _subject_of_several(key, provider)
-            if provider.groups_claim.lower() in _OF_ONE:
+            if provider.groups_claim.lower() in OF_ONE:
                 reason = "names the person, and not groups: who has or chooses the name of a group would be in it"
                 yield Fault(f"{key}.groups_claim", None, reason, 'name the claim that lists the groups, as "groups"')
         if _KEYCLOAK_TABLE.fullmatch(provider.groups_claim):
@@ -121,10 +126,10 @@ def _subject_of_several(key: str, provider: JwtSettings | OidcSettings) -> Itera
     """Yields a warning if the subject of *provider* is one that several people have. Tickets have what their portal
     writes."""
     claim = provider.subject_claim.lower()
-    if claim in _SHARED:
+    if claim in SHARED:
         reason = "is a name that two people may have, or give themselves: each would be taken for the other"
         yield Fault(f"{key}.subject_claim", None, reason, 'name an identifier, as "sub" or "preferred_username"')
-    elif claim in _OF_MANY:
+    elif claim in OF_MANY:
         reason = "is the same for many people, who would all be one person"
         yield Fault(f"{key}.subject_claim", None, reason, 'name an identifier, as "sub" or "preferred_username"')
     elif claim in _OF_APPLICATIONS[provider.type]:
