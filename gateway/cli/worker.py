@@ -51,7 +51,8 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         """Returns this worker's settings by the configuration in *message*; None if it has faults, which the
         supervisor logs."""
         running = message["do"] == "retire"
-        contents, listeners = message["config"].encode("latin-1"), start["supervisor"]
+        contents = message["config"].encode("latin-1")
+        listeners = start["supervisor"] | start.get("protections", {})  # which older supervisors do not send
         loaded = read(config, contents=contents, running=running, listeners=listeners)
         for warning in () if message["quiet"] else loaded.warnings:
             channel.send({"is": "log", "level": "warning", "text": f"warning: {warning}"})
@@ -60,7 +61,7 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
                 channel.send({"is": "log", "level": "error", "text": f"fault: {fault}"})
             return None
         own = listener_values(loaded.settings)
-        needing_restart[:] = [key for key, value in listeners.items() if own[key] != value]
+        needing_restart[:] = [key for key, value in own.items() if listeners[key] != value]
         return share_of_worker(loaded.settings, start["number"], start["workers"], Path(start["state"]))
 
     settings = settings_in(start)

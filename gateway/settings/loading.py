@@ -57,7 +57,7 @@ def load(
     too; *running*: whether such a one reads the file, which has its state and audit open. *needed_secrets* are the
     tables whose secrets are read; if it is given, no other file is looked at. *now* is the time of the warnings about
     what has expired, by default the present. *contents* are the file's, if they have been read already. *listeners*
-    are those of the gateway that reads it (`listener_values`), None for one that starts.
+    are those of the gateway that reads it (`listener_values` and `protections`), None for one that starts.
     """
     try:
         content = read_contents(path, running=running) if contents is None else contents
@@ -112,7 +112,7 @@ def load(
         if check_files and not faults:
             warnings += file_warnings(settings, now, path.parent)
         if listeners is not None:
-            faults += faults_until_restart(listeners, settings, now.date())
+            faults += faults_until_restart(listeners, settings)
         if not faults and try_examples is not None:
             faults += try_examples(settings)
     located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)

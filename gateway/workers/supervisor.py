@@ -22,7 +22,7 @@ from gateway.observe.worker_metrics import SharedMetrics
 from gateway.ports import Observer
 from gateway.settings.loading import read_contents
 from gateway.settings.model import Settings
-from gateway.settings.until_restart import listener_values
+from gateway.settings.until_restart import listener_values, protections
 from gateway.sockets import close_socket
 from gateway.workers.channel import Message
 from gateway.workers.health import WorkerHealth, responds
@@ -75,6 +75,7 @@ class Supervisor:
             "seal": secrets.token_urlsafe(32),
             "started_at": time.time(),
             "supervisor": listener_values(settings),
+            "protections": protections(settings),
         }
         self._pool = WorkerPool(config, sockets, constants, self._on_message, self._on_end)
         self._health = WorkerHealth(lambda: self.workers, lambda text, worker: self._log("error", text, worker))
