@@ -1,25 +1,59 @@
 """Whether a rule can decide at all after those before it: the first rule that matches decides."""
 
+import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from fnmatch import fnmatchcase
+from itertools import product
+from math import prod
 
+from gateway.model import fold_name
 from gateway.network import contains_network
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.model import Settings
 from gateway.settings.warnings.rules import CONDITIONS, GLOBS
 
+_MOST_PARTS = 1000
+_Entries = list[dict[str, tuple[str, ...]]]
+_WILDCARD = re.compile(r"[*?]|\[!?\]?[^]]*\]")
+
 
 def order_faults(settings: Settings) -> Iterator[Fault]:
-    """Yields a fault for each rule that an earlier one keeps from ever deciding, without lines."""
+    """Yields a fault for each rule that earlier ones keep from ever deciding, without lines."""
     providers = {provider.name for provider in settings.identity}
+    by_name: defaultdict[str, list[int]] = defaultdict(list)
     for number, grant in enumerate(settings.grants):
-        for earlier_number, earlier in enumerate(settings.grants[:number]):
-            if _shadows(earlier, grant, providers):
-                reason = f"can never decide: grants.{earlier_number} ({earlier.name}) matches whenever it does"
-                yield Fault(f"grants.{number}", None, reason, "move it before that one, or remove it")
+        shadows: set[int] = set()
+        for part in _parts(grant):
+            name = fold_name((*part.groups, *part.subjects, "")[0])
+            candidates = sorted({*by_name["*"], *by_name[name], *by_name[name.partition("#")[2]]})
+            shadow = next((one for one in candidates if _shadows(settings.grants[one], part, providers)), None)
+            if shadow is None:
                 break
+            shadows.add(shadow)
+        else:
+            names = ", ".join(f"grants.{one} ({settings.grants[one].name})" for one in sorted(shadows))
+            reason = f"can never decide: {names} {'matches' if len(shadows) == 1 else 'match'} whenever it does"
+            yield Fault(f"grants.{number}", None, reason, "move it before that one, or remove it")
+        for listed in {*grant.groups, *grant.subjects}:
+            by_name[fold_name(listed)].append(number)
+
+
+def _parts(grant: GrantSettings) -> Iterator[GrantSettings]:
+    """Yields rules that together match what *grant* does, each with one name, one recording and one glob of each
+    condition; *grant* itself if they are too many to compare, or if it can never match."""
+    names: _Entries = [{"groups": (name,), "subjects": ()} for name in grant.groups]
+    names += [{"groups": (), "subjects": (name,)} for name in grant.subjects]
+    keys = ("recordings", *GLOBS, "networks")
+    lists: list[_Entries] = [names]
+    lists += [[{key: (entry,)} for entry in getattr(grant, key)] or [{}] for key in keys]
+    if not 1 < prod(map(len, lists)) <= _MOST_PARTS:
+        yield grant
+        return
+    for chosen in product(*lists):
+        yield grant.model_copy(update={key: value for one in chosen for key, value in one.items()})
 
 
 def order_warnings(settings: Settings) -> Iterator[Fault]:
@@ -61,11 +95,23 @@ def _has_people_of(earlier: GrantSettings, later: GrantSettings, providers: Coll
     if "*" in earlier.subjects:
         return True
 
-    def is_there(text: str) -> bool:
-        provider, separator, subject = text.partition("#")
-        return text in earlier.subjects or bool(separator and provider in providers and subject in earlier.subjects)
+    fold = str if earlier.allow else fold_name  # a rule that refuses compares names so
 
-    return "*" not in later.subjects and all(map(is_there, later.subjects)) and set(later.groups) <= set(earlier.groups)
+    def folded(name: str) -> str:
+        provider, separator, subject = name.partition("#")
+        return f"{provider}#{fold(subject)}" if separator and provider in providers else fold(name)
+
+    subjects, groups = set(map(folded, earlier.subjects)), set(map(fold, earlier.groups))
+    return (
+        "*" not in later.subjects
+        and all({one, _without_provider(one, providers)} & subjects for one in map(folded, later.subjects))
+        and groups.issuperset(map(fold, later.groups))
+    )
+
+
+def _without_provider(name: str, providers: Collection[str]) -> str:
+    provider, separator, subject = name.partition("#")
+    return subject if separator and provider in providers else name
 
 
 def _has_details_of(earlier: GrantSettings, later: GrantSettings) -> bool:
@@ -79,7 +125,9 @@ def _has_details_of(earlier: GrantSettings, later: GrantSettings) -> bool:
         getattr(later, name) and all(_is_covered(glob, getattr(earlier, name)) for glob in getattr(later, name))
         for name in set(given).intersection(GLOBS)
     )
-    template = earlier.template.items() <= later.template.items()
+    template = all(
+        key in later.template and _is_covered(later.template[key], (glob,)) for key, glob in earlier.template.items()
+    )
     same = ("author_is_me", "shared_with_me")
     flags = all(getattr(later, name) for name in same if getattr(earlier, name))
     return within and globs and template and flags and (not given or earlier.account == later.account)
@@ -92,5 +140,11 @@ def _has_places_of(earlier: GrantSettings, later: GrantSettings) -> bool:
 
 
 def _is_covered(glob: str, globs: Iterable[str]) -> bool:
-    plain = is_plain(glob)
-    return any(other in ("*", glob) or (plain and fnmatchcase(glob, other)) for other in globs)
+    """Whether one of *globs* certainly matches whatever *glob* does. If its wildcards are matched by a "*" of the other
+    one, whatever they stand for is too."""
+    text = _WILDCARD.sub("\0", glob)
+    return any(
+        other == glob or fnmatchcase(glob if is_plain(glob) else text, other)
+        for other in globs
+        if other == glob or is_plain(glob) or not _WILDCARD.search(other.replace("*", ""))
+    )

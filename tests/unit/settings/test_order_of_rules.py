@@ -1,5 +1,9 @@
 """Rules that an earlier one keeps from ever deciding, and their neighbours, which may decide."""
 
+import json
+import random
+from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -24,6 +28,9 @@ LISTEN = '[server]\nlisten = "[::]:8080"\ntrusted_proxies = ["fd00::5"]'
         ('rooms = ["Room *"]', 'rooms = ["Room 3"]\nauthors = ["asmith"]', True),
         ('names = ["*"]', 'names = ["Session 1"]', True),
         ("template = { course = 'PSY' }", "template = { course = 'PSY', term = '2' }", True),
+        ('rooms = ["Room *"]', 'rooms = ["Room 3*", "Room 40"]', True),
+        ('names = ["*(private)*"]', 'names = ["Team [AB] (private)?"]', True),
+        ("template = { course = 'PSY*' }", "template = { course = 'PSY 5*' }", True),
         ('created_within = "30d"', 'created_within = "7d"', True),
         ("author_is_me = true", 'author_is_me = true\nrooms = ["A"]', True),
         ("valid_until = 2099-12-31", "valid_until = 2098-12-31", True),
@@ -50,6 +57,7 @@ def test_a_rule_that_never_decides_is_a_fault_and_the_opposite_order_is_none(
         ("campus#anna", "anna", []),
         ("anna", "another#anna", []),
         ("*", "campus#anna", ["grants.1"]),
+        ("Anna", "anna", []),
     ],
 )
 def test_a_person_of_one_provider_is_one_of_all(tmp_path: Path, first: str, second: str, keys: list[str]) -> None:
@@ -76,3 +84,87 @@ def test_a_rule_for_what_the_earlier_one_leaves_is_no_fault(tmp_path: Path, late
 def test_networks_that_fit_together_are_not_taken_for_the_whole(tmp_path: Path) -> None:
     text = grant('networks = ["10.0.0.0/9", "10.128.0.0/9"]').replace("[server]", LISTEN) + RULE
     assert load_text(tmp_path, text + 'networks = ["10.0.0.0/8"]').faults == ()
+
+
+REFUSAL = '\n[[grants]]\nname = "refusal"\nallow = false\n'
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "keys"),
+    [
+        (('["students"]', "", "*"), ('["staff"]', "", "*"), ["grants.2"]),
+        (('["students"]', 'rooms = ["Room *"]', "*"), ('["staff"]', 'rooms = ["*3"]', "*"), ["grants.2"]),
+        (('["students", "staff"]', "", "1*"), ('["students", "staff"]', "", "2*"), ["grants.2"]),
+        (('["students"]', "", "*"), ('["staff"]', 'rooms = ["Room 4"]', "*"), []),
+        (('["students"]', "", "*"), ('["tutors"]', "", "*"), []),
+        (('["students", "staff"]', "", "1*"), ('["students"]', "", "2*"), []),
+    ],
+)
+def test_a_rule_that_two_earlier_ones_keep_from_deciding_is_a_fault(
+    tmp_path: Path, earlier: tuple[str, str, str], later: tuple[str, str, str], keys: list[str]
+) -> None:
+    text = GOOD.partition("[[grants]]")[0]
+    for number, (groups, more, recordings) in enumerate((earlier, later)):
+        text += f'[[grants]]\nname = "rule{number}"\ngroups = {groups}\nrecordings = ["{recordings}"]\n'
+        text += f'account = "reviewer"\n{more}\n'
+    text += REFUSAL + 'groups = ["staff", "students"]\nrecordings = ["17", "23"]\naccount = "reviewer"\n'
+    text += 'rooms = ["Room 3"]\n' + RULE
+    loaded = load_text(tmp_path, text)
+    assert [fault.key for fault in loaded.faults] == keys
+    assert all("grants.0 (rule0), grants.1 (rule1) match" in fault.reason for fault in loaded.faults)
+
+
+@pytest.mark.parametrize(
+    ("refused", "allowed", "keys"),
+    [
+        ('subjects = ["Anna@example.edu"]', 'subjects = ["anna@example.edu"]', ["grants.1"]),
+        ('subjects = ["campus#Anna"]', 'subjects = ["campus#anna"]', ["grants.1"]),
+        ('groups = ["Interns"]', 'groups = ["interns"]', ["grants.1"]),
+        ('subjects = ["campus#anna"]', 'subjects = ["anna"]', []),
+    ],
+)
+def test_a_rule_for_another_spelling_of_who_is_refused_is_a_fault(
+    tmp_path: Path, refused: str, allowed: str, keys: list[str]
+) -> None:
+    text = GOOD.replace('groups = ["supervisors"]', f"allow = false\n{refused}")
+    loaded = load_text(tmp_path, text + RULE.replace('groups = ["supervisors"]', allowed))
+    assert [fault.key for fault in loaded.faults] == keys
+
+
+NAMES = ("anna", "bob", "campus#anna", "*")
+GLOB_TEXTS = ("1", "12", "1*", "*2", "?2", "[12]*", "*")
+ROOM_TEXTS = ("", "A1", "A*", "*1", "?1", "[AB]1", "*")
+RECORDINGS = ("1", "2", "12", "22", "3")
+ROOMS = ("A1", "B1", "A", "C2", "")
+
+
+def matches(rule: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], case: tuple[str, str, str]) -> bool:
+    """The plain model of a rule: its people, ids and rooms."""
+    (people, ids, rooms), (person, recording, room) = rule, case
+    return (
+        bool({person, f"campus#{person}", "*"} & set(people))
+        and any(fnmatchcase(recording, one) for one in ids)
+        and (not rooms or any(fnmatchcase(room, one) for one in rooms))
+    )
+
+
+def test_a_rule_that_is_reported_decides_nothing_in_generated_lists_of_rules(tmp_path: Path) -> None:
+    choices, reported = random.Random(16), 0  # the same lists in each run
+    head = GOOD.partition("[[grants]]")[0]
+    cases = list(product(("anna", "bob", "carl"), RECORDINGS, ROOMS))
+    for _ in range(400):
+        rules = []
+        for _ in range(4):
+            people = choices.sample(NAMES[:3], choices.randint(1, 2)) if choices.random() < 0.8 else ["*"]
+            ids = choices.sample(GLOB_TEXTS, choices.randint(1, 2))
+            rooms = [one for one in choices.sample(ROOM_TEXTS, choices.randint(1, 2)) if one]
+            rules.append((tuple(people), tuple(ids), tuple(rooms)))
+        text = head
+        for number, (names, globs, texts) in enumerate(rules):
+            text += f'[[grants]]\nname = "rule{number}"\nsubjects = {json.dumps(names)}\naccount = "reviewer"\n'
+            text += f"recordings = {json.dumps(globs)}\n" + (f"rooms = {json.dumps(texts)}\n" if texts else "")
+        dead = {int(fault.key.split(".")[1]) for fault in load_text(tmp_path, text).faults}
+        deciding = {next((n for n, rule in enumerate(rules) if matches(rule, case)), None) for case in cases}
+        assert dead.isdisjoint(deciding), text
+        reported += len(dead)
+    assert reported > 40
