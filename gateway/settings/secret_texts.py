@@ -12,7 +12,7 @@ UNSENDABLE = (
 )
 """Reason and remedy of a secret that is compared with a header."""
 UNSEEN = "has spaces around it, or characters that nobody sees"
-UNEXPANDED = re.compile(r".*(\$\{[A-Za-z_]\w*\}|\{\{.+\}\}|\$\([^()]+\)).*", re.ASCII | re.DOTALL)
+UNEXPANDED = re.compile(r".*(\$\{[A-Za-z_]\w*\}|\{\{[^{}]+\}\}|\$\([^()]+\)).*", re.ASCII | re.DOTALL)
 """What a shell or a template would have replaced."""
 _ASSIGNMENT = re.compile(
     r"(export +)?(\w{1,40}_)?(secret|token|password|key)(_\w{1,40})?( ?= ?[^=\s]|: )", re.ASCII | re.IGNORECASE

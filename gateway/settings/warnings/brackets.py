@@ -11,7 +11,7 @@ _RUN = re.compile(r"[1-9]+|[A-Z]+|[a-z]+")
 """Characters that a class lists in their order. A zero stands before or after other digits, and umlauts anywhere."""
 _NUMBERS = re.compile(r"[0-9]+-[0-9]{2,}|[0-9]{2,}-[0-9]+")
 """All of a class: "1-12" is 1 and 2. "1-35-7" is 1 to 3 and 5 to 7."""
-_WORDS = re.compile(r"[^\W\d_]{2,}[ -][^\W\d_]{2,}")
+_WORDS = re.compile(r"[^\W\d_]{2}[ -][^\W\d_]{2}")
 _SHORTEST_WORD = 4
 _COMPASS = frozenset({"NESW", "NSEW", "nesw", "nsew"})
 """Classes of letters in another order than that of the alphabet."""
@@ -20,7 +20,8 @@ _COMPASS = frozenset({"NESW", "NSEW", "nesw", "nsew"})
 def bracket_doubts(glob: str) -> Iterator[tuple[str, str]]:
     """Yields reason and remedy if a class in *glob* is plainly a word, a phrase or numbers. A class such as "[ABDE]",
     "[aeiou]" or "[0-9A-F]" lists its characters in order, and each once."""
-    for match in _CLASS.finditer(unicodedata.normalize("NFC", glob)):
+    text = unicodedata.normalize("NFC", glob)
+    for match in _CLASS.finditer(text, 0, text.rfind("]") + 1):  # else each bracket would seek its end in all the rest
         is_negated, characters = match.groups()
         reason = f"has {match[0][:64]!r}, which stands for one character"
         if _NUMBERS.fullmatch(characters):

@@ -17,7 +17,7 @@ _FREE = frozenset({"groups_separator", "public_key_files", "notice"})
 """Keys whose texts may have spaces around them, several lines, or no-break spaces."""
 _KEYS_IN_PEM = frozenset({"public_key", "private_key"})
 """Secrets with checks of their own: a text may stand before them."""
-_UNEXPANDED = re.compile(r"[~$].*|.*(%(?![0-9A-Fa-f]{2})[A-Za-z]|\{\w*\}).*")
+_UNEXPANDED = re.compile(r"[~$].*|.*(%(?![0-9A-Fa-f]{2})[A-Za-z]|\{\w*\}).*", re.DOTALL)
 """What a shell, a date or a template would have replaced in a part of a path; %C3 is percent-encoding."""
 _TAGS = "a|b|i|u|p|br|em|strong|small|span|div|font|center|img|hr|h[1-6]|ul|ol|li|script|style"
 _ENTITIES = "#x?[0-9A-Fa-f]+|amp|lt|gt|quot|nbsp|szlig|[AOUaou]uml|[A-Za-z]acute"
