@@ -4,6 +4,7 @@ Nothing here waits, except for a disk: standard output is written by a thread, a
 what its reader does not take, and fsync(2) is called by a thread.
 """
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -49,7 +50,12 @@ class AuditTarget:
             return first
         # Without O_NONBLOCK the open of a named pipe would wait for a reader, and a write for it to read.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-        descriptor = os.open(self.path, flags, 0o600)
+        try:
+            descriptor = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            raise OSError(errno.ENXIO, "a pipe that no program reads: start its reader first", self.path) from None
         try:
             status = os.fstat(descriptor)
             file_id = status.st_dev, status.st_ino
