@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.settings.faults import Fault
@@ -31,8 +31,8 @@ def apply_environment(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[
         if not all((*tables, key)) or len(tables) > _DEEPEST:
             faults.append(Fault(name, None, "names no key", f"write it as {PREFIX}SECTION__KEY"))
             continue
-        if not _is_text(text):
-            faults.append(Fault(name, None, "is not UTF-8", "correct its value"))
+        if not _is_text(name) or not _is_text(text):
+            faults.append(Fault(ascii(name)[1:-1], None, "is not UTF-8", "correct its name and value"))
             continue
         node: Any = raw
         for table in tables:
@@ -62,15 +62,38 @@ def misspelt_variables(environ: Mapping[str, str]) -> list[Fault]:
     for name in sorted(environ):
         meant = name.upper()
         if meant.startswith(PREFIX) and "__" not in meant:
-            table, _, key = meant.removeprefix(PREFIX).partition("_")
-            meant = f"{PREFIX}{table}__{key}"
-            if not key and schema_of((table.lower(),)):
+            path = _path_of(meant.removeprefix(PREFIX).lower().split("_"))
+            meant = PREFIX + "__".join(path).upper()
+            if len(path) == 1:
                 warnings.append(Fault(name, None, "is ignored: it names a whole table", "write the table in the file"))
-            if not key or not schema_of((table.lower(), key.lower())):
+            if len(path) < 2:
                 continue  # Kubernetes sets some of services with our name
         if meant.startswith(PREFIX) and not (name.startswith(PREFIX) and "__" in name):
             warnings.append(Fault(name, None, "is ignored", f"did you mean {meant}?"))
     return warnings
+
+
+def _path_of(words: Sequence[str], tables: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Returns the path of a key that has *words* between its underscores, below *tables*; an empty one if none has."""
+    for length in range(1, len(words) + 1):
+        path = (*tables, "_".join(words[:length]))
+        if schema_of(path):
+            rest = _path_of(words[length:], path) if length < len(words) else path
+            if rest:
+                return rest
+    return ()
+
+
+def folded_variables(environ: Mapping[str, str]) -> list[Fault]:
+    """Returns a warning for each variable of a person or a group that is written with capitals and small letters: the
+    names of variables are read as small ones."""
+    return [
+        Fault(name, None, "is read in small letters: SSO names with capitals differ", "write the name in the file")
+        for name in sorted(environ)
+        if name.startswith(tuple(f"{PREFIX}VALT__{table}__" for table in ("PEOPLE", "GROUPS")))
+        and name != name.upper()
+        and name.rpartition("__")[2] != name.rpartition("__")[2].lower()
+    ]
 
 
 def quoted_variables(environ: Mapping[str, str]) -> list[Fault]:

@@ -110,7 +110,7 @@ def path_of(detail: ErrorDetails) -> tuple[int | str, ...]:
     """Returns the path of an error in the file. pydantic also puts an ``[[identity]]``'s type into the path, and marks
     an invalid key of a table."""
     path = detail["loc"] if detail["loc"][-1] != "[key]" else detail["loc"][:-1]
-    return path[:2] + path[3:] if path[0] == "identity" and len(path) > 2 and path[2] in PROVIDER_TYPES else path
+    return path[:2] + path[3:] if path[:1] == ("identity",) and len(path) > 2 and path[2] in PROVIDER_TYPES else path
 
 
 def _is_within(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:

@@ -15,6 +15,14 @@ _MAX_LINKS = 40
 """Links that Linux follows in one path."""
 
 
+def is_no_socket(path: Path) -> bool:
+    """Whether something else than a socket is certainly at *path*, which perhaps cannot be looked at."""
+    try:
+        return not stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:  # it does not exist, or the start says why it cannot be opened
+        return False
+
+
 def mode_of(path: Path) -> int:
     """Returns the mode of *path*; 0 if it is a device, will be created, or cannot be looked at. A volume is counted as
     nobody's: only the gateway mounts it, and Kubernetes has all users write to an `emptyDir`. So is a directory in

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from gateway.build_info import state_schema_fault
 from gateway.settings.faults import Fault
+from gateway.settings.file_modes import is_no_socket
 from gateway.settings.identity import NegotiateSettings, RemoteProvider
 from gateway.settings.keytab import keytab_fault
 from gateway.settings.model import Settings
@@ -42,7 +43,7 @@ def _sockets(settings: Settings) -> Iterator[Fault]:
     """Yields a fault for each unix socket whose path is that of something else."""
     for table, listen in (("server", settings.server.listen), ("admin", settings.admin.listen)):
         path = Path(listen.removeprefix("unix:"))
-        if listen.startswith("unix:") and path.exists() and not path.is_socket():
+        if listen.startswith("unix:") and is_no_socket(path):
             yield Fault(f"{table}.listen", None, f"names {path}, which is no socket", "name a path for a socket alone")
 
 

@@ -13,7 +13,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.settings import checks, files, secrets
-from gateway.settings.environment import apply_environment, is_too_deep, misspelt_variables, quoted_variables
+from gateway.settings.environment import (
+    apply_environment,
+    folded_variables,
+    is_too_deep,
+    misspelt_variables,
+    quoted_variables,
+)
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
 from gateway.settings.file_modes import exposures
 from gateway.settings.model import Settings
@@ -92,7 +98,7 @@ def load(
         now=(now or datetime.now(UTC)).timestamp(),
     )
     faults += secret_faults
-    warnings += [*misspelt_variables(environ), *quoted_variables(environ)]
+    warnings += [*misspelt_variables(environ), *quoted_variables(environ), *folded_variables(environ)]
     warnings += exposures(path.name, path)
     resolve_paths(raw, path.parent)
 
@@ -181,10 +187,14 @@ def _remove_nul(node: Any, key: str = "") -> list[Fault]:
 
 def _locate(fault: Fault, lines: Mapping[str, int], variables: Mapping[str, str]) -> Fault:
     """Returns *fault* with its line, or with the variable's name as its key if the environment set the value, or a part
-    of it that is not in the file."""
+    of it that is not in the file. A key that is missing in a table of variables has no line."""
+    table = fault.key.rpartition(".")[0]
     for key, name in variables.items():
         if f"{fault.key}.".startswith(f"{key}."):
             return replace(fault, key=name + fault.key.removeprefix(key), line=None)
         if f"{key}.".startswith(f"{fault.key}.") and fault.key not in lines:
             return replace(fault, key=name, line=None)
+    for key, name in variables.items():
+        if table and key.rpartition(".")[0] == table and table not in lines and fault.key not in lines:
+            return replace(fault, reason=f"{fault.reason} ({name} has the table)", line=None)
     return fault if fault.line is not None else replace(fault, line=line_of(lines, fault.key))

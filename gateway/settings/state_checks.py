@@ -51,10 +51,11 @@ def state_warnings(state: StateSettings) -> Iterator[Fault]:
     if address is None or not others:
         return
     # A name without a dot is in a network of the gateway's own, as that of a compose file.
-    if address.password is None and any("." in host or ":" in host for host in others):
+    is_far = any("." in host or ":" in host for host in others)
+    if address.password is None and is_far:
         reason = "has no password: whoever reaches it can remove revocations, sign-outs and used tickets"
         yield Fault("state.url", None, reason, "give a user and a password, as docs/scale.md says")
-    if not address.tls and (address.password is not None or address.sentinel_password is not None):
+    if not address.tls and is_far and (address.password is not None or address.sentinel_password is not None):
         yield Fault("state.url", None, "sends a password over the network unencrypted", "use rediss, or a tunnel")
 
 

@@ -183,7 +183,7 @@ Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "
 Share = Annotated[float, BeforeValidator(_share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 Color = Annotated[str, AfterValidator(_color_or_empty)]
 ValtUser = Annotated[
-    str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
+    str | int, BeforeValidator(_valt_user), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
 ]
 
 Workers = Annotated[

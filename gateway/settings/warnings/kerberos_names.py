@@ -32,9 +32,6 @@ def kerberos_name_warnings(settings: Settings) -> Iterator[Fault]:
         reason = _why_nobody(fold(subject if named else name), named or everybody, keys, fold)
         if reason is not None:
             yield Fault(key, None, f"has {name[:64]!r}, {reason[0]}", reason[1])
-    if everybody and settings.valt.groups and not any(key.groups for key in settings.service_keys):
-        why = "names groups of nobody: Kerberos names none, and there is no other provider"
-        yield Fault("valt.groups", None, why, "give user ids in valt.people instead")
 
 
 def _why_nobody(

@@ -14,9 +14,16 @@ from gateway.settings.secret_texts import UNEXPANDED
 from gateway.validity import SERVICE_KEY_PROVIDER
 
 _LONGEST = 255
-_PATTERN = re.compile(r".*\*.*|[^:]*\?[^:]*|\^.*|.*\.\+.*", re.DOTALL)
+_PATTERN = re.compile(r".*\*.*|[^:?]*+\?[^:]*+|\^.*|.*\.\+.*", re.DOTALL)
 """A glob or a regular expression, and not an address with a query."""
-_GOOGLE = "https://accounts.google.com"
+_WITHOUT_GROUPS = {
+    "https://accounts.google.com": "Google",
+    "https://appleid.apple.com": "Apple",
+    "https://www.linkedin.com/oauth": "LinkedIn",
+    "https://www.facebook.com": "Facebook",
+    "https://orcid.org": "ORCID",
+}
+"""Issuers whose tokens have no claim "groups". Google's have the domain in `hd`."""
 _SIMILAR = 0.8
 """How similar a text must be to a provider's name to be taken for a misspelling of it."""
 
@@ -83,6 +90,10 @@ def _names_in_valt(settings: Settings) -> Iterator[Fault]:
             elif is_list(name, kind):
                 reason = f"has {name[:64]!r}, which is one name, and written like a list"
                 yield Fault(f"valt.{table}", None, reason, "write a line for each")
+    if settings.valt.groups and _has_no_groups(settings):
+        what = " and ".join(sorted(set(map(_without_groups, settings.identity))))
+        reason = f"are those of nobody: {what} names no groups, and there is no other provider"
+        yield Fault("valt.groups", None, reason, "list the people in [valt.people]")
 
 
 def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:
@@ -91,8 +102,7 @@ def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:
     grant = settings.grants[number]
     without = {one.name: _without_groups(one) for one in settings.identity if _without_groups(one)}
     what = " and ".join(sorted(set(without.values())))
-    no_groups = bool(settings.identity) and len(without) == len(settings.identity)
-    if no_groups and grant.groups and not grant.subjects and not any(key.groups for key in settings.service_keys):
+    if _has_no_groups(settings) and grant.groups and not grant.subjects:
         reason = f"are those of nobody: {what} names no groups, and there is no other provider"
         yield Fault(f"grants.{number}.groups", None, reason, "list the people in subjects")
         return
@@ -103,11 +113,16 @@ def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:
         yield Fault(f"grants.{number}.groups", None, reason, "list these people in subjects too")
 
 
+def _has_no_groups(settings: Settings) -> bool:
+    """Whether certainly nobody who signs in is in a group."""
+    people = bool(settings.identity) and all(map(_without_groups, settings.identity))
+    return people and not any(key.groups for key in settings.service_keys)
+
+
 def _without_groups(provider: IdentitySettings) -> str:
-    """Returns what *provider* is, if it names no groups; else nothing. Google's tokens have the domain in `hd`."""
+    """Returns what *provider* is, if it names no groups; else nothing."""
     if isinstance(provider, JwtSettings | OidcSettings):
-        is_google = provider.issuer.rstrip("/") == _GOOGLE and provider.groups_claim == "groups"
-        return "Google" if is_google else ""
+        return _WITHOUT_GROUPS.get(provider.issuer.rstrip("/"), "") if provider.groups_claim == "groups" else ""
     return "Kerberos" if isinstance(provider, NegotiateSettings) else ""
 
 

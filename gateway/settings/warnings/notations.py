@@ -53,6 +53,8 @@ def _doubt(key: str, text: str) -> tuple[str, str] | None:
         return "which is one user name, and written like a list", 'write each in quotes of its own: ["a", "b"]'
     if key in ("subjects", "groups") and re.fullmatch("<[^<>]+>", text):
         return "which is a placeholder", "write the name itself"
+    if key == "recordings" and re.fullmatch("[0-9]+-[0-9]+", text):
+        return "which is one id and no range", 'write a glob, as "1[0-4]?", or list the ids'
     if key == "recordings" and _IN_CAPITALS.fullmatch(text):
         return "and VALT's ids are in lower case", "write it in lower case"
     return None

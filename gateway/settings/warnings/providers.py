@@ -24,7 +24,7 @@ _ENDPOINT = re.compile(r".*/(jwks(\.json)?|certs|keys|authorize|auth|token|useri
 _NO_ISSUER = re.compile(
     r".*/(jwks(\.json)?|authorize|userinfo|certs)/?|.*/(protocol/openid-connect|oauth2/v2\.0)(/.*)?", re.IGNORECASE
 )
-_SEVERAL_TENANTS = re.compile(r"https://login\.microsoftonline\.com/(common|organizations|consumers)(/.*)?")
+_SEVERAL_TENANTS = re.compile(r"https://login\.microsoftonline\.com/(common|organizations|consumers|\{[^{}/]*\})(/.*)?")
 _WITHOUT_VERSION = re.compile(r"https://login\.microsoftonline\.com/[^/]+")
 _OF_TOKENS = re.compile(r"(.*-)?jwt(-assertion|-token)?|x-amzn-oidc-(data|accesstoken)|.*-(access|id)-token")
 _OF_NAMES = re.compile(r"(.*-)?(user|username|groups|email)|x-amzn-oidc-identity|bearer|proxy-authorization")

@@ -33,6 +33,10 @@ def valt_warnings(settings: Settings) -> Iterator[Fault]:
     yield from _unused_names(settings)
     yield from _swapped_people(settings)
     yield from _own_address(settings)
+    for number, host in enumerate(valt.media_hosts):
+        if urlsplit(f"//{host}").hostname == urlsplit(valt.base_url).hostname:
+            reason = "has no effect: it is the API's own host, which links may name with any port"
+            yield Fault(f"valt.media_hosts.{number}", None, reason, "remove it, or name the media server")
 
 
 def _unused_names(settings: Settings) -> Iterator[Fault]:
@@ -43,6 +47,13 @@ def _unused_names(settings: Settings) -> Iterator[Fault]:
         if getattr(settings.valt, table) and not is_used:
             reason = f"has no effect: no rule has {' or '.join(names)}"
             yield Fault(f"valt.{table}", None, reason, "remove it, or add the condition to a rule")
+    texts = [name for name, user in settings.valt.people.items() if isinstance(user, str)]
+    shares, authors = (
+        any(getattr(one, name) for one in settings.grants) for name in ("shared_with_me", "author_is_me")
+    )
+    for name in texts if shares and not authors else ():
+        reason = "is a VALT user's name, and shared_with_me compares ids: no recording is shared with it"
+        yield Fault(f"valt.people.{name}", None, reason, "write the VALT user's id, a number without quotes")
 
 
 def _swapped_people(settings: Settings) -> Iterator[Fault]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
-from gateway.network import UNIX, parse_address
+from gateway.network import UNIX, contains_network, parse_address
 from gateway.settings.addresses import is_loopback, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, RemoteProvider
@@ -49,7 +49,8 @@ _WITHOUT_EFFECT = (
 _ABOVE_INFO = ("warning", "error")
 _LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 _TIMES_OF_PROVIDERS = ("max_age", "max_lifetime", "leeway")
-_TIMES_OF_RULES = ("created_within",)
+_MONTHS = frozenset(number * 60.0 for number in (1, 2, 3, 4, 6, 9, 12, 18, 24))
+"""Seconds of as many minutes as months are usual."""
 
 
 def value_warnings(settings: Settings) -> Iterator[Fault]:
@@ -65,13 +66,16 @@ def value_warnings(settings: Settings) -> Iterator[Fault]:
 def _short_times(settings: Settings) -> Iterator[Fault]:
     tables = [(name, getattr(settings, name), keys) for name, keys in _TIMES.items()]
     tables += [(f"identity.{number}", one, _TIMES_OF_PROVIDERS) for number, one in enumerate(settings.identity)]
-    tables += [(f"grants.{number}", one, _TIMES_OF_RULES) for number, one in enumerate(settings.grants)]
+    tables += [(f"grants.{number}", one, ("created_within",)) for number, one in enumerate(settings.grants)]
     for name, table, keys in tables:
         for key in keys:
             length = getattr(table, key, None)
             if length is not None and 0 < length < _SHORTEST:
                 reason = "is shorter than a second, which is hardly meant"
                 yield Fault(f"{name}.{key}", None, reason, 'is the unit right? "30s" is thirty seconds')
+            elif key == "created_within" and length in _MONTHS:
+                reason = f"is {length / 60:g} minutes: m is no month"
+                yield Fault(f"{name}.{key}", None, reason, 'write days, as "90d", or the minutes in seconds')
 
 
 def _peers(settings: Settings) -> Iterator[Fault]:
@@ -121,8 +125,10 @@ def _may_connect(network: str, settings: Settings) -> bool:
         return False
     if is_wide(network) or (address is None and host.lower() != "localhost"):
         return True
-    is_local = address is None or address.is_loopback
-    return not is_local or wanted.overlaps(_LOOPBACK[wanted.version])
+    loopback = _LOOPBACK[wanted.version]
+    if address is None or address.is_loopback:
+        return wanted.overlaps(loopback)
+    return address.is_unspecified or not contains_network((str(loopback),), network)  # one's own address is the peer's
 
 
 def _contradictions(settings: Settings) -> Iterator[Fault]:

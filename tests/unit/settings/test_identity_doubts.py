@@ -25,6 +25,7 @@ pytestmark = pytest.mark.promise("security-S16")
 SECRET = "planted-Zx81kQ-secret-of-more-than-32-bytes"
 STATE_DIR = '\n[state]\ndir = "state"\n'
 JWT = GOOD[GOOD.index("[[identity]]") : GOOD.index("[[grants]]")]
+ENTRA = "https://login.microsoftonline.com"
 LISTEN = '[server]\nlisten = "0.0.0.0:8080"\n'
 KERBEROS = f"""{SESSION}{STATE_DIR}
 [[identity]]
@@ -256,6 +257,12 @@ WARNINGS = {
     "all tenants as the issuer": (
         GOOD.replace("sso.example.edu", "login.microsoftonline.com/common/v2.0"),
         "identity.0.issuer",
+    ),
+    "the placeholder of a tenant in the issuer": (
+        sign_in(f'discovery_url = "{ENTRA}/common/v2.0/.well-known/openid-configuration"').replace(
+            "https://login.example.edu", f"{ENTRA}/{{tenantid}}/v2.0"
+        ),
+        "identity.1.issuer",
     ),
     "a person with the domain in front": (kerberos("EXAMPLE\\anna"), "grants.0.subjects"),
     "VALT's name of a person with a realm": (

@@ -1,7 +1,9 @@
 """Files, variables and directories as other programs leave them: each is a fault or a warning, and none a traceback."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography import x509
@@ -71,6 +73,42 @@ def test_a_socket_whose_name_every_user_may_take_is_a_warning(tmp_path: Path, ta
         assert [warning.key for warning in loaded.warnings] == keys
 
 
+@pytest.mark.parametrize("table", ["server", "admin"])
+def test_a_socket_where_the_service_may_not_look_is_no_traceback(table: str) -> None:
+    with TemporaryDirectory() as folder:
+        closed = Path(folder, "closed")
+        (closed / "inner").mkdir(parents=True)
+        closed.chmod(0)
+        Path(folder).chmod(0o755)
+        line = f'listen = "unix:{closed}/inner/x.sock"'
+        text = server(line) if table == "server" else f"{GOOD}[admin]\n{line}\n"
+        private(Path(folder, "gateway.toml"), text)
+        Path(folder, "gateway.toml").chmod(0o644)
+        others = 65534 if os.geteuid() == 0 else os.geteuid()
+        before = os.geteuid()
+        os.seteuid(others)
+        try:
+            loaded = load(Path(folder, "gateway.toml"), {}, check_files=True)
+        finally:
+            os.seteuid(before)
+            closed.chmod(0o700)
+    assert loaded.faults == ()
+
+
+def test_a_variable_whose_name_is_no_text_is_a_fault(tmp_path: Path) -> None:
+    private(tmp_path / "gateway.toml", GOOD)
+    (fault,) = load(tmp_path / "gateway.toml", {"VALT_GATEWAY_\udcff__X": "1"}).faults
+    assert (fault.key, fault.reason) == (r"VALT_GATEWAY_\udcff__X", "is not UTF-8")
+
+
+@pytest.mark.parametrize(("text", "user"), [("17", 17), ("anna", "anna"), ('"17"', "17"), ("017", "017")])
+def test_a_variable_of_a_valt_user_is_an_id_or_a_name(tmp_path: Path, text: str, user: int | str) -> None:
+    private(tmp_path / "gateway.toml", GOOD.replace("[[grants]]\n", "[[grants]]\nauthor_is_me = true\n"))
+    loaded = load(tmp_path / "gateway.toml", {"VALT_GATEWAY_VALT__PEOPLE__ANNA": text})
+    assert loaded.settings is not None
+    assert loaded.settings.valt.people == {"anna": user}
+
+
 @pytest.mark.parametrize("names", [b"\x30\x05\x87\x03\x01\x02\x03", b"\x30\x02\xa3\x00"])
 def test_a_certificate_that_openssl_alone_reads_is_no_traceback(tmp_path: Path, names: bytes) -> None:
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
@@ -89,3 +127,33 @@ def test_a_certificate_that_openssl_alone_reads_is_no_traceback(tmp_path: Path, 
     private(tmp_path / "gateway.toml", text)
     loaded = load(tmp_path / "gateway.toml", {}, check_files=True)
     assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+def test_a_key_that_is_missing_beside_a_variable_has_the_variables_name(tmp_path: Path) -> None:
+    private(tmp_path / "gateway.toml", GOOD)
+    name = "VALT_GATEWAY_VALT__ACCOUNTS__REVEIWER__PASSWORD"
+    (fault,) = load(tmp_path / "gateway.toml", {name: "planted-0a1b2c3d4e"}).faults
+    assert (fault.key, fault.line) == ("valt.accounts.reveiwer.username", None)
+    assert name in fault.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"),
+    [
+        ("VALT_ACCOUNTS_REVIEWER_PASSWORD", True),
+        ("ADMIN_TOKEN_FILE", True),
+        ("VALT__PEOPLE__Carl", True),
+        ("VALT__GROUPS__Staff", True),
+        ("VALT__PEOPLE__CARL", False),
+        ("SERVICE_HOST", False),
+        ("VALT_SERVICE_PORT", False),
+        ("PORT_8080_TCP_ADDR", False),
+        ("STATE_PORT_6379_TCP", False),
+    ],
+)
+def test_a_variable_that_is_not_read_as_it_is_written_is_a_warning(tmp_path: Path, name: str, warned: bool) -> None:
+    rule = "[[grants]]\nauthor_is_me = true\nshared_with_me = true\n"
+    private(tmp_path / "gateway.toml", GOOD.replace("[[grants]]\n", rule) + "[valt.people]\nbob = 8\n")
+    loaded = load(tmp_path / "gateway.toml", {f"VALT_GATEWAY_{name}": "17"})
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings] == [f"VALT_GATEWAY_{name}"] * warned

@@ -122,6 +122,11 @@ WARNINGS = {
     "a user's unchanged password": (changed("planted-password", "changeme"), PASSWORD),
     "people by VALT's names": (people('asmith = "anna"', "anna"), "valt.people.asmith"),
     "people by the names on their doors": (subject_claim("name"), "identity.0.subject_claim"),
+    **{
+        f"an embargo of {length}": (grant(f'allow = false\ncreated_within = "{length}"'), "grants.0.created_within")
+        for length in ("3m", "12m", "720s")
+    },
+    "a range of ids": (changed('["*"]', '["100-200"]'), "grants.0.recordings"),
     "every address of IPv4": (networks('["0.0.0.0/0"]'), "grants.0.networks"),
     "every address of IPv6": (networks('["::/0", "10.0.0.0/8"]'), "grants.0.networks"),
 }
@@ -143,7 +148,10 @@ RIGHT = {
             "Day staff | guests of both",
         )
     },
-    **{f"the recordings {glob}": changed('["*"]', f'["{glob}"]') for glob in ("6ecfe37c-*", "12*", "?", "[A-F]*")},
+    **{
+        f"the recordings {glob}": changed('["*"]', f'["{glob}"]')
+        for glob in ("6ecfe37c-*", "12*", "1-*", "?", "[A-F]*")
+    },
     "a name that begins with an exclamation mark and ends": rules(f'{STAFF}\nnames = ["!", "Session!*"]'),
     "a distinguished name by another separator": front(DN, 'groups_separator = ";"'),
     "a group with a semicolon that mod_shib escapes": front("day staff; night staff", 'groups_separator = ";"'),
@@ -161,6 +169,7 @@ RIGHT = {
     "a name at one provider and another at the other": people('anna = "asmith"', "asmith")
     + HEADER.replace("10.0.0.5/32", "127.0.0.1"),
     "GitLab's user names": subject_claim("nickname"),
+    **{f"recordings of {length}": grant(f'created_within = "{length}"') for length in ("30m", "90d", "15m", "1h")},
     "every address": networks('["0.0.0.0/0", "::/0"]'),
     "every address of a listener of IPv4": grant('networks = ["0.0.0.0/0"]').replace(
         "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.settings.broken import HEADER, OIDC, STATE, TICKET, grant, identity, server
+from tests.unit.settings.broken import HEADER, OIDC, STATE, TICKET, grant, identity, server, valt
 from tests.unit.settings.configurations import GOOD, load_text, write_keytab
 
 pytestmark = pytest.mark.promise("security-S16")
@@ -68,6 +68,29 @@ WARNINGS = {
         "identity.1.scopes",
     ),
     "people in VALT that no rule compares": (GOOD + '[valt.people]\nanna = "asmith"\n', "valt.people"),
+    "a VALT user's name where VALT shares with ids": (
+        grant("shared_with_me = true") + '[valt.people]\nanna = "asmith"\n[valt.groups]\nstaff = 8\n',
+        "valt.people.anna",
+    ),
+    "a VALT user's id in quotes": (
+        grant("shared_with_me = true") + '[valt.people]\nanna = "7"\nbob = 8\n',
+        "valt.people.anna",
+    ),
+    **{
+        f"groups in VALT of people at {issuer}": (
+            MINE.replace('groups = ["supervisors"]', 'subjects = ["anna"]\nshared_with_me = true').replace(
+                "https://sso.example.edu", issuer
+            )
+            + "[valt.groups]\nstaff = 7\n",
+            "valt.groups",
+        )
+        for issuer in ("https://accounts.google.com", "https://appleid.apple.com")
+    },
+    "the API's own host among the media hosts": (valt('media_hosts = ["VALT.example.edu:8000"]'), "valt.media_hosts.0"),
+    "a proxy of this machine at an address of the network": (
+        server('listen = "192.0.2.2:8080"\ntrusted_proxies = ["127.0.0.1/32"]'),
+        "server.trusted_proxies",
+    ),
     "groups in VALT that no rule compares": (MINE + "[valt.groups]\nstaff = 7\n", "valt.groups"),
     "groups besides everybody": (grant('subjects = ["*"]'), "grants.0.groups"),
     "a person besides everybody": (
@@ -150,6 +173,11 @@ def test_a_value_that_has_no_effect_is_a_warning_with_its_line(tmp_path: Path, n
         server('listen = "localhost:8080"\ntrusted_proxies = ["::1"]'),
         server('listen = "gateway.example.edu:8080"\ntrusted_proxies = ["fd00::5"]'),
         server('trusted_proxies = ["10.0.0.5"]'),
+        server('listen = "0.0.0.0:8080"\ntrusted_proxies = ["127.0.0.1"]'),
+        server('listen = "192.0.2.2:8080"\ntrusted_proxies = ["192.0.2.2", "127.0.0.1"]'),
+        valt('media_hosts = ["media.valt.example.edu:8000", "192.0.2.8:443"]'),
+        MINE.replace("[[grants]]\n", "[[grants]]\nshared_with_me = true\n")
+        + '[valt.people]\nanna = "asmith"\nbob = 7\n',
         server('listen = "127.0.0.1:8080"') + HEADER.replace("10.0.0.5", "127.0.0.1"),
         grant('networks = ["fd00::/8", "10.0.0.0/8"]').replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'),
         GOOD + "[limits]\nstreams_per_person = 0\nstreams_per_address = 2000\nconnections = 2000\n",
