@@ -232,10 +232,8 @@ def _why_unwritable(path: Path, mode: int) -> str | None:
 
 def _why_unwritable_folder(folder: Path) -> str | None:
     """Returns why no file can be created in *folder*."""
-    if not folder.exists():
-        return "no such directory"
     if not folder.is_dir():
-        return "not a directory"
+        return "not a directory" if folder.exists() else "no such directory"
     return None if os.access(folder, os.W_OK | os.X_OK, effective_ids=True) else _NO_ACCESS
 
 

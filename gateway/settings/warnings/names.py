@@ -5,7 +5,7 @@ A rule that allows would give nothing by such a name, and a rule that refuses wo
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.settings.faults import Fault
 from gateway.settings.identity import IdentitySettings, JwtSettings, NegotiateSettings, OidcSettings
@@ -42,14 +42,20 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
                 reason = f"has {name[:64]!r}, and no service key has that name"
                 yield Fault(f"grants.{number}.subjects", None, reason, "add the key, or correct the name")
         yield from _people_without_groups(settings, number)
-    for number, example in enumerate(settings.examples):
-        for reason, remedy in _doubts(example.subject, "subjects", providers):
-            yield Fault(f"examples.{number}.subject", None, reason, remedy)
-        for name in example.groups:
-            for reason, remedy in _doubts(name, "groups", providers):
-                yield Fault(f"examples.{number}.groups", None, reason, remedy)
+    yield from _names_of_keys_and_examples(settings, providers)
     yield from _wildcards(settings)
     yield from _useless_keys(settings)
+
+
+def _names_of_keys_and_examples(settings: Settings, providers: Mapping[str, str]) -> Iterator[Fault]:
+    tables = [(f"service_keys.{number}", "groups", one.groups) for number, one in enumerate(settings.service_keys)]
+    for number, example in enumerate(settings.examples):
+        tables += [(f"examples.{number}", "groups", example.groups)]
+        tables += [(f"examples.{number}", "subject", (example.subject,))]
+    for entry, key, names in tables:
+        for name in names:
+            for reason, remedy in _doubts(name, "groups" if key == "groups" else "subjects", providers):
+                yield Fault(f"{entry}.{key}", None, reason, remedy)
 
 
 def _useless_keys(settings: Settings) -> Iterator[Fault]:
@@ -65,8 +71,7 @@ def _useless_keys(settings: Settings) -> Iterator[Fault]:
 
 def _wildcards(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each name outside the rules that is compared as it stands, and looks like more."""
-    lists = {f"service_keys.{number}.groups": key.groups for number, key in enumerate(settings.service_keys)}
-    lists |= {
+    lists: dict[str, Iterable[str]] = {
         f"examples.{number}.subject": ("*",) for number, one in enumerate(settings.examples) if one.subject == "*"
     }
     for number, one in enumerate(settings.identity):

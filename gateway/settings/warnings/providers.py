@@ -30,7 +30,7 @@ _OF_TOKENS = re.compile(r"(.*-)?jwt(-assertion|-token)?|x-amzn-oidc-(data|access
 _OF_NAMES = re.compile(r"(.*-)?(user|username|groups|email)|x-amzn-oidc-identity|bearer|proxy-authorization")
 _OF_OAUTH2_PROXY = frozenset({"x-forwarded-user", "x-forwarded-email", "x-forwarded-preferred-username"})
 """Headers of a proxy that sets or removes X-Forwarded-Groups as well."""
-_SEVERAL_SEPARATORS = re.compile(r"\[.*|(?=.*,).*[;|].*")
+_SEVERAL_SEPARATORS = re.compile(r"\[.*|[\"'].*[\"']|(?=.*,).*[;|].*")
 
 
 def provider_warnings(settings: Settings) -> Iterator[Fault]:

@@ -159,7 +159,7 @@ WARNINGS = {
     },
     **{
         f"{separator} between groups": (front(f'groups_separator = "{separator}"'), "identity.1.groups_separator")
-        for separator in (",;", "|,", "[;]")
+        for separator in (",;", "|,", "[;]", "','")
     },
     "a path to a person": (identity('subject_claim = "user.email"'), "identity.0.subject_claim"),
     **{

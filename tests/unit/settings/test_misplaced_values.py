@@ -115,6 +115,13 @@ WARNINGS = {
         GOOD + SERVICE_KEY.format("archive") + 'groups = ["archiv"]\n',
         "service_keys.0.groups",
     ),
+    **{
+        f"{group} among the groups of a service key": (
+            GOOD + SERVICE_KEY.format("archive") + f'groups = ["supervisors", "{group}"]\n',
+            "service_keys.0.groups",
+        )
+        for group in ("campus#supervisors", "staff,trainees", "staff*")
+    },
     "rights of a unix socket that is not made": (server('socket_mode = "0600"'), "server.socket_mode"),
     "an audience with a wildcard": (GOOD.replace("valt-gateway", "*"), "identity.0.audience"),
     "a directory with a space at its end": (GOOD + '[state]\ndir = "state "\n', "state.dir"),
