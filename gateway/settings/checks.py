@@ -21,6 +21,7 @@ from gateway.settings.rule_order import is_plain, order_faults, order_warnings
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.state_checks import state_faults, state_warnings, tracing_faults
 from gateway.settings.warnings.fronts import front_warnings
+from gateway.settings.warnings.groups_of_nobody import groups_of_nobody
 from gateway.settings.warnings.header_meanings import header_meaning_warnings
 from gateway.settings.warnings.kerberos_names import kerberos_name_warnings
 from gateway.settings.warnings.names import name_warnings
@@ -65,7 +66,7 @@ def warnings_of(settings: Settings, today: date) -> list[Fault]:
     warnings += [*state_warnings(settings.state), *value_warnings(settings), *text_warnings(settings)]
     warnings += [*secret_warnings(settings), *claim_warnings(settings), *provider_warnings(settings)]
     warnings += [*kerberos_name_warnings(settings), *origin_warnings(settings), *header_meaning_warnings(settings)]
-    warnings += [*port_warnings(settings), *valt_warnings(settings)]
+    warnings += [*port_warnings(settings), *valt_warnings(settings), *groups_of_nobody(settings)]
     if urlsplit(settings.valt.base_url).scheme == "http" and not is_loopback(settings.valt.base_url):
         reason = "is plain http: passwords and video cross the network unencrypted"
         warnings.append(Fault("valt.base_url", None, reason, "use https"))

@@ -169,6 +169,9 @@ def _relative_to_issuer(provider: JwtSettings, own: str) -> str:
 
 def _audience_of_tickets(key: str, provider: TicketSettings, own: str) -> Iterator[Fault]:
     audience = provider.audience.rstrip("/")
+    if _SEVERAL.fullmatch(provider.audience):
+        reason = "is written like a list, and is one audience: no ticket has it"
+        yield Fault(f"{key}.audience", None, reason, "name the one that the tickets have")
     if audience and audience == provider.issuer.rstrip("/") != own:
         reason = "is the portal's own address: its tickets are for the gateway"
         yield Fault(f"{key}.audience", None, reason, "leave it out, or write what the portal puts into aud")

@@ -3,12 +3,15 @@ tickets."""
 
 import re
 from collections.abc import Iterator
+from itertools import combinations
 from urllib.parse import urlsplit
 
+from gateway.model import Secret
 from gateway.settings.addresses import https_fault
 from gateway.settings.claim_checks import claim_faults
 from gateway.settings.faults import Fault
 from gateway.settings.identity import (
+    STATEFUL_TABLES,
     HeaderSettings,
     JwtSettings,
     NegotiateSettings,
@@ -21,7 +24,7 @@ from gateway.settings.networks import contains_everybody, is_wide
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.shared_headers import header_faults, header_warnings
 from gateway.settings.values import UNREAD
-from gateway.settings.warnings.shadowed_providers import shadowed_providers
+from gateway.settings.warnings.shadowed_providers import people_with_two_names, shadowed_providers
 
 _LONG_SESSION = 30 * 86_400.0
 RESERVED_NAMES = frozenset({"session", "service_key"})
@@ -76,7 +79,15 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
         if isinstance(provider, NegotiateSettings):
             yield from _negotiate_warnings(f"identity.{number}", provider, settings.server.public_url)
     yield from shadowed_providers(settings)
+    yield from people_with_two_names(settings)
     yield from header_warnings(settings)
+    signs_in = any(isinstance(one, STATEFUL_TABLES) for one in settings.identity)
+    for name in () if signs_in or settings.session is None else settings.session.model_fields_set - {"secrets"}:
+        reason = "has no effect: no provider signs people in, and the secret alone is used"
+        yield Fault(f"session.{name}", None, reason, "remove it, or add the provider")
+    secrets = settings.session.secrets if settings.session is not None else ()
+    if Secret(UNREAD) not in secrets and any(one == other for one, other in combinations(secrets, 2)):
+        yield Fault("session.secrets", None, "has one secret twice", "make a new one, as the first line")
     if settings.session is not None and settings.session.lifetime > _LONG_SESSION:
         reason = "is longer than 30d: a stolen cookie is valid for so long"
         yield Fault("session.lifetime", None, reason, "shorten it")

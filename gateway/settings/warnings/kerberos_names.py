@@ -5,6 +5,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from gateway.settings.faults import Fault
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
+from gateway.validity import SERVICE_KEY_PROVIDER
+
+_OF_KEYS = f"{SERVICE_KEY_PROVIDER}#"
 
 
 def kerberos_name_warnings(settings: Settings) -> Iterator[Fault]:
@@ -29,7 +32,7 @@ def kerberos_name_warnings(settings: Settings) -> Iterator[Fault]:
         named = [one for one in providers if separator and one.name == provider]
         # Refusals ignore letter case, as nobody else does.
         fold = str.lower if key in refusals else str
-        reason = _why_nobody(fold(subject if named else name), named or everybody, keys, fold)
+        reason = _why_nobody(fold(subject if named else name.removeprefix(_OF_KEYS)), named or everybody, keys, fold)
         if reason is not None:
             yield Fault(key, None, f"has {name[:64]!r}, {reason[0]}", reason[1])
 

@@ -7,8 +7,9 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from gateway.model import fold_name
 from gateway.settings.faults import Fault
-from gateway.settings.identity import IdentitySettings, JwtSettings, NegotiateSettings, OidcSettings
+from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
 from gateway.settings.secret_texts import UNEXPANDED
 from gateway.validity import SERVICE_KEY_PROVIDER
@@ -16,14 +17,7 @@ from gateway.validity import SERVICE_KEY_PROVIDER
 _LONGEST = 255
 _PATTERN = re.compile(r".*\*.*|[^:?]*+\?[^:]*+|\^.*|.*\.\+.*", re.DOTALL)
 """A glob or a regular expression, and not an address with a query."""
-_WITHOUT_GROUPS = {
-    "https://accounts.google.com": "Google",
-    "https://appleid.apple.com": "Apple",
-    "https://www.linkedin.com/oauth": "LinkedIn",
-    "https://www.facebook.com": "Facebook",
-    "https://orcid.org": "ORCID",
-}
-"""Issuers whose tokens have no claim "groups". Google's have the domain in `hd`."""
+_PROVIDER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _SIMILAR = 0.8
 """How similar a text must be to a provider's name to be taken for a misspelling of it."""
 
@@ -36,15 +30,33 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
             for name in getattr(grant, table):
                 for reason, remedy in _doubts(name, table, providers):
                     yield Fault(f"grants.{number}.{table}", None, reason, remedy)
-        for name in set(grant.subjects) - {f"{SERVICE_KEY_PROVIDER}#{key.name}" for key in settings.service_keys}:
-            provider, _, key = name.partition("#")
-            if provider == SERVICE_KEY_PROVIDER and key:
-                reason = f"has {name[:64]!r}, and no service key has that name"
-                yield Fault(f"grants.{number}.subjects", None, reason, "add the key, or correct the name")
-        yield from _people_without_groups(settings, number)
+        yield from _names_of_nobody(settings, number)
     yield from _names_of_keys_and_examples(settings, providers)
     yield from _wildcards(settings)
     yield from _useless_keys(settings)
+
+
+def _names_of_nobody(settings: Settings, number: int) -> Iterator[Fault]:
+    """Yields a warning for each subject of the rule *number* that is no service key's, or a provider's own name, or no
+    address where people have addresses."""
+    grant, key = settings.grants[number], f"grants.{number}.subjects"
+    fold = str if grant.allow else fold_name  # a rule that refuses compares names so
+    keys = {fold(one.name) for one in settings.service_keys}
+    claims = {one.name: getattr(one, "subject_claim", "") for one in settings.identity}
+    for name in grant.subjects:
+        provider, separator, subject = name.partition("#")
+        of_provider = {claims[provider]} if separator and provider in claims else set(claims.values())
+        person = subject if separator and provider in claims else name
+        if provider == SERVICE_KEY_PROVIDER and subject:
+            if fold(subject) not in keys:
+                reason = f"has {name[:64]!r}, and no service key has that name"
+                yield Fault(key, None, reason, "add the key, or correct the name")
+        elif name in claims and name not in keys:
+            reason = f"has {name[:64]!r}, which is a provider and no person"
+            yield Fault(key, None, reason, f'write people as "{name}#SUBJECT", or a group')
+        elif of_provider == {"email"} and "@" not in person and person not in ("", "*") and fold(person) not in keys:
+            reason = f"has {name[:64]!r}, and people are named by email addresses"
+            yield Fault(key, None, reason, "write the whole address")
 
 
 def _names_of_keys_and_examples(settings: Settings, providers: Mapping[str, str]) -> Iterator[Fault]:
@@ -86,7 +98,7 @@ def _wildcards(settings: Settings) -> Iterator[Fault]:
 def _names_in_valt(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each name of ``[valt.people]`` and ``[valt.groups]`` that is written like several, or with a
     provider."""
-    providers = {provider.name for provider in settings.identity}
+    providers = {provider.name for provider in settings.identity} | {SERVICE_KEY_PROVIDER}
     for table, kind in (("people", "subjects"), ("groups", "groups")):
         for name in getattr(settings.valt, table):
             if name.partition("#")[0] in providers and "#" in name:
@@ -95,40 +107,6 @@ def _names_in_valt(settings: Settings) -> Iterator[Fault]:
             elif is_list(name, kind):
                 reason = f"has {name[:64]!r}, which is one name, and written like a list"
                 yield Fault(f"valt.{table}", None, reason, "write a line for each")
-    if settings.valt.groups and _has_no_groups(settings):
-        what = " and ".join(sorted(set(map(_without_groups, settings.identity))))
-        reason = f"are those of nobody: {what} names no groups, and there is no other provider"
-        yield Fault("valt.groups", None, reason, "list the people in [valt.people]")
-
-
-def _people_without_groups(settings: Settings, number: int) -> Iterator[Fault]:
-    """Yields a warning if the rule *number* names groups, and nobody has any; or if it refuses groups, and people whose
-    provider names none may be allowed after it: who is in such a group would sign in there."""
-    grant = settings.grants[number]
-    without = {one.name: _without_groups(one) for one in settings.identity if _without_groups(one)}
-    what = " and ".join(sorted(set(without.values())))
-    if _has_no_groups(settings) and grant.groups and not grant.subjects:
-        reason = f"are those of nobody: {what} names no groups, and there is no other provider"
-        yield Fault(f"grants.{number}.groups", None, reason, "list the people in subjects")
-        return
-    if not without or grant.allow or not grant.groups or "*" in grant.subjects:
-        return
-    if any(later.allow and later.subjects for later in settings.grants[number:]):
-        reason = f"refuses nobody who signs in by {', '.join(without)}: {what} names no groups"
-        yield Fault(f"grants.{number}.groups", None, reason, "list these people in subjects too")
-
-
-def _has_no_groups(settings: Settings) -> bool:
-    """Whether certainly nobody who signs in is in a group."""
-    people = bool(settings.identity) and all(map(_without_groups, settings.identity))
-    return people and not any(key.groups for key in settings.service_keys)
-
-
-def _without_groups(provider: IdentitySettings) -> str:
-    """Returns what *provider* is, if it names no groups; else nothing."""
-    if isinstance(provider, JwtSettings | OidcSettings):
-        return _WITHOUT_GROUPS.get(provider.issuer.rstrip("/"), "") if provider.groups_claim == "groups" else ""
-    return "Kerberos" if isinstance(provider, NegotiateSettings) else ""
 
 
 def is_list(name: str, table: str) -> bool:
@@ -153,6 +131,8 @@ def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tup
     if is_list(name, table):
         yield f"has {text}, which is one name, and written like a list", 'write each in quotes of its own: ["a", "b"]'
     provider, separator, subject = name.partition("#")
+    if table == "subjects" and provider in providers and subject != subject.strip():
+        yield f"has {text}, with a space around the name, which nobody has", "write it without"
     if table == "subjects" and provider in providers and separator and not subject:
         yield f"has {text}, which names nobody of that provider", 'write "PROVIDER#SUBJECT", or a group'
     if table == "subjects" and separator and provider not in providers:
@@ -163,5 +143,9 @@ def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tup
         elif subject and provider and provider in (*providers.values(), "session"):
             same_type = next((one for one, kind in providers.items() if kind == provider), "campus")
             yield f"has {text}, and {provider} is no provider's name", f'write it as "{same_type}#{subject[:64]}"'
-    if table == "groups" and separator and provider in providers:
+        elif _PROVIDER.fullmatch(provider) and subject and "#" not in subject:
+            remedy = "name a provider of [[identity]], if one is meant"
+            yield f"has {text}, and no provider is named {provider}: it is one person's name", remedy
+    own = {one.lower() for one in (*providers, *providers.values())}
+    if table == "groups" and separator and provider and provider.lower() in own:
         yield f"has {text}, and groups have no providers: it is one group's name", "write the group's name alone"

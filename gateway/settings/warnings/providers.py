@@ -20,12 +20,17 @@ from gateway.settings.shared_headers import have_common_peer
 from gateway.settings.values import UNREAD
 
 _DISCOVERY = re.compile(r".*/\.well-known/(openid-configuration|oauth-authorization-server)\b.*")
+_NO_KEYS = re.compile(r".*/(authorize|auth|token|userinfo|introspect)/?")
 _ENDPOINT = re.compile(r".*/(jwks(\.json)?|certs|keys|authorize|auth|token|userinfo)/?")
 _NO_ISSUER = re.compile(
     r".*/(jwks(\.json)?|authorize|userinfo|certs)/?|.*/(protocol/openid-connect|oauth2/v2\.0)(/.*)?", re.IGNORECASE
 )
 _SEVERAL_TENANTS = re.compile(r"https://login\.microsoftonline\.com/(common|organizations|consumers|\{[^{}/]*\})(/.*)?")
-_WITHOUT_VERSION = re.compile(r"https://login\.microsoftonline\.com/[^/]+")
+_OF_ENTRA = re.compile(r"https://(login\.microsoftonline\.com|sts\.windows\.net)/.*", re.IGNORECASE)
+_TENANT = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_IN_TOKENS_OF_ENTRA = re.compile(
+    rf"https://login\.microsoftonline\.com/{_TENANT}/v2\.0|https://sts\.windows\.net/{_TENANT}/"
+)
 _OF_TOKENS = re.compile(r"(.*-)?jwt(-assertion|-token)?|x-amzn-oidc-(data|accesstoken)|.*-(access|id)-token")
 _OF_NAMES = re.compile(r"(.*-)?(user|username|groups|email)|x-amzn-oidc-identity|bearer|proxy-authorization")
 _OF_OAUTH2_PROXY = frozenset({"x-forwarded-user", "x-forwarded-email", "x-forwarded-preferred-username"})
@@ -64,12 +69,15 @@ def _addresses(key: str, provider: JwtSettings | OidcSettings, own: str) -> Iter
     elif _SEVERAL_TENANTS.fullmatch(issuer):
         reason = "is the address of all tenants, and tokens have that of their own in iss"
         yield Fault(f"{key}.issuer", None, reason, "write the tenant's id: https://login.microsoftonline.com/ID/v2.0")
-    elif _WITHOUT_VERSION.fullmatch(issuer):
-        reason = "is in the iss of no token: that ends in /v2.0, or is https://sts.windows.net/ID/"
-        yield Fault(f"{key}.issuer", None, reason, "write the one that your tokens have")
+    elif _OF_ENTRA.fullmatch(provider.issuer) and not _IN_TOKENS_OF_ENTRA.fullmatch(provider.issuer):
+        reason = "is in the iss of no token of Entra"
+        remedy = "write https://login.microsoftonline.com/ID/v2.0 or https://sts.windows.net/ID/, by the tenant's id"
+        yield Fault(f"{key}.issuer", None, reason, remedy)
     jwks = getattr(provider, "jwks_url", "")
     if jwks and _DISCOVERY.fullmatch(jwks):
         yield Fault(f"{key}.jwks_url", None, "is a discovery document, not the keys", "write it as discovery_url")
+    elif jwks and _NO_KEYS.fullmatch(jwks):
+        yield Fault(f"{key}.jwks_url", None, "is an endpoint, not the keys", "leave it out: the keys are discovered")
     elif jwks and jwks.rstrip("/") == issuer:
         yield Fault(f"{key}.jwks_url", None, "is the issuer, not the keys", "leave it out: the keys are discovered")
     if provider.discovery_url and provider.discovery_url.rstrip("/") == issuer:

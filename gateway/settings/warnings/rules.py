@@ -126,7 +126,7 @@ def _may_claim(provider: JwtSettings | OidcSettings, grant: GrantSettings, setti
     """Whether somebody at *provider* may choose the name of one of the people of *grant*: an e-mail address, or a name
     that somebody at another provider has. Other names belong to one account."""
     others = {one.name for one in settings.identity} - {provider.name} | {SERVICE_KEY_PROVIDER}
+    people = [name for name in grant.subjects if name.partition("#")[0] not in others]
     keys = {key.name for key in settings.service_keys}
-    people = [name for name in grant.subjects if name not in keys and name.partition("#")[0] not in others]
-    is_of_any = len(settings.identity) > 1 and any("#" not in name for name in people)
+    is_of_any = any("#" not in name and (len(settings.identity) > 1 or name in keys) for name in people)
     return bool(people) and (provider.subject_claim == "email" or is_of_any)

@@ -64,6 +64,8 @@ def _leaf_warnings(settings: Settings) -> Iterator[Fault]:
                 yield Fault(_key_of_secret(key), None, why, "correct it, if that is not part of the secret")
         elif last not in _FREE and any(_is_unseen(key, text) for text in _texts(value)):
             yield Fault(key, None, UNSEEN, "write it without them")
+        elif last in ("issuer", "audience") and re.search("<[^<>]*>", value):
+            yield Fault(key, None, "has a placeholder in <>", "write the text itself")
         elif isinstance(value, str) and not value.startswith("unix:") and UNEXPANDED.fullmatch(value):
             yield Fault(key, None, "has ${}, $() or {{}}, which is not replaced", "write the text itself")
         if _is_unexpanded(key, value):

@@ -11,7 +11,11 @@ pytestmark = pytest.mark.promise("security-S16")
 
 OWN, HERE = "https://sso.example.edu", "https://recordings.example.edu"
 KEYCLOAK = f"{OWN}/realms/campus"
-AUTH0, OKTA, ENTRA = "https://x.auth0.com/", "https://x.okta.com/oauth2/default", "https://sts.windows.net/7/"
+AUTH0, OKTA, ENTRA = (
+    "https://x.auth0.com/",
+    "https://x.okta.com/oauth2/default",
+    "https://sts.windows.net/72f988bf-86f1-41af-91ab-2d7cd011db47/",
+)
 EKS, CLUSTER = "https://oidc.eks.eu-west-1.amazonaws.com/id/7", "https://kubernetes.default.svc.cluster.local"
 GOOGLE, GITHUB = "https://accounts.google.com", "https://token.actions.githubusercontent.com"
 ID = "7f3c0c3e-3b0f-4f5c-9d5f-2b8a3c7d1e10"

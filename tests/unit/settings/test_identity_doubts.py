@@ -379,7 +379,11 @@ RIGHT = {
     ),
     **{
         f"the issuer {issuer}": GOOD.replace("sso.example.edu", issuer)
-        for issuer in ("x.okta.com/oauth2/default", "login.microsoftonline.com/7/v2.0", "sso.example.edu/auth")
+        for issuer in (
+            "x.okta.com/oauth2/default",
+            "login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
+            "sso.example.edu/auth",
+        )
     },
     "everybody with the realm": kerberos("*", "strip_realm = false"),
     "a person of tokens that looks like Kerberos'": kerberos("anna@EXAMPLE.EDU", jwt=True),

@@ -151,7 +151,9 @@ RULE = '\n[[grants]]\nname = "{name}"\nrecordings = ["*"]\naccount = "reviewer"\
     ("refused", "later", "warned"),
     [
         ('groups = ["students"]\nallow = false', 'subjects = ["*"]', True),
-        ('groups = ["students"]\nsubjects = ["ben"]\nallow = false', 'subjects = ["anna"]', True),
+        ('groups = ["students"]\nsubjects = ["ben"]\nallow = false', 'subjects = ["anna"]', False),
+        ('groups = ["students"]\nallow = false', 'subjects = ["anna"]', True),
+        ('groups = ["students"]\nallow = false', 'subjects = ["campus#anna"]', False),
         ('subjects = ["ben"]\nallow = false', 'subjects = ["*"]', False),
         ('groups = ["students"]\nallow = false', 'groups = ["staff"]', False),
         ('groups = ["students"]', 'subjects = ["*"]', False),

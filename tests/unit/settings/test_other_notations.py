@@ -159,7 +159,7 @@ RIGHT = {
     "names with quotes": rules(f"""{STAFF}\nnames = ["'Hamlet'"]\nrooms = ["'t Hof", "The 'old' room"]"""),
     "rooms with signs": rules(f'{STAFF}\nrooms = ["Lab (A)", "A|B", "*/B/*", "/3", "<*>"]'),
     "a computer's name, and a question": rules('subjects = ["PC01$", "https://idp.example.edu/?anna"]'),
-    "a tenant of version 1": changed("sso.example.edu", "sts.windows.net/7/"),
+    "a tenant of version 1": changed("sso.example.edu", "sts.windows.net/72f988bf-86f1-41af-91ab-2d7cd011db47/"),
     "a provider below VALT's host": changed("sso.example.edu", "valt.example.edu/realms/campus"),
     "Keycloak's roles": changed('"valt-gateway"\n', '"valt-gateway"\ngroups_claim = "resource_access.a.roles"\n'),
     "the domain of Google's people": GOOGLE.replace('"valt-gateway"\n', '"valt-gateway"\ngroups_claim = "hd"\n'),

@@ -36,7 +36,12 @@ def sign_in(line: str, claim: str) -> str:
 
 
 WARNINGS = {
-    **{f"everybody at {one}{end}": rule("", "sub", issuer=f"{one}{end}") for one in PUBLIC for end in ("", "/")},
+    **{
+        f"everybody at {one}{end}": rule("", "sub", issuer=f"{one}{end}")
+        for one in PUBLIC
+        for end in ("", "/")
+        if end == "" or one != MICROSOFT
+    },
     "everybody at Google without a scheme": rule(
         "", "sub", f'jwks_url = "{GOOGLE}/keys"', issuer="accounts.google.com"
     ),
@@ -53,6 +58,8 @@ WARNINGS = {
         for networks in ('["0.0.0.0/0"]', '["0.0.0.0/1", "128.0.0.0/1"]', '["::/0"]', '["10.0.0.0/8", "0.0.0.0/0"]')
     },
     "authors by a nickname from everywhere": rule(f'{MINE}\nnetworks = ["0.0.0.0/0"]', "nickname"),
+    "a service key's name that the public may have": rule("", "preferred_username", issuer=GITLAB, subjects='["a"]')
+    + SERVICE_KEY.format("a"),
     "people of addresses that are not verified": rule("", "email", UNVERIFIED, subjects=ADDRESS),
     **{
         f"people of two providers by a name that the public chooses at {issuer}": rule(
@@ -82,7 +89,7 @@ SAFE = {
     "people by verified addresses": rule("", "email", subjects=ADDRESS),
     "people by addresses from one network": rule('networks = ["10.0.0.0/8"]', "email", UNVERIFIED, subjects=ADDRESS),
     "a refusal of addresses that are not verified": rule("allow = false", "email", UNVERIFIED, subjects=ADDRESS),
-    "people of another provider, and a key": rule("", "email", UNVERIFIED, subjects='["front#b", "a", "service_key#a"]')
+    "people of another provider, and a key": rule("", "email", UNVERIFIED, subjects='["front#b", "service_key#a"]')
     + HEADER
     + SERVICE_KEY.format("a"),
 }

@@ -10,6 +10,7 @@ from tests.unit.settings.broken import HEADER, OIDC, SERVICE_KEY, SESSION, STATE
 from tests.unit.settings.configurations import GOOD, load_text, private
 
 NOW = datetime(2027, 7, 1, 12, tzinfo=UTC)
+SIGN_IN = OIDC[OIDC.index("[[") :] + '[state]\ndir = "state"\n'
 
 TRAINEE = """
 [valt.accounts.trainee]
@@ -56,7 +57,7 @@ RISKY = {
         "address. List the addresses of your own proxies.",
     ),
     "sessions over 30d": (
-        GOOD + SESSION + 'lifetime = "31d"\n',
+        GOOD + SESSION + 'lifetime = "31d"\n' + SIGN_IN,
         "session.lifetime (line 26): is longer than 30d: a stolen cookie is valid for so long. Shorten it.",
     ),
     "a drain longer than systemd waits": (
@@ -138,8 +139,8 @@ SAFE = {
     + HEADER.replace("10.0.0.5/32", '0.0.0.0/0", "::/0')
     + 'secret_header = "X-Lock"\nsecret_file = "token"\n',
     "a header provider with a /24 and a unix socket": GOOD + HEADER.replace("10.0.0.5/32", '10.0.0.0/24", "unix'),
-    "sessions of 30d": GOOD + SESSION + 'lifetime = "30d"\n',
-    "a short session with the default idle time": GOOD + SESSION + 'lifetime = "5m"\n',
+    "sessions of 30d": GOOD + SESSION + 'lifetime = "30d"\n' + SIGN_IN,
+    "a short session with the default idle time": GOOD + SESSION + 'lifetime = "5m"\n' + SIGN_IN,
     "a drain as long as systemd allows": server('shutdown_delay = "20s"'),
     "a service key on its last day": GOOD
     + SERVICE_KEY.format("archive")

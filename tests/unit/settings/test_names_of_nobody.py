@@ -1,0 +1,163 @@
+"""Names in rules that nobody has by the providers that there are, each with the nearest names that somebody has."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.settings.broken import HEADER, OIDC, SERVICE_KEY, TICKET, identity
+from tests.unit.settings.configurations import GOOD, load_text, write_keytab
+
+pytestmark = pytest.mark.promise("security-S16")
+
+STATE = '[state]\ndir = "state"\n'
+JWT = GOOD[GOOD.index("[[identity]]") : GOOD.index("[[grants]]")]
+KERBEROS = """
+[[identity]]
+type = "negotiate"
+name = "domain"
+keytab_file = "http.keytab"
+service = "HTTP@recordings.example.edu"
+realms = ["EXAMPLE.EDU"]
+"""
+SESSION = '[session]\nsecret = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"\n'
+KEY = SERVICE_KEY.format("archive")
+RULE = '[[grants]]\nname = "{}"\nrecordings = ["*"]\naccount = "reviewer"\n{}\n'
+
+
+def rules(*bodies: str, providers: str = JWT) -> str:
+    tables = "".join(RULE.format(f"rule{number}", body) for number, body in enumerate(bodies))
+    return GOOD[: GOOD.index("[[identity]]")] + providers + tables
+
+
+def refusal(who: str, *later: str, providers: str = JWT) -> str:
+    return rules(f"allow = false\n{who}", *(later or ('subjects = ["*"]',)), providers=providers)
+
+
+def kerberos(*lines: str) -> str:
+    return KERBEROS + "\n".join(lines) + "\n" + SESSION + STATE
+
+
+ADDRESSES = JWT.replace('audience = "', 'subject_claim = "email"\naudience = "')
+TWO_CLAIMS = JWT + OIDC.replace("https://login.example.edu", "https://sso.example.edu")
+TWO_NAMES = f'{TWO_CLAIMS}subject_claim = "preferred_username"\n{STATE}'
+GOOGLE = OIDC.replace("https://login.example.edu", "https://accounts.google.com")
+BOTH = JWT + GOOGLE + STATE
+GUESTS = JWT.replace('"campus"', '"guests"')
+WARNINGS = {
+    "a person of a provider that is not there": (refusal('subjects = ["moodle#anna"]'), "grants.0.subjects"),
+    "a provider behind the name": (refusal('subjects = ["anna#campus"]'), "grants.0.subjects"),
+    "a space before the name": (rules('subjects = ["campus# anna"]'), "grants.0.subjects"),
+    "a provider in place of people": (refusal('subjects = ["guests"]', providers=GUESTS), "grants.0.subjects"),
+    "a name where people have addresses": (refusal('subjects = ["anna"]', providers=ADDRESSES), "grants.0.subjects"),
+    "a provider's name where people have addresses": (
+        refusal('subjects = ["campus#anna"]', providers=ADDRESSES),
+        "grants.0.subjects",
+    ),
+    "a key that is not there": (refusal('subjects = ["service_key#other"]') + KEY, "grants.0.subjects"),
+    "one of two names of a person": (refusal('subjects = ["anna"]', providers=TWO_NAMES), "identity.1.subject_claim"),
+    "one of two names with its provider": (
+        refusal('subjects = ["campus#anna"]', providers=TWO_NAMES),
+        "identity.1.subject_claim",
+    ),
+    "groups where there are keys alone": (
+        rules('groups = ["staff"]', 'groups = ["archive"]', providers="") + KEY + 'groups = ["archive"]\n',
+        "grants.0.groups",
+    ),
+    "people where there are keys alone": (
+        rules('subjects = ["anna"]', 'groups = ["archive"]', providers="") + KEY + 'groups = ["archive"]\n',
+        "grants.0.subjects",
+    ),
+    "groups of people by Kerberos beside a key's": (
+        rules('groups = ["staff"]', 'groups = ["archive"]', providers=kerberos()) + KEY + 'groups = ["archive"]\n',
+        "grants.0.groups",
+    ),
+    "a refusal of groups where people come without": (
+        refusal('groups = ["externals"]', 'subjects = ["anna"]', providers=BOTH),
+        "grants.0.groups",
+    ),
+    "a key among the people in VALT": (
+        rules('subjects = ["*"]\nauthor_is_me = true') + '[valt.people]\n"service_key#archive" = "asmith"\n',
+        "valt.people",
+    ),
+    "a session's time without a sign-in": (
+        f'{rules("groups = []")}{SESSION}idle = "15m"\n'.replace("[]", '["a"]'),
+        "session.idle",
+    ),
+    "a list of audiences of tickets": (
+        GOOD + TICKET + 'audience = "https://a.example.edu,https://b.example.edu"\n' + STATE,
+        "identity.1.audience",
+    ),
+    "a placeholder as the audience": (identity("").replace("valt-gateway", "<client-id>"), "identity.0.audience"),
+    **{
+        f"{issuer} as Entra's issuer": (GOOD.replace("https://sso.example.edu", issuer), "identity.0.issuer")
+        for issuer in (
+            "https://login.microsoftonline.com/example.onmicrosoft.com/v2.0",
+            "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0/",
+            "https://sts.windows.net/72f988bf-86f1-41af-91ab-2d7cd011db47",
+        )
+    },
+    "the token endpoint as the keys": (
+        identity('jwks_url = "https://sso.example.edu/oauth2/token"'),
+        "identity.0.jwks_url",
+    ),
+}
+RIGHT = {
+    "a guest of Entra": rules('subjects = ["anna_example.com#EXT#@example.onmicrosoft.com"]'),
+    "a key of a provider's name": rules('subjects = ["campus"]') + SERVICE_KEY.format("campus"),
+    "a refused key in another spelling": refusal('subjects = ["service_key#Archive"]') + KEY,
+    "addresses of people, and a key": rules('subjects = ["anna@example.edu", "archive"]', providers=ADDRESSES) + KEY,
+    "names at a provider beside one of addresses": rules('subjects = ["anna"]', providers=ADDRESSES + HEADER).replace(
+        "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'
+    ),
+    "both names of a person": refusal('subjects = ["campus#4711", "login#anna"]', providers=TWO_NAMES),
+    "two names of whom nobody is refused": rules('subjects = ["anna"]', providers=TWO_NAMES),
+    "one claim of two providers": refusal('subjects = ["anna"]', providers=TWO_CLAIMS + STATE),
+    "a refusal of groups, and a key later": refusal(
+        'groups = ["externals"]', 'subjects = ["service_key#archive"]', 'groups = ["staff"]', providers=BOTH
+    )
+    + KEY,
+    "a refusal of groups, and people of another provider later": refusal(
+        'groups = ["externals"]', 'subjects = ["campus#anna"]', 'groups = ["staff"]', providers=BOTH
+    ),
+    "a refusal of groups and of people": refusal(
+        'groups = ["externals"]\nsubjects = ["login#4711"]', 'subjects = ["anna"]', providers=BOTH
+    ),
+    "a refusal of groups that keys have": refusal(
+        'groups = ["old"]', 'subjects = ["anna"]', 'groups = ["archive"]', providers=kerberos()
+    )
+    + KEY
+    + 'groups = ["old", "archive"]\n',
+    "a key beside people with a realm": rules(
+        'subjects = ["service_key#archive", "anna@EXAMPLE.EDU"]', providers=kerberos("strip_realm = false")
+    )
+    + KEY,
+    "a session's secret for tokens of keys": GOOD + SESSION,
+    "keys alone": rules('groups = ["archive"]', 'subjects = ["archive"]', providers="")
+    + KEY
+    + 'groups = ["archive"]\n',
+    "a tenant of Entra": GOOD.replace("sso.example.edu", "sts.windows.net/72f988bf-86f1-41af-91ab-2d7cd011db47/"),
+}
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_a_name_that_nobody_has_is_a_warning_with_its_line(tmp_path: Path, name: str) -> None:
+    write_keytab(tmp_path, "HTTP/recordings.example.edu@EXAMPLE.EDU")
+    text, key = WARNINGS[name]
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == [key]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_name_that_somebody_has_is_no_warning(tmp_path: Path, name: str) -> None:
+    write_keytab(tmp_path, "HTTP/recordings.example.edu@EXAMPLE.EDU")
+    loaded = load_text(tmp_path, RIGHT[name])
+    assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+def test_one_secret_twice_in_the_file_of_a_session_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("planted-0a1b2c3d4e5f6g7h8i9j0k-planted\n" * 2)
+    (tmp_path / "secrets").chmod(0o600)
+    loaded = load_text(tmp_path, GOOD + '[session]\nsecrets_file = "secrets"\n')
+    assert loaded.faults == ()
+    assert [warning.key for warning in loaded.warnings if warning.line is not None] == ["session.secrets"]
