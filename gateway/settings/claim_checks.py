@@ -74,7 +74,7 @@ _OF_OTHERS = (
 ISSUER is the issuer's address), and the remedy. The tokens of most clients have "account" in aud at Keycloak, userinfo
 at Auth0 and AD FS, resources at IdentityServer, and api://default at Okta; the public clients are gcloud and Google's
 OAuth Playground."""
-_SEVERAL = re.compile(r"\[.*\]|[^=]*,[^=]*")
+_SEVERAL = re.compile(r"\[.*\]|[^=,]*+,[^=]*+")
 _OTHER_PATH = re.compile(r"\$\..*|/.*|[^:/.]+/[^:]*|[^[]*+\[.*|[^,]*+,.*|[a-z_]+( [a-z_]+)+", re.DOTALL)
 """JSONPath, JMESPath, a JSON Pointer (RFC 6901), or several claims. "Group Membership" and "example.edu/groups" are
 names of claims."""

@@ -2,7 +2,7 @@
 front of names, and groups that a front's header cannot carry."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings
@@ -25,15 +25,21 @@ _ESCAPED_BY_FRONTS = ";"
 def notation_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     keys = {key.name for key in settings.service_keys}
+    for number, service_key in enumerate(settings.service_keys):
+        yield from _doubts(f"service_keys.{number}", [("groups", group) for group in service_key.groups])
     for number, grant in enumerate(settings.grants):
         texts = [("subjects", name) for name in grant.subjects if name not in keys]
         texts += [(key, text) for key in ("groups", "recordings", *GLOBS) for text in getattr(grant, key)]
         texts += [(f"template.{field}", glob) for field, glob in grant.template.items()]
-        for key, text in texts:
-            doubt = _doubt(key, text)
-            if doubt is not None:
-                yield Fault(f"grants.{number}.{key}", None, f"has {text[:64]!r}, {doubt[0]}", doubt[1])
+        yield from _doubts(f"grants.{number}", texts)
     yield from _groups_with_separators(settings)
+
+
+def _doubts(entry: str, texts: Iterable[tuple[str, str]]) -> Iterator[Fault]:
+    for key, text in texts:
+        doubt = _doubt(key, text)
+        if doubt is not None:
+            yield Fault(f"{entry}.{key}", None, f"has {text[:64]!r}, {doubt[0]}", doubt[1])
 
 
 def _doubt(key: str, text: str) -> tuple[str, str] | None:

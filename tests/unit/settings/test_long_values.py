@@ -35,7 +35,7 @@ PIECES = (
     ),
     *("a@", "/a", ":", "#", "%A", "<a ", "a b", "-a", "=", "\n", "[]", "[ab]", "{a}", "(a|b)", "x", "0", " "),
 )
-ENDS = ("", "\n!]:", "$")
+ENDS = ("", "\n!]:", "$", "=")
 LENGTH = 60_000
 """Characters. A check whose time grows with the square of the length would need minutes for all of these."""
 
@@ -45,7 +45,7 @@ def configuration(text: str) -> str:
     value = json.dumps(text)
     rule = "".join(f"{key} = [{value}]\n" for key in ("subjects", "rooms", "authors", "names"))
     text = GOOD.replace('groups = ["supervisors"]', f"groups = [{value}]\n{rule}template = {{ course = {value} }}")
-    text = text.replace('audience = "', f'subject_claim = {value}\ngroups_claim = {value}\naudience = "')
+    text = text.replace('"valt-gateway"', f"{value}\nsubject_claim = {value}\ngroups_claim = {value}")
     return f"""{text}{HEADER}groups_separator = {value}
 [[examples]]
 subject = {value}

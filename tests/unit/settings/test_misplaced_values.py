@@ -120,7 +120,16 @@ WARNINGS = {
             GOOD + SERVICE_KEY.format("archive") + f'groups = ["supervisors", "{group}"]\n',
             "service_keys.0.groups",
         )
-        for group in ("campus#supervisors", "staff,trainees", "staff*", "Campus#supervisors", "jwt#staff")
+        for group in (
+            "campus#supervisors",
+            "staff,trainees",
+            "staff*",
+            "Campus#supervisors",
+            "jwt#staff",
+            "!staff",
+            "<staff>",
+            "'staff'",
+        )
     },
     "rights of a unix socket that is not made": (server('socket_mode = "0600"'), "server.socket_mode"),
     "an audience with a wildcard": (GOOD.replace("valt-gateway", "*"), "identity.0.audience"),
