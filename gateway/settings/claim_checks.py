@@ -105,6 +105,9 @@ def claim_warnings(settings: Settings) -> Iterator[Fault]:
         if "." in provider.subject_claim and not re.search("[:/]", provider.subject_claim):
             reason = "has a dot, which is part of the claim's name: only groups_claim may be a path"
             yield Fault(f"{key}.subject_claim", None, reason, "name a claim of the token itself, if this is a path")
+        if re.search(r"[,|\s]", provider.subject_claim):
+            reason = "is written like several claims, and is one: no token has it"
+            yield Fault(f"{key}.subject_claim", None, reason, "name the one that names the person")
         if _OTHER_PATH.fullmatch(provider.groups_claim):
             reason = "is neither a claim's name nor a path with dots: no token has it"
             yield Fault(f"{key}.groups_claim", None, reason, 'write it as "groups" or "realm_access.roles"')

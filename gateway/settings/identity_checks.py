@@ -24,7 +24,7 @@ from gateway.settings.networks import contains_everybody, is_wide
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.shared_headers import header_faults, header_warnings
 from gateway.settings.values import UNREAD
-from gateway.settings.warnings.shadowed_providers import people_with_two_names, shadowed_providers
+from gateway.settings.warnings.shadowed_providers import shadowed_providers
 
 _LONG_SESSION = 30 * 86_400.0
 RESERVED_NAMES = frozenset({"session", "service_key"})
@@ -79,7 +79,6 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
         if isinstance(provider, NegotiateSettings):
             yield from _negotiate_warnings(f"identity.{number}", provider, settings.server.public_url)
     yield from shadowed_providers(settings)
-    yield from people_with_two_names(settings)
     yield from header_warnings(settings)
     signs_in = any(isinstance(one, STATEFUL_TABLES) for one in settings.identity)
     for name in () if signs_in or settings.session is None else settings.session.model_fields_set - {"secrets"}:

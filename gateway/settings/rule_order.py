@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 from itertools import product
@@ -14,42 +14,73 @@ from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.model import Settings
 from gateway.settings.warnings.rules import CONDITIONS, GLOBS
+from gateway.validity import SERVICE_KEY_PROVIDER
 
 _MOST_PARTS = 1000
-_Entries = list[dict[str, tuple[str, ...]]]
 _WILDCARD = re.compile(r"[*?]|\[!?\]?[^]]*\]")
 
 
 def order_faults(settings: Settings) -> Iterator[Fault]:
     """Yields a fault for each rule that earlier ones keep from ever deciding, without lines."""
-    providers = {provider.name for provider in settings.identity}
-    by_name: defaultdict[str, list[int]] = defaultdict(list)
-    for number, grant in enumerate(settings.grants):
-        shadows: set[int] = set()
-        for part in _parts(grant):
-            name = fold_name((*part.groups, *part.subjects, "")[0])
-            candidates = sorted({*by_name["*"], *by_name[name], *by_name[name.partition("#")[2]]})
-            shadow = next((one for one in candidates if _shadows(settings.grants[one], part, providers)), None)
-            if shadow is None:
-                break
-            shadows.add(shadow)
-        else:
-            names = ", ".join(f"grants.{one} ({settings.grants[one].name})" for one in sorted(shadows))
-            reason = f"can never decide: {names} {'matches' if len(shadows) == 1 else 'match'} whenever it does"
+    for number, shadows in enumerate(_shadows_of_names(settings)):
+        if shadows and None not in shadows.values():
+            others = sorted({one for ones in shadows.values() for one in ones or ()})
+            names = ", ".join(f"grants.{one} ({settings.grants[one].name})" for one in others)
+            reason = f"can never decide: {names} {'matches' if len(others) == 1 else 'match'} whenever it does"
             yield Fault(f"grants.{number}", None, reason, "move it before that one, or remove it")
-        for listed in {*grant.groups, *grant.subjects}:
-            by_name[fold_name(listed)].append(number)
+
+
+def _refusals_of_nobody(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each rule that refuses several, of whom earlier rules decide about some alone."""
+    for number, shadows in enumerate(_shadows_of_names(settings)):
+        grant = settings.grants[number]
+        decided = {key: ones for key, ones in shadows.items() if ones} if None in shadows.values() else {}
+        for (table, name), ones in () if grant.allow else decided.items():
+            allowing = [settings.grants[one] for one in sorted(ones or ()) if settings.grants[one].allow]
+            if allowing:
+                reason = f"refuses {name[:64]!r} nothing: {allowing[0].name}, before it, matches whenever it does"
+                yield Fault(f"grants.{number}.{table}", None, reason, "move the rule before that one")
+
+
+def _shadows_of_names(settings: Settings) -> list[dict[tuple[str, str], set[int] | None]]:
+    """Returns for each rule, by table and name of its people, which earlier rules together match whatever it does for
+    them; None if they do not. A rule for nobody or nothing has no such names."""
+    providers = {*(provider.name for provider in settings.identity), SERVICE_KEY_PROVIDER}
+    by_name: defaultdict[str, list[int]] = defaultdict(list)
+    result = []
+    for grant in settings.grants:
+        shadows: dict[tuple[str, str], set[int] | None] = {}
+        people = [("groups", name) for name in grant.groups] + [("subjects", name) for name in grant.subjects]
+        for table, name in people:
+            own = fold_name(name)
+            earlier = sorted({*by_name["*"], *by_name[own], *by_name[own.partition("#")[2]]})
+            person = grant.model_copy(update={"groups": (), "subjects": (), table: (name,)})
+            shadows[table, name] = _shadows_of(person, [(one, settings.grants[one]) for one in earlier], providers)
+        result.append(shadows)
+        for _, name in shadows:
+            by_name[fold_name(name)].append(len(result) - 1)
+    return result
+
+
+def _shadows_of(
+    grant: GrantSettings, earlier: Sequence[tuple[int, GrantSettings]], providers: Collection[str]
+) -> set[int] | None:
+    """Returns the numbers of *earlier* rules that together match whenever *grant* does, None if they do not."""
+    shadows = set()
+    for part in _parts(grant) if earlier else ():
+        shadow = next((number for number, one in earlier if _shadows(one, part, providers)), None)
+        if shadow is None:
+            return None
+        shadows.add(shadow)
+    return shadows or None
 
 
 def _parts(grant: GrantSettings) -> Iterator[GrantSettings]:
-    """Yields rules that together match what *grant* does, each with one name, one recording and one glob of each
-    condition; *grant* itself if they are too many to compare, or if it can never match."""
-    names: _Entries = [{"groups": (name,), "subjects": ()} for name in grant.groups]
-    names += [{"groups": (), "subjects": (name,)} for name in grant.subjects]
+    """Yields rules that together match what *grant* does, each with one recording and one glob of each condition;
+    *grant* itself if they are too many to compare, or if it can never match."""
     keys = ("recordings", *GLOBS, "networks")
-    lists: list[_Entries] = [names]
-    lists += [[{key: (entry,)} for entry in getattr(grant, key)] or [{}] for key in keys]
-    if not 1 < prod(map(len, lists)) <= _MOST_PARTS:
+    lists = [[{key: (entry,)} for entry in getattr(grant, key)] or [{}] for key in keys]
+    if not grant.recordings or prod(map(len, lists)) > _MOST_PARTS:
         yield grant
         return
     for chosen in product(*lists):
@@ -59,6 +90,7 @@ def _parts(grant: GrantSettings) -> Iterator[GrantSettings]:
 def order_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each rule that refuses after all that allow, which is refused without it. One for everybody
     and everything may end the rules."""
+    yield from _refusals_of_nobody(settings)
     numbers = [number for number, grant in enumerate(settings.grants) if grant.allow]
     for number, grant in enumerate(settings.grants):
         if numbers and number > numbers[-1] and not _is_for_everything(grant):
@@ -141,10 +173,10 @@ def _has_places_of(earlier: GrantSettings, later: GrantSettings) -> bool:
 
 def _is_covered(glob: str, globs: Iterable[str]) -> bool:
     """Whether one of *globs* certainly matches whatever *glob* does. If its wildcards are matched by a "*" of the other
-    one, whatever they stand for is too."""
-    text = _WILDCARD.sub("\0", glob)
+    one, whatever they stand for is too; a single character also by a "?"."""
+    text = _WILDCARD.sub(lambda match: "*" if match[0] == "*" else "\0", glob)
+    ignored = "*" if "*" in text else "*?"
     return any(
-        other == glob or fnmatchcase(glob if is_plain(glob) else text, other)
+        other == glob or (is_plain(other.translate(str.maketrans("", "", ignored))) and fnmatchcase(text, other))
         for other in globs
-        if other == glob or is_plain(glob) or not _WILDCARD.search(other.replace("*", ""))
-    )
+    ) or (is_plain(glob) and any(fnmatchcase(glob, other) for other in globs))

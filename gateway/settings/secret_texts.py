@@ -23,7 +23,7 @@ _ELSEWHERE = re.compile(
     r"<[^<>]+>|ENC\[.*\]|(file|env|vault|op|https?):\S+|arn:aws:\S+|(/[a-z0-9._-]+){2,}|\$[A-Z][A-Z0-9_]{3,}", re.ASCII
 )
 """A placeholder, or the name of a secret: of a file, a variable, or an entry of a vault. Base64 has capitals."""
-_COMMENT = re.compile(r"#|(;|//|--) ")
+_COMMENT = re.compile(r"(#|;|//|--) ")
 """How a comment begins in files of other kinds."""
 _SSH_KEYS = ("ssh-", "ecdsa-sha2-")
 

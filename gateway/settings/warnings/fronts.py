@@ -52,6 +52,10 @@ def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
     rooms: list[str] = []
     for number, grant in enumerate(settings.grants):
         rooms += [] if contains_everybody(grant.networks) else grant.networks
+        own = [one for one in grant.networks if one in settings.server.trusted_proxies and _is_remote(one)]
+        if own and not grant.allow:
+            reason = f"has {own[0]}, of server.trusted_proxies: whoever comes through it has an address of their own"
+            yield Fault(f"grants.{number}.networks", None, reason, "list the clients' networks")
         inside = [(room, one) for room in grant.networks for one in wide if contains_network((one,), room)]
         common = next((one for room, one in inside if room != one or not grant.allow), None)
         if common is not None:
@@ -65,6 +69,11 @@ def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
                 reason = f"contains clients of rules by networks ({one}), each of which may name any person"
                 remedy = "list single addresses, or use secret_header"
                 yield Fault(f"identity.{number}.from.{place}", None, reason, remedy)
+
+
+def _is_remote(network: str) -> bool:
+    """Whether *network* is one address, and not of this machine, where programs connect without a proxy too."""
+    return network != UNIX and not _has_several(network) and not ip_network(network).is_loopback
 
 
 def _has_several(network: str) -> bool:

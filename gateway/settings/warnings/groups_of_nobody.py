@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gateway.model import fold_name
 from gateway.settings.faults import Fault
 from gateway.settings.identity import IdentitySettings, JwtSettings, NegotiateSettings, OidcSettings
 from gateway.settings.model import Settings
@@ -23,16 +24,18 @@ def groups_of_nobody(settings: Settings) -> Iterator[Fault]:
     without = {one.name: _without_groups(one) for one in settings.identity if _without_groups(one)}
     what = " and ".join(sorted(set(without.values())))
     why = f"{what} names no groups, and there is no other provider" if without else "there are service keys alone"
-    keys = {key.name: set(key.groups) for key in settings.service_keys}
-    of_keys: set[str] = set().union(*keys.values())
+    keys = {key.name for key in settings.service_keys}
+    of_keys = {group for key in settings.service_keys for group in key.groups}
     only_keys_have_some = len(without) == len(settings.identity)
     if only_keys_have_some and of_keys.isdisjoint(settings.valt.groups) and settings.valt.groups:
         yield Fault("valt.groups", None, f"are those of nobody: {why}", "list the people in [valt.people]")
     for number, grant in enumerate(settings.grants):
-        groups, key = of_keys.intersection(grant.groups), f"grants.{number}.groups"
+        fold, key = str if grant.allow else fold_name, f"grants.{number}.groups"  # a rule that refuses compares so
+        groups = set(map(fold, of_keys)).intersection(map(fold, grant.groups))
+        names = set(map(fold, keys))
         if only_keys_have_some and grant.groups and not groups and not grant.subjects:
             yield Fault(key, None, f"are those of nobody: {why}", _REMEDY)
-        elif not settings.identity and not groups and not any(_is_key(name, keys) for name in grant.subjects):
+        elif not settings.identity and not groups and not any(_is_key(fold(name), names) for name in grant.subjects):
             yield Fault(f"grants.{number}.subjects", None, f"are nobody: {why}", "name a key, or add a provider")
         elif not grant.allow and grant.groups and not groups and not grant.subjects:
             later = (name for one in settings.grants[number:] if one.allow for name in one.subjects)
@@ -41,12 +44,12 @@ def groups_of_nobody(settings: Settings) -> Iterator[Fault]:
                 yield Fault(key, None, reason, "list these people in subjects too")
 
 
-def _is_key(name: str, keys: dict[str, set[str]]) -> bool:
+def _is_key(name: str, keys: set[str]) -> bool:
     """Whether *name* is in the subjects of a rule for one of the service *keys*, or for everybody."""
     return name == "*" or name.removeprefix(f"{SERVICE_KEY_PROVIDER}#") in keys
 
 
-def _may_be_of(providers: dict[str, str], name: str, keys: dict[str, set[str]]) -> bool:
+def _may_be_of(providers: dict[str, str], name: str, keys: set[str]) -> bool:
     """Whether *name*, in the subjects of a rule, may be of somebody who signs in by one of *providers*."""
     provider, separator, _ = name.partition("#")
     return bool(providers) and (name == "*" or provider in providers or not (separator or _is_key(name, keys)))

@@ -11,7 +11,12 @@ from gateway.settings.model import Settings
 _OF_GROUPS = frozenset({"group", "groups", "role", "roles", "memberof", "ismemberof", "entitlement", "entitlements"})
 _OF_A_CONNECTION = frozenset({"verify", "issuer", "i_dn", "auth_type", "application_id", "authncontext_class"})
 """What says how somebody signed in, and has no claim of that name: whether a certificate was verified, by whom."""
-_NAMES_OF_ACCOUNTS = frozenset({"user_name", "login_name", "account_name", "principal_name"})
+_OF_PRODUCTS = frozenset(
+    {
+        *("x", "http", "remote", "forwarded", "authentik", "webauth", "auth", "request", "oidc", "claim", "claims"),
+        *("sso", "idp", "saml", "token", "jwt", "pomerium", "vouch", "mellon", "shib", "cas"),
+    }
+)
 _IDENTIFIERS = frozenset({"uid", "user", "user_id", "remote_user", "subject", "sub", "eppn", "mail"})
 _SEPARATORS = (
     ("authentik", re.compile(r"x-authentik-.*"), "|", True),
@@ -55,8 +60,9 @@ def _groups(key: str, provider: HeaderSettings) -> Iterator[Fault]:
 
 
 def _meaning(header: str, meanings: frozenset[str]) -> str:
-    """Returns the one of *meanings* with which *header* ends, as "X-authentik-name" does with "name", or nothing: names
-    of accounts end so too."""
+    """Returns the one of *meanings* with which *header* ends, as "X-Tenant" does with "tenant", or nothing. A "name" is
+    a person's only after words of products, as in "X-authentik-name": accounts, groups and hosts have one too."""
     words = header.lower().split("-")
     ends = ["_".join(words[first:]) for first in range(len(words))]
-    return next((end for end in ends if end in meanings), "") if _NAMES_OF_ACCOUNTS.isdisjoint(ends) else ""
+    is_of_product = _OF_PRODUCTS.issuperset(words[:-1])
+    return next((end for end in ends if end in meanings and (end != "name" or is_of_product)), "")

@@ -86,6 +86,7 @@ def _wildcards(settings: Settings) -> Iterator[Fault]:
     lists: dict[str, Iterable[str]] = {
         f"examples.{number}.subject": ("*",) for number, one in enumerate(settings.examples) if one.subject == "*"
     }
+    lists |= {f"grants.{number}.template": one.template for number, one in enumerate(settings.grants)}
     for number, one in enumerate(settings.identity):
         if isinstance(one, NegotiateSettings):
             lists[f"identity.{number}.realms"] = one.realms
@@ -143,7 +144,7 @@ def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tup
         elif subject and provider and provider in (*providers.values(), "session"):
             same_type = next((one for one, kind in providers.items() if kind == provider), "campus")
             yield f"has {text}, and {provider} is no provider's name", f'write it as "{same_type}#{subject[:64]}"'
-        elif _PROVIDER.fullmatch(provider) and subject and "#" not in subject:
+        elif _PROVIDER.fullmatch(provider) and subject and not ("#" in subject or "@" in subject):
             remedy = "name a provider of [[identity]], if one is meant"
             yield f"has {text}, and no provider is named {provider}: it is one person's name", remedy
     own = {one.lower() for one in (*providers, *providers.values())}

@@ -49,7 +49,7 @@ _WITHOUT_EFFECT = (
 _ABOVE_INFO = ("warning", "error")
 _LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 _TIMES_OF_PROVIDERS = ("max_age", "max_lifetime", "leeway")
-_MONTHS = frozenset(number * 60.0 for number in (1, 2, 3, 4, 6, 9, 12, 18, 24))
+_MONTHS = frozenset(number * 60.0 for number in (3, 6, 9, 12, 18, 24))
 """Seconds of as many minutes as months are usual."""
 
 
@@ -73,9 +73,9 @@ def _short_times(settings: Settings) -> Iterator[Fault]:
             if length is not None and 0 < length < _SHORTEST:
                 reason = "is shorter than a second, which is hardly meant"
                 yield Fault(f"{name}.{key}", None, reason, 'is the unit right? "30s" is thirty seconds')
-            elif key == "created_within" and length in _MONTHS:
+            elif key == "created_within" and length in _MONTHS and not table.allow:
                 reason = f"is {length / 60:g} minutes: m is no month"
-                yield Fault(f"{name}.{key}", None, reason, 'write days, as "90d", or the minutes in seconds')
+                yield Fault(f"{name}.{key}", None, reason, 'write days, as "90d"')
 
 
 def _peers(settings: Settings) -> Iterator[Fault]:

@@ -31,6 +31,9 @@ RIGHT = {
             ("X-SSL-Client-CN", "X-Campus-Roles"),
             ("eppn", "X-Entitlements-Of-Names"),
             ("X-Account-Name", "X-Membership"),
+            ("X-Logon-Name", "X-Group-Name"),
+            ("X-Unique-Name", "X-Role-Name"),
+            ("X-Remote-User-Name", "X-Team-Name"),
         )
     },
     "authentik with its separator": (

@@ -54,10 +54,19 @@ WARNINGS = {
         "grants.0.subjects",
     ),
     "a key that is not there": (refusal('subjects = ["service_key#other"]') + KEY, "grants.0.subjects"),
-    "one of two names of a person": (refusal('subjects = ["anna"]', providers=TWO_NAMES), "identity.1.subject_claim"),
-    "one of two names with its provider": (
-        refusal('subjects = ["campus#anna"]', providers=TWO_NAMES),
-        "identity.1.subject_claim",
+    "a refusal of a proxy's clients by its own address": (
+        refusal('subjects = ["*"]\nnetworks = ["10.0.0.6"]', 'subjects = ["anna"]').replace(
+            "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\ntrusted_proxies = ["10.0.0.6", "10.0.0.7"]\n'
+        ),
+        "grants.0.networks",
+    ),
+    **{
+        f"{claim} as the person": (identity(f'subject_claim = "{claim}"'), "identity.0.subject_claim")
+        for claim in ("preferred_username,email", "upn || email", "upn email")
+    },
+    "a field of a template with an asterisk": (
+        rules("groups = [\"a\"]\ntemplate = { 'course*' = 'PSY' }"),
+        "grants.0.template",
     ),
     "groups where there are keys alone": (
         rules('groups = ["staff"]', 'groups = ["archive"]', providers="") + KEY + 'groups = ["archive"]\n',
@@ -104,14 +113,19 @@ WARNINGS = {
 RIGHT = {
     "a guest of Entra": rules('subjects = ["anna_example.com#EXT#@example.onmicrosoft.com"]'),
     "a key of a provider's name": rules('subjects = ["campus"]') + SERVICE_KEY.format("campus"),
-    "a refused key in another spelling": refusal('subjects = ["service_key#Archive"]') + KEY,
+    "a key refused in another spelling": refusal('subjects = ["service_key#Archive"]') + KEY,
     "addresses of people, and a key": rules('subjects = ["anna@example.edu", "archive"]', providers=ADDRESSES) + KEY,
     "names at a provider beside one of addresses": rules('subjects = ["anna"]', providers=ADDRESSES + HEADER).replace(
         "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'
     ),
     "both names of a person": refusal('subjects = ["campus#4711", "login#anna"]', providers=TWO_NAMES),
-    "two names of whom nobody is refused": rules('subjects = ["anna"]', providers=TWO_NAMES),
-    "one claim of two providers": refusal('subjects = ["anna"]', providers=TWO_CLAIMS + STATE),
+    "a refused key beside two names of people": refusal('subjects = ["service_key#archive"]', providers=TWO_NAMES)
+    + KEY,
+    "a refused key in another spelling": refusal('subjects = ["service_key#Archive"]', providers="") + KEY,
+    "a guest of Microsoft's accounts": rules('subjects = ["live.com#anna@outlook.com"]'),
+    "programs of this machine beside a proxy of it": refusal(
+        'subjects = ["*"]\nnetworks = ["127.0.0.1"]', 'subjects = ["anna"]'
+    ).replace("[server]\n", '[server]\ntrusted_proxies = ["127.0.0.1"]\n'),
     "a refusal of groups, and a key later": refusal(
         'groups = ["externals"]', 'subjects = ["service_key#archive"]', 'groups = ["staff"]', providers=BOTH
     )

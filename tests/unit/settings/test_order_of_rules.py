@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
@@ -29,6 +30,7 @@ LISTEN = '[server]\nlisten = "[::]:8080"\ntrusted_proxies = ["fd00::5"]'
         ('names = ["*"]', 'names = ["Session 1"]', True),
         ("template = { course = 'PSY' }", "template = { course = 'PSY', term = '2' }", True),
         ('rooms = ["Room *"]', 'rooms = ["Room 3*", "Room 40"]', True),
+        ('rooms = ["Room ?"]', 'rooms = ["Room [1-3]"]', True),
         ('names = ["*(private)*"]', 'names = ["Team [AB] (private)?"]', True),
         ("template = { course = 'PSY*' }", "template = { course = 'PSY 5*' }", True),
         ('created_within = "30d"', 'created_within = "7d"', True),
@@ -57,6 +59,7 @@ def test_a_rule_that_never_decides_is_a_fault_and_the_opposite_order_is_none(
         ("campus#anna", "anna", []),
         ("anna", "another#anna", []),
         ("*", "campus#anna", ["grants.1"]),
+        ("archive", "service_key#archive", ["grants.1"]),
         ("Anna", "anna", []),
     ],
 )
@@ -148,23 +151,51 @@ def matches(rule: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], case
     )
 
 
+@pytest.mark.parametrize(
+    ("earlier", "refused", "warned"),
+    [
+        ('groups = ["students"]', 'groups = ["students", "staff"]', "groups"),
+        ('subjects = ["anna"]', 'groups = ["staff"]\nsubjects = ["anna"]', "subjects"),
+        ('groups = ["students"]\nrooms = ["Room 3"]', 'groups = ["students", "staff"]', None),
+        ('groups = ["tutors"]', 'groups = ["students", "staff"]', None),
+        ('allow = false\ngroups = ["students"]', 'groups = ["students", "staff"]', None),
+        ('groups = ["tutors"]', 'subjects = ["*"]', None),
+    ],
+)
+def test_a_refusal_of_somebody_whom_an_earlier_rule_allows_all_is_a_warning(
+    tmp_path: Path, earlier: str, refused: str, warned: str | None
+) -> None:
+    text = GOOD.replace('groups = ["supervisors"]', earlier)
+    text += REFUSAL + f'{refused}\nrecordings = ["17"]\naccount = "reviewer"\n' + RULE
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [one.key for one in loaded.warnings if one.line is not None] == ([f"grants.1.{warned}"] if warned else [])
+
+
 def test_a_rule_that_is_reported_decides_nothing_in_generated_lists_of_rules(tmp_path: Path) -> None:
-    choices, reported = random.Random(16), 0  # the same lists in each run
+    choices, reported, partly = random.Random(16), 0, 0  # the same lists in each run
     head = GOOD.partition("[[grants]]")[0]
     cases = list(product(("anna", "bob", "carl"), RECORDINGS, ROOMS))
     for _ in range(400):
-        rules = []
-        for _ in range(4):
+        rules, text = [], head
+        for number in range(4):
             people = choices.sample(NAMES[:3], choices.randint(1, 2)) if choices.random() < 0.8 else ["*"]
             ids = choices.sample(GLOB_TEXTS, choices.randint(1, 2))
             rooms = [one for one in choices.sample(ROOM_TEXTS, choices.randint(1, 2)) if one]
             rules.append((tuple(people), tuple(ids), tuple(rooms)))
-        text = head
-        for number, (names, globs, texts) in enumerate(rules):
-            text += f'[[grants]]\nname = "rule{number}"\nsubjects = {json.dumps(names)}\naccount = "reviewer"\n'
-            text += f"recordings = {json.dumps(globs)}\n" + (f"rooms = {json.dumps(texts)}\n" if texts else "")
-        dead = {int(fault.key.split(".")[1]) for fault in load_text(tmp_path, text).faults}
-        deciding = {next((n for n, rule in enumerate(rules) if matches(rule, case)), None) for case in cases}
-        assert dead.isdisjoint(deciding), text
+            text += f'[[grants]]\nname = "rule{number}"\nsubjects = {json.dumps(people)}\naccount = "reviewer"\n'
+            text += f"recordings = {json.dumps(ids)}\n" + (f"rooms = {json.dumps(rooms)}\n" if rooms else "")
+            text += choices.choice(("allow = false\n", ""))
+        loaded = load_text(tmp_path, text)
+        dead = {int(fault.key.split(".")[1]) for fault in loaded.faults}
+        decisions = {case: next((n for n, rule in enumerate(rules) if matches(rule, case)), None) for case in cases}
+        assert dead.isdisjoint(decisions.values()), text
+        for warning in loaded.warnings:
+            named = re.match(r"refuses '([^']+)' nothing", warning.reason)
+            if named is not None:
+                person, number = named[1].rpartition("#")[2], int(warning.key.split(".")[1])
+                assert number not in {one for case, one in decisions.items() if case[0] == person}, text
+                partly += 1
         reported += len(dead)
     assert reported > 40
+    assert partly > 5

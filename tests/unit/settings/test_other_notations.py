@@ -169,7 +169,9 @@ RIGHT = {
     "a name at one provider and another at the other": people('anna = "asmith"', "asmith")
     + HEADER.replace("10.0.0.5/32", "127.0.0.1"),
     "GitLab's user names": subject_claim("nickname"),
-    **{f"recordings of {length}": grant(f'created_within = "{length}"') for length in ("30m", "90d", "15m", "1h")},
+    **{
+        f"recordings of {length}": grant(f'created_within = "{length}"') for length in ("30m", "90d", "15m", "1h", "3m")
+    },
     "every address": networks('["0.0.0.0/0", "::/0"]'),
     "every address of a listener of IPv4": grant('networks = ["0.0.0.0/0"]').replace(
         "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'
