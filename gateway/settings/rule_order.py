@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import product
 from math import prod
 
@@ -68,7 +69,7 @@ def _shadows_of(
     """Returns the numbers of *earlier* rules that together match whenever *grant* does, None if they do not."""
     shadows = set()
     for part in _parts(grant) if earlier else ():
-        shadow = next((number for number, one in earlier if _shadows(one, part, providers)), None)
+        shadow = next((number for number, one in reversed(earlier) if _shadows(one, part, providers)), None)
         if shadow is None:
             return None
         shadows.add(shadow)
@@ -171,12 +172,18 @@ def _has_places_of(earlier: GrantSettings, later: GrantSettings) -> bool:
     return bool(later.networks) and all(contains_network(earlier.networks, one) for one in later.networks)
 
 
-def _is_covered(glob: str, globs: Iterable[str]) -> bool:
+def _is_covered(glob: str, globs: tuple[str, ...]) -> bool:
     """Whether one of *globs* certainly matches whatever *glob* does. If its wildcards are matched by a "*" of the other
     one, whatever they stand for is too; a single character also by a "?"."""
+    if "*" in globs or glob in globs:
+        return True
+    if is_plain(glob):
+        return any(fnmatchcase(glob, other) for other in _with_wildcards(globs))
     text = _WILDCARD.sub(lambda match: "*" if match[0] == "*" else "\0", glob)
-    ignored = "*" if "*" in text else "*?"
-    return any(
-        other == glob or (is_plain(other.translate(str.maketrans("", "", ignored))) and fnmatchcase(text, other))
-        for other in globs
-    ) or (is_plain(glob) and any(fnmatchcase(glob, other) for other in globs))
+    ignored = str.maketrans("", "", "*" if "*" in text else "*?")
+    return any(is_plain(other.translate(ignored)) and fnmatchcase(text, other) for other in _with_wildcards(globs))
+
+
+@lru_cache(maxsize=10_000)
+def _with_wildcards(globs: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(glob for glob in globs if not is_plain(glob))

@@ -14,7 +14,7 @@ from gateway.settings.model import Settings
 from gateway.settings.networks import overlap
 
 _KEYS = (("server", "listen"), ("server", "socket_mode"), ("server", "workers"), ("admin", "listen"))
-_TOKEN, _SECRETS, _TRUST = "admin.token", "identity.secret", "unix"
+_TOKEN, _SECRETS, _BELIEVED, _TRUST = "admin.token", "identity.secret", "identity.from", "unix"
 _OTHERS = 0o006
 _REMEDY = "restart the gateway, or leave its protection until then"
 
@@ -26,11 +26,13 @@ def listener_values(settings: Settings) -> dict[str, str]:
 
 def protections(settings: Settings) -> dict[str, str]:
     """Returns what protects the listeners of *settings*, without the secrets themselves: whether the admin listener has
-    a token, the peers of fronts that have a secret, and whether who connects to a unix socket is trusted."""
+    a token, the peers of fronts that have a secret and of those that have none, and whether who connects to a unix
+    socket is trusted."""
     fronts = [one for one in settings.identity if isinstance(one, HeaderSettings)]
     return {
         _TOKEN: "yes" if settings.admin.token is not None else "",
         _SECRETS: " ".join(peer for one in fronts if one.secret is not None for peer in one.from_),
+        _BELIEVED: " ".join(_believed(settings)),
         _TRUST: "yes" if UNIX in _trusted(settings) else "",
     }
 
@@ -41,6 +43,7 @@ def faults_until_restart(running: Mapping[str, str], new: Settings) -> Iterator[
     missing, in an older supervisor."""
     values = listener_values(new)
     mode = "server.socket_mode"
+    believed = set(_believed(new)) - set(running.get(_BELIEVED, "").split())
     for listener in ("admin.listen", "server.listen"):
         is_socket = running[listener].startswith("unix:")
         moved = next((key for key in (listener, mode)[: 1 + is_socket] if running[key] != values[key]), None)
@@ -50,7 +53,7 @@ def faults_until_restart(running: Mapping[str, str], new: Settings) -> Iterator[
         if listener == "admin.listen":
             if running.get(_TOKEN) and new.admin.token is None and not _is_loopback(running[listener]):
                 yield Fault(moved, None, f"{reason} token", _REMEDY)
-        elif any(overlap(peer, one) for peer in running.get(_SECRETS, "").split() for one in _believed(new)):
+        elif any(overlap(peer, one) for peer in running.get(_SECRETS, "").split() for one in believed):
             yield Fault(moved, None, f"{reason} front's secret", _REMEDY)
         elif running.get(_TRUST) == "" and UNIX in _trusted(new) and _is_for_all(running) and not _is_for_all(values):
             reason = f"needs a restart, and until then every user of the machine is trusted at {running[listener]}"

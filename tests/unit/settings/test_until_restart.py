@@ -13,6 +13,7 @@ pytestmark = pytest.mark.promise("security-S16")
 TOKEN = 'token = "planted-token-that-nobody-guesses"\n'
 LOCK = 'secret_header = "X-Lock"\nsecret = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"\n'
 BY_NETWORK = ("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
+OTHER = HEADER.replace('"front"', '"other"') + 'subject_header = "X-Other"\ngroups_header = "X-Other-Groups"\n'
 UNIX_FRONT = HEADER.replace("10.0.0.5/32", "unix")
 
 TCP = GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n')
@@ -89,6 +90,10 @@ APPLIED = {
     "the secret of a front that has another address now": (
         TCP + HEADER + LOCK,
         TCP.replace("0.0.0.0", "127.0.0.1") + HEADER.replace("10.0.0.5/32", "127.0.0.1"),
+    ),
+    "two fronts, of which one has a secret": (
+        TCP + HEADER + LOCK + OTHER,
+        TCP.replace("8080", "8081") + HEADER + LOCK + OTHER,
     ),
     "TLS that another program speaks from now on": (
         TCP.replace('8080"', '443"\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"'),
