@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -18,6 +18,7 @@ from gateway.settings.warnings.rules import CONDITIONS, GLOBS
 from gateway.validity import SERVICE_KEY_PROVIDER
 
 _MOST_PARTS = 1000
+_NONE: frozenset[str] = frozenset()
 _WILDCARD = re.compile(r"[*?]|\[!?\]?[^]]*\]")
 
 
@@ -46,34 +47,41 @@ def _refusals_of_nobody(settings: Settings) -> Iterator[Fault]:
 def _shadows_of_names(settings: Settings) -> list[dict[tuple[str, str], set[int] | None]]:
     """Returns for each rule, by table and name of its people, which earlier rules together match whatever it does for
     them; None if they do not. A rule for nobody or nothing has no such names."""
-    providers = {*(provider.name for provider in settings.identity), SERVICE_KEY_PROVIDER}
+    providers = frozenset({*(provider.name for provider in settings.identity), SERVICE_KEY_PROVIDER})
     by_name: defaultdict[str, list[int]] = defaultdict(list)
     result = []
-    for grant in settings.grants:
-        shadows: dict[tuple[str, str], set[int] | None] = {}
+    for number, grant in enumerate(settings.grants):
         people = [("groups", name) for name in grant.groups] + [("subjects", name) for name in grant.subjects]
-        for table, name in people:
-            own = fold_name(name)
-            earlier = sorted({*by_name["*"], *by_name[own], *by_name[own.partition("#")[2]]})
-            person = grant.model_copy(update={"groups": (), "subjects": (), table: (name,)})
-            shadows[table, name] = _shadows_of(person, [(one, settings.grants[one]) for one in earlier], providers)
-        result.append(shadows)
-        for _, name in shadows:
-            by_name[fold_name(name)].append(len(result) - 1)
+        own = {fold_name(name) for _, name in people}
+        numbers = {one for name in own for one in (*by_name["*"], *by_name[name], *by_name[name.partition("#")[2]])}
+        earlier = [(one, settings.grants[one]) for one in sorted(numbers, reverse=True)]
+        result.append(_shadows_of(grant, people, earlier, providers) if earlier else dict.fromkeys(people))
+        for name in own:
+            by_name[name].append(number)
     return result
 
 
 def _shadows_of(
-    grant: GrantSettings, earlier: Sequence[tuple[int, GrantSettings]], providers: Collection[str]
-) -> set[int] | None:
-    """Returns the numbers of *earlier* rules that together match whenever *grant* does, None if they do not."""
-    shadows = set()
-    for part in _parts(grant) if earlier else ():
-        shadow = next((number for number, one in reversed(earlier) if _shadows(one, part, providers)), None)
-        if shadow is None:
-            return None
-        shadows.add(shadow)
-    return shadows or None
+    grant: GrantSettings,
+    people: Sequence[tuple[str, str]],
+    earlier: Sequence[tuple[int, GrantSettings]],
+    providers: frozenset[str],
+) -> dict[tuple[str, str], set[int] | None]:
+    """Returns which *earlier* rules together match whatever *grant* does, for each of its *people*: table and name."""
+    shadows: dict[tuple[str, str], set[int]] = {one: set() for one in people}
+    for part in _parts(grant):
+        if not shadows:
+            break
+        left = set(shadows)
+        for number, one in earlier:
+            if left and _has_conditions_of(one, part):
+                matched = {person for person in left if _has_person(one, *person, providers)}
+                left -= matched
+                for person in matched:
+                    shadows[person].add(number)
+        for person in left:
+            del shadows[person]
+    return {person: shadows.get(person) for person in people}
 
 
 def _parts(grant: GrantSettings) -> Iterator[GrantSettings]:
@@ -110,12 +118,10 @@ def is_plain(glob: str) -> bool:
     return not any(character in glob for character in "*?[")
 
 
-def _shadows(earlier: GrantSettings, later: GrantSettings, providers: Collection[str]) -> bool:
-    """Whether *earlier* certainly matches whenever *later* does: for all people and recordings, everywhere, always."""
-    can_match = bool(later.recordings) and bool(later.subjects or later.groups)
+def _has_conditions_of(earlier: GrantSettings, later: GrantSettings) -> bool:
+    """Whether *earlier*, for the same people, certainly matches whenever *later* does."""
     return (
-        can_match
-        and _has_people_of(earlier, later, providers)
+        bool(later.recordings)
         and all(_is_covered(glob, earlier.recordings) for glob in later.recordings)
         and _has_details_of(earlier, later)
         and _has_places_of(earlier, later)
@@ -124,27 +130,34 @@ def _shadows(earlier: GrantSettings, later: GrantSettings, providers: Collection
     )
 
 
-def _has_people_of(earlier: GrantSettings, later: GrantSettings, providers: Collection[str]) -> bool:
+def _has_person(earlier: GrantSettings, table: str, name: str, providers: frozenset[str]) -> bool:
+    """Whether *earlier* is certainly for *name*, which stands in a later rule's *table*."""
     if "*" in earlier.subjects:
         return True
-
-    fold = str if earlier.allow else fold_name  # a rule that refuses compares names so
-
-    def folded(name: str) -> str:
-        provider, separator, subject = name.partition("#")
-        return f"{provider}#{fold(subject)}" if separator and provider in providers else fold(name)
-
-    subjects, groups = set(map(folded, earlier.subjects)), set(map(fold, earlier.groups))
-    return (
-        "*" not in later.subjects
-        and all({one, _without_provider(one, providers)} & subjects for one in map(folded, later.subjects))
-        and groups.issuperset(map(fold, later.groups))
-    )
+    if name == "*" and table == "subjects":
+        return False
+    own_providers = providers if table == "subjects" else _NONE
+    names, exact = getattr(earlier, table), earlier.allow  # a rule that refuses folds names
+    (folded,) = _folded((name,), own_providers, exact)
+    return not _folded(names, own_providers, exact).isdisjoint({folded, _without_provider(folded, own_providers)})
 
 
-def _without_provider(name: str, providers: Collection[str]) -> str:
+def _without_provider(name: str, providers: frozenset[str]) -> str:
     provider, separator, subject = name.partition("#")
     return subject if separator and provider in providers else name
+
+
+@lru_cache(maxsize=10_000)
+def _folded(names: tuple[str, ...], providers: frozenset[str], exact: bool) -> frozenset[str]:
+    """Returns *names* as a rule compares them: as they stand if *exact*, else in one spelling, but for the names of
+    *providers* in front of them."""
+    if exact:
+        return frozenset(names)
+    parts = [(name, *name.partition("#")) for name in names]
+    return frozenset(
+        f"{provider}#{fold_name(subject)}" if separator and provider in providers else fold_name(name)
+        for name, provider, separator, subject in parts
+    )
 
 
 def _has_details_of(earlier: GrantSettings, later: GrantSettings) -> bool:

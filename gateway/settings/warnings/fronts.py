@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from gateway.network import UNIX, contains_network
 from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.faults import Fault
-from gateway.settings.identity import HeaderSettings, IdentitySettings, JwtSettings
+from gateway.settings.identity import STATEFUL_TABLES, HeaderSettings, IdentitySettings, JwtSettings
 from gateway.settings.model import Settings
 from gateway.settings.networks import contains_everybody, overlap
 
@@ -53,7 +53,7 @@ def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
     for number, grant in enumerate(settings.grants):
         rooms += [] if contains_everybody(grant.networks) else grant.networks
         own = [one for one in grant.networks if one in settings.server.trusted_proxies and _is_remote(one)]
-        if own and not grant.allow:
+        if own and (not grant.allow or len(own) == len(grant.networks)):
             reason = f"has {own[0]}, of server.trusted_proxies: whoever comes through it has an address of their own"
             yield Fault(f"grants.{number}.networks", None, reason, "list the clients' networks")
         inside = [(room, one) for room in grant.networks for one in wide if contains_network((one,), room)]
@@ -104,6 +104,10 @@ def _unlisted_front(settings: Settings) -> tuple[str, tuple[str, ...]] | None:
     tokens = [one for one in settings.identity if _is_token_of_front(one)]
     if tokens and len(tokens) == len(settings.identity) and not settings.service_keys and not trusted:
         return f"{tokens[0].name}'s proxy", ()
+    is_https = settings.server.public_url.startswith("https:") and settings.server.tls_cert_file is None
+    by_browsers = bool(settings.identity) and all(isinstance(one, STATEFUL_TABLES) for one in settings.identity)
+    if is_https and by_browsers and not settings.service_keys and not trusted:
+        return "the proxy that speaks TLS for public_url", ()
     return None
 
 

@@ -20,6 +20,9 @@ service = "HTTP@recordings.example.edu"
 realms = ["EXAMPLE.EDU"]
 """
 SESSION = '[session]\nsecret = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"\n'
+LISTEN = '[server]\nlisten = "0.0.0.0:8080"\n'
+TRUSTED = 'trusted_proxies = ["10.0.0.6"]\n'
+CLIENTS = 'subjects = ["*"]\nnetworks = ["10.1.0.0/16"]'
 KEY = SERVICE_KEY.format("archive")
 RULE = '[[grants]]\nname = "{}"\nrecordings = ["*"]\naccount = "reviewer"\n{}\n'
 
@@ -54,6 +57,14 @@ WARNINGS = {
         "grants.0.subjects",
     ),
     "a key that is not there": (refusal('subjects = ["service_key#other"]') + KEY, "grants.0.subjects"),
+    "a rule for a proxy's own address": (
+        rules('subjects = ["anna"]\nnetworks = ["10.0.0.6"]').replace("[server]\n", LISTEN + TRUSTED),
+        "grants.0.networks",
+    ),
+    "clients of a proxy that nobody lists": (
+        refusal(CLIENTS, 'subjects = ["anna"]', providers=OIDC + STATE).replace("[server]\n", LISTEN),
+        "grants.0.networks",
+    ),
     "a refusal of a proxy's clients by its own address": (
         refusal('subjects = ["*"]\nnetworks = ["10.0.0.6"]', 'subjects = ["anna"]').replace(
             "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\ntrusted_proxies = ["10.0.0.6", "10.0.0.7"]\n'
@@ -123,6 +134,13 @@ RIGHT = {
     + KEY,
     "a refused key in another spelling": refusal('subjects = ["service_key#Archive"]', providers="") + KEY,
     "a guest of Microsoft's accounts": rules('subjects = ["live.com#anna@outlook.com"]'),
+    "clients of a listener with TLS": refusal(CLIENTS, 'subjects = ["anna"]', providers=OIDC + STATE).replace(
+        "[server]\n", f'{LISTEN}tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'
+    ),
+    "programs that connect themselves": refusal(CLIENTS, 'subjects = ["anna"]').replace("[server]\n", LISTEN),
+    "clients and a proxy of a trusted address": rules(
+        'subjects = ["anna"]\nnetworks = ["10.0.0.6", "10.1.0.0/16"]'
+    ).replace("[server]\n", LISTEN + TRUSTED),
     "programs of this machine beside a proxy of it": refusal(
         'subjects = ["*"]\nnetworks = ["127.0.0.1"]', 'subjects = ["anna"]'
     ).replace("[server]\n", '[server]\ntrusted_proxies = ["127.0.0.1"]\n'),

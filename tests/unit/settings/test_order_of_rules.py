@@ -203,11 +203,21 @@ def test_a_rule_that_is_reported_decides_nothing_in_generated_lists_of_rules(tmp
 
 def test_rules_that_list_more_and_more_recordings_are_compared_in_time(tmp_path: Path) -> None:
     text = GOOD.partition("[[grants]]")[0]
-    for number in range(200):
+    for number in range(100):
         recordings = json.dumps([str(one + 1) for one in range(number + 1)])
         text += f'[[grants]]\nname = "week{number}"\ngroups = ["students"]\nrecordings = {recordings}\n'
         text += 'account = "reviewer"\n'
     loaded = load_text(tmp_path, text)
     assert (loaded.faults, loaded.warnings) == ((), ())
-    last = text.rpartition("[[grants]]")[2].replace("week199", "again")
-    assert [fault.key for fault in load_text(tmp_path, f"{text}[[grants]]{last}").faults] == ["grants.200"]
+    last = text.rpartition("[[grants]]")[2].replace("week99", "again")
+    assert [fault.key for fault in load_text(tmp_path, f"{text}[[grants]]{last}").faults] == ["grants.100"]
+
+
+def test_rules_that_list_the_same_people_are_compared_in_time(tmp_path: Path) -> None:
+    people = json.dumps([f"student{number}@example.edu" for number in range(300)])
+    text = GOOD.partition("[[grants]]")[0]
+    for number in range(20):
+        text += f'[[grants]]\nname = "room{number}"\nsubjects = {people}\nrecordings = ["*"]\n'
+        text += f'rooms = ["Room {number}"]\naccount = "reviewer"\n'
+    loaded = load_text(tmp_path, text)
+    assert (loaded.faults, loaded.warnings) == ((), ())
