@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -19,7 +19,7 @@ from gateway.validity import SERVICE_KEY_PROVIDER
 
 _MOST_PARTS = 1000
 _NONE: frozenset[str] = frozenset()
-_WILDCARD = re.compile(r"[*?]|\[!?\]?[^]]*\]")
+_WILDCARD = re.compile(r"[*?]|\[!?+\]?+[^]]*\]")
 
 
 def order_faults(settings: Settings) -> Iterator[Fault]:
@@ -49,14 +49,15 @@ def _shadows_of_names(settings: Settings) -> list[dict[tuple[str, str], set[int]
     them; None if they do not. A rule for nobody or nothing has no such names."""
     providers = frozenset({*(provider.name for provider in settings.identity), SERVICE_KEY_PROVIDER})
     by_name: defaultdict[str, list[int]] = defaultdict(list)
+    groups = {f"{SERVICE_KEY_PROVIDER}#{key.name}": key.groups for key in settings.service_keys}
     result = []
     for number, grant in enumerate(settings.grants):
         people = [("groups", name) for name in grant.groups] + [("subjects", name) for name in grant.subjects]
-        own = {fold_name(name) for _, name in people}
+        own = {fold_name(name) for _, listed in people for name in (listed, *groups.get(listed, ()))}
         numbers = {one for name in own for one in (*by_name["*"], *by_name[name], *by_name[name.partition("#")[2]])}
         earlier = [(one, settings.grants[one]) for one in sorted(numbers, reverse=True)]
-        result.append(_shadows_of(grant, people, earlier, providers) if earlier else dict.fromkeys(people))
-        for name in own:
+        result.append(_shadows_of(grant, people, earlier, providers, groups) if earlier else dict.fromkeys(people))
+        for name in {fold_name(name) for _, name in people}:
             by_name[name].append(number)
     return result
 
@@ -66,8 +67,10 @@ def _shadows_of(
     people: Sequence[tuple[str, str]],
     earlier: Sequence[tuple[int, GrantSettings]],
     providers: frozenset[str],
+    groups: Mapping[str, tuple[str, ...]],
 ) -> dict[tuple[str, str], set[int] | None]:
-    """Returns which *earlier* rules together match whatever *grant* does, for each of its *people*: table and name."""
+    """Returns which *earlier* rules together match whatever *grant* does, for each of its *people*: table and name.
+    *groups* are those of service keys, by their name with its provider."""
     shadows: dict[tuple[str, str], set[int]] = {one: set() for one in people}
     for part in _parts(grant):
         if not shadows:
@@ -75,7 +78,15 @@ def _shadows_of(
         left = set(shadows)
         for number, one in earlier:
             if left and _has_conditions_of(one, part):
-                matched = {person for person in left if _has_person(one, *person, providers)}
+                matched = {
+                    (table, name)
+                    for table, name in left
+                    if _has_person(one, table, name, providers)
+                    or (
+                        table == "subjects"
+                        and any(_has_person(one, "groups", its, _NONE) for its in groups.get(name, ()))
+                    )
+                }
                 left -= matched
                 for person in matched:
                     shadows[person].add(number)

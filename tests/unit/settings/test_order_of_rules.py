@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.settings.broken import grant
+from tests.unit.settings.broken import SERVICE_KEY, grant
 from tests.unit.settings.configurations import GOOD, load_text
 
 pytestmark = pytest.mark.promise("security-S16")
@@ -31,6 +31,7 @@ LISTEN = '[server]\nlisten = "[::]:8080"\ntrusted_proxies = ["fd00::5"]'
         ("template = { course = 'PSY' }", "template = { course = 'PSY', term = '2' }", True),
         ('rooms = ["Room *"]', 'rooms = ["Room 3*", "Room 40"]', True),
         ('rooms = ["Room ?"]', 'rooms = ["Room [1-3]"]', True),
+        ('names = ["Session ?"]', 'names = ["Session [12]"]', True),
         ('names = ["*(private)*"]', 'names = ["Team [AB] (private)?"]', True),
         ("template = { course = 'PSY*' }", "template = { course = 'PSY 5*' }", True),
         ('created_within = "30d"', 'created_within = "7d"', True),
@@ -221,3 +222,18 @@ def test_rules_that_list_the_same_people_are_compared_in_time(tmp_path: Path) ->
         text += f'rooms = ["Room {number}"]\naccount = "reviewer"\n'
     loaded = load_text(tmp_path, text)
     assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(("group", "keys"), [("robots", ["grants.1"]), ("others", [])])
+def test_a_refusal_of_a_key_that_an_earlier_rule_allows_by_its_group_is_a_fault(
+    tmp_path: Path, group: str, keys: list[str]
+) -> None:
+    text = GOOD.replace('["supervisors"]', '["robots"]') + REFUSAL + 'subjects = ["service_key#archive"]\n'
+    text += 'recordings = ["*"]\naccount = "reviewer"\n' + RULE
+    loaded = load_text(tmp_path, text + SERVICE_KEY.format("archive") + f'groups = ["supervisors", "{group}"]\n')
+    assert [fault.key for fault in loaded.faults] == keys
+
+
+def test_a_bracket_that_does_not_close_is_no_single_character(tmp_path: Path) -> None:
+    text = grant('names = ["Session ?"]') + RULE + 'names = ["Session []"]\n'
+    assert load_text(tmp_path, text).faults == ()
