@@ -83,13 +83,14 @@ def test_each_command_of_the_gateway_in_a_document_has_its_options(document: str
     for line in documents.commands(document, "valt-gateway"):
         command: click.Command = main
         words = line.split(" | ")[0].replace("`", " ").split()
-        context = click.Context(command)
+        context = click.Context(command, **command.context_settings)
         while words and isinstance(command, click.Group) and re.fullmatch(r"[a-z-]+", words[0]):
             inner = command.get_command(context, words.pop(0))
             if inner is None:
                 wrong.append(line)
                 break
-            command, context = inner, click.Context(inner)
+            # With its parent: click keeps the help option of the first context, and its names are the parent's.
+            command, context = inner, click.Context(inner, parent=context)
         options = {name for parameter in command.get_params(context) for name in parameter.opts}
         wrong += [line for word in words if re.match("--[a-z]", word) and word.partition("=")[0] not in options]
     assert wrong == []
