@@ -90,9 +90,8 @@ def folded_variables(environ: Mapping[str, str]) -> list[Fault]:
     return [
         Fault(name, None, "is read in small letters: SSO names with capitals differ", "write the name in the file")
         for name in sorted(environ)
-        if name.startswith(tuple(f"{PREFIX}VALT__{table}__" for table in ("PEOPLE", "GROUPS")))
-        and name != name.upper()
-        and name.rpartition("__")[2] != name.rpartition("__")[2].lower()
+        if name.startswith((f"{PREFIX}VALT__PEOPLE__", f"{PREFIX}VALT__GROUPS__"))
+        and (own := name.rpartition("__")[2]) not in (own.upper(), own.lower())
     ]
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gateway.model import fold_name
 from gateway.settings.addresses import Address
 from gateway.settings.networks import Network
 from gateway.settings.values import Count, Day, Duration, Flag, Name, Table, ValtUser, duration_field
@@ -32,6 +33,11 @@ class GrantSettings(Table):
     networks: tuple[Network, ...] = Field((), description="the client's address must be in one of these")
     valid_from: Day | None = Field(None, description="first day on which the rule counts, in `server.timezone`")
     valid_until: Day | None = Field(None, description="last day on which the rule counts")
+
+    def folded(self, name: str) -> str:
+        """Returns *name*, of a person, a group or a service key, as the rule compares it: a rule that refuses has all
+        its spellings."""
+        return name if self.allow else fold_name(name)
 
 
 class ExampleSettings(Table):

@@ -2,7 +2,7 @@
 tickets."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from urllib.parse import urlsplit
 
@@ -13,13 +13,14 @@ from gateway.settings.faults import Fault
 from gateway.settings.identity import (
     STATEFUL_TABLES,
     HeaderSettings,
+    IdentitySettings,
     JwtSettings,
     NegotiateSettings,
     OidcSettings,
     TicketSettings,
 )
 from gateway.settings.keys import HMAC_BYTES, hmac_fault, key_fault, signing_key_fault
-from gateway.settings.model import Settings
+from gateway.settings.model import SessionSettings, Settings
 from gateway.settings.networks import contains_everybody, is_wide
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.shared_headers import header_faults, header_warnings
@@ -80,14 +81,18 @@ def identity_warnings(settings: Settings) -> Iterator[Fault]:
             yield from _negotiate_warnings(f"identity.{number}", provider, settings.server.public_url)
     yield from shadowed_providers(settings)
     yield from header_warnings(settings)
-    signs_in = any(isinstance(one, STATEFUL_TABLES) for one in settings.identity)
-    for name in () if signs_in or settings.session is None else settings.session.model_fields_set - {"secrets"}:
-        reason = "has no effect: no provider signs people in, and the secret alone is used"
-        yield Fault(f"session.{name}", None, reason, "remove it, or add the provider")
-    secrets = settings.session.secrets if settings.session is not None else ()
-    if Secret(UNREAD) not in secrets and any(one == other for one, other in combinations(secrets, 2)):
+    if settings.session is not None:
+        yield from _session_warnings(settings.session, settings.identity)
+
+
+def _session_warnings(session: SessionSettings, providers: Sequence[IdentitySettings]) -> Iterator[Fault]:
+    if not any(isinstance(one, STATEFUL_TABLES) for one in providers):
+        for name in sorted(session.model_fields_set - {"secrets"}):
+            reason = "has no effect: no provider signs people in, and the secret alone is used"
+            yield Fault(f"session.{name}", None, reason, "remove it, or add the provider")
+    if Secret(UNREAD) not in session.secrets and any(one == other for one, other in combinations(session.secrets, 2)):
         yield Fault("session.secrets", None, "has one secret twice", "make a new one, as the first line")
-    if settings.session is not None and settings.session.lifetime > _LONG_SESSION:
+    if session.lifetime > _LONG_SESSION:
         reason = "is longer than 30d: a stolen cookie is valid for so long"
         yield Fault("session.lifetime", None, reason, "shorten it")
 

@@ -36,8 +36,9 @@ def _refusals_of_nobody(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each rule that refuses several, of whom earlier rules decide about some alone."""
     for number, shadows in enumerate(_shadows_of_names(settings)):
         grant = settings.grants[number]
-        decided = {key: ones for key, ones in shadows.items() if ones} if None in shadows.values() else {}
-        for (table, name), ones in () if grant.allow else decided.items():
+        if grant.allow or None not in shadows.values():
+            continue
+        for (table, name), ones in shadows.items():
             allowing = [settings.grants[one] for one in sorted(ones or ()) if settings.grants[one].allow]
             if allowing:
                 reason = f"refuses {name[:64]!r} nothing: {allowing[0].name}, before it, matches whenever it does"

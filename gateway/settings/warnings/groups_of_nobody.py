@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from gateway.model import fold_name
 from gateway.settings.faults import Fault
 from gateway.settings.identity import IdentitySettings, JwtSettings, NegotiateSettings, OidcSettings
 from gateway.settings.model import Settings
@@ -30,7 +29,7 @@ def groups_of_nobody(settings: Settings) -> Iterator[Fault]:
     if only_keys_have_some and of_keys.isdisjoint(settings.valt.groups) and settings.valt.groups:
         yield Fault("valt.groups", None, f"are those of nobody: {why}", "list the people in [valt.people]")
     for number, grant in enumerate(settings.grants):
-        fold, key = str if grant.allow else fold_name, f"grants.{number}.groups"  # a rule that refuses compares so
+        fold, key = grant.folded, f"grants.{number}.groups"
         groups = set(map(fold, of_keys)).intersection(map(fold, grant.groups))
         names = set(map(fold, keys))
         if only_keys_have_some and grant.groups and not groups and not grant.subjects:

@@ -48,7 +48,7 @@ def _subject(key: str, header: str) -> Iterator[Fault]:
 
 def _groups(key: str, provider: HeaderSettings) -> Iterator[Fault]:
     header = provider.groups_header
-    if _meaning(header, SHARED | OF_ONE | _IDENTIFIERS):
+    if _meaning(header, OF_ONE | _IDENTIFIERS):
         reason = "names the person, and not groups: who has or chooses the name of a group would be in it"
         yield Fault(f"{key}.groups_header", None, reason, 'name the header that lists the groups, as "Remote-Groups"')
         return

@@ -7,7 +7,6 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from gateway.model import fold_name
 from gateway.settings.faults import Fault
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
@@ -40,21 +39,25 @@ def _names_of_nobody(settings: Settings, number: int) -> Iterator[Fault]:
     """Yields a warning for each subject of the rule *number* that is no service key's, or a provider's own name, or no
     address where people have addresses."""
     grant, key = settings.grants[number], f"grants.{number}.subjects"
-    fold = str if grant.allow else fold_name  # a rule that refuses compares names so
-    keys = {fold(one.name) for one in settings.service_keys}
+    keys = {grant.folded(one.name) for one in settings.service_keys}
     claims = {one.name: getattr(one, "subject_claim", "") for one in settings.identity}
     for name in grant.subjects:
         provider, separator, subject = name.partition("#")
         of_provider = {claims[provider]} if separator and provider in claims else set(claims.values())
         person = subject if separator and provider in claims else name
         if provider == SERVICE_KEY_PROVIDER and subject:
-            if fold(subject) not in keys:
+            if grant.folded(subject) not in keys:
                 reason = f"has {name[:64]!r}, and no service key has that name"
                 yield Fault(key, None, reason, "add the key, or correct the name")
         elif name in claims and name not in keys:
             reason = f"has {name[:64]!r}, which is a provider and no person"
             yield Fault(key, None, reason, f'write people as "{name}#SUBJECT", or a group')
-        elif of_provider == {"email"} and "@" not in person and person not in ("", "*") and fold(person) not in keys:
+        elif (
+            of_provider == {"email"}
+            and "@" not in person
+            and person not in ("", "*")
+            and grant.folded(person) not in keys
+        ):
             reason = f"has {name[:64]!r}, and people are named by email addresses"
             yield Fault(key, None, reason, "write the whole address")
 
@@ -82,7 +85,8 @@ def _useless_keys(settings: Settings) -> Iterator[Fault]:
 
 
 def _wildcards(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each name outside the rules that is compared as it stands, and looks like more."""
+    """Yields a warning for each name that is compared as it stands, and looks like more. About the people and groups of
+    rules `_doubts` speaks."""
     lists: dict[str, Iterable[str]] = {
         f"examples.{number}.subject": ("*",) for number, one in enumerate(settings.examples) if one.subject == "*"
     }

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
-from gateway.network import UNIX, contains_network, parse_address
+from gateway.network import UNIX, parse_address
 from gateway.settings.addresses import is_loopback, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, JwtSettings, OidcSettings, RemoteProvider
@@ -125,10 +125,10 @@ def _may_connect(network: str, settings: Settings) -> bool:
         return False
     if is_wide(network) or (address is None and host.lower() != "localhost"):
         return True
-    loopback = _LOOPBACK[wanted.version]
     if address is None or address.is_loopback:
-        return wanted.overlaps(loopback)
-    return address.is_unspecified or not contains_network((str(loopback),), network)  # one's own address is the peer's
+        return wanted.overlaps(_LOOPBACK[wanted.version])
+    # Who connects from this machine to an address of the network has that address, and not one of loopback.
+    return address.is_unspecified or not wanted.is_loopback
 
 
 def _contradictions(settings: Settings) -> Iterator[Fault]:

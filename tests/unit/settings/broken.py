@@ -46,6 +46,15 @@ secret = "planted secret of more than thirty-two bytes"
 """
 SERVICE_KEY = f'\n[[service_keys]]\nname = "{{}}"\nsecret_sha256 = "{"0" * 64}"\n'
 SESSION = TICKET.partition("[[")[0]
+KERBEROS = """
+[[identity]]
+type = "negotiate"
+name = "domain"
+keytab_file = "http.keytab"
+service = "HTTP@recordings.example.edu"
+realms = ["EXAMPLE.EDU"]
+"""
+JWT = GOOD[GOOD.index("[[identity]]") : GOOD.index("[[grants]]")]
 
 
 def changed(old: str, new: str, text: str = GOOD) -> str:

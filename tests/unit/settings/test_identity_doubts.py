@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.settings.loading import load
 from tests.unit.settings.broken import (
     HEADER,
+    JWT,
+    KERBEROS,
     OIDC,
     PUBLIC_KEY,
     SERVICE_KEY,
@@ -24,17 +26,8 @@ pytestmark = pytest.mark.promise("security-S16")
 
 SECRET = "planted-Zx81kQ-secret-of-more-than-32-bytes"
 STATE_DIR = '\n[state]\ndir = "state"\n'
-JWT = GOOD[GOOD.index("[[identity]]") : GOOD.index("[[grants]]")]
 ENTRA = "https://login.microsoftonline.com"
 LISTEN = '[server]\nlisten = "0.0.0.0:8080"\n'
-KERBEROS = f"""{SESSION}{STATE_DIR}
-[[identity]]
-type = "negotiate"
-name = "domain"
-keytab_file = "http.keytab"
-service = "HTTP@recordings.example.edu"
-realms = ["EXAMPLE.EDU"]
-"""
 BY_SECRET = TICKET.partition("public_key")[0]
 HS256 = f'{BY_SECRET}algorithms = ["HS256"]\n'
 WITHOUT_SECRET = OIDC.replace('client_secret = "planted-client-secret"\n', "")
@@ -71,7 +64,14 @@ def ticket(*lines: str, table: str = TICKET) -> str:
 def kerberos(subject: str, *lines: str, more: str = "", jwt: bool = False) -> str:
     """A Kerberos provider with *lines*, alone or with one of tokens, and a rule for the person *subject*."""
     text = GOOD.replace('groups = ["supervisors"]', f"subjects = [{json.dumps(subject)}]")
-    return (text if jwt else text.replace(JWT, "")) + KERBEROS + "".join(f"{line}\n" for line in lines) + more
+    return (
+        (text if jwt else text.replace(JWT, ""))
+        + SESSION
+        + STATE_DIR
+        + KERBEROS
+        + "".join(f"{line}\n" for line in lines)
+        + more
+    )
 
 
 def subjects(name: str) -> str:

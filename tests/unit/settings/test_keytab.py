@@ -9,20 +9,13 @@ import pytest
 
 from gateway.settings.keytab import keytab_fault, read_principals
 from gateway.settings.loading import load
+from tests.unit.settings.broken import KERBEROS
 from tests.unit.settings.configurations import GOOD, keytab_of, write_keytab
 
-PROVIDER = """\
-
+PROVIDER = f"""
 [state]
 dir = "state"
-
-[[identity]]
-type = "negotiate"
-name = "domain"
-keytab_file = "http.keytab"
-service = "HTTP@recordings.example.edu"
-realms = ["EXAMPLE.EDU"]
-
+{KERBEROS}
 [session]
 secret = "planted secret of more than 32 bytes"
 """

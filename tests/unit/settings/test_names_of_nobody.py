@@ -4,21 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.settings.broken import HEADER, OIDC, SERVICE_KEY, TICKET, identity
+from tests.unit.settings.broken import HEADER, JWT, KERBEROS, OIDC, SERVICE_KEY, TICKET, identity
 from tests.unit.settings.configurations import GOOD, load_text, write_keytab
 
 pytestmark = pytest.mark.promise("security-S16")
 
 STATE = '[state]\ndir = "state"\n'
-JWT = GOOD[GOOD.index("[[identity]]") : GOOD.index("[[grants]]")]
-KERBEROS = """
-[[identity]]
-type = "negotiate"
-name = "domain"
-keytab_file = "http.keytab"
-service = "HTTP@recordings.example.edu"
-realms = ["EXAMPLE.EDU"]
-"""
 SESSION = '[session]\nsecret = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"\n'
 LISTEN = '[server]\nlisten = "0.0.0.0:8080"\n'
 TRUSTED = 'trusted_proxies = ["10.0.0.6"]\n'
