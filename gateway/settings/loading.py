@@ -28,6 +28,7 @@ from gateway.settings.paths import resolve_paths
 from gateway.settings.until_restart import faults_until_restart
 from gateway.settings.values import ANY_FILE, time_zones
 from gateway.settings.warnings.files import file_warnings
+from gateway.settings.warnings.registry import warnings_of
 
 _POSIX_RULE = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*", re.ASCII)
 """A time zone as a rule (tzset(3))."""
@@ -114,7 +115,7 @@ def load(
     else:
         faults += check(settings)
         now = (now or datetime.now(UTC)).astimezone(settings.server.zone)
-        warnings += checks.warnings_of(settings, now.date())
+        warnings += warnings_of(settings, now.date())
         if check_files and not faults:
             warnings += file_warnings(settings, now, path.parent)
         if listeners is not None:

@@ -1,13 +1,14 @@
 """Checks of ``[state]`` that need more than one value, and of the package that ``[tracing]`` needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 
 from gateway.model import Secret
 from gateway.redis_url import RedisUrl, parse_redis_url
 from gateway.settings.addresses import is_loopback_host
 from gateway.settings.faults import Fault
-from gateway.settings.model import StateSettings
+from gateway.settings.identity import IdentitySettings, NegotiateSettings, OidcSettings, TicketSettings
+from gateway.settings.model import Settings, StateSettings
 from gateway.settings.outputs import TracingSettings
 from gateway.settings.values import UNREAD
 
@@ -36,8 +37,11 @@ def tracing_faults(tracing: TracingSettings) -> Iterator[Fault]:
         )
 
 
-def state_warnings(state: StateSettings) -> Iterator[Fault]:
+def state_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields what is allowed and risky."""
+    state = settings.state
+    if state.dir is None and state.url is None:
+        yield from _lost_at_a_restart(settings.identity)
     if state.url is None:
         for key in ("prefix", "secret"):
             if getattr(state, key) == type(state).model_fields[key].default:
@@ -57,6 +61,17 @@ def state_warnings(state: StateSettings) -> Iterator[Fault]:
         yield Fault("state.url", None, reason, "give a user and a password, as docs/scale.md says")
     if not address.tls and is_far and (address.password is not None or address.sentinel_password is not None):
         yield Fault("state.url", None, "sends a password over the network unencrypted", "use rediss, or a tunnel")
+
+
+def _lost_at_a_restart(providers: Iterable[IdentitySettings]) -> Iterator[Fault]:
+    if any(isinstance(one, TicketSettings) for one in providers):
+        reason = (
+            "is not set: used tickets and revocations are lost at a restart, and tickets issued before it are refused"
+        )
+        yield Fault("state.dir", None, reason, "name a directory for them")
+    elif any(isinstance(one, OidcSettings | NegotiateSettings) for one in providers):
+        reason = "is not set: a restart makes sessions valid again that were signed out or revoked"
+        yield Fault("state.dir", None, reason, "name a directory for sign-outs and revocations")
 
 
 def parse_address(state: StateSettings) -> RedisUrl | None:

@@ -1,4 +1,4 @@
-"""Warnings about addresses that cannot answer: a port of another protocol, or the gateway's own listeners."""
+"""Warnings about listeners, and addresses that cannot answer: a port of another protocol, or the own listeners."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -7,11 +7,31 @@ from gateway.settings.addresses import EVERY_ADDRESS, https_fault, is_loopback, 
 from gateway.settings.faults import Fault
 from gateway.settings.identity import RemoteProvider
 from gateway.settings.model import Settings
+from gateway.settings.networks import is_wide
 from gateway.settings.state_checks import parse_address
 
+_LONGEST_STOP = 80.0
+"""Seconds. The unit in deploy/ ends the process 90 s after SIGTERM."""
 _OTLP_OVER_GRPC, _SENTINEL = 4317, 26379
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SCHEMES = {port: scheme for scheme, port in _DEFAULT_PORTS.items()}
+
+
+def listener_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings, without lines."""
+    server, listen = settings.server, split_listen(settings.admin.listen)
+    if listen is not None and not is_loopback_host(listen[0]) and settings.admin.token is None:
+        reason = "is reachable from other machines, which may read metrics and readiness without a token"
+        yield Fault("admin.listen", None, reason, "listen on loopback, or give token_file")
+    for number, network in enumerate(server.trusted_proxies):
+        if is_wide(network):
+            reason = f"contains many addresses ({network}), each of which may state any client address"
+            yield Fault(f"server.trusted_proxies.{number}", None, reason, "list the addresses of your own proxies")
+    if server.drain_timeout + server.shutdown_delay > _LONGEST_STOP:
+        names = ["drain_timeout", "shutdown_delay"]
+        names.sort(key=lambda name: name not in server.model_fields_set)  # a default has no line
+        reason = f"and {names[1]} are together longer than 80s; the shipped systemd unit ends the process after 90s"
+        yield Fault(f"server.{names[0]}", None, reason, "shorten them, or raise TimeoutStopSec of the unit")
 
 
 def port_warnings(settings: Settings) -> Iterator[Fault]:
@@ -21,7 +41,7 @@ def port_warnings(settings: Settings) -> Iterator[Fault]:
     for key, url in {"server.public_url": server.public_url, **called}.items():
         split = urlsplit(url)
         expected = _SCHEMES.get(split.port or 0, split.scheme)
-        if expected != split.scheme and (expected == "http" or is_loopback(url)):  # checks.py warns of other http
+        if expected != split.scheme and (expected == "http" or is_loopback(url)):  # valt.py warns of other http
             reason = f"is {split.scheme} on port {split.port}, where servers speak {expected}"
             yield Fault(key, None, reason, "correct the scheme or the port")
     if urlsplit(called.get(tracing, "")).port == _OTLP_OVER_GRPC:

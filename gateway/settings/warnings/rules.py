@@ -1,7 +1,8 @@
-"""Warnings about rules that match more or less than it seems."""
+"""Warnings about rules that match more or less than it seems, and about what was valid until a day that is over."""
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
@@ -34,6 +35,37 @@ _ASSIGNED = frozenset({"sub", "oid", "eppn"})
 GLOBS = ("rooms", "authors", "names")
 """The conditions that are globs, beside the ids of recordings."""
 CONDITIONS = (*GLOBS, "template", "created_within", "author_is_me", "shared_with_me")
+_LISTS = (*GLOBS, "template", "networks")
+"""Conditions that a generated configuration may leave without a value."""
+
+
+def rule_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning if there is no rule, and for each with an empty condition or a redirect."""
+    if not settings.grants:
+        yield Fault("grants", None, "is empty: nobody may see anything", "add a [[grants]] table")
+    for number, grant in enumerate(settings.grants):
+        for name in _LISTS:
+            if name in grant.model_fields_set and not getattr(grant, name):
+                reason = "is empty, which is no condition: the rule does not depend on it"
+                yield Fault(f"grants.{number}.{name}", None, reason, "leave it out, or list what must match")
+        if grant.delivery == "redirect" and grant.allow:
+            reason = (
+                "redirects: the link is valid for half an hour, cannot be recalled, names no recording, "
+                "and Chromium never comes back to renew it"
+            )
+            yield Fault(f"grants.{number}.delivery", None, reason, 'use "proxy" unless that is acceptable')
+
+
+def expired_warnings(settings: Settings, today: date) -> Iterator[Fault]:
+    """Yields a warning for each service key and rule whose last day was before *today*, without lines."""
+    for number, key in enumerate(settings.service_keys):
+        if key.expires is not None and key.expires < today:
+            reason = f"was {key.expires}: the key {key.name} is refused"
+            yield Fault(f"service_keys.{number}.expires", None, reason, "mint a new key, or remove this one")
+    for number, grant in enumerate(settings.grants):
+        if grant.valid_until is not None and grant.valid_until < today:
+            reason = f"was {grant.valid_until}: the rule {grant.name} never matches"
+            yield Fault(f"grants.{number}.valid_until", None, reason, "move it, or remove the rule")
 
 
 def glob_warnings(settings: Settings) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Warnings about ``[valt]``: keys of another table, two accounts that are one, and the gateway's own address."""
+"""Warnings about ``[valt]``: plain http, keys of another table, two accounts that are one, the own address."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -13,6 +13,9 @@ _DELIVERIES = ("proxy", "redirect")
 def valt_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     valt = settings.valt
+    if urlsplit(valt.base_url).scheme == "http" and not is_loopback(valt.base_url):
+        reason = "is plain http: passwords and video cross the network unencrypted"
+        yield Fault("valt.base_url", None, reason, "use https")
     first: dict[str, str] = {}
     for name, account in valt.accounts.items():
         other = first.setdefault(account.username.casefold(), name)
