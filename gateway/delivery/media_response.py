@@ -32,6 +32,10 @@ class BodyInterruptedError(Exception):
         self.reason = reason
 
 
+class BodyTooLongError(Exception):
+    """A body has more bytes than its head states, so that it may be of another part, or of another file."""
+
+
 class MediaResponse(Protocol):
     """A head, and a body that can be relayed once. SplicedResponse and BufferedResponse implement it."""
 
@@ -43,11 +47,12 @@ class MediaResponse(Protocol):
     ends_with_connection: bool
     """Whether the body has no other end than the connection's, which may as well have been lost."""
 
-    async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
+    async def relay(self, client: ClientStream, skip: int, count: int | None, *, must_end: bool) -> None:
         """Discard *skip* bytes of the body, then write *count* bytes of it to *client*, or all there are.
 
-        Raises BodyInterruptedError if the body ends too early, ClientStalledError, or ConnectionError if the client has
-        gone. Returns early only at the end of the body.
+        *must_end*: whether the body has no more bytes than those, by fields other than Content-Length; the last ones
+        are written only if that is so. Raises BodyTooLongError if it is not, BodyInterruptedError if the body ends too
+        early, ClientStalledError, or ConnectionError if the client has gone. Returns early only at the end of the body.
         """
         ...
 
@@ -71,8 +76,8 @@ class SplicedResponse:
         self._left = head.length
         self._read_timeout = read_timeout
 
-    async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
-        """See MediaResponse.relay."""
+    async def relay(self, client: ClientStream, skip: int, count: int | None, *, must_end: bool) -> None:
+        """See MediaResponse.relay. The body ends where its Content-Length says."""
         connection = self._connection
         if connection is None:
             return
@@ -189,7 +194,7 @@ class BufferedResponse:
         )
         self._end = _ConnectionEnd(response) if self.ends_with_connection else None
 
-    async def relay(self, client: ClientStream, skip: int, count: int | None) -> None:
+    async def relay(self, client: ClientStream, skip: int, count: int | None, *, must_end: bool) -> None:
         """See MediaResponse.relay."""
         while count is None or count > 0:
             piece = await self._read()
@@ -201,6 +206,9 @@ class BufferedResponse:
                 return
             skipped = min(skip, len(piece))
             skip -= skipped
+            excess = 0 if count is None else len(piece) - skipped - count
+            if must_end and excess >= 0 and (excess or not await self._is_at_end()):
+                raise BodyTooLongError
             piece = piece[skipped:] if count is None else piece[skipped : skipped + count]
             if piece:
                 count = None if count is None else count - len(piece)
@@ -214,6 +222,12 @@ class BufferedResponse:
         if isinstance(transport, asyncio.Transport):
             transport.abort()
         self._response.close()
+
+    async def _is_at_end(self) -> bool:
+        try:
+            return not await self._read()
+        except BodyInterruptedError:
+            return True  # all bytes that were stated have arrived, and no other
 
     async def _read(self) -> bytes:
         try:

@@ -106,7 +106,10 @@ class MediaServer:
                 part = verdict.body if isinstance(verdict, Usable) else None
                 if part is None or not is_part(part, first, length, body):
                     raise ValtUnavailableError("the media server did not answer with the range")
-                return await response.content.readexactly(length)
+                content = await response.content.readexactly(length)
+                if await response.content.read(1):
+                    raise ValtUnavailableError("the media server answered with more than the range")
+                return content
         except TimeoutError:
             raise ValtTimeoutError("the media server did not respond in time") from None
         except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:

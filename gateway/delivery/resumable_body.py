@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from multidict import MultiMapping
 
 from gateway.delivery.client_stream import ClientStalledError, ClientStream
-from gateway.delivery.media_response import BodyInterruptedError, MediaResponse
+from gateway.delivery.media_response import BodyInterruptedError, BodyTooLongError, MediaResponse
 from gateway.delivery.resume import can_continue, evaluate, is_identified, pause, resume_request
 from gateway.delivery.verdicts import (
     Complete,
@@ -74,6 +74,7 @@ class ResumableBody:
         self._response: MediaResponse | None = None
         self._body: Representation | None = None
         self._skip = 0
+        self._length: int | None = None
 
     def __repr__(self) -> str:
         return f"<ResumableBody {self._body!r} resumes={self._record.resumes}>"
@@ -89,7 +90,7 @@ class ResumableBody:
             verdict, response = await self._first(request)
         if not isinstance(verdict, Usable):
             raise _error(verdict)
-        self._body = verdict.body
+        self._body, self._length = verdict.body, verdict.length
         return verdict, response.headers
 
     async def relay(self, client: ClientStream) -> None:
@@ -99,13 +100,17 @@ class ResumableBody:
             if self._body is None or not can_continue(self._body):
                 client.disable_stall_timeout()
             before, reason = client.sent, "short"
+            left = self._left(client)
+            must_end = left is not None and self._skip + left == self._length
             try:
-                await response.relay(client, self._skip, self._left(client))
+                await response.relay(client, self._skip, left, must_end=must_end)
                 left = self._left(client)
                 if left == 0 or (left is None and not self._may_be_incomplete(response)):
                     return  # a body of unknown length, or of several parts, ends with the response
             except BodyInterruptedError as error:
                 reason = error.reason
+            except BodyTooLongError:
+                raise BodyLostError("changed") from None
             except ClientStalledError:
                 response.close()
                 await client.wait_writable()
@@ -183,7 +188,7 @@ class ResumableBody:
         response = self._response = await self._get(self._link, request.headers)
         verdict = evaluate(request, response.status, response.headers)
         if isinstance(verdict, Usable):
-            self._body, self._skip = verdict.body, verdict.skip
+            self._body, self._skip, self._length = verdict.body, verdict.skip, verdict.length
             return verdict
         response.close()
         if isinstance(verdict, Complete):

@@ -107,8 +107,8 @@ def evaluate(request: MediaRequest, status: int, headers: MultiMapping[str]) -> 
         return _continuation(request, request.continues, status, body)
     if status == 206 and (request.ranges is None or request.method == "HEAD"):
         # The whole file, or for HEAD its first bytes, are described as a 200 describes it.
-        return Usable(200, replace(body, end=body.total))
-    return Usable(status, body)
+        return Usable(200, replace(body, end=body.total), length=body.length)
+    return Usable(status, body, length=body.length)
 
 
 def pause(failures: int, retry_after: float, jitter: float) -> float:
@@ -229,7 +229,8 @@ def _continuation(request: MediaRequest, had: Representation, status: int, body:
     end = had.end if had.end is not None else body.total
     if body.end is not None and body.end <= request.position:
         return Complete() if end == request.position else Unusable("the file has changed")
-    return Usable(status, replace(had, end=end, total=body.total or had.total, ranges=status == 206), skip)
+    length = had.total if body.length is None else body.length
+    return Usable(status, replace(had, end=end, total=body.total or had.total, ranges=status == 206), skip, length)
 
 
 def _is_same_file(had: Representation, body: Representation) -> bool:

@@ -23,6 +23,11 @@ class Representation:
     ranges: bool = False
     """Whether the server has shown or claimed that it answers range requests."""
 
+    @property
+    def length(self) -> int | None:
+        """Returns the number of its bytes, None if it is unknown."""
+        return None if self.end is None else self.end - self.first
+
 
 def is_part(part: Representation, first: int, length: int, body: Representation) -> bool:
     """Whether *part* has exactly those bytes of the file of which *body* is a part, as far as both state it."""
@@ -53,12 +58,14 @@ class MediaRequest:
 class Usable:
     """The response may be passed on with *status*, after *skip* bytes of its body that the client already has.
 
-    *body* is None if there is no body, or if it is several parts, which cannot be continued.
+    *body* is None if there is no body, or if it is several parts, which cannot be continued. *length*: how many bytes
+    the response's body must have, None if that is unknown.
     """
 
     status: int
     body: Representation | None = None
     skip: int = 0
+    length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -498,3 +498,36 @@ async def test_m1_a_whole_body_that_ends_before_the_position_is_not_the_end(tmp_
             await get(stack)
         await stack.ended()
         assert stack.audit()[-1]["outcome"] == "failed"
+
+
+@pytest.mark.promise("media-M1", "media-M2")
+@pytest.mark.parametrize("is_too_long", [True, False], ids=["too long", "right"])
+@pytest.mark.parametrize("is_rest", [False, True], ids=["first", "rest"])
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["until the end", "chunked"])
+async def test_m2_a_part_with_more_bytes_than_its_content_range_is_a_visible_failure(
+    tmp_path: Path, is_chunked: bool, is_rest: bool, is_too_long: bool
+) -> None:
+    begin = Script([whole()[: -SIZE // 3]], close=True)
+    coding = ("Transfer-Encoding: chunked",) if is_chunked else ()
+
+    def respond(received: ReceivedRequest) -> Script:
+        if is_rest and "If-Range" not in received.headers:
+            return begin
+        first = int(received.headers["Range"][6:].partition("-")[0])
+        last = SIZE - 1 if is_rest else first + 9
+        body = FILM if is_too_long else FILM[first : last + 1]
+        if is_chunked:
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        stated = f"Content-Range: bytes {first}-{last}/{SIZE}"
+        head = response("206 X", "Content-Type: video/mp4", *VALIDATORS, stated, *coding, length=None)
+        return Script([head + body], close=not is_chunked)
+
+    fields = {} if is_rest else {"Range": "bytes=50-59"}
+    async with media_stack(tmp_path, respond) as (stack, _):
+        if is_too_long:
+            with pytest.raises(aiohttp.ClientError):
+                await get(stack, **fields)
+        else:
+            assert (await get(stack, **fields))[2] == (FILM if is_rest else FILM[50:60])
+        await stack.ended()
+        assert stack.audit()[-1]["outcome"] == ("failed" if is_too_long else "whole")

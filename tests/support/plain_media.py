@@ -41,7 +41,8 @@ def versions(random: Random) -> tuple[Version, ...]:
 @dataclass(frozen=True)
 class Reply:
     """One response. *body* is what is really sent; *cut* is after how many bytes of it the connection is lost, -1 for
-    before the head. *late* are bytes that arrive after the response. *honest*: whether it is as RFC 9110 wants it."""
+    before the head. *late* are bytes that arrive after the response. *honest*: whether it is as RFC 9110 wants it.
+    *too_long*: whether the body has more bytes than the fields say, which nobody can know before its end."""
 
     status: int
     fields: tuple[tuple[str, str], ...]
@@ -49,6 +50,7 @@ class Reply:
     cut: int | None = None
     late: bytes = b""
     honest: bool = True
+    too_long: bool = False
 
     @property
     def length(self) -> int:
@@ -80,6 +82,8 @@ class MediaModel:
     changes: int = 0
     """How often the film has changed."""
     replies: list[Reply] = field(default_factory=list)
+    may_be_too_long: bool = True
+    """Whether bodies may have more bytes than their fields say. Only who reads them to their end can know."""
 
     @classmethod
     def generate(cls, random: Random) -> "MediaModel":
@@ -207,6 +211,17 @@ def _no_length(_model: MediaModel, reply: Reply, _sent: Mapping[str, str]) -> Re
     return reply.with_field("Content-Length", None).with_field("Transfer-Encoding", "chunked")
 
 
+def _too_long(model: MediaModel, reply: Reply, _sent: Mapping[str, str]) -> Reply:
+    """A body without a stated length that does not end where its Content-Range does: the whole film, or some more."""
+    stated = re.fullmatch(r"bytes (\d+)-\d+/.*", dict(reply.fields).get("Content-Range", ""))
+    if reply.status != 206 or stated is None or not model.may_be_too_long:
+        return reply
+    first, film = int(stated[1]), model.film.content
+    more = film[first + len(reply.body) :] or b"more"
+    body = model.random.choice((film + b"more" if len(film) == len(reply.body) else film, reply.body + more))
+    return replace(_no_length(model, reply, _sent), body=body, honest=False, too_long=True)
+
+
 def _coded(_model: MediaModel, reply: Reply, _sent: Mapping[str, str]) -> Reply:
     body = gzip.compress(reply.body, mtime=0)
     changed = replace(reply, body=body, honest=False)
@@ -321,6 +336,7 @@ FAULTS = (
     _page,
     _not_the_length,
     _no_length,
+    _too_long,
     _coded,
     _other_part,
     _shorter_part,
@@ -387,7 +403,7 @@ class Received:
 def violation(request: ClientRequest, received: Received, model: MediaModel) -> str | None:
     """Returns what is wrong with what a client received, or None."""
     headers, status, body = received.headers, received.status, received.body
-    if status is None:
+    if status is None or (not received.complete and any(reply.too_long for reply in model.replies)):
         return None
     if "text/html" in headers.get("Content-Type", "") or "Content-Encoding" in headers:
         return "a page, or compressed"

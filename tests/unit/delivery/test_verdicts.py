@@ -138,8 +138,8 @@ def test_chunked_is_the_one_transfer_coding(coding: str) -> None:
 @pytest.mark.parametrize(
     ("status", "fields", "client", "expected"),
     [
-        (200, {"Content-Length": "100", **FILE}, {}, Usable(200, BODY)),
-        (200, {"Content-Length": "0"}, {}, Usable(200, Representation(0, 0, 0))),
+        (200, {"Content-Length": "100", **FILE}, {}, Usable(200, BODY, length=100)),
+        (200, {"Content-Length": "0"}, {}, Usable(200, Representation(0, 0, 0), length=0)),
         (200, FILE, {}, Usable(200, replace(BODY, end=None, total=None))),
         (200, {**FILE, "Accept-Ranges": "Bytes"}, {}, Usable(200, replace(BODY, end=None, total=None, ranges=True))),
         (200, {**FILE, "Accept-Ranges": "none"}, {}, Usable(200, replace(BODY, end=None, total=None))),
@@ -152,8 +152,8 @@ def test_chunked_is_the_one_transfer_coding(coding: str) -> None:
         ),
         (200, {"Content-Type": " Xodd\x0b"}, {}, Usable(200, Representation(0, None, None, media_type="Xodd\x0b"))),
         (200, {"Content-Type": " \t"}, {}, Usable(200, Representation(0, None, None))),
-        (206, PART, {"Range": "bytes=10-19"}, Usable(206, replace(BODY, first=10, end=20, ranges=True))),
-        (206, rest(0), {}, Usable(200, replace(BODY, ranges=True))),
+        (206, PART, {"Range": "bytes=10-19"}, Usable(206, replace(BODY, first=10, end=20, ranges=True), length=10)),
+        (206, rest(0), {}, Usable(200, replace(BODY, ranges=True), length=100)),
         (304, {"ETag": '"v1"'}, {"If-None-Match": '"v1"'}, Usable(304)),
         (304, {}, {"If-Modified-Since": DATE}, Usable(304)),
         (412, {}, {"If-Match": '"v1"'}, Usable(412)),
@@ -201,13 +201,13 @@ def test_a_part_before_every_range_that_was_requested_is_unusable() -> None:
 @pytest.mark.parametrize(
     ("status", "fields", "expected"),
     [
-        (206, rest(), Usable(206, replace(BODY, ranges=True))),
-        (200, {"Content-Length": "100", **FILE}, Usable(200, BODY, 40)),
+        (206, rest(), Usable(206, replace(BODY, ranges=True), length=60)),
+        (200, {"Content-Length": "100", **FILE}, Usable(200, BODY, 40, 100)),
         (206, rest(ETag='"v2"'), Unusable(CHANGED)),
         (206, rest(total=101), Unusable(CHANGED)),
-        (206, rest(total="*"), Usable(206, replace(BODY, ranges=True))),
+        (206, rest(total="*"), Usable(206, replace(BODY, ranges=True), length=60)),
         (206, rest(39), Unusable(OTHER_BYTES)),
-        (206, {"Content-Range": "bytes 40-99/100", "ETag": '"v1"'}, Usable(206, replace(BODY, ranges=True))),
+        (206, {"Content-Range": "bytes 40-99/100", "ETag": '"v1"'}, Usable(206, replace(BODY, ranges=True), length=60)),
         (206, {**rest(), "Content-Type": "text/html"}, Unusable(CHANGED)),
         (200, {"Content-Length": "40", **FILE}, Unusable(CHANGED)),
         (416, {"Content-Range": "bytes */40"}, Unusable(CHANGED)),
@@ -223,8 +223,8 @@ def test_a_later_response_continues_the_body_that_the_first_one_stated(
 
 def test_a_body_of_unknown_length_ends_where_a_later_response_says() -> None:
     endless = replace(BODY, end=None, total=None)
-    assert later(206, rest(), body=endless) == Usable(206, replace(BODY, ranges=True))
-    assert later(206, rest(total="*"), body=endless) == Usable(206, replace(endless, ranges=True))
+    assert later(206, rest(), body=endless) == Usable(206, replace(BODY, ranges=True), length=60)
+    assert later(206, rest(total="*"), body=endless) == Usable(206, replace(endless, ranges=True), length=60)
     assert later(200, {"Content-Length": "40", **FILE}, body=endless) == Complete()
     assert later(200, {"Content-Length": "39", **FILE}, body=endless) == Unusable(CHANGED)
     assert later(416, {"Content-Range": "bytes */40"}, body=endless) == Complete()
@@ -237,17 +237,17 @@ def test_a_body_of_unknown_length_ends_where_a_later_response_says() -> None:
 def test_a_body_that_begins_later_is_continued_to_its_own_end() -> None:
     body = replace(BODY, first=10, end=60)
     assert resume_request(body, 40).headers["Range"] == "bytes=40-59"
-    assert later(206, rest(40, 59), body=body) == Usable(206, replace(body, ranges=True))
-    assert later(200, {"Content-Length": "100", **FILE}, body=body) == Usable(200, body, 40)
+    assert later(206, rest(40, 59), body=body) == Usable(206, replace(body, ranges=True), length=20)
+    assert later(200, {"Content-Length": "100", **FILE}, body=body) == Usable(200, body, 40, 100)
     assert later(200, {"Content-Length": str(MAX_SKIP + 41), **FILE}, body=replace(body, total=None)) == Usable(
-        200, replace(body, total=MAX_SKIP + 41), 40
+        200, replace(body, total=MAX_SKIP + 41), 40, MAX_SKIP + 41
     )
 
 
 def test_so_much_is_skipped_and_not_a_byte_more() -> None:
     long = replace(BODY, end=MAX_SKIP + 2, total=MAX_SKIP + 2)
     fields = {"Content-Length": str(MAX_SKIP + 2), **FILE}
-    assert later(200, fields, body=long, position=MAX_SKIP) == Usable(200, long, MAX_SKIP)
+    assert later(200, fields, body=long, position=MAX_SKIP) == Usable(200, long, MAX_SKIP, MAX_SKIP + 2)
     assert later(200, fields, body=long, position=MAX_SKIP + 1) == Unusable(CHANGED)
 
 
