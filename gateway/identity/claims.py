@@ -74,6 +74,13 @@ def decode_unverified(token: str, *, longest: int = MAX_TOKEN) -> tuple[Mapping[
     return (header, claims) if isinstance(header, dict) and isinstance(claims, dict) else None
 
 
+def algorithm_of_jwk(row: Mapping[str, Any]) -> Any:
+    """Returns ``alg`` of a JWK as the header of tokens names it, None if it has none. "Ed25519" is EdDSA with a key of
+    that curve (RFC 9864, section 2.2): WebCrypto writes it into the keys that it exports."""
+    algorithm = row.get("alg")
+    return "EdDSA" if algorithm == "Ed25519" else algorithm
+
+
 def verify(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float) -> Claims:
     """Returns the claims of a token that identifies a person. Raises InvalidCredentialsError if its type, signature,
     issuer, audience, times or any claim that is used is wrong, and GroupsElsewhereError."""

@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.events import CacheLookup, JwksRefresh, LogEvent
+from gateway.identity.claims import algorithm_of_jwk
 from gateway.identity.discovery import fetch_json, fetch_metadata
 from gateway.identity.refreshed import RefreshedValue
 from gateway.ports import Clock, Observer
@@ -172,4 +173,5 @@ def _parse_key(row: Any) -> SignatureKey | None:
         return None
     if row.get("use", "sig") != "sig" or "verify" not in row.get("key_ops", ["verify"]):
         return None
-    return SignatureKey(jwt.PyJWK(row).key, row["kty"], row.get("alg"), row.get("kid"))
+    algorithm = algorithm_of_jwk(row)
+    return SignatureKey(jwt.PyJWK(row, algorithm).key, row["kty"], algorithm, row.get("kid"))

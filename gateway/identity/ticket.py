@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import InvalidCredentialsError, InvalidVideoError, OutOfTimeError
 from gateway.identity.claim_values import parse_name
-from gateway.identity.claims import Claims, TokenRequirements, decode_unverified, verify
+from gateway.identity.claims import Claims, TokenRequirements, algorithm_of_jwk, decode_unverified, verify
 from gateway.model import Credentials, Identity, IdentityKind, parse_id
 from gateway.ports import Authenticator, Clock, Store
 
@@ -103,7 +103,7 @@ def _load_key(text: str) -> tuple[Any, str | None]:
         jwk = json.loads(text) if text.lstrip().startswith("{") else None
         if not isinstance(jwk, dict) or "kty" not in jwk:
             return text, None
-        return jwt.PyJWK(jwk).key, jwk.get("kid")
+        return jwt.PyJWK(jwk, algorithm_of_jwk(jwk)).key, jwk.get("kid")
     except (jwt.PyJWTError, NotImplementedError, KeyError):
         raise InvalidCredentialsError("the key to verify tickets with cannot be used") from None
     except (ValueError, RecursionError):

@@ -25,8 +25,9 @@ def _load_jwk(text: str) -> object:
     if row.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         raise ValueError("not a key of signatures")
     try:
-        return jwt.PyJWK(row).key
-    except (jwt.PyJWTError, NotImplementedError, KeyError) as error:  # what PyJWT does not know, or misses
+        # By RFC 9864 that is EdDSA's name with this curve; the verification of tickets reads it so, too.
+        return jwt.PyJWK(row, "EdDSA" if row.get("alg") == "Ed25519" else None).key
+    except (jwt.PyJWTError, NotImplementedError, KeyError, TypeError) as error:  # what PyJWT does not know, or misses
         raise ValueError(str(error)) from None
 
 
@@ -82,10 +83,12 @@ def key_fault(pem: str, algorithms: Iterable[str]) -> tuple[str, str] | None:
         return "is a private key, which only the portal may have", "use its public key: openssl pkey -in KEY -pubout"
     if pem.count("-----BEGIN ") > 1:
         return "has several keys, of which one would count", "write each into a file of its own: public_key_files"
+    is_jwk = pem.lstrip().startswith("{")
     try:
-        key = _load_jwk(pem) if pem.lstrip().startswith("{") else load_pem_public_key(pem.encode())
+        key = _load_jwk(pem) if is_jwk else load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):
-        return "is not a public key", "write it as PEM, which begins with -----BEGIN PUBLIC KEY-----"
+        reason = "is no JWK of a public key of signatures" if is_jwk else "is not a public key"
+        return reason, "write it as PEM, which begins with -----BEGIN PUBLIC KEY-----"
     match key:
         case Ed25519PublicKey():
             usable = {"EdDSA"}
@@ -112,7 +115,7 @@ def hmac_fault(secret: str) -> tuple[str, str] | None:
     try:
         is_jwk = isinstance(row, dict) and "kty" in row
         key = jwt.PyJWK(row).key if is_jwk else jwt.get_algorithm_by_name("HS256").prepare_key(secret)
-    except (jwt.PyJWTError, NotImplementedError, KeyError):
+    except (jwt.PyJWTError, NotImplementedError, KeyError, TypeError):
         key = None
     if isinstance(key, bytes) and len(key) >= HMAC_BYTES:
         return None

@@ -331,6 +331,15 @@ async def test_a_key_is_used_only_with_the_algorithm_it_names(provider: Provider
             await keys.find("a", algorithm)
 
 
+async def test_a_key_for_ed25519_verifies_eddsa(provider: Provider, keys: JwksClient) -> None:
+    private = signing_key("EdDSA").private
+    row = {**OKPAlgorithm.to_jwk(private.public_key(), as_dict=True), "kid": "a", "alg": "Ed25519"}  # RFC 9864
+    provider.rubbish = json.dumps({"keys": [row]}).encode()
+    assert (await keys.find("a", "EdDSA")).public_bytes_raw() == private.public_key().public_bytes_raw()
+    with pytest.raises(InvalidCredentialsError):
+        await keys.find("a", "RS256")
+
+
 async def test_of_two_keys_with_the_same_kid_the_first_is_used(provider: Provider, keys: JwksClient) -> None:
     one, two = signing_key("EdDSA"), signing_key("EdDSA")
     two.kid = one.kid

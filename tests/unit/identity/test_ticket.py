@@ -283,9 +283,9 @@ def test_each_ticket_has_its_own_jti(fixture: TicketFixture) -> None:
     assert len(ids) == 100
 
 
-def jwk(key: Any, kid: str) -> str:
+def jwk(key: Any, kid: str, **more: str) -> str:
     public = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    return json.dumps({**public, "kid": kid})
+    return json.dumps({**public, "kid": kid, **more})
 
 
 @pytest.mark.promise("identity-keys")
@@ -306,6 +306,8 @@ def test_a_portals_old_and_new_key_are_both_accepted() -> None:
         (new, "1", jwks, False),
         (new, "3", jwks, False),
         (new, "3", (*jwks, public_pem(new)), True),
+        (new, None, (jwk(new, "2", alg="Ed25519"),), True),  # as WebCrypto exports it (RFC 9864)
+        (stranger, None, (jwk(new, "2", alg="Ed25519"),), False),
     ):
         ticket = jwt.encode(claims, signer, "EdDSA", headers=None if kid is None else {"kid": kid})
         if accepted:

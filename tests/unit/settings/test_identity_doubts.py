@@ -78,6 +78,12 @@ def subjects(name: str) -> str:
     return GOOD.replace('groups = ["supervisors"]', f'subjects = ["{name}"]')
 
 
+def exported(algorithm: object) -> str:
+    """A portal's key as WebCrypto exports it, with *algorithm* as ``alg``."""
+    row = {"key_ops": ["verify"], "ext": True, "alg": algorithm, "crv": "Ed25519", "x": "A" * 43, "kty": "OKP"}
+    return ticket(f"public_key = '{json.dumps(row)}'", table=BY_SECRET)
+
+
 FAULTS = {
     **{
         f"{claim} as the person of {kind}": (text, f"identity.{number}.subject_claim")
@@ -115,15 +121,13 @@ FAULTS = {
         ticket("""secret = '{"kty": "oct", "alg": "none", "k": "cGxhbnRlZA"}'""", table=HS256),
         "identity.1.secret",
     ),
+    "a JWK of a secret with two algorithms": (
+        ticket(f"""secret = '{{"kty": "oct", "alg": ["HS256"], "k": "{"A" * 43}"}}'""", table=HS256),
+        "identity.1.secret",
+    ),
     **{
-        f"a portal's key for {algorithm}": (
-            ticket(
-                f"""public_key = '{{"kty": "OKP", "crv": "Ed25519", "x": "{"A" * 43}", "alg": "{algorithm}"}}'""",
-                table=BY_SECRET,
-            ),
-            "identity.1.public_key",
-        )
-        for algorithm in ("none", "HS256", "planted")
+        f"a portal's key for {algorithm}": (exported(algorithm), "identity.1.public_key")
+        for algorithm in ("none", "HS256", "planted", "Ed448", ["EdDSA"], {"planted": 1}, 7)
     },
     **{
         f"{realm} as a realm": (kerberos("anna").replace('"EXAMPLE.EDU"', f"'{realm}'"), "identity.0.realms.0")
@@ -395,6 +399,7 @@ RIGHT = {
     "a JWK of a secret": ticket(
         """secret = '{"kty": "oct", "k": "cGxhbnRlZC0wYTFiMmMzZDRlNWY2ZzdoOGk5ajBrLXBsYW50ZWQ"}'""", table=HS256
     ),
+    **{f"a portal's key for {algorithm}": exported(algorithm) for algorithm in ("EdDSA", "Ed25519", "", None)},
     "a notice with braces": GOOD + '[branding]\nnotice = "Rooms {A, B}: $5 (each)"\n',
     **{
         f"the password {password}": GOOD.replace("planted-password", password)
