@@ -190,7 +190,10 @@ class OidcProvider:
         if userinfo.get("sub") != claims.subject:
             raise InvalidCredentialsError("the userinfo endpoint did not return this person")
         merged = {**userinfo, **claims.all}
-        if "email_verified" not in claims.all and merged.get("email") != userinfo.get("email"):
+        source = claims.all if {"email", "email_verified"} <= claims.all.keys() else userinfo
+        if "email_verified" in source and source.get("email") == merged.get("email"):
+            merged["email_verified"] = source["email_verified"]
+        else:
             merged.pop("email_verified", None)  # it is about another address
         return merged, userinfo if lacks_groups and self._states_groups(userinfo) else merged
 

@@ -387,6 +387,10 @@ async def test_a_dotted_path_is_looked_for_in_userinfo_below_a_claim_that_both_h
         ({}, {"email": "anna@example.edu", "email_verified": True}, True),
         ({}, {"email": "anna@example.edu", "email_verified": False}, False),
         ({}, {"email": "anna@example.edu"}, False),
+        ({"email_verified": True}, {"email": "anna@example.edu"}, False),
+        ({"email_verified": True}, {"email": "anna@example.edu", "email_verified": False}, False),
+        ({"email_verified": False}, {"email": "anna@example.edu", "email_verified": True}, True),
+        ({"email": "anna@example.edu", "email_verified": True}, {"email_verified": False, "groups": []}, True),
     ],
 )
 async def test_an_email_address_as_subject_must_be_verified_by_the_same_source(
