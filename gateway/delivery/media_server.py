@@ -10,6 +10,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import urldefrag, urljoin
 
 import aiohttp
@@ -18,11 +19,10 @@ from yarl import URL
 from gateway.connection_failure import describe_failure
 from gateway.delivery.connection import Connection, Origin
 from gateway.delivery.connection_pool import ConnectionPool
-from gateway.delivery.http_fields import RangeSpec
 from gateway.delivery.media_response import BufferedResponse, MediaResponse, SplicedResponse
 from gateway.delivery.response_head import UnsupportedResponseError
-from gateway.delivery.resume import evaluate
-from gateway.delivery.verdicts import MediaRequest, Representation, Usable, is_part
+from gateway.delivery.resume import evaluate, resume_request
+from gateway.delivery.verdicts import Representation, Usable
 from gateway.errors import ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link
 
@@ -77,8 +77,8 @@ class MediaServer:
     async def read_range(self, link: Link, first: int, length: int, body: Representation) -> bytes:
         """Returns *length* bytes, from *first* on, of the file of which *body* is a part. One redirect is followed.
 
-        Raises ValtUnavailableError or ValtTimeoutError, also if the server does not answer with exactly those bytes, or
-        LinkRefusedError.
+        Raises ValtUnavailableError or ValtTimeoutError, also if the server does not answer with exactly those bytes or
+        nothing proves that they are of the same file, or LinkRefusedError.
         """
         result = await self._read_part(link, first, length, body)
         if isinstance(result, str):
@@ -89,10 +89,7 @@ class MediaServer:
 
     async def _read_part(self, link: Link, first: int, length: int, body: Representation) -> bytes | str:
         """Return the bytes, or the URL that the server redirects to."""
-        last = first + length - 1
-        request = MediaRequest(
-            {"Range": f"bytes={first}-{last}", "Accept-Encoding": "identity"}, (RangeSpec(first, last),)
-        )
+        request = resume_request(replace(body, end=first + length), first)
         try:
             async with self._session.get(
                 URL(link.url.reveal(), encoded=True),
@@ -103,8 +100,7 @@ class MediaServer:
                 if response.status in _REDIRECTS:
                     return _target(link, response.headers)
                 verdict = evaluate(request, response.status, response.headers)
-                part = verdict.body if isinstance(verdict, Usable) else None
-                if part is None or not is_part(part, first, length, body):
+                if not isinstance(verdict, Usable) or (verdict.status, verdict.length) != (206, length):
                     raise ValtUnavailableError("the media server did not answer with the range")
                 content = await response.content.readexactly(length)
                 if await response.content.read(1):

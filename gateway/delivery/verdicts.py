@@ -29,14 +29,6 @@ class Representation:
         return None if self.end is None else self.end - self.first
 
 
-def is_part(part: Representation, first: int, length: int, body: Representation) -> bool:
-    """Whether *part* has exactly those bytes of the file of which *body* is a part, as far as both state it."""
-    pairs = ((part.total, body.total), (part.etag, body.etag), (part.last_modified, body.last_modified))
-    return (part.first, part.end) == (first, first + length) and all(
-        None in pair or pair[0] == pair[1] for pair in pairs
-    )
-
-
 @dataclass(slots=True)
 class MediaRequest:
     """A GET to the media server, and what it is for. *method* is the client's, GET or HEAD.

@@ -255,12 +255,47 @@ async def test_a_part_for_the_index_is_of_the_same_file_also_after_a_redirect(ch
         assert [request.target for request in server.requests] == ["/film.mp4", "/other.mp4"]
 
 
-@pytest.mark.parametrize("stated", ["bytes 2-4/10", "bytes 2-5/9", "bytes 1-3/9", "bytes 2-4/*"])
-async def test_a_part_for_the_index_that_is_another_one_is_not_used(stated: str) -> None:
-    part = response("206 Partial Content", f"Content-Range: {stated}", 'ETag: "1"', body=b"abc")
-    async with media_server(in_turn(part)) as (_, client, link):
-        if stated == "bytes 2-4/*":
-            assert await client.read_range(link, 2, 3, Representation(0, 9, 9, '"1"')) == b"abc"
-            return
-        with pytest.raises(ValtUnavailableError):
-            await client.read_range(link, 2, 3, Representation(0, 9, 9, '"1"'))
+MODIFIED = "Tue, 24 Nov 2026 08:00:00 GMT"
+TAGGED, DATED = Representation(0, 9, 9, '"1"', MODIFIED), Representation(0, 9, 9, None, MODIFIED)
+
+
+@pytest.mark.promise("media-M1", "media-M3")
+@pytest.mark.parametrize(
+    ("body", "status", "fields", "is_used"),
+    [
+        (TAGGED, "206 X", ("Content-Range: bytes 2-4/9", 'ETag: "1"'), True),
+        (TAGGED, "206 X", ("Content-Range: bytes 2-4/*", 'ETag: "1"'), True),
+        (DATED, "206 X", ("Content-Range: bytes 2-4/9", f"Last-Modified: {MODIFIED}"), True),
+        (TAGGED, "206 X", ("Content-Range: bytes 2-4/10", 'ETag: "1"'), False),
+        (TAGGED, "206 X", ("Content-Range: bytes 2-5/9", 'ETag: "1"'), False),
+        (TAGGED, "206 X", ("Content-Range: bytes 1-3/9", 'ETag: "1"'), False),
+        (TAGGED, "206 X", ("Content-Range: bytes 2-4/9", f"Last-Modified: {MODIFIED}"), False),
+        (TAGGED, "206 X", ("Content-Range: bytes 2-4/9", 'ETag: "1"', "Last-Modified: another"), False),
+        (TAGGED, "206 X", ("Content-Range: bytes 2-4/9",), False),
+        (DATED, "206 X", ("Content-Range: bytes 2-4/*", f"Last-Modified: {MODIFIED}"), False),
+        (DATED, "206 X", ("Content-Range: bytes 2-4/9",), False),
+        (Representation(0, 9, 9), "206 X", ("Content-Range: bytes 2-4/9",), False),
+        (TAGGED, "200 X", ('ETag: "1"',), False),
+    ],
+)
+async def test_a_part_for_the_index_is_used_only_if_it_is_that_part_of_the_same_file(
+    body: Representation, status: str, fields: tuple[str, ...], is_used: bool
+) -> None:
+    async with media_server(in_turn(response(status, *fields, body=b"abc"))) as (_, client, link):
+        if is_used:
+            assert await client.read_range(link, 2, 3, body) == b"abc"
+        else:
+            with pytest.raises(ValtUnavailableError):
+                await client.read_range(link, 2, 3, body)
+
+
+async def test_a_part_for_the_index_that_is_longer_than_it_states_is_not_used() -> None:
+    fields = ("Content-Range: bytes 2-4/9", 'ETag: "1"', "Transfer-Encoding: chunked")
+    for chunk, is_used in ((b"3\r\nabc\r\n0\r\n\r\n", True), (b"4\r\nabcd\r\n0\r\n\r\n", False)):
+        part = response("206 X", *fields, body=chunk, length=None)
+        async with media_server(in_turn(part)) as (_, client, link):
+            if is_used:
+                assert await client.read_range(link, 2, 3, TAGGED) == b"abc"
+            else:
+                with pytest.raises(ValtUnavailableError):
+                    await client.read_range(link, 2, 3, TAGGED)

@@ -1,7 +1,6 @@
 """The exact verdict on a response: the reason of each that is unusable, and the whole body of each that is usable."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from multidict import CIMultiDict
@@ -17,7 +16,7 @@ from gateway.delivery.resume import (
     resume_request,
     strong_etag,
 )
-from gateway.delivery.verdicts import Complete, MediaRequest, Representation, Unusable, Usable, Verdict, is_part
+from gateway.delivery.verdicts import Complete, MediaRequest, Representation, Unusable, Usable, Verdict
 
 DATE, LATER = "Tue, 24 Nov 2026 08:00:00 GMT", "Tue, 24 Nov 2026 09:00:00 GMT"
 FILE = {"Content-Type": "video/mp4", "ETag": '"v1"', "Last-Modified": DATE}
@@ -304,20 +303,6 @@ def test_a_body_can_be_continued_if_so_much_can_be_skipped_or_a_range_requested(
     assert can_continue(replace(long, ranges=True))
     assert not can_continue(replace(BODY, end=None))
     assert MAX_SKIP == 67_108_864
-
-
-def test_a_part_has_exactly_its_bytes_of_the_same_file() -> None:
-    part = replace(BODY, first=10, end=20)
-    assert is_part(part, 10, 10, BODY)
-    for first_byte, length in ((9, 10), (11, 10), (10, 9), (10, 11)):
-        assert not is_part(part, first_byte, length, BODY)
-    others: tuple[tuple[str, Any], ...] = (("total", 101), ("etag", '"v2"'), ("last_modified", LATER))
-    for name, other in others:
-        changed: dict[str, Any] = {name: other}
-        unstated: dict[str, Any] = {name: None}
-        assert not is_part(replace(part, **changed), 10, 10, BODY)
-        assert is_part(replace(part, **unstated), 10, 10, BODY)
-        assert is_part(part, 10, 10, replace(BODY, **unstated))
 
 
 @pytest.mark.parametrize(
