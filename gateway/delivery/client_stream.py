@@ -122,6 +122,17 @@ class ClientStream:
         else:
             await asyncio.sleep(0)  # other connections come in between, even if neither side ever waits
 
+    async def finish(self) -> None:
+        """Write the end of the body. Raises ClientIdleError if the client does not read it, or ConnectionError."""
+        if self._response.content_length is not None:
+            await self._response.write_eof()  # nothing is left to write
+            return
+        self.disable_stall_timeout()
+        try:
+            await self._wait_for(self._response.write_eof())
+        except ClientStalledError:
+            raise ClientIdleError from None
+
     async def wait_writable(self) -> None:
         """After ClientStalledError, wait until the client reads again. Raises ClientIdleError or ConnectionError."""
         seconds = max(0.0, self._viewer_idle - self.stall_timeout)

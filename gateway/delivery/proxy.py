@@ -127,7 +127,7 @@ class ProxyDelivery:
             fast = body.spliced and client.direct_socket() is not None
             self._report_relay(_FAST if fast else _PLAIN)
             await body.relay(client)
-            await response.write_eof()
+            await client.finish()
             record.outcome = record.outcome or Outcome.WHOLE
         except BodyLostError as error:
             self._abort(request, record, Outcome.FAILED, "upstream", error.reason)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from gateway.delivery.client_stream import ClientStalledError, ClientStream
+from gateway.delivery.client_stream import ClientIdleError, ClientStalledError, ClientStream
 from tests.support.client import connect
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -52,6 +52,29 @@ async def test_a_stalled_write_ends_in_time_and_its_bytes_arrive_once() -> None:
         return response
 
     assert await _body_of(handler, len(LARGE) + 3, stalled) == LARGE + b"end"
+
+
+@pytest.mark.promise("security-S3")
+async def test_a_client_that_does_not_read_the_end_of_a_body_is_idle() -> None:
+    idle = asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        stream = ClientStream(request, response, upstream_idle=0.05, viewer_idle=0.1)
+        await response.prepare(request)
+        with pytest.raises(ClientStalledError):
+            await stream.write(LARGE)
+        with pytest.raises(ClientIdleError):
+            await stream.finish()
+        stream.close()
+        idle.set()
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await _body_of(handler, len(LARGE), idle)
 
 
 async def _count(turns: list[int]) -> None:
