@@ -5,7 +5,7 @@ conditions reach the media server; of its response only the description of the b
 import functools
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import quote
 
 from aiohttp import hdrs
@@ -17,6 +17,7 @@ from gateway.delivery.verdicts import MediaRequest, Usable
 
 _CONDITIONS = (hdrs.IF_MATCH, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE, hdrs.IF_UNMODIFIED_SINCE)
 """A gateway that stores nothing forwards them for the server to decide (RFC 9110, section 13.2.1)."""
+_LISTS = frozenset({hdrs.IF_MATCH, hdrs.IF_NONE_MATCH})
 _DESCRIPTION = (hdrs.ACCEPT_RANGES, istr("ETag"), hdrs.LAST_MODIFIED)
 
 _OWN = CIMultiDict(
@@ -39,7 +40,7 @@ _MAX_EXTENSION = 17
 _NOT_IN_A_TOKEN = re.compile(r"[^ !#$&+.0-9A-Z^_`a-z|~()\[\]{}=@,;-]")
 
 
-def media_request(method: str, client: Mapping[str, str]) -> MediaRequest:
+def media_request(method: str, client: MultiMapping[str]) -> MediaRequest:
     """Returns the request to the media server for a client's GET or HEAD with the fields *client*.
 
     Never compressed: byte positions are the file's. Fields that belong together pass together: without If-Range there
@@ -52,7 +53,8 @@ def media_request(method: str, client: Mapping[str, str]) -> MediaRequest:
     conditions: dict[str, str] = {}
     for name in _CONDITIONS:
         if name in client:
-            conditions[name] = client[name]
+            # A list may be divided into several lines (RFC 9110, section 5.3).
+            conditions[name] = ", ".join(client.getall(name)) if name in _LISTS else client[name]
     forwardable = all(map(_is_sendable, conditions.values()))
     if forwardable:
         headers |= conditions

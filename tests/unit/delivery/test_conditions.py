@@ -21,7 +21,7 @@ PART = {"Content-Range": "bytes 0-9/100", "Content-Length": "10"}
 @pytest.mark.parametrize("validators", [{}, {"ETag": '"v1"', "Last-Modified": DATE}])
 def test_an_if_range_that_no_file_meets_never_gets_a_part(condition: str, validators: dict[str, str]) -> None:
     assert not is_if_range(condition)
-    request = media_request("GET", {"Range": "bytes=0-9", "If-Range": condition})
+    request = media_request("GET", CIMultiDict({"Range": "bytes=0-9", "If-Range": condition}))
     assert not {"Range", "If-Range"} & request.headers.keys()
     part = CIMultiDict({**PART, **validators})
     whole = CIMultiDict({"Content-Length": "100", **validators})
@@ -61,7 +61,7 @@ def test_m2_a_response_of_a_file_that_a_condition_excludes_is_unusable(
     assert contradicts(client, status, stated.get("ETag"), stated.get("Last-Modified")) == contradicting
     fields = {"Content-Length": "100"} if status != 206 else PART
     for method in ("GET",) if status == 206 else ("GET", "HEAD"):
-        request = media_request(method, client | ({"Range": "bytes=0-9"} if status == 206 else {}))
+        request = media_request(method, CIMultiDict(client | ({"Range": "bytes=0-9"} if status == 206 else {})))
         verdict = evaluate(request, status, CIMultiDict(fields | stated))
         assert isinstance(verdict, Unusable) == contradicting
 

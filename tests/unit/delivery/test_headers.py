@@ -29,7 +29,7 @@ def test_only_a_range_and_its_conditions_reach_the_media_server() -> None:
         "User-Agent": "mpv",
         "Accept-Encoding": "gzip",
     }
-    request = media_request("GET", client)
+    request = media_request("GET", CIMultiDict(client))
     assert request.headers == {
         "Accept-Encoding": "identity",
         "Range": "bytes=0-1",
@@ -37,6 +37,15 @@ def test_only_a_range_and_its_conditions_reach_the_media_server() -> None:
         "If-None-Match": '"b"',
     }
     assert request.ranges == (RangeSpec(0, 1),)
+
+
+@pytest.mark.promise("media-M4")
+def test_m4_a_list_in_several_lines_passes_as_one() -> None:
+    for name in ("If-Match", "If-None-Match"):
+        lines = CIMultiDict([(name, '"a"'), ("Range", "bytes=0-1"), (name.lower(), 'W/"b", "c"')])
+        assert media_request("GET", lines).headers[name] == '"a", W/"b", "c"'
+        broken = CIMultiDict([(name, '"a"'), ("Range", "bytes=0-1"), (name, NOT_UTF8)])
+        assert media_request("GET", broken).headers == {"Accept-Encoding": "identity"}
 
 
 NOT_UTF8 = b'"\xe9"'.decode("utf-8", "surrogateescape")
@@ -57,20 +66,20 @@ NOT_UTF8 = b'"\xe9"'.decode("utf-8", "surrogateescape")
     ],
 )
 def test_m4_fields_that_belong_together_pass_together(client: dict[str, str], passed: set[str]) -> None:
-    request = media_request("GET", client)
+    request = media_request("GET", CIMultiDict(client))
     assert request.headers == {"Accept-Encoding": "identity"} | {name: client[name] for name in passed}
     assert (request.ranges is None) == ("Range" not in passed)
 
 
 @pytest.mark.parametrize("value", ["bytes=5-3", "bytes=a-b", "items=0-1", "bytes 0-1", "bytes=", "bytes=-", ""])
 def test_a_range_that_is_not_valid_is_not_sent(value: str) -> None:
-    assert media_request("GET", {"Range": value}).headers == {"Accept-Encoding": "identity"}
+    assert media_request("GET", CIMultiDict({"Range": value})).headers == {"Accept-Encoding": "identity"}
 
 
 @pytest.mark.promise("media-M6")
 def test_m6_a_head_is_a_get_of_the_first_byte_without_the_clients_range() -> None:
     client = {"Range": "bytes=5-", "If-Range": '"a"', "If-None-Match": '"b"'}
-    request = media_request("HEAD", client)
+    request = media_request("HEAD", CIMultiDict(client))
     assert request.headers == {"Accept-Encoding": "identity", "Range": "bytes=0-0", "If-None-Match": '"b"'}
     assert request.method == "HEAD"
 

@@ -173,7 +173,7 @@ async def deliver(request: ClientRequest, server: MemoryServer, stalls: set[int]
     record = RequestRecord("id", request.method, "route", None, clock.monotonic, 0.0)
     body = ResumableBody(server.get, FreshLinks(), clock, Recorder(), GRANT, LINK, record, tries=TRIES)
     try:
-        usable, fields = await body.open(media_request(request.method, request.fields))
+        usable, fields = await body.open(media_request(request.method, CIMultiDict(request.fields)))
     except GatewayError:
         return Received(None)
     headers = response_headers(usable, fields, "film.mp4", attachment=False, is_mp4=lambda: True)

@@ -38,7 +38,7 @@ def whole(length: int | None, fields: Fields, *, ranges: bool = False) -> Repres
 
 def first(status: int, fields: Fields, *, method: str = "GET", client: Fields | None = None) -> Verdict:
     """Judge the first response to a client's request."""
-    return evaluate(media_request(method, client or {}), status, CIMultiDict(fields))
+    return evaluate(media_request(method, CIMultiDict(client or {})), status, CIMultiDict(fields))
 
 
 def later(body: Representation, position: int, status: int, fields: Fields) -> Verdict:
@@ -181,7 +181,7 @@ def test_m2_contradicting_fields_make_a_response_unusable(status: int, fields: F
 @pytest.mark.parametrize("name", ["Content-Range", "Content-Type", "Content-Length", "ETag", "Last-Modified"])
 def test_m2_two_different_values_of_one_field_are_unusable(name: str) -> None:
     fields = CIMultiDict(part(0, 9, 100, {"Content-Type": "video/mp4", **STRONG}))
-    request = media_request("GET", {"Range": "bytes=0-9"})
+    request = media_request("GET", CIMultiDict({"Range": "bytes=0-9"}))
     fields.add(name, fields[name])
     assert isinstance(evaluate(request, 206, fields), Usable)
     fields.add(name, "other")

@@ -36,7 +36,7 @@ NO_PARTS = "several parts were not requested, or have no boundary"
 
 
 def first(status: int, fields: Fields, client: Fields | None = None, method: str = "GET") -> Verdict:
-    return evaluate(media_request(method, client or {}), status, CIMultiDict(fields))
+    return evaluate(media_request(method, CIMultiDict(client or {})), status, CIMultiDict(fields))
 
 
 def later(status: int, fields: Fields, *, body: Representation = BODY, position: int = 40) -> Verdict:
