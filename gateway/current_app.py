@@ -7,6 +7,7 @@ from gateway.context import ProcessContext
 from gateway.events import LogEvent
 from gateway.listeners import certificate_of
 from gateway.settings.model import Settings
+from gateway.settings.restart_keys import restart_values, with_restart_values
 from gateway.valt_backend import backend_origin
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.listener import Listener
@@ -28,16 +29,18 @@ class CurrentApp:
         return f"<CurrentApp {self.app.settings.server.public_url} closing={len(self._closing)}>"
 
     async def build(self, settings: Settings, context: ProcessContext, listener: Listener) -> App | None:
-        """Returns the app of *settings* and loads their certificate for *listener*. None, with nothing changed, if that
-        fails, which is logged."""
+        """Returns the app of *settings*, with the values in force of the keys that need a restart, and loads their
+        certificate for *listener*. None, with nothing changed, if that fails, which is logged."""
+        lasting = with_restart_values(settings, restart_values(self.app.settings))
         try:
-            same_valt = self.app.valt.origin == backend_origin(settings)
-            app = build_app(settings, context, self.app.valt if same_valt else None)
+            same_valt = self.app.valt.origin == backend_origin(lasting)
+            app = build_app(lasting, context, self.app.valt if same_valt else None)
         except Exception as error:
             message = f"the configuration cannot be applied: {_reason(error)}"
             context.observer.on_event(LogEvent("error", message))
             return None
         try:
+            # Not that of *lasting*: where the new file names none, the old files may be gone.
             listener.reload_certificate(certificate_of(settings))
         except OSError as error:
             message = f"the certificate cannot be read: {_reason(error)}"

@@ -30,7 +30,8 @@ from gateway.ports import Clock, Observer
 from gateway.process_tracing import ProcessTracing
 from gateway.rate_limit import RateLimiter
 from gateway.readiness_faults import ReadinessFaults
-from gateway.settings.model import Settings, keys_needing_restart
+from gateway.settings.model import Settings
+from gateway.settings.restart_keys import keys_needing_restart, restart_values
 from gateway.sockets import PassedSockets
 from gateway.web.dispatcher import Dispatcher
 from gateway.web.handlers.admin import AdminHandler, Readiness, StreamCommands
@@ -58,7 +59,7 @@ class Gateway:
     ) -> None:
         self._passed = passed or {}
         self._worker = worker
-        self.settings = self._started_with = settings
+        self.settings = settings
         self.clock = clock or SystemClock()
         self.metrics = Metrics(version=build_info().version, commit=build_info().commit)
         self.logs = LogObserver(log or sys.stderr, settings.log.format, settings.log.level, self.clock, self.metrics)
@@ -147,9 +148,9 @@ class Gateway:
         self.audit.reopen()
         new = None if settings is None else await self._build(settings)
         self.report_reload(done=new is not None)
-        if new is None:
+        if settings is None or new is None:
             return False
-        for key in keys_needing_restart(self._started_with, new.settings):
+        for key in keys_needing_restart(restart_values(self.settings), settings):
             self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
         self._prepare_metrics(new)
         await self._apply(new)
@@ -205,8 +206,8 @@ class Gateway:
     @property
     def status(self) -> str:
         """What the gateway does at this moment, in a line for ``systemctl status``."""
-        state = "Accepting" if self.readiness.ready else "Draining"
-        return f"{state}; {len(self.streams)} streams, {self.connections} connections"
+        activity = f"{len(self.streams)} streams, {self.connections} connections"
+        return f"{'Accepting' if self.readiness.ready else 'Draining'}; {activity}"
 
     @property
     def connections(self) -> int:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +17,7 @@ from gateway.cli.serve import start_fault
 from gateway.events import LogEvent
 from gateway.observe.output import thread_standard_error
 from gateway.settings.model import Settings
-from gateway.settings.until_restart import listener_values
+from gateway.settings.restart_keys import decode, encode, keys_needing_restart, restart_values, with_restart_values
 from gateway.settings.worker_shares import PUBLIC_SOCKET, share_of_worker
 from gateway.workers.channel import Channel, Message
 
@@ -45,7 +46,9 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
     if start is None:
         return 1
 
+    in_force = decode(start.get("restart_values", {}))  # which older supervisors do not send
     needing_restart: list[str] = []
+    lasting: dict[str, Any] = {}
 
     def settings_in(message: Message) -> Settings | None:
         """Returns this worker's settings by the configuration in *message*; None if it has faults, which the
@@ -60,9 +63,10 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
             for fault in loaded.faults:
                 channel.send({"is": "log", "level": "error", "text": f"fault: {fault}"})
             return None
-        own = listener_values(loaded.settings)
-        needing_restart[:] = [key for key, value in own.items() if listeners[key] != value]
-        return share_of_worker(loaded.settings, start["number"], start["workers"], Path(start["state"]))
+        needing_restart[:] = keys_needing_restart(in_force, loaded.settings)
+        settings = with_restart_values(loaded.settings, in_force)
+        lasting.update(restart_values(settings))
+        return share_of_worker(settings, start["number"], start["workers"], Path(start["state"]))
 
     settings = settings_in(start)
     if settings is None:
@@ -85,5 +89,5 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         worker.drain()
     gc.collect()
     gc.freeze()  # see serve
-    channel.send({"is": "prepared"})
+    channel.send({"is": "prepared", "lasting": {"restart_values": encode(lasting)}})
     return await worker.run(settings_in)

@@ -206,31 +206,3 @@ class Settings(Table):
         """For how many seconds a session, or a token of a provider, is valid at most."""
         tokens = (table.max_lifetime for table in self.identity if isinstance(table, JwtSettings))
         return max(0.0 if self.session is None else self.session.lifetime, *tokens, 0.0)
-
-
-def keys_needing_restart(running: Settings, new: Settings) -> list[str]:
-    """Returns the keys whose values differ between *running* and *new* and that a reload does not change."""
-
-    def fixed_values(settings: Settings) -> dict[str, object]:
-        return {
-            "server.listen": settings.server.listen,
-            "server.socket_mode": settings.server.socket_mode,
-            "server.workers": settings.server.workers,
-            "server.tls_cert_file": settings.server.tls_cert_file is None,
-            "admin.listen": settings.admin.listen,
-            "state.dir": settings.state.dir,
-            "state.url": settings.state.url,
-            "state.prefix": settings.state.prefix,
-            "state.secret": settings.state.secret,
-            "audit.file": settings.audit.file,
-            "audit.chain_key_file": settings.audit.chain_key_file,
-            "audit.fsync": settings.audit.fsync,
-            "audit.chain_head_log": settings.audit.chain_head_log,
-            "tracing.otlp_endpoint": settings.tracing.otlp_endpoint,
-            "tracing.sample_ratio": settings.tracing.sample_ratio,
-            "log.format": settings.log.format,
-            "log.level": settings.log.level,
-        }
-
-    before = fixed_values(running)
-    return [key for key, value in fixed_values(new).items() if value != before[key]]

@@ -22,6 +22,7 @@ from gateway.observe.worker_metrics import SharedMetrics
 from gateway.ports import Observer
 from gateway.settings.loading import read_contents
 from gateway.settings.model import Settings
+from gateway.settings.restart_keys import encode, restart_values
 from gateway.settings.until_restart import listener_values, protections
 from gateway.sockets import close_socket
 from gateway.workers.channel import Message
@@ -74,8 +75,8 @@ class Supervisor:
             "durable": settings.state.dir is not None,
             "seal": secrets.token_urlsafe(32),
             "started_at": time.time(),
-            "supervisor": listener_values(settings),
-            "protections": protections(settings),
+            "supervisor": listener_values(settings) | protections(settings),
+            "restart_values": encode(restart_values(settings)),
         }
         self._pool = WorkerPool(config, sockets, constants, self._on_message, self._on_end)
         self._health = WorkerHealth(lambda: self.workers, lambda text, worker: self._log("error", text, worker))
@@ -136,11 +137,10 @@ class Supervisor:
         self._stopping = True
         for worker in self.workers:
             worker.do("stop" if worker.state == WorkerState.STARTING else "drain")
-        server = self._settings.server
         if self.workers:
-            await wait_at_most(server.shutdown_delay, at_once)
+            await wait_at_most(self._settings.server.shutdown_delay, at_once)
         for sock in self._sockets:
-            close_socket(sock, server.listen)  # nobody shall wait for workers that accept nothing more
+            close_socket(sock, self._settings.server.listen)  # nobody shall wait for what is not accepted
         ended = asyncio.create_task(self._pool.wait_ended())
         signalled = asyncio.create_task(at_once.wait())
         await asyncio.wait({ended, signalled}, return_when=asyncio.FIRST_COMPLETED)
@@ -170,8 +170,8 @@ class Supervisor:
         except OSError:
             self._pool.end(new)
             raise
-        self._generation += 1
-        self._contents = contents
+        self._generation, self._contents = self._generation + 1, contents
+        self._pool.constants |= new[0].lasting
         self._backoff = ReplacementBackoff()  # what ended the old workers may be mended
         for position, worker in enumerate(new):
             worker.accept(reloaded=reloaded and position == 0)
@@ -188,7 +188,7 @@ class Supervisor:
     def _on_message(self, worker: WorkerProcess, message: Message) -> None:
         kind = message.pop("is")
         if kind == "prepared":
-            worker.prepared.set()
+            worker.set_prepared(message)
         elif kind == "report":
             worker.report, worker.missed_reports = message, 0
             if message["ready"]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,21 @@ _KILL_TIMEOUT = 10.0
 class WorkerPool:
     """The workers of the configuration file *config*, to which *sockets* are passed.
 
-    *constants* are in the first message to each. *on_message* is called with each message of a worker, *on_end* after a
-    worker has ended.
+    *constants* are in the first message to each that is started from then on. *on_message* is called with each message
+    of a worker, *on_end* after a worker has ended.
     """
 
     def __init__(
         self,
         config: Path,
         sockets: list[socket.socket],
-        constants: Mapping[str, Any],
+        constants: dict[str, Any],
         on_message: Callable[[WorkerProcess, Message], None],
         on_end: Callable[[WorkerProcess], None],
     ) -> None:
         self._config = config
         self._sockets = sockets
-        self._constants = constants
+        self.constants = constants
         self._on_message = on_message
         self._on_end = on_end
         self._numbers: set[int] = set()
@@ -58,7 +58,7 @@ class WorkerPool:
             self._numbers.discard(number)
             raise
         self.workers.append(worker)
-        message = {**self._constants, "number": number, "config": contents.decode("latin-1"), "quiet": quiet}
+        message = {**self.constants, "number": number, "config": contents.decode("latin-1"), "quiet": quiet}
         worker.do("start", **message)
         self._background.run(self._watch(worker), f"worker {number}")
         return worker

@@ -37,6 +37,8 @@ class WorkerProcess:
         self.report: Message = {}
         """What it has reported last: ``ready``, ``streams``, ``connections``, ``faults``, ``required`` (why nobody is
         served without Redis) and ``dependencies``."""
+        self.lasting: Message = {}
+        """What the first message to later workers has of the configuration that this one is prepared with."""
         self.missed_reports = 0
         """Checks of its health in a row before which it had not reported."""
         self.prepared = asyncio.Event()
@@ -85,6 +87,11 @@ class WorkerProcess:
     @property
     def is_prepared(self) -> bool:
         return self.prepared.is_set() and self.status is None
+
+    def set_prepared(self, message: Message) -> None:
+        """Takes note of its *message* that it is prepared."""
+        self.lasting = message.get("lasting", {})
+        self.prepared.set()
 
     def do(self, action: str, *, may_be_lost: bool = False, **details: Any) -> None:
         """Has the worker do *action*."""

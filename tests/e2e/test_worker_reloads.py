@@ -1,14 +1,60 @@
-"""Two generations of workers at once: after a reload the old ones finish what they have begun."""
+"""Two generations of workers at once: after a reload the old ones finish what they have begun, and the new ones use
+what the gateway was started with where a change needs a restart."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.support.served import serving
-from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually, statuses
+from gateway.settings.restart_keys import RESTART_KEYS, TLS_KEYS
+from tests.support.served import ServedGateway, serving
+from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually, status, statuses
+from tests.unit.settings.configurations import private, write_certificate
 
 pytestmark = pytest.mark.timeout(300)
+
+OTHERS = """
+[state]
+url = "redis://127.0.0.1:1"
+prefix = "other:"
+secret = "planted-fedcba9876543210-planted-state"
+[audit]
+file = "other.jsonl"
+chain_key_file = "chain"
+fsync = "always"
+chain_head_log = "2h"
+[tracing]
+otlp_endpoint = "http://127.0.0.1:1"
+sample_ratio = 1
+[log]
+format = "json"
+level = "error"
+"""
+"""Another value of every key of these tables."""
+
+
+def with_other_values(folder: Path, text: str) -> str:
+    """Returns the configuration *text* with another value of every key that needs a restart."""
+    private(folder / "chain", "planted-0a1b2c3d4e5f6g7h8i9j0k-planted")
+    write_certificate(folder / "cert.pem", folder / "key.pem")
+    text = re.sub(r"^workers = .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^\[(state|audit|log)\]\n(?:[^\[\n].*\n|\n)*", "", text, flags=re.MULTILINE)
+    server = 'socket_mode = "0600"\nworkers = 3\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'
+    return (
+        text.replace('listen = "127.0.0.1:0"\n', f'listen = "127.0.0.2:0"\n{server}', 1).replace(
+            '[admin]\nlisten = "127.0.0.1:0"', '[admin]\nlisten = "127.0.0.3:0"', 1
+        )
+        + OTHERS
+    )
+
+
+async def reloaded(gateway: ServedGateway, text: str) -> set[str]:
+    """Reloads the configuration *text*. Returns the keys that need a restart by the log."""
+    length = len(gateway.log.read_text())
+    gateway.config.write_text(text)
+    await gateway.reload()
+    return set(re.findall(r"(\S+) needs a restart", gateway.log.read_text()[length:]))
 
 
 @pytest.mark.promise("restart-2")
@@ -30,3 +76,48 @@ async def test_after_a_reload_new_workers_accept_while_old_ones_finish_their_str
             is_same = start + await stream.read() == film  # outside of the assertion, which would show the difference
             assert is_same
         await eventually(gateway, lambda metrics: (metrics[RUNNING], metrics[DRAINING]) == (2, 0))
+
+
+@pytest.mark.promise("restart-2")
+@pytest.mark.parametrize("server", ["", WORKERS])
+async def test_what_needs_a_restart_stays_as_it_was_at_the_start_and_the_log_says_so(
+    tmp_path: Path, server: str
+) -> None:
+    async with serving(tmp_path, server=server) as gateway:
+        gateway.valt.add_video("one", "film", bytes(1000))
+        used = gateway.url + gateway.path("one", "film")
+        assert await status(used) == 200
+        text = gateway.config.read_text()
+        for _ in range(2):
+            assert await reloaded(gateway, with_other_values(tmp_path, text)) == {*RESTART_KEYS, TLS_KEYS[0]}
+            assert await status(used) == 401
+            assert await status(gateway.url + gateway.path("one", "film")) == 200
+            assert not list(tmp_path.glob("other*"))
+        assert await reloaded(gateway, text) == set()
+
+
+@pytest.mark.promise("restart-4")
+@pytest.mark.parametrize("state", ["", '[state]\ndir = "other"\n'])
+async def test_a_used_ticket_stays_used_after_a_reload_that_moves_the_state(tmp_path: Path, state: str) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        gateway.valt.add_video("one", "film", bytes(1000))
+        used = gateway.url + gateway.path("one", "film")
+        assert await status(used) == 200
+        text = gateway.config.read_text().replace('[state]\ndir = "state"\n', state)
+        assert await reloaded(gateway, text) == {"state.dir"}
+        assert await statuses(used, 4) == [401] * 4
+        assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.promise("restart-2")
+async def test_workers_go_on_with_tls_and_the_last_certificate_until_the_restart(tmp_path: Path) -> None:
+    certificate = 'tls_cert_file = "cert{0}.pem"\ntls_key_file = "key{0}.pem"\n'
+    for number in (1, 2):
+        write_certificate(tmp_path / f"cert{number}.pem", tmp_path / f"key{number}.pem")
+    async with serving(tmp_path, server=f"{WORKERS}\n{certificate.format(1)}") as gateway:
+        text = gateway.config.read_text()
+        assert await reloaded(gateway, text.replace(certificate.format(1), certificate.format(2))) == set()
+        (tmp_path / "cert1.pem").unlink()
+        assert await reloaded(gateway, text.replace(certificate.format(1), "")) == {"server.tls_cert_file"}
+        async with gateway.client.get(f"{gateway.url}/robots.txt", ssl=False) as answer:
+            assert (answer.url.scheme, answer.status) == ("https", 200)

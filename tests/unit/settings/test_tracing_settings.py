@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import state_checks
-from gateway.settings.model import keys_needing_restart
+from gateway.settings.restart_keys import keys_needing_restart, restart_values
 from tests.unit.settings.configurations import GOOD, load_text
 
 ON = GOOD + '[tracing]\notlp_endpoint = "http://127.0.0.1:4318"\n'
@@ -35,4 +35,4 @@ def test_without_the_table_there_are_no_traces_and_a_change_needs_a_restart(tmp_
     assert on is not None
     assert (off.tracing.otlp_endpoint, off.tracing.sample_ratio) == ("", 0.1)
     assert on.tracing.sample_ratio == 1.0
-    assert keys_needing_restart(off, on) == ["tracing.otlp_endpoint", "tracing.sample_ratio"]
+    assert keys_needing_restart(restart_values(off), on) == ["tracing.otlp_endpoint", "tracing.sample_ratio"]
