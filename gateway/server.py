@@ -57,7 +57,7 @@ class Gateway:
         passed: PassedSockets | None = None,
         worker: WorkerContext | None = None,
     ) -> None:
-        self._passed = passed or {}
+        self.passed = passed or {}
         self._worker = worker
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -114,10 +114,10 @@ class Gateway:
         self._current = CurrentApp(app, self._dispatcher)
         self._prepare_metrics(app)
         self.metrics.watch_streams(lambda: len(self.streams))
-        self._listeners = [public_listener(self.settings, self._dispatcher, self.clock, self.tracing, self._passed)]
+        self._listeners = [public_listener(self.settings, self._dispatcher, self.clock, self.tracing, self.passed)]
         if self._worker is None:
             logs = Observers(self.logs)
-            self._listeners.append(admin_listener(self.settings, self._admin, self.clock, logs, self._passed))
+            self._listeners.append(admin_listener(self.settings, self._admin, self.clock, logs, self.passed))
         self.metrics.watch_outputs(lambda: self.audit.is_writable, lambda: self.store.fault is None)
         self.metrics.watch_requests(self.refusals.flush)
         self.metrics.watch_connections(lambda: self.connections)

@@ -1,7 +1,9 @@
 """Opens listening sockets: of TCP addresses, of a unix socket's path, or those that another process has passed on."""
 
 import asyncio
+import os
 import socket
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +13,11 @@ PASSED = "systemd:"
 PassedSockets = Mapping[str, Sequence[socket.socket]]
 """The sockets that were passed on to this process, by their names."""
 
+Places = tuple[tuple[str, int], ...]
+"""Where the sockets of a listener are: each an address, as ``host:port`` or ``unix:/path``, and its permissions."""
+
 _BACKLOG = 1024
+_EVERYBODY = 0o666
 _KEEPALIVE_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3))
 """TCP keep-alive: probes after a minute of silence, three of them, twenty seconds apart. Linux hands these options of a
 listening socket on to each connection that it accepts."""
@@ -34,6 +40,24 @@ async def open_sockets(listen: str, mode: int, passed: PassedSockets) -> list[so
         if sock.family != socket.AF_UNIX:
             _set_keepalive(sock)
     return sockets
+
+
+def places_of(listen: str, mode: int, passed: PassedSockets) -> Places:
+    """Returns where the sockets are that `open_sockets` returns for the same arguments."""
+    if not listen.startswith(PASSED):
+        return ((listen, mode),)
+    return tuple(_place_of(sock) for sock in passed.get(listen.removeprefix(PASSED), ()))
+
+
+def _place_of(sock: socket.socket) -> tuple[str, int]:
+    address = sock.getsockname()
+    if sock.family != socket.AF_UNIX:
+        return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}", 0
+    path = os.fsdecode(address)
+    try:
+        return f"unix:{path}", stat.S_IMODE(Path(path).stat().st_mode)
+    except (OSError, ValueError):  # an abstract socket, to which everybody may connect, or one whose path is hidden
+        return f"unix:{path.replace(chr(0), '@')}", _EVERYBODY
 
 
 def address_of(sock: socket.socket, *, tls: bool) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from gateway.cli.terminal import console_for, styled
 from gateway.settings.faults import Fault
 from gateway.settings.loading import Loaded, load
 from gateway.settings.model import Settings
+from gateway.settings.until_restart import InForce
 
 BAD_CONFIGURATION = 78
 """Exit status (EX_CONFIG of sysexits.h)."""
@@ -28,12 +29,12 @@ def read(
     examples: bool = True,
     needed_secrets: Collection[str] | None = None,
     contents: bytes | None = None,
-    listeners: Mapping[str, str] | None = None,
+    in_force: InForce | None = None,
 ) -> Loaded:
     """Returns what is in *config* and the environment, with the faults of ``[[examples]]`` and, with *check_files*, of
     the files that a gateway needs; for a *running* one, without those that it has open. *needed_secrets* are the tables
-    whose secrets are read, None for all. *contents* are the file's, if they have been read already; *listeners* as for
-    `load`."""
+    whose secrets are read, None for all. *contents* are the file's, if they have been read already; *in_force* is as
+    for `load`."""
     return load(
         config,
         os.environ,
@@ -42,7 +43,7 @@ def read(
         running=running,
         needed_secrets=needed_secrets,
         contents=contents,
-        listeners=listeners,
+        in_force=in_force,
     )
 
 

@@ -24,7 +24,7 @@ from gateway.cpus import worker_count
 from gateway.errors import BusyError
 from gateway.observe.output import thread_standard_error
 from gateway.settings.loading import Loaded, read_contents
-from gateway.settings.until_restart import listener_values, protections
+from gateway.settings.until_restart import InForce
 from gateway.systemd import ServiceManager, take_sockets
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ async def run_until_signal(
     waits for its output may send a signal at once. *manager* is notified of each change of state.
     """
     manager = manager or ServiceManager()
-    listeners = listener_values(gateway.settings) | protections(gateway.settings)
+    at_start = InForce.at_start(gateway.settings, gateway.passed)
     status = await start_fault(gateway, gateway.start)
     if status:
         return status
@@ -168,7 +168,8 @@ async def run_until_signal(
     async def reload() -> None:
         manager.reloading()
         try:
-            await apply_reload(gateway, partial(read, config, running=True, listeners=listeners))
+            in_force = at_start.after_reload(gateway.settings)
+            await apply_reload(gateway, partial(read, config, running=True, in_force=in_force))
         finally:
             if not stopping.is_set():
                 manager.ready()

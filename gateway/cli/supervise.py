@@ -15,6 +15,7 @@ from gateway.observe.library_logs import redirect_library_logs
 from gateway.observe.logs import LogObserver
 from gateway.settings.loading import Loaded
 from gateway.settings.model import Settings
+from gateway.settings.until_restart import InForce
 from gateway.sockets import PassedSockets, address_of, open_sockets
 from gateway.systemd import ServiceManager
 from gateway.web.handlers.admin import AdminHandler
@@ -41,7 +42,11 @@ async def run_workers_until_signal(
         try:
             sockets = await open_sockets(settings.server.listen, int(settings.server.socket_mode, 8), passed)
             supervisor = Supervisor(
-                settings, config, contents, workers, sockets=sockets, directory=Path(directory), observer=log
+                *(settings, config, contents, workers),
+                in_force=InForce.at_start(settings, passed),
+                sockets=sockets,
+                directory=Path(directory),
+                observer=log,
             )
             handler = whole_admin_handler(settings, supervisor)
             admin = admin_listener(settings, handler, clock, log, passed)

@@ -17,7 +17,8 @@ from gateway.cli.serve import start_fault
 from gateway.events import LogEvent
 from gateway.observe.output import thread_standard_error
 from gateway.settings.model import Settings
-from gateway.settings.restart_keys import decode, encode, keys_needing_restart, restart_values, with_restart_values
+from gateway.settings.restart_keys import keys_needing_restart, with_restart_values
+from gateway.settings.until_restart import InForce
 from gateway.settings.worker_shares import PUBLIC_SOCKET, share_of_worker
 from gateway.workers.channel import Channel, Message
 
@@ -46,7 +47,7 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
     if start is None:
         return 1
 
-    in_force = decode(start.get("restart_values", {}))  # which older supervisors do not send
+    in_force = InForce.decode(start.get("in_force", {}))  # which older supervisors do not send
     needing_restart: list[str] = []
     lasting: dict[str, Any] = {}
 
@@ -55,17 +56,18 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         supervisor logs."""
         running = message["do"] == "retire"
         contents = message["config"].encode("latin-1")
-        listeners = start["supervisor"] | start.get("protections", {})  # which older supervisors do not send
-        loaded = read(config, contents=contents, running=running, listeners=listeners)
+        # Of a generation the first worker is not quiet, and decides for all whether the reload is applied.
+        compared = None if message["quiet"] else in_force
+        loaded = read(config, contents=contents, running=running, in_force=compared)
         for warning in () if message["quiet"] else loaded.warnings:
             channel.send({"is": "log", "level": "warning", "text": f"warning: {warning}"})
         if loaded.settings is None:
             for fault in loaded.faults:
                 channel.send({"is": "log", "level": "error", "text": f"fault: {fault}"})
             return None
-        needing_restart[:] = keys_needing_restart(in_force, loaded.settings)
-        settings = with_restart_values(loaded.settings, in_force)
-        lasting.update(restart_values(settings))
+        needing_restart[:] = keys_needing_restart(in_force.values, loaded.settings)
+        lasting["in_force"] = in_force.after_reload(loaded.settings).encode()
+        settings = with_restart_values(loaded.settings, in_force.values)
         return share_of_worker(settings, start["number"], start["workers"], Path(start["state"]))
 
     settings = settings_in(start)
@@ -89,5 +91,5 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         worker.drain()
     gc.collect()
     gc.freeze()  # see serve
-    channel.send({"is": "prepared", "lasting": {"restart_values": encode(lasting)}})
+    channel.send({"is": "prepared", "lasting": lasting})
     return await worker.run(settings_in)

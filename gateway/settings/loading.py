@@ -25,7 +25,7 @@ from gateway.settings.file_modes import exposures
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
 from gateway.settings.paths import resolve_paths
-from gateway.settings.until_restart import faults_until_restart
+from gateway.settings.until_restart import InForce
 from gateway.settings.values import ANY_FILE, time_zones
 from gateway.settings.warnings.files import file_warnings
 from gateway.settings.warnings.registry import warnings_of
@@ -55,7 +55,7 @@ def load(
     needed_secrets: Collection[str] | None = None,
     now: datetime | None = None,
     contents: bytes | None = None,
-    listeners: Mapping[str, str] | None = None,
+    in_force: InForce | None = None,
 ) -> Loaded:
     """Read the file *path* and the variables of *environ* that set its keys.
 
@@ -63,8 +63,8 @@ def load(
     there is no other fault. *check_files*: whether the files and directories that a running gateway needs are checked
     too; *running*: whether such a one reads the file, which has its state and audit open. *needed_secrets* are the
     tables whose secrets are read; if it is given, no other file is looked at. *now* is the time of the warnings about
-    what has expired, by default the present. *contents* are the file's, if they have been read already. *listeners*
-    are those of the gateway that reads it (`listener_values` and `protections`), None for one that starts.
+    what has expired, by default the present. *contents* are the file's, if they have been read already. *in_force* is
+    what a reload is compared with, None for a start.
     """
     try:
         content = read_contents(path, running=running) if contents is None else contents
@@ -118,8 +118,8 @@ def load(
         warnings += warnings_of(settings, now.date())
         if check_files and not faults:
             warnings += file_warnings(settings, now, path.parent)
-        if listeners is not None:
-            faults += faults_until_restart(listeners, settings)
+        if in_force is not None:
+            faults += in_force.faults_of_reload(settings)
         if not faults and try_examples is not None:
             faults += try_examples(settings)
     located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)

@@ -57,13 +57,13 @@ def keys_needing_restart(values: Mapping[str, Any], new: Settings) -> list[str]:
     return [*keys, *(TLS_KEYS[:1] if _switches_tls(values, new) else ())]
 
 
-def encode(values: Mapping[str, Any]) -> dict[str, Any]:
+def encode_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns *values* as JSON has them, with the secrets: for the connection to a worker, and for nothing else."""
     return {key: _encode(value) for key, value in values.items()}
 
 
-def decode(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values that `encode` has returned as *values*."""
+def decode_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values that `encode_values` has returned as *values*."""
     return {key: _decode(value) for key, value in values.items()}
 
 

@@ -1,82 +1,84 @@
-"""What a reload does not change: the listeners stay as they are until a restart.
+"""What a reload is compared with: the configuration in force, and the listeners, which do not change until a restart.
 
-What protects a listener, a token or a secret, is applied at once. A file that moves or closes the listener and drops
-its protection is safe as a whole, and would leave the open one without protection until the restart: it is refused.
+What protects a listener, a token or a narrower trust, is applied at once. A file that moves or closes a listener and
+drops its protection is safe as a whole, and would leave the running one open until the restart: it is refused.
+
+How it works: the checks by which a start warns of open listeners look at the new settings with the running listeners.
+What they find is a fault, if neither the new file has it by itself nor the configuration in force.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from gateway.network import UNIX
-from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.faults import Fault
-from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
-from gateway.settings.networks import overlap
+from gateway.settings.open_listeners import ADMIN, Opening, is_open_in, open_listeners
+from gateway.settings.restart_keys import decode_values, encode_values, restart_values, with_restart_values
+from gateway.sockets import PassedSockets, Places, places_of
 
-_KEYS = (("server", "listen"), ("server", "socket_mode"), ("server", "workers"), ("admin", "listen"))
-_TOKEN, _SECRETS, _BELIEVED, _TRUST = "admin.token", "identity.secret", "identity.from", "unix"
-_OTHERS = 0o006
 _REMEDY = "restart the gateway, or leave its protection until then"
 
 
-def listener_values(settings: Settings) -> dict[str, str]:
-    """Returns the values of the listeners, which a reload does not change, by dotted key."""
-    return {f"{table}.{key}": str(getattr(getattr(settings, table), key)) for table, key in _KEYS}
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The configuration in force, without what no reload is compared with."""
 
+    values: Mapping[str, Any]
+    """Its `restart_values`."""
+    public: Places
+    """Where the running public listener is."""
+    admin: Places
+    """Where the running admin listener is."""
+    openings: frozenset[Opening]
+    """What it leaves open there."""
 
-def protections(settings: Settings) -> dict[str, str]:
-    """Returns what protects the listeners of *settings*, without the secrets themselves: whether the admin listener has
-    a token, the peers of fronts that have a secret and of those that have none, and whether who connects to a unix
-    socket is trusted."""
-    fronts = [one for one in settings.identity if isinstance(one, HeaderSettings)]
-    return {
-        _TOKEN: "yes" if settings.admin.token is not None else "",
-        _SECRETS: " ".join(peer for one in fronts if one.secret is not None for peer in one.from_),
-        _BELIEVED: " ".join(_believed(settings)),
-        _TRUST: "yes" if UNIX in _trusted(settings) else "",
-    }
+    @classmethod
+    def at_start(cls, settings: Settings, passed: PassedSockets) -> "InForce":
+        """Returns what is in force after a start with *settings* and the sockets that were *passed*."""
+        mode = int(settings.server.socket_mode, 8)
+        public, admin = (places_of(table.listen, mode, passed) for table in (settings.server, settings.admin))
+        return cls({}, public, admin, frozenset()).after_reload(settings)
 
+    @classmethod
+    def decode(cls, message: Mapping[str, Any]) -> "InForce":
+        """Returns what `encode` has returned as *message*. If that is empty, because a supervisor of an earlier version
+        has sent none, a reload is compared with nothing."""
+        public, admin = (tuple((listen, mode) for listen, mode in message.get(key, ())) for key in ("public", "admin"))
+        openings = frozenset((what, whom) for what, whom in message.get("openings", ()))
+        return cls(decode_values(message.get("values", {})), public, admin, openings)
 
-def faults_until_restart(running: Mapping[str, str], new: Settings) -> Iterator[Fault]:
-    """Yields a fault, without line, for each protection that *new* drops from a listener that stays open. *running* are
-    `listener_values` and `protections` of the configuration with which the gateway was started; the latter may be
-    missing, in an older supervisor."""
-    values = listener_values(new)
-    mode = "server.socket_mode"
-    believed = set(_believed(new)) - set(running.get(_BELIEVED, "").split())
-    for listener in ("admin.listen", "server.listen"):
-        is_socket = running[listener].startswith("unix:")
-        moved = next((key for key in (listener, mode)[: 1 + is_socket] if running[key] != values[key]), None)
-        if moved is None:
-            continue
-        reason = f"needs a restart, and until then {running[listener]} stays open without its"
-        if listener == "admin.listen":
-            if running.get(_TOKEN) and new.admin.token is None and not _is_loopback(running[listener]):
-                yield Fault(moved, None, f"{reason} token", _REMEDY)
-        elif any(overlap(peer, one) for peer in running.get(_SECRETS, "").split() for one in believed):
-            yield Fault(moved, None, f"{reason} front's secret", _REMEDY)
-        elif running.get(_TRUST) == "" and UNIX in _trusted(new) and _is_for_all(running) and not _is_for_all(values):
-            reason = f"needs a restart, and until then every user of the machine is trusted at {running[listener]}"
-            yield Fault(moved, None, reason, _REMEDY)
+    def encode(self) -> dict[str, Any]:
+        """Returns this as JSON has it, with the secrets: for the connection to a worker, and for nothing else."""
+        return {
+            "values": encode_values(self.values),
+            "public": self.public,
+            "admin": self.admin,
+            "openings": sorted(self.openings),
+        }
 
+    def after_reload(self, new: Settings) -> "InForce":
+        """Returns what is in force after a reload of *new*."""
+        opened = open_listeners(new, self.public, self.admin)
+        values = restart_values(with_restart_values(new, self.values))
+        return replace(self, values=values, openings=frozenset(one.opening for one in opened))
 
-def _believed(settings: Settings) -> list[str]:
-    """Returns the peers that name people without a secret."""
-    fronts = (one for one in settings.identity if isinstance(one, HeaderSettings) and one.secret is None)
-    return [peer for one in fronts for peer in one.from_]
+    def faults_of_reload(self, new: Settings) -> Iterator[Fault]:
+        """Yields a fault, without line, for each running listener that a reload of *new* would open."""
+        own = self._places(new, "server", self.public), self._places(new, "admin", self.admin)
+        others = {one.opening for one in open_listeners(new, *own)} | self.openings
+        for one in open_listeners(new, self.public, self.admin):
+            if not is_open_in(one.opening, others):
+                key = "admin.listen" if one.opening[0] == ADMIN else "server.listen"
+                is_moved = self.values.get(key) != restart_values(new)[key]
+                reason = f"needs a restart, and until then the running one, {one.listen}, {one.warning.reason}"
+                yield Fault(key if is_moved else "server.socket_mode", None, reason, _REMEDY)
 
-
-def _trusted(settings: Settings) -> list[str]:
-    return [*settings.server.trusted_proxies, *_believed(settings)]
-
-
-def _is_loopback(listen: str) -> bool:
-    address = split_listen(listen)
-    return address is not None and is_loopback_host(address[0])
-
-
-def _is_for_all(values: Mapping[str, str]) -> bool:
-    """Whether perhaps every user of the machine may connect to the public listener's unix socket: the mode of one that
-    systemd opens is in its unit."""
-    is_open = bool(int(values["server.socket_mode"], 8) & _OTHERS)
-    return values["server.listen"].startswith("systemd:") or (values["server.listen"].startswith("unix:") and is_open)
+    def _places(self, new: Settings, table: str, running: Places) -> Places:
+        """Returns where the listener of *table* is by *new*; where the *running* one is if *new* leaves it there."""
+        listen, mode = getattr(new, table).listen, new.server.socket_mode
+        has_mode = listen.startswith("unix:")
+        stays = listen == self.values.get(f"{table}.listen")
+        if stays and not (has_mode and mode != self.values.get("server.socket_mode")):
+            return running
+        return ((listen, int(mode, 8)),)

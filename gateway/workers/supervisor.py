@@ -22,8 +22,7 @@ from gateway.observe.worker_metrics import SharedMetrics
 from gateway.ports import Observer
 from gateway.settings.loading import read_contents
 from gateway.settings.model import Settings
-from gateway.settings.restart_keys import encode, restart_values
-from gateway.settings.until_restart import listener_values, protections
+from gateway.settings.until_restart import InForce
 from gateway.sockets import close_socket
 from gateway.workers.channel import Message
 from gateway.workers.health import WorkerHealth, responds
@@ -37,8 +36,8 @@ from gateway.workers.worker_process import WorkerProcess, WorkerState
 class Supervisor:
     """Runs *count* workers with *settings*, which were read from *contents*, the bytes of the file *config*.
 
-    *sockets* are those of the public listener. *directory* is private: for metrics, and for the state if no directory
-    is configured. *observer* logs.
+    *in_force* is what the first reload is compared with. *sockets* are those of the public listener. *directory* is
+    private: for metrics, and for the state if no directory is configured. *observer* logs.
     """
 
     def __init__(
@@ -48,6 +47,7 @@ class Supervisor:
         contents: bytes,
         count: int,
         *,
+        in_force: InForce,
         sockets: list[socket.socket],
         directory: Path,
         observer: Observer,
@@ -75,8 +75,7 @@ class Supervisor:
             "durable": settings.state.dir is not None,
             "seal": secrets.token_urlsafe(32),
             "started_at": time.time(),
-            "supervisor": listener_values(settings) | protections(settings),
-            "restart_values": encode(restart_values(settings)),
+            "in_force": in_force.encode(),
         }
         self._pool = WorkerPool(config, sockets, constants, self._on_message, self._on_end)
         self._health = WorkerHealth(lambda: self.workers, lambda text, worker: self._log("error", text, worker))

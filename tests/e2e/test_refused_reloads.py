@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from gateway.cli.serve import apply_reload
@@ -13,6 +14,15 @@ from tests.support.worker_requests import WORKERS
 pytestmark = pytest.mark.timeout(300)
 
 TOKEN = 'token = "planted-token-that-nobody-guesses"\n'
+FRONT = """
+[[identity]]
+type = "header"
+name = "front"
+subject_header = "X-Forwarded-User"
+groups_header = "X-Forwarded-Groups"
+from = ["unix"]
+
+"""
 
 
 @pytest.mark.promise("security-S16")
@@ -30,6 +40,36 @@ async def test_the_token_of_a_listener_that_is_still_open_is_not_dropped(tmp_pat
         gateway.config.write_text(closed)
         await gateway.reload()
         assert "admin.listen needs a restart" in gateway.log.read_text()
+
+
+@pytest.mark.promise("security-S16")
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_token_that_a_reload_has_dropped_keeps_no_later_one_from_being_applied(
+    tmp_path: Path, workers: int
+) -> None:
+    admin = f'listen = "0.0.0.0:0"\n{TOKEN}'
+    async with serving(tmp_path, server=WORKERS if workers == 2 else "", admin=admin) as gateway:
+        for old, new in ((TOKEN, ""), ('"0.0.0.0:0"', '"127.0.0.1:0"')):
+            gateway.config.write_text(gateway.config.read_text().replace(old, new))
+            await gateway.reload()
+        async with gateway.client.get(f"{gateway.admin}/metrics") as answer:
+            assert answer.status == 200
+
+
+@pytest.mark.promise("security-S16")
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_no_front_is_trusted_at_a_socket_that_every_user_still_reaches(tmp_path: Path, workers: int) -> None:
+    public = tmp_path / "public.sock"
+    server = 'socket_mode = "0666"\ntrusted_proxies = ["unix"]\n' + (WORKERS if workers == 2 else "")
+    async with serving(tmp_path, listen=f"unix:{public}", server=server) as gateway:
+        text = gateway.config.read_text()
+        gateway.config.write_text(text.replace('"0666"', '"0660"').replace("[[identity]]", f"{FRONT}[[identity]]"))
+        await gateway.reload("the old configuration stays in force")
+        assert "fault: server.socket_mode" in gateway.log.read_text()
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(public))) as client:
+            headers = {"X-Forwarded-User": "anna", "X-Forwarded-Groups": "supervisors"}
+            async with client.get("http://localhost/oauth2/userinfo", headers=headers) as answer:
+                assert answer.status == 401
 
 
 async def test_a_check_that_fails_unexpectedly_is_a_reload_that_failed(stack: GatewayStack) -> None:

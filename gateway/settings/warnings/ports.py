@@ -8,6 +8,7 @@ from gateway.settings.faults import Fault
 from gateway.settings.identity import RemoteProvider
 from gateway.settings.model import Settings
 from gateway.settings.networks import is_wide
+from gateway.settings.open_listeners import open_listener_warnings
 from gateway.settings.state_checks import parse_address
 
 _LONGEST_STOP = 80.0
@@ -19,10 +20,8 @@ _SCHEMES = {port: scheme for scheme, port in _DEFAULT_PORTS.items()}
 
 def listener_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
-    server, listen = settings.server, split_listen(settings.admin.listen)
-    if listen is not None and not is_loopback_host(listen[0]) and settings.admin.token is None:
-        reason = "is reachable from other machines, which may read metrics and readiness without a token"
-        yield Fault("admin.listen", None, reason, "listen on loopback, or give token_file")
+    yield from open_listener_warnings(settings)
+    server = settings.server
     for number, network in enumerate(server.trusted_proxies):
         if is_wide(network):
             reason = f"contains many addresses ({network}), each of which may state any client address"

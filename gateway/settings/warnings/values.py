@@ -226,21 +226,6 @@ def _socket_mode(settings: Settings) -> Iterator[Fault]:
     if alone and mode & 0o200:
         reason = f"lets {' and '.join(alone)} read, and who connects needs the right to write"
         yield Fault("server.socket_mode", None, reason, 'write "0660", or "0600"')
-    trusting = [
-        one
-        for one in settings.identity
-        if isinstance(one, HeaderSettings) and UNIX in one.from_ and not one.secret_header
-    ]
-    if mode & 0o002 and trusting and settings.server.listen.startswith("unix:"):
-        reason = f"lets every user of the machine connect, and {trusting[0].name} trusts whoever connects"
-        yield Fault("server.socket_mode", None, reason, 'write "0660", or use secret_header')
-    states_addresses = UNIX in settings.server.trusted_proxies and any(grant.networks for grant in settings.grants)
-    if mode & 0o002 and states_addresses and not trusting and settings.server.listen.startswith("unix:"):
-        reason = "lets every user of the machine connect and state any client's address, which rules compare"
-        yield Fault("server.socket_mode", None, reason, 'write "0660"')
-    if mode & 0o002 and settings.admin.listen.startswith("unix:") and settings.admin.token is None:
-        reason = f"lets every user of the machine see and cut streams at {settings.admin.listen}"
-        yield Fault("server.socket_mode", None, reason, 'write "0660", or give admin.token_file')
 
 
 def _links(settings: Settings) -> Iterator[Fault]:

@@ -9,8 +9,8 @@ from gateway.settings.model import Settings
 from gateway.settings.restart_keys import (
     RESTART_KEYS,
     TLS_KEYS,
-    decode,
-    encode,
+    decode_values,
+    encode_values,
     keys_needing_restart,
     restart_values,
     with_restart_values,
@@ -60,7 +60,7 @@ def test_a_reload_keeps_the_value_in_force_of_every_key_that_needs_a_restart(tmp
     running, new = settings_of(tmp_path, GOOD + DIRECTORY), settings_of(tmp_path, other_values())
     values = restart_values(running)
     if is_worker:
-        values = decode(json.loads(json.dumps(encode(values))))
+        values = decode_values(json.loads(json.dumps(encode_values(values))))
     assert keys_needing_restart(values, new) == list(RESTART_KEYS)
     effective = with_restart_values(new, values)
     assert restart_values(effective) == restart_values(running)
@@ -72,7 +72,7 @@ def test_a_reload_keeps_the_value_in_force_of_every_key_that_needs_a_restart(tmp
 
 def test_values_and_secrets_arrive_in_a_worker_as_they_are(tmp_path: Path) -> None:
     values = restart_values(settings_of(tmp_path, other_values(server=TLS)))
-    assert decode(json.loads(json.dumps(encode(values)))) == values
+    assert decode_values(json.loads(json.dumps(encode_values(values)))) == values
 
 
 def test_a_reload_keeps_tls_on_or_off_and_takes_another_certificate(tmp_path: Path) -> None:

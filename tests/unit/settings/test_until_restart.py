@@ -1,10 +1,13 @@
 """A reload keeps the running listeners: it is refused if one would lose its protection before the restart."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.settings.until_restart import faults_until_restart, listener_values, protections
+from gateway.settings.model import Settings
+from gateway.settings.until_restart import InForce
 from tests.unit.settings.broken import HEADER
 from tests.unit.settings.configurations import GOOD, load_text
 
@@ -15,6 +18,7 @@ LOCK = 'secret_header = "X-Lock"\nsecret = "planted-0a1b2c3d4e5f6g7h8i9j0k-plant
 BY_NETWORK = ("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
 OTHER = HEADER.replace('"front"', '"other"') + 'subject_header = "X-Other"\ngroups_header = "X-Other-Groups"\n'
 UNIX_FRONT = HEADER.replace("10.0.0.5/32", "unix")
+TRUSTED = 'trusted_proxies = ["unix"]\n'
 
 TCP = GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n')
 
@@ -49,11 +53,6 @@ REFUSED = {
         admin("10.99.0.5:9464"),
         "admin.listen",
     ),
-    "the token of a socket of the service manager": (
-        admin("systemd:admin", TOKEN),
-        admin("127.0.0.1:9464"),
-        "admin.listen",
-    ),
     "the token of an open socket whose mode stays": (
         socket("0666") + f'[admin]\nlisten = "unix:admin.sock"\n{TOKEN}',
         socket("0666") + '[admin]\nlisten = "127.0.0.1:9464"\n',
@@ -64,14 +63,29 @@ REFUSED = {
         socket("0666", UNIX_FRONT).replace("unix:public.sock", "systemd:public"),
         "server.listen",
     ),
-    "the secret of a front in a network that still reaches the listener": (
-        TCP + HEADER + LOCK,
-        TCP.replace("0.0.0.0", "127.0.0.1") + HEADER,
-        "server.listen",
-    ),
     "trust in a socket that is still open": (
         socket("0666").replace(*BY_NETWORK),
-        socket("0660", server='trusted_proxies = ["unix"]\n').replace(*BY_NETWORK),
+        socket("0660", server=TRUSTED).replace(*BY_NETWORK),
+        "server.socket_mode",
+    ),
+    "a front that trusts who connects to a socket that is still open": (
+        socket("0666", server=TRUSTED),
+        socket("0660", UNIX_FRONT, server=TRUSTED),
+        "server.socket_mode",
+    ),
+    "a rule by networks at a socket whose peers may still state any address": (
+        socket("0666", server=TRUSTED),
+        socket("0660", server=TRUSTED).replace(*BY_NETWORK),
+        "server.socket_mode",
+    ),
+    "a second front without a secret at a socket that is still open": (
+        socket("0666", UNIX_FRONT + LOCK),
+        socket("0660", UNIX_FRONT + LOCK + OTHER.replace("10.0.0.5/32", "unix")),
+        "server.socket_mode",
+    ),
+    "trust in addresses at an open socket whose peers may only name people": (
+        socket("0666", UNIX_FRONT).replace(*BY_NETWORK),
+        socket("0660", UNIX_FRONT, server=TRUSTED).replace(*BY_NETWORK),
         "server.socket_mode",
     ),
 }
@@ -83,16 +97,46 @@ APPLIED = {
     "a token that an open listener never had": (admin("0.0.0.0:9464"), admin("127.0.0.1:9464")),
     "the token of a listener of loopback": (admin("127.0.0.1:9464", TOKEN), admin("127.0.0.1:9465")),
     "the token of a listener that stays": (admin("0.0.0.0:9464", TOKEN), admin("0.0.0.0:9464")),
+    "the token of a listener that is narrower than the new one": (
+        admin("10.99.0.5:9464", TOKEN),
+        admin("0.0.0.0:9464"),
+    ),
+    "the token of a listener whose port is another": (admin("10.99.0.5:9464", TOKEN), admin("10.99.0.5:9465")),
+    "the token of an open socket, for a port that other machines reach": (
+        socket("0666") + f'[admin]\nlisten = "unix:admin.sock"\n{TOKEN}',
+        socket("0666") + '[admin]\nlisten = "10.99.0.5:9464"\n',
+    ),
+    "a token that an earlier reload has dropped": (
+        admin("0.0.0.0:9464", TOKEN),
+        admin("0.0.0.0:9464"),
+        admin("127.0.0.1:9464"),
+    ),
     "a narrower socket without a token": (
         socket("0640") + '[admin]\nlisten = "unix:admin.sock"\n',
+        socket("0660") + '[admin]\nlisten = "unix:admin.sock"\n',
+    ),
+    "the token of a socket of the service alone": (
+        socket("0600") + f'[admin]\nlisten = "unix:admin.sock"\n{TOKEN}',
         socket("0660") + '[admin]\nlisten = "unix:admin.sock"\n',
     ),
     "the secret of a front that has another address now": (
         TCP + HEADER + LOCK,
         TCP.replace("0.0.0.0", "127.0.0.1") + HEADER.replace("10.0.0.5/32", "127.0.0.1"),
     ),
+    "the secret of a front whose address alone is trusted by a start too": (
+        TCP + HEADER + LOCK,
+        TCP.replace("8080", "8081") + HEADER,
+    ),
+    "the secret of a front at a socket of the group": (
+        socket("0660", UNIX_FRONT + LOCK),
+        socket("0660", UNIX_FRONT).replace("public.sock", "other.sock"),
+    ),
     "two fronts, of which one has a secret": (
         TCP + HEADER + LOCK + OTHER,
+        TCP.replace("8080", "8081") + HEADER + LOCK + OTHER,
+    ),
+    "a second front without a secret, and another port": (
+        TCP + HEADER + LOCK,
         TCP.replace("8080", "8081") + HEADER + LOCK + OTHER,
     ),
     "TLS that another program speaks from now on": (
@@ -101,27 +145,81 @@ APPLIED = {
     ),
     "trust in a socket of the service alone": (
         socket("0600"),
-        socket("0660", server='trusted_proxies = ["unix"]\n'),
+        socket("0660", server=TRUSTED),
+    ),
+    "trust in an open socket whose peers' addresses decide nothing": (
+        socket("0666"),
+        socket("0660", server=TRUSTED),
+    ),
+    "trust in a socket that was trusted": (
+        socket("0666", UNIX_FRONT),
+        socket("0660", UNIX_FRONT + OTHER.replace("10.0.0.5/32", "unix")),
     ),
     "more workers": (GOOD, GOOD.replace("[server]\n", "[server]\nworkers = 2\n")),
     "a listener of its own": (GOOD, GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8081"\n')),
 }
+PASSED = {
+    "a port of loopback": ((("127.0.0.1:8080", 0),), True),
+    "a port of every address": ((("0.0.0.0:8080", 0),), False),
+    "a socket of the group": ((("unix:/run/passed.sock", 0o660),), True),
+    "a socket of every user": ((("unix:/run/passed.sock", 0o666),), False),
+    "a port of loopback and a socket of every user": ((("127.0.0.1:8080", 0), ("unix:/run/passed.sock", 0o666)), False),
+}
+"""Where the sockets of the service manager are, and whether whoever connects there is to be trusted."""
 
 
-def faults_of_reload(folder: Path, running: str, new: str) -> list[tuple[str, bool]]:
-    before, after = load_text(folder, running).settings, load_text(folder, new).settings
-    assert before is not None
-    assert after is not None
-    faults = faults_until_restart(listener_values(before) | protections(before), after)
+def settings_of(folder: Path, text: str) -> Settings:
+    settings = load_text(folder, text).settings
+    assert settings is not None
+    return settings
+
+
+def faults_of_reload(in_force: InForce, new: Settings) -> list[tuple[str, bool]]:
+    """Returns the keys of the faults, as a worker has them too, and whether each has a reason and a remedy."""
+    faults = list(in_force.faults_of_reload(new))
+    passed_on = InForce.decode(json.loads(json.dumps(in_force.encode())))
+    assert list(passed_on.faults_of_reload(new)) == faults
     return [(fault.key, "until then" in fault.reason and bool(fault.remedy)) for fault in faults]
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_reload_that_opens_what_still_listens_is_refused(tmp_path: Path, name: str) -> None:
     running, new, key = REFUSED[name]
-    assert faults_of_reload(tmp_path, running, new) == [(key, True)]
+    in_force = InForce.at_start(settings_of(tmp_path, running), {})
+    assert faults_of_reload(in_force, settings_of(tmp_path, new)) == [(key, True)]
+    again = in_force.after_reload(settings_of(tmp_path, running))
+    assert faults_of_reload(again, settings_of(tmp_path, new)) == [(key, True)]
 
 
 @pytest.mark.parametrize("name", APPLIED)
 def test_a_reload_that_leaves_the_listeners_protected_is_applied(tmp_path: Path, name: str) -> None:
-    assert faults_of_reload(tmp_path, *APPLIED[name]) == []
+    started, *reloaded = [settings_of(tmp_path, text) for text in APPLIED[name]]
+    in_force = InForce.at_start(started, {})
+    for new in reloaded:
+        assert faults_of_reload(in_force, new) == []
+        in_force = in_force.after_reload(new)
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_of_a_passed_socket_its_own_address_and_mode_decide(tmp_path: Path, name: str) -> None:
+    places, is_safe = PASSED[name]
+    running = admin("systemd:admin", TOKEN)
+    in_force = replace(InForce.at_start(settings_of(tmp_path, running), {}), admin=places)
+    moved = settings_of(tmp_path, admin("127.0.0.1:9464"))
+    assert faults_of_reload(in_force, moved) == ([] if is_safe else [("admin.listen", True)])
+    assert faults_of_reload(in_force, settings_of(tmp_path, admin("systemd:admin"))) == []
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_trust_in_a_unix_socket_is_refused_where_every_user_reaches_the_passed_one(tmp_path: Path, name: str) -> None:
+    places, _ = PASSED[name]
+    is_for_all = any(mode & 0o002 for _, mode in places)
+    running = settings_of(tmp_path, socket("0660", server=TRUSTED).replace("unix:public.sock", "systemd:public"))
+    in_force = replace(InForce.at_start(running, {}), public=places)
+    for new in (socket("0660", UNIX_FRONT, TRUSTED), socket("0660", server=TRUSTED).replace(*BY_NETWORK)):
+        expected = [("server.listen", True)] if is_for_all else []
+        assert faults_of_reload(in_force, settings_of(tmp_path, new)) == expected
+
+
+def test_without_what_is_in_force_nothing_is_compared(tmp_path: Path) -> None:
+    assert faults_of_reload(InForce.decode({}), settings_of(tmp_path, admin("0.0.0.0:9464"))) == []

@@ -1,0 +1,84 @@
+"""What is open to whoever may connect to a listener: a warning at the start, and what a reload must not add before the
+restart."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from gateway.network import UNIX
+from gateway.settings.addresses import EVERY_ADDRESS, is_loopback_host, split_listen
+from gateway.settings.faults import Fault
+from gateway.settings.identity import HeaderSettings
+from gateway.settings.model import Settings
+from gateway.sockets import Places
+
+ADMIN, NAMES, ADDRESSES = "admin", "names", "addresses"
+"""What is open: the admin listener without a token; the name of any person; the address of any client."""
+_EVERY_USER = 0o002
+"""Who connects to a unix socket needs the right to write."""
+
+Opening = tuple[str, str]
+"""What is open, and to whom: every user of the machine (``unix``), or whoever reaches an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenListener:
+    """*warning* is about what is open at *listen*."""
+
+    opening: Opening
+    listen: str
+    warning: Fault
+
+
+def open_listeners(settings: Settings, public: Places, admin: Places) -> Iterator[OpenListener]:
+    """Yields what *settings* leave open if their listeners are at *public* and *admin*."""
+    for listen, mode in admin if settings.admin.token is None else ():
+        address = split_listen(listen)
+        if address is not None and not is_loopback_host(address[0]):
+            reason = "is reachable from other machines, which may read metrics and readiness without a token"
+            warning = Fault("admin.listen", None, reason, "listen on loopback, or give token_file")
+            yield OpenListener((ADMIN, address[0]), listen, warning)
+        elif _is_for_every_user(listen, mode):
+            reason = f"lets every user of the machine see and cut streams at {listen}"
+            warning = Fault("server.socket_mode", None, reason, 'write "0660", or give admin.token_file')
+            yield OpenListener((ADMIN, UNIX), listen, warning)
+    for listen, mode in public:
+        if _is_for_every_user(listen, mode):
+            for what, reason, remedy in _of_every_user(settings):
+                yield OpenListener((what, UNIX), listen, Fault("server.socket_mode", None, reason, remedy))
+
+
+def open_listener_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields the warnings, without lines."""
+    public, admin = places_in(settings)
+    opened = list(open_listeners(settings, public, admin))
+    names = any(one.opening[0] == NAMES for one in opened)  # whoever may name anybody needs no address
+    yield from (one.warning for one in opened if not (names and one.opening[0] == ADDRESSES))
+
+
+def places_in(settings: Settings) -> tuple[Places, Places]:
+    """Returns where the public and the admin listener are, as far as *settings* say it."""
+    mode = int(settings.server.socket_mode, 8)
+    return ((settings.server.listen, mode),), ((settings.admin.listen, mode),)
+
+
+def is_open_in(opening: Opening, others: Collection[Opening]) -> bool:
+    """Whether one of *others* is the same for those to whom *opening* is open, or for more."""
+    what, whom = opening
+    return any(other == what and (whom == UNIX or who in (whom, *EVERY_ADDRESS)) for other, who in others)
+
+
+def _is_for_every_user(listen: str, mode: int) -> bool:
+    """Whether every user of the machine may connect. The mode of a socket that systemd opens is in its unit."""
+    return listen.startswith("unix:") and bool(mode & _EVERY_USER)
+
+
+def _of_every_user(settings: Settings) -> Iterable[tuple[str, str, str]]:
+    """Yields what is open to whoever connects to the public listener's unix socket, with a reason and a remedy."""
+    fronts = (one for one in settings.identity if isinstance(one, HeaderSettings))
+    trusting = next((one for one in fronts if UNIX in one.from_ and not one.secret_header), None)
+    if trusting is not None:
+        reason = f"lets every user of the machine connect, and {trusting.name} trusts whoever connects"
+        yield NAMES, reason, 'write "0660", or use secret_header'
+    if UNIX in settings.server.trusted_proxies and any(grant.networks for grant in settings.grants):
+        reason = "lets every user of the machine connect and state any client's address, which rules compare"
+        yield ADDRESSES, reason, 'write "0660"'
