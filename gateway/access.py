@@ -4,9 +4,9 @@ Every step's result is the typed input of the next: without a grant there is no 
 no logging, no metrics and no settings. How the bytes reach the client is the delivery's part.
 """
 
-from gateway.errors import AccessDeniedError, VideoNotFoundError
+from gateway.errors import AccessDeniedError, BusyError, VideoNotFoundError
 from gateway.model import Credentials, Delivery, Grant, Identity, Link, Stage, Video
-from gateway.ports import IdentityResolver, Links, Policy, RateLimit
+from gateway.ports import Clock, IdentityResolver, Links, Policy, RateLimit
 from gateway.request_record import RequestRecord
 
 
@@ -14,12 +14,22 @@ class Access:
     """*min_life*: seconds that a link must still be valid when a client is redirected to it."""
 
     def __init__(
-        self, identities: IdentityResolver, rates: RateLimit, policy: Policy, links: Links, *, min_life: float
+        self,
+        identities: IdentityResolver,
+        rates: RateLimit,
+        policy: Policy,
+        links: Links,
+        clock: Clock,
+        *,
+        min_life: float,
     ) -> None:
+        self.replaced_by: Access | None = None
+        """That of the next configuration, once it is in force."""
         self._identities = identities
         self._rates = rates
         self._policy = policy
         self._links = links
+        self._clock = clock
         self._min_life = min_life
 
     async def authorize(
@@ -36,14 +46,25 @@ class Access:
         link = self._links.cached(grant.account, target, min_life=min_life)
         if link is None:
             link = await self._links.get(grant.account, target, min_life=min_life)
-            self.confirm(grant)
         record.enter(None)
         return grant, link
 
-    def confirm(self, grant: Grant) -> None:
-        """Raises InvalidCredentialsError if the granted identity was revoked or signed out since the decision, while
-        the request waited for VALT. To be called before anything of VALT's is given out after such a wait."""
-        self._identities.confirm(grant.identity, grant.decided_at)
+    def confirm(self, record: RequestRecord) -> None:
+        """Raises InvalidCredentialsError if the person was revoked or signed out while the request waited, for VALT
+        above all, or if the configuration in force no longer accepts their proof. Raises BusyError if its rules are not
+        those by which the request was decided. Does nothing for a request that needed no identity.
+
+        The dispatcher calls it before each response that a handler returns. A handler calls it before what cannot be
+        taken back by then: the audit's ``open`` line, and a stream.
+        """
+        if record.identity is None or record.identified_at is None:
+            return
+        in_force = self
+        while in_force.replaced_by is not None:
+            in_force = in_force.replaced_by
+        in_force._identities.confirm(record.identity, record.identified_at)
+        if in_force is not self and not in_force._policy.decides_like(self._policy):
+            raise BusyError("the rules were replaced while the request waited")
 
     async def has_link(self, grant: Grant, video: str) -> bool:
         """Whether VALT has a link for *video* of the granted recording: without one the video is not ready, or deleted.
@@ -96,6 +117,7 @@ class Access:
 
     async def _identify(self, credentials: Credentials, record: RequestRecord) -> tuple[Identity, ...]:
         record.enter(Stage.IDENTITY)
+        record.identified_at = self._clock.now()
         identities = await self._identities.identify(credentials)
         record.set_identity(identities[0])
         if self._rates.per_minute:

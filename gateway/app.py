@@ -157,7 +157,7 @@ def _wire(
     identity = build_identity_services(settings, context, identity_session)
     sessions = identity.sessions
     policy = Rules(rules_of(settings), valt.recordings, valt_names_of(settings), clock, observer)
-    access = Access(identity.chain, context.rates, policy, valt.links, min_life=settings.links.min_life)
+    access = Access(identity.chain, context.rates, policy, valt.links, clock, min_life=settings.links.min_life)
     assets = Assets(settings.branding.logo_file)
     kerberos = any(isinstance(table, NegotiateSettings) for table in settings.identity)
     pages = Pages(
@@ -196,6 +196,7 @@ def _wire(
         others = () if identity.sign_in is None else identity.sign_in.providers
         challenge = KerberosChallenge(pages, others, secure=public_url.startswith("https://")).response
     handlers = Handlers(
+        access=access,
         recordings=RecordingHandlers(
             access, proxy, recording_access, reader, session_cookies, pages, context.audit, public_url=public_url
         ),

@@ -56,6 +56,14 @@ class TrustedNetworks:
     def __bool__(self) -> bool:
         return self._unix or bool(self._networks)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TrustedNetworks):
+            return NotImplemented
+        return (self._networks, self._unix) == (other._networks, other._unix)
+
+    def __hash__(self) -> int:
+        return hash((self._networks, self._unix))
+
     def __contains__(self, peer: str | None) -> bool:
         """Whether *peer* is in one of the networks. None is a peer on a unix socket; text that is no address is in
         none."""

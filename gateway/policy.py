@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gateway.errors import AccessDeniedError, RecordingExpiredError, ValtError, VideoNotFoundError
 from gateway.events import GrantDecided
 from gateway.model import Grant, Identity
-from gateway.ports import Clock, Observer, Recordings
+from gateway.ports import Clock, Observer, Policy, Recordings
 from gateway.recording_details import RecordingDetails
 from gateway.rule_index import RuleIndex
 from gateway.rules import Rule, ValtNames, any_glob, applies_to, details_mismatch, is_in_force, mismatch
@@ -124,6 +124,10 @@ class Rules:
         if grant.until is not None and now >= grant.until:
             return True
         return bool(self._changes) and bisect_right(self._changes, now) != bisect_right(self._changes, grant.decided_at)
+
+    def decides_like(self, other: Policy) -> bool:
+        """Whether *other* has the same rules, and the same names in VALT for people and groups."""
+        return isinstance(other, Rules) and (self.rules, self._valt_names) == (other.rules, other._valt_names)
 
     def _denied(self, reason: str) -> AccessDeniedError:
         self._report(self._decisions["", "denied"])

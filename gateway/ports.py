@@ -61,12 +61,14 @@ class Policy(Protocol):
     async def decide(
         self, identity: Identity, recording: str, video: str | None = None, client: str | None = None
     ) -> Grant:
-        """Returns the grant of the first rule that matches, for one video or (*video* is None) the whole recording, and
-        for *client*, an address or None. Raises AccessDeniedError if no rule matches or the first that does refuses,
-        RecordingExpiredError if the retention is over, and ValtError if VALT could not be asked for a condition."""
+        """Returns the grant of the first rule that matches, for *video* or the recording. Raises AccessDeniedError
+        if none does or it refuses, RecordingExpiredError, and ValtError if VALT could not be asked for a condition."""
 
     def is_due(self, grant: Grant) -> bool:
         """Whether *grant* has to be decided again: its decision depends on a time that has passed since."""
+
+    def decides_like(self, other: "Policy") -> bool:
+        """Whether *other* has the same rules."""
 
 
 class Links(Protocol):
@@ -197,16 +199,14 @@ class ServiceKeys(Protocol):
 class Store(Protocol):
     """The state that outlives a request: consumed tickets, sign-outs and revocations. Times are Unix seconds. Methods
     that write return once the state is stored; they raise BusyError if it cannot be. An entry remains until the latest
-    *until* given for it or longer. Reads do no I/O; those of a durable store see another process's writes at most two
-    seconds later."""
+    *until* given for it or longer. Reads do no I/O; a durable store's see another process's writes in two seconds."""
 
     durable: bool
     """Whether the state survives a restart. If not, a ticket that was issued before the start is refused."""
 
     async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
-        """Returns True if *key* was not consumed yet, and marks it as consumed until *until*; else returns False. Of
-        concurrent calls with one key exactly one returns True. *since* is the earliest time at which it can have been
-        consumed: BusyError is raised if entries may have been lost since then."""
+        """Whether *key* was not consumed yet; marks it as consumed until *until*. Of concurrent calls exactly one
+        returns True. Raises BusyError if entries may be lost that are as late as *since*, its first possible use."""
 
     async def is_consumed(self, key: str, *, since: float | None = None) -> bool:
         """Whether *key* is consumed. Raises BusyError if that cannot be read, or as `consume` does."""

@@ -46,6 +46,8 @@ class RequestRecord:
     clock: Callable[[], float]
     started: float
     identity: Identity | None = None
+    identified_at: float | None = None
+    """When Access began to verify the credentials, Unix seconds; None if the request needs no identity."""
     recording: str | None = None
     video: str | None = None
     grant: Grant | None = None

@@ -233,8 +233,8 @@ class Gateway:
         return self._current
 
     async def _apply(self, new: App) -> None:
-        """Directs requests to *new*, and ends the streams that it would not grant, also those that the previous app has
-        granted and that start later."""
+        """Directs requests to *new*, and ends the streams that it would not grant. Those that the previous app grants
+        and that have not started are refused (`Access.confirm`)."""
         old, self.settings, limits = self.app, new.settings, new.settings.limits
         self._started().replace(new)
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
@@ -244,7 +244,7 @@ class Gateway:
         self._admin.set_access(new.settings.admin.hosts, new.settings.admin.token)
         new.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
         await self.revocation.decide_again(new.policy, set())
-        # A request waits for VALT no longer than for a connection and two reads.
+        # So long a VALT that responds at all may take.
         longest = 2 * old.settings.valt.read_timeout + old.settings.valt.connect_timeout
         settle = self.revocation.settle(new.policy, longest, lambda: new is self.app)
         self._background.run(settle, "revocation after a reload")

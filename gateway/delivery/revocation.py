@@ -63,8 +63,8 @@ class Revocation:
                     stream.end(REVOKED)
 
     async def settle(self, policy: Policy, seconds: float, in_force: Callable[[], bool]) -> None:
-        """Repeats *decide_again* for *seconds*, while *policy* is *in_force*: a request that the previous rules granted
-        may become a stream later, for as long as VALT keeps it waiting."""
+        """Repeats *decide_again* for *seconds*, while *policy* is *in_force*, for the streams that could not be decided
+        because VALT did not respond."""
         allowed, until, last = set[Stream](), self._clock.monotonic() + seconds, False
         while in_force() and not last:
             await asyncio.sleep(_CHECK_SECONDS)
@@ -73,7 +73,7 @@ class Revocation:
 
     def _is_void(self, stream: Stream) -> bool:
         validity, _ = self._checks()
-        return validity.refusal(stream.grant.identity, first_used_at=stream.opened_at) is not None
+        return validity.refusal(stream.grant.identity, first_used_at=stream.record.identified_at) is not None
 
     async def _is_over(self, stream: Stream, policy: Policy, allowed: set[Stream]) -> bool:
         if self._is_void(stream):

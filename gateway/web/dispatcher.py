@@ -73,6 +73,7 @@ class Dispatcher:
     def replace_handlers(self, handlers: Handlers) -> Callable[[], Awaitable[None]]:
         """Uses *handlers* from now on. The result waits until the requests in the previous ones have ended."""
         previous, self._active = self._active, _ActiveHandlers(handlers)
+        previous.handlers.access.replaced_by = handlers.access
         return previous.wait_idle
 
     async def handle(self, request: Request) -> web.StreamResponse:
@@ -100,7 +101,10 @@ class Dispatcher:
             except Exception as fault:
                 error = self._translate(fault, request, record)
                 record.fail(error)
-                response = handlers.errors.render(error, request, record.request_id)
+                if request.render_error is None:
+                    response = handlers.errors.render(error, request, record.request_id)
+                else:
+                    response = request.render_error(error)
             record.status = response.status
             if not response.prepared:
                 self.add_response_headers(request, response)
@@ -147,7 +151,10 @@ class Dispatcher:
         active.handlers.request_validator.check(request)
         if "Expect" in request.headers:
             await _continue(request)
-        return await handler(request)
+        response = await handler(request)
+        if not response.prepared:  # delivery.revocation ends streams
+            active.handlers.access.confirm(request.record)
+        return response
 
     def _translate(self, fault: Exception, request: Request, record: RequestRecord) -> GatewayError:
         """Returns the error to render for *fault*. Raises *fault* if the connection or the response head has gone."""

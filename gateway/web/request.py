@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from multidict import CIMultiDict
 
-from gateway.errors import BadRequestError, RequestTimeoutError
+from gateway.errors import BadRequestError, GatewayError, RequestTimeoutError
 from gateway.request_record import RequestRecord
 
 
@@ -27,6 +27,8 @@ class Request(web.BaseRequest):
     """By when the body must have arrived, in seconds of the event loop's clock."""
     set_cookies: Sequence[str] = ()
     """The Set-Cookie headers of its response."""
+    render_error: "Callable[[GatewayError], web.StreamResponse] | None" = None
+    """Renders the error that the handler raises; None for the usual way."""
     common_headers: "Callable[[Request, web.StreamResponse], None]"
     """Adds the headers that every response carries, to a response that has not been prepared."""
 

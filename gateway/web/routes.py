@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.access import Access
 from gateway.web.cors import Cors
 from gateway.web.credentials import TrustedProxies
 from gateway.web.errors import ErrorRenderer
@@ -30,6 +31,7 @@ from gateway.web.schemas.openapi import openapi
 class Handlers:
     """The handlers of one configuration, and what the dispatcher needs beside them."""
 
+    access: Access
     recordings: RecordingHandlers
     text_tracks: TextTrackHandlers
     listing: ListingHandlers

@@ -203,7 +203,7 @@ class World:
         never = tuple(Rule(f"never {group}", "reviewer", frozenset({group}), allow=False) for group in sorted(refused))
         self.policy = Rules(never + RULES, StaticRecordings(), ValtNames(), clock, recorder)
         rates = RateLimiter(clock, recorder, per_minute=0)
-        self.access = Access(self.chain, rates, self.policy, StaticLinks(), min_life=0.0)
+        self.access = Access(self.chain, rates, self.policy, StaticLinks(), self.clock, min_life=0.0)
 
     def record(self) -> RequestRecord:
         return RequestRecord("id", "GET", "/", None, self.clock.monotonic, self.clock.monotonic())

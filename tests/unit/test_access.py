@@ -7,12 +7,14 @@ import pytest
 from gateway.access import Access
 from gateway.errors import (
     AccessDeniedError,
+    BusyError,
     InvalidCredentialsError,
     TooManyRequestsError,
     ValtUnavailableError,
     VideoNotFoundError,
 )
 from gateway.model import Credentials, Delivery, Grant, Identity, IdentityKind, Link, Secret, Stage, Video
+from gateway.ports import Policy
 from gateway.request_record import RequestRecord, current_identity
 from tests.support.clock import ManualClock
 
@@ -35,6 +37,8 @@ class World:
     per_minute: int = 0
     is_exhausted: bool = False
     is_revoked: bool = False
+    rules: str = "old"
+    clock: ManualClock = field(default_factory=ManualClock)
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
     async def identify(self, credentials: Credentials) -> tuple[Identity, ...]:
@@ -63,6 +67,9 @@ class World:
     def is_due(self, grant: Grant) -> bool:
         return False
 
+    def decides_like(self, other: Policy) -> bool:
+        return isinstance(other, World) and self.rules == other.rules
+
     def cached(self, account: str, video: Video, *, min_life: float = 0.0) -> Link | None:
         self.calls.append(("cached", account, video, min_life))
         return CACHED if self.is_cached else None
@@ -77,7 +84,7 @@ class World:
         raise NotImplementedError
 
     def access(self) -> Access:
-        return Access(self, self, self, self, min_life=30.0)
+        return Access(self, self, self, self, self.clock, min_life=30.0)
 
     def of(self, kind: str) -> list[tuple[object, ...]]:
         return [call[1:] for call in self.calls if call[0] == kind]
@@ -100,7 +107,6 @@ async def test_a_request_passes_identity_grant_and_link_in_this_order() -> None:
         ("decide", ANNA, ANNA, "r1", "v1", "203.0.113.7"),
         ("cached", "account-a", TARGET, 0.0),
         ("get", "account-a", TARGET, 0.0),
-        ("confirm", ANNA, 0.0),
     ]
     assert [stage for stage, _ in log.stages] == [Stage.IDENTITY, Stage.GRANT, Stage.LINK]
     assert (log.identity, log.grant, log.stage) == (ANNA, allowed, None)
@@ -255,12 +261,39 @@ async def test_a_video_has_a_link_if_valt_has_one_for_it() -> None:
         await World(link=ValtUnavailableError()).access().has_link(grant(), "v2")
 
 
-async def test_an_identity_is_confirmed_after_a_wait_for_valt_and_only_then() -> None:
-    world = World(answers={"anna": replace(grant(), decided_at=7.0)})
-    await world.access().authorize(CREDENTIALS, TARGET, record())
-    assert world.of("confirm") == [(ANNA, 7.0)]
-    revoked = replace(world, is_revoked=True)
+async def test_an_identity_is_confirmed_as_of_the_moment_before_it_was_verified() -> None:
+    world, log = World(answers={"anna": grant()}), record()
+    access, started = world.access(), world.clock.now()
+    await access.authorize(CREDENTIALS, TARGET, log)
+    world.clock.pass_(5.0)
+    access.confirm(log)
+    assert world.of("confirm") == [(ANNA, started)]
+    world.is_revoked = True
     with pytest.raises(InvalidCredentialsError):
-        await revoked.access().authorize(CREDENTIALS, TARGET, record())
-    cached = World(answers=world.answers, is_cached=True, is_revoked=True)
-    assert (await cached.access().authorize(CREDENTIALS, TARGET, record()))[1] == CACHED
+        access.confirm(log)
+
+
+async def test_a_request_of_nobody_needs_no_confirmation() -> None:
+    world = World(is_revoked=True)
+    world.access().confirm(record())
+    signed_out = record()
+    signed_out.set_identity(ANNA)
+    world.access().confirm(signed_out)
+    assert world.of("confirm") == []
+
+
+async def test_the_configuration_in_force_confirms_what_an_earlier_one_allowed() -> None:
+    old, same, newest = World(answers={"anna": grant()}), World(), World()
+    access, log = old.access(), record()
+    await access.authorize(CREDENTIALS, TARGET, log)
+    access.replaced_by = same.access()
+    access.confirm(log)
+    access.replaced_by.replaced_by = newest.access()
+    access.confirm(log)
+    assert [len(world.of("confirm")) for world in (old, same, newest)] == [0, 1, 1]
+    newest.rules = "new"
+    with pytest.raises(BusyError):
+        access.confirm(log)
+    newest.is_revoked = True
+    with pytest.raises(InvalidCredentialsError):
+        access.confirm(log)

@@ -18,6 +18,15 @@ def test_text_that_is_not_an_address_is_none(text: str) -> None:
     assert parse_address(text) is None
 
 
+def test_networks_of_the_same_list_and_unix_sockets_are_equal() -> None:
+    campus = TrustedNetworks(["10.0.0.0/8", "unix"])
+    assert campus == TrustedNetworks(["unix", "10.0.0.0/8"])
+    assert hash(campus) == hash(TrustedNetworks(["unix", "10.0.0.0/8"]))
+    for networks in (["10.0.0.0/8"], ["10.0.0.0/9", "unix"], []):
+        assert campus != TrustedNetworks(networks)
+    assert campus != ("10.0.0.0/8", "unix")
+
+
 @pytest.mark.parametrize(
     ("peer", "trusted"),
     [

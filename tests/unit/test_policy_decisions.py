@@ -197,6 +197,16 @@ def test_a_grant_is_due_again_when_a_rules_day_begins_or_ends() -> None:
     assert not decisions.policy.is_due(granted)
 
 
+def test_policies_decide_alike_that_have_the_same_rules_and_names_in_valt() -> None:
+    same = replace(ON_CAMPUS, networks=TrustedNetworks(["10.0.0.0/8"]))
+    assert rules(ANYONE, ON_CAMPUS).decides_like(rules(ANYONE, same))
+    assert not rules(ANYONE, ON_CAMPUS).decides_like(rules(ON_CAMPUS, ANYONE))
+    assert not rules(ON_CAMPUS).decides_like(rules(replace(same, networks=TrustedNetworks(["10.0.0.0/9"]))))
+    renamed = Rules((ANYONE,), StubRecordings({}), ValtNames({"anna": "amiller"}), ManualClock(NOW), Recorder())
+    assert not rules(ANYONE).decides_like(renamed)
+    assert not renamed.decides_like(rules(ANYONE))
+
+
 def test_a_room_is_hidden_by_a_rule_that_refuses_all_its_recordings_and_by_no_other() -> None:
     never = replace(ANYONE, name="never", account="other", rooms=("Room 1",), allow=False)
 

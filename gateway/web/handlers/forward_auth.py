@@ -9,7 +9,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from gateway.access import Access
-from gateway.errors import AccessDeniedError, GatewayError, NotFoundError, RecordingExpiredError
+from gateway.errors import AccessDeniedError, NotFoundError, RecordingExpiredError
 from gateway.events import LogEvent
 from gateway.model import Identity
 from gateway.web.credentials import CredentialsReader, TrustedProxies
@@ -45,17 +45,15 @@ class ForwardAuthHandlers:
         return await self._respond(request, 200, [request.raw_path.partition(_PREFIX)[2]])
 
     async def _respond(self, request: Request, allowed: int, targets: list[str]) -> web.StreamResponse:
-        """Returns the response. Errors are rendered here, because a front must never receive a redirect or a page."""
+        """Returns the response if the request is allowed. Raises GatewayError: no front receives a redirect or a page
+        then, and none NotFoundError or RecordingExpiredError, because nginx answers 500 to its client unless the status
+        is 401 or 403."""
+        request.render_error = lambda error: problem_response(error, request.record.request_id)
         try:
             identity = await self._decide(request, self._target(request, targets))
-            return web.Response(status=allowed, headers=identity_headers(identity) | {"Cache-Control": "no-store"})
-        except GatewayError as raised:
-            error: GatewayError = raised
-            if isinstance(raised, (NotFoundError, RecordingExpiredError)):
-                # nginx answers 500 to its client unless the status is 401 or 403.
-                error = AccessDeniedError(str(raised) or type(raised).__name__)
-            request.record.fail(error)
-            return problem_response(error, request.record.request_id)
+        except (NotFoundError, RecordingExpiredError) as error:
+            raise AccessDeniedError(str(error) or type(error).__name__) from None
+        return web.Response(status=allowed, headers=identity_headers(identity) | {"Cache-Control": "no-store"})
 
     def _target(self, request: Request, targets: list[str]) -> OriginalTarget:
         """Returns the original target. Raises AccessDeniedError if a header names it that the front did not write, or

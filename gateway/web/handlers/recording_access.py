@@ -63,7 +63,6 @@ class RecordingAccess:
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
-        self._access.confirm(grant)
         return grant, details
 
     async def comments(self, grant: Grant, details: RecordingDetails) -> Comments:

@@ -121,7 +121,6 @@ class ValtApiHandlers(ValtHandlers):
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
-        self.access.confirm(grant)
         return grant, details
 
 

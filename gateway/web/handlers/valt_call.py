@@ -42,17 +42,17 @@ def as_valt(
     def decorate(call: Call[Handlers]) -> Handler[Handlers]:
         async def handle(self: Handlers, request: Request) -> web.StreamResponse:
             request.record.mark_api_call()
-            try:
-                self.audit.require_room()
-                return json_response(await call(self, request))
-            except GatewayError as error:
-                request.record.fail(error)
-                status, body = schemas.error_response(
-                    error, STATUS[type(error)], unauthorized=unauthorized, not_found=not_found
-                )
-                response = json_response(body, status)
-                set_retry_after(response, error.retry_after)
-                return response
+            request.render_error = render_error
+            self.audit.require_room()
+            return json_response(await call(self, request))
+
+        def render_error(error: GatewayError) -> web.StreamResponse:
+            status, body = schemas.error_response(
+                error, STATUS[type(error)], unauthorized=unauthorized, not_found=not_found
+            )
+            response = json_response(body, status)
+            set_retry_after(response, error.retry_after)
+            return response
 
         return handle
 
