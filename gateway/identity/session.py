@@ -30,7 +30,7 @@ section 6.1). A renewed cookie, whose times may compress less well, stays below 
 _MAX_NARROWED = 8
 """Narrowed sessions that a browser keeps."""
 _MAX_TOTAL = 6000
-"""Characters of all session cookies, beyond which the oldest narrowed ones are cleared: web.http_server refuses a
+"""Characters of all session cookies, beyond which the oldest narrowed ones are ended: web.http_server refuses a
 Cookie header of more than 8190 bytes."""
 _RENEW_AFTER = 0.1
 """The fraction of the idle limit after which a session in use is given a renewed cookie."""
@@ -97,8 +97,10 @@ class Sessions:
         """Returns the Set-Cookie headers for a new session with the rights of *identity*.
 
         If *credentials* have a valid session of the same limits, its id is continued. If they have a valid session of
-        another person, all their sessions are made void. Raises InvalidCredentialsError if *identity* is not valid any
-        more, TooManyGroupsError if its groups do not fit into a cookie, and BusyError if the store fails.
+        another person, all their sessions are made void, and else those for which the browser has no room beside the
+        new one: a copy of a cookie that is only cleared would outlast the sign-out. Raises InvalidCredentialsError if
+        *identity* is not valid any more, TooManyGroupsError if its groups do not fit into a cookie, and BusyError if
+        the store fails.
         """
         refusal = self._validity.refusal(identity)
         if refusal is not None:
@@ -110,7 +112,9 @@ class Sessions:
             return [*(cookie for cookie in cleared if _name(cookie) != _name(header)), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued)
-        return [*self._clear_oldest(credentials, header), header]
+        surplus = self._surplus(credentials, header)
+        await self._make_void(credentials.sessions[name].reveal() for name in surplus)
+        return [*map(self._clear_header, surplus), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
@@ -118,13 +122,10 @@ class Sessions:
         that were valid, the newest first, and the Set-Cookie headers that delete all the cookies. Raises BusyError if
         the store fails.
         """
-        valid, now = self.identities(credentials), self._clock.now()
+        valid = self.identities(credentials)
         presented = [(name, value.reveal()) for name, value in credentials.sessions.items()]
         presented += read_every_cookie(credentials.cookies, self._names)
-        for claims in filter(None, map(self._sealed.unseal, {value for _, value in presented})):
-            # A newer copy of a cookie that has expired may be valid.
-            until = max(now, claims["exp"]) + void_seconds(self._lifetime)
-            await self._store.sign_out(claims["id"], until)
+        await self._make_void({value for _, value in presented})
         names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
         return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
 
@@ -158,9 +159,16 @@ class Sessions:
         renewed = replace(identity, used_at=now)
         return self._set_cookie(renewed, self._seal(renewed))
 
-    def _clear_oldest(self, credentials: Credentials, header: str) -> list[str]:
-        """Returns the Set-Cookie headers that clear narrowed sessions, the oldest first, until with the new session of
-        *header* there are few enough, and they are short enough. Cookies that cannot be decrypted are cleared first."""
+    async def _make_void(self, values: Iterable[str]) -> None:
+        """Makes the sessions in the cookies' *values* void, with all copies. Raises BusyError if the store fails."""
+        for claims in filter(None, map(self._sealed.unseal, values)):
+            # A newer copy of a cookie that has expired may be valid.
+            until = max(self._clock.now(), claims["exp"]) + void_seconds(self._lifetime)
+            await self._store.sign_out(claims["id"], until)
+
+    def _surplus(self, credentials: Credentials, header: str) -> list[str]:
+        """Returns the names of narrowed sessions' cookies, the oldest first, without which, and with the new session of
+        *header*, there are few enough and short enough ones. Cookies that cannot be decrypted come first."""
         sessions = self._unseal_all(credentials)
         own, base = _name(header), self._cookie(_NAME).name
         narrowed = sorted(
@@ -170,12 +178,12 @@ class Sessions:
         most = _MAX_NARROWED - (own != base)
         lengths = {name: len(name) + len(value.reveal()) + 3 for name, value in credentials.sessions.items()}
         lengths[own] = len(header.partition(";")[0]) + 2
-        cleared = []
+        surplus = []
         while narrowed and (len(narrowed) > most or sum(lengths.values()) > _MAX_TOTAL):
             name = narrowed.pop(0)
             del lengths[name]
-            cleared.append(self._clear_header(name))
-        return cleared
+            surplus.append(name)
+        return surplus
 
     def _clear_header(self, name: str) -> str:
         return self._cookie(name.removeprefix("__Host-")).set_header("", 0)
