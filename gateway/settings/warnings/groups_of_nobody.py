@@ -54,6 +54,11 @@ def _may_be_of(providers: dict[str, str], name: str, keys: set[str]) -> bool:
     return bool(providers) and (name == "*" or provider in providers or not (separator or _is_key(name, keys)))
 
 
+def names_groups(provider: IdentitySettings) -> bool:
+    """Whether the proofs of *provider* may name groups."""
+    return not _without_groups(provider)
+
+
 def _without_groups(provider: IdentitySettings) -> str:
     """Returns what *provider* is, if it names no groups; else nothing."""
     if isinstance(provider, JwtSettings | OidcSettings):

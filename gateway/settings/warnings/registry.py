@@ -18,12 +18,12 @@ from gateway.settings.warnings.notations import notation_warnings
 from gateway.settings.warnings.origins import origin_warnings
 from gateway.settings.warnings.ports import listener_warnings, port_warnings
 from gateway.settings.warnings.providers import provider_warnings
+from gateway.settings.warnings.public_issuers import public_warnings
 from gateway.settings.warnings.rules import (
     address_warnings,
     everybody_warnings,
     expired_warnings,
     glob_warnings,
-    public_warnings,
     refusal_warnings,
     rule_warnings,
 )

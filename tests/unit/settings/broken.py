@@ -26,6 +26,7 @@ issuer = "https://login.example.edu"
 client_id = "valt-gateway"
 client_secret = "planted-client-secret"
 """
+SCOPES = 'scopes = ["openid", "profile", "email"]\n'
 HEADER = """
 [[identity]]
 type = "header"
