@@ -27,6 +27,7 @@ from gateway.settings.warnings.rules import (
     refusal_warnings,
     rule_warnings,
 )
+from gateway.settings.warnings.scopes import scope_warnings
 from gateway.settings.warnings.secrets import secret_warnings
 from gateway.settings.warnings.texts import text_warnings
 from gateway.settings.warnings.valt import valt_warnings
@@ -50,6 +51,7 @@ WARNINGS: tuple[Callable[[Settings], Iterable[Fault]], ...] = (
     secret_warnings,
     claim_warnings,
     provider_warnings,
+    scope_warnings,
     kerberos_name_warnings,
     origin_warnings,
     header_meaning_warnings,

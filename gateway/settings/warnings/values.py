@@ -184,9 +184,6 @@ def _contradictions_of_providers(settings: Settings) -> Iterator[Fault]:
         if isinstance(provider, JwtSettings) and provider.jwks_url and provider.discovery_url:
             yield Fault(f"{key}.discovery_url", None, "has no effect besides jwks_url", "remove one of the two")
         if isinstance(provider, OidcSettings):
-            if "offline_access" in provider.scopes:
-                reason = "asks for a token with which the session could be renewed, and none is used"
-                yield Fault(f"{key}.scopes", None, reason, "remove offline_access")
             used = _CLIENT_KEYS.get(provider.client_auth)
             for name in ("client_secret", "private_key"):
                 if name != used and getattr(provider, name) is not None:

@@ -13,6 +13,7 @@ from tests.unit.settings.broken import (
     KERBEROS,
     OIDC,
     PUBLIC_KEY,
+    SCOPES,
     SERVICE_KEY,
     SESSION,
     TICKET,
@@ -26,7 +27,9 @@ pytestmark = pytest.mark.promise("security-S16")
 
 SECRET = "planted-Zx81kQ-secret-of-more-than-32-bytes"
 STATE_DIR = '\n[state]\ndir = "state"\n'
-ENTRA = "https://login.microsoftonline.com"
+ENTRA, TENANT = "https://login.microsoftonline.com", "72f988bf-86f1-41af-91ab-2d7cd011db47"
+WITHOUT_GROUPS = 'groups_claim = "none"'
+GOOGLE, GITLAB = "https://accounts.google.com", "https://gitlab.com"
 LISTEN = '[server]\nlisten = "0.0.0.0:8080"\n'
 BY_SECRET = TICKET.partition("public_key")[0]
 HS256 = f'{BY_SECRET}algorithms = ["HS256"]\n'
@@ -226,6 +229,18 @@ WARNINGS = {
         )
         for host in ("login", "recordings")
     },
+    **{
+        f"the scope groups at {issuer}{line}": (
+            sign_in(line, WITHOUT_GROUPS).replace("https://login.example.edu", issuer),
+            "identity.1.scopes",
+        )
+        for issuer in (f"{ENTRA}/{TENANT}/v2.0", "https://x.ciamlogin.com/x/v2.0", GOOGLE, f"{GOOGLE}/", GITLAB)
+        for line in ("", 'scopes = ["openid", "groups"]')
+    },
+    **{
+        f"scopes in one text {text}": (sign_in(f'scopes = ["openid", "{text}"]'), "identity.1.scopes")
+        for text in ("profile,email", "profile+email", "email%20phone", "roles;profile", "openid|groups")
+    },
     "a portal in another domain": (sign_in(FRAME.format(OTHER_SITE)), "branding.frame_ancestors.0"),
     "a portal of tickets in another domain": (ticket(FRAME.format(OTHER_SITE)), "branding.frame_ancestors.0"),
     "a portal on this machine": (sign_in(FRAME.format("http://localhost:3000")), "branding.frame_ancestors.0"),
@@ -263,7 +278,7 @@ WARNINGS = {
         "identity.0.issuer",
     ),
     "the placeholder of a tenant in the issuer": (
-        sign_in(f'discovery_url = "{ENTRA}/common/v2.0/.well-known/openid-configuration"').replace(
+        sign_in(f'{SCOPES}discovery_url = "{ENTRA}/common/v2.0/.well-known/openid-configuration"').replace(
             "https://login.example.edu", f"{ENTRA}/{{tenantid}}/v2.0"
         ),
         "identity.1.issuer",
@@ -368,6 +383,18 @@ RIGHT = {
     ),
     "an outbound proxy": sign_in('proxy_url = "http://proxy.example.edu:3128"'),
     "a public client": sign_in('client_auth = "none"', table=WITHOUT_SECRET),
+    **{
+        f"scopes at {issuer}": sign_in(SCOPES, WITHOUT_GROUPS).replace("https://login.example.edu", issuer)
+        for issuer in (f"{ENTRA}/{TENANT}/v2.0", GOOGLE, GITLAB)
+    },
+    **{
+        f"the scope groups at {issuer}": sign_in().replace("https://login.example.edu", issuer)
+        for issuer in ("https://sso.example.edu/realms/x", "https://x.okta.com", "https://gitlab.example.edu")
+    },
+    **{
+        f"the scope {scope}": sign_in(f'scopes = ["openid", "{scope}"]')
+        for scope in ("https://graph.microsoft.com/User.Read", "urn:a,b", "a+b", "https://x.example/email+profile")
+    },
     "a portal in the same domain": sign_in(FRAME.format("https://portal.example.edu")),
     "a portal in another domain with cookies": sign_in(FRAME.format(OTHER_SITE)).replace(
         "[server]\n", f'[server]\ncors_origins = ["{OTHER_SITE}"]\n'

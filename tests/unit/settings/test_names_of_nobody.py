@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.settings.broken import HEADER, JWT, KERBEROS, OIDC, SERVICE_KEY, TICKET, identity
+from tests.unit.settings.broken import HEADER, JWT, KERBEROS, OIDC, SCOPES, SERVICE_KEY, TICKET, identity
 from tests.unit.settings.configurations import GOOD, load_text, write_keytab
 
 pytestmark = pytest.mark.promise("security-S16")
@@ -34,7 +34,7 @@ def kerberos(*lines: str) -> str:
 ADDRESSES = JWT.replace('audience = "', 'subject_claim = "email"\naudience = "')
 TWO_CLAIMS = JWT + OIDC.replace("https://login.example.edu", "https://sso.example.edu")
 TWO_NAMES = f'{TWO_CLAIMS}subject_claim = "preferred_username"\n{STATE}'
-GOOGLE = OIDC.replace("https://login.example.edu", "https://accounts.google.com")
+GOOGLE = OIDC.replace("https://login.example.edu", "https://accounts.google.com") + SCOPES
 BOTH = JWT + GOOGLE + STATE
 GUESTS = JWT.replace('"campus"', '"guests"')
 WARNINGS = {

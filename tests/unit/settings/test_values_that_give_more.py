@@ -10,6 +10,7 @@ from tests.unit.settings.broken import (
     HEADER,
     OIDC,
     PUBLIC_KEY,
+    SCOPES,
     SERVICE_KEY,
     SESSION,
     STATE,
@@ -65,7 +66,7 @@ WARNINGS = {
         for issuer in (GOOGLE, "https://gitlab.com", "https://token.actions.githubusercontent.com", "https://orcid.org")
     },
     "everybody of a sign-in at Google": (
-        EVERYBODY + OIDC.replace("https://login.example.edu", GOOGLE) + STATE_DIR,
+        EVERYBODY + OIDC.replace("https://login.example.edu", GOOGLE) + SCOPES + STATE_DIR,
         "grants.0.subjects",
     ),
     "addresses that every user of the machine may state": (
