@@ -54,12 +54,12 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
     def settings_in(message: Message) -> Settings | None:
         """Returns this worker's settings by the configuration in *message*; None if it has faults, which the
         supervisor logs."""
-        running = message["do"] == "retire"
         contents = message["config"].encode("latin-1")
-        # Of a generation the first worker is not quiet, and decides for all whether the reload is applied.
-        compared = None if message["quiet"] else in_force
-        loaded = read(config, contents=contents, running=running, in_force=compared)
-        for warning in () if message["quiet"] else loaded.warnings:
+        # What a quiet worker reads was checked by the start, or by the first of its generation, which decides for all
+        # whether a reload is applied. What becomes of files for the restart keeps nobody from replacing a worker.
+        is_checked = message["quiet"]
+        loaded = read(config, contents=contents, running=is_checked, in_force=None if is_checked else in_force)
+        for warning in () if is_checked else loaded.warnings:
             channel.send({"is": "log", "level": "warning", "text": f"warning: {warning}"})
         if loaded.settings is None:
             for fault in loaded.faults:

@@ -32,14 +32,14 @@ _NO_ACCESS = "no permission, or a read-only file system"
 
 
 def faults_of(settings: Settings, *, running: bool = False) -> list[Fault]:
-    """Returns the faults, without lines. *running*: whether a running gateway reads the settings, which has its state
-    and its audit open: their faults must not keep it from applying new rules."""
+    """Returns the faults, without lines. *running*: whether a running gateway reads the settings, which has its state,
+    audit and sockets open: their faults must not keep it from applying new rules."""
     readable = [*_certificate(settings), *_authorities(settings), *_keytabs(settings)]
-    opened = () if running else (state_faults(settings.state.dir), audit_faults(settings), _sockets(settings))
+    opened = () if running else (state_faults(settings.state.dir), audit_faults(settings), socket_faults(settings))
     return [*readable, *chain.from_iterable(opened)]
 
 
-def _sockets(settings: Settings) -> Iterator[Fault]:
+def socket_faults(settings: Settings) -> Iterator[Fault]:
     """Yields a fault for each unix socket whose path is that of something else."""
     for table, listen in (("server", settings.server.listen), ("admin", settings.admin.listen)):
         path = Path(listen.removeprefix("unix:"))

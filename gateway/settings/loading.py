@@ -61,10 +61,10 @@ def load(
 
     *try_examples* returns a fault for each of ``[[examples]]`` that the rules decide otherwise; it is called only if
     there is no other fault. *check_files*: whether the files and directories that a running gateway needs are checked
-    too; *running*: whether such a one reads the file, which has its state and audit open. *needed_secrets* are the
-    tables whose secrets are read; if it is given, no other file is looked at. *now* is the time of the warnings about
-    what has expired, by default the present. *contents* are the file's, if they have been read already. *in_force* is
-    what a reload is compared with, None for a start.
+    too; *running*: whether such a one reads the file, which has its state, audit and sockets open. *needed_secrets* are
+    the tables whose secrets are read; if it is given, no other file is looked at. *now* is the time of the warnings
+    about what has expired, by default the present. *contents* are the file's, if they have been read already.
+    *in_force* is what a reload is compared with, None for a start.
     """
     try:
         content = read_contents(path, running=running) if contents is None else contents
@@ -104,7 +104,10 @@ def load(
     resolve_paths(raw, path.parent)
 
     def check(settings: Settings) -> list[Fault]:
-        return [*checks.faults_of(settings), *(files.faults_of(settings, running=running) if check_files else ())]
+        of_files = files.faults_of(settings, running=running) if check_files else []
+        if check_files and running and in_force is not None:
+            of_files += in_force.faults_of_other_files(settings)
+        return [*checks.faults_of(settings), *of_files]
 
     settings = None
     try:

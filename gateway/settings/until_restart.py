@@ -7,16 +7,29 @@ How it works: the checks by which a start warns of open listeners look at the ne
 What they find is a fault, if neither the new file has it by itself nor the configuration in force.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.settings.faults import Fault
+from gateway.settings.files import audit_faults, socket_faults, state_faults
 from gateway.settings.model import Settings
 from gateway.settings.open_listeners import ADMIN, Opening, is_open_in, open_listeners
-from gateway.settings.restart_keys import decode_values, encode_values, restart_values, with_restart_values
+from gateway.settings.restart_keys import (
+    decode_values,
+    encode_values,
+    keys_needing_restart,
+    restart_values,
+    with_restart_values,
+)
 from gateway.sockets import PassedSockets, Places, places_of
 
+_FILES: tuple[tuple[Callable[[Settings], Iterator[Fault]], set[str]], ...] = (
+    (lambda settings: state_faults(settings.state.dir), {"state.dir"}),
+    (audit_faults, {"audit.file", "state.dir", "server.workers"}),
+    (socket_faults, {"server.listen", "admin.listen"}),
+)
+"""The checks of what a running gateway has opened, each with the keys that it looks at."""
 _REMEDY = "restart the gateway, or leave its protection until then"
 
 
@@ -73,6 +86,14 @@ class InForce:
                 is_moved = self.values.get(key) != restart_values(new)[key]
                 reason = f"needs a restart, and until then the running one, {one.listen}, {one.warning.reason}"
                 yield Fault(key if is_moved else "server.socket_mode", None, reason, _REMEDY)
+
+    def faults_of_other_files(self, new: Settings) -> Iterator[Fault]:
+        """Yields the faults, without lines, of the state, the audit and the sockets by *new* that the running gateway
+        has not opened, and that the restart needs."""
+        changed = keys_needing_restart(self.values, new)
+        for find_faults, keys in _FILES:
+            if not keys.isdisjoint(changed):
+                yield from find_faults(new)
 
     def _places(self, new: Settings, table: str, running: Places) -> Places:
         """Returns where the listener of *table* is by *new*; where the *running* one is if *new* leaves it there."""

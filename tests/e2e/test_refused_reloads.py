@@ -1,5 +1,7 @@
 """Reloads that must not be applied: they would open a listener that runs, or their check fails unexpectedly."""
 
+import os
+import signal
 from pathlib import Path
 
 import aiohttp
@@ -9,11 +11,12 @@ from gateway.cli.serve import apply_reload
 from gateway.settings.loading import Loaded
 from tests.support.gateway_fixture import GatewayStack
 from tests.support.served import serving
-from tests.support.worker_requests import WORKERS
+from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually
 
 pytestmark = pytest.mark.timeout(300)
 
 TOKEN = 'token = "planted-token-that-nobody-guesses"\n'
+REPLACED = 'valt_gateway_worker_replacements_total{reason="ended"}'
 FRONT = """
 [[identity]]
 type = "header"
@@ -70,6 +73,38 @@ async def test_no_front_is_trusted_at_a_socket_that_every_user_still_reaches(tmp
             headers = {"X-Forwarded-User": "anna", "X-Forwarded-Groups": "supervisors"}
             async with client.get("http://localhost/oauth2/userinfo", headers=headers) as answer:
                 assert answer.status == 401
+
+
+@pytest.mark.promise("operation-O7")
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_reload_that_names_a_place_that_cannot_be_opened_is_refused(tmp_path: Path, workers: int) -> None:
+    async with serving(tmp_path, server=WORKERS if workers == 2 else "") as gateway:
+        text = gateway.config.read_text()
+        for key, old, new in (
+            ("audit.file", '"audit.jsonl"', '"missing/audit.jsonl"'),
+            ("state.dir", 'dir = "state"', 'dir = "portal.pub/state"'),
+            ("server.listen", 'listen = "127.0.0.1:0"', 'listen = "unix:portal.pub"'),
+        ):
+            gateway.config.write_text(text.replace(old, new, 1))
+            await gateway.reload("the old configuration stays in force")
+            assert f"fault: {key} (line " in gateway.log.read_text()
+        gateway.config.write_text(text)
+        await gateway.reload()
+
+
+@pytest.mark.promise("restart-4")
+async def test_a_worker_is_replaced_although_the_restart_could_not_open_a_place_any_more(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        (tmp_path / "later").mkdir()
+        text = gateway.config.read_text()
+        gateway.config.write_text(text.replace('"audit.jsonl"', '"later/audit.jsonl"'))
+        await gateway.reload()
+        (tmp_path / "later").rmdir()
+        await eventually(gateway, lambda metrics: (metrics[RUNNING], metrics[DRAINING]) == (2, 0))
+        ended = next(iter((await gateway.workers()).values()))["pid"]
+        os.kill(ended, signal.SIGKILL)
+        await eventually(gateway, lambda metrics: metrics[REPLACED] == 1 and metrics[RUNNING] == 2)
+        assert ended not in {worker["pid"] for worker in (await gateway.workers()).values()}
 
 
 async def test_a_check_that_fails_unexpectedly_is_a_reload_that_failed(stack: GatewayStack) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.loading import load
+from gateway.settings.until_restart import InForce
 from gateway.store.sqlite_revocations import revoke_in_file
-from tests.unit.settings.configurations import GOOD, private, write_certificate
+from tests.unit.settings.configurations import GOOD, load_text, private, write_certificate
 
 TLS = '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'
 STATE = '[state]\ndir = "state"\n'
@@ -217,6 +218,50 @@ def test_a_running_gateway_checks_certificates_alone(tmp_path: Path) -> None:
     loaded = load(configured(tmp_path, TLS), {}, check_files=True, running=True)
 
     assert [fault.key for fault in loaded.faults] == ["server.tls_cert_file", "server.tls_key_file"]
+
+
+OTHER_FILES = {
+    "audit.file": '[audit]\nfile = "missing/audit.jsonl"\n',
+    "state.dir": '[state]\ndir = "file/state"\n',
+    "server.listen": 'listen = "unix:file"\n',
+    "admin.listen": '[admin]\nlisten = "unix:file"\n',
+}
+"""For each key a place that cannot be used."""
+
+
+@pytest.mark.promise("operation-O7")
+@pytest.mark.parametrize("key", OTHER_FILES)
+def test_a_reload_is_refused_if_a_restart_could_not_open_what_it_names_anew(tmp_path: Path, key: str) -> None:
+    (tmp_path / "file").write_text("no directory and no socket")
+    text = GOOD
+    if key == "server.listen":
+        text = text.replace("[server]\n", f"[server]\n{OTHER_FILES[key]}")
+    else:
+        text += OTHER_FILES[key]
+    config = tmp_path / "gateway.toml"
+    private(config, text)
+    running, named = load_text(tmp_path, GOOD).settings, load_text(tmp_path, text).settings
+    assert running is not None
+    assert named is not None
+    for settings, expected in ((running, [key]), (named, [])):
+        in_force = InForce.at_start(settings, {})
+        private(config, text)
+        loaded = load(config, {}, check_files=True, running=True, in_force=in_force)
+        assert [(fault.key, bool(fault.line and fault.remedy)) for fault in loaded.faults] == [
+            (one, True) for one in expected
+        ]
+
+
+@pytest.mark.promise("operation-O7")
+def test_a_state_directory_in_which_the_audit_would_be_is_refused_at_a_reload(tmp_path: Path) -> None:
+    audit = '[audit]\nfile = "log/state.sqlite3"\n'
+    (tmp_path / "log").mkdir()
+    running = load_text(tmp_path, GOOD + audit).settings
+    assert running is not None
+    private(tmp_path / "gateway.toml", GOOD + audit + '[state]\ndir = "log"\n')
+    in_force = InForce.at_start(running, {})
+    loaded = load(tmp_path / "gateway.toml", {}, check_files=True, running=True, in_force=in_force)
+    assert [fault.key for fault in loaded.faults] == ["audit.file"]
 
 
 def test_a_certificate_that_has_expired_is_a_warning(tmp_path: Path) -> None:
