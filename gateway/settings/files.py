@@ -34,7 +34,7 @@ _NO_ACCESS = "no permission, or a read-only file system"
 def faults_of(settings: Settings, *, running: bool = False) -> list[Fault]:
     """Returns the faults, without lines. *running*: whether a running gateway reads the settings, which has its state,
     audit and sockets open: their faults must not keep it from applying new rules."""
-    readable = [*_certificate(settings), *_authorities(settings), *_keytabs(settings)]
+    readable = [*certificate_faults(settings), *_authorities(settings), *_keytabs(settings)]
     opened = () if running else (state_faults(settings.state.dir), audit_faults(settings), socket_faults(settings))
     return [*readable, *chain.from_iterable(opened)]
 
@@ -47,7 +47,7 @@ def socket_faults(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{table}.listen", None, f"names {path}, which is no socket", "name a path for a socket alone")
 
 
-def _certificate(settings: Settings) -> Iterator[Fault]:
+def certificate_faults(settings: Settings) -> Iterator[Fault]:
     """Yields the faults of the public listener's certificate."""
     certificate, key = settings.server.tls_cert_file, settings.server.tls_key_file
     if certificate is None or key is None:

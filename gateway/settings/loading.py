@@ -105,8 +105,10 @@ def load(
 
     def check(settings: Settings) -> list[Fault]:
         of_files = files.faults_of(settings, running=running) if check_files else []
-        if check_files and running and in_force is not None:
-            of_files += in_force.faults_of_other_files(settings)
+        if check_files and in_force is not None:
+            of_files += (
+                in_force.faults_of_other_files(settings) if running else in_force.faults_of_certificate(settings)
+            )
         return [*checks.faults_of(settings), *of_files]
 
     settings = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.settings.faults import Fault
-from gateway.settings.files import audit_faults, socket_faults, state_faults
+from gateway.settings.files import audit_faults, certificate_faults, socket_faults, state_faults
 from gateway.settings.model import Settings
 from gateway.settings.open_listeners import ADMIN, Opening, is_open_in, open_listeners
 from gateway.settings.restart_keys import (
@@ -94,6 +94,12 @@ class InForce:
         for find_faults, keys in _FILES:
             if not keys.isdisjoint(changed):
                 yield from find_faults(new)
+
+    def faults_of_certificate(self, new: Settings) -> Iterator[Fault]:
+        """Yields the faults, without lines, of the certificate that a new worker needs although *new* names none."""
+        if new.server.tls_cert_file is None:
+            for fault in certificate_faults(with_restart_values(new, self.values)):
+                yield replace(fault, reason=f"needs a restart, and until then it {fault.reason}")
 
     def _places(self, new: Settings, table: str, running: Places) -> Places:
         """Returns where the listener of *table* is by *new*; where the *running* one is if *new* leaves it there."""

@@ -121,3 +121,7 @@ async def test_workers_go_on_with_tls_and_the_last_certificate_until_the_restart
         assert await reloaded(gateway, text.replace(certificate.format(1), "")) == {"server.tls_cert_file"}
         async with gateway.client.get(f"{gateway.url}/robots.txt", ssl=False) as answer:
             assert (answer.url.scheme, answer.status) == ("https", 200)
+        (tmp_path / "cert2.pem").unlink()
+        await gateway.reload("the old configuration stays in force")
+        reason = f"needs a restart, and until then it names {tmp_path / 'cert2.pem'}, which cannot be read"
+        assert reason in gateway.log.read_text()
