@@ -103,8 +103,11 @@ class RequestRecord:
         self.api = True
 
     def fail(self, error: GatewayError) -> None:
-        """Records the error that the request ends with. A reason recorded before is kept if *error* has no message."""
+        """Records the error that the request ends with. A reason recorded before is kept if *error* has no message. A
+        delivery that the audit has as opened has failed."""
         self.code, self.reason = error.code, str(error) or self.reason
+        if self.opened:
+            self.outcome = self.outcome or Outcome.FAILED
 
     def count_resume(self) -> None:
         """Counts one more continuation of the body after the media server's connection was lost."""

@@ -154,12 +154,13 @@ class AuditLog(Observer):
             written = self._write([line]) == 1
         if not written:
             raise BusyError("the audit cannot be written")
+        record.opened = True  # before the wait: the line needs its ``close`` line, also if the request ends in it
         if self._fsync == "always":
             try:
                 await self._file.write_to_disk()
             except OSError:
+                record.opened = False  # it gets a ``deny`` line instead
                 raise BusyError("the audit cannot be written to the disk") from None
-        record.opened = True
 
     def summarise_denials(self, peer: str | None, count: int, since: float) -> None:
         """Writes one ``deny_summary`` line instead of the *count* ``deny`` lines of *peer* since Unix time *since*."""

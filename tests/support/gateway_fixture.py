@@ -76,7 +76,7 @@ secret_file = "session"
 
 [audit]
 file = "audit.jsonl"
-
+{audit_more}
 [log]
 level = "debug"
 {more}
@@ -215,6 +215,7 @@ async def running_stack(
     grants: str = GRANTS,
     server: str = "",
     valt_more: str = "",
+    audit_more: str = "",
     more: str = "",
     public: str = PUBLIC,
     durable: bool = True,
@@ -241,6 +242,7 @@ async def running_stack(
             server=server,
             valt=running.base_url,
             valt_more=valt_more,
+            audit_more=audit_more,
             issuer=provider.issuer,
             portal=PORTAL,
             grants=grants,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import BusyError
+from gateway.errors import BusyError, GatewayError
 from gateway.events import AuditFailed, AuditWritten, LogEvent
 from gateway.model import Delivery, Grant, Identity, IdentityKind, Outcome
 from gateway.observe.audit import AuditLog
@@ -124,6 +124,19 @@ async def test_a_stream_has_an_open_line_and_after_its_end_a_close_line(
     ended = {"time": "2027-01-15T08:00:12.750Z", "event": "close"}
     assert lines(path) == [OPEN, OPEN | ended | {"bytes": 4096, "resumes": 2, "outcome": "left", "seconds": 12.5}]
     assert observer.events == [AuditWritten("chain"), AuditWritten("open"), AuditWritten("close")]
+
+
+async def test_a_stream_that_an_error_ends_before_its_head_has_failed(
+    audit: AuditLog, path: Path, clock: ManualClock
+) -> None:
+    record = stream_of(clock)
+    await audit.opened(record)
+    record.fail(GatewayError("an internal error"))
+    audit.on_request_end(record)
+    assert [(line["event"], line["code"], line["outcome"]) for line in lines(path)] == [
+        ("open", None, None),
+        ("close", "internal", "failed"),
+    ]
 
 
 def test_a_refused_video_is_one_deny_line_with_its_code(audit: AuditLog, path: Path, clock: ManualClock) -> None:

@@ -1,12 +1,16 @@
 """A whole gateway's audit, metrics and log: they agree about a request, and lose and disclose nothing."""
 
+import asyncio
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.client import connect
+from gateway.observe.audit_report import Selection, rows
+from tests.support.client import connect, request
 from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import OIDC, VIDEO_PATH, GatewayStack, running_stack
 
@@ -56,6 +60,34 @@ async def test_streams_are_refused_while_the_audit_cannot_be_written(tmp_path: P
         lines = [(line["event"], line["subject"], line["code"]) for line in stack.audit()]
         assert lines == [("deny", "anna", "busy"), ("open", "ben", None), ("close", "ben", None)]
         assert "the audit cannot be written" in stack.log.getvalue()
+
+
+@pytest.mark.parametrize(("end", "outcome"), [("leaves", "left"), ("is cut", "cut"), ("is stopped", "left")])
+async def test_a_stream_that_ends_while_its_open_line_goes_to_the_disk_has_a_close_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, outcome: str
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: answers.wait(30))
+    async with (
+        running_stack(tmp_path, audit_more='fsync = "always"\n') as stack,
+        connect(stack.url) as client,
+        asyncio.timeout(30),
+    ):
+        await client.send(request("GET", VIDEO_PATH, stack.bearer()))
+        while len(stack.audit()) < 1:
+            await asyncio.sleep(0.005)
+        if end == "leaves":
+            client.abort()
+        elif end == "is cut":
+            assert stack.gateway.streams.end("revoked", lambda _stream: True) == 1
+        stopped = asyncio.create_task(stack.gateway.stop()) if end == "is stopped" else None
+        await stack.ended()
+        answers.set()
+        if stopped is not None:
+            assert await stopped
+        assert [line["event"] for line in stack.audit()] == ["open", "close"]
+        (row,) = rows([tmp_path / "audit.jsonl"], Selection(), lambda *_: None)
+        assert (row["outcome"], row["bytes"], row["status"]) == (outcome, 0, 200)
 
 
 async def test_what_the_parser_refuses_is_not_repeated_in_the_log(stack: GatewayStack) -> None:
