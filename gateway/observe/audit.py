@@ -13,7 +13,7 @@ from typing import Any
 from gateway.clock import repeat
 from gateway.errors import BusyError
 from gateway.events import Event, LogEvent
-from gateway.model import Delivery, Identity
+from gateway.model import Delivery, Identity, Outcome
 from gateway.observe.audit_chain import Head
 from gateway.observe.audit_fields import admin_fields, audit_fields, chain_fields, denial_summary_fields
 from gateway.observe.audit_file import AuditFile, Line
@@ -186,8 +186,8 @@ class AuditLog(Observer):
                 self._end_stream(record)
         elif record.api:
             self._write([self._line("api", record)])
-        elif record.code is not None and record.recording is not None:
-            self._write([self._line("deny", record)])
+        elif record.recording is not None and (record.code is not None or record.outcome == Outcome.CUT):
+            self._write([self._line("deny", record)])  # without a code if it was cut before it was opened
 
     def _line(self, event: str, record: RequestRecord, identity: Identity | None = None) -> Line:
         fields = audit_fields(event, record, self._clock.now(), identity)

@@ -63,9 +63,9 @@ def rows(
 
     *event* is ``stream`` or the line's. A stream is selected by its ``open`` line; *files* should be in the order of
     time. The outcome of a stream without a ``close`` line is ``not closed``, of a redirect ``redirected``, of what was
-    refused ``refused``. *on_damage* is called with file and line of what cannot be read, *on_uncertain* with the number
-    of refusals that a ``deny_summary`` line stands for, if a recording or a person is selected: whose they are is not
-    known. Raises OSError if a file cannot be read.
+    refused ``refused``; what was cut before its first byte has no code. *on_damage* is called with file and line of
+    what cannot be read, *on_uncertain* with the number of refusals that a ``deny_summary`` line stands for, if a
+    recording or a person is selected: whose they are is not known. Raises OSError if a file cannot be read.
     """
     streams: dict[str, Row] = {}
     for line in _lines(files, on_damage, progress):

@@ -18,8 +18,8 @@ OTHERS = ("(all others)", "", "", "", "", "", "")
 @dataclass(slots=True)
 class Total:
     """What one person received of one video. *byte_intervals* and *film_intervals* are positions in its bytes and its
-    seconds, merged. *outcomes* counts how streams ended, *refused* refusals by their code, *others* by their event
-    what is neither."""
+    seconds, merged. *outcomes* counts how streams ended, *refused* refusals by their code ("cut" before the first byte,
+    and "counted only", have none), *others* by their event what is neither."""
 
     first: str
     last: str
@@ -36,7 +36,8 @@ class Total:
     def add(self, row: Row) -> None:
         self.first, self.last = min(self.first, row["opened"]), max(self.last, row["closed"] or row["opened"])
         if row["outcome"] == "refused":
-            self.refused[row["code"] or "counted only"] += row["count"] or 1
+            reason = row["code"] or ("cut" if row["event"] == "deny" else "counted only")
+            self.refused[reason] += row["count"] or 1
         elif row["event"] != "stream":
             self.others[row["event"]] += 1
         else:

@@ -146,6 +146,16 @@ def test_a_refused_video_is_one_deny_line_with_its_code(audit: AuditLog, path: P
     assert lines(path) == [OPEN | unknown | refused]
 
 
+def test_a_stream_that_is_cut_before_it_opened_is_one_deny_line_without_a_code(
+    audit: AuditLog, path: Path, clock: ManualClock
+) -> None:
+    record = stream_of(clock)
+    record.status, record.outcome = None, Outcome.CUT
+    audit.on_request_end(record)
+    refused = {"event": "deny", "status": None, "bytes": 0, "resumes": 0, "outcome": "cut", "seconds": 0.0}
+    assert lines(path) == [OPEN | refused]
+
+
 def test_a_refused_recording_is_one_deny_line_without_a_video(audit: AuditLog, path: Path, clock: ManualClock) -> None:
     audit.on_request_end(record_of(clock, identity=ANNA, recording="rec-1", status=403, code="access_denied"))
     line = lines(path)[0]
@@ -163,6 +173,13 @@ def test_requests_for_no_recording_and_pages_are_not_audited(audit: AuditLog, pa
     audit.on_request_end(record_of(clock, status=404, code="not_found"))
     audit.on_request_end(record_of(clock, status=200))
     audit.on_request_end(record_of(clock, identity=ANNA, recording="rec-1", status=200))
+    assert lines(path) == []
+
+
+def test_a_request_that_its_client_gives_up_before_its_first_byte_is_not_audited(
+    audit: AuditLog, path: Path, clock: ManualClock
+) -> None:
+    audit.on_request_end(stream_of(clock, outcome=Outcome.LEFT))
     assert lines(path) == []
 
 

@@ -133,20 +133,23 @@ async def test_refusals_calls_and_sign_ins_are_reported_with_their_reasons(tmp_p
     log.on_request_end(record("access_denied", api=True))
     for code in ("access_denied", "access_denied", "recording_expired"):
         log.on_request_end(record(code))
+    cut = record()
+    cut.status, cut.outcome = None, Outcome.CUT
+    log.on_request_end(cut)
     log.signed("sign_out", identity, record())
     log.summarise_denials("192.0.2.7", 500, clock.now())
     log.close()
     ran = await audit("report", path)
     heading, *lines = (line.split("\t") for line in ran.out.decode().splitlines())
     anna, nobody = (dict(zip(heading, line, strict=True)) for line in lines)
-    assert anna["refused"] == "3 access_denied, 1 recording_expired"
+    assert anna["refused"] == "3 access_denied, 1 recording_expired, 1 cut"
     assert anna["remarks"] == "1 sign-ins, 1 API calls, 1 sign-outs"
     assert (nobody["subject"], nobody["from"], nobody["refused"]) == ("", "192.0.2.7", "500 counted only")
     ran = await audit("report", "--format", "json", path)
     events = [(row["event"], row["outcome"], row["code"]) for row in map(json.loads, ran.out.splitlines())]
     assert events[0] == ("sign_in", None, None)
     assert events[2] == ("api", "refused", "access_denied")
-    assert events[-1] == ("deny_summary", "refused", None)
+    assert events[-3:] == [("deny", "refused", None), ("sign_out", None, None), ("deny_summary", "refused", None)]
     ran = await audit("report", "--recording", "r1", path)
     assert b"500 counted" not in ran.out
     assert ran.err.decode().startswith("note: 500 more refusals were counted only")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from gateway.observe.audit_report import Selection, rows
 from tests.support.client import connect, request
 from tests.support.clock import ManualClock
-from tests.support.gateway_fixture import OIDC, VIDEO_PATH, GatewayStack, running_stack
+from tests.support.gateway_fixture import OIDC, VIDEO_PATH, GatewayStack, running_stack, settings_of
 
 
 def access_records(stack: GatewayStack) -> list[dict[str, Any]]:
@@ -88,6 +89,44 @@ async def test_a_stream_that_ends_while_its_open_line_goes_to_the_disk_has_a_clo
         assert [line["event"] for line in stack.audit()] == ["open", "close"]
         (row,) = rows([tmp_path / "audit.jsonl"], Selection(), lambda *_: None)
         assert (row["outcome"], row["bytes"], row["status"]) == (outcome, 0, 200)
+
+
+async def revoke(stack: GatewayStack) -> None:
+    now = stack.gateway.clock.now()
+    await stack.gateway.store.revoke("anna", now + 1, now + 3600)
+
+
+async def deny(stack: GatewayStack) -> None:
+    stack.config.write_text(stack.config.read_text().replace('groups = ["supervisors"]', 'groups = ["nobody"]'))
+    assert await stack.gateway.reload(settings_of(stack.config))
+
+
+async def cut(stack: GatewayStack) -> None:
+    (stream,) = stack.gateway.streams
+    assert await stack.gateway.stream_control.cut(stream.record.request_id, None)
+
+
+async def drain(stack: GatewayStack) -> None:
+    at_once = asyncio.Event()
+    at_once.set()
+    await stack.gateway.drain(at_once)
+
+
+@pytest.mark.parametrize("end", [revoke, deny, cut, drain])
+async def test_a_stream_that_is_cut_before_its_first_byte_is_audited_as_refused(
+    tmp_path: Path, end: Callable[[GatewayStack], Awaitable[None]]
+) -> None:
+    async with running_stack(tmp_path) as stack, connect(stack.url) as client:
+        gate = stack.valt.knobs.gate["media"] = asyncio.Event()
+        await client.send(request("GET", VIDEO_PATH, stack.bearer()))
+        await stack.valt.wait_for(lambda: stack.valt.calls["media"] == 1)
+        await end(stack)
+        assert await client.read_until_reset() == (b"", True)
+        await stack.ended()
+        gate.set()
+        (line,) = stack.audit()
+        values = [line[name] for name in ("event", "subject", "rule", "status", "code", "outcome", "bytes")]
+        assert values == ["deny", "anna", "supervisors", None, None, "cut", 0]
 
 
 async def test_what_the_parser_refuses_is_not_repeated_in_the_log(stack: GatewayStack) -> None:
