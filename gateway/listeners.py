@@ -34,7 +34,7 @@ def public_listener(
     return Listener(
         HttpServer(
             tracing.handler_of(dispatcher),
-            rejections(clock, observer, dispatcher.error_renderer),
+            rejections(clock, observer, dispatcher.error_renderer, tls=certificate_of(settings) is not None),
             request_factory=dispatcher.create_request,
             max_field=max_field(settings),
         ),

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion11, web
 from multidict import istr
 
 from gateway.errors import BadRequestError, GatewayError, MethodNotAllowedError, NotFoundError
@@ -19,13 +19,12 @@ from gateway.request_record import RequestRecord, new_request_id
 from gateway.web.credentials import TrustedProxies
 from gateway.web.errors import ErrorRenderer, location
 from gateway.web.request import Handler, Request
+from gateway.web.responses import fixed_headers
 from gateway.web.routes import Handlers, bind
 
 _MAX_BODY = 16 * 1024
 _REQUEST_ID = istr("X-Request-ID")
 """Folded in advance: each response would fold a `str` anew."""
-_HSTS = "max-age=31536000"
-"""A year (RFC 6797). Other names below the same domain are not ours to decide about."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -47,7 +46,7 @@ class Dispatcher:
         record_type: type[RequestRecord] = RequestRecord,
     ) -> None:
         self.draining = False
-        self._tls = tls
+        self._fixed_headers = fixed_headers(tls=tls)
         self._record_type = record_type
         self._active = _ActiveHandlers(handlers)
         self._clock = clock.monotonic
@@ -127,12 +126,10 @@ class Dispatcher:
         """Adds what every response carries. To be called once, before the response is prepared."""
         headers = response.headers
         headers[_REQUEST_ID] = request.record.request_id
-        headers[hdrs.SERVER] = "valt-gateway"
+        headers.update(self._fixed_headers)
         identity = request.record.identity
         if identity is not None and identity.response_token:
             headers["WWW-Authenticate"] = f"Negotiate {identity.response_token}"
-        if self._tls:
-            headers["Strict-Transport-Security"] = _HSTS
         for cookie in request.set_cookies:
             headers.add("Set-Cookie", cookie)
         cors = self._active.handlers.cors

@@ -19,6 +19,7 @@ from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord, new_request_id
 from gateway.web.errors import STATUS, ErrorRenderer, problem
 from gateway.web.request import RejectedRequest
+from gateway.web.responses import fixed_headers
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request head, from the request line to the empty line."""
@@ -207,13 +208,14 @@ def parser_error(exc: BaseException | None, head: HeadFields | None) -> GatewayE
 
 
 def rejections(
-    clock: Clock, observer: Observer, renderer: Callable[[], ErrorRenderer] | None = None
+    clock: Clock, observer: Observer, renderer: Callable[[], ErrorRenderer] | None = None, *, tls: bool = False
 ) -> RenderRejection:
     """Returns the function that renders rejections, and reports each to *observer* as a finished request.
 
-    *renderer* returns what renders errors at the moment; without it every rejection is a problem document. Neither the
-    response nor the record holds anything that was received.
+    *renderer* returns what renders errors at the moment; without it every rejection is a problem document. *tls* is as
+    for `fixed_headers`. Neither the response nor the record holds anything that was received.
     """
+    headers = fixed_headers(tls=tls)
 
     def render(error: GatewayError, head: HeadFields | None) -> web.Response:
         record = RequestRecord(
@@ -234,7 +236,7 @@ def rejections(
         else:
             response = renderer().render_rejection(error, RejectedRequest(head.fields, record))
         response.headers["X-Request-ID"] = record.request_id
-        response.headers["Server"] = "valt-gateway"
+        response.headers.update(headers)
         response.force_close()
         return response
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 """Headers of a response to a request whose address or cookies are one person's."""
@@ -73,6 +73,16 @@ class UnreadResponse:
 
 def _do_nothing() -> None:
     pass
+
+
+def fixed_headers(*, tls: bool) -> dict[str, str]:
+    """Returns what every response carries, also one to a request that no handler got. With *tls*, where the gateway has
+    the certificate, browsers are told to use https alone for a year (RFC 6797). Other names below the same domain are
+    not ours to decide about."""
+    headers: dict[str, str] = {hdrs.SERVER: "valt-gateway"}
+    if tls:
+        headers[hdrs.STRICT_TRANSPORT_SECURITY] = "max-age=31536000"
+    return headers
 
 
 def json_response(

@@ -100,6 +100,12 @@ async def test_browsers_use_https_alone_where_the_gateway_has_the_certificate(tm
             async with stack.client.get(stack.url + path, headers=headers, ssl=context or True) as answer:
                 stated = answer.headers.get("Strict-Transport-Security")
             assert stated == ("max-age=31536000" if encrypted else None), path
+        for rest, status in ((b"Host : x\r\n\r\n", 400), (b"X: " + bytes(40_000), 431)):
+            async with connect(stack.url, tls=context) as client:
+                await client.send(b"GET / HTTP/1.1\r\n" + rest)
+                rejection = await client.read_head()
+            stated = rejection.headers.get("Strict-Transport-Security")
+            assert (rejection.status, stated) == (status, "max-age=31536000" if encrypted else None)
 
 
 async def _text(stack: GatewayStack, path: str, host: str, headers: dict[str, str]) -> str:
