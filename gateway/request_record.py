@@ -106,8 +106,8 @@ class RequestRecord:
         """Records the error that the request ends with. A reason recorded before is kept if *error* has no message. A
         delivery that the audit has as opened has failed."""
         self.code, self.reason = error.code, str(error) or self.reason
-        if self.opened:
-            self.outcome = self.outcome or Outcome.FAILED
+        if self.opened and self.outcome in (None, Outcome.WHOLE):
+            self.outcome = Outcome.FAILED
 
     def count_resume(self) -> None:
         """Counts one more continuation of the body after the media server's connection was lost."""

@@ -181,9 +181,8 @@ class AuditLog(Observer):
         """Does nothing: only requests are audited."""
 
     def on_request_end(self, record: RequestRecord) -> None:
-        if record.opened:
-            if record.delivery == Delivery.PROXY:
-                self._end_stream(record)
+        if record.opened and record.delivery == Delivery.PROXY:
+            self._end_stream(record)
         elif record.api:
             self._write([self._line("api", record)])
         elif record.recording is not None and (record.code is not None or record.outcome == Outcome.CUT):

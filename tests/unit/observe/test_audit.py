@@ -126,10 +126,11 @@ async def test_a_stream_has_an_open_line_and_after_its_end_a_close_line(
     assert observer.events == [AuditWritten("chain"), AuditWritten("open"), AuditWritten("close")]
 
 
+@pytest.mark.parametrize("outcome", [None, Outcome.WHOLE])
 async def test_a_stream_that_an_error_ends_before_its_head_has_failed(
-    audit: AuditLog, path: Path, clock: ManualClock
+    audit: AuditLog, path: Path, clock: ManualClock, outcome: Outcome | None
 ) -> None:
-    record = stream_of(clock)
+    record = stream_of(clock, outcome=outcome)
     await audit.opened(record)
     record.fail(GatewayError("an internal error"))
     audit.on_request_end(record)

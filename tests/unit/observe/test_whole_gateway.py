@@ -91,6 +91,26 @@ async def test_a_stream_that_ends_while_its_open_line_goes_to_the_disk_has_a_clo
         assert (row["outcome"], row["bytes"], row["status"]) == (outcome, 0, 200)
 
 
+async def test_a_redirect_that_is_refused_after_its_open_line_has_a_deny_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: answers.wait(30))
+    async with (
+        running_stack(tmp_path, audit_more='fsync = "always"\n') as stack,
+        connect(stack.url) as client,
+        asyncio.timeout(30),
+    ):
+        await client.send(request("GET", VIDEO_PATH, stack.bearer("anna", "redirected")))
+        while len(stack.audit()) < 1:
+            await asyncio.sleep(0.005)
+        await revoke(stack)
+        answers.set()
+        assert (await client.read_response()).status == 401
+        lines = [(line["event"], line["delivery"], line["status"], line["code"]) for line in stack.audit()]
+        assert lines == [("open", "redirect", 307, None), ("deny", "redirect", 401, "credentials_invalid")]
+
+
 async def revoke(stack: GatewayStack) -> None:
     now = stack.gateway.clock.now()
     await stack.gateway.store.revoke("anna", now + 1, now + 3600)
