@@ -3,14 +3,18 @@
 How it works. The audit has each request at once; the metrics and the log have them in batches, which cost less: after
 `BATCH` requests, at each measurement of the event loop's lag (four a second), and before the metrics are rendered.
 
-Refusals are counted for each address in windows of a minute. Up to the limit they pass; the rest are only
-counted, and at the end of the window each address has one summary line instead. Messages of the log that are not about
-one request are counted by their text, because strangers can cause some of them too.
+Requests without a proven identity are counted for each address in windows of a minute. In the audit, refusals up to the
+limit have a line. In the log, as many lines are for refusals and other requests (for a page that everybody may see, or
+the start of a sign-in) together. The others have half of them at most, so that the assets of a page hide no refusals.
+The rest are only counted, and have summary lines at the end of the window: one for each address in the audit, one of
+each kind in the log. Messages of the log that are not about one request are counted by their text, because strangers
+can cause some of them too.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.events import Event, LogEvent, LoopLagMeasured, RefusalSuppressed
 from gateway.network import parse_address
@@ -24,16 +28,22 @@ WINDOW = 60.0
 """Seconds."""
 _MAX_ADDRESSES = 10_000
 """Addresses that are counted apart in a window; all further ones are counted as one."""
-
 _MAX_MESSAGES = 60
 """Log lines of one text in a window."""
 
 
-class _Count(NamedTuple):
-    """Refusals of one address in the current window, and how many of them were suppressed."""
+@dataclass(slots=True)
+class _Count:
+    """Requests of one address without a proven identity in the current window."""
 
-    refusals: int
-    suppressed: int
+    refusals: int = 0
+    """Refusals that were passed on to the audit."""
+    unaudited: int = 0
+    """All further ones."""
+    lines: int = 0
+    """Requests that have a line in the log."""
+    unlogged_refusals: int = 0
+    unlogged_others: int = 0
 
 
 class BatchObserver(Observer, Protocol):
@@ -47,7 +57,7 @@ class RefusalFilter(Observer):
     """Passes finished requests and events on to *metrics*, and to *audit* and *log* what is not suppressed.
 
     *per_minute* is ``limits.refusals_per_minute``. A refusal is a request that ended with an error before its client
-    had proven an identity.
+    had proven an identity. A request of a client that had is never suppressed.
     """
 
     def __init__(
@@ -62,7 +72,8 @@ class RefusalFilter(Observer):
         """The requests of the batch."""
         self._logged: list[RequestRecord] = []
         """Those that have a line in the log."""
-        self._windows: dict[str | None, _Count] = {}
+        self._counts: dict[str | None, _Count] = {}
+        """By address, in the current window."""
         self._messages: Counter[tuple[str, str]] = Counter()
         """Log lines in the current window by level and text."""
         self._since = clock.now()
@@ -85,8 +96,8 @@ class RefusalFilter(Observer):
 
     def on_request_end(self, record: RequestRecord) -> None:
         self._finished.append(record)
-        if record.identity is None and record.code is not None and not self._may_pass(record.peer):
-            self._metrics.on_event(RefusalSuppressed())
+        if record.identity is None:
+            self._end_anonymous(record)
         else:
             self._audit.on_request_end(record)
             self._logged.append(record)
@@ -101,17 +112,17 @@ class RefusalFilter(Observer):
         self._log.on_requests_end(logged)
 
     def end_window(self) -> None:
-        """Writes a summary line for each address whose refusals were suppressed, and begins a new window."""
-        windows, self._windows = self._windows, {}
+        """Writes the summary lines of the requests and messages that were suppressed, and begins a new window."""
+        counts, self._counts = self._counts, {}
         messages, self._messages = self._messages, Counter()
         since, self._since = self._since, self._clock.now()
-        suppressed = {peer: window.suppressed for peer, window in windows.items() if window.suppressed}
-        for peer, count in suppressed.items():
-            self._audit.summarise_denials(peer, count, since)
-        if suppressed:
-            fields = (("count", str(sum(suppressed.values()))), ("addresses", str(len(suppressed))))
-            self._log.on_event(LogEvent("warning", "refusals were counted instead of written", fields))
-
+        for peer, one in counts.items():
+            if one.unaudited:
+                self._audit.summarise_denials(peer, one.unaudited, since)
+        refusals = [one.unlogged_refusals for one in counts.values() if one.unlogged_refusals]
+        self._summarise("warning", "refusals were counted instead of written", refusals)
+        others = [one.unlogged_others for one in counts.values() if one.unlogged_others]
+        self._summarise("info", "other requests without an identity were counted instead of written", others)
         for (level, message), count in messages.items():
             if count > _MAX_MESSAGES:
                 fields = (("message", message), ("count", str(count - _MAX_MESSAGES)))
@@ -119,14 +130,35 @@ class RefusalFilter(Observer):
                     LogEvent(level, "further lines of this text were counted instead of written", fields)
                 )
 
-    def _may_pass(self, peer: str | None) -> bool:
+    def _summarise(self, level: str, message: str, suppressed: Sequence[int]) -> None:
+        """Logs *message* with the sum of *suppressed*, the numbers of the addresses that have any."""
+        if suppressed:
+            fields = (("count", str(sum(suppressed))), ("addresses", str(len(suppressed))))
+            self._log.on_event(LogEvent(level, message, fields))
+
+    def _end_anonymous(self, record: RequestRecord) -> None:
+        """Passes a request without a proven identity on as far as the limits of its address allow."""
+        count = self._count_of(record.peer)
+        refused = record.code is not None or record.api  # a call without a code was given up by its client
+        if refused and count.refusals >= self._per_minute:
+            count.unaudited += 1
+            self._metrics.on_event(RefusalSuppressed())
+        else:
+            count.refusals += refused
+            self._audit.on_request_end(record)
+        if count.lines < (self._per_minute if refused else (self._per_minute + 1) // 2):
+            count.lines += 1
+            self._logged.append(record)
+        elif refused:
+            count.unlogged_refusals += 1
+        else:
+            count.unlogged_others += 1
+
+    def _count_of(self, peer: str | None) -> _Count:
         key = _network(peer)
-        if key not in self._windows and len(self._windows) >= _MAX_ADDRESSES:
+        if key not in self._counts and len(self._counts) >= _MAX_ADDRESSES:
             key = None
-        window = self._windows.get(key, _Count(0, 0))
-        passes = window.refusals < self._per_minute
-        self._windows[key] = _Count(window.refusals + 1, window.suppressed + (not passes))
-        return passes
+        return self._counts.setdefault(key, _Count())
 
 
 def _network(peer: str | None) -> str | None:

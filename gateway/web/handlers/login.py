@@ -161,6 +161,7 @@ class SignInHandlers:
             identity = await self._sign_in.end_sessions(tokens[0])
         except InvalidCredentialsError as error:
             raise BadRequestError(str(error)) from None
+        request.record.set_identity(identity)
         self._audit.signed("sign_out", identity, request.record)
         return web.Response(headers=NO_STORE)
 

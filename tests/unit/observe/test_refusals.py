@@ -50,6 +50,13 @@ def refused(clock: ManualClock, peer: str | None = "192.0.2.7", identity: Identi
     return record
 
 
+def answered(clock: ManualClock, peer: str | None = "192.0.2.7", identity: Identity | None = None) -> RequestRecord:
+    """Returns the record of a request that was not refused, such as one for robots.txt."""
+    record = refused(clock, peer, identity)
+    record.recording, record.code, record.status = None, None, 200
+    return record
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
     parsed = [json.loads(line) for line in path.read_text().splitlines()]
     return [line for line in parsed if line["event"] != "chain"]
@@ -107,6 +114,56 @@ def test_refusals_of_a_proven_identity_are_always_written(
     for _ in range(10 * LIMIT):
         refusals.on_request_end(refused(clock, identity=ANNA))
     assert len(lines(path)) == 10 * LIMIT
+
+
+def test_log_lines_of_a_stranger_are_bounded_whatever_the_answer_is(
+    refusals: RefusalFilter, path: Path, log: Recorder, metrics: Recorder, clock: ManualClock
+) -> None:
+    for _ in range(20):
+        refusals.on_request_end(answered(clock))
+    for _ in range(LIMIT):
+        refusals.on_request_end(refused(clock))
+    refusals.on_request_end(answered(clock, "192.0.2.8"))
+    refusals.flush()
+    assert len(metrics.records) == 20 + LIMIT + 1
+    logged = [(record.peer, record.code) for record in log.records]
+    others, refusal = ("192.0.2.7", None), ("192.0.2.7", "credentials_missing")
+    assert logged == [others, others, refusal, ("192.0.2.8", None)]
+    refusals.end_window()
+    assert [line["event"] for line in lines(path)] == ["deny"] * LIMIT
+    assert metrics.events == []
+    assert log.events == [
+        LogEvent("warning", "refusals were counted instead of written", (("count", "2"), ("addresses", "1"))),
+        LogEvent(
+            "info",
+            "other requests without an identity were counted instead of written",
+            (("count", "18"), ("addresses", "1")),
+        ),
+    ]
+    refusals.on_request_end(answered(clock))
+    refusals.flush()
+    assert len(log.records) == 5
+
+
+def test_requests_of_a_proven_identity_are_always_logged(
+    refusals: RefusalFilter, log: Recorder, clock: ManualClock
+) -> None:
+    for _ in range(10 * LIMIT):
+        refusals.on_request_end(answered(clock))
+        refusals.on_request_end(answered(clock, identity=ANNA))
+    refusals.flush()
+    assert len([record for record in log.records if record.identity is ANNA]) == 10 * LIMIT
+
+
+def test_calls_that_a_client_without_an_identity_gives_up_are_bounded_in_the_audit(
+    refusals: RefusalFilter, path: Path, clock: ManualClock
+) -> None:
+    for _ in range(LIMIT + 5):
+        record = answered(clock)
+        record.mark_api_call()
+        refusals.on_request_end(record)
+    refusals.end_window()
+    assert [line["event"] for line in lines(path)] == ["api"] * LIMIT + ["deny_summary"]
 
 
 def test_beyond_ten_thousand_addresses_all_others_are_counted_as_one(
