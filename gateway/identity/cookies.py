@@ -43,6 +43,16 @@ def read_every_cookie(headers: Iterable[str], names: re.Pattern[str]) -> list[tu
     return [(key, value) for key, separator, value in _pairs(headers) if separator and names.fullmatch(key)]
 
 
+def select_last(cookies: Iterable[tuple[str, str]], values: re.Pattern[str], most: int) -> list[tuple[str, str]]:
+    """Returns those of *cookies*, pairs of name and value, whose values match *values*; the last *most* if there are
+    more, because a browser sends those last that it was given last (RFC 6265, section 5.4).
+
+    A client may send hundreds of names that match a pattern, each of which costs a decryption or a digest. *most* is to
+    be as many as fit into a Cookie header, so that no cookie hides another of the same browser.
+    """
+    return [(name, value) for name, value in cookies if values.fullmatch(value)][-most:]
+
+
 def _pairs(headers: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """Yields name, separator and value of each cookie; without a separator there is only a name."""
     for part in ";".join(headers).split(";"):

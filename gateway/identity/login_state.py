@@ -18,16 +18,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.identity.cookies import Cookie, read_cookies
+from gateway.identity.cookies import Cookie, read_cookies, select_last
 from gateway.model import Secret
 from gateway.sealed import SealedTokens
 
 _NAME = "valt_gateway_sign_in"
-_BINDING = re.compile(rf"(?:__Host-)?{_NAME}_[0-9a-f]{{8}}", re.ASCII)
+_BINDING_VALUE = re.compile(r"[0-9]{10}[A-Za-z0-9_-]{22}", re.ASCII)
 _STATE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _VERSION = 2
 _MAX_BINDINGS = 32
 """A browser that presents more has the oldest cleared."""
+_MAX_READ = 128
+"""Bindings of one request that are read; no more fit into a Cookie header of 8190 bytes."""
 _LIFETIME = 600.0
 _MAX_LOOP = 3
 _LOOP_WINDOW = 60.0
@@ -82,6 +84,8 @@ class LoginStates:
     def __init__(self, keys: Iterable[Secret], *, secure: bool) -> None:
         keys = tuple(keys)
         self._secure = secure
+        self._prefix = "__Host-" if secure else ""
+        self._binding_names = re.compile(rf"{self._prefix}{_NAME}_[0-9a-f]{{8}}", re.ASCII)
         self._states = SealedTokens(keys, "sign-in", _VERSION)
         self._counts = SealedTokens(keys, "sign-in loop", _VERSION)
         self._loop_cookie = Cookie(f"{_NAME}_count", secure=secure)
@@ -142,10 +146,9 @@ class LoginStates:
 
     def _bindings(self, cookies: Iterable[str]) -> list[tuple[str, str]]:
         """Returns name (without ``__Host-``) and value of the binding cookies, the newest first."""
-        prefix = "__Host-" if self._secure else ""
-        presented = read_cookies(cookies, _BINDING).items()
-        ours = [(name.removeprefix(prefix), value) for name, value in presented if name.startswith(prefix + _NAME)]
-        return sorted(ours, key=lambda pair: pair[1], reverse=True)
+        presented = select_last(read_cookies(cookies, self._binding_names).items(), _BINDING_VALUE, _MAX_READ)
+        bindings = [(name.removeprefix(self._prefix), value) for name, value in presented]
+        return sorted(bindings, key=lambda pair: pair[1], reverse=True)
 
     def _binding_cookie(self, name: str) -> Cookie:
         return Cookie(name, secure=self._secure)

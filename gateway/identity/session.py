@@ -16,7 +16,7 @@ from functools import partial
 
 from gateway.errors import InvalidCredentialsError, TooManyGroupsError
 from gateway.group_selection import GroupSelection
-from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie
+from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie, select_last
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
@@ -27,6 +27,11 @@ _NAME = "valt_gateway_session"
 _MAX_VALUE = 3900
 """Characters. With its name and attributes the cookie stays below 4096 bytes, above which browsers drop it (RFC 6265,
 section 6.1). A renewed cookie, whose times may compress less well, stays below the limit of cookies.read_cookies."""
+_VALUE = re.compile(r"[A-Za-z0-9_=-]{200,}", re.ASCII)
+"""What is sealed of a session is never shorter: its id and the names of its claims do not compress to less."""
+_MAX_READ = 36
+"""Session cookies of one request that are decrypted. No more with values of 200 characters fit into a Cookie header of
+8190 bytes, so that a browser's own are all read, whatever cookies another site of the same domain adds."""
 _MAX_NARROWED = 8
 """Narrowed sessions that a browser keeps."""
 _MAX_TOTAL = 6000
@@ -75,8 +80,9 @@ class Sessions:
         self._on_issue = on_issue
 
     def read(self, headers: Iterable[str]) -> Mapping[str, Secret]:
-        """Returns the session cookies in raw ``Cookie`` headers, by name."""
-        return {name: Secret(value) for name, value in read_cookies(headers, self._names).items()}
+        """Returns the session cookies in raw ``Cookie`` headers, by name, as many as a browser can present."""
+        cookies = select_last(read_cookies(headers, self._names).items(), _VALUE, _MAX_READ)
+        return {name: Secret(value) for name, value in cookies}
 
     def identities(self, credentials: Credentials) -> tuple[Identity, ...]:
         """Returns the identities of the valid sessions, the newest first. Never raises: a cookie that cannot be
@@ -124,7 +130,7 @@ class Sessions:
         """
         valid = self.identities(credentials)
         presented = [(name, value.reveal()) for name, value in credentials.sessions.items()]
-        presented += read_every_cookie(credentials.cookies, self._names)
+        presented += select_last(read_every_cookie(credentials.cookies, self._names), _VALUE, _MAX_READ)
         await self._make_void({value for _, value in presented})
         names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
         return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
