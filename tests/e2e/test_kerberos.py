@@ -389,6 +389,17 @@ async def test_a_ticket_with_many_groups_fits_only_where_kerberos_is_configured(
         assert answer.status == 431
 
 
+async def test_a_page_is_loaded_again_once_whatever_cookies_other_sites_have_set(stack: GatewayStack) -> None:
+    """Chromium on Linux is asked a second time, because it loads its Kerberos library at the first one."""
+    browser = NAVIGATION | {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0"}
+    for other in ("", "theme=dark", "a[b]=1", 'settings={"a": "b", "c": "d"}', "lone", "valt_gateway_kerberos2=1"):
+        for cookie in (other, f"{other}; valt_gateway_kerberos=1", f"valt_gateway_kerberos=1; {other}"):
+            headers = browser | {"Cookie": cookie}
+            async with stack.client.get(stack.url + WATCH, headers=headers) as answer:
+                assert answer.status == 401
+                assert ("Set-Cookie" in answer.headers) is (cookie == other), cookie
+
+
 @pytest.mark.promise("kerberos-4")
 async def test_pages_without_a_session_lead_to_where_a_ticket_counts(stack: GatewayStack) -> None:
     async with stack.client.get(f"{stack.url}/", headers=NAVIGATION) as answer:

@@ -6,7 +6,6 @@ asked again. The page below the 401 is for browsers without a ticket. It leads o
 """
 
 from collections.abc import Sequence
-from http.cookies import CookieError, SimpleCookie
 
 from aiohttp import web
 
@@ -55,10 +54,5 @@ def _loads_kerberos_late(request: Request) -> bool:
 
 
 def _was_reloaded(request: Request) -> bool:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        for header in request.headers.getall("Cookie", []):
-            cookies.load(header)
-    except CookieError:
-        return True
-    return _RELOADED in cookies
+    cookies = ";".join(request.headers.getall("Cookie", [])).split(";")
+    return any(cookie.partition("=")[0].strip(" ") == _RELOADED for cookie in cookies)
