@@ -34,7 +34,8 @@ def _grants(settings: Settings) -> Iterator[Fault]:
         key = f"grants.{number}"
         if grant.account not in settings.valt.accounts:
             accounts = ", ".join(sorted(settings.valt.accounts)) or "none"
-            yield Fault(f"{key}.account", None, "names no account of [valt.accounts]", f"there are: {accounts}")
+            reason = "names no account of [valt.accounts]"
+            yield Fault(f"{key}.account", None, reason, f"there are: {accounts}", ("valt.accounts",))
         if not grant.groups and not grant.subjects:
             reason = "can never match: it names neither groups nor subjects"
             yield Fault(key, None, reason, 'add groups or subjects, or "*"')
@@ -45,7 +46,8 @@ def _grants(settings: Settings) -> Iterator[Fault]:
                 yield Fault(f"{key}.recordings", None, f"can never match {glob!r}: {why}", "copy the id from VALT")
         if grant.shared_with_me and not _has_valt_ids(settings):
             reason = "can never match: VALT shares with user and group ids, and none is configured"
-            yield Fault(f"{key}.shared_with_me", None, reason, "give them in [valt.groups] or [valt.people]")
+            remedy, needed = "give them in [valt.groups] or [valt.people]", ("valt.groups", "valt.people")
+            yield Fault(f"{key}.shared_with_me", None, reason, remedy, needed)
         if grant.valid_from and grant.valid_until and grant.valid_from > grant.valid_until:
             reason = "is before valid_from: the rule never counts"
             yield Fault(f"{key}.valid_until", None, reason, "correct one of the two days")
@@ -78,7 +80,8 @@ def _has_valt_ids(settings: Settings) -> bool:
 def _server(settings: Settings) -> Iterator[Fault]:
     server = settings.server
     if (server.tls_cert_file is None) != (server.tls_key_file is None):
-        yield Fault("server.tls_cert_file", None, "needs tls_key_file, and the reverse", "give both or neither")
+        reason, both = "needs tls_key_file, and the reverse", ("server.tls_cert_file", "server.tls_key_file")
+        yield Fault(both[0], None, reason, "give both or neither", both)
     if contains_everybody(server.trusted_proxies):
         remedy = "list only the addresses of your own proxies"
         yield Fault("server.trusted_proxies", None, "contains every address", remedy)

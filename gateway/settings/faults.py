@@ -24,12 +24,14 @@ _END = {'"' * 3: re.compile(r'(?:[^"\\]|\\.|"(?!""))*"{3,5}'), "'" * 3: re.compi
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """*key* is dotted, with entries of arrays by number from 0. *line* is 1-based, None if it is unknown."""
+    """*key* is dotted, with entries of arrays by number from 0. *line* is 1-based, None if it is unknown. *depends_on*
+    are the keys of other values without which the fault would perhaps not be one."""
 
     key: str
     line: int | None
     reason: str
     remedy: str
+    depends_on: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = "" if self.line is None else f" (line {self.line})"

@@ -40,12 +40,13 @@ _CLIENT_AUTH_KEYS = {
 def identity_faults(settings: Settings) -> Iterator[Fault]:
     """Yields the faults of the providers, without lines."""
     if not settings.identity and not settings.service_keys:
-        yield Fault("identity", None, "is empty: nobody can prove who they are", "add an [[identity]] table")
+        reason, needed = "is empty: nobody can prove who they are", ("identity", "service_keys")
+        yield Fault("identity", None, reason, "add an [[identity]] table", needed)
     for number, provider in enumerate(settings.identity):
         key = f"identity.{number}"
         if isinstance(provider, TicketSettings | OidcSettings | NegotiateSettings) and settings.session is None:
             reason = f'needs a session: a provider of type "{provider.type}" starts one'
-            yield Fault(f"{key}.type", None, reason, "add a [session] table with secret_file")
+            yield Fault(f"{key}.type", None, reason, "add a [session] table with secret_file", ("session",))
         if isinstance(provider, JwtSettings | OidcSettings):
             yield from _remote_faults(key, provider)
         if isinstance(provider, JwtSettings | TicketSettings | OidcSettings):
@@ -64,7 +65,8 @@ def identity_faults(settings: Settings) -> Iterator[Fault]:
     yield from header_faults(settings)
     session = settings.session
     if session is not None and "idle" in session.model_fields_set and session.idle > session.lifetime:
-        yield Fault("session.idle", None, "is longer than lifetime, so that it has no effect", "shorten it")
+        reason = "is longer than lifetime, so that it has no effect"
+        yield Fault("session.idle", None, reason, "shorten it", ("session.lifetime",))
 
 
 def identity_warnings(settings: Settings) -> Iterator[Fault]:
@@ -112,7 +114,8 @@ def _remote_faults(key: str, provider: JwtSettings | OidcSettings) -> Iterator[F
 def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
     written = provider.model_fields_set
     if bool(provider.secret_header) != (provider.secret is not None):
-        yield Fault(f"{key}.secret_header", None, "needs a secret, and the reverse", "give both or neither")
+        both = (f"{key}.secret_header", f"{key}.secret")
+        yield Fault(both[0], None, "needs a secret, and the reverse", "give both or neither", both)
     if provider.secret is not None and not is_sendable(provider.secret):
         yield Fault(f"{key}.secret", None, *UNSENDABLE)
     if not provider.secret_header and contains_everybody(provider.from_):

@@ -1,17 +1,21 @@
 """Checks the valid part of a file that also has invalid values, so that contradictions are reported in the same run.
 
 How it works: every value that pydantic refused is removed, or replaced by a placeholder where the key is required, or
-its whole array entry is left out. The rest is validated and checked. Faults that may only follow from a refused value
-are dropped, and entries keep their number in the file.
+its whole array entry is left out. The rest is validated and checked. Faults that may only follow from a refused value,
+their own or one on which they depend, are dropped, and entries keep their number in the file.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from operator import eq
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from gateway.settings.faults import Fault, path_of
 from gateway.settings.model import Settings
+from gateway.settings.unknown_keys import is_misspelling
 
 _PLACEHOLDERS: dict[str, Any] = {
     "server": {"public_url": "https://placeholder.invalid"},
@@ -25,8 +29,6 @@ _PLACEHOLDERS: dict[str, Any] = {
 """For required keys: without them there is nothing to check. An array's entry is left out instead."""
 
 Path = tuple[int | str, ...]
-_IDS_OF_VALT: tuple[Path, ...] = (("valt", "people"), ("valt", "groups"))
-"""What `shared_with_me` needs."""
 
 
 class PartialSettings:
@@ -34,7 +36,8 @@ class PartialSettings:
 
     def __init__(self, raw: dict[str, Any], error: ValidationError) -> None:
         details = error.errors(include_url=False, include_input=False)
-        self._invalid = [path_of(detail) for detail in details]
+        self._invalid = [_texts(detail) for detail in details]
+        self._unknown = [_texts(detail) for detail in details if detail["type"] == "extra_forbidden"]
         self._raw = _copy(raw)
         self._removed: set[tuple[str, int]] = set()
         for detail in sorted(details, key=lambda detail: len(detail["loc"]), reverse=True):
@@ -76,10 +79,19 @@ class PartialSettings:
             self._repair(path[:-1], missing=False)
 
     def _may_follow_from_invalid(self, fault: Fault) -> bool:
-        parts = fault.key.split(".")
-        if parts[-1] == "shared_with_me" and any(path[:2] in _IDS_OF_VALT for path in self._invalid):
-            return True
-        return any([str(part) for part in path[: len(parts)]] == parts for path in self._invalid)
+        """Whether a key of *fault* is in an invalid value or has one in it, or is perhaps what an unknown key means."""
+        needed = [key.split(".") for key in fault.depends_on]
+        return any(
+            all(map(eq, path, parts)) for parts in (fault.key.split("."), *needed) for path in self._invalid
+        ) or any(
+            parts[: len(path) - 1] == path[:-1] and is_misspelling(path[-1], parts[-1])
+            for parts in needed
+            for path in self._unknown
+        )
+
+
+def _texts(detail: ErrorDetails) -> list[str]:
+    return [str(part) for part in path_of(detail)]
 
 
 def _copy(node: Any) -> Any:
@@ -90,10 +102,13 @@ def _copy(node: Any) -> Any:
 
 
 def _renumbered(fault: Fault, numbers: dict[str, list[int]]) -> Fault:
-    """Returns *fault* with its entry's number in the file instead of the number among the valid entries."""
-    array, *rest = fault.key.split(".")
-    if array not in numbers or not rest or not rest[0].isdigit():
-        return fault
-    in_file: Sequence[int] = numbers[array]
-    key = ".".join([array, str(in_file[int(rest[0])]), *rest[1:]])
-    return Fault(key, fault.line, fault.reason, fault.remedy)
+    """Returns *fault* with the numbers of entries in the file instead of those among the valid entries."""
+
+    def renumbered(key: str) -> str:
+        array, *rest = key.split(".")
+        if array not in numbers or not rest or not rest[0].isdigit():
+            return key
+        in_file: Sequence[int] = numbers[array]
+        return ".".join([array, str(in_file[int(rest[0])]), *rest[1:]])
+
+    return replace(fault, key=renumbered(fault.key), depends_on=tuple(map(renumbered, fault.depends_on)))

@@ -27,9 +27,10 @@ def order_faults(settings: Settings) -> Iterator[Fault]:
     for number, shadows in enumerate(_shadows_of_names(settings)):
         if shadows and None not in shadows.values():
             others = sorted({one for ones in shadows.values() for one in ones or ()})
-            names = ", ".join(f"grants.{one} ({settings.grants[one].name})" for one in others)
+            names = ", ".join(settings.grants[one].name for one in others)
             reason = f"can never decide: {names} {'matches' if len(others) == 1 else 'match'} whenever it does"
-            yield Fault(f"grants.{number}", None, reason, "move it before that one, or remove it")
+            remedy, needed = "move it before that one, or remove it", tuple(f"grants.{one}" for one in others)
+            yield Fault(f"grants.{number}", None, reason, remedy, needed)
 
 
 def _refusals_of_nobody(settings: Settings) -> Iterator[Fault]:

@@ -41,6 +41,11 @@ def remedy_of_unknown_key(path: Sequence[str | int]) -> str:
     return f"write an account as [valt.accounts.{key}], or remove it" if path[:-1] == ("valt",) else "remove it"
 
 
+def is_misspelling(key: str, other: str) -> bool:
+    """Whether the unknown *key* is perhaps meant to be *other*."""
+    return bool(difflib.get_close_matches(key, [other], n=1, cutoff=_MISSPELT))
+
+
 def _tables() -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yields each kind of table, as it is written, with its keys."""
     for name in _schema()["properties"]:

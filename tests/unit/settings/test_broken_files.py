@@ -6,7 +6,7 @@ import pytest
 
 from gateway.settings.faults import Fault
 from gateway.settings.loading import load
-from tests.unit.settings.broken import BROKEN
+from tests.unit.settings.broken import BROKEN, OIDC, SESSION, changed, grant, server
 from tests.unit.settings.configurations import GOOD, load_text
 
 EXPECTED = {
@@ -66,10 +66,56 @@ def test_an_entry_keeps_its_number_after_an_invalid_one(tmp_path: Path) -> None:
     assert [fault.key for fault in loaded.faults] == ["grants.1.recordings", "grants.2.account"]
 
 
-def test_a_fault_that_follows_from_another_is_not_reported(tmp_path: Path) -> None:
-    loaded = load_text(tmp_path, GOOD.replace('groups = ["supervisors"]', 'groups = "supervisors"'))
+RULE = '\n[[grants]]\nname = "{}"\ngroups = ["supervisors"]\nrecordings = ["*"]\naccount = "reviewer"\n'
+PAIR = changed('groups = ["supervisors"]', 'groups = ["supervisors"]\n{}') + RULE.format("later")
+INTERN = GOOD + RULE.format("intern").replace("reviewer", "trainee").replace("supervisors", "interns")
+FOLLOW_UPS = {
+    "a list that is no list": (changed('["supervisors"]', '"supervisors"'), ["grants.0.groups"]),
+    **{
+        f"a rule after one with {line}": (PAIR.replace("{}", line), [f"grants.0.{line.partition(' ')[0]}"])
+        for line in (
+            *('room = ["A"]', 'rooms = "A"', 'networks = "10.0.0.0/8"', 'created_within = "3 days"'),
+            *('valid_until = "June"', "template = 1", 'allow = "no"'),
+        )
+    },
+    "a rule with a misspelt condition after another": (PAIR.replace("\n{}", "") + "room = []", ["grants.1.room"]),
+    "a rule after a right one and one that is left out": (
+        changed("[[grants]]", f'[[grants]]\nname = "none"\naccount = "reviewer"\n{RULE.format("first")}[[grants]]'),
+        ["grants.0.recordings", "grants.2"],
+    ),
+    "an account with an invalid name": (
+        f'{INTERN}[valt.accounts."on leave"]\nusername = "a"\npassword = "planted"\n',
+        ["valt.accounts.on leave"],
+    ),
+    "accounts in a misspelt table": (
+        f'{INTERN}[valt.accountz.trainee]\nusername = "a"\npassword = "planted"\n',
+        ["valt.accountz"],
+    ),
+    "an account that is no table": (f'{INTERN}[valt.accounts]\ntrainee = "a"\n', ["valt.accounts.trainee"]),
+    "accounts without VALT": (
+        f'{INTERN}[accounts.trainee]\nusername = "a"\npassword = "planted"\n',
+        ["accounts"],
+    ),
+    "people in a misspelt table": (grant("shared_with_me = true") + "[valt.peopel]\nanna = 7\n", ["valt.peopel"]),
+    "a session that is no table": (f"session = 1\n{GOOD}{OIDC[OIDC.index('[[') :]}", ["session"]),
+    "a session by a misspelt name": (GOOD + OIDC.replace("[session]", "[sesion]"), ["sesion"]),
+    "an idle time beside a misspelt lifetime": (
+        GOOD + SESSION + 'lifetim = "12h"\nidle = "10h"\n',
+        ["session.lifetim"],
+    ),
+    "a certificate beside a misspelt key": (
+        server('tls_cert_file = "cert.pem"\ntls_keyfile = "key.pem"'),
+        ["server.tls_keyfile"],
+    ),
+}
 
-    assert [fault.key for fault in loaded.faults] == ["grants.0.groups"]
+
+@pytest.mark.parametrize("name", FOLLOW_UPS)
+def test_a_fault_that_follows_from_another_is_not_reported(tmp_path: Path, name: str) -> None:
+    text, keys = FOLLOW_UPS[name]
+    faults = load_text(tmp_path, text).faults
+    assert sorted(fault.key for fault in faults) == sorted(keys)
+    assert not any("can never decide" in one.reason and "first matches" not in one.reason for one in faults)
 
 
 def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
