@@ -10,10 +10,11 @@ from gateway.errors import InvalidVideoError
 from gateway.model import parse_id
 from gateway.settings.addresses import EVERY_ADDRESS, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
+from gateway.settings.glob_coverage import is_plain
 from gateway.settings.identity_checks import identity_faults
 from gateway.settings.model import Settings
 from gateway.settings.networks import contains_everybody
-from gateway.settings.rule_order import is_plain, order_faults
+from gateway.settings.rule_order import RuleOrder
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.state_checks import state_faults, tracing_faults
 
@@ -22,9 +23,9 @@ _ID_GLOB = re.compile(r"([0-9A-Za-z*?-]|\[[^\]]+\])+", re.ASCII)
 _EMPTY = frozenset(hashlib.sha256(text).hexdigest() for text in (b"", b" ", b"\n", b"\r\n"))
 
 
-def faults_of(settings: Settings) -> list[Fault]:
-    """Returns every contradiction with which the gateway does not start, without lines."""
-    faults = [*_grants(settings), *order_faults(settings), *_examples(settings)]
+def faults_of(settings: Settings, order: RuleOrder) -> list[Fault]:
+    """Returns every contradiction with which the gateway does not start, without lines, given the rules' *order*."""
+    faults = [*_grants(settings), *order.faults, *_examples(settings)]
     faults += [*identity_faults(settings), *_server(settings)]
     return [*faults, *_names(settings), *state_faults(settings.state), *tracing_faults(settings.tracing)]
 

@@ -25,6 +25,7 @@ from gateway.settings.file_modes import exposures
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
 from gateway.settings.paths import resolve_paths
+from gateway.settings.rule_order import RuleOrder, order_of
 from gateway.settings.until_restart import InForce
 from gateway.settings.values import ANY_FILE, time_zones
 from gateway.settings.warnings.files import file_warnings
@@ -103,24 +104,30 @@ def load(
     warnings += exposures(path.name, path)
     resolve_paths(raw, path.parent)
 
-    def check(settings: Settings) -> list[Fault]:
+    def local_time(settings: Settings) -> datetime:
+        return (now or datetime.now(UTC)).astimezone(settings.server.zone)
+
+    def check(settings: Settings, order: RuleOrder) -> list[Fault]:
         of_files = files.faults_of(settings, running=running) if check_files else []
         if check_files and in_force is not None:
             of_files += (
                 in_force.faults_of_other_files(settings) if running else in_force.faults_of_certificate(settings)
             )
-        return [*checks.faults_of(settings), *of_files]
+        return [*checks.faults_of(settings, order), *of_files]
 
     settings = None
     try:
         settings = Settings.model_validate(raw, context={ANY_FILE: needed_secrets is not None})
     except ValidationError as error:
         faults += faults_of_validation(error, lines)
-        faults += PartialSettings(raw, error).contradictions(check)
+        faults += PartialSettings(raw, error).contradictions(
+            lambda valid: check(valid, order_of(valid, local_time(valid).date()))
+        )
     else:
-        faults += check(settings)
-        now = (now or datetime.now(UTC)).astimezone(settings.server.zone)
-        warnings += warnings_of(settings, now.date())
+        now = local_time(settings)
+        order = order_of(settings, now.date())
+        faults += check(settings, order)
+        warnings += warnings_of(settings, now.date(), order)
         if check_files and not faults:
             warnings += file_warnings(settings, now, path.parent)
         if in_force is not None:

@@ -7,7 +7,7 @@ from gateway.settings.claim_checks import claim_warnings
 from gateway.settings.faults import Fault
 from gateway.settings.identity_checks import identity_warnings
 from gateway.settings.model import Settings
-from gateway.settings.rule_order import order_warnings
+from gateway.settings.rule_order import RuleOrder
 from gateway.settings.state_checks import state_warnings
 from gateway.settings.warnings.fronts import front_warnings
 from gateway.settings.warnings.groups_of_nobody import groups_of_nobody
@@ -43,7 +43,6 @@ WARNINGS: tuple[Callable[[Settings], Iterable[Fault]], ...] = (
     everybody_warnings,
     address_warnings,
     notation_warnings,
-    order_warnings,
     public_warnings,
     state_warnings,
     value_warnings,
@@ -62,7 +61,7 @@ WARNINGS: tuple[Callable[[Settings], Iterable[Fault]], ...] = (
 )
 
 
-def warnings_of(settings: Settings, today: date) -> list[Fault]:
-    """Returns what is allowed and risky, or has expired before *today*, without lines."""
+def warnings_of(settings: Settings, today: date, order: RuleOrder) -> list[Fault]:
+    """Returns what is allowed and risky, or has expired before *today*, without lines, given the rules' *order*."""
     warnings = [warning for check in WARNINGS for warning in check(settings)]
-    return [*warnings, *expired_warnings(settings, today)]
+    return [*warnings, *order.warnings, *expired_warnings(settings, today)]

@@ -1,0 +1,93 @@
+"""Whether a glob certainly matches whatever another one does.
+
+How it works: all texts that the one may match are read at once, token by token, together with the places in the other
+one that each may have reached. Of the characters between which neither distinguishes one stands for all. A comparison
+that takes too many steps ends, as if the other one did not match.
+"""
+
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase, translate
+from functools import lru_cache
+
+_TOKEN = re.compile(r"\*++|\[!?+\]?+[^]]*+\]|.", re.DOTALL)
+_MOST_STEPS = 2_000
+_LAST_CHARACTER = 0x10FFFF
+
+
+def is_plain(glob: str) -> bool:
+    """Whether *glob* matches itself alone."""
+    return not any(character in glob for character in "*?[")
+
+
+class GlobCoverage:
+    """Compares globs, each pair once, in so many *steps* for all of them: afterwards none is compared any more."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._results: dict[tuple[str, str], bool] = {}
+
+    def covers(self, others: Iterable[str], glob: str) -> bool:
+        """Whether one of *others*, which have wildcards, certainly matches whatever *glob* does."""
+        return any(self._is_covered(glob, other) for other in others)
+
+    def _is_covered(self, glob: str, other: str) -> bool:
+        if is_plain(glob):
+            return fnmatchcase(glob, other)
+        result = self._results.get((glob, other))
+        if result is None:
+            result, steps = _compare(glob, other) if self._steps > 0 else (False, 0)
+            self._results[glob, other] = result
+            self._steps -= steps
+        return result
+
+
+def _compare(glob: str, other: str) -> tuple[bool, int]:
+    """Returns whether *other* matches whatever *glob* does, and in how many steps that was determined."""
+    tokens, others = _tokens(glob), _tokens(other)
+    waiting = [(0, _with_empty({0}, others))]
+    seen = set(waiting)
+    steps = 0
+    while waiting:
+        place, places = waiting.pop()
+        if not places or (place == len(tokens) and len(others) not in places) or steps > _MOST_STEPS:
+            return False, steps
+        if place == len(tokens):
+            continue
+        is_star = tokens[place].startswith("*")
+        following = [(place + 1, places)] if is_star else []
+        for character in _characters(tokens[place], other):
+            steps += len(places)
+            after = {one + (others[one] != "*") for one in places if one < len(others) and _is(others[one], character)}
+            following.append((place if is_star else place + 1, _with_empty(after, others)))
+        waiting += [one for one in following if one not in seen]
+        seen.update(following)
+    return True, steps
+
+
+def _with_empty(places: set[int], tokens: tuple[str, ...]) -> frozenset[int]:
+    """Returns *places* and the one behind each "*", which may stand for nothing."""
+    return frozenset({*places, *(one + 1 for one in places if one < len(tokens) and tokens[one] == "*")})
+
+
+@lru_cache(maxsize=10_000)
+def _tokens(glob: str) -> tuple[str, ...]:
+    """Returns the parts of *glob* as fnmatch reads it: a bracket that does not close is a character."""
+    return tuple(_TOKEN.findall(re.sub(r"\*+", "*", glob)))
+
+
+@lru_cache(maxsize=10_000)
+def _characters(part: str, other: str) -> frozenset[str]:
+    """Returns characters that *part* may stand for, one of each kind that it or the glob *other* distinguishes."""
+    if len(part) == 1 and part not in "*?":
+        return frozenset(part)
+    firsts = {0, *(ord(one) + more for one in f"{part}{other}" for more in (0, 1))}
+    return frozenset(one for one in (chr(min(first, _LAST_CHARACTER)) for first in firsts) if _is(part, one))
+
+
+@lru_cache(maxsize=100_000)
+def _is(part: str, character: str) -> bool:
+    """Whether *part* may stand for *character*."""
+    if len(part) == 1:
+        return part in ("*", "?", character)
+    return re.match(translate(part), character) is not None
