@@ -17,6 +17,7 @@ from gateway.rule_factory import rules_of, valt_names_of
 from gateway.settings.faults import Fault
 from gateway.settings.grants import ExampleSettings
 from gateway.settings.model import Settings
+from gateway.validity import SERVICE_KEY_PROVIDER
 
 
 class NullObserver(Observer):
@@ -50,30 +51,41 @@ class StatedDetails:
 
 
 def try_examples(settings: Settings) -> Iterator[Fault]:
-    """Yields a fault for each example that the rules decide otherwise."""
+    """Yields a fault for each example that the rules decide otherwise, for its subject at any provider."""
     for number, example in enumerate(settings.examples):
         clock = FrozenClock(_noon(settings, example))
         details = StatedDetails(_details(example, clock.now()))
         policy = Rules(rules_of(settings), details, valt_names_of(settings), clock, NullObserver())
-        identity = stated_identity(settings, example.subject, example.groups)
-        try:
-            grant = asyncio.run(policy.decide(identity, example.recording, client=example.client))
-        except AccessDeniedError as denied:
-            allowed, why = False, str(denied)
-        else:
-            allowed, why = True, f"rule {grant.rule} matches"
-        if allowed != example.allowed:
-            reason = "must be allowed and is denied" if example.allowed else "must be denied and is allowed"
-            yield Fault(f"examples.{number}", None, f"{reason}: {why}", "correct the rules or the example")
+        identities = stated_identities(settings, example.subject, example.groups)
+        for identity in identities:
+            try:
+                grant = asyncio.run(policy.decide(identity, example.recording, client=example.client))
+            except AccessDeniedError as denied:
+                allowed, why = False, str(denied)
+            else:
+                allowed, why = True, f"rule {grant.rule} matches"
+            if allowed != example.allowed:
+                reason = "must be allowed and is denied" if example.allowed else "must be denied and is allowed"
+                who = f" as {identity.provider}#{identity.subject}" if len(identities) > 1 else ""
+                yield Fault(f"examples.{number}", None, f"{reason}{who}: {why}", "correct the rules or the example")
+                break
 
 
-def stated_identity(settings: Settings, subject: str, groups: Iterable[str]) -> Identity:
-    """Returns the identity of *subject*, as any provider would state it, or as the one that ``PROVIDER#SUBJECT``
-    names."""
+def stated_identities(settings: Settings, subject: str, groups: Iterable[str]) -> list[Identity]:
+    """Returns *subject* as each provider would state it, or as the one that ``PROVIDER#SUBJECT`` names. A service key
+    has the groups of the file, whatever *groups* are."""
+    keys = {key.name: key.groups for key in settings.service_keys}
     provider, separator, name = subject.partition("#")
-    if not separator or provider not in provider_names(settings):
-        provider, name = "", subject
-    return Identity(name, "", provider, IdentityKind.JWT, frozenset(groups))
+    if separator and provider in provider_names(settings):
+        providers = [provider]
+    else:
+        name, own_provider = subject, [SERVICE_KEY_PROVIDER] if subject in keys else []
+        providers = [one.name for one in settings.identity] + own_provider
+
+    def groups_at(provider: str) -> Iterable[str]:
+        return keys.get(name, groups) if provider == SERVICE_KEY_PROVIDER else groups
+
+    return [Identity(name, "", one, IdentityKind.JWT, frozenset(groups_at(one))) for one in providers or [""]]
 
 
 def _noon(settings: Settings, example: ExampleSettings) -> float | None:

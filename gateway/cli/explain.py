@@ -26,7 +26,12 @@ _MARKS = {True: ("yes", "bold green"), False: ("no", "red"), None: ("?", "bold y
 @click.command()
 @config_option
 @click.option("--subject", required=True, help="The person, or PROVIDER#SUBJECT.")
-@click.option("--group", "groups", multiple=True, help="A group of the person; may be given several times.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    help="A group of the person; may be given several times. A service key has its own.",
+)
 @click.option("--address", "client", type=address, help="The client's address, for rules with networks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--offline", is_flag=True, help="Do not ask VALT.")
@@ -81,7 +86,9 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
 async def _explain(
     settings: Settings, subject: str, groups: tuple[str, ...], recording: str, client: str | None, *, offline: bool
 ) -> dict[str, Any]:
-    from gateway.cli.examples import NullObserver, stated_identity
+    from dataclasses import replace
+
+    from gateway.cli.examples import NullObserver, stated_identities
     from gateway.clock import SystemClock
     from gateway.errors import ValtUnavailableError
     from gateway.policy import Rules
@@ -104,7 +111,8 @@ async def _explain(
             reason = f"valt.ca_file cannot be used ({error.strerror or type(error).__name__})"
     recordings = Offline() if valt is None else valt.recordings
     policy = Rules(rules_of(settings), recordings, valt_names_of(settings), clock, observer)
-    identity = stated_identity(settings, subject, groups)
+    identity, *others = stated_identities(settings, subject, groups)
+    identity = replace(identity, provider="") if others else identity
     try:
         verdicts = await _evaluate(policy, identity, recording, client)
     finally:

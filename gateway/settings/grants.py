@@ -43,8 +43,8 @@ class GrantSettings(Table):
 class ExampleSettings(Table):
     """A decision that the rules must make, with the facts about the recording that they may need."""
 
-    subject: str = Field(description="the person")
-    groups: tuple[str, ...] = Field((), description="the person's groups")
+    subject: str = Field(description="the person, at each provider, or `PROVIDER#SUBJECT`")
+    groups: tuple[str, ...] = Field((), description="the person's groups; a service key has its own")
     recording: str = Field(description="id of the recording")
     allowed: Flag = Field(description="the decision that the rules must make")
     room: str | None = Field(None, description="the recording's room")

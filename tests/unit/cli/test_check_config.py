@@ -42,10 +42,52 @@ def test_an_example_that_does_not_hold_is_a_fault_with_its_line(run: Run, config
 
 
 @pytest.mark.promise("rules-12", "security-S14")
-@pytest.mark.parametrize(("subject", "allowed"), [("campus#anna", "true"), ("anna", "false"), ("campus#ben", "false")])
+@pytest.mark.parametrize(("subject", "allowed"), [("campus#anna", "true"), ("anna", "true"), ("campus#ben", "false")])
 def test_an_example_may_name_a_person_of_one_provider(run: Run, config: Path, subject: str, allowed: str) -> None:
     text = config.read_text().replace('groups = ["supervisors"]', 'subjects = ["campus#anna"]')
     config.write_text(text + EXAMPLE.format(groups="", allowed=allowed).replace('"anna"', f'"{subject}"'))
+    checked = run("check-config", "--config", config)
+    assert checked.exit_code == 0, checked.stderr
+
+
+OTHER = """
+[[identity]]
+type = "jwt"
+name = "login"
+issuer = "https://login.example.edu"
+audience = "valt-gateway"
+"""
+
+
+@pytest.mark.promise("rules-12")
+@pytest.mark.parametrize("allowed", ["true", "false"])
+def test_an_example_without_provider_must_hold_at_each(run: Run, config: Path, allowed: str) -> None:
+    text = config.read_text().replace('groups = ["supervisors"]', 'subjects = ["campus#anna"]')
+    config.write_text(text + OTHER + EXAMPLE.format(groups="", allowed=allowed))
+    reason = {
+        "true": "must be allowed and is denied as login#anna",
+        "false": "must be denied and is allowed as campus#anna",
+    }
+    assert f"): {reason[allowed]}: " in run("check-config", "--config", config).stderr
+
+
+@pytest.mark.promise("rules-12")
+@pytest.mark.parametrize(
+    ("subject", "groups", "allowed"),
+    [
+        ("service_key#archive", "", "true"),
+        ("service_key#archive", '"staff"', "true"),
+        ("service_key#batch", '"supervisors"', "false"),
+    ],
+)
+def test_an_example_of_a_service_key_has_its_groups_of_the_file(
+    run: Run, config: Path, subject: str, groups: str, allowed: str
+) -> None:
+    text = config.read_text()
+    for number, name in enumerate(("archive", "batch")):
+        text += f'[[service_keys]]\nname = "{name}"\nsecret_sha256 = "{str(number) * 64}"\n'
+        text += 'groups = ["supervisors"]\n' if name == "archive" else 'groups = ["robots"]\n'
+    config.write_text(text + EXAMPLE.format(groups=groups, allowed=allowed).replace('"anna"', f'"{subject}"'))
     checked = run("check-config", "--config", config)
     assert checked.exit_code == 0, checked.stderr
 
