@@ -127,7 +127,7 @@ def load(
         now = local_time(settings)
         order = order_of(settings, now.date())
         faults += check(settings, order)
-        warnings += warnings_of(settings, now.date(), order)
+        warnings += warnings_of(settings, now, order)
         if check_files and not faults:
             warnings += file_warnings(settings, now, path.parent)
         if in_force is not None:

@@ -166,7 +166,7 @@ class ServiceKeySettings(Table):
     name: Name = Field(description="its subject, and the user name at `/api/v3/login`")
     secret_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(description="hex, of the key's text")
     groups: tuple[str, ...] = Field((), description="groups of the key")
-    expires: Day | None = Field(None, description="last day on which the key is valid")
+    expires: Day | None = Field(None, description="last day on which the key is valid, in UTC")
 
 
 class BrandingSettings(Table):

@@ -1,7 +1,7 @@
 """Every warning about the settings themselves: a new one is a module beside this one, and a line here."""
 
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import datetime
 
 from gateway.settings.claim_checks import claim_warnings
 from gateway.settings.faults import Fault
@@ -61,7 +61,8 @@ WARNINGS: tuple[Callable[[Settings], Iterable[Fault]], ...] = (
 )
 
 
-def warnings_of(settings: Settings, today: date, order: RuleOrder) -> list[Fault]:
-    """Returns what is allowed and risky, or has expired before *today*, without lines, given the rules' *order*."""
+def warnings_of(settings: Settings, now: datetime, order: RuleOrder) -> list[Fault]:
+    """Returns what is allowed and risky, or has expired before *now*, which is in ``server.timezone``, without lines,
+    given the rules' *order*."""
     warnings = [warning for check in WARNINGS for warning in check(settings)]
-    return [*warnings, *order.warnings, *expired_warnings(settings, today)]
+    return [*warnings, *order.warnings, *expired_warnings(settings, now)]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, datetime
 
 from gateway.settings.faults import Fault
 from gateway.settings.model import Settings
@@ -37,10 +37,12 @@ def rule_warnings(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"grants.{number}.delivery", None, reason, 'use "proxy" unless that is acceptable')
 
 
-def expired_warnings(settings: Settings, today: date) -> Iterator[Fault]:
-    """Yields a warning for each service key and rule whose last day was before *today*, without lines."""
+def expired_warnings(settings: Settings, now: datetime) -> Iterator[Fault]:
+    """Yields a warning for each service key and rule whose last day was over at *now*, which is in ``server.timezone``.
+    A key's days are those of UTC."""
+    today, today_in_utc = now.date(), now.astimezone(UTC).date()
     for number, key in enumerate(settings.service_keys):
-        if key.expires is not None and key.expires < today:
+        if key.expires is not None and key.expires < today_in_utc:
             reason = f"was {key.expires}: the key {key.name} is refused"
             yield Fault(f"service_keys.{number}.expires", None, reason, "mint a new key, or remove this one")
     for number, grant in enumerate(settings.grants):

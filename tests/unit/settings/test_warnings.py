@@ -192,9 +192,20 @@ def test_a_safe_setting_is_no_warning(tmp_path: Path, name: str) -> None:
     assert warnings(tmp_path, SAFE[name]) == []
 
 
-def test_the_last_day_of_a_key_is_that_of_the_configured_time_zone(tmp_path: Path) -> None:
-    text = GOOD + SERVICE_KEY.format("archive") + 'groups = ["supervisors"]\nexpires = 2027-07-01\n'
-    assert warnings(tmp_path, text.replace("[server]\n", '[server]\ntimezone = "Pacific/Kiritimati"\n')) != []
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "UTC", "Etc/GMT+12"])
+@pytest.mark.parametrize(("last_day", "is_over"), [("2027-07-01", False), ("2027-06-30", True)])
+def test_the_last_day_of_a_key_is_that_of_utc(tmp_path: Path, zone: str, last_day: str, is_over: bool) -> None:
+    text = GOOD + SERVICE_KEY.format("archive") + f'groups = ["supervisors"]\nexpires = {last_day}\n'
+    text = text.replace("[server]\n", f'[server]\ntimezone = "{zone}"\n')
+    texts = warnings(tmp_path, text)
+    assert any("the key archive is refused" in warning for warning in texts) == is_over
+
+
+@pytest.mark.parametrize(("zone", "is_over"), [("Pacific/Kiritimati", True), ("UTC", False)])
+def test_the_last_day_of_a_rule_is_that_of_the_configured_time_zone(tmp_path: Path, zone: str, is_over: bool) -> None:
+    text = grant("valid_until = 2027-07-01").replace("[server]\n", f'[server]\ntimezone = "{zone}"\n')
+    texts = warnings(tmp_path, text)
+    assert any("the rule supervisors never matches" in warning for warning in texts) == is_over
 
 
 @pytest.mark.promise("security-S16")
