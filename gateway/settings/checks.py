@@ -11,12 +11,14 @@ from gateway.model import parse_id
 from gateway.settings.addresses import EVERY_ADDRESS, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.glob_coverage import is_plain
+from gateway.settings.grants import GrantSettings
 from gateway.settings.identity_checks import identity_faults
 from gateway.settings.model import Settings
 from gateway.settings.networks import contains_everybody
 from gateway.settings.rule_order import RuleOrder
 from gateway.settings.secret_texts import UNSENDABLE, is_sendable
 from gateway.settings.state_checks import state_faults, tracing_faults
+from gateway.validity import SERVICE_KEY_PROVIDER
 
 _ID_FORM = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _ID_GLOB = re.compile(r"([0-9A-Za-z*?-]|\[[^\]]+\])+", re.ASCII)
@@ -45,10 +47,9 @@ def _grants(settings: Settings) -> Iterator[Fault]:
         for glob in grant.recordings:
             if (why := _why_no_id(glob)) is not None:
                 yield Fault(f"{key}.recordings", None, f"can never match {glob!r}: {why}", "copy the id from VALT")
-        if grant.shared_with_me and not _has_valt_ids(settings):
-            reason = "can never match: VALT shares with user and group ids, and none is configured"
-            remedy, needed = "give them in [valt.groups] or [valt.people]", ("valt.groups", "valt.people")
-            yield Fault(f"{key}.shared_with_me", None, reason, remedy, needed)
+        if grant.shared_with_me and (why := _why_not_shared(settings, grant)) is not None:
+            remedy, needed = "give them in [valt.groups] or [valt.people]", ("valt.groups", "valt.people", "identity")
+            yield Fault(f"{key}.shared_with_me", None, f"can never match: {why}", remedy, needed)
         if grant.valid_from and grant.valid_until and grant.valid_from > grant.valid_until:
             reason = "is before valid_from: the rule never counts"
             yield Fault(f"{key}.valid_until", None, reason, "correct one of the two days")
@@ -74,8 +75,16 @@ def _examples(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"examples.{number}.recording", None, f"is no recording's: {why}", "copy the id from VALT")
 
 
-def _has_valt_ids(settings: Settings) -> bool:
-    return bool(settings.valt.groups) or any(isinstance(user, int) for user in settings.valt.people.values())
+def _why_not_shared(settings: Settings, grant: GrantSettings) -> str | None:
+    """Returns why VALT, which shares with ids, shares nothing with the people of *grant*, None if it may."""
+    providers = {SERVICE_KEY_PROVIDER, *(provider.name for provider in settings.identity)}
+    ids = {grant.folded(name) for name, user in settings.valt.people.items() if isinstance(user, int)}
+    parts = [(name, name.partition("#")) for name in grant.subjects]
+    people = {grant.folded(part[2] if part[1] and part[0] in providers else name) for name, part in parts}
+    if settings.valt.groups or (ids and (grant.groups or not people or "*" in people or not ids.isdisjoint(people))):
+        return None
+    reason = "VALT shares with user and group ids, and none is configured"
+    return f"{reason} for its people" if ids else reason
 
 
 def _server(settings: Settings) -> Iterator[Fault]:

@@ -5,8 +5,10 @@ A rule that allows would give nothing by such a name, and a rule that refuses wo
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from gateway.model import fold_name
 from gateway.settings.faults import Fault
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
@@ -30,6 +32,7 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
                 for reason, remedy in _doubts(name, table, providers):
                     yield Fault(f"grants.{number}.{table}", None, reason, remedy)
         yield from _names_of_nobody(settings, number)
+    yield from _names_of_the_other_kind(settings)
     yield from _names_of_keys_and_examples(settings, providers)
     yield from _wildcards(settings)
     yield from _useless_keys(settings)
@@ -60,6 +63,33 @@ def _names_of_nobody(settings: Settings, number: int) -> Iterator[Fault]:
         ):
             reason = f"has {name[:64]!r}, and people are named by email addresses"
             yield Fault(key, None, reason, "write the whole address")
+
+
+def _names_of_the_other_kind(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each group of a rule that refuses which the rest of the file has as a person only, and for
+    each person which it has as a group only."""
+    providers = {provider.name for provider in settings.identity} | {SERVICE_KEY_PROVIDER}
+
+    def folded(table: str, names: Iterable[str]) -> set[str]:
+        parts = [(name, name.partition("#")) for name in names]
+        has_provider = table == "subjects"
+        return {fold_name(part[2] if has_provider and part[2] and part[0] in providers else one) for one, part in parts}
+
+    lists: dict[str, list[Iterable[str]]] = {
+        "groups": [settings.valt.groups, *(key.groups for key in settings.service_keys)],
+        "subjects": [settings.valt.people, [key.name for key in settings.service_keys]],
+    }
+    lists["groups"] += [example.groups for example in settings.examples]
+    lists["subjects"] += [(example.subject,) for example in settings.examples]
+    of_rules = [{table: folded(table, getattr(grant, table)) for table in lists} for grant in settings.grants]
+    others = {table: set[str]().union(*(folded(table, names) for names in some)) for table, some in lists.items()}
+    counts = {table: Counter(name for one in of_rules for name in one[table]) for table in lists}
+    for number, grant in enumerate(settings.grants):
+        for table, other in () if grant.allow else (("groups", "subjects"), ("subjects", "groups")):
+            for name in sorted(of_rules[number][table] - of_rules[number][other] - others[table]):
+                if counts[table][name] == 1 and (counts[other][name] or name in others[other]):
+                    reason = f"has {name[:64]!r}, which the rest of the file has in {other} only"
+                    yield Fault(f"grants.{number}.{table}", None, reason, f"write it in {other}, if that is meant")
 
 
 def _names_of_keys_and_examples(settings: Settings, providers: Mapping[str, str]) -> Iterator[Fault]:
@@ -151,6 +181,14 @@ def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tup
         elif _PROVIDER.fullmatch(provider) and subject and not ("#" in subject or "@" in subject):
             remedy = "name a provider of [[identity]], if one is meant"
             yield f"has {text}, and no provider is named {provider}: it is one person's name", remedy
+    for other in _providers_beside(name, providers) if table == "subjects" and not separator else ():
+        yield f"has {text}, which is one person's whole name", f'write people of {other} as "{other}#SUBJECT"'
     own = {one.lower() for one in (*providers, *providers.values())}
     if table == "groups" and separator and provider and provider.lower() in own:
         yield f"has {text}, and groups have no providers: it is one group's name", "write the group's name alone"
+
+
+def _providers_beside(name: str, providers: Mapping[str, str]) -> Iterable[str]:
+    """Returns the provider that *name* has, between which and the person stands another sign than "#"."""
+    first, last = re.split(r"[:/\\]", name, maxsplit=1)[0], name.rpartition("@")[2]
+    return ({first, last} - {name}) & providers.keys()

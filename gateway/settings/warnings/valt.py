@@ -35,6 +35,7 @@ def valt_warnings(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"grants.{number}.template.{key}", None, reason, "move it above, if it is the rule's key")
     yield from _unused_names(settings)
     yield from _swapped_people(settings)
+    yield from _authors_by_other_names(settings)
     yield from _own_address(settings)
     for number, host in enumerate(valt.media_hosts):
         if urlsplit(f"//{host}").hostname == urlsplit(valt.base_url).hostname:
@@ -68,6 +69,25 @@ def _swapped_people(settings: Settings) -> Iterator[Fault]:
         if len(settings.identity) == 1 and user in names and name not in names:
             reason = "is the name of somebody in the rules or examples, and stands here for VALT's"
             yield Fault(f"valt.people.{name}", None, reason, 'are the two swapped? It is "SSO subject" = "VALT user"')
+
+
+def _authors_by_other_names(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each author who is named as the identity provider names them, and not as VALT does."""
+    people = settings.valt.people
+    lists = [(f"grants.{number}.authors", grant.authors) for number, grant in enumerate(settings.grants)]
+    lists += [
+        (f"examples.{number}.author", (example.author,))
+        for number, example in enumerate(settings.examples)
+        if isinstance(example.author, str)
+    ]
+    for key, authors in lists:
+        for author in authors:
+            user = people.get(author, author)
+            if isinstance(user, str) and user != author and author not in people.values():
+                reason = (
+                    f"has {author[:64]!r}, whom [valt.people] has as VALT's {user[:64]}: authors are VALT user names"
+                )
+                yield Fault(key, None, reason, "write VALT's name")
 
 
 def _own_address(settings: Settings) -> Iterator[Fault]:

@@ -211,6 +211,10 @@ BROKEN: dict[str, str] = {
     "a rule for no recording": changed('recordings = ["*"]', "recordings = []"),
     "a rule for an invalid recording id": changed('recordings = ["*"]', 'recordings = ["614", "Session 1451"]'),
     "a rule on sharing without any VALT id": grant("shared_with_me = true") + '[valt.people]\nanna = "asmith"\n',
+    "a rule on sharing with people of whom no id is given": GOOD.replace(
+        'groups = ["supervisors"]', 'subjects = ["campus#Anna", "ben"]\nshared_with_me = true'
+    )
+    + '[valt.people]\nanna = 7\nben = "bsmith"\n',
     "a rule for nobody after one for everybody": GOOD.replace('groups = ["supervisors"]', 'subjects = ["*"]')
     + GRANT.replace('groups = ["trainees"]\n', ""),
     "a rule that an earlier one shadows": GOOD + GRANT.replace("trainees", "supervisors"),

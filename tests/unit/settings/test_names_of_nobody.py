@@ -37,9 +37,42 @@ TWO_NAMES = f'{TWO_CLAIMS}subject_claim = "preferred_username"\n{STATE}'
 GOOGLE = OIDC.replace("https://login.example.edu", "https://accounts.google.com") + SCOPES
 BOTH = JWT + GOOGLE + STATE
 GUESTS = JWT.replace('"campus"', '"guests"')
+KEY_GROUP = 'groups = ["archive"]\n'
+PEOPLE = '[valt.people]\n"anna@example.edu" = "asmith"\n'
+PERSONAL = 'subjects = ["*"]\nauthor_is_me = true'
+AUTHOR = 'subjects = ["*"]\nauthors = ["anna@example.edu"]'
+EXAMPLE = '[[examples]]\nsubject = "ben"\nrecording = "1"\nallowed = false\nauthor = "anna@example.edu"\n'
 WARNINGS = {
     "a person of a provider that is not there": (refusal('subjects = ["moodle#anna"]'), "grants.0.subjects"),
     "a provider behind the name": (refusal('subjects = ["anna#campus"]'), "grants.0.subjects"),
+    **{
+        f"a provider in {name}": (refusal(f"subjects = ['{name}']") + KEY, "grants.0.subjects")
+        for name in (
+            *("campus:anna", "campus/anna", r"campus\anna", "anna@campus"),
+            *("service_key:archive", "service_key/archive", "archive@service_key"),
+        )
+    },
+    "a refusal of a group among the people": (
+        refusal('subjects = ["interns"]', 'groups = ["Interns", "staff"]'),
+        "grants.0.subjects",
+    ),
+    "a refusal of a person among the groups": (
+        refusal('groups = ["anna"]', 'subjects = ["campus#anna", "ben"]'),
+        "grants.0.groups",
+    ),
+    "a refusal of a key's group among the people": (
+        refusal('subjects = ["robots"]') + KEY + 'groups = ["robots"]\n',
+        "grants.0.subjects",
+    ),
+    "a refusal of a key among the groups": (
+        refusal('groups = ["archive"]') + KEY + 'groups = ["robots"]\n',
+        "grants.0.groups",
+    ),
+    "an author by the name of the provider": (rules(AUTHOR, PERSONAL) + PEOPLE, "grants.0.authors"),
+    "an author in an example by the name of the provider": (
+        rules('subjects = ["*"]\nauthors = ["asmith"]', PERSONAL) + PEOPLE + EXAMPLE,
+        "examples.0.author",
+    ),
     "a space before the name": (rules('subjects = ["campus# anna"]'), "grants.0.subjects"),
     "a provider in place of people": (refusal('subjects = ["guests"]', providers=GUESTS), "grants.0.subjects"),
     "a name where people have addresses": (refusal('subjects = ["anna"]', providers=ADDRESSES), "grants.0.subjects"),
@@ -113,6 +146,32 @@ WARNINGS = {
     ),
 }
 RIGHT = {
+    **{
+        f"the person {name}": refusal(f"subjects = ['{name}']")
+        for name in (r"CAMPUS\anna", "anna@campus.example.edu", "campuses/anna", "github:anna", "anna/campus")
+    },
+    "a group and a person of one name": refusal('subjects = ["ann"]', 'groups = ["ann"]', 'subjects = ["ann", "ben"]'),
+    "a refusal of a name as a group and a person": refusal(
+        'groups = ["ann"]\nsubjects = ["ann"]', 'groups = ["ann", "b"]'
+    ),
+    "a rule for a person who has a group's name": rules('subjects = ["interns"]', 'groups = ["interns"]'),
+    "a refusal of a key's group that has the key's name": refusal('groups = ["archive"]') + KEY + KEY_GROUP,
+    "an author by VALT's name": rules(AUTHOR.replace("anna@example.edu", "asmith"), PERSONAL) + PEOPLE,
+    "an author with the name of another": rules(AUTHOR, PERSONAL) + PEOPLE + 'ben = "anna@example.edu"\n',
+    "an author of whom the id is given": rules(AUTHOR, PERSONAL) + PEOPLE.replace('"asmith"', "7"),
+    **{
+        f"what is shared by {ids} with {who}": rules(f"{who}\nshared_with_me = true") + ids
+        for who, ids in (
+            ('subjects = ["campus#anna", "ben"]', "[valt.people]\nanna = 7\n"),
+            ('subjects = ["ben"]\ngroups = ["staff"]', "[valt.people]\nanna = 7\n"),
+            ('subjects = ["*"]', "[valt.people]\nanna = 7\n"),
+            ('subjects = ["ben"]', "[valt.groups]\nstaff = 7\n"),
+            (
+                'allow = false\nsubjects = ["Anna"]',
+                "[valt.people]\nanna = 7\n" + RULE.format("all", 'subjects = ["*"]'),
+            ),
+        )
+    },
     "a guest of Entra": rules('subjects = ["anna_example.com#EXT#@example.onmicrosoft.com"]'),
     "a key of a provider's name": rules('subjects = ["campus"]') + SERVICE_KEY.format("campus"),
     "a key refused in another spelling": refusal('subjects = ["service_key#Archive"]') + KEY,
