@@ -9,36 +9,52 @@ _CLASS = re.compile(r"\[(!?+)(\]?+[^\]]*)\]")
 _RANGE = re.compile(r"(\w)-(\w)")
 _RUN = re.compile(r"[1-9]+|[A-Z]+|[a-z]+")
 """Characters that a class lists in their order. A zero stands before or after other digits, and umlauts anywhere."""
-_NUMBERS = re.compile(r"[0-9]+-[0-9]{2,}|[0-9]{2,}-[0-9]+")
-"""All of a class: "1-12" is 1 and 2. "1-35-7" is 1 to 3 and 5 to 7."""
+_NUMBERS = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
+"""All of a class: "1-12" is 1 and 2. "13-5" is 1 and 3 to 5, and "1-35-7" is 1 to 3 and 5 to 7."""
 _WORDS = re.compile(r"[^\W\d_]{2}[ -][^\W\d_]{2}")
 _SHORTEST_WORD = 4
-_COMPASS = frozenset({"NESW", "NSEW", "nesw", "nsew"})
-"""Classes of letters in another order than that of the alphabet."""
+_SERIES = frozenset(
+    {
+        *("NESW", "NSEW", "MTWRF", "MTWRFS", "MTWRFSU", "UMTWRFS", "LMXJV", "LMXJVS", "LMXJVSD"),
+        *("IVXL", "IVXLC", "IVXLCD", "IVXLCDM"),
+    }
+)
+"""Letters in another order than that of the alphabet: points of the compass, days of the week, Roman numerals."""
 
 
-def bracket_doubts(glob: str) -> Iterator[tuple[str, str]]:
-    """Yields reason and remedy if a class in *glob* is plainly a word, a phrase or numbers. A class such as "[ABDE]",
-    "[aeiou]" or "[0-9A-F]" lists its characters in order, and each once."""
+def instead_of_negation(*, allow: bool) -> str:
+    """Returns the remedy for what excludes nothing in a rule that allows, or refuses."""
+    return f"{'refuse those by a rule with allow = false' if allow else 'allow those by a rule'} before this one"
+
+
+def bracket_doubts(glob: str, *, allow: bool) -> Iterator[tuple[str, str]]:
+    """Yields reason and remedy if a class in *glob*, of a rule that allows or refuses, is plainly a word, a phrase or
+    numbers. A class such as "[ABDE]", "[aeiou]" or "[0-9A-F]" lists its characters in order, and each once."""
     text = unicodedata.normalize("NFC", glob)
-    for match in _CLASS.finditer(text, 0, text.rfind("]") + 1):  # else each bracket would seek its end in all the rest
+    closed = text[: text.rfind("]") + 1]  # else each bracket would seek its end in all the rest
+    for match in _CLASS.finditer(closed):
         is_negated, characters = match.groups()
         reason = f"has {match[0][:64]!r}, which stands for one character"
-        if _NUMBERS.fullmatch(characters):
+        if _is_range_of_numbers(characters):
             yield f"{reason}, not for a range of numbers", 'list them, as "Room [1-9]", "Room 1[0-2]"'
         elif is_negated and _is_text(characters):
-            yield f"{reason} and excludes no text", "refuse those by a rule with allow = false before this one"
+            yield f"{reason} and excludes no text", instead_of_negation(allow=allow)
         elif _is_text(characters):
-            yield (
-                f"{reason}, not for the text in brackets",
-                f'write "[[]" for the bracket itself, as "[[]{characters[:64]}]*"',
-            )
+            literal = characters.lstrip("[").rstrip("\\")[:64]
+            yield f"{reason}, not for the text in brackets", f'write "[[]" for the bracket itself, as "[[]{literal}]*"'
+    if "\\]" in _CLASS.sub("", closed):
+        yield "has a backslash before a bracket, and it is part of the text", 'leave it out: "]" stands for itself'
+
+
+def _is_range_of_numbers(characters: str) -> bool:
+    match = _NUMBERS.fullmatch(characters)
+    return match is not None and len(characters) > len("1-9") and int(match[1]) < int(match[2])
 
 
 def _is_text(characters: str) -> bool:
     """Whether *characters*, those between brackets, are plainly a text: after its ranges something is listed twice, or
     four or more characters in no order, or two words."""
-    if characters in _COMPASS:
+    if characters.upper() in _SERIES:
         return False
     rest = _RANGE.sub(_without_range, characters)
     listed = [character for character in rest if character.isalnum()]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
+from gateway.settings.warnings.brackets import instead_of_negation
 from gateway.settings.warnings.names import is_list
 from gateway.settings.warnings.rules import GLOBS
 
@@ -26,26 +27,27 @@ def notation_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     keys = {key.name for key in settings.service_keys}
     for number, service_key in enumerate(settings.service_keys):
-        yield from _doubts(f"service_keys.{number}", [("groups", group) for group in service_key.groups])
+        yield from _doubts(f"service_keys.{number}", [("groups", group) for group in service_key.groups], allow=True)
     for number, grant in enumerate(settings.grants):
         texts = [("subjects", name) for name in grant.subjects if name not in keys]
         texts += [(key, text) for key in ("groups", "recordings", *GLOBS) for text in getattr(grant, key)]
         texts += [(f"template.{field}", glob) for field, glob in grant.template.items()]
-        yield from _doubts(f"grants.{number}", texts)
+        yield from _doubts(f"grants.{number}", texts, allow=grant.allow)
     yield from _groups_with_separators(settings)
 
 
-def _doubts(entry: str, texts: Iterable[tuple[str, str]]) -> Iterator[Fault]:
+def _doubts(entry: str, texts: Iterable[tuple[str, str]], *, allow: bool) -> Iterator[Fault]:
     for key, text in texts:
-        doubt = _doubt(key, text)
+        doubt = _doubt(key, text, allow=allow)
         if doubt is not None:
             yield Fault(f"{entry}.{key}", None, f"has {text[:64]!r}, {doubt[0]}", doubt[1])
 
 
-def _doubt(key: str, text: str) -> tuple[str, str] | None:
-    """Returns reason and remedy if *text*, of the list *key* of a rule, is hardly meant as it stands."""
+def _doubt(key: str, text: str, *, allow: bool) -> tuple[str, str] | None:
+    """Returns reason and remedy if *text*, of the list *key* of a rule that allows or not, is hardly meant as it
+    stands."""
     if text.startswith("!") and len(text) > 1:
-        return "and ! is no negation", "refuse those by a rule with allow = false before this one"
+        return "and ! is no negation", instead_of_negation(allow=allow)
     if key in ("subjects", "recordings") and text.lower() in _EVERYBODY:
         return "which is compared as it stands", 'write "*"'
     if key == "subjects" and _WITH_KIND.fullmatch(text):

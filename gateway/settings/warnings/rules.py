@@ -64,7 +64,7 @@ def glob_warnings(settings: Settings) -> Iterator[Fault]:
                     f"grants.{number}.{name}", None, reason, 'write it as "Room 3*", and each alternative alone'
                 )
                 continue
-            for reason, remedy in (doubt for text in texts for doubt in bracket_doubts(text)):
+            for reason, remedy in (doubt for text in texts for doubt in bracket_doubts(text, allow=grant.allow)):
                 yield Fault(f"grants.{number}.{name}", None, reason, remedy)
 
 

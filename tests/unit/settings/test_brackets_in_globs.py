@@ -15,6 +15,7 @@ TEXTS = (
     *("[CONFIDENTIAL]*", "*[Draft]", "[[CONFIDENTIAL]]*", r"\[CONFIDENTIAL\]*", "Board [Entwurf] *", "[Prüfung]*"),
     *("[do not show]*", "[no tv]", "[follow-up]*", "[in-progress]*", "[X-ray]*", "[pre-op] *", "[ALL]*"),
     *("Room [1-12]", "Room [10-19]", "Room [10,11]", "[2026]*", "[!CONFIDENTIAL]*", "[!1-12]", "[A-Z][Draft]"),
+    *(r"[[]CONFIDENTIAL\]*", "[MTWTF]*", "[CIVIL]*"),
     *("[[:alpha:]]*", "Room [0-9]+", "[A-Za-z]+ *", "[0-9]{4}*"),
 )
 CLASSES = (
@@ -29,6 +30,7 @@ CLASSES = (
         "[\u03b1-\u03c9\u0391-\u03a9]*",
     ),
     *("[ _-]*", "[1,2,3]", "Wing [NSEW]", "[CONFIDENTIAL", "CONFIDENTIAL]", "[]", "[]-]*", "[!]", "[*?]", "[.,;:]"),
+    *("Room [13-5]", "[12-4]*", "[MTWRF]*", "[mtwrf]*", "[LMXJV]*", "Part [IVXLC]*", r"C:\Films\[0-9]*", r"[/\]*"),
     *("Grade [AB]+", "[[]A-Z]+ *", "[0-9]*+"),
 )
 
@@ -71,10 +73,30 @@ def test_a_word_in_brackets_is_a_warning_among_the_ids_of_recordings(tmp_path: P
     assert [warning.key for warning in load_text(tmp_path, text).warnings] == ["grants.0.recordings"]
 
 
-@pytest.mark.parametrize("name", ["[CONFIDENTIAL] Anna", "[Draft]"])
-def test_the_remedy_for_a_text_in_brackets_matches_it(tmp_path: Path, name: str) -> None:
-    glob = f"{name.partition(' ')[0]}*"
+@pytest.mark.parametrize(
+    ("glob", "name"),
+    [
+        ("[CONFIDENTIAL]*", "[CONFIDENTIAL] Anna"),
+        ("[Draft]*", "[Draft]"),
+        (r"\[CONFIDENTIAL\]*", "[CONFIDENTIAL] Anna"),
+        ("[[CONFIDENTIAL]]*", "[CONFIDENTIAL] Anna"),
+        (r"\[do not show\]*", "[do not show]"),
+    ],
+)
+def test_the_remedy_for_a_text_in_brackets_matches_it(tmp_path: Path, glob: str, name: str) -> None:
     (warning,) = load_text(tmp_path, in_names(glob)).warnings
     literal = warning.remedy.split('"')[-2]
     assert any_glob((literal,), name)
+    assert not any_glob((literal,), "CONFIDENTIAL")
     assert not any_glob((glob,), name)
+    assert load_text(tmp_path, in_names(literal)).warnings == ()
+
+
+@pytest.mark.parametrize(("allow", "remedy"), [("true", "refuse those by a rule"), ("false", "allow those by a rule")])
+@pytest.mark.parametrize("line", ['names = ["[!CONFIDENTIAL]*"]', 'names = ["!Board*"]', 'template = { a = "!b" }'])
+def test_the_remedy_for_a_negation_spares_whom_the_rule_is_to_spare(
+    tmp_path: Path, line: str, allow: str, remedy: str
+) -> None:
+    text = grant(f"{line}\nallow = {allow}") + '[[grants]]\nname = "all"\nsubjects = ["*"]\nrecordings = ["*"]\n'
+    (warning,) = load_text(tmp_path, f'{text}account = "reviewer"\n').warnings
+    assert warning.remedy.startswith(remedy)
