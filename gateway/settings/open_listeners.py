@@ -3,6 +3,7 @@ restart."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from gateway.network import UNIX
 from gateway.settings.addresses import EVERY_ADDRESS, is_loopback_host, split_listen
@@ -11,8 +12,10 @@ from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
 from gateway.sockets import Places
 
-ADMIN, NAMES, ADDRESSES = "admin", "names", "addresses"
-"""What is open: the admin listener without a token; the name of any person; the address of any client."""
+ADMIN, NAMES, ADDRESSES, REFUSED = "admin", "names", "addresses", "refused"
+"""What is open: the admin listener without a token; the name of any person; the address of any client; what rules
+refuse to clients by their networks, because they have the address of a proxy."""
+_LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 _EVERY_USER = 0o002
 """Who connects to a unix socket needs the right to write."""
 
@@ -45,12 +48,17 @@ def open_listeners(settings: Settings, public: Places, admin: Places) -> Iterato
         if _is_for_every_user(listen, mode):
             for what, reason, remedy in _of_every_user(settings):
                 yield OpenListener((what, UNIX), listen, Fault("server.socket_mode", None, reason, remedy))
+        refuses = any(grant.networks and not grant.allow for grant in settings.grants)
+        if refuses and _has_unlisted_proxy(settings, listen):
+            reason = "gives rules that refuse by networks the proxy's address, not the client's"
+            warning = Fault("grants", None, reason, "list the proxy in server.trusted_proxies")
+            yield OpenListener((REFUSED, UNIX), listen, warning)
 
 
 def open_listener_warnings(settings: Settings) -> Iterator[Fault]:
-    """Yields the warnings, without lines."""
+    """Yields the warnings, without lines. Of proxies that are not trusted fronts.py and values.py warn."""
     public, admin = places_in(settings)
-    opened = list(open_listeners(settings, public, admin))
+    opened = [one for one in open_listeners(settings, public, admin) if one.opening[0] != REFUSED]
     names = any(one.opening[0] == NAMES for one in opened)  # whoever may name anybody needs no address
     yield from (one.warning for one in opened if not (names and one.opening[0] == ADDRESSES))
 
@@ -70,6 +78,16 @@ def is_open_in(opening: Opening, others: Collection[Opening]) -> bool:
 def _is_for_every_user(listen: str, mode: int) -> bool:
     """Whether every user of the machine may connect. The mode of a socket that systemd opens is in its unit."""
     return listen.startswith("unix:") and bool(mode & _EVERY_USER)
+
+
+def _has_unlisted_proxy(settings: Settings, listen: str) -> bool:
+    """Whether a proxy certainly connects to the public listener at *listen*, and none that is trusted can."""
+    trusted, address = settings.server.trusted_proxies, split_listen(listen)
+    if address is None:
+        return listen.startswith("unix:") and UNIX not in trusted
+    if not is_loopback_host(address[0]):
+        return False  # clients may connect to it themselves
+    return not any(one != UNIX and ip_network(one).overlaps(_LOOPBACK[ip_network(one).version]) for one in trusted)
 
 
 def _of_every_user(settings: Settings) -> Iterable[tuple[str, str, str]]:

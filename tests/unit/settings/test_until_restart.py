@@ -16,10 +16,22 @@ pytestmark = pytest.mark.promise("security-S16")
 TOKEN = 'token = "planted-token-that-nobody-guesses"\n'
 LOCK = 'secret_header = "X-Lock"\nsecret = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"\n'
 BY_NETWORK = ("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
+REFUSAL = """\
+[[grants]]
+name = "rooms"
+allow = false
+groups = ["*"]
+recordings = ["*"]
+account = "reviewer"
+networks = ["10.0.0.0/8"]
+
+"""
+REFUSING = ("[[grants]]\n", f"{REFUSAL}[[grants]]\n")
 OTHER = HEADER.replace('"front"', '"other"') + 'subject_header = "X-Other"\ngroups_header = "X-Other-Groups"\n'
 UNIX_FRONT = HEADER.replace("10.0.0.5/32", "unix")
 TRUSTED = 'trusted_proxies = ["unix"]\n'
 
+LOCAL = GOOD.replace("[server]\n", '[server]\nlisten = "127.0.0.1:8080"\ntrusted_proxies = ["127.0.0.1"]\n')
 TCP = GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n')
 
 
@@ -82,6 +94,21 @@ REFUSED = {
         socket("0666", UNIX_FRONT + LOCK),
         socket("0660", UNIX_FRONT + LOCK + OTHER.replace("10.0.0.5/32", "unix")),
         "server.socket_mode",
+    ),
+    "a refusal by networks where the proxy is trusted at the next socket alone": (
+        LOCAL.replace(*REFUSING),
+        socket("0660", server=TRUSTED).replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks at a port that clients will reach themselves": (
+        LOCAL.replace(*REFUSING),
+        TCP.replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks at a socket whose proxy is trusted no more": (
+        socket("0660", server=TRUSTED).replace(*REFUSING),
+        LOCAL.replace(*REFUSING),
+        "server.listen",
     ),
     "trust in addresses at an open socket whose peers may only name people": (
         socket("0666", UNIX_FRONT).replace(*BY_NETWORK),
@@ -154,6 +181,22 @@ APPLIED = {
     "trust in a socket that was trusted": (
         socket("0666", UNIX_FRONT),
         socket("0660", UNIX_FRONT + OTHER.replace("10.0.0.5/32", "unix")),
+    ),
+    "a refusal by networks whose proxy stays": (
+        LOCAL.replace(*REFUSING),
+        LOCAL.replace("8080", "8081").replace(*REFUSING),
+    ),
+    "a refusal by networks whose proxy was never trusted": (
+        LOCAL.replace('trusted_proxies = ["127.0.0.1"]\n', "").replace(*REFUSING),
+        socket("0660", server=TRUSTED).replace(*REFUSING),
+    ),
+    "a refusal by networks at a port that clients reach themselves": (
+        TCP.replace(*REFUSING),
+        socket("0660", server=TRUSTED).replace(*REFUSING),
+    ),
+    "a rule that allows by networks, and decides nothing until the restart": (
+        LOCAL.replace(*BY_NETWORK),
+        socket("0660", server=TRUSTED).replace(*BY_NETWORK),
     ),
     "more workers": (GOOD, GOOD.replace("[server]\n", "[server]\nworkers = 2\n")),
     "a listener of its own": (GOOD, GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8081"\n')),
