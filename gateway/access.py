@@ -54,8 +54,8 @@ class Access:
         above all, or if the configuration in force no longer accepts their proof. Raises BusyError if its rules are not
         those by which the request was decided. Does nothing for a request that needed no identity.
 
-        The dispatcher calls it before each response that a handler returns. A handler calls it before what cannot be
-        taken back by then: the audit's ``open`` line, and a stream.
+        The dispatcher calls it before each response that a handler returns. A handler calls it itself before the
+        audit's ``open`` line and a stream, which cannot be taken back by then; the dispatcher does not repeat that.
         """
         if record.identity is None or record.identified_at is None:
             return
