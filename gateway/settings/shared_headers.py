@@ -7,7 +7,7 @@ from gateway.model import Secret
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, JwtSettings
 from gateway.settings.model import Settings
-from gateway.settings.networks import overlap
+from gateway.settings.networks import NetworkIndex
 from gateway.settings.values import UNREAD
 
 _SUBJECT, _GROUPS, _SECRET = _KEYS = ("subject_header", "groups_header", "secret_header")
@@ -16,7 +16,8 @@ _REMEDY = "give it a header of its own"
 
 def have_common_peer(one: HeaderSettings, other: HeaderSettings) -> bool:
     """Whether both providers accept the headers of some peer."""
-    return any(overlap(mine, theirs) for mine in one.from_ for theirs in other.from_)
+    theirs = NetworkIndex(other.from_)
+    return any(theirs.overlaps(mine) for mine in one.from_)
 
 
 def header_faults(settings: Settings) -> Iterator[Fault]:

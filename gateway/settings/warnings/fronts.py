@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 
-from gateway.network import UNIX, contains_network
+from gateway.network import UNIX
 from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import STATEFUL_TABLES, HeaderSettings, IdentitySettings, JwtSettings
 from gateway.settings.model import Settings
-from gateway.settings.networks import contains_everybody, overlap
+from gateway.settings.networks import NetworkIndex, contains_everybody
 
 _REMEDY = "list the proxy in server.trusted_proxies"
 _OF_FRONTS = re.compile(
@@ -29,11 +29,14 @@ def front_warnings(settings: Settings) -> Iterator[Fault]:
     if front is None:
         return
     name, addresses = front
+    own = NetworkIndex(addresses)
+    inside = NetworkIndex(network for grant in settings.grants for network in grant.networks)
+    around = {network for address in addresses for network in inside.containing(address)}
     for number, grant in enumerate(settings.grants):
         # Networks that are the front's own addresses are meant as "through the front".
-        others = [network for network in grant.networks if not contains_network(addresses, network)]
+        others = [network for network in grant.networks if not own.containing(network)]
         if addresses and grant.allow and not _only_fronts_connect(settings):
-            others = [network for network in others if any(overlap(network, address) for address in addresses)]
+            others = [network for network in others if network in around]
         if others:
             reason = f"compares the address of {name} with it, not the client's"
             yield Fault(f"grants.{number}.networks", None, reason, _REMEDY)
@@ -48,7 +51,7 @@ def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each network of trusted proxies, or of the peers of a provider without a secret, in which a
     rule says that there are clients: each is believed whatever address or name it states. A rule that allows all of the
     proxies' network, or more, gives them nothing by another address."""
-    wide = [one for one in settings.server.trusted_proxies if _has_several(one)]
+    wide = NetworkIndex(one for one in settings.server.trusted_proxies if _has_several(one))
     rooms: list[str] = []
     for number, grant in enumerate(settings.grants):
         rooms += [] if contains_everybody(grant.networks) else grant.networks
@@ -56,7 +59,7 @@ def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
         if own and (not grant.allow or len(own) == len(grant.networks)):
             reason = f"has {own[0]}, of server.trusted_proxies: whoever comes through it has an address of their own"
             yield Fault(f"grants.{number}.networks", None, reason, "list the clients' networks")
-        inside = [(room, one) for room in grant.networks for one in wide if contains_network((one,), room)]
+        inside = [(room, one) for room in grant.networks for one in wide.containing(room)]
         common = next((one for room, one in inside if room != one or not grant.allow), None)
         if common is not None:
             reason = f"has clients in {common}, of server.trusted_proxies, each of which may state any address"
@@ -64,8 +67,10 @@ def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"grants.{number}.networks", None, reason, remedy)
     for number, provider in enumerate(settings.identity):
         peers = provider.from_ if isinstance(provider, HeaderSettings) and not provider.secret_header else ()
+        index = NetworkIndex(one for one in peers if _has_several(one))
+        around = {one for room in dict.fromkeys(rooms) for one in index.containing(room)}
         for place, one in enumerate(peers):
-            if _has_several(one) and any(contains_network((one,), room) for room in rooms):
+            if one in around:
                 reason = f"contains clients of rules by networks ({one}), each of which may name any person"
                 remedy = "list single addresses, or use secret_header"
                 yield Fault(f"identity.{number}.from.{place}", None, reason, remedy)
@@ -96,9 +101,10 @@ def _unlisted_front(settings: Settings) -> tuple[str, tuple[str, ...]] | None:
         is_local = address is None or is_loopback_host(address[0])
     if is_local:
         return None if trusted else ("the proxy in front of server.listen", ())
+    listed = NetworkIndex(trusted)
     for provider in settings.identity:
         if isinstance(provider, HeaderSettings):
-            unlisted = [one for one in provider.from_ if not any(overlap(one, other) for other in trusted)]
+            unlisted = [one for one in provider.from_ if not listed.overlaps(one)]
             if unlisted and UNIX not in unlisted:
                 return f"{provider.name}'s proxy ({unlisted[0]})", provider.from_
     tokens = [one for one in settings.identity if _is_token_of_front(one)]

@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Iterator
 
-from gateway.network import contains_network
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings, JwtSettings, NegotiateSettings, TicketSettings
 from gateway.settings.model import Settings
+from gateway.settings.networks import NetworkIndex
 
 
 def shadowed_providers(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each provider whose proofs an earlier one decides about, which recognises them too."""
-    deciding: dict[tuple[str, ...], list[tuple[str, Collection[str]]]] = {}
+    deciding: dict[tuple[str, ...], list[tuple[str, NetworkIndex]]] = {}
     for number, provider in enumerate(settings.identity):
         peers: Collection[str] = ()
         match provider:
@@ -25,8 +25,8 @@ def shadowed_providers(settings: Settings) -> Iterator[Fault]:
             case _:
                 continue
         others = deciding.setdefault((provider.type, *proof), [])
-        earlier = next((name for name, theirs in others if all(contains_network(theirs, peer) for peer in peers)), None)
-        others.append((provider.name, peers))
+        earlier = next((name for name, theirs in others if all(theirs.containing(peer) for peer in peers)), None)
+        others.append((provider.name, NetworkIndex(peers)))
         if earlier is not None:
             reason = f"is that of {earlier} too, which decides about all its tokens"
             if key == "type":
