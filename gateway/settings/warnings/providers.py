@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from gateway.model import Secret
 from gateway.settings.addresses import is_loopback
 from gateway.settings.faults import Fault
 from gateway.settings.identity import (
@@ -16,6 +17,7 @@ from gateway.settings.identity import (
 )
 from gateway.settings.keys import essence
 from gateway.settings.model import Settings
+from gateway.settings.networks import NetworkIndex
 from gateway.settings.shared_headers import have_common_peer
 from gateway.settings.values import UNREAD
 
@@ -151,8 +153,12 @@ def _groups_of_clients(settings: Settings) -> Iterator[Fault]:
         return
     for number, front in fronts:
         header = front.groups_header.lower()
-        same = [one for _, one in fronts if one.groups_header.lower() == header and have_common_peer(one, front)]
-        if not any(_handles_groups(one) for one in same) and not _OF_TOKENS.fullmatch(front.subject_header.lower()):
+        handling = [one for _, one in fronts if one.groups_header.lower() == header and _handles_groups(one)]
+        peers = NetworkIndex(peer for one in handling for peer in one.from_)
+        is_handled = all(peers.containing(peer) for peer in front.from_) or any(
+            _is_same(one, front) for one in handling
+        )
+        if not is_handled and not _OF_TOKENS.fullmatch(front.subject_header.lower()):
             reason = (
                 f"is the default, {front.groups_header}, and subject_header is not: if the proxy does not know it, "
                 "clients send it and choose their groups"
@@ -169,3 +175,9 @@ def _depends_on_groups(settings: Settings) -> bool:
 
 def _handles_groups(front: HeaderSettings) -> bool:
     return "groups_header" in front.model_fields_set or front.subject_header.lower() in _OF_OAUTH2_PROXY
+
+
+def _is_same(one: HeaderSettings, other: HeaderSettings) -> bool:
+    """Whether one proxy sends the secret of both, from whichever peer."""
+    is_secret_equal = one.secret_header.lower() == other.secret_header.lower() and one.secret == other.secret
+    return one.secret not in (None, Secret(UNREAD)) and is_secret_equal and have_common_peer(one, other)

@@ -96,8 +96,19 @@ WARNINGS = {
         front('subject_header = "Remote-User"').replace("[[grants]]\n", "[[grants]]\nallow = false\n"),
         "identity.1.groups_header",
     ),
-    "groups of clients besides another proxy's": (
-        fronts('"10.0.0.5"', '"10.0.0.6"', '|subject_header = "Remote-User"\n'),
+    **{
+        f"groups of clients of {peers} besides the proxy of {one}": (
+            fronts(one, peers, '|subject_header = "Remote-User"\n'),
+            "identity.2.groups_header",
+        )
+        for one, peers in (
+            ('"10.0.0.5"', '"10.0.0.6"'),
+            ('"10.0.0.5"', '"10.0.0.5", "10.0.0.6"'),
+            ('"10.0.0.5"', '"10.0.0.4/30"'),
+        )
+    },
+    "groups of clients besides another secret's proxy": (
+        fronts('"10.0.0.0/24"', '"10.0.0.0/23"', f'{LOCK}|subject_header = "Remote-User"\n{OTHER_LOCK}'),
         "identity.2.groups_header",
     ),
 }
@@ -132,8 +143,18 @@ RIGHT = {
         'groups = ["supervisors"]', 'subjects = ["anna"]\nshared_with_me = true'
     )
     + "[valt.people]\nanna = 7\n",
-    "a second provider of a proxy that sends the groups": fronts(
-        '"10.0.0.5"', '"10.0.0.5"', '|subject_header = "Remote-User"\n'
+    **{
+        f"a second provider of {peers} of the proxies of {one} that send the groups": fronts(
+            one, peers, '|subject_header = "Remote-User"\n'
+        )
+        for one, peers in (
+            ('"10.0.0.5"', '"10.0.0.5"'),
+            ('"10.0.0.5", "10.0.0.6"', '"10.0.0.6"'),
+            ('"10.0.0.4/30"', '"10.0.0.5", "10.0.0.6"'),
+        )
+    },
+    "a second provider of more peers of one proxy by its secret": fronts(
+        '"10.0.0.0/24"', '"10.0.0.0/23"', f'{LOCK}|subject_header = "Remote-User"\n{LOCK}'
     ),
 }
 
