@@ -80,9 +80,15 @@ RISKY = {
         "client's. List the proxy in server.trusted_proxies.",
     ),
     "two providers of one issuer": (
-        GOOD + SECOND.format("https://sso.example.edu"),
+        GOOD + SECOND.format("https://sso.example.edu").replace("another", "valt-gateway"),
         "identity.1.issuer (line 24): is that of campus too, which decides about all its tokens. "
         "Make one table of the two.",
+    ),
+    "two audiences of one issuer": (
+        GOOD + SECOND.format("https://sso.example.edu"),
+        "identity.1.issuer (line 24): is that of campus too, which decides about all its tokens. "
+        "Make one table of the two, with one audience and the same claims, or have those of one sent in a header of "
+        "their own.",
     ),
     "a refusal that asks VALT as another account than a later rule": (
         grant('allow = false\nrooms = ["Board room"]') + TRAINEE,
