@@ -41,7 +41,15 @@ OF_ONE = SHARED | {
 _OF_APPLICATIONS = {"jwt": {"azp", "appid"}, "oidc": {"appid", "client_id", "clientid"}}
 """By the provider's type. Programs have client_id in tokens of their own (RFC 9068, section 2.2), which are right for
 "jwt"; azp is a fault for "oidc": it is the gateway itself."""
-_KEYCLOAK_TABLE = re.compile(r"realm_access|resource_access\.[^.]+")
+_OF_KEYCLOAK = re.compile(r"(realm|resource)_access(\.[^.]+)*")
+_LISTS_OF_KEYCLOAK = re.compile(r"realm_access\.roles|resource_access\..+\.roles")
+"""The id of a client may have dots."""
+_SCOPES_IN_ONE_TEXT = (
+    (r"https://.*/realms/[^/]+|https://[^/]+\.auth0\.com/?|https://cognito-idp\..*", "scope"),
+    (r"https://(login\.microsoftonline\.(com|us)|sts\.windows\.net)/.*|https://.*/adfs(/.*)?", "scp"),
+)
+"""Issuers whose tokens have the scopes in one text (RFC 9068, section 2.2.3), and the claim: Keycloak, Auth0, Cognito,
+Entra and AD FS. Okta, IdentityServer and UAA have a list there."""
 _OWN_AUDIENCE = "have tokens issued for an audience of this gateway's own, and name it"
 _OF_OTHERS = (
     (
@@ -75,7 +83,7 @@ ISSUER is the issuer's address), and the remedy. The tokens of most clients have
 at Auth0 and AD FS, resources at IdentityServer, and api://default at Okta; the public clients are gcloud and Google's
 OAuth Playground."""
 _SEVERAL = re.compile(r"\[.*\]|[^=,]*+,[^=]*+")
-_OTHER_PATH = re.compile(r"\$\..*|/.*|[^:/.]+/[^:]*|[^[]*+\[.*|[^,]*+,.*|[a-z_]+( [a-z_]+)+", re.DOTALL)
+_OTHER_PATH = re.compile(r"\$\..*|/.*|[^:/.]+/[^:]*|[^[]*+\[.*|[^,]*+,.*|[^*]*+\*.*|[a-z_]+( [a-z_]+)+", re.DOTALL)
 """JSONPath, JMESPath, a JSON Pointer (RFC 6901), or several claims. "Group Membership" and "example.edu/groups" are
 names of claims."""
 
@@ -108,21 +116,33 @@ def claim_warnings(settings: Settings) -> Iterator[Fault]:
         if re.search(r"[,|\s]", provider.subject_claim):
             reason = "is written like several claims, and is one: no token has it"
             yield Fault(f"{key}.subject_claim", None, reason, "name the one that names the person")
-        if _OTHER_PATH.fullmatch(provider.groups_claim):
-            reason = "is neither a claim's name nor a path with dots: no token has it"
-            yield Fault(f"{key}.groups_claim", None, reason, 'write it as "groups" or "realm_access.roles"')
         if not isinstance(provider, TicketSettings):
             yield from _subject_of_several(key, provider)
             if provider.groups_claim.lower() in OF_ONE:
                 reason = "names the person, and not groups: who has or chooses the name of a group would be in it"
                 yield Fault(f"{key}.groups_claim", None, reason, 'name the claim that lists the groups, as "groups"')
-        if _KEYCLOAK_TABLE.fullmatch(provider.groups_claim):
-            reason = "is a table in Keycloak's tokens, and no list of groups"
-            yield Fault(f"{key}.groups_claim", None, reason, f'write it as "{provider.groups_claim}.roles"')
+        yield from _groups_of_no_list(f"{key}.groups_claim", provider)
         if isinstance(provider, JwtSettings):
             yield from _audience_of_tokens(key, provider, settings.server.public_url)
         elif isinstance(provider, TicketSettings):
             yield from _audience_of_tickets(key, provider, settings.server.public_url)
+
+
+def _groups_of_no_list(key: str, provider: TokenProvider) -> Iterator[Fault]:
+    """Yields a warning if the claim of groups, whose dotted key is *key*, is no path, or what is there is no list."""
+    claim = provider.groups_claim
+    if _OTHER_PATH.fullmatch(claim):
+        reason = "is neither a claim's name nor a path with dots: no token has it"
+        yield Fault(key, None, reason, 'write it as "groups" or "realm_access.roles"')
+    elif _OF_KEYCLOAK.fullmatch(claim) and not _LISTS_OF_KEYCLOAK.fullmatch(claim):
+        own = "realm_access.roles" if claim.startswith("realm") else "resource_access.CLIENT.roles"
+        reason = "is a table in Keycloak's tokens, or nothing, and no list of groups"
+        yield Fault(key, None, reason, f'write it as "{own}"')
+    elif isinstance(provider, JwtSettings) and any(
+        claim == name and re.fullmatch(issuers, provider.issuer) for issuers, name in _SCOPES_IN_ONE_TEXT
+    ):
+        reason = "is one text in this issuer's tokens, with spaces between the scopes: one group"
+        yield Fault(key, None, reason, 'name the claim that lists the groups, as "groups" or "roles"')
 
 
 def _subject_of_several(key: str, provider: JwtSettings | OidcSettings) -> Iterator[Fault]:

@@ -171,7 +171,21 @@ WARNINGS = {
     "a path to a person": (identity('subject_claim = "user.email"'), "identity.0.subject_claim"),
     **{
         f"{path} as a path to groups": (identity(f'groups_claim = "{path}"'), "identity.0.groups_claim")
-        for path in ("$.groups", "groups[*].name", "/roles", "realm_access/roles", "groups,roles", "groups roles")
+        for path in (
+            *("$.groups", "groups[*].name", "/roles", "realm_access/roles", "groups,roles", "groups roles", "group*"),
+            *("resource_access", "resource_access.roles", "resource_access.valt.example.edu", "realm_access.role"),
+            *("resource_access.*.roles", "resource_access.${client_id}.roles"),
+        )
+    },
+    **{
+        f"{claim} as groups at {issuer}": (
+            identity(f'groups_claim = "{claim}"').replace("https://sso.example.edu", issuer),
+            "identity.0.groups_claim",
+        )
+        for claim, issuer in (
+            *(("scope", f"https://{host}") for host in ("sso.example.edu/realms/x", "x.eu.auth0.com/")),
+            *(("scp", issuer) for issuer in (f"{ENTRA}/{TENANT}/v2.0", "https://adfs.example.edu/adfs")),
+        )
     },
     **{
         f"{key} with {text}": (changed, key)
@@ -271,7 +285,11 @@ WARNINGS = {
             sign_in().replace("login.example.edu", f"login.example.edu/{path}"),
             "identity.1.issuer",
         )
-        for path in ("oauth2/authorize", "realms/x/protocol/openid-connect", "7/oauth2/v2.0/token", "jwks.json")
+        for path in (
+            *("oauth2/authorize", "realms/x/protocol/openid-connect", "7/oauth2/v2.0/token", "jwks.json"),
+            *("oauth2/v1/token", "oauth2/v1/keys", "oauth2/default/v1/keys", "o/oauth2/v2/auth", "connect/token"),
+            *("openid-configuration", "oauth2/introspect"),
+        )
     },
     "all tenants as the issuer": (
         GOOD.replace("sso.example.edu", "login.microsoftonline.com/common/v2.0"),
@@ -361,9 +379,19 @@ RIGHT = {
                 "urn:zitadel:iam:roles",
                 "Group Membership",
             ),
-            *("resource_access.valt-gateway.roles", "realm_access.roles"),
+            *("resource_access.valt-gateway.roles", "realm_access.roles", "resource_access.valt.example.edu.roles"),
         )
     },
+    **{
+        f"{claim} as groups at {issuer}": identity(f'groups_claim = "{claim}"').replace(
+            "https://sso.example.edu", issuer
+        )
+        for claim, issuer in (
+            *(("scp", "https://x.okta.com"), ("scope", "https://uaa.example.edu/oauth/token")),
+            *(("scope", "https://sso.example.edu"), ("roles", f"{ENTRA}/{TENANT}/v2.0")),
+        )
+    },
+    "scopes as groups of tickets": ticket('groups_claim = "scope"'),
     "an audience of two words": GOOD.replace('"valt-gateway"', '"VALT Gateway"'),
     "an audience with a comma": GOOD.replace('"valt-gateway"', '"CN=valt,O=Example"'),
     "claims that a proxy took from a token": front(
@@ -414,6 +442,9 @@ RIGHT = {
             "x.okta.com/oauth2/default",
             "login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
             "sso.example.edu/auth",
+            "uaa.example.edu/oauth/token",
+            "sso.example.edu/connect",
+            "sso.example.edu/oauth2",
         )
     },
     "everybody with the realm": kerberos("*", "strip_realm = false"),
