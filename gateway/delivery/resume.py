@@ -105,10 +105,11 @@ def evaluate(request: MediaRequest, status: int, headers: MultiMapping[str]) -> 
         return Unusable("the response has other bytes than were requested")
     if request.continues is not None:
         return _continuation(request, request.continues, status, body)
+    length = None if body.end is None else body.end - body.first
     if status == 206 and (request.ranges is None or request.method == "HEAD"):
         # The whole file, or for HEAD its first bytes, are described as a 200 describes it.
-        return Usable(200, replace(body, end=body.total), length=body.length)
-    return Usable(status, body, length=body.length)
+        return Usable(200, replace(body, end=body.total), length=length)
+    return Usable(status, body, length=length)
 
 
 def pause(failures: int, retry_after: float, jitter: float) -> float:
@@ -229,7 +230,7 @@ def _continuation(request: MediaRequest, had: Representation, status: int, body:
     end = had.end if had.end is not None else body.total
     if body.end is not None and body.end <= request.position:
         return Complete() if end == request.position else Unusable("the file has changed")
-    length = had.total if body.length is None else body.length
+    length = had.total if body.end is None else body.end - body.first
     return Usable(status, replace(had, end=end, total=body.total or had.total, ranges=status == 206), skip, length)
 
 

@@ -23,11 +23,6 @@ class Representation:
     ranges: bool = False
     """Whether the server has shown or claimed that it answers range requests."""
 
-    @property
-    def length(self) -> int | None:
-        """Returns the number of its bytes, None if it is unknown."""
-        return None if self.end is None else self.end - self.first
-
 
 @dataclass(slots=True)
 class MediaRequest:
