@@ -6,10 +6,10 @@ from pathlib import Path
 
 from gateway.doctor.check import Check, broken, doubtful, good
 from gateway.redis_url import RedisUrl
-from gateway.settings.files import state_faults
 from gateway.settings.identity import STATEFUL_TABLES
 from gateway.settings.model import Settings
 from gateway.settings.state_checks import parse_address
+from gateway.settings.state_files import state_faults
 
 _NAME = "state"
 _WRITTEN = 64 * 1024
@@ -37,7 +37,7 @@ def _check_folder(folder: Path) -> Check:
         return good(_NAME, f"{folder} does not exist yet; the gateway creates it")
     error = write_error(folder)
     if error is not None:
-        remedy = "make room, or name a directory that the service may write"
+        remedy = "make room, or let the service write there"
         return broken(_NAME, f"{folder} cannot be written: {error.strerror}", remedy)
     return good(_NAME, f"{folder} can be written")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.settings.faults import Fault
-from gateway.settings.files import audit_faults, certificate_faults, socket_faults, state_faults
+from gateway.settings.files import audit_faults, certificate_faults, socket_faults
 from gateway.settings.model import Settings
 from gateway.settings.open_listeners import ADMIN, Opening, is_open_in, open_listeners
 from gateway.settings.restart_keys import (
@@ -22,6 +22,7 @@ from gateway.settings.restart_keys import (
     restart_values,
     with_restart_values,
 )
+from gateway.settings.state_files import state_faults
 from gateway.sockets import PassedSockets, Places, places_of
 
 _FILES: tuple[tuple[Callable[[Settings], Iterator[Fault]], set[str]], ...] = (

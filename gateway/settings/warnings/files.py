@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.settings.faults import Fault
+from gateway.settings.file_access import first_byte
 from gateway.settings.file_modes import mode_of
-from gateway.settings.files import first_byte
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.keytab import read_principals
 from gateway.settings.model import Settings

@@ -67,6 +67,16 @@ def with_damaged_state(folder: Path) -> None:
     database.write_bytes(damaged)
 
 
+def with_state_of_a_later_version(folder: Path) -> None:
+    revoke_in_file(folder / "state/state.sqlite3", "anna", 0.0, 1.0)
+    with closing(sqlite3.connect(folder / "state/state.sqlite3")) as connection:
+        connection.execute("pragma user_version = 1000")
+
+
+def with_directory_as_state_file(folder: Path) -> None:
+    (folder / "state/state.sqlite3").mkdir(parents=True)
+
+
 def with_directory_as_audit(folder: Path) -> None:
     (folder / "log/audit.jsonl").mkdir(parents=True)
 
@@ -110,6 +120,8 @@ FAULTS: dict[str, tuple[str, Prepare, list[tuple[str, str]]]] = {
     ),
     "a state file that is none": (STATE, with_corrupt_state, [("state.dir", "file is not a database")]),
     "a damaged state file": (STATE, with_damaged_state, [("state.dir", "it is damaged")]),
+    "a state file of a later version": (STATE, with_state_of_a_later_version, [("state.dir", "a later version has")]),
+    "a directory as state file": (STATE, with_directory_as_state_file, [("state.dir", "it is a directory")]),
     "a missing audit directory": (AUDIT, nothing, [("audit.file", "no such directory")]),
     "a directory instead of the audit": (AUDIT, with_directory_as_audit, [("audit.file", "it is a directory")]),
     "a file instead of the audit directory": (
@@ -169,6 +181,41 @@ def test_a_directory_without_permission_is_a_fault(table: str, mode: int) -> Non
             os.seteuid(65534)
         (fault,) = load(config, {}, check_files=True).faults
         assert "permission" in fault.reason.lower()
+        assert "let the service write" in fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("prepare", "remedy"),
+    [
+        (with_state_of_a_later_version, "run that version, or go back as docs/upgrade.md says: do not remove it"),
+        (with_corrupt_state, "stop the gateway, move it away and restore a backup"),
+        (with_damaged_state, "stop the gateway, move it away and restore a backup"),
+        (with_directory_as_state_file, "move it away"),
+    ],
+)
+def test_no_remedy_loses_revocations(tmp_path: Path, prepare: Prepare, remedy: str) -> None:
+    prepare(tmp_path)
+    (fault,) = load(configured(tmp_path, STATE), {}, check_files=True).faults
+    assert fault.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm"])
+def test_the_state_of_another_user_is_given_to_the_service_and_not_removed(end: str) -> None:
+    with as_nobody() as folder:
+        database = folder / "state/state.sqlite3"
+        revoke_in_file(database, "anna", 0.0, 1.0)
+        if end:
+            (folder / f"state/state.sqlite3{end}").touch()
+        for file in (folder / "state").iterdir():
+            file.chmod(0o400 if file.name.endswith(f"3{end}") else 0o666)
+        (folder / "state").chmod(0o777)
+        config = configured(folder, STATE)
+        config.chmod(0o644)
+        if os.getuid() == 0:
+            os.seteuid(65534)
+        (fault,) = load(config, {}, check_files=True).faults
+        assert f"state.sqlite3{end} that cannot be used: no permission" in fault.reason
+        assert fault.remedy.startswith("chown it to the user of the service")
 
 
 def test_files_are_checked_although_another_value_is_invalid(tmp_path: Path) -> None:
