@@ -13,6 +13,13 @@ from gateway.settings.faults import Fault
 
 _MAX_LINKS = 40
 """Links that Linux follows in one path."""
+_SHARED = frozenset(
+    {
+        *("/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/run/lock"),  # noqa: S108 (compared with, not written to)
+        *("/home", "/mnt", "/opt", "/srv", "/var", "/var/lib", "/var/log", "/var/spool"),
+    }
+)
+"""Directories of the whole machine that often are file systems of their own: a volume elsewhere is the gateway's."""
 
 
 def is_no_socket(path: Path) -> bool:
@@ -62,7 +69,7 @@ def is_open_to_all(folder: Path) -> bool:
         mode = folder.stat().st_mode
     except OSError:
         return False
-    return bool(mode & stat.S_ISVTX and mode & stat.S_IWOTH) and not os.path.ismount(folder)
+    return bool(mode & stat.S_ISVTX and mode & stat.S_IWOTH) and not _is_volume(folder)
 
 
 def is_within_reach(path: Path) -> bool:
@@ -72,7 +79,13 @@ def is_within_reach(path: Path) -> bool:
         may_enter = all(one.stat().st_mode & stat.S_IXOTH for one in (folder, *above))
     except OSError:
         return False
-    return may_enter and not os.path.ismount(folder)
+    return may_enter and not _is_volume(folder)
+
+
+def _is_volume(folder: Path) -> bool:
+    """Whether *folder* is a file system that is mounted for the gateway alone. The bits do not tell: Kubernetes creates
+    an `emptyDir` in memory with those of /tmp."""
+    return os.path.ismount(folder) and os.path.realpath(folder) not in _SHARED
 
 
 def _names(path: Path) -> Iterator[Path]:

@@ -18,9 +18,7 @@ STATE_FILE = "state.sqlite3"
 
 _KEEP = "do not remove it, it has the revocations"
 _REMEDY_OF_ACCESS = f"chown it to the user of the service, where that may write: {_KEEP}"
-_REMEDY_OF_DAMAGE = (
-    "stop the gateway, move it away and restore a backup, without which revocations are lost"
-)
+_REMEDY_OF_DAMAGE = "stop the gateway, move it away and restore a backup, without which revocations are lost"
 _BESIDE = ("", "-wal", "-shm")
 """What the names of the files that SQLite has for a database end in."""
 

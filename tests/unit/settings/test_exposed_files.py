@@ -202,6 +202,42 @@ def test_a_volume_to_which_all_users_may_write_is_no_warning(
     assert findings(public) == []
 
 
+@pytest.mark.parametrize("is_mounted", [True, False], ids=["on a file system of its own", "on the root's"])
+@pytest.mark.parametrize("place", ["/tmp", "/var/tmp", "/dev/shm", "/run/lock"])
+def test_a_socket_in_a_directory_of_all_users_is_a_warning(
+    public: Path, place: str, is_mounted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(place)
+    if not folder.is_dir() or folder.stat().st_mode & 0o1002 != 0o1002:
+        pytest.skip(f"{place} is not for all users here")
+    monkeypatch.setattr(os.path, "ismount", lambda _: is_mounted)
+    text = CONFIGURATION.replace("listen/public.sock", f"{place}/gateway.sock")
+    private(public / "gateway.toml", text.replace("[admin]\n", f'[admin]\nlisten = "unix:{place}/admin.sock"\n'))
+    assert [(key, "take its name first" in reason) for key, reason in findings(public)] == [
+        ("server.listen", True),
+        ("admin.listen", True),
+    ]
+
+
+def test_a_socket_in_a_volume_in_memory_is_no_warning(public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (public / "listen").chmod(0o1777)
+    assert keys(public) == ["server.listen"]
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == public / "listen")
+    assert keys(public) == []
+
+
+def test_an_audit_that_every_user_may_read_is_a_warning_on_a_partition_too(
+    public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.NamedTemporaryFile(dir="/tmp", suffix=".jsonl") as file:
+        private(public / "gateway.toml", CONFIGURATION.replace("audit/audit.jsonl", file.name))
+        Path(file.name).chmod(0o644)
+        monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == "/tmp")
+        assert f"lets every user read who watched what: {file.name}" in [reason for _, reason in findings(public)]
+        Path(file.name).chmod(0o640)
+        assert not any("lets every user read" in reason for _, reason in findings(public))
+
+
 def test_a_volume_of_kubernetes_secrets_is_no_warning(public: Path) -> None:
     folder = public / "password"
     (folder / "..2027_07_01").mkdir()
