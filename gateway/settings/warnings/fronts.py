@@ -7,9 +7,11 @@ from ipaddress import ip_network
 from gateway.network import UNIX
 from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.faults import Fault
+from gateway.settings.grants import GrantSettings
 from gateway.settings.identity import STATEFUL_TABLES, HeaderSettings, IdentitySettings, JwtSettings
 from gateway.settings.model import Settings
 from gateway.settings.networks import NetworkIndex, contains_everybody
+from gateway.validity import SERVICE_KEY_PROVIDER
 
 _REMEDY = "list the proxy in server.trusted_proxies"
 _OF_FRONTS = re.compile(
@@ -56,7 +58,7 @@ def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
     for number, grant in enumerate(settings.grants):
         rooms += [] if contains_everybody(grant.networks) else grant.networks
         own = [one for one in grant.networks if one in settings.server.trusted_proxies and _is_remote(one)]
-        if own and (not grant.allow or len(own) == len(grant.networks)):
+        if own and (not grant.allow or len(own) == len(grant.networks)) and not _is_for_service_key(settings, grant):
             reason = f"has {own[0]}, of server.trusted_proxies: whoever comes through it has an address of their own"
             yield Fault(f"grants.{number}.networks", None, reason, "list the clients' networks")
         inside = [(room, one) for room in grant.networks for one in wide.containing(room)]
@@ -74,6 +76,14 @@ def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
                 reason = f"contains clients of rules by networks ({one}), each of which may name any person"
                 remedy = "list single addresses, or use secret_header"
                 yield Fault(f"identity.{number}.from.{place}", None, reason, remedy)
+
+
+def _is_for_service_key(settings: Settings, grant: GrantSettings) -> bool:
+    """Whether *grant* names service keys and groups of them alone: a program on the proxy's own machine may use one."""
+    fold = grant.folded
+    groups = {fold(group) for key in settings.service_keys for group in key.groups}
+    names = {fold(name) for key in settings.service_keys for name in (key.name, f"{SERVICE_KEY_PROVIDER}#{key.name}")}
+    return groups.issuperset(map(fold, grant.groups)) and names.issuperset(map(fold, grant.subjects))
 
 
 def _is_remote(network: str) -> bool:

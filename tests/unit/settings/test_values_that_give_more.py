@@ -143,6 +143,9 @@ SAFE = {
     "a front's peers without clients": among_proxies('["10.1.0.0/16"]', '["10.0.0.1"]')
     + HEADER.replace("10.0.0.5/32", "10.0.0.0/24"),
     "a room with one proxy": among_proxies('["10.0.0.0/16"]', '["10.0.0.5"]'),
+    "a key that is used on the proxy's machine": among_proxies('["10.0.0.5"]', '["10.0.0.5"]')
+    + SERVICE_KEY.format("a").replace("0" * 64, hashlib.sha256(b"planted").hexdigest())
+    + 'groups = ["supervisors"]\n',
     "every address behind proxies": among_proxies('["0.0.0.0/0", "::/0"]'),
     "a public socket for every user": server(
         'listen = "unix:/run/public.sock"\nsocket_mode = "0666"\ntrusted_proxies = ["unix"]'
