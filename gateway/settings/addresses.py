@@ -159,6 +159,11 @@ def _listen(value: str) -> str:
     if not _is_host(host, zone=True) or not _is_port(port, least=0):
         remedy = 'write it as "127.0.0.1:8080", "[::1]:8080", "unix:/run/x.sock" or "systemd:NAME"'
         raise fault("is not an address to listen on", remedy)
+    address = parse_address(host.strip("[]"))
+    if isinstance(address, ipaddress.IPv6Address) and address.is_link_local and address.scope_id is None:
+        raise fault("is a link-local address without its interface", f'write it as "{host[:-1]}%eth0]:{port}"')
+    if address is not None and address.is_multicast:
+        raise fault("is a multicast address, on which no connection arrives", "name an address of this machine")
     return value
 
 

@@ -8,6 +8,7 @@ from os.path import normpath
 
 from gateway.errors import InvalidVideoError
 from gateway.model import parse_id
+from gateway.network import parse_address
 from gateway.settings.addresses import EVERY_ADDRESS, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.glob_coverage import is_plain
@@ -109,7 +110,7 @@ def _is_same_listener(one: str, other: str) -> bool:
     first, second = split_listen(one), split_listen(other)
     if first is None or second is None:
         return normpath(one) == normpath(other)
-    hosts = {first[0].lower(), second[0].lower()}
+    hosts = {str(parse_address(host) or host.lower()) for host in (first[0], second[0])}
     is_local = "localhost" in hosts and all(map(is_loopback_host, hosts))
     overlap = len(hosts) == 1 or is_local or not hosts.isdisjoint(EVERY_ADDRESS)
     return first[1] == second[1] != 0 and overlap

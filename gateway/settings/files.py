@@ -40,6 +40,11 @@ def socket_faults(settings: Settings) -> Iterator[Fault]:
         path = Path(listen.removeprefix("unix:"))
         if listen.startswith("unix:") and is_no_socket(path):
             yield Fault(f"{table}.listen", None, f"names {path}, which is no socket", "name a path for a socket alone")
+    listeners = (settings.server.listen, settings.admin.listen)
+    paths = {os.path.normpath(listen.removeprefix("unix:")) for listen in listeners if listen.startswith("unix:")}
+    if len(paths) == len(listeners) > len(set(map(os.path.realpath, paths))):
+        reason = "leads to the public listener's socket by links"
+        yield Fault("admin.listen", None, reason, "name another path")
 
 
 def certificate_faults(settings: Settings) -> Iterator[Fault]:

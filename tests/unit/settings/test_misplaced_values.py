@@ -43,6 +43,17 @@ FAULTS = {
         server('listen = "unix:run/x"') + '[admin]\nlisten = "unix:run/more/../x"\n',
         "admin.listen",
     ),
+    "a link-local address without its interface": (server('listen = "[fe80::1]:8080"'), "server.listen"),
+    "a link-local address of the admin listener": (GOOD + '[admin]\nlisten = "[fe80::1]:9464"\n', "admin.listen"),
+    "a multicast address to listen on": (server('listen = "[ff02::1]:8080"'), "server.listen"),
+    **{
+        f"{one} besides {other}": (server(f'listen = "{one}"') + f'[admin]\nlisten = "{other}"\n', "admin.listen")
+        for one, other in (
+            ("127.0.0.1:8080", "[::ffff:127.0.0.1]:8080"),
+            ("[0:0:0:0:0:0:0:1]:8080", "[::1]:8080"),
+            ("[fd00::0:9]:8080", "[FD00::9]:8080"),
+        )
+    },
     "a number as a secret's file": (
         GOOD.replace('password = "planted-password"', "password_file = 7"),
         "valt.accounts.reviewer.password_file",
@@ -324,7 +335,7 @@ def test_a_configuration_without_end_is_a_fault(tmp_path: Path) -> None:
 
 def test_a_time_zones_file_that_is_missing_is_a_fault(tmp_path: Path) -> None:
     assert [fault.key for fault in load_text(tmp_path, GOOD, {"TZ": ":/none/zone"}).faults] == ["TZ"]
-    (tmp_path / "zone").touch()
+    (tmp_path / "zone").write_bytes(b"TZif2")
     assert load_text(tmp_path, GOOD, {"TZ": f":{tmp_path}/zone"}).faults == ()
 
 
@@ -392,3 +403,12 @@ def findings(folder: Path) -> list[str]:
     loaded = load(folder / "gateway.toml", {}, check_files=True)
     assert loaded.faults == ()
     return [warning.key for warning in loaded.warnings]
+
+
+@pytest.mark.parametrize(("admin", "is_fault"), [("link/s", True), ("link/../run/s", True), ("link/other", False)])
+def test_one_socket_by_two_links_is_a_fault(tmp_path: Path, admin: str, is_fault: bool) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    private(tmp_path / "gateway.toml", server('listen = "unix:run/s"') + f'[admin]\nlisten = "unix:{admin}"\n')
+    faults = load(tmp_path / "gateway.toml", {}, check_files=True).faults
+    assert [fault.key for fault in faults] == ["admin.listen"] * is_fault
