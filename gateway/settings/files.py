@@ -25,6 +25,9 @@ from gateway.settings.worker_shares import audit_file_of_worker
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
+_CERTIFICATE, _KEY = b"CERTIFICATE-----", b"PRIVATE KEY-----"
+"""What the first line of each in a PEM file ends in."""
+
 
 def faults_of(settings: Settings, *, running: bool = False) -> list[Fault]:
     """Returns the faults, without lines. *running*: whether a running gateway reads the settings, which has its state,
@@ -63,14 +66,29 @@ def certificate_faults(settings: Settings) -> Iterator[Fault]:
             # The empty password keeps OpenSSL from asking for the one of an encrypted key.
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password="")
         except ssl.SSLError as error:
-            if error.reason == "KEY_VALUES_MISMATCH" and _has_certificate_of_key(certificate, key):
-                reason = "has the certificate of tls_key_file below another one"
-                yield Fault("server.tls_cert_file", None, reason, "put the server's own certificate first")
-            elif error.reason == "KEY_VALUES_MISMATCH":
-                yield Fault("server.tls_key_file", None, "is not the key of tls_cert_file", "name the matching key")
-            else:
-                reason = f"and tls_key_file cannot be used: {error.reason or error.strerror or 'not PEM'}"
-                yield Fault("server.tls_cert_file", None, reason, "write both as PEM, the key without a password")
+            yield _fault_of_pair(certificate, key, error)
+
+
+def _fault_of_pair(certificate: Path, key: Path, error: ssl.SSLError) -> Fault:
+    """Returns the fault of two files that OpenSSL does not take together."""
+    place, (first, second) = "server.tls_cert_file", (path.read_bytes() for path in (certificate, key))
+    why = error.reason or error.strerror or "not PEM"
+    if error.reason == "KEY_VALUES_MISMATCH" and _has_certificate_of_key(certificate, key):
+        reason = "has the certificate of tls_key_file below another one"
+        return Fault(place, None, reason, "put the server's own certificate first")
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return Fault("server.tls_key_file", None, "is not the key of tls_cert_file", "name the matching key")
+    if _KEY in first and _CERTIFICATE not in first:
+        is_swapped = _CERTIFICATE in second and _KEY not in second
+        return Fault(place, None, "has a private key alone", "swap the two" if is_swapped else "name the certificate")
+    if _CERTIFICATE in second and _KEY not in second:
+        return Fault("server.tls_key_file", None, "has a certificate and no private key", "name the key")
+    if why.endswith(("KEY_TOO_SMALL", "MD_TOO_WEAK")):
+        remedy = "have one issued for RSA of 2048 bits or more, or an EC key, signed with SHA-256"
+        return Fault(place, None, f"is too weak for OpenSSL: {why}", remedy)
+    return Fault(
+        place, None, f"and tls_key_file cannot be used: {why}", "write both as PEM, the key without a password"
+    )
 
 
 def _has_certificate_of_key(certificate: Path, key: Path) -> bool:

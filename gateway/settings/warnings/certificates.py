@@ -21,12 +21,14 @@ def certificate_warnings(settings: Settings, now: datetime) -> Iterator[Fault]:
     """Yields the warnings, without lines. *now* decides what has expired."""
     for key, path in authority_files(settings):
         ends = max(map(_end_of, ssl.create_default_context(cafile=path).get_ca_certs()), default=None)
+        if ends is None or ends <= now.timestamp():  # a server's own, which OpenSSL does not list, may be trusted too
+            ends = max((one.not_valid_after_utc.timestamp() for one in read_certificates(path)), default=ends)
         if ends is not None and ends <= now.timestamp():
             day = datetime.fromtimestamp(ends, UTC).date()
             reason = f"has no certificate that is valid: the last one expired on {day}"
             yield Fault(key, None, reason, "name the new one")
-    own = settings.server.tls_cert_file
-    certificates = () if own is None else read_certificates(own)
+    file = settings.server.tls_cert_file
+    certificates = () if file is None else read_certificates(file)
     if certificates:
         yield from _own_warnings(certificates[0], settings, now)
 

@@ -9,6 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.settings.loading import load
 from gateway.settings.until_restart import InForce
@@ -39,6 +44,34 @@ def with_an_encrypted_key(folder: Path) -> None:
     begin = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"
     begin += f"DEK-Info: AES-128-CBC,{'0' * 32}\n"
     private(folder / "key.pem", f"{begin}\nAAAA\n-----END RSA PRIVATE KEY-----\n")
+
+
+def with_swapped_files(folder: Path) -> None:
+    write_certificate(folder / "key.pem", folder / "cert.pem")
+
+
+def with_the_key_twice(folder: Path) -> None:
+    with_tls(folder)
+    (folder / "cert.pem").write_bytes((folder / "key.pem").read_bytes())
+
+
+def with_the_certificate_twice(folder: Path) -> None:
+    with_tls(folder)
+    (folder / "key.pem").write_bytes((folder / "cert.pem").read_bytes())
+
+
+def with_a_weak_key(folder: Path) -> None:
+    key = rsa.generate_private_key(65537, 1024)
+    (folder / "cert.pem").write_bytes(self_signed(key).public_bytes(Encoding.PEM))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    private(folder / "key.pem", pem.decode())
+
+
+def self_signed(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """Returns a server's certificate that is no authority's, valid until 2027-06-30."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "valt.example.edu")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, datetime(2026, 1, 1), datetime(2027, 6, 30))
+    return builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True).sign(key, SHA256())
 
 
 def with_garbage_as_certificate(folder: Path) -> None:
@@ -101,6 +134,9 @@ FAULTS: dict[str, tuple[str, Prepare, list[tuple[str, str]]]] = {
     "the key of another certificate": (TLS, with_another_key, [("server.tls_key_file", "is not the key of")]),
     "an encrypted key": (TLS, with_an_encrypted_key, [("server.tls_cert_file", "cannot be used")]),
     "a certificate that is none": (TLS, with_garbage_as_certificate, [("server.tls_cert_file", "cannot be used")]),
+    "a certificate and its key in each other's place": (TLS, with_swapped_files, [("server.tls_cert_file", "alone")]),
+    "a key as the certificate": (TLS, with_the_key_twice, [("server.tls_cert_file", "has a private key alone")]),
+    "a certificate as the key": (TLS, with_the_certificate_twice, [("server.tls_key_file", "no private key")]),
     "a missing CA file": ('[valt]\nca_file = "ca.pem"\n', nothing, [("valt.ca_file", "No such file or directory")]),
     "a CA file without a certificate": (
         '[valt]\nca_file = "ca.pem"\n',
@@ -309,6 +345,39 @@ def test_a_state_directory_in_which_the_audit_would_be_is_refused_at_a_reload(tm
     in_force = InForce.at_start(running, {})
     loaded = load(tmp_path / "gateway.toml", {}, check_files=True, running=True, in_force=in_force)
     assert [fault.key for fault in loaded.faults] == ["audit.file"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "remedy"),
+    [
+        (with_swapped_files, "swap the two"),
+        (with_the_key_twice, "name the certificate"),
+        (with_the_certificate_twice, "name the key"),
+        (with_an_encrypted_key, "write both as PEM, the key without a password"),
+        (with_garbage_as_certificate, "write both as PEM, the key without a password"),
+    ],
+)
+def test_the_remedy_of_a_certificate_is_that_of_its_fault(tmp_path: Path, prepare: Prepare, remedy: str) -> None:
+    prepare(tmp_path)
+    (fault,) = load(configured(tmp_path, TLS), {}, check_files=True).faults
+    assert fault.remedy == remedy
+
+
+def test_a_key_that_is_too_short_for_openssl_is_not_called_unreadable(tmp_path: Path) -> None:
+    with_a_weak_key(tmp_path)
+    reasons = [fault.reason for fault in load(configured(tmp_path, TLS), {}, check_files=True).faults]
+    # Older libraries accept 1024 bits.
+    assert reasons in ([], ["is too weak for OpenSSL: EE_KEY_TOO_SMALL"])
+
+
+@pytest.mark.parametrize("is_authority", [True, False])
+def test_a_certificate_of_valt_itself_that_has_expired_is_a_warning(tmp_path: Path, is_authority: bool) -> None:
+    own = self_signed(ec.generate_private_key(ec.SECP256R1())).public_bytes(Encoding.PEM).decode()
+    private(tmp_path / "ca.pem", own + (trustme.CA().cert_pem.bytes().decode() if is_authority else ""))
+    config = configured(tmp_path, '[valt]\nca_file = "ca.pem"\n')
+    assert load(config, {}, check_files=True, now=datetime(2027, 6, 1, tzinfo=UTC)).warnings == ()
+    warnings = load(config, {}, check_files=True, now=datetime(2027, 7, 1, tzinfo=UTC)).warnings
+    assert [warning.key for warning in warnings] == ["valt.ca_file"] * (not is_authority)
 
 
 def test_a_certificate_that_has_expired_is_a_warning(tmp_path: Path) -> None:
