@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from gateway.connection_failure import describe_failure
 from gateway.doctor.check import Check, broken, doubtful, good
 from gateway.doctor.remote_server import remedy_for
+from gateway.settings.file_access import remedy_of_unreadable
 from gateway.settings.model import Settings
 
 _RENEW_DAYS = 14
@@ -36,9 +37,11 @@ def check_file(path: Path, now: float) -> Check:
     name = "certificate:server"
     try:
         first = x509.load_pem_x509_certificates(path.read_bytes())[0]
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not PEM"
-        return broken(name, f"{path} cannot be read: {why}", "create it, readable for the gateway")
+    except OSError as error:
+        why = error.strerror or "it cannot be opened"
+        return broken(name, f"{path} cannot be read: {why}", remedy_of_unreadable(path))
+    except ValueError:
+        return broken(name, f"{path} cannot be read: it is not PEM", "write it as PEM")
     return _judge(name, first.not_valid_after_utc.timestamp(), now, "and send SIGHUP, which reads it anew")
 
 

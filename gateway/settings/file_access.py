@@ -2,9 +2,35 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 _NO_ACCESS = "no permission, or a read-only file system"
+_UNEXPANDED = re.compile(r"[~$].*|.*(%(?![0-9A-Fa-f]{2})[A-Za-z]|\{\w*\}).*", re.DOTALL)
+"""What a shell, systemd, a date or a template would have replaced in a part of a path; %C3 is percent-encoding."""
+
+
+def is_unexpanded(path: Path) -> bool:
+    """Whether *path* has what only another program replaces."""
+    return any(_UNEXPANDED.fullmatch(part) for part in path.parts)
+
+
+def remedy_of_unreadable(path: Path, create: str = "create it") -> str:
+    """Returns what to do about a file that should be at *path* and cannot be read: *create* only if it is not there,
+    because a new key in the place of one that is used makes what is signed with that void."""
+    root, *parts = path.parts
+    if is_unexpanded(path):
+        return "write the whole path: ~, $, % and {} are not expanded"
+    if root == "/" and parts[:2] == ["run", "credentials"] and len(parts) == 4:
+        unit, name = parts[2:]
+        return f"add LoadCredential={name}:FILE to {unit} and restart it, or outside it use --without-secrets"
+    try:
+        if path.is_dir():
+            return "name a file in it"
+        is_there = exists(path)
+    except OSError as error:
+        is_there = error.errno == errno.EACCES
+    return "let the user of the service read it" if is_there else f"{create}, readable for the gateway"
 
 
 def exists(path: Path) -> bool:
@@ -16,18 +42,18 @@ def exists(path: Path) -> bool:
     return True
 
 
-def first_byte(path: Path) -> bytes:
-    """Returns the first byte of *path*, or nothing if it is empty. Raises OSError, for a pipe too: opening one waits
-    until somebody writes to it."""
+def first_bytes(path: Path, number: int = 1) -> bytes:
+    """Returns the first *number* bytes of *path*, or as many as it has. Raises OSError, for a pipe too: opening one
+    waits until somebody writes to it."""
     if path.is_fifo():
         raise OSError(errno.EINVAL, "it is a pipe")
     with path.open("rb") as file:
-        return file.read(1)
+        return file.read(number)
 
 
 def why_unreadable(path: Path) -> str | None:
     try:
-        first_byte(path)
+        first_bytes(path)
     except OSError as error:
         return error.strerror or "it cannot be opened"
     return None

@@ -47,7 +47,7 @@ def exposures(key: str, path: Path, *, secret: bool = False) -> Iterator[Fault]:
     a directory in which they may put another file in its place."""
     is_readable = secret and bool(mode_of(path) & stat.S_IROTH)
     if is_readable:
-        yield Fault(key, None, "names a file that every user may read", "chmod 600 it")
+        yield Fault(key, None, "names a file that every user may read", "chmod o-rw it")
     for place in changeable(path):
         if place.is_dir():
             reason = f"uses a directory in which every user may replace files: {place}"

@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.settings.faults import Fault
-from gateway.settings.file_access import exists, why_unreadable, why_unwritable, why_unwritable_folder
+from gateway.settings.file_access import (
+    exists,
+    remedy_of_unreadable,
+    why_unreadable,
+    why_unwritable,
+    why_unwritable_folder,
+)
 from gateway.settings.file_modes import is_no_socket
 from gateway.settings.identity import NegotiateSettings, RemoteProvider
 from gateway.settings.keytab import keytab_fault
 from gateway.settings.model import Settings
-from gateway.settings.paths import remedy_of_missing
 from gateway.settings.state_checks import parse_address
 from gateway.settings.state_files import STATE_FILE, state_faults
 from gateway.settings.worker_shares import audit_file_of_worker
@@ -56,7 +61,7 @@ def certificate_faults(settings: Settings) -> Iterator[Fault]:
     if certificate is None or key is None:
         return
     faults = [
-        Fault(f"server.{name}", None, f"names {path}, which cannot be read: {why}", remedy_of_missing(path))
+        Fault(f"server.{name}", None, f"names {path}, which cannot be read: {why}", remedy_of_unreadable(path))
         for name, path in (("tls_cert_file", certificate), ("tls_key_file", key))
         if (why := why_unreadable(path)) is not None
     ]

@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.settings.file_access import remedy_of_unreadable
+
 _VERSION = b"\x05\x02"
 _MAX_BYTES = 1 << 20
 _CREATE = "create it with ktpass, msktutil or kadmin"
@@ -22,7 +24,7 @@ def keytab_fault(path: Path, service: str) -> tuple[str, str] | None:
             content = file.read(_MAX_BYTES)
     except OSError as error:
         why = error.strerror or "it cannot be opened"
-        return f"names {path}, which cannot be read: {why}", f"{_CREATE}, readable for the gateway"
+        return f"names {path}, which cannot be read: {why}", remedy_of_unreadable(path, _CREATE)
     try:
         principals = list(read_principals(content))
     except (ValueError, struct.error):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import TZPATH
 
 from pydantic import ValidationError
 
@@ -21,6 +22,7 @@ from gateway.settings.environment import (
     quoted_variables,
 )
 from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
+from gateway.settings.file_access import first_bytes
 from gateway.settings.file_modes import exposures
 from gateway.settings.model import Settings
 from gateway.settings.partial_validation import PartialSettings
@@ -33,6 +35,7 @@ from gateway.settings.warnings.registry import warnings_of
 
 _POSIX_RULE = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d.*", re.ASCII)
 """A time zone as a rule (tzset(3))."""
+_ZONE_FILE = b"TZif"
 _MAXIMUM_BYTES = 16 << 20
 
 
@@ -160,10 +163,17 @@ def _time_zone_faults(environ: Mapping[str, str]) -> list[Fault]:
     if not zone:
         return []
     path = zone.removeprefix(":")
-    is_there = Path(path).is_file() if path.startswith("/") else _POSIX_RULE.fullmatch(zone) or path in time_zones()
-    if is_there:
+    if _POSIX_RULE.fullmatch(path) or path in time_zones() or any(_is_zone_file(Path(one, path)) for one in TZPATH):
         return []
     return [Fault("TZ", None, "names no time zone of this system", "set it to an IANA name, or unset it")]
+
+
+def _is_zone_file(path: Path) -> bool:
+    """Whether *path* is a time zone's file (RFC 9636)."""
+    try:
+        return first_bytes(path, len(_ZONE_FILE)) == _ZONE_FILE
+    except OSError:  # the C library cannot read it either, and uses UTC
+        return False
 
 
 def _syntax_fault(name: str, message: str) -> Fault:
@@ -204,7 +214,10 @@ def _locate(fault: Fault, lines: Mapping[str, int], variables: Mapping[str, str]
     table = fault.key.rpartition(".")[0]
     for key, name in variables.items():
         if f"{fault.key}.".startswith(f"{key}."):
-            return replace(fault, key=name + fault.key.removeprefix(key), line=None)
+            remedy = fault.remedy
+            if " in quotes: " in remedy and fault.key == key:  # a variable's are part of its value
+                remedy = remedy.replace(" in quotes", "").replace('"', "")
+            return replace(fault, key=name + fault.key.removeprefix(key), line=None, remedy=remedy)
         if f"{key}.".startswith(f"{fault.key}.") and fault.key not in lines:
             return replace(fault, key=name, line=None)
     for key, name in variables.items():

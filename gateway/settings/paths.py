@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
+from gateway.settings.file_access import remedy_of_unreadable
 from gateway.settings.values import ANY_FILE, Text, fault
 
 _MAX_PATH = 4095
@@ -75,15 +76,6 @@ def is_socket_path(text: str) -> bool:
     return is_path(text) and not text.startswith("@") and not text.endswith(("/", ":"))
 
 
-def remedy_of_missing(path: Path) -> str:
-    """Returns what to do about a file that should be at *path* and cannot be read."""
-    root, *parts = path.parts
-    if root == "/" and parts[:2] == ["run", "credentials"] and len(parts) == 4:
-        unit, name = parts[2:]
-        return f"add LoadCredential={name}:FILE to {unit}, or outside that service use --without-secrets"
-    return "create it, readable for the gateway"
-
-
 def _file_path(value: Any) -> Any:
     if isinstance(value, str) and value and not is_path(value):
         raise fault("is not a path", "name the file or directory, not a URL or the content")
@@ -109,7 +101,7 @@ def _image(value: Path, info: ValidationInfo) -> Path:
 def _key_file(value: Path, info: ValidationInfo) -> Path:
     if _accepts_any_file(info):
         return value
-    content = _content(value, _MAXIMUM_KEY, remedy_of_missing(value))
+    content = _content(value, _MAXIMUM_KEY, remedy_of_unreadable(value))
     if len(content.strip()) < _MINIMUM_KEY:
         raise fault(f"has less than {_MINIMUM_KEY} bytes", "make one with: openssl rand -base64 48")
     return value

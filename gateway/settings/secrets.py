@@ -7,8 +7,8 @@ from typing import Any
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
+from gateway.settings.file_access import remedy_of_unreadable
 from gateway.settings.file_modes import exposures
-from gateway.settings.paths import remedy_of_missing
 from gateway.settings.values import UNREAD
 
 SECRETS = {
@@ -122,14 +122,14 @@ class _Resolver:
         elif first == f"{name}_env" and not self._is_needed(key):
             value = UNREAD
         elif first == f"{name}_env":
-            value = self._environ.get(value, "") if isinstance(value, str) else ""
+            value = self._environ.get(value) if isinstance(value, str) else None
             why = _why_no_secret(value)
             if why is not None:
                 self._fault(key, f"names an environment variable that is {why}", f"set it, or use {name}_file")
                 value = UNREAD
         elif _is_secret(name, value) and self._private is not None and key not in self._private:
             reason = "is in a configuration file that every user may read"
-            self._warnings.append(Fault(key, None, reason, f"chmod 600 the file, or use {name}_file"))
+            self._warnings.append(Fault(key, None, reason, f"chmod o-r the file, or use {name}_file"))
         table[name] = Secret(value) if isinstance(value, str) and value.strip() else value
 
     def _is_needed(self, key: str) -> bool:
@@ -153,9 +153,12 @@ class _Resolver:
                 self._fault(key, f"names a file of more than {_MAXIMUM_BYTES} bytes", "name the secret's own file")
                 return UNREAD
             text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
-            self._fault(key, f"names a file that cannot be read: {why}", remedy_of_missing(path))
+        except OSError as error:
+            why = error.strerror or "it cannot be opened"
+            self._fault(key, f"names a file that cannot be read: {why}", remedy_of_unreadable(path))
+            return UNREAD
+        except ValueError:
+            self._fault(key, "names a file that is not text", "save it as UTF-8, and random bytes as base64")
             return UNREAD
         if not text.strip():
             self._fault(key, "names a file that is empty", "write the secret into it")
@@ -191,10 +194,10 @@ class _Resolver:
             self._fault(key, "is shorter than 32 bytes", _GENERATE)
 
 
-def _why_no_secret(text: str) -> str | None:
-    """Returns what a variable's value *text* is, if it is no secret."""
-    if not text.strip():
-        return "empty" if text else "not set"
+def _why_no_secret(text: str | None) -> str | None:
+    """Returns what a variable's value *text*, None without the variable, is, if it is no secret."""
+    if text is None or not text.strip():
+        return "not set" if text is None else "empty"
     try:
         text.encode()
     except UnicodeEncodeError:  # bytes that the system could not decode

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.settings.faults import Fault
-from gateway.settings.file_access import first_byte
+from gateway.settings.file_access import first_bytes
 from gateway.settings.file_modes import mode_of
 from gateway.settings.identity import NegotiateSettings
 from gateway.settings.keytab import read_principals
@@ -83,7 +83,7 @@ def _audit_warnings(file: str, workers: int | str) -> Iterator[Fault]:
     path = Path(file)
     try:
         mode = path.stat().st_mode if file != "-" else None
-        begin = first_byte(path) if mode is not None and stat.S_ISREG(mode) else b""
+        begin = first_bytes(path) if mode is not None and stat.S_ISREG(mode) else b""
     except OSError:
         return
     if mode is not None and stat.S_ISCHR(mode):

@@ -22,7 +22,7 @@ def permission_warnings(settings: Settings) -> Iterator[Fault]:
     for key, path in _other_places(settings):
         if mode_of(path) & stat.S_IROTH and path not in secret.values() and _has_key(key, path):
             reason = "has a private key besides the certificate, and every user may read it"
-            yield Fault(key, None, reason, "remove the key from it, or chmod 600 it")
+            yield Fault(key, None, reason, "remove the key from it, or chmod o-r it")
         yield from exposures(key, path)
     yield from _open_names(settings)
     yield from _stored(settings)
@@ -78,12 +78,12 @@ def _stored(settings: Settings) -> Iterator[Fault]:
     places = []
     if settings.state.dir is not None:
         files = _files_like(settings.state.dir, r"state\.sqlite3.*")
-        places.append(("state.dir", files, "who has signed out or was locked out", "chmod 600 it"))
+        places.append(("state.dir", files, "who has signed out or was locked out", "chmod o-r it"))
     if settings.audit.file != "-":
         path = Path(settings.audit.file)
         stem, suffix = re.escape(path.stem), re.escape(path.suffix)
         files = _files_like(path.parent, rf"{stem}(\.\d+)?{suffix}([.-]\d.*)?")
-        places.append(("audit.file", files, "who watched what", "chmod 640 it, as what rotates it must do"))
+        places.append(("audit.file", files, "who watched what", "chmod o-r it, as what rotates it must do"))
     for key, files, what, remedy in places:
         changeable = next((file for file in files if mode_of(file) & stat.S_IWOTH), None)
         if changeable is not None:

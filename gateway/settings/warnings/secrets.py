@@ -57,7 +57,9 @@ def secret_file_warnings(settings: Settings) -> Iterator[Fault]:
         why = _why_open(texts[key], content)
         if why is not None:
             yield Fault(key, None, why, GENERATE)
-    yield from _repeated(settings, texts)
+    private = {key: text for key, text in texts.items() if not contents[key].startswith(_PUBLIC)}
+    if private:
+        yield from _repeated(settings, private)
 
 
 def _doubt(key: str, text: str, labels: Mapping[str, str], guesses: set[str]) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from gateway.model import Secret
 from gateway.settings.faults import Fault
+from gateway.settings.file_access import is_unexpanded
 from gateway.settings.model import Settings
 from gateway.settings.secret_texts import UNEXPANDED, UNSEEN, secret_doubt
 
@@ -17,8 +18,6 @@ _FREE = frozenset({"groups_separator", "public_key_files", "notice"})
 """Keys whose texts may have spaces around them, several lines, or no-break spaces."""
 _KEYS_IN_PEM = frozenset({"public_key", "private_key"})
 """Secrets with checks of their own: a text may stand before them."""
-_UNEXPANDED = re.compile(r"[~$].*|.*(%(?![0-9A-Fa-f]{2})[A-Za-z]|\{\w*\}).*", re.DOTALL)
-"""What a shell, a date or a template would have replaced in a part of a path; %C3 is percent-encoding."""
 _TAGS = "a|b|i|u|p|br|em|strong|small|span|div|font|center|img|hr|h[1-6]|ul|ol|li|script|style"
 _ENTITIES = "#x?[0-9A-Fa-f]+|amp|lt|gt|quot|nbsp|szlig|[AOUaou]uml|[A-Za-z]acute"
 _MARKUP = re.compile(rf"</?({_TAGS})( +[\w-]+=[^<>]*| */?)>|&({_ENTITIES});", re.IGNORECASE)
@@ -125,4 +124,4 @@ def _is_unexpanded(key: str, value: Any) -> bool:
         path = Path(value.removeprefix("unix:"))
     else:
         return False
-    return any(_UNEXPANDED.fullmatch(part) for part in path.parts)
+    return is_unexpanded(path)

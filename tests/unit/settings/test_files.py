@@ -396,3 +396,4 @@ def test_a_world_readable_key_is_a_warning(tmp_path: Path) -> None:
     (warning,) = load(configured(tmp_path, TLS), {}, check_files=True).warnings
 
     assert (warning.key, warning.reason) == ("server.tls_key_file", "names a file that every user may read")
+    assert warning.remedy == "chmod o-rw it"  # its owner may be root, and the service one of its group

@@ -193,7 +193,53 @@ def test_a_missing_credential_of_systemd_has_the_units_line_as_its_remedy(tmp_pa
     name = "/run/credentials/valt-gateway.service/valt-reviewer"
     (fault,) = load_text(tmp_path, GOOD.replace('password = "planted-password"', f'password_file = "{name}"')).faults
     assert fault.key == "valt.accounts.reviewer.password_file"
-    assert fault.remedy.startswith("add LoadCredential=valt-reviewer:FILE to valt-gateway.service")
+    assert fault.remedy.startswith("add LoadCredential=valt-reviewer:FILE to valt-gateway.service and restart it")
+
+
+@pytest.mark.parametrize(
+    ("file", "reason", "remedy"),
+    [
+        ("${CREDENTIALS_DIRECTORY}/valt", "cannot be read", "write the whole path"),
+        ("%d/valt", "cannot be read", "write the whole path"),
+        ("~/valt", "cannot be read", "write the whole path"),
+        ("50%25/valt", "cannot be read", "create it, readable for the gateway"),
+        ("missing", "cannot be read", "create it, readable for the gateway"),
+        ("random", "is not text", "save it as UTF-8, and random bytes as base64"),
+        ("folder", "cannot be read: Is a directory", "name a file in it"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_has_the_remedy_of_its_cause(
+    tmp_path: Path, file: str, reason: str, remedy: str
+) -> None:
+    (tmp_path / "random").write_bytes(bytes(range(128, 160)))
+    (tmp_path / "folder").mkdir()
+    (fault,) = load_text(tmp_path, GOOD.replace('password = "planted-password"', f'password_file = "{file}"')).faults
+    assert (fault.key, reason in fault.reason) == ("valt.accounts.reviewer.password_file", True)
+    assert fault.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(("environ", "why"), [({}, "not set"), ({"P": ""}, "empty"), ({"P": " "}, "empty")])
+def test_an_empty_variable_is_not_called_unset(tmp_path: Path, environ: dict[str, str], why: str) -> None:
+    text = GOOD.replace('password = "planted-password"', 'password_env = "P"')
+    (fault,) = load_text(tmp_path, text, environ).faults
+    assert fault.reason == f"names an environment variable that is {why}"
+
+
+def test_the_remedy_of_a_variable_has_no_quotes_which_would_be_part_of_its_value(tmp_path: Path) -> None:
+    (fault,) = load_text(tmp_path, GOOD, {"VALT_GATEWAY_SERVER__DRAIN_TIMEOUT": "30"}).faults
+    assert fault.remedy == "write a number and a unit: 30s, 5m, 8h or 90d"
+    (fault,) = load_text(tmp_path, server("drain_timeout = 30")).faults
+    assert fault.remedy == 'write a number and a unit in quotes: "30s", "5m", "8h" or "90d"'
+
+
+def test_a_portals_public_key_as_the_key_of_the_chain_is_not_called_a_private_one(tmp_path: Path) -> None:
+    private(tmp_path / "portal.pub", PORTAL_KEY)
+    ticket = '[[identity]]\ntype = "ticket"\nname = "portal"\nissuer = "https://portal.example.edu"\n'
+    text = f'{GOOD}{ticket}public_key_file = "portal.pub"\n[session]\nsecret = "{SECRET}"\n[state]\ndir = "s"\n'
+    private(tmp_path / "gateway.toml", f'{text}[audit]\nfile = "a.jsonl"\nchain_key_file = "portal.pub"\n')
+    loaded = load(tmp_path / "gateway.toml", {}, check_files=True)
+    assert loaded.faults == ()
+    assert {warning.key for warning in loaded.warnings} == {"audit.chain_key_file"}
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def test_a_configuration_that_every_user_may_change_is_a_warning(tmp_path: Path)
 
 
 @pytest.mark.promise("operation-O15")
-@pytest.mark.parametrize("zone", ["Nonsense", "Europe/Berlim", "+2"])
+@pytest.mark.parametrize("zone", ["Nonsense", "Europe/Berlim", "+2", "posix/Nonsense", "zone.tab", ":+2"])
 def test_an_unknown_time_zone_in_tz_is_a_fault(tmp_path: Path, zone: str) -> None:
     loaded = load_text(tmp_path, GOOD, {"TZ": zone})
 
@@ -258,7 +258,11 @@ def test_an_unknown_time_zone_in_tz_is_a_fault(tmp_path: Path, zone: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "zone", ["", "UTC", "Europe/Berlin", ":Europe/Berlin", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "/etc/localtime"]
+    "zone",
+    [
+        *("", "UTC", "Europe/Berlin", ":Europe/Berlin", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "/etc/localtime"),
+        *(":UTC0", ":CET-1CEST,M3.5.0,M10.5.0/3", "posix/Europe/Berlin"),
+    ],
 )
 def test_a_time_zone_in_any_form_of_tzset_is_accepted(tmp_path: Path, zone: str) -> None:
     assert load_text(tmp_path, GOOD, {"TZ": zone}).faults == ()
