@@ -62,6 +62,7 @@ def _revoke(state: State, settings: Settings, subject: str) -> None:
     now = time.time()
     state.revoke(subject, now, now + void_seconds(settings.longest_proof))
     click.echo(f"revoked: {subject}", err=True)
+    _warn_if_unopened(state)
     files = audit_files(settings)
     _record(settings.audit, files, "revoke", subject, now)
     others = _other_spellings(files, subject)
@@ -76,7 +77,14 @@ def _undo(state: State, settings: Settings, subject: str) -> None:
         click.echo(f"not revoked: {subject}", err=True)
         sys.exit(1)
     click.echo(f"undone: the revocation of {subject}", err=True)
+    _warn_if_unopened(state)
     _record(settings.audit, audit_files(settings), "undo", subject, now)
+
+
+def _warn_if_unopened(state: State) -> None:
+    why = state.unopened()
+    if why is not None:
+        click.echo(f"warning: {why}", err=True)
 
 
 def _print_revocations(stored: "StoredRevocations") -> None:

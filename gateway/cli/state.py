@@ -41,6 +41,17 @@ class FileState:
 
         return self._attempt(lambda: undo_in_file(self._file, subject, now), "written")
 
+    def unopened(self) -> str | None:
+        """Returns what a command says that has written, if no gateway has the database open; else None."""
+        from gateway.store.sqlite_file import is_open_elsewhere
+
+        if is_open_elsewhere(self._file):
+            return None
+        return (
+            f"no gateway has the state in {self._folder} open: this counts when one starts with it. A gateway that is "
+            "running was started with another state.dir: restart it now"
+        )
+
     def _attempt(self, call: Callable[[], T], verb: str) -> T:
         import sqlite3
 
@@ -58,6 +69,10 @@ class RedisState:
         from gateway.store.redis_revocations import RedisRevocations
 
         self._revocations = RedisRevocations(parse_redis_url(url), prefix)
+
+    def unopened(self) -> str | None:
+        """Returns None: every gateway at Redis reads what is written there."""
+        return None
 
     def read(self) -> "StoredRevocations":
         try:

@@ -47,6 +47,12 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_open_elsewhere(path: Path) -> bool:
+    """Whether a process has the database at *path* open; this one has closed its connections. SQLite removes the
+    write-ahead log with the last connection, also with one that is opened after a process was killed."""
+    return path.with_name(f"{path.name}-wal").exists()
+
+
 def _turn_on_log(connection: sqlite3.Connection) -> None:
     """Turns on the write-ahead log. SQLite itself does not wait for another process that is doing so: of workers that
     create the database together, one would fail."""

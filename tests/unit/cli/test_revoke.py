@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -44,6 +45,29 @@ async def test_a_gateway_reads_from_the_state_who_was_revoked_and_when(run: Run,
     assert at is not None
     assert before <= at <= time.time()
     assert await revoked_at(folder, "ben") is None
+
+
+@pytest.mark.promise("operation-O3")
+async def test_it_warns_where_no_gateway_has_the_state_open(run: Run, config: Path) -> None:
+    folder = with_state(config)
+
+    async def warns(*more: str) -> bool:
+        result = await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "anna", *more)
+        assert result.exit_code == 0, result.stderr
+        return "warning: no gateway has the state in" in result.stderr
+
+    assert await warns()
+    store = SqliteStore(folder / "state.sqlite3", ManualClock(time.time()))
+    await store.start()
+    assert not await warns()
+    await asyncio.to_thread(shutil.copytree, folder, config.parent / "killed")
+    config.write_text(config.read_text().replace('dir = "state"', 'dir = "other"'))
+    assert await warns()
+    assert await warns("--undo")
+    config.write_text(config.read_text().replace('dir = "other"', 'dir = "killed"'))
+    assert (config.parent / "killed/state.sqlite3-wal").exists()
+    assert await warns()
+    await store.close()
 
 
 @pytest.mark.parametrize(
