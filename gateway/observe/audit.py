@@ -54,16 +54,9 @@ class AuditLog(Observer):
         self._head_interval = head_interval
         self._film_timeout = film_timeout
         self._log_head_at = clock.monotonic() + head_interval
-        self._file = AuditFile(
-            path,
-            observer,
-            self._chain_line,
-            key=key,
-            sync=None
-            if fsync == "never"
-            else DiskSync(SHARING_DELAY if fsync == "close" else 0.0, timeout=disk_timeout),
-            max_waiting=max_waiting,
-        )
+        delay = SHARING_DELAY if fsync == "close" else 0.0
+        sync = None if fsync == "never" else DiskSync(delay, timeout=disk_timeout)
+        self._file = AuditFile(path, observer, self._chain_line, key=key, sync=sync, max_waiting=max_waiting)
         self._writable_at = clock.now()
         """Unix time at which the file was known to be writable."""
         self._ending: dict[str, Callable[[], None]] = {}
@@ -105,7 +98,9 @@ class AuditLog(Observer):
     def close(self) -> list[bytes]:
         """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
         self._write_group()
-        self._summarise_dropped()
+        if not self._file.is_writable:
+            self._file.recover()
+        self._summarise_dropped(is_last=True)
         unwritten = self._file.close()
         if self._head_interval and self.head.seq:
             self.log_head()
@@ -131,13 +126,15 @@ class AuditLog(Observer):
             LogEvent("info", "audit_chain_head", (("chain", chain), ("seq", str(seq)), ("hash", digest)))
         )
 
-    def _summarise_dropped(self) -> None:
-        """Write a line that stands for the ``deny`` lines that could not wait, as soon as the file can be written."""
-        if not self._file.is_writable:
+    def _summarise_dropped(self, *, is_last: bool = False) -> None:
+        """Write a line that stands for the ``deny`` lines that could not wait, as soon as the file can be written. The
+        last one waits in any case, so that `close` returns it if it cannot be written."""
+        if not self._file.is_writable and not is_last:
             return
         count, self._file.dropped_denials = self._file.dropped_denials, 0
         if count:
-            self.summarise_denials(None, count, self._writable_at)
+            fields = denial_summary_fields(None, count, self._writable_at, self._clock.now())
+            self._write([Line("deny_summary", json_line(fields), denials=0 if is_last else count)])
         self._writable_at = self._clock.now()
 
     def require_room(self) -> None:

@@ -356,6 +356,37 @@ async def test_deny_lines_beyond_the_limit_are_counted_and_close_lines_still_wai
     assert observer.events.count(AuditFailed()) == 6
 
 
+def deny(audit: AuditLog, clock: ManualClock, number: int) -> None:
+    for _ in range(number):
+        audit.on_request_end(record_of(clock, recording="rec-1", status=403, code="access_denied"))
+
+
+def test_close_returns_how_many_refusals_have_no_line_if_it_cannot_write(
+    clock: ManualClock, observer: Recorder
+) -> None:
+    audit = AuditLog("/dev/full", clock, observer, max_waiting=2)
+    audit.open()
+    deny(audit, clock, 5)
+    unwritten = [json.loads(line) for line in audit.close()]
+    assert [line["event"] for line in unwritten][-3:] == ["deny", "deny", "deny_summary"]
+    assert unwritten[-1]["count"] == 3
+
+
+def test_close_writes_how_many_refusals_have_no_line(path: Path, clock: ManualClock, observer: Recorder) -> None:
+    audit = AuditLog(str(path), clock, observer, max_waiting=2)
+    audit.open()
+    audit.signed("sign_in", ANNA, record_of(clock))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
+    try:
+        deny(audit, clock, 5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert audit.close() == []
+    assert events(path) == ["sign_in", "deny", "deny", "deny_summary"]
+    assert lines(path)[-1]["count"] == 3
+
+
 async def test_a_file_that_is_not_open_refuses_streams(path: Path, clock: ManualClock, observer: Recorder) -> None:
     with pytest.raises(BusyError):
         await AuditLog(str(path), clock, observer).opened(stream_of(clock))
