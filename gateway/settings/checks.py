@@ -97,7 +97,8 @@ def _server(settings: Settings) -> Iterator[Fault]:
         remedy = "list only the addresses of your own proxies"
         yield Fault("server.trusted_proxies", None, "contains every address", remedy)
     if _is_same_listener(server.listen, settings.admin.listen):
-        yield Fault("admin.listen", None, "is the public listener's address", "give it another port, on loopback")
+        reason, needed = "is the public listener's address", ("server.listen",)
+        yield Fault("admin.listen", None, reason, "give it another port, on loopback", needed)
     if settings.admin.token is not None and not is_sendable(settings.admin.token):
         yield Fault("admin.token", None, *UNSENDABLE)
     if server.cors_origins and not server.public_url.startswith("https://"):

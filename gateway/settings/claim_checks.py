@@ -98,10 +98,12 @@ def claim_faults(key: str, provider: TokenProvider) -> Iterator[Fault]:
         yield Fault(f"{key}.groups_claim", None, "names no groups", 'name the claim that lists the groups, as "groups"')
     elif groups == subject and "groups_claim" in provider.model_fields_set:
         reason = "is the claim that names the person too, so that everybody is in a group of their own name"
-        yield Fault(f"{key}.groups_claim", None, reason, "name the claim that lists the groups")
+        remedy = "name the claim that lists the groups"
+        yield Fault(f"{key}.groups_claim", None, reason, remedy, (f"{key}.subject_claim",))
     elif groups == subject:
         reason = "is the claim that lists the groups too, so that everybody is in a group of their own name"
-        yield Fault(f"{key}.subject_claim", None, reason, "name the claim that names the person")
+        remedy = "name the claim that names the person"
+        yield Fault(f"{key}.subject_claim", None, reason, remedy, (f"{key}.groups_claim",))
 
 
 def claim_warnings(settings: Settings) -> Iterator[Fault]:

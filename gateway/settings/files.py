@@ -173,8 +173,8 @@ def audit_faults(settings: Settings) -> Iterator[Fault]:
     except OSError as error:  # a directory above it may not be entered, or links lead in a circle
         why = error.strerror
     if why is not None:
-        remedy = "create the directory, and let the service write the file"
-        yield Fault("audit.file", None, f"names {path}, which cannot be written: {why}", remedy)
+        reason, remedy = f"names {path}, which cannot be written: {why}", "let the service write the file"
+        yield Fault("audit.file", None, reason, f"create the directory, and {remedy}", ("server.workers",))
 
 
 def _is_of_state(path: Path, folder: Path) -> bool:

@@ -3,6 +3,7 @@ tickets."""
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from urllib.parse import urlsplit
 
@@ -52,7 +53,8 @@ def identity_faults(settings: Settings) -> Iterator[Fault]:
         if isinstance(provider, JwtSettings | TicketSettings | OidcSettings):
             yield from claim_faults(key, provider)
         if isinstance(provider, TicketSettings):
-            yield from _ticket_faults(key, provider)
+            keys = tuple(f"{key}.{name}" for name in ("algorithms", "secret", "public_key", "public_key_files"))
+            yield from (replace(fault, depends_on=keys) for fault in _ticket_faults(key, provider))
         elif isinstance(provider, OidcSettings):
             yield from _oidc_faults(key, provider)
         elif isinstance(provider, HeaderSettings):
@@ -108,7 +110,7 @@ def _remote_faults(key: str, provider: JwtSettings | OidcSettings) -> Iterator[F
             "leave out what begins with it",
         )
     if fault is not None:
-        yield Fault(f"{key}.issuer", None, *fault)
+        yield Fault(f"{key}.issuer", None, *fault, (f"{key}.discovery_url", f"{key}.jwks_url"))
 
 
 def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
@@ -120,7 +122,8 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
         yield Fault(f"{key}.secret", None, *UNSENDABLE)
     if not provider.secret_header and contains_everybody(provider.from_):
         remedy = "list only the addresses of your own proxies, or use secret_header"
-        yield Fault(f"{key}.from", None, "contains every address, so that anybody may name any person", remedy)
+        reason = "contains every address, so that anybody may name any person"
+        yield Fault(f"{key}.from", None, reason, remedy, (f"{key}.secret_header",))
     for key_name in ("subject_header", "groups_header"):
         if getattr(provider, key_name).lower() in ("authorization", "proxy-authorization"):
             reason = "holds what clients send: they would choose who they are"
@@ -135,7 +138,8 @@ def _header_faults(key: str, provider: HeaderSettings) -> Iterator[Fault]:
     names = [getattr(provider, name).lower() for name in keys]
     for number, name in enumerate(keys):  # defaults first: the fault is that of a key that is written
         if names[number] and names[number] in names[:number]:
-            yield Fault(f"{key}.{name}", None, "is used for something else already", "give it a header of its own")
+            reason, needed = "is used for something else already", tuple(f"{key}.{one}" for one in keys)
+            yield Fault(f"{key}.{name}", None, reason, "give it a header of its own", needed)
 
 
 def _ticket_faults(key: str, provider: TicketSettings) -> Iterator[Fault]:
@@ -170,10 +174,10 @@ def _oidc_faults(key: str, provider: OidcSettings) -> Iterator[Fault]:
     required = _CLIENT_AUTH_KEYS.get(provider.client_auth)
     if required == "client_secret" and provider.client_secret is None and provider.private_key is not None:
         reason, remedy = f"is {provider.client_auth}, and a private key is given", 'write "private_key_jwt"'
-        yield Fault(f"{key}.client_auth", None, reason, remedy)
+        yield Fault(f"{key}.client_auth", None, reason, remedy, (f"{key}.client_secret",))
     elif required and getattr(provider, required) is None:
         reason = f"is missing: client_auth is {provider.client_auth}"
-        yield Fault(f"{key}.{required}", None, reason, f"give {required}_file")
+        yield Fault(f"{key}.{required}", None, reason, f"give {required}_file", (f"{key}.client_auth",))
     if required == "private_key" and provider.signing_key is not None:
         fault = signing_key_fault(provider.signing_key)
         if fault is not None:

@@ -25,14 +25,15 @@ def header_faults(settings: Settings) -> Iterator[Fault]:
     front of the same peers sends a secret that would become the name of a person or a group."""
     tokens = {one.header.lower(): one.name for one in settings.identity if isinstance(one, JwtSettings)}
     tokens.pop("authorization", None)  # which no header of a front may be, whoever expects tokens in it
+    others = tuple(f"identity.{number}" for number, _ in enumerate(settings.identity))
     for number, provider in enumerate(settings.identity):
         for key in _KEYS if isinstance(provider, HeaderSettings) else ():
             other = tokens.get(getattr(provider, key).lower())
             if other is not None:
-                yield Fault(f"identity.{number}.{key}", None, f"is the header of {other}'s tokens", _REMEDY)
+                yield Fault(f"identity.{number}.{key}", None, f"is the header of {other}'s tokens", _REMEDY, others)
     for place, name, keys in _read_as_two_things(settings):
         if _SECRET in keys:
-            yield Fault(place, None, f"is {name}: a secret would be read as a name", _REMEDY)
+            yield Fault(place, None, f"is {name}: a secret would be read as a name", _REMEDY, others)
 
 
 def header_warnings(settings: Settings) -> Iterator[Fault]:
