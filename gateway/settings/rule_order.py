@@ -118,7 +118,8 @@ def _parts_without_effect(rule: ComparedRule, left: list[Block], decided: Decide
         deciders = [others[table][number].grant for number in sorted(others[table])]
         listed = ", ".join(f"{text[:64]!r}" for text in texts[:_MOST_NAMES])
         more = f" and {len(texts) - _MOST_NAMES} more" if len(texts) > _MOST_NAMES else ""
-        reason = f"refuses nothing by {listed}{more}: {_listed(deciders)}, before it, {_verb('decide', deciders)} that"
+        why = f"{_listed(deciders)}, before it, {_verb('decide', deciders)} that"
+        reason = f"refuses nothing that it names by {listed}{more}: {why}"
         yield Fault(f"grants.{rule.number}.{table}", None, reason, "move the rule before that one")
 
 

@@ -256,7 +256,9 @@ def test_the_reason_of_a_refusal_without_effect_names_every_rule_that_decides(tm
         f'{REFUSAL}recordings = ["*"]\naccount = "reviewer"\nrooms = ["A", "B"]\ngroups = ["staff", "supervisors"]\n'
     )
     (warning,) = load_text(tmp_path, text + RULE).warnings
-    assert warning.reason == "refuses nothing by 'supervisors': supervisors, second, before it, decide that"
+    assert (
+        warning.reason == "refuses nothing that it names by 'supervisors': supervisors, second, before it, decide that"
+    )
 
 
 def test_a_rule_that_is_reported_decides_nothing_in_generated_lists_of_rules(tmp_path: Path) -> None:
