@@ -292,7 +292,7 @@ async def test_the_configuration_in_force_confirms_what_an_earlier_one_allowed()
     access.confirm(log)
     assert [len(world.of("confirm")) for world in (old, same, newest)] == [0, 1, 1]
     newest.rules = "new"
-    with pytest.raises(BusyError):
+    with pytest.raises(BusyError, match=r"^the rules were replaced while the request waited$"):
         access.confirm(log)
     newest.is_revoked = True
     with pytest.raises(InvalidCredentialsError):

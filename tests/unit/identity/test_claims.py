@@ -16,6 +16,7 @@ from gateway.identity.claims import (
     MAX_TOKEN,
     Claims,
     TokenRequirements,
+    algorithm_of_jwk,
     decode_unverified,
     token_type,
     verify,
@@ -177,6 +178,13 @@ def test_a_signature_is_verified_for_a_token_of_any_type() -> None:
     assert refused.value.__suppress_context__
     with pytest.raises(InvalidCredentialsError, match=r"^the token is not valid: "):
         verify_signature(token, header, "no key", EXPECTED, NOW)
+
+
+def test_the_algorithm_of_a_jwk_is_the_one_that_tokens_of_its_key_name() -> None:
+    assert algorithm_of_jwk({"kty": "OKP", "alg": "Ed25519"}) == "EdDSA"  # RFC 9864
+    assert algorithm_of_jwk({"kty": "OKP", "alg": "EdDSA"}) == "EdDSA"
+    assert algorithm_of_jwk({"kty": "EC", "alg": "ES256"}) == "ES256"
+    assert algorithm_of_jwk({"kty": "OKP"}) is None
 
 
 def test_a_key_that_is_shorter_than_its_algorithm_demands_is_refused() -> None:

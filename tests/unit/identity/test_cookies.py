@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateway.identity.cookies import Cookie, read_cookie, read_every_cookie
+from gateway.identity.cookies import Cookie, read_cookie, read_every_cookie, select_last
 
 NAME = "__Host-valt_gateway_session"
 GOOD = "gAAAAABtoken_of-the-session=="
@@ -138,6 +138,14 @@ def test_a_sign_out_reads_each_cookie_of_a_matching_name_ambiguous_or_not() -> N
     headers = [f"s_1=a; s_1=b; s_2; other={GOOD}", 's_3="c"; s_3x=d; =s_1']
     assert read_every_cookie(headers, re.compile("s_[0-9]")) == [("s_1", "a"), ("s_1", "b"), ("s_3", "c")]
     assert read_every_cookie(['s_1=";s_2=""'], re.compile("s_[0-9]")) == [("s_1", '"'), ("s_2", "")]
+
+
+@pytest.mark.promise("security-S4")
+def test_of_more_cookies_than_are_read_those_set_last_are() -> None:
+    cookies = [("a", "1"), ("b", "x"), ("c", "2"), ("c", "3"), ("d", "4x"), ("e", "")]
+    assert select_last(cookies, re.compile("[0-9]"), 2) == [("c", "2"), ("c", "3")]
+    assert select_last(cookies, re.compile("[0-9]"), 3) == [("a", "1"), ("c", "2"), ("c", "3")]
+    assert select_last(iter(cookies), re.compile("[0-9]"), 36) == [("a", "1"), ("c", "2"), ("c", "3")]
 
 
 def test_a_disguised_cookie_is_noticed_among_others_too() -> None:

@@ -1,13 +1,11 @@
 """Cookies with generated names: a request has as many of them read as a browser can present, whatever it sends."""
 
-import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from gateway.identity.cookies import select_last
 from gateway.identity.login_state import LoginStates
 from gateway.identity.session import Sessions
 from gateway.identity.session_claims import VERSION
@@ -162,8 +160,3 @@ def test_cookies_that_another_site_may_set_do_not_count_as_starts_of_a_sign_in()
     attempt, (set_cookie,) = STATES.begin([], "campus", "/", NOW)
     tossed = junk(BINDING.removeprefix("__Host-"), 300, "9999999999" + "A" * 22)
     assert STATES.is_bound(["; ".join([pair(set_cookie), *tossed])], attempt)
-
-
-def test_of_more_cookies_than_are_read_those_set_last_are() -> None:
-    cookies = [("a", "x"), ("b", "no"), ("c", "x"), ("d", "x")]
-    assert select_last(cookies, re.compile("x"), 2) == [("c", "x"), ("d", "x")]

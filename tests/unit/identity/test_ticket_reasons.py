@@ -107,6 +107,7 @@ def test_a_key_with_a_kid_is_tried_for_a_ticket_without_one_or_with_the_same() -
     )
     assert reason(ticket(kid="9"), keys=[public_pem(KEY)]) is None
     assert reason(ticket(kid="9"), keys=[jwk(OTHER, "1"), public_pem(KEY)]) is None
+    assert reason(ticket(), keys=[jwk(KEY, "1", alg="Ed25519")]) is None  # RFC 9864
 
 
 async def test_an_identity_has_all_that_the_ticket_says() -> None:
