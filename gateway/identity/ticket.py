@@ -100,14 +100,14 @@ def _load_key(text: str) -> tuple[Any, str | None]:
     """Returns a verification key, and its ``kid`` if it is a JWK that has one. Raises InvalidCredentialsError for a JWK
     that cannot be used, which a configuration does not have."""
     try:
-        jwk = json.loads(text) if text.lstrip().startswith("{") else None
+        jwk = json.loads(text)
         if not isinstance(jwk, dict) or "kty" not in jwk:
             return text, None
         return jwt.PyJWK(jwk, algorithm_of_jwk(jwk)).key, jwk.get("kid")
     except (jwt.PyJWTError, NotImplementedError, KeyError):
         raise InvalidCredentialsError("the key to verify tickets with cannot be used") from None
     except (ValueError, RecursionError):
-        return text, None  # a secret that begins with a brace
+        return text, None  # a PEM key, or a shared secret
 
 
 class TicketAuthenticator(Authenticator):
