@@ -192,8 +192,8 @@ class ServiceKeys(Protocol):
     def log_in(self, name: str, secret: Secret) -> tuple[Identity, Secret]:
         """Returns the service key's identity and an access token. Raises InvalidCredentialsError."""
 
-    def issue_video_token(self, identity: Identity, video: Video) -> Secret:
-        """Returns an access token with which *identity* may see *video* and nothing else."""
+    def issue_video_token(self, identity: Identity, video: Video, identified_at: float | None = None) -> Secret:
+        """Returns an access token with which *identity*, verified then, may see *video* and nothing else."""
 
 
 class Store(Protocol):

@@ -42,11 +42,12 @@ class AccessTokens:
         """Returns a token that has the rights of the service key with that hash."""
         return self._seal({"key": key_sha256, "iat": now, "exp": now + LIFETIME})
 
-    def issue_for_video(self, identity: Identity, video: Video, now: float) -> Secret:
+    def issue_for_video(self, identity: Identity, video: Video, now: float, *, identified_at: float) -> Secret:
         """Returns a token with which *identity* may see *video* and nothing else.
 
-        It expires no later than what proved *identity*, and a revocation counts its issue as that of the proof. Raises
-        TooManyGroupsError if the person's groups do not fit into a URL.
+        It expires no later than what proved *identity*, and a revocation counts its issue as that of the proof;
+        *identified_at*, in Unix seconds, is that of a proof without one. Raises TooManyGroupsError if the person's
+        groups do not fit into a URL.
         """
         expires_at, keep = now + LIFETIME, self._keep_groups
         # What a session has stored stays whole: its selection promises more groups than another one would leave.
@@ -64,7 +65,7 @@ class AccessTokens:
                 "rec": video.recording,
                 "vid": video.video,
                 "end": identity.ends_at,
-                "iat": now if identity.issued_at is None else identity.issued_at,
+                "iat": identified_at if identity.issued_at is None else identity.issued_at,
                 "lee": identity.leeway,
                 "exp": expires_at if identity.expires_at is None else min(expires_at, identity.expires_at),
             }

@@ -78,9 +78,11 @@ class ServiceKeys(Authenticator):
             raise InvalidCredentialsError("the service key has another name")
         return self._key_identity(key), self._access_tokens.issue_for_key(key.secret_sha256, self._clock.now())
 
-    def issue_video_token(self, identity: Identity, video: Video) -> Secret:
-        """Returns an access token with which *identity* may see *video*, any number of times, for an hour at most."""
-        return self._access_tokens.issue_for_video(identity, video, self._clock.now())
+    def issue_video_token(self, identity: Identity, video: Video, identified_at: float | None = None) -> Secret:
+        """Returns an access token with which *identity* may see *video*, any number of times, for an hour at most. See
+        `AccessTokens.issue_for_video`; None is the present."""
+        now = self._clock.now()
+        return self._access_tokens.issue_for_video(identity, video, now, identified_at=identified_at or now)
 
     def _find_by_secret(self, secret: str) -> ServiceKey:
         return self._find_by_hash(hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest())

@@ -11,7 +11,7 @@ import pytest
 from gateway.sim.catalogue import CAMERA_A, INTERVIEW, SESSION
 from gateway.web.routes import ROUTES
 from tests.support.cookie_jar import CookieJar
-from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
+from tests.support.gateway_fixture import NAVIGATION, PUBLIC, VIDEO_PATH, GatewayStack, running_stack, settings_of
 
 RULE = '[[grants]]\nname = "{0}"\ngroups = ["{0}"]\nrecordings = ["*"]\naccount = "reviewer"\n'
 GRANTS = "".join(
@@ -185,6 +185,22 @@ async def test_a_reload_that_changes_no_rule_costs_no_request_its_answer(stack: 
     stack.valt.knobs.gate[way.operation].set()
     async with await waiting as answer:
         assert answer.status < 400
+
+
+@pytest.mark.promise("security-S8")
+async def test_a_revocation_that_is_read_late_ends_a_link_that_waited_for_valt_then(stack: GatewayStack) -> None:
+    way = WAYS["a new link"]
+    waiting = await waits(stack, way, stack.front("anna", way.group))
+    revoked_at = stack.gateway.clock.now()
+    stack.valt.knobs.gate[way.operation].set()
+    async with await waiting as answer:
+        assert answer.status == 200
+        url = (await answer.json())["url"].replace(PUBLIC, stack.url)
+    async with stack.client.get(url) as answer:
+        assert answer.status == 200
+    await stack.gateway.store.revoke("anna", revoked_at, revoked_at + 3600)
+    async with stack.client.get(url) as answer:
+        assert answer.status == 401
 
 
 @pytest.mark.promise("security-S8")

@@ -82,6 +82,6 @@ def test_the_longest_of_what_was_issued_counts() -> None:
     issued = IssuedProofs()
     tokens = AccessTokens([Secret("s" * 32)], keep_groups=GroupSelection(), on_issue=issued.add)
     person = Identity("anna", "https://portal.example.edu", "portal", IdentityKind.TICKET)
-    tokens.issue_for_video(person, Video("recording", "video"), 500.0)
+    tokens.issue_for_video(person, Video("recording", "video"), 500.0, identified_at=500.0)
     issued.add(700.0)
     assert issued.valid_until == 500.0 + 3600.0

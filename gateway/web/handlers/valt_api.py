@@ -96,7 +96,8 @@ class ValtApiHandlers(ValtHandlers):
         request.record.set_target(video.recording, video.video)
         credentials = self.reader.read(request, access_token=True)
         grant, _ = await self.access.authorize(credentials, video, request.record, download=True)
-        token = self._keys.issue_video_token(grant.identity, video).reveal()
+        # A revocation since then, of which this process has not read yet, ends the link too.
+        token = self._keys.issue_video_token(grant.identity, video, request.record.identified_at).reveal()
         path = f"/recordings/{video.recording}/videos/{video.video}"
         return {"url": f"{self._public_url}{path}?access_token={token}"}
 
