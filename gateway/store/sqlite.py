@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 _POLL_INTERVAL = 1.0
 _CLEANUP_INTERVAL = 3600.0
+_AT_ONCE = 1000
+"""Entries that are taken over before other tasks run again: about a millisecond."""
 _CONSUMED, _SIGN_OUT, REVOCATION, UNDONE = "spent", "signed_out", "revoked", "undone"
 """The kinds of entries as the file has them."""
 # Neither the expiry nor the value of an entry is ever lowered: a later, weaker write must not undo a revocation.
@@ -34,6 +36,7 @@ PUT = """
 insert into entries values (?, ?, ?, ?)
 on conflict do update set until = max(until, excluded.until), value = max(value, excluded.value)
 """
+_COUNT_SIGN_OUTS = "select count(*), total(until) from entries where kind = ?"
 _DELETE_EXPIRED = "delete from entries where until <= ?"
 
 
@@ -71,6 +74,8 @@ class SqliteStore:
         self._worker = ThreadPoolExecutor(1, "store")
         self._connection: sqlite3.Connection | None = None
         self._data_version: int | None = None
+        self._sign_outs_read: tuple[int, float] | None = None
+        """How many the file had when they were read, and the sum of their expiries, which every change raises."""
         self._cleaned_up_at = float("-inf")
         revocations, sign_outs = Revocations(clock), ExpiringEntries(clock)
         self._entries = {_SIGN_OUT: sign_outs, UNDONE: revocations.undone, REVOCATION: revocations}
@@ -131,7 +136,11 @@ class SqliteStore:
         self._entries[kind].put(key, until, value)
 
     async def refresh(self) -> None:
-        """Loads the entries if another process has written, and deletes expired ones once an hour. Raises BusyError."""
+        """Loads the entries if another process has written, and deletes expired ones once an hour. Raises BusyError.
+
+        Sign-outs, of which there may be many, are loaded only if theirs have changed: each ticket that another worker
+        consumes is a write too.
+        """
 
         def read(connection: sqlite3.Connection) -> list[tuple[str, str, float, float]]:
             if self._clock.monotonic() - self._cleaned_up_at >= _CLEANUP_INTERVAL:
@@ -140,16 +149,22 @@ class SqliteStore:
             (version,) = connection.execute("pragma data_version").fetchone()
             if version == self._data_version:
                 return []
-            rows = connection.execute("select * from entries where kind != ?", (_CONSUMED,)).fetchall()
-            self._data_version = version  # only now: rows that could not be read must be read by the next refresh
+            sign_outs = connection.execute(_COUNT_SIGN_OUTS, (_SIGN_OUT,)).fetchone()
+            unchanged = _SIGN_OUT if sign_outs == self._sign_outs_read else ""
+            query = "select * from entries where kind not in (?, ?)"
+            rows = connection.execute(query, (_CONSUMED, unchanged)).fetchall()
+            # Only now: rows that could not be read must be read by the next refresh.
+            self._data_version, self._sign_outs_read = version, sign_outs
             return rows
 
         try:
-            for kind, key, until, value in await self._execute(read):
+            for number, (kind, key, until, value) in enumerate(await self._execute(read), 1):
                 if kind in self._entries:
                     self._entries[kind].put(key, until, value)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
         except BusyError:
-            self._data_version = None  # what was not taken over must be read again
+            self._data_version = self._sign_outs_read = None  # what was not taken over must be read again
             raise
 
     async def close(self) -> None:

@@ -104,6 +104,70 @@ async def test_a_revocation_that_could_not_be_read_is_read_by_the_next_refresh(p
         assert store.revoked_at("anna") == clock.now()
 
 
+async def test_many_sign_outs_are_read_again_only_if_they_have_changed(path: Path, clock: ManualClock) -> None:
+    statements: list[str] = []
+
+    def traced(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    def are_sign_outs_read() -> bool:
+        (query,) = [one for one in statements if one.startswith("select *")]
+        statements.clear()
+        return "'signed_out'" not in query
+
+    until = clock.now() + 3600
+    async with (
+        started(SqliteStore(path, clock)) as other,
+        started(SqliteStore(path, clock, poll_interval=3600.0, connect=traced)) as store,
+    ):
+        assert are_sign_outs_read()
+        for write, are_read in (
+            (other.sign_out("one", until), True),
+            (other.consume("portal 1", until), False),
+            (other.revoke("anna", clock.now(), until), False),
+            (other.sign_out("two", until), True),
+            (other.sign_out("two", until + 60), True),
+            (other.consume("portal 2", until), False),
+        ):
+            await write
+            await store.refresh()
+            assert are_sign_outs_read() == are_read
+        assert store.is_signed_out("one")
+        clock.pass_(3600)
+        assert (store.is_signed_out("one"), store.is_signed_out("two")) == (False, True)
+        assert store.revoked_at("anna") is None
+
+
+async def test_other_tasks_run_while_many_entries_are_read(path: Path, clock: ManualClock) -> None:
+    until, turns = clock.now() + 3600, 0
+
+    def write() -> None:
+        rows = [("signed_out", str(number), until, 0.0) for number in range(10_000)]
+        with closing(connect(path)) as connection:
+            connection.execute("begin")
+            connection.executemany("insert into entries values (?, ?, ?, ?)", rows)
+            connection.execute("commit")
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with started(SqliteStore(path, clock, poll_interval=3600.0)) as store:
+        await asyncio.to_thread(write)
+        refreshed = asyncio.create_task(store.refresh())
+        while not store.is_signed_out("0"):  # until the entries are being taken over
+            await asyncio.sleep(0)
+        others = asyncio.create_task(count())
+        await refreshed
+        others.cancel()
+        assert all(store.is_signed_out(str(number)) for number in range(10_000))
+        assert turns >= 8
+
+
 async def test_a_revocation_can_be_written_before_the_gateway_has_ever_run(path: Path, clock: ManualClock) -> None:
     await asyncio.to_thread(revoke_in_file, path, "anna", clock.now(), clock.now() + 3600)
     async with started(SqliteStore(path, clock)) as store:
