@@ -21,7 +21,7 @@ from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
-from gateway.validity import Validity, void_seconds
+from gateway.validity import CLOCK_MARGIN, Validity, void_seconds
 
 _NAME = "valt_gateway_session"
 _MAX_VALUE = 3900
@@ -119,7 +119,8 @@ class Sessions:
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued)
         surplus = self._surplus(credentials, header)
-        await self._make_void(credentials.sessions[name].reveal() for name in surplus)
+        # Ordinary requests cause these entries: none is stored for longer than the cookie can be valid.
+        await self._make_void((credentials.sessions[name].reveal() for name in surplus), CLOCK_MARGIN)
         return [*map(self._clear_header, surplus), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
@@ -131,7 +132,7 @@ class Sessions:
         valid = self.identities(credentials)
         presented = [(name, value.reveal()) for name, value in credentials.sessions.items()]
         presented += select_last(read_every_cookie(credentials.cookies, self._names), _VALUE, _MAX_READ)
-        await self._make_void({value for _, value in presented})
+        await self._make_void({value for _, value in presented}, void_seconds(self._lifetime))
         names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
         return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
 
@@ -165,12 +166,11 @@ class Sessions:
         renewed = replace(identity, used_at=now)
         return self._set_cookie(renewed, self._seal(renewed))
 
-    async def _make_void(self, values: Iterable[str]) -> None:
-        """Makes the sessions in the cookies' *values* void, with all copies. Raises BusyError if the store fails."""
+    async def _make_void(self, values: Iterable[str], seconds: float) -> None:
+        """Makes the sessions in the cookies' *values* void, with all copies, until *seconds* after each has expired:
+        a newer copy of a cookie that has expired may be valid. Raises BusyError if the store fails."""
         for claims in filter(None, map(self._sealed.unseal, values)):
-            # A newer copy of a cookie that has expired may be valid.
-            until = max(self._clock.now(), claims["exp"]) + void_seconds(self._lifetime)
-            await self._store.sign_out(claims["id"], until)
+            await self._store.sign_out(claims["id"], max(self._clock.now(), claims["exp"]) + seconds)
 
     def _surplus(self, credentials: Credentials, header: str) -> list[str]:
         """Returns the names of narrowed sessions' cookies, the oldest first, without which, and with the new session of
