@@ -19,10 +19,11 @@ from yarl import URL
 from gateway.connection_failure import describe_failure
 from gateway.delivery.connection import Connection, Origin
 from gateway.delivery.connection_pool import ConnectionPool
+from gateway.delivery.http_fields import RangeSpec
 from gateway.delivery.media_response import BufferedResponse, MediaResponse, SplicedResponse
 from gateway.delivery.response_head import UnsupportedResponseError
 from gateway.delivery.resume import evaluate, resume_request
-from gateway.delivery.verdicts import Representation, Usable
+from gateway.delivery.verdicts import MediaRequest, Representation, Usable
 from gateway.errors import ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Link
 
@@ -74,8 +75,9 @@ class MediaServer:
             response = await self._get(self._parse_link(_target(link, response.headers)), headers)
         return response
 
-    async def read_range(self, link: Link, first: int, length: int, body: Representation) -> bytes:
-        """Returns *length* bytes, from *first* on, of the file of which *body* is a part. One redirect is followed.
+    async def read_range(self, link: Link, first: int, length: int, body: Representation | None) -> bytes:
+        """Returns *length* bytes, from *first* on, of the file of which *body* is a part, or with None of the link's,
+        whichever that is. One redirect is followed.
 
         Raises ValtUnavailableError or ValtTimeoutError, also if the server does not answer with exactly those bytes or
         nothing proves that they are of the same file, or LinkRefusedError.
@@ -87,9 +89,14 @@ class MediaServer:
             raise ValtUnavailableError("the media server redirects again")
         return result
 
-    async def _read_part(self, link: Link, first: int, length: int, body: Representation) -> bytes | str:
+    async def _read_part(self, link: Link, first: int, length: int, body: Representation | None) -> bytes | str:
         """Return the bytes, or the URL that the server redirects to."""
-        request = resume_request(replace(body, end=first + length), first)
+        if body is None:
+            last = first + length - 1
+            headers = {"Range": f"bytes={first}-{last}", "Accept-Encoding": "identity"}
+            request = MediaRequest(headers, (RangeSpec(first, last),))
+        else:
+            request = resume_request(replace(body, end=first + length), first)
         try:
             async with self._session.get(
                 URL(link.url.reveal(), encoded=True),

@@ -276,10 +276,12 @@ TAGGED, DATED = Representation(0, 9, 9, '"1"', MODIFIED), Representation(0, 9, 9
         (DATED, "206 X", ("Content-Range: bytes 2-4/9",), False),
         (Representation(0, 9, 9), "206 X", ("Content-Range: bytes 2-4/9",), False),
         (TAGGED, "200 X", ('ETag: "1"',), False),
+        (None, "206 X", ("Content-Range: bytes 2-4/9",), True),
+        (None, "206 X", ("Content-Range: bytes 2-5/9",), False),
     ],
 )
 async def test_a_part_for_the_index_is_used_only_if_it_is_that_part_of_the_same_file(
-    body: Representation, status: str, fields: tuple[str, ...], is_used: bool
+    body: Representation | None, status: str, fields: tuple[str, ...], is_used: bool
 ) -> None:
     async with media_server(in_turn(response(status, *fields, body=b"abc"))) as (_, client, link):
         if is_used:
