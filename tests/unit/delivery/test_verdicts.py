@@ -202,6 +202,7 @@ def test_a_part_before_every_range_that_was_requested_is_unusable() -> None:
     [
         (206, rest(), Usable(206, replace(BODY, ranges=True), length=60)),
         (200, {"Content-Length": "100", **FILE}, Usable(200, BODY, 40, 100)),
+        (200, FILE, Usable(200, BODY, 40, 100)),
         (206, rest(ETag='"v2"'), Unusable(CHANGED)),
         (206, rest(total=101), Unusable(CHANGED)),
         (206, rest(total="*"), Usable(206, replace(BODY, ranges=True), length=60)),
@@ -224,6 +225,7 @@ def test_a_body_of_unknown_length_ends_where_a_later_response_says() -> None:
     endless = replace(BODY, end=None, total=None)
     assert later(206, rest(), body=endless) == Usable(206, replace(BODY, ranges=True), length=60)
     assert later(206, rest(total="*"), body=endless) == Usable(206, replace(endless, ranges=True), length=60)
+    assert later(200, FILE, body=endless) == Usable(200, endless, 40)
     assert later(200, {"Content-Length": "40", **FILE}, body=endless) == Complete()
     assert later(200, {"Content-Length": "39", **FILE}, body=endless) == Unusable(CHANGED)
     assert later(416, {"Content-Range": "bytes */40"}, body=endless) == Complete()
