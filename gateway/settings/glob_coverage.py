@@ -12,6 +12,8 @@ from functools import lru_cache
 
 _TOKEN = re.compile(r"\*++|\[!?+\]?+[^]]*+\]|.", re.DOTALL)
 _MOST_STEPS = 2_000
+_STEPS_TO_START = 20
+"""What a comparison takes at least, in the time of steps."""
 _LAST_CHARACTER = 0x10FFFF
 
 
@@ -29,17 +31,22 @@ class GlobCoverage:
 
     def covers(self, others: Iterable[str], glob: str) -> bool:
         """Whether one of *others*, which have wildcards, certainly matches whatever *glob* does."""
-        return any(self._is_covered(glob, other) for other in others)
+        if is_plain(glob):
+            return any(fnmatchcase(glob, other) for other in others)
+        beginning = _beginning(glob)
+        # Most differ in their first characters, before any wildcard, which is quickly seen.
+        alike = [
+            one for one in others if (first := _beginning(one)).startswith(beginning) or beginning.startswith(first)
+        ]
+        return any(self._is_covered(glob, other) for other in alike)
 
     def _is_covered(self, glob: str, other: str) -> bool:
-        if is_plain(glob):
-            return fnmatchcase(glob, other)
         result = self._results.get((glob, other))
-        if result is None:
-            result, steps = _compare(glob, other) if self._steps > 0 else (False, 0)
+        if result is None and self._steps > 0:
+            result, steps = _compare(glob, other)
             self._results[glob, other] = result
-            self._steps -= steps
-        return result
+            self._steps -= steps + _STEPS_TO_START
+        return bool(result)
 
 
 def _compare(glob: str, other: str) -> tuple[bool, int]:
@@ -68,6 +75,12 @@ def _compare(glob: str, other: str) -> tuple[bool, int]:
 def _with_empty(places: set[int], tokens: tuple[str, ...]) -> frozenset[int]:
     """Returns *places* and the one behind each "*", which may stand for nothing."""
     return frozenset({*places, *(one + 1 for one in places if one < len(tokens) and tokens[one] == "*")})
+
+
+@lru_cache(maxsize=10_000)
+def _beginning(glob: str) -> str:
+    """Returns the characters before the first wildcard."""
+    return re.split(r"[*?[]", glob, maxsplit=1)[0]
 
 
 @lru_cache(maxsize=10_000)

@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import NamedTuple
 
-from gateway.network import contains_network
+from gateway.network import UNIX
 from gateway.settings.glob_coverage import GlobCoverage, is_plain
 from gateway.settings.grants import GrantSettings
 from gateway.settings.model import Settings
@@ -142,6 +143,15 @@ class RuleCoverage:
         return glob == other or self._globs.covers(() if is_plain(other) else (other,), glob)
 
 
-@lru_cache(maxsize=10_000)
 def _contains(network: str, other: str) -> bool:
-    return contains_network((network,), other)
+    outer, inner = _span(network), _span(other)
+    return outer[0] == inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
+
+
+@lru_cache(maxsize=10_000)
+def _span(network: str) -> tuple[int, int, int]:
+    """Returns the version of the addresses of *network*, the first and the last of them; 0 for a unix socket."""
+    if network == UNIX:
+        return 0, 0, 0
+    parsed = ip_network(network)
+    return parsed.version, int(parsed[0]), int(parsed[-1])
