@@ -70,9 +70,8 @@ class Gateway:
         self.observer: Observer = self.tracing.observer
         self.store = store_of(settings, self.clock, self.observer, worker)
         counts, of_person, of_address = self.store.counts, limits.streams_per_person, limits.streams_per_address
-        most = limits.streams
         self.streams = Streams(
-            clock, self.observer, most=most, per_person=of_person, per_address=of_address, shared=counts
+            clock, self.observer, most=limits.streams, per_person=of_person, per_address=of_address, shared=counts
         )
         control = self.stream_control = StreamControl(self.streams, self.audit.record_admin, self.clock, self.observer)
         self.revocation = Revocation(self.streams, lambda: self.app.checks, self.clock, self.observer)
@@ -185,6 +184,7 @@ class Gateway:
         """Ends every request and releases everything. Also to be called if `start` has raised. False if audit lines
         could not be written; they are in the log then."""
         self.readiness.ready = False
+        self.streams.close()  # before the listener, which closes a connection as if its response were complete
         self.loop_lag.stop()
         await self._background.cancel()
         for listener in self._listeners:

@@ -60,6 +60,7 @@ class Streams:
         self._max_per_person = per_person
         self._max_per_address = per_address
         self._running: set[Stream] = set()
+        self._closed = False
         self._persons: dict[tuple[str, str], int] = {}
         self._addresses: dict[str, int] = {}
         self._sessions: dict[str, int] = {}
@@ -83,6 +84,8 @@ class Streams:
 
     def count(self, grant: Grant, record: RequestRecord, end: Callable[[str], None]) -> Stream:
         """Returns a stream that counts until its context manager is left. Raises BusyError or TooManyRequestsError."""
+        if self._closed:
+            raise BusyError("the gateway stops")
         identity, address = grant.identity, record.peer or ""
         person = identity.issuer, identity.subject
         of_person, of_address = self._persons.get(person, 0), self._addresses.get(address, 0)
@@ -134,6 +137,11 @@ class Streams:
         for stream in ended:
             stream.end(reason)
         return len(ended)
+
+    def close(self) -> None:
+        """Resets every stream, as the end of a drain does. None starts after that: `count` raises BusyError."""
+        self._closed = True
+        self.end("drain", lambda _stream: True)
 
     def set_elsewhere(self, who: Who, count: int) -> None:
         """Has *count* streams of a person or an address in other replicas count too, for a while."""

@@ -63,7 +63,7 @@ async def test_streams_are_refused_while_the_audit_cannot_be_written(tmp_path: P
         assert "the audit cannot be written" in stack.log.getvalue()
 
 
-@pytest.mark.parametrize(("end", "outcome"), [("leaves", "left"), ("is cut", "cut"), ("is stopped", "left")])
+@pytest.mark.parametrize(("end", "outcome"), [("leaves", "left"), ("is cut", "cut"), ("is stopped", "cut")])
 async def test_a_stream_that_ends_while_its_open_line_goes_to_the_disk_has_a_close_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, outcome: str
 ) -> None:
