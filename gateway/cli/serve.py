@@ -24,6 +24,7 @@ from gateway.cpus import worker_count
 from gateway.errors import BusyError
 from gateway.observe.output import thread_standard_error
 from gateway.settings.loading import Loaded, read_contents
+from gateway.settings.model import Settings
 from gateway.settings.until_restart import InForce
 from gateway.systemd import ServiceManager, take_sockets
 
@@ -120,9 +121,10 @@ def reload_outcome(*, done: bool) -> tuple[str, str]:
     return ("info", "configuration reloaded") if done else ("error", "the old configuration stays in force")
 
 
-async def apply_reload(gateway: "Gateway", read_again: Callable[[], Loaded]) -> None:
+async def apply_reload(gateway: "Gateway", read_again: Callable[[], Loaded]) -> Settings | None:
     """Applies the configuration that *read_again* returns, which runs in a thread, and logs warnings, faults and
-    the outcome. An exception of it, which is not expected, is a reload that failed too: nobody awaits this."""
+    the outcome. Returns its settings, None if they are not applied. An exception of it, which is not expected, is a
+    reload that failed too: nobody awaits this."""
     try:
         loaded = await asyncio.to_thread(read_again)
         done = await gateway.reload(loaded.settings)
@@ -130,12 +132,13 @@ async def apply_reload(gateway: "Gateway", read_again: Callable[[], Loaded]) -> 
         gateway.report_reload(done=False)
         gateway.logs.report("error", f"the configuration could not be checked: {traceback.format_exc()}")
         gateway.logs.report(*reload_outcome(done=False))
-        return
+        return None
     for warning in loaded.warnings:
         gateway.logs.report("warning", f"warning: {warning}")
     for fault in loaded.faults:
         gateway.logs.report("error", f"fault: {fault}")
     gateway.logs.report(*reload_outcome(done=done))
+    return loaded.settings if done else None
 
 
 async def run_until_signal(
@@ -152,7 +155,7 @@ async def run_until_signal(
     waits for its output may send a signal at once. *manager* is notified of each change of state.
     """
     manager = manager or ServiceManager()
-    at_start = InForce.at_start(gateway.settings, gateway.passed)
+    in_force = InForce.at_start(gateway.settings, gateway.passed)
     status = await start_fault(gateway, gateway.start)
     if status:
         return status
@@ -166,10 +169,12 @@ async def run_until_signal(
         (drain_now if stopping.is_set() else stopping).set()
 
     async def reload() -> None:
+        nonlocal in_force
         manager.reloading()
         try:
-            in_force = at_start.after_reload(gateway.settings)
-            await apply_reload(gateway, partial(read, config, running=True, in_force=in_force))
+            applied = await apply_reload(gateway, partial(read, config, running=True, in_force=in_force))
+            if applied is not None:
+                in_force = in_force.after_reload(applied)
         finally:
             if not stopping.is_set():
                 manager.ready()

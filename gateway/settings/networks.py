@@ -2,7 +2,7 @@
 
 import ipaddress
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -57,6 +57,20 @@ class NetworkIndex:
         outer = ipaddress.ip_network(network)
         first = bisect_left(self._starts, (outer.version, int(outer.network_address)))
         return first < len(self._starts) and self._starts[first] <= (outer.version, int(outer.broadcast_address))
+
+
+def networks_without(networks: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Returns networks that together have the addresses of *networks* which are in none of *others*."""
+    excluded = NetworkIndex(others)
+
+    def rest_of(network: str) -> Iterator[str]:
+        if not excluded.overlaps(network):
+            yield network
+        elif not excluded.containing(network):
+            for half in ipaddress.ip_network(network).subnets():
+                yield from rest_of(str(half))
+
+    return [rest for network in networks for rest in rest_of(network)]
 
 
 def _network(value: Any) -> str:

@@ -3,19 +3,19 @@ restart."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_network
 
 from gateway.network import UNIX
 from gateway.settings.addresses import EVERY_ADDRESS, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
+from gateway.settings.networks import NetworkIndex
 from gateway.sockets import Places
 
-ADMIN, NAMES, ADDRESSES, REFUSED = "admin", "names", "addresses", "refused"
+ADMIN, NAMES, ADDRESSES, REFUSED, ALLOWED = "admin", "names", "addresses", "refused", "allowed"
 """What is open: the admin listener without a token; the name of any person; the address of any client; what rules
-refuse to clients by their networks, because they have the address of a proxy."""
-_LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
+refuse to clients by their networks, because they have the address of a proxy; what rules allow to that address."""
+_LOOPBACK = ("127.0.0.0/8", "::1/128")
 _EVERY_USER = 0o002
 """Who connects to a unix socket needs the right to write."""
 
@@ -48,19 +48,29 @@ def open_listeners(settings: Settings, public: Places, admin: Places) -> Iterato
         if _is_for_every_user(listen, mode):
             for what, reason, remedy in _of_every_user(settings):
                 yield OpenListener((what, UNIX), listen, Fault("server.socket_mode", None, reason, remedy))
-        refuses = any(grant.networks and not grant.allow for grant in settings.grants)
-        if refuses and _has_unlisted_proxy(settings, listen):
-            reason = "gives rules that refuse by networks the proxy's address, not the client's"
+        for what, whose in open_to_clients_of(settings, _unlisted_proxies(settings, listen)):
+            reason = f"gives {whose} the proxy's address, not the client's"
             warning = Fault("grants", None, reason, "list the proxy in server.trusted_proxies")
-            yield OpenListener((REFUSED, UNIX), listen, warning)
+            yield OpenListener((what, UNIX), listen, warning)
 
 
 def open_listener_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines. Of proxies that are not trusted fronts.py and values.py warn."""
     public, admin = places_in(settings)
-    opened = [one for one in open_listeners(settings, public, admin) if one.opening[0] != REFUSED]
+    opened = [one for one in open_listeners(settings, public, admin) if one.opening[0] not in (REFUSED, ALLOWED)]
     names = any(one.opening[0] == NAMES for one in opened)  # whoever may name anybody needs no address
     yield from (one.warning for one in opened if not (names and one.opening[0] == ADDRESSES))
+
+
+def open_to_clients_of(settings: Settings, proxies: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yields what is open to the clients of *proxies*, networks that are not trusted, because rules compare the proxy's
+    address instead of theirs; and the name of these rules in a warning."""
+    rules = [grant for grant in settings.grants if grant.networks]
+    if proxies and not all(grant.allow for grant in rules):
+        yield REFUSED, "rules that refuse by networks"
+    allowed = NetworkIndex(network for grant in rules if grant.allow for network in grant.networks)
+    if any(allowed.overlaps(proxy) for proxy in proxies):
+        yield ALLOWED, "rules that allow by networks"
 
 
 def places_in(settings: Settings) -> tuple[Places, Places]:
@@ -80,14 +90,15 @@ def _is_for_every_user(listen: str, mode: int) -> bool:
     return listen.startswith("unix:") and bool(mode & _EVERY_USER)
 
 
-def _has_unlisted_proxy(settings: Settings, listen: str) -> bool:
-    """Whether a proxy certainly connects to the public listener at *listen*, and none that is trusted can."""
-    trusted, address = settings.server.trusted_proxies, split_listen(listen)
+def _unlisted_proxies(settings: Settings, listen: str) -> Collection[str]:
+    """Returns the networks of the proxy that certainly connects to the public listener at *listen*; none if one that is
+    trusted can."""
+    trusted, address = NetworkIndex(settings.server.trusted_proxies), split_listen(listen)
     if address is None:
-        return listen.startswith("unix:") and UNIX not in trusted
-    if not is_loopback_host(address[0]):
-        return False  # clients may connect to it themselves
-    return not any(one != UNIX and ip_network(one).overlaps(_LOOPBACK[ip_network(one).version]) for one in trusted)
+        return (UNIX,) if listen.startswith("unix:") and not trusted.overlaps(UNIX) else ()
+    if not is_loopback_host(address[0]) or any(trusted.overlaps(network) for network in _LOOPBACK):
+        return ()  # clients may connect to another address themselves
+    return _LOOPBACK
 
 
 def _of_every_user(settings: Settings) -> Iterable[tuple[str, str, str]]:

@@ -1,7 +1,8 @@
 """What a reload is compared with: the configuration in force, and the listeners, which do not change until a restart.
 
 What protects a listener, a token or a narrower trust, is applied at once. A file that moves or closes a listener and
-drops its protection is safe as a whole, and would leave the running one open until the restart: it is refused.
+drops its protection is safe as a whole, and would leave the running one open until the restart: it is refused. So is
+one that trusts the next listener's proxy alone, while the present one sends requests to the running listener.
 
 How it works: the checks by which a start warns of open listeners look at the new settings with the running listeners.
 What they find is a fault, if neither the new file has it by itself nor the configuration in force.
@@ -11,11 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.network import UNIX
 from gateway.settings.faults import Fault
 from gateway.settings.files import audit_faults, certificate_faults, socket_faults
 from gateway.settings.model import Settings
-from gateway.settings.open_listeners import ADMIN, Opening, is_open_in, open_listeners
+from gateway.settings.networks import networks_without
+from gateway.settings.open_listeners import ADMIN, Opening, is_open_in, open_listeners, open_to_clients_of
 from gateway.settings.restart_keys import (
+    TLS_KEYS,
     decode_values,
     encode_values,
     keys_needing_restart,
@@ -31,7 +35,10 @@ _FILES: tuple[tuple[Callable[[Settings], Iterator[Fault]], set[str]], ...] = (
     (socket_faults, {"server.listen", "admin.listen"}),
 )
 """The checks of what a running gateway has opened, each with the keys that it looks at."""
+_MOVES = ("server.listen", TLS_KEYS[0])
+"""The keys by which the proxies of the public listener are others after the restart."""
 _REMEDY = "restart the gateway, or leave its protection until then"
+_REMEDY_OF_PROXIES = "restart the gateway, or leave the proxy in server.trusted_proxies until then"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class InForce:
     """Where the running admin listener is."""
     openings: frozenset[Opening]
     """What it leaves open there."""
+    proxies: tuple[str, ...] = ()
+    """The trusted proxies, and those from before a reload that moves the public listener at the restart."""
 
     @classmethod
     def at_start(cls, settings: Settings, passed: PassedSockets) -> "InForce":
@@ -60,7 +69,8 @@ class InForce:
         has sent none, a reload is compared with nothing."""
         public, admin = (tuple((listen, mode) for listen, mode in message.get(key, ())) for key in ("public", "admin"))
         openings = frozenset((what, whom) for what, whom in message.get("openings", ()))
-        return cls(decode_values(message.get("values", {})), public, admin, openings)
+        proxies = tuple(message.get("proxies", ()))
+        return cls(decode_values(message.get("values", {})), public, admin, openings, proxies)
 
     def encode(self) -> dict[str, Any]:
         """Returns this as JSON has it, with the secrets: for the connection to a worker, and for nothing else."""
@@ -69,20 +79,25 @@ class InForce:
             "public": self.public,
             "admin": self.admin,
             "openings": sorted(self.openings),
+            "proxies": self.proxies,
         }
 
     def after_reload(self, new: Settings) -> "InForce":
         """Returns what is in force after a reload of *new*."""
         opened = open_listeners(new, self.public, self.admin)
         values = restart_values(with_restart_values(new, self.values))
-        return replace(self, values=values, openings=frozenset(one.opening for one in opened))
+        before = self.proxies if self._move(new) else ()
+        proxies = tuple(dict.fromkeys((*before, *new.server.trusted_proxies)))
+        return replace(self, values=values, openings=frozenset(one.opening for one in opened), proxies=proxies)
 
     def faults_of_reload(self, new: Settings) -> Iterator[Fault]:
         """Yields a fault, without line, for each running listener that a reload of *new* would open."""
         own = self._places(new, "server", self.public), self._places(new, "admin", self.admin)
         others = {one.opening for one in open_listeners(new, *own)} | self.openings
+        of_proxies = dict(self._faults_of_proxies(new))
+        yield from of_proxies.values()
         for one in open_listeners(new, self.public, self.admin):
-            if not is_open_in(one.opening, others):
+            if one.opening[0] not in of_proxies and not is_open_in(one.opening, others):
                 key = "admin.listen" if one.opening[0] == ADMIN else "server.listen"
                 is_moved = self.values.get(key) != restart_values(new)[key]
                 reason = f"needs a restart, and until then the running one, {one.listen}, {one.warning.reason}"
@@ -101,6 +116,20 @@ class InForce:
         if new.server.tls_cert_file is None:
             for fault in certificate_faults(with_restart_values(new, self.values)):
                 yield replace(fault, reason=f"needs a restart, and until then it {fault.reason}")
+
+    def _faults_of_proxies(self, new: Settings) -> Iterator[tuple[str, Fault]]:
+        """Yields what is open to the clients of proxies that still connect to the running public listener, and that
+        *new* no longer trusts, each with its fault. What trusts them no more in place is meant for this listener."""
+        key, listen = self._move(new), ", ".join(listen for listen, _ in self.public)
+        connecting = [one for one in self.proxies if one != UNIX or "unix:" in listen]
+        proxies = networks_without(connecting, new.server.trusted_proxies) if key else []
+        for what, whose in open_to_clients_of(new, proxies):
+            reason = f"and until then {proxies[0]} sends requests to {listen}: {whose} would compare its address"
+            yield what, Fault(key, None, f"needs a restart, {reason}, not the client's", _REMEDY_OF_PROXIES)
+
+    def _move(self, new: Settings) -> str:
+        """Returns the key by which *new* moves the public listener at the restart, empty if none does."""
+        return next((key for key in keys_needing_restart(self.values, new) if key in _MOVES), "")
 
     def _places(self, new: Settings, table: str, running: Places) -> Places:
         """Returns where the listener of *table* is by *new*; where the *running* one is if *new* leaves it there."""

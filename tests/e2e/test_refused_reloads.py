@@ -75,6 +75,47 @@ async def test_no_front_is_trusted_at_a_socket_that_every_user_still_reaches(tmp
                 assert answer.status == 401
 
 
+@pytest.mark.promise("security-S16")
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_clients_of_the_present_proxy_have_their_own_address_until_the_restart(
+    tmp_path: Path, workers: int
+) -> None:
+    trusted = 'trusted_proxies = ["127.0.0.5"]\n'
+    server = trusted + (WORKERS if workers == 2 else "")
+    async with serving(tmp_path, listen="0.0.0.0:0", server=server) as gateway:
+        gateway.valt.add_video("one", "film", bytes(1000))
+
+        async def status_at_home() -> int:
+            url = f"http://127.0.0.1:{gateway.url.rpartition(':')[2]}{gateway.path('one', 'film')}"
+            connector = aiohttp.TCPConnector(local_addr=("127.0.0.5", 0))
+            async with (
+                aiohttp.ClientSession(connector=connector) as proxy,
+                proxy.get(url, headers={"X-Forwarded-For": "192.0.2.9"}) as answer,
+            ):
+                return answer.status
+
+        async def reload(text: str, outcome: str = "configuration reloaded") -> None:
+            gateway.config.write_text(text)
+            await gateway.reload(outcome)
+
+        text = gateway.config.read_text()
+        by_network = text.replace("[[grants]]\n", '[[grants]]\nnetworks = ["127.0.0.0/8"]\n', 1)
+
+        def moved(file: str, proxies: str = '"unix"') -> str:
+            file = file.replace('listen = "0.0.0.0:0"', f'listen = "unix:{tmp_path}/public.sock"', 1)
+            return file.replace('["127.0.0.5"]', f"[{proxies}]", 1)
+
+        await reload(by_network)
+        assert await status_at_home() == 403
+        await reload(moved(by_network), "the old configuration stays in force")
+        assert "fault: server.listen (line " in gateway.log.read_text()
+        assert await status_at_home() == 403
+        await reload(moved(by_network, '"unix", "127.0.0.5"'))
+        assert await status_at_home() == 403
+        await reload(moved(text))
+        await reload(moved(by_network), "the old configuration stays in force")
+
+
 @pytest.mark.promise("operation-O7")
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_reload_that_names_a_place_that_cannot_be_opened_is_refused(tmp_path: Path, workers: int) -> None:

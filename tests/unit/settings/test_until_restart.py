@@ -16,6 +16,8 @@ pytestmark = pytest.mark.promise("security-S16")
 TOKEN = 'token = "planted-token-that-nobody-guesses"\n'
 LOCK = 'secret_header = "X-Lock"\nsecret = "planted-0a1b2c3d4e5f6g7h8i9j0k-planted"\n'
 BY_NETWORK = ("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
+BY_LOOPBACK = ("[[grants]]\n", '[[grants]]\nnetworks = ["127.0.0.0/8"]\n')
+BY_SOCKET = ("[[grants]]\n", '[[grants]]\nnetworks = ["unix"]\n')
 REFUSAL = """\
 [[grants]]
 name = "rooms"
@@ -33,6 +35,10 @@ TRUSTED = 'trusted_proxies = ["unix"]\n'
 
 LOCAL = GOOD.replace("[server]\n", '[server]\nlisten = "127.0.0.1:8080"\ntrusted_proxies = ["127.0.0.1"]\n')
 TCP = GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n')
+PROXIES = 'trusted_proxies = ["10.0.0.5", "172.16.0.0/24"]\n'
+BEHIND = TCP.replace("[server]\n", f"[server]\n{PROXIES}")
+"""A port behind proxies of other machines, of which one has an address in the network of the rules."""
+OWN_TLS = ("[server]\n", '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n')
 
 
 def admin(listen: str, more: str = "") -> str:
@@ -108,6 +114,71 @@ REFUSED = {
     "a refusal by networks at a socket whose proxy is trusted no more": (
         socket("0660", server=TRUSTED).replace(*REFUSING),
         LOCAL.replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks behind a proxy elsewhere that is trusted no more": (
+        BEHIND.replace(*REFUSING),
+        socket("0660", server=TRUSTED).replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks behind a proxy elsewhere that is no proxy of the port on loopback": (
+        BEHIND.replace(*REFUSING),
+        LOCAL.replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks where no proxy is trusted at the next port of loopback": (
+        BEHIND.replace(*REFUSING),
+        LOCAL.replace('trusted_proxies = ["127.0.0.1"]\n', "").replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks behind proxies of which some are trusted no more": (
+        BEHIND.replace(*REFUSING),
+        BEHIND.replace("8080", "8081").replace("172.16.0.0/24", "172.16.0.0/25").replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks behind two proxies in a row of which one is trusted no more": (
+        LOCAL.replace('"127.0.0.1"]', '"127.0.0.1", "10.0.0.5"]').replace(*REFUSING),
+        LOCAL.replace("8080", "8081").replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks whose proxy is trusted at neither socket": (
+        socket("0660", server=TRUSTED).replace(*REFUSING),
+        socket("0660").replace("public.sock", "other.sock").replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks at a port without TLS until the restart": (
+        BEHIND.replace(*REFUSING),
+        TCP.replace(*OWN_TLS).replace(*REFUSING),
+        "server.tls_cert_file",
+    ),
+    "a rule that allows the network of a proxy that is trusted no more": (
+        BEHIND.replace(*BY_NETWORK),
+        socket("0660", server=TRUSTED).replace(*BY_NETWORK),
+        "server.listen",
+    ),
+    "a rule that allows by networks and is new with the listener": (
+        BEHIND,
+        socket("0660", server=TRUSTED).replace(*BY_NETWORK),
+        "server.listen",
+    ),
+    "a rule that allows the network of a proxy at a port without TLS until the restart": (
+        BEHIND.replace(*BY_NETWORK),
+        TCP.replace(*OWN_TLS).replace(*BY_NETWORK),
+        "server.tls_cert_file",
+    ),
+    "a rule that allows loopback, where the proxy is trusted at the next socket alone": (
+        LOCAL.replace(*BY_LOOPBACK),
+        socket("0660", server=TRUSTED).replace(*BY_LOOPBACK),
+        "server.listen",
+    ),
+    "a rule that allows loopback, where a proxy that is not trusted still connects": (
+        LOCAL.replace('trusted_proxies = ["127.0.0.1"]\n', ""),
+        TCP.replace(*BY_LOOPBACK),
+        "server.listen",
+    ),
+    "a rule that allows whoever connects to the socket, where the proxy is trusted no more": (
+        socket("0660", server=TRUSTED).replace(*BY_SOCKET),
+        LOCAL.replace(*BY_SOCKET),
         "server.listen",
     ),
     "trust in addresses at an open socket whose peers may only name people": (
@@ -198,6 +269,35 @@ APPLIED = {
         LOCAL.replace(*BY_NETWORK),
         socket("0660", server=TRUSTED).replace(*BY_NETWORK),
     ),
+    "a proxy elsewhere that is trusted until the restart": (
+        BEHIND.replace(*REFUSING),
+        socket("0660", server=PROXIES.replace("[", '["unix", ')).replace(*REFUSING),
+    ),
+    "a proxy elsewhere that is trusted in halves until the restart": (
+        BEHIND.replace(*REFUSING),
+        BEHIND.replace("8080", "8081")
+        .replace('"172.16.0.0/24"', '"172.16.0.0/25", "172.16.0.128/25"')
+        .replace(*REFUSING),
+    ),
+    "a proxy that is trusted no more at a listener that stays": (
+        BEHIND.replace(*REFUSING),
+        TCP.replace(*REFUSING),
+        TCP.replace("8080", "8081").replace(*REFUSING),
+    ),
+    "a proxy elsewhere that is trusted no more where no rule is by networks": (
+        BEHIND,
+        socket("0660", server=TRUSTED),
+    ),
+    "a rule that allows networks without the address of the proxy": (
+        BEHIND.replace(*BY_NETWORK).replace("10.0.0.5", "172.17.0.5"),
+        socket("0660", server=TRUSTED).replace(*BY_NETWORK),
+    ),
+    "trust in a socket that nobody connects to yet, taken back": (
+        BEHIND.replace(*REFUSING),
+        socket("0660", server=PROXIES.replace("[", '["unix", ')).replace(*REFUSING),
+        BEHIND.replace(*REFUSING),
+        BEHIND.replace("8080", "8081").replace(*REFUSING),
+    ),
     "more workers": (GOOD, GOOD.replace("[server]\n", "[server]\nworkers = 2\n")),
     "a listener of its own": (GOOD, GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8081"\n')),
 }
@@ -241,6 +341,18 @@ def test_a_reload_that_leaves_the_listeners_protected_is_applied(tmp_path: Path,
     for new in reloaded:
         assert faults_of_reload(in_force, new) == []
         in_force = in_force.after_reload(new)
+
+
+@pytest.mark.parametrize("change", [REFUSING, BY_NETWORK])
+def test_a_proxy_connects_until_the_restart_whatever_was_reloaded_since(
+    tmp_path: Path, change: tuple[str, str]
+) -> None:
+    moved = socket("0660", server=TRUSTED)
+    in_force = InForce.at_start(settings_of(tmp_path, BEHIND), {})
+    for _ in range(2):
+        assert faults_of_reload(in_force, settings_of(tmp_path, moved)) == []
+        in_force = in_force.after_reload(settings_of(tmp_path, moved))
+    assert faults_of_reload(in_force, settings_of(tmp_path, moved.replace(*change))) == [("server.listen", True)]
 
 
 @pytest.mark.parametrize("name", PASSED)
