@@ -10,6 +10,7 @@ from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.identity import STATEFUL_TABLES, HeaderSettings, IdentitySettings, JwtSettings
 from gateway.settings.model import Settings
+from gateway.settings.named_people import NamedPeople
 from gateway.settings.networks import NetworkIndex, contains_everybody
 from gateway.validity import SERVICE_KEY_PROVIDER
 
@@ -79,11 +80,15 @@ def _rooms_of_proxies(settings: Settings) -> Iterator[Fault]:
 
 
 def _is_for_service_key(settings: Settings, grant: GrantSettings) -> bool:
-    """Whether *grant* names service keys and groups of them alone: a program on the proxy's own machine may use one."""
-    fold = grant.folded
-    groups = {fold(group) for key in settings.service_keys for group in key.groups}
-    names = {fold(name) for key in settings.service_keys for name in (key.name, f"{SERVICE_KEY_PROVIDER}#{key.name}")}
-    return groups.issuperset(map(fold, grant.groups)) and names.issuperset(map(fold, grant.subjects))
+    """Whether *grant* has names of service keys alone: a program on the proxy's own machine may use one. A rule that
+    refuses is for people too if they may have these names: it would refuse none of them."""
+    if not grant.allow:
+        people = NamedPeople(settings)
+        names = [(table, name) for table in ("groups", "subjects") for name in getattr(grant, table)]
+        return all(person.is_key for name in names for person in people.persons(grant, name))
+    groups = {group for key in settings.service_keys for group in key.groups}
+    subjects = {name for key in settings.service_keys for name in (key.name, f"{SERVICE_KEY_PROVIDER}#{key.name}")}
+    return groups.issuperset(grant.groups) and subjects.issuperset(grant.subjects)
 
 
 def _is_remote(network: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from gateway.settings.loading import load
 from tests.unit.settings.broken import (
     HEADER,
+    JWT,
     OIDC,
     PUBLIC_KEY,
     SCOPES,
@@ -25,6 +26,7 @@ GOOGLE = "https://accounts.google.com"
 EVERYBODY = GOOD.replace('groups = ["supervisors"]', 'subjects = ["*"]')
 ADMIN = '[admin]\nlisten = "unix:/run/valt-gateway/admin.sock"\n'
 TOKEN = 'token = "planted-token-that-nobody-guesses"\n'
+GOOGLE_JWT = JWT.replace("https://sso.example.edu", GOOGLE)
 KEYCLOAK = GOOD.replace("sso.example.edu", "sso.example.edu/realms/campus")
 SECOND = f'\n[[identity]]\ntype = "ticket"\nname = "second"\nissuer = "https://second.example.edu"\n{PUBLIC_KEY}'
 OTHER_KEY = PUBLIC_KEY.replace("AinCsi8Urmx3", "AinCsi8Urmx4")
@@ -50,6 +52,14 @@ def public_socket(mode: str, more: str = "") -> str:
 def among_proxies(networks: str, proxies: str = '["10.0.0.0/24"]') -> str:
     text = GOOD.replace("[[grants]]\n", f"[[grants]]\nnetworks = {networks}\n")
     return text.replace("[server]\n", f'[server]\nlisten = "0.0.0.0:8080"\ntrusted_proxies = {proxies}\n')
+
+
+def refused_at_proxy(who: str, group: str, providers: str = "") -> str:
+    """A refusal of *who* by the address of a trusted proxy, and a service key that has *group*."""
+    text = among_proxies('["10.0.0.5"]', '["10.0.0.5"]').replace('groups = ["supervisors"]', f"allow = false\n{who}")
+    key = SERVICE_KEY.format("a").replace("0" * 64, hashlib.sha256(b"planted").hexdigest())
+    text = text.replace(JWT, providers) if providers else text
+    return text + key + f'groups = ["{group}"]\n' + REVIEWERS.replace("supervisors", group)
 
 
 def session(secret: str) -> str:
@@ -93,6 +103,17 @@ WARNINGS = {
         among_proxies('["10.0.0.0/28"]', '["10.0.0.1"]') + HEADER.replace("10.0.0.5/32", "10.0.0.0/24"),
         "identity.1.from.0",
     ),
+    **{
+        f"a refusal of people at a proxy's address, with {what} of a key": (
+            refused_at_proxy(who, "externals"),
+            "grants.0.networks",
+        )
+        for what, who in (
+            ("a group", 'groups = ["externals"]'),
+            ("the name", 'subjects = ["a"]'),
+            ("the name and a group", 'subjects = ["service_key#a"]\ngroups = ["externals"]'),
+        )
+    },
     "a portal's key as a JWK for another portal": (
         GOOD + TICKET + SECOND.replace(PUBLIC_KEY, AS_JWK) + STATE_DIR,
         "identity.2.public_key",
@@ -146,6 +167,10 @@ SAFE = {
     "a key that is used on the proxy's machine": among_proxies('["10.0.0.5"]', '["10.0.0.5"]')
     + SERVICE_KEY.format("a").replace("0" * 64, hashlib.sha256(b"planted").hexdigest())
     + 'groups = ["supervisors"]\n',
+    "a key that is refused on the proxy's machine": refused_at_proxy('subjects = ["service_key#A"]', "externals"),
+    "a group of keys alone that is refused on the proxy's machine": refused_at_proxy(
+        'groups = ["Externals"]', "externals", GOOGLE_JWT
+    ),
     "every address behind proxies": among_proxies('["0.0.0.0/0", "::/0"]'),
     "a public socket for every user": server(
         'listen = "unix:/run/public.sock"\nsocket_mode = "0666"\ntrusted_proxies = ["unix"]'
