@@ -19,6 +19,7 @@ _LONGEST = 255
 _PATTERN = re.compile(r".*\*.*|[^:?]*+\?[^:]*+|\^.*|.*\.\+.*", re.DOTALL)
 """A glob or a regular expression, and not an address with a query."""
 _PROVIDER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_USERS = re.compile(r"[a-z0-9._-]+([,;] *[a-z0-9._-]+)+")
 _SIMILAR = 0.8
 """How similar a text must be to a provider's name to be taken for a misspelling of it."""
 
@@ -144,13 +145,23 @@ def _names_in_valt(settings: Settings) -> Iterator[Fault]:
                 yield Fault(f"valt.{table}", None, reason, "write a line for each")
 
 
-def is_list(name: str, table: str) -> bool:
-    """Whether *name*, which stands in groups or subjects, is written like several names."""
+def is_list(name: str, table: str, providers: Iterable[str] = ()) -> bool:
+    """Whether *name*, which stands in groups or subjects, is written like several names, with the name of one of
+    *providers* or without."""
     if table == "subjects":
+        prefixes = tuple(f"{provider}#" for provider in providers)
         parts = re.split(r"[,;\s]+", name)
-        return len(parts) > 1 and all("@" in part for part in parts)
+        are_people = all("@" in part or part.startswith(prefixes) for part in parts)
+        pieces = name.split("|")  # "campus#auth0|anna@example.edu" is one person
+        are_pieces = len(pieces) > 1 and all(piece.strip().startswith(prefixes) for piece in pieces)
+        return (len(parts) > 1 and are_people) or are_pieces or (name.startswith(prefixes) and _are_users(name))
     parts = re.split(r"[,;|]", name)
     return len(parts) > 1 and not any(" " in part.strip() or "=" in part for part in parts)
+
+
+def _are_users(name: str) -> bool:
+    """Whether *name* has several short names after its provider, unlike "login#Smith, Anna" and "login#uid=a,ou=b"."""
+    return _USERS.fullmatch(name.partition("#")[2]) is not None
 
 
 def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -163,7 +174,7 @@ def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tup
         yield f"has {text}, and names have no wildcards: it is compared as it stands", "list the names themselves"
     if UNEXPANDED.fullmatch(name):
         yield f"has {text}, of which nothing is replaced", "write the name itself"
-    if is_list(name, table):
+    if is_list(name, table, providers):
         yield f"has {text}, which is one name, and written like a list", 'write each in quotes of its own: ["a", "b"]'
     provider, separator, subject = name.partition("#")
     if table == "subjects" and provider in providers and subject != subject.strip():

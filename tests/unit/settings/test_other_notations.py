@@ -75,6 +75,21 @@ WARNINGS = {
     "a field with an exclamation mark": (rules(f'{STAFF}\ntemplate = {{ a = "!b" }}'), "grants.0.template.a"),
     "a refusal of all other groups": (rules('groups = ["!staff"]\nallow = false', EVERYBODY), "grants.0.groups"),
     "people in one text": (rules('subjects = ["a@example.edu; b@example.edu"]'), "grants.0.subjects"),
+    **{
+        f"the people {names} in one text": (
+            rules(f'subjects = ["{names}"]\nallow = false', EVERYBODY),
+            "grants.0.subjects",
+        )
+        for names in (
+            *(
+                "campus#anna, campus#ben",
+                "campus#anna;service_key#ben",
+                "campus#anna campus#ben",
+                "campus#anna|campus#ben",
+            ),
+            *("campus#anna, ben@example.edu", "campus#anna,ben", "campus#s1234; s1235;s1236"),
+        )
+    },
     "groups in one text": (rules('groups = ["staff|guests"]'), "grants.0.groups"),
     "groups of a front in one text": (front("staff;guests", 'groups_separator = ";"'), "grants.0.groups"),
     "a distinguished name between commas": (front(DN), "grants.0.groups"),
@@ -135,7 +150,11 @@ RIGHT = {
     "a refusal before a rule": rules(f'{EVERYBODY}\nrooms = ["A"]\nallow = false', STAFF),
     **{
         f"the person {name}": rules(f'subjects = ["{name}"]')
-        for name in ("user:default/anna", "@anna:example.org", "auth0|62f", "Smith, Anna", "everyone@example.edu")
+        for name in (
+            *("user:default/anna", "@anna:example.org", "auth0|62f", "Smith, Anna", "everyone@example.edu"),
+            *("campus#Smith, Anna", "campus#Smith,Anna", "campus#uid=anna,ou=staff", "campus#auth0|62f"),
+            *("campus#anna smith", "campus#auth0|anna@example.edu"),
+        )
     },
     **{
         f"the group {name}": rules(f'groups = ["{name}"]')
