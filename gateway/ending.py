@@ -40,16 +40,21 @@ class Ending:
                 self._listener.end_idle_connections()
 
     async def drain(self, delay: float, timeout: float, at_once: asyncio.Event) -> None:
-        """Accepts connections for *delay* seconds, then lets streams finish within *timeout* seconds and cuts the
-        others. Setting *at_once* ends the drain."""
+        """Accepts connections for *delay* seconds, then lets streams and requests finish within *timeout* seconds and
+        cuts the streams that have not. Setting *at_once* ends the drain."""
         self._announce()
         await wait_at_most(delay, at_once)
         self._listener.stop_accepting()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        while len(self._streams) and not at_once.is_set() and loop.time() < deadline:
+        while self._is_busy and not at_once.is_set() and loop.time() < deadline:
             await wait_at_most(min(_POLL_INTERVAL, max(0.0, deadline - loop.time())), at_once)
         self._streams.end("drain", lambda _stream: True)
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a request has not ended. A stream whose client has left ends after its connection."""
+        return bool(self._streams) or not self._listener.is_idle
 
     def _announce(self) -> None:
         if self._dispatcher is not None:

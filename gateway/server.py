@@ -173,8 +173,8 @@ class Gateway:
         await ending.wait_idle()
 
     async def drain(self, at_once: asyncio.Event | None = None) -> None:
-        """Reports not ready, accepts connections for shutdown_delay, then lets streams finish within drain_timeout;
-        setting *at_once* ends the drain."""
+        """Reports not ready, accepts connections for shutdown_delay, then lets streams and requests finish within
+        drain_timeout; setting *at_once* ends the drain."""
         at_once, server = at_once or asyncio.Event(), self.settings.server
         self.readiness.ready = False
         ending = Ending(self._listeners[0], self._dispatcher, self.streams)

@@ -47,7 +47,7 @@ class ServerSettings(Table):
     cors_origins: tuple[Origin, ...] = Field((), description="portals on another site that embed videos")
     workers: Workers = Field(1, description='processes that share the port; `"auto"` is one for each CPU')
     drain_timeout: Duration = duration_field(
-        "60s", "time that running streams have to finish after SIGTERM", at_most="1d"
+        "60s", "time that running streams and requests have to finish after SIGTERM", at_most="1d"
     )
     shutdown_delay: Duration = duration_field(
         "0s", "time after SIGTERM in which requests are still accepted", at_most="1d"

@@ -135,6 +135,11 @@ class Listener:
         """The URL it can be reached at, with the port that the system chose where the settings say 0."""
         return address_of(self._sockets[0], tls=self._tls is not None)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether every request that has arrived has been answered, to its last byte if it is a stream."""
+        return all(guard.is_idle or not guard.is_connected for guard in self._guards)
+
     def end_idle_connections(self) -> None:
         """Closes the connections without a request.
 

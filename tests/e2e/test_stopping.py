@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.test_media_servers import DATE, FILM, media_stack
 from tests.support.client import connect, request
-from tests.support.gateway_fixture import VIDEO_PATH
+from tests.support.gateway_fixture import VIDEO_PATH, running_stack
 from tests.support.scripted_media import Script, response
 
 HALF = len(FILM) // 2
@@ -56,3 +56,34 @@ async def test_a_film_that_would_start_after_the_streams_were_ended_is_refused(t
         assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
         assert not media.requests
         assert [line["code"] for line in stack.audit() if line["event"] == "deny"] == ["busy"]
+
+
+@pytest.mark.promise("streams-23")
+@pytest.mark.parametrize(("path", "operation"), [(VIDEO_PATH, "download"), ("/recordings", "search")])
+async def test_a_drain_waits_for_a_request_that_waits_for_valt(tmp_path: Path, path: str, operation: str) -> None:
+    async with running_stack(tmp_path) as stack, connect(stack.url) as idle, connect(stack.url) as connection:
+        await idle.send(request("GET", "/robots.txt"))
+        await idle.read_response()
+        answer = stack.valt.knobs.gate[operation] = asyncio.Event()
+        headers = stack.bearer() | {"Accept": "application/json" if operation == "search" else "*/*"}
+        await connection.send(request("GET", path, headers))
+        await stack.valt.wait_for(lambda: stack.valt.calls[operation] == 1)
+        draining = asyncio.create_task(stack.gateway.drain())
+        finished, _ = await asyncio.wait({draining}, timeout=0.3)
+        assert not finished
+        answer.set()
+        received = await connection.read_last_response()
+        assert (received.status, len(received.body)) == (200, int(received.headers["Content-Length"]))
+        async with asyncio.timeout(5):
+            await draining
+        assert await stack.gateway.stop()
+
+
+async def test_a_drain_waits_for_requests_no_longer_than_its_timeout(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, server='drain_timeout = "100ms"\n') as stack, connect(stack.url) as connection:
+        stack.valt.knobs.gate["download"] = asyncio.Event()
+        await connection.send(request("GET", VIDEO_PATH, stack.bearer()))
+        await stack.valt.wait_for(lambda: stack.valt.calls["download"] == 1)
+        async with asyncio.timeout(5):
+            await stack.gateway.drain()
+        assert stack.gateway.connections == 1
