@@ -19,6 +19,8 @@ _WITH_KIND = re.compile(r"(user|group|domain):[^/:]+|[@%][\w-]+(\.[\w-]+)*", re.
 _IN_CAPITALS = re.compile(r"(?=.*[A-F])(?=.*[*?])[0-9A-F?*-]{4,}")
 _WITHOUT_QUOTES = ("subjects", "groups", "rooms", "authors")
 _QUOTED = re.compile("[\"'\u201c\u201e\u00ab].+[\"'\u201d\u201c\u00bb]")
+_NUMBERED = re.compile(r"[^\W\d_]+ *(?=[0-9])")
+"""A word before a number, as in "Room 3"."""
 _ESCAPED_BY_FRONTS = ";"
 """mod_shib writes a backslash before it."""
 
@@ -57,8 +59,10 @@ def _doubt(key: str, text: str, *, allow: bool) -> tuple[str, str] | None:
         )
     if key in _WITHOUT_QUOTES and _QUOTED.fullmatch(text):
         return "with quotes in it, which are part of the text", "write it with one pair of quotes"
-    if key == "authors" and re.fullmatch(r"[^(){}]*\w[,;|][^(){}]*", text):
+    if key == "authors" and re.fullmatch(r"[^(){}]*[\w*?][,;|][^(){}]*", text):
         return "which is one user name, and written like a list", 'write each in quotes of its own: ["a", "b"]'
+    if (key in GLOBS or key.startswith("template.")) and not allow and _is_list_of_globs(text):
+        return "which is one glob, and written like a list", "write a glob for each in quotes of its own, or a rule"
     if key in ("subjects", "groups") and re.fullmatch("<[^<>]+>", text):
         return "which is a placeholder", "write the name itself"
     if key == "recordings" and re.fullmatch("[0-9]+-[0-9]+", text):
@@ -66,6 +70,17 @@ def _doubt(key: str, text: str, *, allow: bool) -> tuple[str, str] | None:
     if key == "recordings" and _IN_CAPITALS.fullmatch(text):
         return "and VALT's ids are in lower case", "write it in lower case"
     return None
+
+
+def _is_list_of_globs(text: str) -> bool:
+    """Whether *text* is several globs with a "*" in each, which no name has in a row: they have one at both ends, as
+    "*private*|*intern*", or the same word before a number. "Smith A*, Smith B*" may be of one name."""
+    parts = [part.strip() for part in re.split("[,;|]", text)]
+    if len(parts) < 2 or not all("*" in part for part in parts):
+        return False
+    words = {match and match[0] for match in map(_NUMBERED.match, parts)}
+    is_numbered = len(words) == 1 and None not in words
+    return is_numbered or all(part[0] == part[-1] == "*" and part.strip("*?") for part in parts)
 
 
 def _groups_with_separators(settings: Settings) -> Iterator[Fault]:

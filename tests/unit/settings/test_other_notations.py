@@ -39,6 +39,10 @@ def rules(*bodies: str) -> str:
     return GOOD.partition("[[grants]]")[0] + "".join(tables)
 
 
+def refusal(line: str) -> str:
+    return rules(f"{EVERYBODY}\nallow = false\n{line}", EVERYBODY)
+
+
 def front(group: str, more: str = "") -> str:
     return FRONT.format(more) + RULE.format("front", f'groups = ["{group}"]')
 
@@ -73,6 +77,22 @@ WARNINGS = {
         for key in ("rooms", "authors", "names")
     },
     "a field with an exclamation mark": (rules(f'{STAFF}\ntemplate = {{ a = "!b" }}'), "grants.0.template.a"),
+    **{
+        f"a refusal of {globs} in one text": (refusal(f'names = ["{globs}"]'), "grants.0.names")
+        for globs in (
+            *("*private*|*intern*", "*private*, *intern*", "*private*;*intern*;*board*", "* [A-C]*| *intern*"),
+            *("Room 3*, Room 4*", "Room 3*|Room 4*;Room 5*"),
+        )
+    },
+    "a refusal of two globs of rooms in one text": (refusal('rooms = ["*Board*|*Lab*"]'), "grants.0.rooms"),
+    "a refusal of two globs of a field in one text": (
+        refusal('template = { course = "PSY 1*, PSY 2*" }'),
+        "grants.0.template.course",
+    ),
+    **{
+        f"the authors {globs} in one text": (rules(f'{STAFF}\nauthors = ["{globs}"]'), "grants.0.authors")
+        for globs in ("asmith*,bjones*", "*smith*|*jones*")
+    },
     "a refusal of all other groups": (rules('groups = ["!staff"]\nallow = false', EVERYBODY), "grants.0.groups"),
     "people in one text": (rules('subjects = ["a@example.edu; b@example.edu"]'), "grants.0.subjects"),
     **{
@@ -171,6 +191,14 @@ RIGHT = {
         f"the recordings {glob}": changed('["*"]', f'["{glob}"]')
         for glob in ("6ecfe37c-*", "12*", "1-*", "?", "[A-F]*")
     },
+    **{
+        f"a refusal of the name {glob}": refusal(f'names = ["{glob}"]')
+        for glob in (
+            *("Smith*, Anna*", "PSY* | Room 3* | *", "*|*private*|*", "*, *", "*private*", "*A,B*", "*[,;|]*"),
+            *("*private* *intern*", "Building A*, Room 3*", "Room 3, Room 4*", "Smith A*, Smith B*"),
+        )
+    },
+    "two globs in one text of a rule that allows": rules(f'{STAFF}\nnames = ["*private*|*intern*"]'),
     "a name that begins with an exclamation mark and ends": rules(f'{STAFF}\nnames = ["!", "Session!*"]'),
     "a distinguished name by another separator": front(DN, 'groups_separator = ";"'),
     "a group with a semicolon that mod_shib escapes": front("day staff; night staff", 'groups_separator = ";"'),
