@@ -35,15 +35,26 @@ def bracket_doubts(glob: str, *, allow: bool) -> Iterator[tuple[str, str]]:
     for match in _CLASS.finditer(closed):
         is_negated, characters = match.groups()
         reason = f"has {match[0][:64]!r}, which stands for one character"
-        if _is_range_of_numbers(characters):
+        is_marked = _is_marked(match)
+        if not is_marked and _is_range_of_numbers(characters):
             yield f"{reason}, not for a range of numbers", 'list them, as "Room [1-9]", "Room 1[0-2]"'
-        elif is_negated and _is_text(characters):
+        elif not is_marked and is_negated and _is_text(characters):
             yield f"{reason} and excludes no text", instead_of_negation(allow=allow)
-        elif _is_text(characters):
-            literal = characters.lstrip("[").rstrip("\\")[:64]
+        elif is_marked or _is_text(characters):
+            literal = f"{is_negated}{characters}".lstrip("[").rstrip("\\")[:64]
             yield f"{reason}, not for the text in brackets", f'write "[[]" for the bracket itself, as "[[]{literal}]*"'
     if "\\]" in _CLASS.sub("", closed):
         yield "has a backslash before a bracket, and it is part of the text", 'leave it out: "]" stands for itself'
+
+
+def _is_marked(match: re.Match[str]) -> bool:
+    """Whether the brackets of a class are escaped or doubled, as in "\\[A1\\]" or "[[A1]]": a text plainly stands
+    in them, however short."""
+    start, end = match.span()
+    before, after = match.string[max(start - 1, 0) : start], match.string[end : end + 1]
+    is_negated, characters = match.groups()
+    is_doubled = not is_negated and characters.startswith("[") and len(characters) > 1 and after == "]"
+    return is_doubled or (before == "\\" and characters.endswith("\\"))
 
 
 def _is_range_of_numbers(characters: str) -> bool:

@@ -16,6 +16,7 @@ TEXTS = (
     *("[do not show]*", "[no tv]", "[follow-up]*", "[in-progress]*", "[X-ray]*", "[pre-op] *", "[ALL]*"),
     *("Room [1-12]", "Room [10-19]", "Room [10,11]", "[2026]*", "[!CONFIDENTIAL]*", "[!1-12]", "[A-Z][Draft]"),
     *(r"[[]CONFIDENTIAL\]*", "[MTWTF]*", "[CIVIL]*"),
+    *(r"\[VIP\]*", "[[VIP]]*", r"\[A1\]*", r"*\[!\]*", "Board [[AB]]", r"\[!AB\]*", r"C:\Films\[AB\]*"),
     *("[[:alpha:]]*", "Room [0-9]+", "[A-Za-z]+ *", "[0-9]{4}*"),
 )
 CLASSES = (
@@ -31,6 +32,7 @@ CLASSES = (
     ),
     *("[ _-]*", "[1,2,3]", "Wing [NSEW]", "[CONFIDENTIAL", "CONFIDENTIAL]", "[]", "[]-]*", "[!]", "[*?]", "[.,;:]"),
     *("Room [13-5]", "[12-4]*", "[MTWRF]*", "[mtwrf]*", "[LMXJV]*", "Part [IVXLC]*", r"C:\Films\[0-9]*", r"[/\]*"),
+    *("[VIP]*", "[[]VIP]*", "[[]VIP[]]*", "[[]]*", "[[AB]*", "[[(]*", r"\[AB]*", r"[AB\]*", "[]]]", "[![A]]*"),
     *("Grade [AB]+", "[[]A-Z]+ *", "[0-9]*+"),
 )
 
@@ -81,6 +83,10 @@ def test_a_word_in_brackets_is_a_warning_among_the_ids_of_recordings(tmp_path: P
         (r"\[CONFIDENTIAL\]*", "[CONFIDENTIAL] Anna"),
         ("[[CONFIDENTIAL]]*", "[CONFIDENTIAL] Anna"),
         (r"\[do not show\]*", "[do not show]"),
+        (r"\[VIP\]*", "[VIP] Anna"),
+        ("[[A1]]*", "[A1] Anna"),
+        (r"\[!\]*", "[!] Anna"),
+        (r"\[\]*", "[] Anna"),
     ],
 )
 def test_the_remedy_for_a_text_in_brackets_matches_it(tmp_path: Path, glob: str, name: str) -> None:
