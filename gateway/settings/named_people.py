@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gateway.model import fold_name
 from gateway.settings.grants import GrantSettings
+from gateway.settings.identity import IdentitySettings, NegotiateSettings
 from gateway.settings.model import Settings
 from gateway.settings.warnings.groups_of_nobody import names_groups
 from gateway.validity import SERVICE_KEY_PROVIDER
@@ -33,7 +34,7 @@ class NamedPeople:
         self._providers = frozenset({*(provider.name for provider in providers), SERVICE_KEY_PROVIDER})
         self._only_keys_have_groups = not any(map(names_groups, providers))
         self._only_keys_sign_in = not providers
-        self._all_have_addresses = {getattr(provider, "subject_claim", "") for provider in providers} == {"email"}
+        self._all_have_addresses = all(map(_names_by_addresses, providers))
         self._keys: defaultdict[tuple[bool, Name], list[Person]] = defaultdict(list)
         for key in settings.service_keys:
             names = {("subjects", f"{SERVICE_KEY_PROVIDER}#{key.name}"), *(("groups", group) for group in key.groups)}
@@ -67,6 +68,13 @@ class NamedPeople:
             return self._only_keys_have_groups
         is_no_address = self._all_have_addresses and "@" not in text and text != "*"
         return self._only_keys_sign_in or is_no_address
+
+
+def _names_by_addresses(provider: IdentitySettings) -> bool:
+    """Whether each name of a person by *provider* has an "@": an email address, or Kerberos' with the realm."""
+    if isinstance(provider, NegotiateSettings):
+        return not provider.strip_realm
+    return getattr(provider, "subject_claim", "") == "email"
 
 
 @lru_cache(maxsize=10_000)

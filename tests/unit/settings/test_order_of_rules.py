@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.settings.broken import JWT, SERVICE_KEY, grant
-from tests.unit.settings.configurations import GOOD, load_text
+from tests.unit.settings.broken import JWT, KERBEROS, SERVICE_KEY, SESSION, grant
+from tests.unit.settings.configurations import GOOD, load_text, write_keytab
 
 pytestmark = pytest.mark.promise("security-S16")
 
@@ -339,6 +339,8 @@ def test_rules_that_list_the_same_people_are_compared_in_time(tmp_path: Path) ->
 
 ADDRESSES = GOOD.replace('audience = "', 'subject_claim = "email"\naudience = "')
 KEYS_ALONE = GOOD.replace(JWT, "")
+REALM = f"{KERBEROS}strip_realm = false\n{SESSION}"
+REALMS_ALONE = GOOD.replace(JWT, REALM)
 
 
 @pytest.mark.parametrize(
@@ -352,6 +354,16 @@ KEYS_ALONE = GOOD.replace(JWT, "")
         (GOOD, 'subjects = ["service_key#archive"]', 'groups = ["robots"]', []),
         (ADDRESSES, 'groups = ["robots"]', 'subjects = ["archive"]', ["grants.1"]),
         (ADDRESSES, 'groups = ["robots"]', 'subjects = ["archive", "anna@example.edu"]', []),
+        (REALMS_ALONE, 'groups = ["robots"]', 'subjects = ["archive"]', ["grants.1"]),
+        (REALMS_ALONE, 'groups = ["robots"]', 'subjects = ["archive", "anna@EXAMPLE.EDU"]', []),
+        (
+            ADDRESSES.replace("[[grants]]", f"{REALM}[[grants]]"),
+            'groups = ["robots"]',
+            'subjects = ["archive"]',
+            ["grants.1"],
+        ),
+        (GOOD.replace("[[grants]]", f"{REALM}[[grants]]"), 'groups = ["robots"]', 'subjects = ["archive"]', []),
+        (GOOD.replace(JWT, KERBEROS + SESSION), 'groups = ["robots"]', 'subjects = ["archive"]', []),
         (KEYS_ALONE, 'groups = ["robots"]', 'subjects = ["archive"]', ["grants.1"]),
         (KEYS_ALONE, 'subjects = ["service_key#archive"]', 'groups = ["robots"]', ["grants.1"]),
         (KEYS_ALONE, 'subjects = ["service_key#archive"]', 'groups = ["supervisors"]', []),
@@ -366,6 +378,7 @@ def test_a_refusal_of_a_key_that_an_earlier_rule_allows_by_another_name_is_a_fau
     text += 'recordings = ["*"]\naccount = "reviewer"\n'
     text += SERVICE_KEY.format("archive") + 'groups = ["supervisors", "robots"]\n'
     text += SERVICE_KEY.format("batch").replace("0" * 64, "1" * 64) + 'groups = ["supervisors"]\n'
+    write_keytab(tmp_path, "HTTP/recordings.example.edu@EXAMPLE.EDU")
     faults = load_text(tmp_path, text).faults
     assert [fault.key for fault in faults] == keys
     assert all("never refuses what it names" in fault.reason for fault in faults)
