@@ -187,8 +187,10 @@ def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tup
             meant = next(one for one in providers if one.lower() == nearest[0])
             yield f"has {text}, and no provider is named {provider}: it is one person's name", f"did you mean {meant}#?"
         elif subject and provider and provider in (*providers.values(), "session"):
-            same_type = next((one for one, kind in providers.items() if kind == provider), "campus")
-            yield f"has {text}, and {provider} is no provider's name", f'write it as "{same_type}#{subject[:64]}"'
+            # Whoever has a session signed in by some provider.
+            possible = [one for one, kind in providers.items() if kind and provider in (kind, "session")]
+            meant = possible[0] if len(possible) == 1 else "PROVIDER"
+            yield f"has {text}, and {provider} is no provider's name", f'write it as "{meant}#{subject[:64]}"'
         elif _PROVIDER.fullmatch(provider) and subject and not ("#" in subject or "@" in subject):
             remedy = "name a provider of [[identity]], if one is meant"
             yield f"has {text}, and no provider is named {provider}: it is one person's name", remedy

@@ -100,6 +100,18 @@ RISKY = {
         "grants.0.subjects (line 19): has 'Campus#anna', and no provider is named Campus: it is one person's name. "
         "Did you mean campus#?",
     ),
+    **{
+        f"a refusal of {name}, which is {meant}": (
+            grant(f'allow = false\nsubjects = ["{name}"]').replace('"campus"', '"clinic"') + more,
+            f"grants.0.subjects (line 19): has '{name}', and {name[:-5]} is no provider's name. "
+            f'Write it as "{meant}".',
+        )
+        for name, more, meant in (
+            ("session#anna", "", "clinic#anna"),
+            ("session#anna", HEADER, "PROVIDER#anna"),
+            ("jwt#anna", HEADER, "clinic#anna"),
+        )
+    },
     "a refusal of everybody of a provider": (
         grant('allow = false\nsubjects = ["campus#*"]'),
         "grants.0.subjects (line 19): has 'campus#*', and names have no wildcards: it is compared as it stands. "
