@@ -141,6 +141,26 @@ async def apply_reload(gateway: "Gateway", read_again: Callable[[], Loaded]) -> 
     return loaded.settings if done else None
 
 
+class Reloads:
+    """Reloads the configuration of *gateway*, one reload after the other: the last one to be requested decides.
+
+    *read_again* is as for `apply_reload`, with what the reload is compared with; *in_force* is that at the start.
+    """
+
+    def __init__(self, gateway: "Gateway", read_again: Callable[[InForce], Loaded], in_force: InForce) -> None:
+        self._gateway = gateway
+        self._read_again = read_again
+        self._in_force = in_force
+        self._reloading = asyncio.Lock()
+
+    async def apply(self) -> None:
+        """Reads and applies the configuration, once the reloads before have ended."""
+        async with self._reloading:
+            applied = await apply_reload(self._gateway, partial(self._read_again, self._in_force))
+            if applied is not None:
+                self._in_force = self._in_force.after_reload(applied)
+
+
 async def run_until_signal(
     gateway: "Gateway",
     config: Path,
@@ -155,7 +175,8 @@ async def run_until_signal(
     waits for its output may send a signal at once. *manager* is notified of each change of state.
     """
     manager = manager or ServiceManager()
-    in_force = InForce.at_start(gateway.settings, gateway.passed)
+    at_start = InForce.at_start(gateway.settings, gateway.passed)
+    reloads = Reloads(gateway, lambda in_force: read(config, running=True, in_force=in_force), at_start)
     status = await start_fault(gateway, gateway.start)
     if status:
         return status
@@ -163,26 +184,23 @@ async def run_until_signal(
     gc.freeze()  # objects that live as long as the process are not scanned again by every collection
     loop = asyncio.get_running_loop()
     stopping, drain_now = asyncio.Event(), asyncio.Event()
-    reloads: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[None]] = set()
 
     def on_terminate() -> None:
         (drain_now if stopping.is_set() else stopping).set()
 
     async def reload() -> None:
-        nonlocal in_force
         manager.reloading()
         try:
-            applied = await apply_reload(gateway, partial(read, config, running=True, in_force=in_force))
-            if applied is not None:
-                in_force = in_force.after_reload(applied)
+            await reloads.apply()
         finally:
             if not stopping.is_set():
                 manager.ready()
 
     def on_hangup() -> None:
         task = loop.create_task(reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_terminate)

@@ -1,14 +1,17 @@
 """Reloads that must not be applied: they would open a listener that runs, or their check fails unexpectedly."""
 
+import asyncio
 import os
 import signal
+import threading
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from gateway.cli.serve import apply_reload
+from gateway.cli.serve import Reloads, apply_reload
 from gateway.settings.loading import Loaded
+from gateway.settings.until_restart import InForce
 from tests.support.gateway_fixture import GatewayStack
 from tests.support.served import serving
 from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually
@@ -146,6 +149,33 @@ async def test_a_worker_is_replaced_although_the_restart_could_not_open_a_place_
         os.kill(ended, signal.SIGKILL)
         await eventually(gateway, lambda metrics: metrics[REPLACED] == 1 and metrics[RUNNING] == 2)
         assert ended not in {worker["pid"] for worker in (await gateway.workers()).values()}
+
+
+async def test_of_two_reloads_the_last_one_decides_however_long_the_first_is_checked(stack: GatewayStack) -> None:
+    old = stack.gateway.settings
+    first, last = (
+        old.model_copy(update={"limits": old.limits.model_copy(update={"streams": streams})}) for streams in (11, 12)
+    )
+    being_checked, overtaken = threading.Event(), threading.Event()
+    compared: list[tuple[str, ...]] = []
+
+    def read_again(in_force: InForce) -> Loaded:
+        compared.append(in_force.proxies)
+        if being_checked.is_set():
+            overtaken.set()
+            return Loaded(last, (), (), Path())
+        being_checked.set()
+        overtaken.wait(0.5)
+        server = first.server.model_copy(update={"trusted_proxies": ("10.0.0.5/32",)})
+        return Loaded(first.model_copy(update={"server": server}), (), (), Path())
+
+    reloads = Reloads(stack.gateway, read_again, InForce.at_start(old, {}))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(reloads.apply())
+        await asyncio.to_thread(being_checked.wait)
+        tasks.create_task(reloads.apply())
+    assert stack.gateway.settings.limits.streams == 12
+    assert compared == [old.server.trusted_proxies, ("10.0.0.5/32",)]
 
 
 async def test_a_check_that_fails_unexpectedly_is_a_reload_that_failed(stack: GatewayStack) -> None:
