@@ -93,8 +93,9 @@ def _handle_signals(
         await ready.wait()
         manager.reloading()
         done = await supervisor.reload()
-        if done and (settings := (await asyncio.to_thread(_read_admin, config)).settings) is not None:
+        if done and (settings := (await asyncio.to_thread(_read_own, config, supervisor.contents)).settings):
             admin.set_access(settings.admin.hosts, settings.admin.token)
+            supervisor.shutdown_delay = settings.server.shutdown_delay
         if not stopping.is_set():
             manager.ready()
         log.report(*reload_outcome(done=done))
@@ -112,6 +113,7 @@ def _handle_signals(
         (on_hangup if early == signal.SIGHUP else on_terminate)()
 
 
-def _read_admin(config: Path) -> Loaded:
-    """Returns what *config* has now, with no secret but that of the admin listener."""
-    return read(config, check_files=False, examples=False, needed_secrets=("admin",))
+def _read_own(config: Path, contents: bytes) -> Loaded:
+    """Returns what the supervisor itself needs of *contents*, which the workers have applied and *config* may not have
+    any more: of the secrets, that of the admin listener alone."""
+    return read(config, check_files=False, examples=False, needed_secrets=("admin",), contents=contents)

@@ -37,7 +37,8 @@ class Supervisor:
     """Runs *count* workers with *settings*, which were read from *contents*, the bytes of the file *config*.
 
     *in_force* is what the first reload is compared with. *sockets* are those of the public listener. *directory* is
-    private: for metrics, and for the state if no directory is configured. *observer* logs.
+    private: for metrics, and for the state if no directory is configured. *observer* logs. After a reload `contents` is
+    the new one, and `shutdown_delay` is to be set to its value.
     """
 
     def __init__(
@@ -52,9 +53,9 @@ class Supervisor:
         directory: Path,
         observer: Observer,
     ) -> None:
-        self._settings = settings
+        self._listen, self.shutdown_delay = settings.server.listen, settings.server.shutdown_delay
         self._config = config
-        self._contents = contents
+        self.contents = contents
         self._count = count
         self._sockets = sockets
         self._observer = observer
@@ -104,7 +105,7 @@ class Supervisor:
         """Starts the workers. Returns 0 when they accept requests, or the exit status of the one that cannot start,
         which has said why on standard error. Raises OSError if no process can be started."""
         self._background.run(self._health.run(), "health of the workers")
-        return await self._start_generation(self._contents, reloaded=False)
+        return await self._start_generation(self.contents, reloaded=False)
 
     async def reload(self) -> bool:
         """Replaces the workers by new ones with the configuration and the code on the disk; False if that cannot be
@@ -137,9 +138,9 @@ class Supervisor:
         for worker in self.workers:
             worker.do("stop" if worker.state == WorkerState.STARTING else "drain")
         if self.workers:
-            await wait_at_most(self._settings.server.shutdown_delay, at_once)
+            await wait_at_most(self.shutdown_delay, at_once)
         for sock in self._sockets:
-            close_socket(sock, self._settings.server.listen)  # nobody shall wait for what is not accepted
+            close_socket(sock, self._listen)  # nobody shall wait for what is not accepted
         ended = asyncio.create_task(self._pool.wait_ended())
         signalled = asyncio.create_task(at_once.wait())
         await asyncio.wait({ended, signalled}, return_when=asyncio.FIRST_COMPLETED)
@@ -169,7 +170,7 @@ class Supervisor:
         except OSError:
             self._pool.end(new)
             raise
-        self._generation, self._contents = self._generation + 1, contents
+        self._generation, self.contents = self._generation + 1, contents
         self._pool.constants |= new[0].lasting
         self._backoff = ReplacementBackoff()  # what ended the old workers may be mended
         for position, worker in enumerate(new):
@@ -225,7 +226,7 @@ class Supervisor:
             if self._is_over(generation):
                 return
             try:
-                worker = await self._pool.start(generation, self._contents, quiet=True)
+                worker = await self._pool.start(generation, self.contents, quiet=True)
             except OSError as error:
                 pause = self._backoff.next_pause(0)
                 self._log("error", f"a worker cannot be started: {error.strerror}", pause_seconds=f"{pause:g}")

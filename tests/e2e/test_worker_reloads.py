@@ -1,10 +1,12 @@
 """Two generations of workers at once: after a reload the old ones finish what they have begun, and the new ones use
 what the gateway was started with where a change needs a restart."""
 
+import asyncio
 import os
 import re
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from gateway.settings.restart_keys import RESTART_KEYS, TLS_KEYS
@@ -94,6 +96,42 @@ async def test_what_needs_a_restart_stays_as_it_was_at_the_start_and_the_log_say
             assert await status(gateway.url + gateway.path("one", "film")) == 200
             assert not list(tmp_path.glob("other*"))
         assert await reloaded(gateway, text) == set()
+
+
+@pytest.mark.promise("restart-2")
+async def test_the_token_that_the_workers_have_read_applies_if_the_file_changes(tmp_path: Path) -> None:
+    token = '\ntoken = "planted-token-that-nobody-guesses"\n'
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        metrics = f"{gateway.admin}/metrics"
+        assert await status(metrics) == 200
+        gateway.config.write_text(gateway.config.read_text().replace("[admin]\n", f"[admin]{token}", 1))
+        reloading = asyncio.create_task(gateway.reload())
+        while "starting" not in {worker["phase"] for worker in (await gateway.workers()).values()}:
+            assert not reloading.done()
+        gateway.config.write_text("[nonsense]\n")
+        await reloading
+        assert await status(metrics) == 401
+        await gateway.reload("the old configuration stays in force")
+        assert await status(metrics) == 401
+
+
+@pytest.mark.promise("restart-2")
+async def test_connections_are_accepted_for_the_shutdown_delay_of_the_last_reload(tmp_path: Path) -> None:
+    public = tmp_path / "public.sock"
+    server = f'{WORKERS}\nshutdown_delay = "0s"\n'
+    async with serving(tmp_path, listen=f"unix:{public}", server=server) as gateway:
+        gateway.config.write_text(gateway.config.read_text().replace('"0s"', '"60s"', 1))
+        await gateway.reload()
+        gateway.process.terminate()
+        while await status(f"{gateway.admin}/readyz") == 200:
+            pass
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(public))) as client,
+            client.get("http://localhost/robots.txt") as answer,
+        ):
+            assert answer.status == 200
+        gateway.process.terminate()
+        assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
 
 
 @pytest.mark.promise("restart-4")
