@@ -71,8 +71,13 @@ class RedisState:
         self._revocations = RedisRevocations(parse_redis_url(url), prefix)
 
     def unopened(self) -> str | None:
-        """Returns None: every gateway at Redis reads what is written there."""
-        return None
+        """Returns what a command says that has written, if no gateway has received it; else None."""
+        if self._revocations.receivers:
+            return None
+        return (
+            "no gateway is connected to the state in state.url with this prefix: this counts when one is. A gateway "
+            "that is running may have been started with another state: restart it now"
+        )
 
     def read(self) -> "StoredRevocations":
         try:

@@ -15,6 +15,9 @@ from gateway.store.revocations import Revocation, StoredRevocations
 class RedisRevocations:
     """The revocations at *url*, whose keys begin with *prefix*. Every method raises BusyError if Redis fails."""
 
+    receivers = 0
+    """How many gateways have received what was written last."""
+
     def __init__(self, url: RedisUrl, prefix: str) -> None:
         self._url = url
         self._prefix = prefix.encode()
@@ -62,4 +65,4 @@ class RedisRevocations:
         keys = [self._prefix + kind, self._prefix + b"version"]
         encoded = name.encode("utf-8", "surrogatepass")
         arguments = [kind, encoded, repr(until), repr(value), self._prefix + b"changes"]
-        await client.register_script(PUT)(keys, arguments)
+        self.receivers = int(await client.register_script(PUT)(keys, arguments))

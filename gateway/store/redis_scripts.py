@@ -61,12 +61,13 @@ if old then
   if tonumber(old_value) > tonumber(value) then value = old_value end
 end
 redis.call('hset', KEYS[1], ARGV[2], expires_at .. ' ' .. value)
-redis.call('publish', ARGV[5], version .. ' ' .. ARGV[1] .. ' ' .. expires_at .. ' ' .. value .. ' ' .. ARGV[2])
-return version
+local entry = version .. ' ' .. ARGV[1] .. ' ' .. expires_at .. ' ' .. value .. ' ' .. ARGV[2]
+return redis.call('publish', ARGV[5], entry)
 """
 """Keys: the hash of this kind, version. Arguments: kind, name, until, value, channel.
 
-Neither expiry nor value is ever lowered: a later, weaker write must not undo a revocation. Returns the version."""
+Neither expiry nor value is ever lowered: a later, weaker write must not undo a revocation. Returns how many replicas
+have received it."""
 
 REMOVE = """
 for i = 1, #ARGV, 2 do

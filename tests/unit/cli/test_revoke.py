@@ -108,6 +108,32 @@ async def test_a_revocation_is_written_to_redis_with_no_secret_but_its_url(
     assert "NOT revoked" not in failed.stderr
 
 
+@pytest.mark.promise("operation-O3")
+async def test_it_warns_where_no_gateway_receives_what_is_written_to_redis(
+    run: Run, config: Path, tmp_path: Path
+) -> None:
+    text = f'{config.read_text()}\n[state]\nurl_file = "redis-url"\nsecret_file = "not-readable"\n'
+
+    async def warns(prefix: str, *more: str) -> bool:
+        config.write_text(f'{text}prefix = "{prefix}"\n')
+        result = await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "anna", *more)
+        assert result.exit_code == 0, result.stderr
+        return "warning: no gateway is connected to the state in state.url" in result.stderr
+
+    async with redis_server(tmp_path) as server:
+        (tmp_path / "redis-url").write_text(f"{server.url}\n")
+        assert await warns("one:")
+        store = RedisStore(parse_redis_url(Secret(server.url)), "one:", SystemClock())
+        await store.start()
+        async with asyncio.timeout(60):
+            while await warns("one:"):  # the replica subscribes after its start
+                pass
+        assert not await warns("one:", "--undo")
+        assert await warns("other:")
+        assert await warns("other:", "--undo")
+        await store.close()
+
+
 def test_without_state_dir_it_fails_and_names_the_remedy(run: Run, config: Path) -> None:
     failed = run("revoke", "--config", config, "--subject", "anna")
     assert failed.exit_code == 1
