@@ -54,7 +54,7 @@ class InForce:
     openings: frozenset[Opening]
     """What it leaves open there."""
     proxies: tuple[str, ...] = ()
-    """The trusted proxies, and those from before a reload that moves the public listener at the restart."""
+    """The trusted proxies of the running public listener: a reload that moves it states those of the next one."""
 
     @classmethod
     def at_start(cls, settings: Settings, passed: PassedSockets) -> "InForce":
@@ -86,8 +86,7 @@ class InForce:
         """Returns what is in force after a reload of *new*."""
         opened = open_listeners(new, self.public, self.admin)
         values = restart_values(with_restart_values(new, self.values))
-        before = self.proxies if self._move(new) else ()
-        proxies = tuple(dict.fromkeys((*before, *new.server.trusted_proxies)))
+        proxies = self.proxies if self._move(new) else new.server.trusted_proxies
         return replace(self, values=values, openings=frozenset(one.opening for one in opened), proxies=proxies)
 
     def faults_of_reload(self, new: Settings) -> Iterator[Fault]:

@@ -298,6 +298,11 @@ APPLIED = {
         BEHIND.replace(*REFUSING),
         BEHIND.replace("8080", "8081").replace(*REFUSING),
     ),
+    "a proxy of the next listener that was misspelt": (
+        BEHIND.replace(*REFUSING),
+        socket("0660", server=PROXIES.replace("[", '["10.0.0.66", ')).replace(*REFUSING),
+        socket("0660", server=PROXIES.replace("[", '["10.0.0.6", ')).replace(*REFUSING),
+    ),
     "more workers": (GOOD, GOOD.replace("[server]\n", "[server]\nworkers = 2\n")),
     "a listener of its own": (GOOD, GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8081"\n')),
 }
