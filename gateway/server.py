@@ -235,7 +235,7 @@ class Gateway:
     async def _apply(self, new: App) -> None:
         """Directs requests to *new*, and ends the streams that it would not grant. Those that the previous app grants
         and that have not started are refused (`Access.confirm`)."""
-        old, self.settings, limits = self.app, new.settings, new.settings.limits
+        self.settings, limits = new.settings, new.settings.limits
         self._started().replace(new)
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
         self.rates.set_limit(limits.requests_per_minute)
@@ -243,8 +243,7 @@ class Gateway:
         apply_limits(self._listeners[0], new.settings, self.observer)
         self._admin.set_access(new.settings.admin.hosts, new.settings.admin.token)
         new.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
-        await self.revocation.decide_again(new.policy, set())
-        # So long a VALT that responds at all may take.
-        longest = 2 * old.settings.valt.read_timeout + old.settings.valt.connect_timeout
-        settle = self.revocation.settle(new.policy, longest, lambda: new is self.app)
+        undecided = set(self.streams)
+        await self.revocation.decide_again(new.policy, undecided)
+        settle = self.revocation.settle(new.policy, undecided, lambda: new is self.app)
         self._background.run(settle, "revocation after a reload")

@@ -15,6 +15,8 @@ from gateway.validity import Validity
 
 REVOKED = "revoked"
 _CHECK_SECONDS = 1.0
+_AT_ONCE = 32
+"""Streams about which VALT is asked at once."""
 
 
 class Revocation:
@@ -47,48 +49,58 @@ class Revocation:
             await asyncio.sleep(_CHECK_SECONDS)
             with self._log_failure():
                 _, policy = self._checks()
-                for stream in self._streams:
-                    if policy.is_due(stream.grant) and await self._is_over(stream, policy, set()):
-                        stream.end(REVOKED)
+                await self._end_those_over({one for one in self._streams if policy.is_due(one.grant)}, policy)
 
-    async def decide_again(self, policy: Policy, allowed: set[Stream]) -> None:
-        """Resets the streams whose identity is not valid any more, and those that *policy*, the rules in force, would
-        not grant as they run. A stream is left running if that cannot be decided because VALT does not respond.
-
-        *allowed* holds the streams that are not to be checked; those that pass are added.
+    async def decide_again(self, policy: Policy, undecided: set[Stream]) -> None:
+        """Resets those of the streams *undecided* whose identity is not valid any more, and those that *policy*, the
+        rules in force, would not grant as they run. Only those remain in the set that cannot be decided because VALT
+        does not respond; they run on.
         """
+        undecided.intersection_update(self._streams)
         with self._log_failure():
-            for stream in self._streams:
-                if stream not in allowed and await self._is_over(stream, policy, allowed):
-                    stream.end(REVOKED)
+            await self._end_those_over(undecided, policy)
 
-    async def settle(self, policy: Policy, seconds: float, in_force: Callable[[], bool]) -> None:
-        """Repeats *decide_again* for *seconds*, while *policy* is *in_force*, for the streams that could not be decided
-        because VALT did not respond."""
-        allowed, until, last = set[Stream](), self._clock.monotonic() + seconds, False
-        while in_force() and not last:
+    async def settle(self, policy: Policy, undecided: set[Stream], in_force: Callable[[], bool]) -> None:
+        """Repeats *decide_again*, while *policy* is *in_force*, until none of *undecided* is left."""
+        while undecided and in_force():
             await asyncio.sleep(_CHECK_SECONDS)
-            last = self._clock.monotonic() >= until
-            await self.decide_again(policy, allowed)
+            await self.decide_again(policy, undecided)
+
+    async def _end_those_over(self, undecided: set[Stream], policy: Policy) -> None:
+        """Resets those of *undecided* that are not to run on by *policy*, unless another one is in force by then. What
+        cannot be decided yet remains in the set. A VALT that is slow about one stream delays few others."""
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def decide(stream: Stream) -> None:
+            async with at_once:
+                is_over = await self._is_over(stream, policy)
+            if is_over and self._checks()[1] is policy:
+                stream.end(REVOKED)
+            if is_over is not None:
+                undecided.discard(stream)
+
+        async with asyncio.TaskGroup() as group:
+            for stream in tuple(undecided):
+                group.create_task(decide(stream))
 
     def _is_void(self, stream: Stream) -> bool:
         validity, _ = self._checks()
         return validity.refusal(stream.grant.identity, first_used_at=stream.record.identified_at) is not None
 
-    async def _is_over(self, stream: Stream, policy: Policy, allowed: set[Stream]) -> bool:
+    async def _is_over(self, stream: Stream, policy: Policy) -> bool | None:
+        """Whether *stream* is not to run on; None if VALT does not respond."""
         if self._is_void(stream):
             return True
         old = stream.grant
         try:
             new = await policy.decide(old.identity, old.recording, old.video, old.client)
         except (ValtError, BusyError):
-            return False
+            return None
         except GatewayError:
             return True
         if (new.account, new.delivery) != (old.account, old.delivery) or (old.attachment and not new.download):
             return True
         old.decided_at, old.until = new.decided_at, new.until
-        allowed.add(stream)
         return False
 
     @contextmanager

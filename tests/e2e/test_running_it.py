@@ -15,6 +15,7 @@ import trustme
 
 from gateway.store.sqlite_revocations import revoke_in_file
 from tests.support.client import connect, request
+from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 
 BIG = random.Random(3).randbytes(8 * 1024 * 1024)
@@ -77,15 +78,58 @@ async def test_a_reload_ends_streams_that_the_new_rules_deny(stack: GatewayStack
 
 
 @pytest.mark.promise("streams-18")
-async def test_a_stream_that_a_reload_could_not_decide_ends_once_valt_responds(stack: GatewayStack) -> None:
-    async with watching(stack, stack.bearer("anna")) as answer:
-        stack.valt.knobs.rubbish.add("record")
-        text = stack.config.read_text()
-        stack.config.write_text(text.replace('name = "supervisors"', 'name = "supervisors"\nrooms = ["Room 9"]'))
-        assert await stack.gateway.reload(settings_of(stack.config))
+async def test_a_stream_that_a_reload_could_not_decide_ends_once_valt_responds(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_stack(tmp_path, clock=clock) as stack:
+        stack.valt.add_video("big", "film", BIG)
+        async with watching(stack, stack.bearer("anna")) as answer:
+            stack.valt.knobs.rubbish.add("record")
+            text = stack.config.read_text()
+            stack.config.write_text(text.replace('name = "supervisors"', 'name = "supervisors"\nrooms = ["Room 9"]'))
+            assert await stack.gateway.reload(settings_of(stack.config))
+            clock.pass_(3600)  # however long that takes
+            calls = stack.valt.calls["record"]
+            await stack.valt.wait_for(lambda: stack.valt.calls["record"] > calls)
+            assert len(stack.gateway.streams) == 1
+            stack.valt.knobs.rubbish.clear()
+            assert await is_aborted(answer)
+
+
+TWO_RULES = "".join(
+    f'[[grants]]\nname = "{name}"\ngroups = ["{name}"]\nrecordings = ["*"]\naccount = "reviewer"\n'
+    for name in ("asked", "removed")
+)
+
+
+@pytest.mark.promise("streams-18")
+async def test_a_stream_ends_while_valt_is_awaited_for_the_decision_about_others(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, grants=TWO_RULES) as stack, contextlib.AsyncExitStack() as streams:
+        for number in range(6):
+            await streams.enter_async_context(watching(stack, stack.bearer(f"person{number}", "asked")))
+        removed = await streams.enter_async_context(watching(stack, stack.bearer("anna", "removed")))
+        text = stack.config.read_text().replace('groups = ["asked"]', 'groups = ["asked"]\nrooms = ["*"]')
+        stack.config.write_text(text.replace('groups = ["removed"]', 'groups = ["nobody"]'))
+        stack.valt.knobs.gate["record"] = asyncio.Event()
+        reloading = asyncio.create_task(stack.gateway.reload(settings_of(stack.config)))
+        assert await is_aborted(removed)
+        stack.valt.knobs.gate["record"].set()
+        assert await reloading
+        assert len(stack.gateway.streams) == 6
+
+
+@pytest.mark.promise("streams-18")
+async def test_a_stream_is_not_ended_by_rules_that_were_replaced_while_valt_was_awaited(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, grants=TWO_RULES) as stack, watching(stack, stack.bearer("anna", "asked")):
+        before = settings_of(stack.config)
+        text = stack.config.read_text().replace('groups = ["asked"]', 'groups = ["asked"]\nrooms = ["Room 9"]')
+        stack.config.write_text(text)
+        stack.valt.knobs.gate["record"], calls = asyncio.Event(), stack.valt.calls["record"]
+        reloading = asyncio.create_task(stack.gateway.reload(settings_of(stack.config)))
+        await stack.valt.wait_for(lambda: stack.valt.calls["record"] > calls)
+        assert await stack.gateway.reload(before)
+        stack.valt.knobs.gate["record"].set()
+        assert await reloading
         assert len(stack.gateway.streams) == 1
-        stack.valt.knobs.rubbish.clear()
-        assert await is_aborted(answer)
 
 
 @pytest.mark.promise("streams-18")
