@@ -16,7 +16,7 @@ SERVICE_KEY_ISSUER, SERVICE_KEY_PROVIDER = "valt-gateway", "service_key"
 
 _LONGEST_TOKEN = 30 * 24 * 3600.0
 """Seconds. No session and no token of an earlier configuration is assumed to live longer."""
-CLOCK_MARGIN = 24 * 3600.0
+_CLOCK_MARGIN = 24 * 3600.0
 """Seconds for which the clock may be set back."""
 
 
@@ -26,7 +26,7 @@ def void_seconds(lifetime: float) -> float:
 
     Longer than now seems necessary: a session may be sealed under a longer lifetime, which a reload may bring back.
     """
-    return max(lifetime, _LONGEST_TOKEN) + CLOCK_MARGIN
+    return max(lifetime, _LONGEST_TOKEN) + _CLOCK_MARGIN
 
 
 class Validity:

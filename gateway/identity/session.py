@@ -21,7 +21,7 @@ from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
-from gateway.validity import CLOCK_MARGIN, Validity, void_seconds
+from gateway.validity import Validity, void_seconds
 
 _NAME = "valt_gateway_session"
 _MAX_VALUE = 3900
@@ -35,7 +35,7 @@ _MAX_READ = 36
 _MAX_NARROWED = 8
 """Narrowed sessions that a browser keeps."""
 _MAX_TOTAL = 6000
-"""Characters of all session cookies, beyond which the oldest narrowed ones are ended: web.http_server refuses a
+"""Characters of all session cookies, beyond which the oldest narrowed ones are cleared: web.http_server refuses a
 Cookie header of more than 8190 bytes."""
 _RENEW_AFTER = 0.1
 """The fraction of the idle limit after which a session in use is given a renewed cookie."""
@@ -103,10 +103,8 @@ class Sessions:
         """Returns the Set-Cookie headers for a new session with the rights of *identity*.
 
         If *credentials* have a valid session of the same limits, its id is continued. If they have a valid session of
-        another person, all their sessions are made void, and else those for which the browser has no room beside the
-        new one: a copy of a cookie that is only cleared would outlast the sign-out. Raises InvalidCredentialsError if
-        *identity* is not valid any more, TooManyGroupsError if its groups do not fit into a cookie, and BusyError if
-        the store fails.
+        another person, all their sessions are made void. Raises InvalidCredentialsError if *identity* is not valid any
+        more, TooManyGroupsError if its groups do not fit into a cookie, and BusyError if the store fails.
         """
         refusal = self._validity.refusal(identity)
         if refusal is not None:
@@ -118,10 +116,7 @@ class Sessions:
             return [*(cookie for cookie in cleared if _name(cookie) != _name(header)), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued)
-        surplus = self._surplus(credentials, header)
-        # Ordinary requests cause these entries: none is stored for longer than the cookie can be valid.
-        await self._make_void((credentials.sessions[name].reveal() for name in surplus), CLOCK_MARGIN)
-        return [*map(self._clear_header, surplus), header]
+        return [*self._clear_oldest(credentials, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
@@ -129,10 +124,13 @@ class Sessions:
         that were valid, the newest first, and the Set-Cookie headers that delete all the cookies. Raises BusyError if
         the store fails.
         """
-        valid = self.identities(credentials)
+        valid, now = self.identities(credentials), self._clock.now()
         presented = [(name, value.reveal()) for name, value in credentials.sessions.items()]
         presented += select_last(read_every_cookie(credentials.cookies, self._names), _VALUE, _MAX_READ)
-        await self._make_void({value for _, value in presented}, void_seconds(self._lifetime))
+        for claims in filter(None, map(self._sealed.unseal, {value for _, value in presented})):
+            # A newer copy of a cookie that has expired may be valid.
+            until = max(now, claims["exp"]) + void_seconds(self._lifetime)
+            await self._store.sign_out(claims["id"], until)
         names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
         return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
 
@@ -166,15 +164,9 @@ class Sessions:
         renewed = replace(identity, used_at=now)
         return self._set_cookie(renewed, self._seal(renewed))
 
-    async def _make_void(self, values: Iterable[str], seconds: float) -> None:
-        """Makes the sessions in the cookies' *values* void, with all copies, until *seconds* after each has expired:
-        a newer copy of a cookie that has expired may be valid. Raises BusyError if the store fails."""
-        for claims in filter(None, map(self._sealed.unseal, values)):
-            await self._store.sign_out(claims["id"], max(self._clock.now(), claims["exp"]) + seconds)
-
-    def _surplus(self, credentials: Credentials, header: str) -> list[str]:
-        """Returns the names of narrowed sessions' cookies, the oldest first, without which, and with the new session of
-        *header*, there are few enough and short enough ones. Cookies that cannot be decrypted come first."""
+    def _clear_oldest(self, credentials: Credentials, header: str) -> list[str]:
+        """Returns the Set-Cookie headers that clear narrowed sessions, the oldest first, until with the new session of
+        *header* there are few enough, and they are short enough. Cookies that cannot be decrypted are cleared first."""
         sessions = self._unseal_all(credentials)
         own, base = _name(header), self._cookie(_NAME).name
         narrowed = sorted(
@@ -184,12 +176,12 @@ class Sessions:
         most = _MAX_NARROWED - (own != base)
         lengths = {name: len(name) + len(value.reveal()) + 3 for name, value in credentials.sessions.items()}
         lengths[own] = len(header.partition(";")[0]) + 2
-        surplus = []
+        cleared = []
         while narrowed and (len(narrowed) > most or sum(lengths.values()) > _MAX_TOTAL):
             name = narrowed.pop(0)
             del lengths[name]
-            surplus.append(name)
-        return surplus
+            cleared.append(self._clear_header(name))
+        return cleared
 
     def _clear_header(self, name: str) -> str:
         return self._cookie(name.removeprefix("__Host-")).set_header("", 0)

@@ -4,7 +4,6 @@ import asyncio
 import re
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from gateway.sim.catalogue import CAMERA_B, INTERVIEW, INTERVIEW_FILM, SESSION
@@ -334,25 +333,6 @@ async def test_a_sign_out_ends_the_sessions_of_all_tickets_and_their_copies(stac
         jar.store(answer.headers.getall("Set-Cookie"))
     assert jar.cookies == {}
     assert [await status(stack, Cookie=cookies) for cookies in (first, narrowed)] == [401, 401]
-
-
-@pytest.mark.promise("security-S10")
-async def test_a_session_for_which_a_browser_has_no_room_ends_with_its_film(stack: GatewayStack) -> None:
-    jar = CookieJar()
-    await exchange(stack, jar, stack.ticket("anna", "supervisors", recording=SESSION))
-    first = jar.header
-    stack.valt.knobs.stall_after.append(100_000)
-    async with stack.client.get(stack.url + VIDEO_PATH, headers={"Cookie": first}) as playing:
-        assert playing.status == 200
-        for number in range(8):
-            assert await status(stack, Cookie=first, Range="bytes=0-9") == 206
-            await exchange(stack, jar, stack.ticket("anna", "supervisors", recording=f"n{number}"))
-        assert len(jar.cookies) == 8
-        assert first not in jar.header
-        assert await status(stack, Cookie=first, Range="bytes=0-9") == 401
-        async with asyncio.timeout(5):
-            with pytest.raises(aiohttp.ClientError):
-                await playing.read()
 
 
 async def test_an_hour_of_playing_without_a_request_keeps_the_session(tmp_path: Path, clock: ManualClock) -> None:
