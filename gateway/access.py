@@ -49,22 +49,31 @@ class Access:
         record.enter(None)
         return grant, link
 
-    def confirm(self, record: RequestRecord) -> None:
+    async def confirm(self, record: RequestRecord) -> None:
         """Raises InvalidCredentialsError if the person was revoked or signed out while the request waited, for VALT
-        above all, or if the configuration in force no longer accepts their proof. Raises BusyError if its rules are not
-        those by which the request was decided. Does nothing for a request that needed no identity.
+        above all, or if the configuration in force no longer accepts their proof. If its rules are others than those
+        by which the request was granted, or a day of one has begun or ended, the request is decided again: raises what
+        `Policy.decide` does, or AccessDeniedError if the rules grant something else. Raises BusyError if the rules were
+        replaced and the request has no grant. Does nothing for a request that needed no identity.
 
         The dispatcher calls it before each response that a handler returns. A handler calls it itself before the
         audit's ``open`` line and a stream, which cannot be taken back by then; the dispatcher does not repeat that.
         """
         if record.identity is None or record.identified_at is None:
             return
-        in_force = self
+        in_force, grant = self, record.grant
         while in_force.replaced_by is not None:
             in_force = in_force.replaced_by
         in_force._identities.confirm(record.identity, record.identified_at)
-        if in_force is not self and not in_force._policy.decides_like(self._policy):
+        has_same_rules = in_force is self or in_force._policy.decides_like(self._policy)
+        if has_same_rules and (grant is None or not in_force._policy.is_due(grant)):
+            return
+        if grant is None:
             raise BusyError("the rules were replaced while the request waited")
+        new = await in_force._policy.decide(grant.identity, grant.recording, grant.video, grant.client)
+        if (new.account, new.delivery) != (grant.account, grant.delivery) or (grant.attachment and not new.download):
+            raise AccessDeniedError("the rules grant something else than when the request began")
+        in_force._identities.confirm(record.identity, record.identified_at)
 
     async def has_link(self, grant: Grant, video: str) -> bool:
         """Whether VALT has a link for *video* of the granted recording: without one the video is not ready, or deleted.

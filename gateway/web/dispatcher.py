@@ -150,7 +150,7 @@ class Dispatcher:
             await _continue(request)
         response = await handler(request)
         if not request.record.opened:  # the handler has confirmed what the audit has as opened
-            active.handlers.access.confirm(request.record)
+            await active.handlers.access.confirm(request.record)
         return response
 
     def _translate(self, fault: Exception, request: Request, record: RequestRecord) -> GatewayError:

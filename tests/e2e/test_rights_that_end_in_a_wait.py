@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -10,6 +11,7 @@ import pytest
 
 from gateway.sim.catalogue import CAMERA_A, INTERVIEW, SESSION
 from gateway.web.routes import ROUTES
+from tests.support.clock import ManualClock
 from tests.support.cookie_jar import CookieJar
 from tests.support.gateway_fixture import NAVIGATION, PUBLIC, VIDEO_PATH, GatewayStack, running_stack, settings_of
 
@@ -73,7 +75,9 @@ WAYS = {
     "an answer to Envoy": Way("record", AUTH + VIDEO_PATH, AUTH_PATH, "by-rooms"),
     "an answer about a page": Way("record", AUTH + PAGE, AUTH_PATH, "by-rooms", headers=NAVIGATION),
 }
-REMOVED = {"a provider": ('name = "portal"', 'name = "other"'), "the rules": ("groups = [", 'groups = ["nobody", ')}
+WITHOUT_GRANT = {way.route for name, way in WAYS.items() if way.operation in ("search", "rooms", "general")}
+"""What everybody who is signed in may ask for, and what is selected for them."""
+REMOVED = {"a provider": ('name = "portal"', 'name = "other"'), "the rules": ('groups = ["', 'groups = ["no-')}
 
 
 @pytest.fixture
@@ -124,6 +128,11 @@ async def receives_nothing(
     assert not [line for line in stack.audit() if line["event"] == "open" and line["subject"] == "anna"]
 
 
+def refusal(way: Way) -> int:
+    """Returns the status of what no rule grants: VALT answers 404."""
+    return 404 if way.route.startswith("/api/v3") else 403
+
+
 def test_every_route_that_gives_something_of_a_recording_is_tried() -> None:
     others = {"/api/v3/login", "/api/v3/{call}"}
     own = {route for methods, route, _ in ROUTES if route.startswith(("/recordings", "/api/v3", AUTH))}
@@ -161,7 +170,34 @@ async def test_what_a_reload_removes_while_valt_is_awaited_gives_nothing(
     way = WAYS[what]
     waiting = await waits(stack, way, await session(stack, way.group))
     await reload(stack, *REMOVED[removed])
-    await receives_nothing(stack, way, waiting, status=503 if removed == "the rules" else 401)
+    status = 401 if removed == "a provider" else 503 if way.route in WITHOUT_GRANT else refusal(way)
+    await receives_nothing(stack, way, waiting, status=status)
+
+
+@pytest.mark.promise("security-S7")
+@pytest.mark.parametrize("what", WAYS)
+async def test_what_other_rules_still_grant_is_given_out(stack: GatewayStack, what: str) -> None:
+    way = WAYS[what]
+    waiting = await waits(stack, way, await session(stack, way.group))
+    await reload(stack, 'name = "all"', 'name = "everything"')
+    stack.valt.knobs.gate[way.operation].set()
+    async with await waiting as answer:
+        assert (answer.status == 503) is (way.route in WITHOUT_GRANT)
+        assert answer.status in (200, 202, 307, 503)
+
+
+@pytest.mark.promise("security-S8")
+@pytest.mark.parametrize(
+    "what", [name for name, way in WAYS.items() if way.group == "all" and way.route not in WITHOUT_GRANT]
+)
+async def test_what_a_rule_grants_until_a_day_that_ends_in_the_wait_is_not_given_out(tmp_path: Path, what: str) -> None:
+    way, clock = WAYS[what], ManualClock(wall=datetime(2026, 11, 29, 23, 59, 50, tzinfo=UTC).timestamp())
+    grants = RULE.format("all") + "valid_until = 2026-11-29\n"
+    server = 'timezone = "UTC"\ntrusted_proxies = ["127.0.0.1/32"]'
+    async with running_stack(tmp_path, grants=grants, server=server, clock=clock) as stack:
+        waiting = await waits(stack, way, stack.bearer("anna", "all"))
+        clock.pass_(11)
+        await receives_nothing(stack, way, waiting, status=refusal(way))
 
 
 @pytest.mark.promise("security-S7")

@@ -1,6 +1,7 @@
 """The steps of a request to a recording, in their order, with what each step passes to the next. Pure."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,7 @@ class World:
     is_exhausted: bool = False
     is_revoked: bool = False
     rules: str = "old"
+    is_due_again: bool = False
     clock: ManualClock = field(default_factory=ManualClock)
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -65,7 +67,7 @@ class World:
         return answer
 
     def is_due(self, grant: Grant) -> bool:
-        return False
+        return self.is_due_again
 
     def decides_like(self, other: Policy) -> bool:
         return isinstance(other, World) and self.rules == other.rules
@@ -266,19 +268,19 @@ async def test_an_identity_is_confirmed_as_of_the_moment_before_it_was_verified(
     access, started = world.access(), world.clock.now()
     await access.authorize(CREDENTIALS, TARGET, log)
     world.clock.pass_(5.0)
-    access.confirm(log)
+    await access.confirm(log)
     assert world.of("confirm") == [(ANNA, started)]
     world.is_revoked = True
     with pytest.raises(InvalidCredentialsError):
-        access.confirm(log)
+        await access.confirm(log)
 
 
 async def test_a_request_of_nobody_needs_no_confirmation() -> None:
     world = World(is_revoked=True)
-    world.access().confirm(record())
+    await world.access().confirm(record())
     signed_out = record()
     signed_out.set_identity(ANNA)
-    world.access().confirm(signed_out)
+    await world.access().confirm(signed_out)
     assert world.of("confirm") == []
 
 
@@ -287,13 +289,54 @@ async def test_the_configuration_in_force_confirms_what_an_earlier_one_allowed()
     access, log = old.access(), record()
     await access.authorize(CREDENTIALS, TARGET, log)
     access.replaced_by = same.access()
-    access.confirm(log)
+    await access.confirm(log)
     access.replaced_by.replaced_by = newest.access()
-    access.confirm(log)
+    await access.confirm(log)
     assert [len(world.of("confirm")) for world in (old, same, newest)] == [0, 1, 1]
-    newest.rules = "new"
-    with pytest.raises(BusyError, match=r"^the rules were replaced while the request waited$"):
-        access.confirm(log)
     newest.is_revoked = True
     with pytest.raises(InvalidCredentialsError):
-        access.confirm(log)
+        await access.confirm(log)
+
+
+@pytest.mark.parametrize("is_due", [False, True], ids=["other rules", "another day"])
+@pytest.mark.parametrize(
+    ("changes", "is_granted"),
+    [
+        ({}, True),
+        ({"account": "account-b"}, False),
+        ({"delivery": Delivery.REDIRECT}, False),
+        ({"download": False}, False),
+    ],
+)
+async def test_what_other_rules_or_days_grant_is_granted_still(
+    is_due: bool, changes: dict[str, Any], is_granted: bool
+) -> None:
+    old, new = (
+        World(answers={"anna": grant()}),
+        World(answers={"anna": replace(grant(), **changes)}, is_due_again=is_due),
+    )
+    access, log = old.access(), record()
+    await access.authorize(CREDENTIALS, TARGET, log, download=True)
+    access.replaced_by = new.access()
+    new.rules = "old" if is_due else "new"
+    if is_granted:
+        await access.confirm(log)
+        assert len(new.of("confirm")) == 2, "once more after what may have waited for VALT"
+    else:
+        with pytest.raises(AccessDeniedError, match=r"^the rules grant something else than when the request began$"):
+            await access.confirm(log)
+    assert new.of("decide") == [(ANNA, ANNA, "r1", "v1", None)]
+    new.answers["anna"] = AccessDeniedError("no")
+    with pytest.raises(AccessDeniedError, match=r"^no$"):
+        await access.confirm(log)
+
+
+async def test_what_has_no_grant_is_not_given_out_after_other_rules_are_in_force() -> None:
+    old, new = World(), World(rules="new", is_due_again=True)
+    access, log = old.access(), record()
+    await access.authenticate(CREDENTIALS, log)
+    access.replaced_by = new.access()
+    with pytest.raises(BusyError, match=r"^the rules were replaced while the request waited$"):
+        await access.confirm(log)
+    new.rules = "old"
+    await access.confirm(log)

@@ -93,7 +93,7 @@ class RecordingHandlers:
         elif grant.identity.kind is IdentityKind.NEGOTIATE:
             await self._session_cookies.begin(request, credentials, grant.identity)
         as_json = prefers_json(request.headers.get("Accept", ""))
-        self._access.confirm(record)
+        await self._access.confirm(record)
         if grant.delivery is Delivery.REDIRECT:
             # Whoever has the link has the video, so that the audit must have its line first.
             record.status = 200 if as_json else _REDIRECT_STATUS
