@@ -57,7 +57,8 @@ class Access:
         replaced and the request has no grant. Does nothing for a request that needed no identity.
 
         The dispatcher calls it before each response that a handler returns. A handler calls it itself before the
-        audit's ``open`` line and a stream, which cannot be taken back by then; the dispatcher does not repeat that.
+        audit's ``open`` line and a stream, which cannot be taken back by then; a redirect may wait for the disk after
+        its line.
         """
         if record.identity is None or record.identified_at is None:
             return

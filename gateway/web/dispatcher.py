@@ -149,7 +149,7 @@ class Dispatcher:
         if "Expect" in request.headers:
             await _continue(request)
         response = await handler(request)
-        if not request.record.opened:  # the handler has confirmed what the audit has as opened
+        if not response.prepared:  # delivery.revocation ends streams
             await active.handlers.access.confirm(request.record)
         return response
 
