@@ -41,6 +41,8 @@ class GlobCoverage:
         return any(self._is_covered(glob, other) for other in alike)
 
     def _is_covered(self, glob: str, other: str) -> bool:
+        if _compiled(other).match(_sample(glob)) is None:
+            return False
         result = self._results.get((glob, other))
         if result is None and self._steps > 0:
             result, steps = _compare(glob, other)
@@ -75,6 +77,17 @@ def _compare(glob: str, other: str) -> tuple[bool, int]:
 def _with_empty(places: set[int], tokens: tuple[str, ...]) -> frozenset[int]:
     """Returns *places* and the one behind each "*", which may stand for nothing."""
     return frozenset({*places, *(one + 1 for one in places if one < len(tokens) and tokens[one] == "*")})
+
+
+@lru_cache(maxsize=10_000)
+def _sample(glob: str) -> str:
+    """Returns a text that *glob* matches. What does not match it does not match whatever *glob* does."""
+    return "".join("\0" if part == "*" else min(_characters(part, "")) for part in _tokens(glob))
+
+
+@lru_cache(maxsize=10_000)
+def _compiled(glob: str) -> re.Pattern[str]:
+    return re.compile(translate(glob))
 
 
 @lru_cache(maxsize=10_000)

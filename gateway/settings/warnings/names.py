@@ -202,6 +202,7 @@ def _doubts(name: str, table: str, providers: Mapping[str, str]) -> Iterator[tup
 
 
 def _providers_beside(name: str, providers: Mapping[str, str]) -> Iterable[str]:
-    """Returns the provider that *name* has, between which and the person stands another sign than "#"."""
-    first, last = re.split(r"[:/\\]", name, maxsplit=1)[0], name.rpartition("@")[2]
-    return ({first, last} - {name}) & providers.keys()
+    """Returns the provider that *name* begins with, if ":" or "/" stands between it and the person. What stands before
+    a backslash or behind an "@" is a domain or a realm, of which a provider may have the name."""
+    first, separator, _ = name.partition(":") if ":" in name else name.partition("/")
+    return {first} & providers.keys() if separator and "://" not in name else ()

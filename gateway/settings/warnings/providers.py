@@ -25,11 +25,11 @@ _DISCOVERY = re.compile(r".*/\.well-known/(openid-configuration|oauth-authorizat
 _NO_KEYS = re.compile(r".*/(authorize|auth|token|userinfo|introspect)/?")
 _ENDPOINT = re.compile(r".*/(jwks(\.json)?|certs|keys|authorize|auth|token|userinfo)/?")
 _NO_ISSUER = re.compile(
-    r".*/(jwks(\.json)?|authorize|userinfo|certs|keys|introspect|openid-configuration)/?|.*(?<!/oauth)/token/?"
+    r".*/(jwks(\.json)?|authorize|userinfo|certs|keys|introspect|openid-configuration)/?|.*(?<!/oauth)(?<!/oauth2)/token/?"
     r"|.*/oauth2/(.*/)?auth|.*/(protocol/openid-connect|oauth2/v2\.0)(/.*)?",
     re.IGNORECASE,
 )
-"""UAA's issuer ends with /oauth/token, and Keycloak below /auth may end so."""
+"""UAA's issuer ends with /oauth/token, WSO2's with /oauth2/token, and Keycloak below /auth may end so."""
 _SEVERAL_TENANTS = re.compile(r"https://login\.microsoftonline\.com/(common|organizations|consumers|\{[^{}/]*\})(/.*)?")
 _OF_ENTRA = re.compile(r"https://(login\.microsoftonline\.com|sts\.windows\.net)/.*", re.IGNORECASE)
 _TENANT = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

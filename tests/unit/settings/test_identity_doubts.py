@@ -443,6 +443,7 @@ RIGHT = {
             "login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
             "sso.example.edu/auth",
             "uaa.example.edu/oauth/token",
+            "api.asgardeo.io/t/example/oauth2/token",
             "sso.example.edu/connect",
             "sso.example.edu/oauth2",
         )

@@ -48,8 +48,8 @@ WARNINGS = {
     **{
         f"a provider in {name}": (refusal(f"subjects = ['{name}']") + KEY, "grants.0.subjects")
         for name in (
-            *("campus:anna", "campus/anna", r"campus\anna", "anna@campus"),
-            *("service_key:archive", "service_key/archive", "archive@service_key"),
+            *("campus:anna", "campus/anna"),
+            *("service_key:archive", "service_key/archive"),
         )
     },
     "a refusal of a group among the people": (
@@ -148,7 +148,14 @@ WARNINGS = {
 RIGHT = {
     **{
         f"the person {name}": refusal(f"subjects = ['{name}']")
-        for name in (r"CAMPUS\anna", "anna@campus.example.edu", "campuses/anna", "github:anna", "anna/campus")
+        for name in (
+            r"campus\anna",
+            "anna@campus",
+            "campus://example.edu/anna",
+            "campuses/anna",
+            "github:anna",
+            "anna/campus",
+        )
     },
     "a group and a person of one name": refusal('subjects = ["ann"]', 'groups = ["ann"]', 'subjects = ["ann", "ben"]'),
     "a refusal of a name as a group and a person": refusal(

@@ -327,6 +327,18 @@ def test_rules_of_one_group_that_list_others_each_are_compared_in_time(tmp_path:
     assert (loaded.faults, loaded.warnings) == ((), ())
 
 
+def test_a_refusal_after_many_rules_with_globs_is_still_compared(tmp_path: Path) -> None:
+    text = GOOD.partition("[[grants]]")[0]
+    for number in range(101, 141):
+        globs = json.dumps([f"*PSY {number}*", f"*Psy {number}*", f"*psy{number}*"])
+        text += f'[[grants]]\nname = "psy{number}"\ngroups = ["supervisors"]\nrecordings = ["*"]\n'
+        text += f'account = "reviewer"\nnames = {globs}\n'
+    for name, allow, glob in (("sessions", "true", "*Session*"), ("secret", "false", "*Session confidential*")):
+        text += f'[[grants]]\nname = "{name}"\nallow = {allow}\ngroups = ["supervisors"]\nrecordings = ["*"]\n'
+        text += f'account = "reviewer"\nnames = ["{glob}"]\n'
+    assert [fault.key for fault in load_text(tmp_path, text).faults] == ["grants.41"]
+
+
 def test_rules_that_list_the_same_people_are_compared_in_time(tmp_path: Path) -> None:
     people = json.dumps([f"student{number}@example.edu" for number in range(300)])
     text = GOOD.partition("[[grants]]")[0]
