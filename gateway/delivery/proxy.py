@@ -21,6 +21,7 @@ from gateway.delivery.media_server import MediaServer, names_mp4
 from gateway.delivery.resumable_body import BodyLostError, ResumableBody
 from gateway.delivery.streams import Streams
 from gateway.delivery.verdicts import Usable
+from gateway.errors import ValtResponseError
 from gateway.events import RelayStarted, StreamAborted
 from gateway.model import Grant, Link, Outcome, Stage, Video
 from gateway.ports import Audit, Clock, Links, Observer
@@ -102,8 +103,11 @@ class ProxyDelivery:
                 )
                 record.status = usable.status
                 record.first_byte = None if usable.body is None else usable.body.first
+                has_body = request.method != "HEAD" and usable.status in (200, 206)
+                if has_body and "Content-Length" not in headers:
+                    _require_visible_end(request)
                 await self._audit.opened(record)
-                if request.method == "HEAD" or usable.status not in (200, 206):
+                if not has_body:
                     record.outcome = Outcome.WHOLE
                     return web.Response(status=usable.status, headers=headers)
                 response = _streamed(usable.status, headers, request)
@@ -162,6 +166,14 @@ def reset_connection(transport: asyncio.BaseTransport | None) -> None:
     if sock is not None and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()
+
+
+def _require_visible_end(request: web.BaseRequest) -> None:
+    """Raises ValtResponseError if an incomplete body of no stated length would look complete to the client: HTTP/1.0
+    has no last chunk, and a unix socket cannot be reset."""
+    sock = None if request.transport is None else request.transport.get_extra_info("socket")
+    if request.version < HttpVersion11 and sock is not None and sock.family == socket.AF_UNIX:
+        raise ValtResponseError("the film has no stated length: the proxy must use HTTP/1.1 on the unix socket")
 
 
 def _streamed(status: int, headers: Mapping[str, str], request: web.BaseRequest) -> web.StreamResponse:

@@ -531,3 +531,24 @@ async def test_m2_a_part_with_more_bytes_than_its_content_range_is_a_visible_fai
             assert (await get(stack, **fields))[2] == (FILM if is_rest else FILM[50:60])
         await stack.ended()
         assert stack.audit()[-1]["outcome"] == ("failed" if is_too_long else "whole")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_a_film_of_unknown_length_needs_http_1_1_on_a_unix_socket(tmp_path: Path, version: str) -> None:
+    """An incomplete one would look complete: HTTP/1.0 has no last chunk, and a unix socket cannot be reset."""
+    reply = response("200 OK", "Content-Type: video/mp4", "Transfer-Encoding: chunked", length=None)
+    reply += b"5\r\nhello\r\n0\r\n\r\n"
+    path = tmp_path / "public.sock"
+    async with (
+        scripted_media(lambda _request: reply) as media,
+        running_stack(tmp_path, listen=f"unix:{path}") as stack,
+    ):
+        stack.valt.knobs.link_host = f"127.0.0.1:{media.port}"
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(request_head("GET", VIDEO_PATH, stack.bearer() | {"Connection": "close"}, version=version))
+        received = await reader.read()
+        writer.close()
+        assert received.split(b" ", 2)[1] == (b"502" if version == "1.0" else b"200")
+        assert (b"hello" in received) is (version == "1.1")
+        await stack.ended()
+        assert stack.audit()[-1]["event"] == ("deny" if version == "1.0" else "close")

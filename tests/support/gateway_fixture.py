@@ -33,7 +33,7 @@ NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accep
 
 TOML = """\
 [server]
-listen = "127.0.0.1:0"
+listen = "{listen}"
 public_url = "{public}"
 {server}
 [admin]
@@ -218,6 +218,7 @@ async def running_stack(
     audit_more: str = "",
     more: str = "",
     public: str = PUBLIC,
+    listen: str = "127.0.0.1:0",
     durable: bool = True,
     film_indexes: bool = False,
 ) -> AsyncIterator[GatewayStack]:
@@ -238,6 +239,7 @@ async def running_stack(
             (folder / name).write_text(text)
         config = folder / "gateway.toml"
         text = TOML.format(
+            listen=listen,
             public=public,
             server=server,
             valt=running.base_url,
