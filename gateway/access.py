@@ -8,6 +8,7 @@ from gateway.errors import AccessDeniedError, BusyError, VideoNotFoundError
 from gateway.model import Credentials, Delivery, Grant, Identity, Link, Stage, Video
 from gateway.ports import Clock, IdentityResolver, Links, Policy, RateLimit
 from gateway.request_record import RequestRecord
+from gateway.validity import allows_what_began
 
 
 class Access:
@@ -54,7 +55,8 @@ class Access:
         above all, or if the configuration in force no longer accepts their proof. If its rules are others than those
         by which the request was granted, or a day of one has begun or ended, the request is decided again: raises what
         `Policy.decide` does, or AccessDeniedError if the rules grant something else. Raises BusyError if the rules were
-        replaced and the request has no grant. Does nothing for a request that needed no identity.
+        replaced and the request has no grant, or once more meanwhile. Does nothing for a request that needed no
+        identity.
 
         The dispatcher calls it before each response that a handler returns. A handler calls it itself before the
         audit's ``open`` line and a stream, which cannot be taken back by then; a redirect may wait for the disk after
@@ -72,8 +74,10 @@ class Access:
         if grant is None:
             raise BusyError("the rules were replaced while the request waited")
         new = await in_force._policy.decide(grant.identity, grant.recording, grant.video, grant.client)
-        if (new.account, new.delivery) != (grant.account, grant.delivery) or (grant.attachment and not new.download):
+        if not allows_what_began(grant, new):
             raise AccessDeniedError("the rules grant something else than when the request began")
+        if in_force.replaced_by is not None:
+            raise BusyError("the rules were replaced while the request waited")
         in_force._identities.confirm(record.identity, record.identified_at)
 
     async def has_link(self, grant: Grant, video: str) -> bool:

@@ -233,8 +233,8 @@ class Gateway:
         return self._current
 
     async def _apply(self, new: App) -> None:
-        """Directs requests to *new*, and ends the streams that it would not grant. Those that the previous app grants
-        and that have not started are refused (`Access.confirm`)."""
+        """Directs requests to *new*, and ends the streams that it would not grant. Requests that have not been answered
+        are decided again (`Access.confirm`)."""
         self.settings, limits = new.settings, new.settings.limits
         self._started().replace(new)
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)

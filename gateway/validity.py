@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection, Mapping
 
 from gateway.group_selection import GroupSelection
-from gateway.model import Identity, IdentityKind
+from gateway.model import Grant, Identity, IdentityKind
 from gateway.ports import Clock, Store
 
 SERVICE_KEY_ISSUER, SERVICE_KEY_PROVIDER = "valt-gateway", "service_key"
@@ -27,6 +27,12 @@ def void_seconds(lifetime: float) -> float:
     Longer than now seems necessary: a session may be sealed under a longer lifetime, which a reload may bring back.
     """
     return max(lifetime, _LONGEST_TOKEN) + _CLOCK_MARGIN
+
+
+def allows_what_began(grant: Grant, again: Grant) -> bool:
+    """Whether what was granted by *grant* may go on as it runs by *again*, a later decision about the same request."""
+    is_same = (again.account, again.delivery) == (grant.account, grant.delivery)
+    return is_same and (again.download or not grant.attachment)
 
 
 class Validity:

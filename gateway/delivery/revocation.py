@@ -11,7 +11,7 @@ from gateway.delivery.streams import Stream, Streams
 from gateway.errors import BusyError, GatewayError, ValtError
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer, Policy
-from gateway.validity import Validity
+from gateway.validity import Validity, allows_what_began
 
 REVOKED = "revoked"
 _CHECK_SECONDS = 1.0
@@ -98,7 +98,7 @@ class Revocation:
             return None
         except GatewayError:
             return True
-        if (new.account, new.delivery) != (old.account, old.delivery) or (old.attachment and not new.download):
+        if not allows_what_began(old, new):
             return True
         old.decided_at, old.until = new.decided_at, new.until
         return False

@@ -1,5 +1,6 @@
 """The steps of a request to a recording, in their order, with what each step passes to the next. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +41,7 @@ class World:
     is_revoked: bool = False
     rules: str = "old"
     is_due_again: bool = False
+    on_decide: Callable[[], None] | None = None
     clock: ManualClock = field(default_factory=ManualClock)
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -61,6 +63,8 @@ class World:
         self, identity: Identity, recording: str, video: str | None = None, client: str | None = None
     ) -> Grant:
         self.calls.append(("decide", identity, current_identity.get(), recording, video, client))
+        if self.on_decide is not None:
+            self.on_decide()
         answer = self.answers[identity.subject]
         if isinstance(answer, AccessDeniedError):
             raise answer
@@ -328,6 +332,16 @@ async def test_what_other_rules_or_days_grant_is_granted_still(
     assert new.of("decide") == [(ANNA, ANNA, "r1", "v1", None)]
     new.answers["anna"] = AccessDeniedError("no")
     with pytest.raises(AccessDeniedError, match=r"^no$"):
+        await access.confirm(log)
+
+
+async def test_rules_that_are_replaced_during_the_second_decision_give_nothing_out() -> None:
+    old, new = World(answers={"anna": grant()}), World(answers={"anna": grant()}, rules="new")
+    access, newer, log = old.access(), new.access(), record()
+    await access.authorize(CREDENTIALS, TARGET, log)
+    access.replaced_by = newer
+    new.on_decide = lambda: setattr(newer, "replaced_by", World().access())
+    with pytest.raises(BusyError, match=r"^the rules were replaced while the request waited$"):
         await access.confirm(log)
 
 
