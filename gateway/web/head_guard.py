@@ -16,12 +16,11 @@ What waits of a client that sends requests faster than it reads responses is lim
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 
 from gateway.errors import GatewayError, HeadersTooLargeError, RequestLineTooLongError, RequestTimeoutError
-from gateway.web.http_server import MAX_HEAD, MAX_LINE, HeadFields, HttpConnection
-from gateway.web.request_validation import WaitingHeads
+from gateway.web.http_server import HttpConnection
+from gateway.web.request_validation import MAX_HEAD, MAX_LINE, HeadScanner, WaitingHeads
 from gateway.web.responses import RESPONSE_TIMEOUT, UnreadResponse, serialize
 
 _MAX_IGNORED = 256 * 1024
@@ -31,80 +30,6 @@ _HALF_CLOSED = 0.5
 """Seconds in which a client that has ended its side gets its responses. A browser that leaves looks the same."""
 _LINGER = 2.0
 """Seconds for which input is still read, and ignored, after a rejection (RFC 9112, section 9.6)."""
-
-_END = b"\r\n\r\n"
-_BODY_FIELD = re.compile(
-    rb"\r\n(?:content-length[ \t]*+:[ \t]*+0*+(\d{0,18}+)|transfer-encoding[ \t]*+:)[^\r\n]*+\r", re.I
-)
-"""Its repetitions give nothing back (possessive), so that no line, however long, takes more than linear time."""
-
-
-class HeadScanner:
-    """Follows the bytes of a connection from one request head to the next; no I/O and no time. A head ends at the first
-    empty line. Its body is ``Content-Length`` bytes long and is skipped; the head after a chunked one is not looked
-    for."""
-
-    __slots__ = ("_chunked", "_length", "_tail", "body_left", "completed", "fields", "head_size", "is_last", "size")
-
-    def __init__(self) -> None:
-        self.head_size = 0
-        """Bytes of the unfinished head; 0 between a request and the next one."""
-        self.size = 0
-        """Bytes of all heads so far."""
-        self.completed = 0
-        """Heads that have ended."""
-        self.is_last = False
-        """Whether a chunked body has begun, after which nothing is counted."""
-        self.body_left = 0
-        """Bytes of the unfinished body."""
-        self.fields: HeadFields | None = None
-        """Of the latest head, if it was not whole in one segment or has more than `MAX_LINE` bytes."""
-        self._length = 0
-        self._chunked = False
-        self._tail = b""
-
-    def __repr__(self) -> str:
-        return f"<HeadScanner head_size={self.head_size} completed={self.completed} body_left={self.body_left}>"
-
-    def feed(self, data: bytes, limit: int) -> bool:
-        """Follows *data*; False as soon as a head is larger than *limit* bytes."""
-        window, position = (self._tail + data, len(self._tail)) if self._tail else (data, 0)
-        begin = 0
-        while position < len(window) and not self.is_last:
-            if self.body_left:
-                skipped = min(self.body_left, len(window) - position)
-                self.body_left -= skipped
-                begin = position = position + skipped
-                continue
-            if not self.head_size and window[position] in b"\r\n":
-                # Empty lines before a request line are ignored (RFC 9112, section 2.2), and are no head.
-                begin = position = position + 1
-                continue
-            end = window.find(_END, max(begin, position - 3))
-            stop = len(window) if end < 0 else end + len(_END)
-            self.fields = self.fields if self.head_size else None
-            self.head_size += stop - position
-            self.size += stop - position
-            if end < 0 or self.fields is not None or self.head_size > MAX_LINE:
-                self.fields = self.fields or HeadFields()
-                self.fields.feed(window[position:stop])
-            if self.head_size > limit:
-                return False
-            field = _BODY_FIELD.search(window, begin, stop)
-            if field is not None:
-                self._chunked = self._chunked or field[1] is None
-                self._length = int(field[1] or 0)
-            if end < 0:
-                # The unfinished line is looked at again, because the boundary between segments may divide a field.
-                self._tail = window[max(begin, window.rfind(b"\r\n", begin)) :]
-            else:
-                self.completed += 1
-                self.is_last = self._chunked
-                self.body_left = self._length
-                self.head_size = self._length = 0
-                self._tail = b""
-            begin = position = stop
-        return True
 
 
 class HeadGuard(asyncio.Protocol):

@@ -3,7 +3,7 @@
 aiohttp answers what its parser rejects before any handler runs, and both its answer and its log line repeat a hundred
 bytes of what was received, which may be a token. `HttpConnection` therefore overrides `handle_error`, and nothing else
 of aiohttp's. A browser's navigation gets a page like any other error: aiohttp has no field of a head that its parser
-rejects, so that who asks is read from the head as far as it has arrived (`HeadFields`, fed by `head_guard`).
+rejects, so that who asks is read from the head as far as it has arrived (`HeadFields`, fed by `HeadScanner`).
 """
 
 import asyncio
@@ -12,76 +12,25 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import http, http_exceptions, web
-from multidict import CIMultiDict
 
 from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError, RequestLineTooLongError
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord, new_request_id
 from gateway.web.errors import STATUS, ErrorRenderer, problem
-from gateway.web.request import RejectedRequest
+from gateway.web.request import HeadFields, RejectedRequest
+from gateway.web.request_validation import MAX_LINE
 from gateway.web.responses import fixed_headers
 
-MAX_HEAD = 32 * 1024
-"""Bytes of a request head, from the request line to the empty line."""
-MAX_LINE = 8190
 MAX_FIELD = 8190
 MAX_HEADERS = 64
-"""Bytes of the request line, bytes of one header, and how many headers a request may have."""
+"""Bytes of one header, and how many headers a request may have."""
 MAX_FIELD_WITH_TICKETS = 24 * 1024
 """Bytes of one header where Kerberos tickets are accepted: Active Directory puts a person's groups into them."""
-
-_FIELDS = frozenset({b"accept", b"accept-language", b"sec-fetch-dest", b"sec-fetch-mode"})
-_LONGEST_FIELD = 1024
-"""Bytes of a line that are considered. The values that browsers send in these fields are far shorter."""
 
 _END_INTERVAL = 2.0
 """Seconds after which a connection that is to be closed is closed, if no handler is running."""
 KEEPALIVE_TIMEOUT = 75.0
 """Seconds."""
-
-
-class HeadFields:
-    """Reads the fields of one head, line by line, however its bytes are divided. Whatever else is in it is not kept."""
-
-    __slots__ = ("_line", "_lines", "fields", "is_complete", "request_line_size")
-
-    def __init__(self) -> None:
-        self.fields: CIMultiDict[str] = CIMultiDict()
-        """The first value of each of the fields that have arrived."""
-        self.request_line_size = 0
-        """Bytes of the request line, as far as it has arrived."""
-        self.is_complete = False
-        """Whether the empty line has arrived that ends the head."""
-        self._lines = 0
-        self._line = b""
-
-    def __repr__(self) -> str:
-        return f"<HeadFields request_line_size={self.request_line_size} fields={list(self.fields)}>"
-
-    @property
-    def tell_who_asks(self) -> bool:
-        """Whether a navigation can be told from other requests: browsers send Accept before anything large."""
-        return self.is_complete or "Accept" in self.fields
-
-    def feed(self, data: bytes) -> None:
-        """Reads the next bytes of the head."""
-        first, *others = data.split(b"\n")
-        if not self._lines:
-            self.request_line_size += len(first)
-        self._line = (self._line + first)[:_LONGEST_FIELD]
-        for line in others:
-            if self._lines:
-                self._read(self._line)
-            self._lines += 1
-            self._line = line[:_LONGEST_FIELD]
-
-    def _read(self, line: bytes) -> None:
-        if line in (b"", b"\r"):
-            self.is_complete = True
-        name, _, value = line.partition(b":")
-        if name.lower() in _FIELDS:
-            self.fields.setdefault(name.decode("ascii"), value.strip().decode("latin-1"))
-
 
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 RenderRejection = Callable[[GatewayError, HeadFields | None], web.Response]

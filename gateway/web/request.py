@@ -1,4 +1,5 @@
-"""A request as the handlers see it: aiohttp's, with what the dispatcher adds to it."""
+"""A request as the handlers see it: aiohttp's, with what the dispatcher adds to it; and what is read of a head that
+reaches no handler."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,6 +11,10 @@ from multidict import CIMultiDict
 
 from gateway.errors import BadRequestError, GatewayError, RequestTimeoutError
 from gateway.request_record import RequestRecord
+
+_FIELDS = frozenset({b"accept", b"accept-language", b"sec-fetch-dest", b"sec-fetch-mode"})
+_LONGEST_FIELD = 1024
+"""Bytes of a line that are considered. The values that browsers send in these fields are far shorter."""
 
 
 class Request(web.BaseRequest):
@@ -42,6 +47,49 @@ class Request(web.BaseRequest):
             raise RequestTimeoutError("the body did not arrive in time") from None
         except web.RequestPayloadError:
             raise BadRequestError("the body is malformed") from None
+
+
+class HeadFields:
+    """Reads the fields of one head, line by line, however its bytes are divided. Whatever else is in it is not kept."""
+
+    __slots__ = ("_line", "_lines", "fields", "is_complete", "request_line_size")
+
+    def __init__(self) -> None:
+        self.fields: CIMultiDict[str] = CIMultiDict()
+        """The first value of each of the fields that have arrived."""
+        self.request_line_size = 0
+        """Bytes of the request line, as far as it has arrived."""
+        self.is_complete = False
+        """Whether the empty line has arrived that ends the head."""
+        self._lines = 0
+        self._line = b""
+
+    def __repr__(self) -> str:
+        return f"<HeadFields request_line_size={self.request_line_size} fields={list(self.fields)}>"
+
+    @property
+    def tell_who_asks(self) -> bool:
+        """Whether a navigation can be told from other requests: browsers send Accept before anything large."""
+        return self.is_complete or "Accept" in self.fields
+
+    def feed(self, data: bytes) -> None:
+        """Reads the next bytes of the head."""
+        first, *others = data.split(b"\n")
+        if not self._lines:
+            self.request_line_size += len(first)
+        self._line = (self._line + first)[:_LONGEST_FIELD]
+        for line in others:
+            if self._lines:
+                self._read(self._line)
+            self._lines += 1
+            self._line = line[:_LONGEST_FIELD]
+
+    def _read(self, line: bytes) -> None:
+        if line in (b"", b"\r"):
+            self.is_complete = True
+        name, _, value = line.partition(b":")
+        if name.lower() in _FIELDS:
+            self.fields.setdefault(name.decode("ascii"), value.strip().decode("latin-1"))
 
 
 @dataclass(frozen=True, slots=True)

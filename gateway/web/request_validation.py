@@ -1,4 +1,5 @@
-"""Rejects requests that two HTTP parsers could read differently, and bounds those that wait on one connection. Pure."""
+"""Rejects requests that two HTTP parsers could read differently, finds where heads end, and bounds the requests that
+wait on one connection. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +9,7 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs
 from multidict import istr
 
 from gateway.errors import BadRequestError, MisdirectedRequestError
-from gateway.web.request import Request
+from gateway.web.request import HeadFields, Request
 
 _ABSOLUTE = re.compile(r"https?://[^/?]", re.IGNORECASE)
 _HOST = re.compile(r"(?:[A-Za-z0-9._~%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
@@ -32,11 +33,87 @@ SINGLE_PARAMETERS = (
 )
 """Query parameters that the gateway reads; none may be repeated."""
 
-
+MAX_HEAD = 32 * 1024
+"""Bytes of a request head, from the request line to the empty line."""
+MAX_LINE = 8190
+"""Bytes of a request line."""
 MAX_WAITING = 64 * 1024
 """Bytes of the heads, or of the chunked body, that wait for their turn on one connection."""
 _PARSED_AHEAD = 32
 """Requests that aiohttp parses before it stops reading: of more, which are small then, only so many count."""
+_END = b"\r\n\r\n"
+_BODY_FIELD = re.compile(
+    rb"\r\n(?:content-length[ \t]*+:[ \t]*+0*+(\d{0,18}+)|transfer-encoding[ \t]*+:)[^\r\n]*+\r", re.I
+)
+"""Its repetitions give nothing back (possessive), so that no line, however long, takes more than linear time."""
+
+
+class HeadScanner:
+    """Follows the bytes of a connection from one request head to the next; no I/O and no time. A head ends at the first
+    empty line. Its body is ``Content-Length`` bytes long and is skipped; the head after a chunked one is not looked
+    for."""
+
+    __slots__ = ("_chunked", "_length", "_tail", "body_left", "completed", "fields", "head_size", "is_last", "size")
+
+    def __init__(self) -> None:
+        self.head_size = 0
+        """Bytes of the unfinished head; 0 between a request and the next one."""
+        self.size = 0
+        """Bytes of all heads so far."""
+        self.completed = 0
+        """Heads that have ended."""
+        self.is_last = False
+        """Whether a chunked body has begun, after which nothing is counted."""
+        self.body_left = 0
+        """Bytes of the unfinished body."""
+        self.fields: HeadFields | None = None
+        """Of the latest head, if it was not whole in one segment or has more than `MAX_LINE` bytes."""
+        self._length = 0
+        self._chunked = False
+        self._tail = b""
+
+    def __repr__(self) -> str:
+        return f"<HeadScanner head_size={self.head_size} completed={self.completed} body_left={self.body_left}>"
+
+    def feed(self, data: bytes, limit: int) -> bool:
+        """Follows *data*; False as soon as a head is larger than *limit* bytes."""
+        window, position = (self._tail + data, len(self._tail)) if self._tail else (data, 0)
+        begin = 0
+        while position < len(window) and not self.is_last:
+            if self.body_left:
+                skipped = min(self.body_left, len(window) - position)
+                self.body_left -= skipped
+                begin = position = position + skipped
+                continue
+            if not self.head_size and window[position] in b"\r\n":
+                # Empty lines before a request line are ignored (RFC 9112, section 2.2), and are no head.
+                begin = position = position + 1
+                continue
+            end = window.find(_END, max(begin, position - 3))
+            stop = len(window) if end < 0 else end + len(_END)
+            self.fields = self.fields if self.head_size else None
+            self.head_size += stop - position
+            self.size += stop - position
+            if end < 0 or self.fields is not None or self.head_size > MAX_LINE:
+                self.fields = self.fields or HeadFields()
+                self.fields.feed(window[position:stop])
+            if self.head_size > limit:
+                return False
+            field = _BODY_FIELD.search(window, begin, stop)
+            if field is not None:
+                self._chunked = self._chunked or field[1] is None
+                self._length = int(field[1] or 0)
+            if end < 0:
+                # The unfinished line is looked at again, because the boundary between segments may divide a field.
+                self._tail = window[max(begin, window.rfind(b"\r\n", begin)) :]
+            else:
+                self.completed += 1
+                self.is_last = self._chunked
+                self.body_left = self._length
+                self.head_size = self._length = 0
+                self._tail = b""
+            begin = position = stop
+        return True
 
 
 class WaitingHeads:

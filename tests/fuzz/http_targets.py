@@ -19,9 +19,8 @@ from gateway.request_trace import parse_traceparent
 from gateway.web.handlers.listing_query import ListingQuery
 from gateway.web.handlers.login import own_path
 from gateway.web.handlers.original_target import parse_target
-from gateway.web.head_guard import HeadScanner
 from gateway.web.negotiation import accepts_gzip, prefers_json
-from gateway.web.request_validation import origin_of
+from gateway.web.request_validation import HeadScanner, origin_of
 from tests.fuzz.target import Target, field_of, lines_of, text_of
 
 _HEAD = b'HTTP/1.1 206 Partial Content\r\nContent-Length: 10\r\nContent-Range: bytes 0-9/20\r\nETag: "a"'

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.web.head_guard import HeadScanner
-from gateway.web.http_server import MAX_HEAD
+from gateway.web.request_validation import MAX_HEAD, HeadScanner
 from tests.support.generated import sequences
 
 LIMIT = 300

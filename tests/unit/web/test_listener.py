@@ -14,8 +14,9 @@ from aiohttp import web
 
 from gateway.clock import SystemClock
 from gateway.ports import Observer
-from gateway.web.http_server import MAX_HEAD, Handler, HttpServer, counted, rejections
+from gateway.web.http_server import Handler, HttpServer, counted, rejections
 from gateway.web.listener import connection_limit
+from gateway.web.request_validation import MAX_HEAD
 from tests.support.client import connect, parse_response
 from tests.support.listener import listener_of, listening, running
 from tests.support.recorder import Recorder

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.web.http_server import HeadFields
+from gateway.web.request import HeadFields
 from tests.support.browser import browser
 from tests.support.client import Response, connect
 from tests.support.gateway_fixture import GatewayStack, running_stack

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from gateway.web.head_guard import HeadScanner
-from gateway.web.http_server import MAX_HEAD
+from gateway.web.request_validation import MAX_HEAD, HeadScanner
 from tests.support.gateway_fixture import running_stack
 
 LIMITS = '[limits]\nrequest_timeout = "1s"\n'
