@@ -17,7 +17,7 @@ from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError, 
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord, new_request_id
 from gateway.web.errors import STATUS, ErrorRenderer, problem
-from gateway.web.request import HeadFields, RejectedRequest
+from gateway.web.request import HeadFields, RejectedRequest, RequestFactory, UnreadableRequest
 from gateway.web.request_validation import MAX_LINE
 from gateway.web.responses import fixed_headers
 
@@ -44,7 +44,7 @@ class HttpServer(web.Server):
 
     *handler* must set the connection's *handling* while it runs, and add one to its *answered* when it ends; `counted`
     does so for one that does not.
-    *reject* renders what the parser refuses.
+    *reject* renders what the parser refuses, and what *request_factory* raises an error for.
     *keepalive_timeout*, in seconds, bounds both an idle connection and a request head that is never completed.
     *max_field* is the limit of one header, in bytes. A client that leaves cancels the handler of its request.
     """
@@ -54,11 +54,12 @@ class HttpServer(web.Server):
         handler: Handler,
         reject: RenderRejection,
         *,
-        request_factory: Any = None,
+        request_factory: RequestFactory | None = None,
         keepalive_timeout: float = KEEPALIVE_TIMEOUT,
         max_field: int = MAX_FIELD,
     ) -> None:
-        super().__init__(handler, request_factory=request_factory, handler_cancellation=True)
+        super().__init__(_rejecting(handler), request_factory=request_factory, handler_cancellation=True)
+        self.request_factory: RequestFactory = _tolerant(self.request_factory)
         self.reject = reject
         self.connection_options: dict[str, Any] = {
             "loop": asyncio.get_running_loop(),
@@ -79,6 +80,37 @@ class HttpServer(web.Server):
         self.connection_options["max_field_size"] = size
 
 
+def _tolerant(create: RequestFactory) -> RequestFactory:
+    """Returns the request factory *create*, made to return an `UnreadableRequest` instead of raising an error.
+
+    aiohttp calls it outside of what answers errors and closes the connection.
+    """
+
+    def create_request(message: Any, body: Any, connection: Any, writer: Any, task: Any) -> web.BaseRequest:
+        connection.end_with(task)
+        try:
+            return create(message, body, connection, writer, task)
+        except Exception as fault:
+            error = BadRequestError if isinstance(fault, ValueError) else GatewayError
+            return UnreadableRequest(error(type(fault).__name__), message, body, connection, writer, task)
+
+    return create_request
+
+
+def _rejecting(handler: Handler) -> Handler:
+    """Returns *handler*, made to reject an `UnreadableRequest`."""
+
+    async def reject(request: UnreadableRequest) -> web.StreamResponse:
+        request.connection.answered += 1
+        response: web.StreamResponse = request.connection.reject(request.error, request.connection.head)
+        return response
+
+    def handle(request: Any) -> Awaitable[web.StreamResponse]:
+        return reject(request) if isinstance(request, UnreadableRequest) else handler(request)
+
+    return handle
+
+
 def counted(handler: Handler) -> Handler:
     """Returns *handler*, made to report its requests on `HttpConnection.handling` and `answered`."""
 
@@ -96,7 +128,7 @@ def counted(handler: Handler) -> Handler:
 class HttpConnection(web.RequestHandler):
     """aiohttp's connection of one client, except for what is answered when the parser rejects a request."""
 
-    __slots__ = ("answered", "deadline", "ending", "handling", "head", "reject")
+    __slots__ = ("answered", "deadline", "ending", "handling", "has_task", "head", "reject")
 
     def __init__(self, server: HttpServer) -> None:
         super().__init__(server, **server.connection_options)
@@ -111,6 +143,21 @@ class HttpConnection(web.RequestHandler):
         """By when the current request's head and body must have arrived, in seconds of the event loop's clock."""
         self.ending: asyncio.TimerHandle | None = None
         """Set once `close_after_response` has been called."""
+        self.has_task = False
+        """Whether the connection ends with the task that handles its requests."""
+
+    def end_with(self, task: "asyncio.Task[None]") -> None:
+        """Closes the connection when *task*, which handles its requests, has ended.
+
+        aiohttp does so unless an error ends the task outside of a request: then nothing would answer, and no timer run.
+        """
+        if not self.has_task:
+            self.has_task = True
+            task.add_done_callback(self._end_after_task)
+
+    def _end_after_task(self, _task: "asyncio.Task[None]") -> None:
+        if self.transport is not None:
+            self.transport.close()
 
     def close_after_response(self) -> None:
         """Closes the connection after the running response, or soon if there is none.

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import http, web
 from multidict import CIMultiDict
+from yarl import URL
 
 from gateway.errors import BadRequestError, GatewayError, RequestTimeoutError
 from gateway.request_record import RequestRecord
@@ -47,6 +48,22 @@ class Request(web.BaseRequest):
             raise RequestTimeoutError("the body did not arrive in time") from None
         except web.RequestPayloadError:
             raise BadRequestError("the body is malformed") from None
+
+
+class UnreadableRequest(web.BaseRequest):
+    """A request that the request factory could not create, with *error* instead of its target.
+
+    aiohttp's constructor decodes the host of a target in absolute form, which fails for a malformed A-label (RFC 5890,
+    section 2.3.2.1).
+    """
+
+    def __init__(self, error: GatewayError, message: Any, body: Any, connection: Any, writer: Any, task: Any) -> None:
+        head = (message.method, "/", message.version, message.headers, message.raw_headers)
+        state = (True, message.compression, message.upgrade, message.chunked)
+        without_target = http.RawRequestMessage(*head, *state, URL("/"))
+        super().__init__(without_target, body, connection, writer, task, asyncio.get_running_loop())
+        self.error = error
+        self.connection = connection
 
 
 class HeadFields:
@@ -101,4 +118,6 @@ class RejectedRequest:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
+RequestFactory = Callable[[Any, Any, Any, Any, Any], web.BaseRequest]
+"""Returns the request of a message, its body, its `HttpConnection`, its writer and the connection's task."""
 Handler = Callable[[Request], Awaitable[web.StreamResponse]]

@@ -45,7 +45,7 @@ class RandomRequests:
         )
         self._closing = (
             *(self._malformed, self._unread_body, self._upgrade, self._upgrade_with_body, self._chunked_login),
-            *(self._connect, self._closed, self._two_lengths, self._preflight),
+            *(self._connect, self._closed, self._two_lengths, self._preflight, self._unreadable_target),
         )
 
     def choose(self) -> Request:
@@ -142,6 +142,12 @@ class RandomRequests:
     def _connect(self) -> Request:
         data = _head_of("CONNECT", "localhost:8080", {})
         return Request("CONNECT", data, lambda r: r.status == 400, is_last=True)
+
+    def _unreadable_target(self) -> Request:
+        authority = self._random.choice(["xn--", "xn--a", "xn--.localhost", "a.xn--%s" % ("9" * 60)])
+        method, target = self._random.choice([("GET", f"http://{authority}/"), ("CONNECT", f"{authority}:443")])
+        data = _head_of(method, target, {})
+        return Request("unreadable target", data, lambda r: r.status in (400, 421), is_last=True)
 
     def _closed(self) -> Request:
         number = self._random.randrange(_PEOPLE)
