@@ -53,8 +53,9 @@ class Ending:
 
     @property
     def _is_busy(self) -> bool:
-        """Whether a request has not ended. A stream whose client has left ends after its connection."""
-        return bool(self._streams) or not self._listener.is_idle
+        """Whether a request has not ended that waits for no client. A stream whose client has left ends after its
+        connection."""
+        return bool(self._streams) or self._listener.is_busy
 
     def _announce(self) -> None:
         if self._dispatcher is not None:

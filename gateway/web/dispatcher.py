@@ -93,7 +93,7 @@ class Dispatcher:
             record.front_request_id = handlers.proxies.request_id(peer, request.headers)
         request.common_headers = self.add_response_headers
         active.requests += 1
-        request.connection.handling = True
+        request.connection.body = request.content
         try:
             try:
                 response = await self._call_handler(request, active)
@@ -117,7 +117,7 @@ class Dispatcher:
             active.requests -= 1
             if active.idle is not None and not active.requests:
                 active.idle.set()
-            request.connection.handling = False
+            request.connection.body = None
             request.connection.answered += 1
             record.end()
             self._observer.on_request_end(record)

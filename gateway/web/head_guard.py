@@ -60,7 +60,7 @@ class HeadGuard(asyncio.Protocol):
         self._rejected = False
         self._waiting = WaitingHeads()
         self._withheld = b""  # the newest bytes of a head, which aiohttp has not got
-        self._unread = UnreadResponse(self.end, lambda: connection.handling, response_timeout)
+        self._unread = UnreadResponse(self.end, lambda: connection.body is not None, response_timeout)
 
     def __repr__(self) -> str:
         return f"<HeadGuard {self._scanner!r} waiting={self._timer is not None} {self._unread!r}>"
@@ -74,6 +74,15 @@ class HeadGuard(asyncio.Protocol):
     def is_idle(self) -> bool:
         """Whether the connection is established, and every request that has arrived on it has been answered."""
         return self.is_connected and self._connection.answered >= self._scanner.completed
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request waits for its response and for nothing of the client: neither for the rest of its body, nor
+        for the client to read the response before it."""
+        if self._connection.answered >= self._scanner.completed:
+            return False
+        body = self._connection.body
+        return not self._unread.is_blocked if body is None else body.is_eof()
 
     def end(self, *, flush: bool = False) -> None:
         """Closes the connection: after what is to be sent if *flush*, else at once and without it."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import http, http_exceptions, web
+from aiohttp import StreamReader, http, http_exceptions, web
 
 from gateway.errors import BadRequestError, GatewayError, HeadersTooLargeError, RequestLineTooLongError
 from gateway.ports import Clock, Observer
@@ -42,7 +42,7 @@ Of its head it has what `HeadFields` have read, or None."""
 class HttpServer(web.Server):
     """Creates one `HttpConnection` for each accepted connection.
 
-    *handler* must set the connection's *handling* while it runs, and add one to its *answered* when it ends; `counted`
+    *handler* must set the connection's *body* while it runs, and add one to its *answered* when it ends; `counted`
     does so for one that does not.
     *reject* renders what the parser refuses, and what *request_factory* raises an error for.
     *keepalive_timeout*, in seconds, bounds both an idle connection and a request head that is never completed.
@@ -112,14 +112,14 @@ def _rejecting(handler: Handler) -> Handler:
 
 
 def counted(handler: Handler) -> Handler:
-    """Returns *handler*, made to report its requests on `HttpConnection.handling` and `answered`."""
+    """Returns *handler*, made to report its requests on `HttpConnection.body` and `answered`."""
 
     async def handle(request: Any) -> web.StreamResponse:
-        request.protocol.handling = True
+        request.protocol.body = request.content
         try:
             return await handler(request)
         finally:
-            request.protocol.handling = False
+            request.protocol.body = None
             request.protocol.answered += 1
 
     return handle
@@ -128,7 +128,7 @@ def counted(handler: Handler) -> Handler:
 class HttpConnection(web.RequestHandler):
     """aiohttp's connection of one client, except for what is answered when the parser rejects a request."""
 
-    __slots__ = ("answered", "deadline", "ending", "handling", "has_task", "head", "reject")
+    __slots__ = ("answered", "body", "deadline", "ending", "has_task", "head", "reject")
 
     def __init__(self, server: HttpServer) -> None:
         super().__init__(server, **server.connection_options)
@@ -137,8 +137,8 @@ class HttpConnection(web.RequestHandler):
         """Of a head that is too large for one segment or for a limit: what tells who has sent it."""
         self.answered = 0
         """Requests whose handler has ended."""
-        self.handling = False
-        """Whether a handler is running: what it writes itself, it also bounds."""
+        self.body: StreamReader | None = None
+        """Of the request whose handler is running, which bounds what it writes itself; None if none is."""
         self.deadline = math.inf
         """By when the current request's head and body must have arrived, in seconds of the event loop's clock."""
         self.ending: asyncio.TimerHandle | None = None
@@ -172,7 +172,7 @@ class HttpConnection(web.RequestHandler):
         self.ending = asyncio.get_running_loop().call_later(_END_INTERVAL, self._end)
 
     def _end(self) -> None:
-        if self.handling:
+        if self.body is not None:
             self._end_later()
         elif self.transport is not None:
             self.transport.close()

@@ -136,9 +136,9 @@ class Listener:
         return address_of(self._sockets[0], tls=self._tls is not None)
 
     @property
-    def is_idle(self) -> bool:
-        """Whether every request that has arrived has been answered, to its last byte if it is a stream."""
-        return all(guard.is_idle or not guard.is_connected for guard in self._guards)
+    def is_busy(self) -> bool:
+        """Whether a request waits for its response, or for its last byte if it is a stream, and for no client."""
+        return any(guard.is_busy for guard in self._guards)
 
     def end_idle_connections(self) -> None:
         """Closes the connections without a request.

@@ -40,7 +40,12 @@ class UnreadResponse:
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"<UnreadResponse blocked={self._blocked_since is not None}>"
+        return f"<UnreadResponse blocked={self.is_blocked}>"
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a response waits for the client to read."""
+        return self._blocked_since is not None
 
     def pause(self) -> None:
         """To be called when the client's socket takes no more."""

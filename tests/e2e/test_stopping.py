@@ -79,6 +79,53 @@ async def test_a_drain_waits_for_a_request_that_waits_for_valt(tmp_path: Path, p
         assert await stack.gateway.stop()
 
 
+LOGIN = "POST /api/v3/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+
+
+@pytest.mark.promise("streams-23")
+@pytest.mark.parametrize(
+    ("framing", "part"),
+    [("Content-Length: 100", b""), ("Content-Length: 100", b"{"), ("Transfer-Encoding: chunked", b"1\r\n{\r\n")],
+    ids=["no byte", "a part", "chunked"],
+)
+async def test_a_drain_does_not_wait_for_a_body_that_has_not_arrived(tmp_path: Path, framing: str, part: bytes) -> None:
+    async with running_stack(tmp_path) as stack, connect(stack.url) as connection:
+        await connection.send(f"{LOGIN}{framing}\r\n\r\n".encode())
+        assert (await connection.read_head()).status == 100
+        await connection.send(part)
+        async with asyncio.timeout(5):
+            await stack.gateway.drain()
+
+
+@pytest.mark.promise("streams-23")
+async def test_a_drain_waits_for_a_request_whose_body_has_arrived(tmp_path: Path) -> None:
+    async with running_stack(tmp_path) as stack, connect(stack.url) as connection:
+        answer = stack.valt.knobs.gate["search"] = asyncio.Event()
+        headers = stack.bearer() | {"Content-Type": "application/json", "Content-Length": "2"}
+        await connection.send(request("POST", "/api/v3/records", headers) + b"{}")
+        await stack.valt.wait_for(lambda: stack.valt.calls["search"] == 1)
+        draining = asyncio.create_task(stack.gateway.drain())
+        finished, _ = await asyncio.wait({draining}, timeout=0.3)
+        assert not finished
+        answer.set()
+        assert (await connection.read_last_response()).status == 200
+        async with asyncio.timeout(5):
+            await draining
+
+
+@pytest.mark.promise("streams-23")
+async def test_a_drain_does_not_wait_for_a_client_that_reads_no_responses(tmp_path: Path) -> None:
+    async with running_stack(tmp_path) as stack, connect(stack.url, receive_buffer=4096) as connection:
+        await connection.send(request("GET", "/openapi.json") * 300)
+        name = 'valt_gateway_requests_total{method="GET",route="/openapi.json",status="200"}'
+        before, count = -1.0, 0.0
+        while before < count or not count:  # until the gateway can write nothing more
+            before, count = count, (await stack.metrics()).get(name, 0.0)
+        assert count < 300
+        async with asyncio.timeout(5):
+            await stack.gateway.drain()
+
+
 async def test_a_drain_waits_for_requests_no_longer_than_its_timeout(tmp_path: Path) -> None:
     async with running_stack(tmp_path, server='drain_timeout = "100ms"\n') as stack, connect(stack.url) as connection:
         stack.valt.knobs.gate["download"] = asyncio.Event()
