@@ -41,7 +41,8 @@ class GlobCoverage:
         return any(self._is_covered(glob, other) for other in alike)
 
     def _is_covered(self, glob: str, other: str) -> bool:
-        if _compiled(other).match(_sample(glob)) is None:
+        sample = _sample(glob)
+        if sample is None or _compiled(other).match(sample) is None:
             return False
         result = self._results.get((glob, other))
         if result is None and self._steps > 0:
@@ -80,9 +81,11 @@ def _with_empty(places: set[int], tokens: tuple[str, ...]) -> frozenset[int]:
 
 
 @lru_cache(maxsize=10_000)
-def _sample(glob: str) -> str:
-    """Returns a text that *glob* matches. What does not match it does not match whatever *glob* does."""
-    return "".join("\0" if part == "*" else min(_characters(part, "")) for part in _tokens(glob))
+def _sample(glob: str) -> str | None:
+    """Returns a text that *glob* matches. What does not match it does not match whatever *glob* does. None if *glob*
+    matches nothing: a class of characters may stand for none, as "[a-Z]", whose range has the wrong order."""
+    characters = [("\0",) if part == "*" else _characters(part, "") for part in _tokens(glob)]
+    return "".join(map(min, characters)) if all(characters) else None
 
 
 @lru_cache(maxsize=10_000)

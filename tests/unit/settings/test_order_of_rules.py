@@ -399,3 +399,18 @@ def test_a_refusal_of_a_key_that_an_earlier_rule_allows_by_another_name_is_a_fau
 def test_a_bracket_that_does_not_close_is_no_single_character(tmp_path: Path) -> None:
     text = grant('names = ["Session ?"]') + RULE + 'names = ["Session []"]\n'
     assert load_text(tmp_path, text).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('names = ["*1*"]', 'names = ["[9-0]*"]'),
+        ('rooms = ["Room 1?"]', 'rooms = ["Room [1-0]"]'),
+        ('authors = ["[a-Z]*"]', 'authors = ["[z-a]?", "*[9-0]"]'),
+        ('template = { course = "?" }', 'template = { course = "[a-Z]" }'),
+    ],
+)
+def test_a_class_that_stands_for_no_character_is_compared_without_a_fault(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    assert load_text(tmp_path, f"{grant(first)}{RULE}{second}\n").faults == ()
