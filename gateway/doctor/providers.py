@@ -1,5 +1,7 @@
 """Whether each identity provider can be used from here: discovery, keys and clock; networks; keytab."""
 
+from collections.abc import Iterator
+
 import aiohttp
 
 from gateway.doctor.check import Check, Result, broken, doubtful, good
@@ -30,7 +32,7 @@ async def check_provider(table: IdentitySettings, settings: Settings, clock: Clo
     name = f"provider:{table.name}"
     match table:
         case JwtSettings() | OidcSettings():
-            return await _remote(name, table, clock)
+            return await _remote(name, table, settings, clock)
         case HeaderSettings():
             return _header(name, table, settings)
         case NegotiateSettings():
@@ -42,21 +44,22 @@ async def check_provider(table: IdentitySettings, settings: Settings, clock: Clo
             return good(name, f"{len(table.keys)} key(s); it is asked nothing, and its clock must be right")
 
 
-async def _remote(name: str, table: JwtSettings | OidcSettings, clock: Clock) -> Check:
+async def _remote(name: str, table: JwtSettings | OidcSettings, settings: Settings, clock: Clock) -> Check:
     """Returns whether discovery document and keys can be fetched, and whether the provider's clock is right."""
     try:
         session = open_session(table.ca_file, table.proxy_url)
     except OSError as error:
         return broken(name, f"ca_file {table.ca_file} cannot be used: {error.strerror}", "name a PEM file")
-    unlisted: list[str] = []
+    doubts: list[tuple[str, str]] = []
     async with session:
         try:
             jwks_url = table.jwks_url if isinstance(table, JwtSettings) else ""
             if not jwks_url:
                 metadata = await fetch_metadata(session, table.issuer, table.discovery_url)
                 if isinstance(table, OidcSettings):
-                    Endpoints.from_metadata(metadata)
-                    unlisted = _unlisted_scopes(table, metadata)
+                    names_issuer = Endpoints.from_metadata(metadata).announces_iss
+                    doubts = [*_unlisted_scopes(table, metadata)]
+                    doubts += [] if names_issuer else _unnamed_issuer(table, settings)
                 jwks_url = metadata.required_url("jwks_uri")
             keys = parse_key_set(await fetch_json(session, jwks_url))
         except IdentityProviderError as error:
@@ -69,19 +72,31 @@ async def _remote(name: str, table: JwtSettings | OidcSettings, clock: Clock) ->
         detail = f"none of its {len(keys)} keys is for {', '.join(table.algorithms)}"
         return broken(name, detail, "add the algorithm that the provider signs with to algorithms")
     check = _judge_clock(name, f"discovery and {usable} key(s) can be fetched", ahead, table.leeway)
-    if unlisted and check.result is Result.GOOD:
-        detail = f"its scopes_supported lack {', '.join(unlisted)}: it may refuse every sign-in with invalid_scope"
-        return doubtful(name, detail, "take them out of scopes, or define them at the provider")
+    if doubts and check.result is Result.GOOD:
+        details, remedies = zip(*doubts, strict=True)
+        return doubtful(name, "; ".join(details), "; ".join(remedies))
     return check
 
 
-def _unlisted_scopes(table: OidcSettings, metadata: ProviderMetadata) -> list[str]:
-    """Returns the scopes that the provider does not list (OpenID Connect Discovery 1.0, section 3), without those of a
-    resource, as AD FS and Entra ID have them; none if it has no list. It may accept them all the same."""
+def _unlisted_scopes(table: OidcSettings, metadata: ProviderMetadata) -> Iterator[tuple[str, str]]:
+    """Yields a doubt, with its remedy, about scopes that the provider does not list (OpenID Connect Discovery 1.0,
+    section 3), without those of a resource, as AD FS and Entra ID have them. It may accept them all the same."""
     listed = metadata.document.get("scopes_supported")
     if not isinstance(listed, list) or not listed:
-        return []
-    return [scope for scope in table.scopes if scope not in listed and "/" not in scope]
+        return
+    unlisted = [scope for scope in table.scopes if scope not in listed and "/" not in scope]
+    if unlisted:
+        detail = f"its scopes_supported lack {', '.join(unlisted)}: it may refuse every sign-in with invalid_scope"
+        yield detail, "take them out of scopes, or define them at the provider"
+
+
+def _unnamed_issuer(table: OidcSettings, settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yields a doubt, with its remedy, about a provider that does not name its issuer in sign-in responses, if there
+    are providers of other issuers (RFC 9700, section 4.4)."""
+    others = [one.name for one in settings.identity if isinstance(one, OidcSettings) and one.issuer != table.issuer]
+    if others:
+        detail = f"its responses do not name their issuer (RFC 9207): {', '.join(others)} could obtain its codes"
+        yield detail, "switch that on at the provider, or run a gateway of its own for each operator of providers"
 
 
 def _judge_clock(name: str, detail: str, ahead: float | None, leeway: float) -> Check:

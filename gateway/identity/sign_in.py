@@ -1,5 +1,6 @@
 """Browser sign-in, apart from its HTTP: the login state of the browser and the responses of the providers."""
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -104,7 +105,8 @@ class SignIn:
         if not self._states.has_binding(cookies):
             raise SignInForgottenError("no login state: cookies are blocked, it expired, or the host name differs")
         attempt = self._states.read(response.get("state", ""))
-        # The attempt names its provider, so that one provider's code is never sent to another (RFC 9207).
+        # The attempt names its provider: a response that names another issuer is refused (RFC 9207). All providers have
+        # one redirect URI, so that a response which names none may be another provider's: see _request_identity.
         provider = None if attempt is None else self._providers.get(attempt.provider)
         if attempt is None or provider is None or not self._states.is_bound(cookies, attempt):
             raise SignInFailedError("the response belongs to no pending sign-in of this browser")
@@ -127,9 +129,11 @@ class SignIn:
     ) -> Identity:
         """Returns the identity that *provider* confirms, and counts the outcome."""
         if "code" in response:
-            until = attempt.started_at + _USED_FOR
-            if not await self._store.consume(attempt.key, until, since=attempt.started_at):
-                raise SignInFailedError("the code of the response was used before")
+            await self._consume(attempt.key, attempt, "the code of the response was used before")
+        if "code" in response and len(self._providers) > 1:
+            # A mix-up (RFC 9700, section 4.4): a hostile provider has the browser bring the code of another one, which
+            # does not name its issuer, is sent that code, and presents it with an attempt that it began there itself.
+            await self._consume(_code_key(response["code"]), attempt, "the code arrived with another sign-in before")
         try:
             identity = await provider.finish(attempt, response)
         except (IdentityProviderError, InvalidCredentialsError) as error:
@@ -138,6 +142,12 @@ class SignIn:
             raise
         self._observer.on_event(IdentityDecided(provider.name, "accepted"))
         return identity
+
+    async def _consume(self, key: str, attempt: Attempt, refusal: str) -> None:
+        """Marks *key* as used for as long as any attempt of now is valid. Raises SignInFailedError with the text
+        *refusal* if it was used, BusyError if that cannot be stored."""
+        if not await self._store.consume(key, attempt.started_at + _USED_FOR, since=attempt.started_at):
+            raise SignInFailedError(refusal)
 
     async def sign_out_url(self, provider: str | None, back: str) -> str | None:
         """Returns the URL at which *provider* signs the person out and then redirects to *back*; None if there is none.
@@ -173,3 +183,10 @@ class SignIn:
         await self._exchanges.close()
         for provider in self._providers.values():
             await provider.close()
+
+
+def _code_key(code: str) -> str:
+    """Returns the key in the store under which *code* counts as used. Spellings that decoders which are not strict read
+    as the same code have one key: letter case, padding and spaces, and the last character of what base64 encodes."""
+    parts = ("".join(filter(str.isalnum, part)).lower()[:-1] for part in code.split("."))
+    return f"code {hashlib.sha256('.'.join(parts).encode('utf-8', 'surrogateescape')).hexdigest()}"

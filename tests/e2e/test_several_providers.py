@@ -51,7 +51,8 @@ class Two:
         provider.id_token = {**claims, "nonce": query["nonce"], "iat": now, "exp": now + 300}
 
     async def finish(self, query: Mapping[str, str], **more: str) -> int:
-        answer = URL("/oauth2/callback").with_query({"code": "the-code", "state": query["state"], **more})
+        """Delivers the response to an authorization request, by default with a code of its own."""
+        answer = URL("/oauth2/callback").with_query({"code": query["nonce"], "state": query["state"], **more})
         return (await self.get(str(answer)))[0]
 
     async def person(self) -> Any:
@@ -117,6 +118,25 @@ async def test_a_response_of_one_provider_is_not_accepted_for_another(two: Two) 
     )  # the code was sent to neither
     two.providers["clinic"].id_token = campus.id_token
     assert await two.finish(query) == 401
+
+
+CODE = "SplxlOBeZQQYbYS6WxSbIA.0-9_b"
+
+
+@pytest.mark.parametrize("presented", [CODE, f" {CODE}\n", f"{CODE.lower()}==", f"{CODE[:-1]}c"])
+async def test_a_code_that_a_mix_up_brought_to_another_provider_signs_nobody_in(two: Two, presented: str) -> None:
+    victim, attacker = two, Two(two.stack, two.providers)
+    began = await attacker.begin("campus-login")
+    attacker.set_claims("campus-login", began)
+    # The clinic's provider, which is hostile, redirects the victim to campus-login with the attacker's nonce and
+    # challenge and the victim's state. The campus names no issuer in its response.
+    brought = await victim.begin("clinic")
+    assert await victim.finish(brought, code=CODE) == 401
+    assert await attacker.finish(began, code=presented) == 401
+    assert two.providers["campus-login"].request_counts["/token"] == 0
+    began = await attacker.begin("campus-login")
+    attacker.set_claims("campus-login", began)
+    assert await attacker.finish(began, code="a code of one's own") == 303
 
 
 async def test_a_sign_out_leads_to_the_provider_of_the_session(two: Two) -> None:

@@ -1,4 +1,4 @@
-"""Scopes that a provider does not list: everything works until the first person signs in."""
+"""What a provider's metadata lets doubt: scopes that it does not list, and responses that do not name their issuer."""
 
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,34 @@ async def test_a_scope_that_the_provider_does_not_list_is_doubtful(tmp_path: Pat
         assert loaded.settings is not None
         scopes = ("openid", "profile", "email", "groups", "web-api/openid")
         table = loaded.settings.identity[1].model_copy(update={"issuer": provider.issuer, "scopes": scopes})
-        check = await check_provider(table, loaded.settings, SystemClock())
+        settings = loaded.settings.model_copy(update={"identity": (table,)})
+        check = await check_provider(table, settings, SystemClock())
     assert check.detail.startswith(detail), check
     assert check.result is (Result.DOUBTFUL if "lack" in detail else Result.GOOD)
+
+
+@pytest.mark.parametrize(
+    ("others", "announced", "result"),
+    [
+        (("https://other.example.edu",), False, Result.DOUBTFUL),
+        (("https://other.example.edu",), True, Result.GOOD),
+        ((), False, Result.GOOD),
+        (("same",), False, Result.GOOD),
+    ],
+)
+async def test_a_provider_that_names_no_issuer_beside_another_one_is_doubtful(
+    tmp_path: Path, others: tuple[str, ...], announced: bool, result: Result
+) -> None:
+    async with Provider().running() as provider:
+        provider.discovery = {"authorization_response_iss_parameter_supported": announced}
+        loaded = load_text(tmp_path, GOOD + OIDC)
+        assert loaded.settings is not None
+        table = loaded.settings.identity[1].model_copy(update={"issuer": provider.issuer})
+        more = [
+            table.model_copy(update={"name": "partner", "issuer": provider.issuer if one == "same" else one})
+            for one in others
+        ]
+        settings = loaded.settings.model_copy(update={"identity": (table, *more)})
+        check = await check_provider(table, settings, SystemClock())
+    assert check.result is result
+    assert ("partner could obtain its codes" in check.detail) is (result is Result.DOUBTFUL)
