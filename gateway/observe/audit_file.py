@@ -6,7 +6,6 @@ is what the file contains. Lines that must not be dropped wait in memory and are
 """
 
 import errno
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
@@ -51,7 +50,6 @@ class AuditFile:
         max_waiting: int = 100_000,
     ) -> None:
         self._target = AuditTarget(path, sync)
-        self._sync = sync
         self._observer = observer
         self._report_written = observer.reporter(AuditWritten)
         self._chain_line = chain_line
@@ -89,16 +87,15 @@ class AuditFile:
         """Opens the path anew if the file is closed or has another name, and writes the lines that wait."""
         if self._target.is_elsewhere():
             self._leave("the audit file was renamed or replaced without SIGHUP")
+        if self._target.may_open:  # also while the disk fails: no fsync can succeed but that of an open file
+            self._open_and_write([])
         fault = self._target.fault
         if fault is not None:
             self.request_disk_write()
             self._report_failure(fault, 1)
-            return
-        if self._target.is_removed():
+        elif self._target.is_removed():
             self._write_to_new_file([])
-        elif not self._target.is_open:
-            self._open_and_write([])
-        elif not self.is_writable:
+        elif self._target.is_open and not self.is_writable:
             self.write([])
 
     def close(self) -> list[bytes]:
@@ -134,14 +131,11 @@ class AuditFile:
 
     async def write_to_disk(self) -> None:
         """Returns when all that was written is on the disk. Raises OSError if it cannot be written to the disk."""
-        if self._sync is not None and self._target.is_regular:
-            await self._sync.wait(self._target.descriptor)
+        await self._target.write_to_disk()
 
     def request_disk_write(self) -> None:
         """Has what was written so far put on the disk, without waiting."""
-        sync, target = self._sync, self._target
-        if sync is not None and target.is_regular and sync.pending != target.descriptor:
-            sync.request(target.descriptor)
+        self._target.request_disk_write()
 
     def _write_to_new_file(self, lines: Sequence[Line]) -> int:
         """Open the path anew, of which the file was removed, and write *lines*; returns how many of them."""
@@ -187,7 +181,7 @@ class AuditFile:
             self.head = self._head_before_rest
         while queue:
             sealed = self._seal_chunk(queue)
-            written = self._write_bytes(b"".join(map(_DATA, sealed)))
+            written = self._target.write(b"".join(map(_DATA, sealed)))
             for data, head in sealed:
                 line = queue[0]
                 if written < len(data):
@@ -214,19 +208,6 @@ class AuditFile:
             data, head = (line.rest, head) if line.rest else seal(line.body, head, self._key)
             sealed.append((data, head))
         return sealed
-
-    def _write_bytes(self, data: bytes) -> int:
-        """Raises OSError, also if the file has no name any more, so that nobody could read what is written to it."""
-        target = self._target
-        if not target.is_regular:
-            return target.write(data)
-        if self._sync is not None and (not self.is_writable or self._sync.error is not None):
-            fault = self._sync.fault  # that the disk does not answer `recover` notices
-            if fault is not None:
-                raise fault
-        if os.fstat(target.descriptor).st_nlink == 0:
-            raise FileNotFoundError(errno.ENOENT, "the file was removed")
-        return os.write(target.descriptor, data)
 
     def _keep(self, lines: Iterable[Line]) -> None:
         """Let those of *lines* wait that must not be lost: all but ``open`` lines, whose streams are refused, and

@@ -40,7 +40,14 @@ class AuditTarget:
         """Why what was accepted by `write` cannot be written to standard output or to the disk; None if it can."""
         if self.descriptor == _STDOUT:
             return self._stdout.error
-        return None if self._sync is None else self._sync.fault
+        if self._sync is None or (self.is_open and not self.is_regular):  # a pipe has no disk
+            return None
+        return self._sync.fault
+
+    @property
+    def may_open(self) -> bool:
+        """Whether it is closed and its disk, as far as is known, answers: to open a file waits for the disk."""
+        return not self.is_open and (self._sync is None or not self._sync.is_late)
 
     def open(self) -> bool:
         """Returns whether it is another file than the one that was opened last. Raises OSError."""
@@ -70,8 +77,27 @@ class AuditTarget:
         return first
 
     def write(self, data: bytes) -> int:
-        """Returns how many bytes were written or, of standard output, accepted. Raises OSError."""
-        return self._stdout.write(data) if self.descriptor == _STDOUT else os.write(self.descriptor, data)
+        """Returns how many bytes were written or, of standard output, accepted. Raises OSError, also while what was
+        written before cannot be put on the disk, and if the file has no name any more, so that nobody could read it."""
+        if self.descriptor == _STDOUT:
+            return self._stdout.write(data)
+        if self.is_regular:
+            fault = self.fault
+            if fault is not None:
+                raise fault
+            if os.fstat(self.descriptor).st_nlink == 0:
+                raise FileNotFoundError(errno.ENOENT, "the file was removed")
+        return os.write(self.descriptor, data)
+
+    async def write_to_disk(self) -> None:
+        """Returns when all that was written is on the disk. Raises OSError if it cannot be written to the disk."""
+        if self._sync is not None and self.is_regular:
+            await self._sync.wait(self.descriptor)
+
+    def request_disk_write(self) -> None:
+        """Has what was written so far put on the disk, without waiting."""
+        if self._sync is not None and self.is_regular and self._sync.pending != self.descriptor:
+            self._sync.request(self.descriptor)
 
     def is_removed(self) -> bool:
         """Whether the open file has no name any more, so that what is written to it can be read by nobody."""

@@ -49,10 +49,13 @@ class DiskSync:
     @property
     def fault(self) -> OSError | None:
         """Why what was written may not reach the disk: *error*, or a call that has not returned in time."""
+        return TimeoutError(errno.ETIMEDOUT, "the disk does not answer") if self.is_late else self.error
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a call has not returned in time, nor since."""
         began = self._call_began
-        if began is not None and time.monotonic() - began > self._timeout:
-            return TimeoutError(errno.ETIMEDOUT, "the disk does not answer")
-        return self.error
+        return began is not None and time.monotonic() - began > self._timeout
 
     def request(self, descriptor: int) -> "Future[None]":
         """Returns a future that is done when all that was written to *descriptor* so far is on the disk.

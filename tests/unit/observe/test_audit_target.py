@@ -1,6 +1,7 @@
 """The audit's file is removed, renamed, replaced or read-only, its disk full, its pipe not read: no line is lost."""
 
 import asyncio
+import errno
 import json
 import os
 import resource
@@ -189,6 +190,87 @@ async def test_after_a_failed_fsync_streams_are_refused_until_one_succeeds(
     await streams(audit, clock, "2")
     await asyncio.to_thread(audit.close)
     assert ids(path) == ["1", "2"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "dup"])
+async def test_a_file_that_is_left_while_the_disk_fails_is_followed_by_another(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """`dup` fails if no descriptor is left, and with it the last fsync of the file, which is closed all the same."""
+
+    def fail(_descriptor: int) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    audit = AuditLog(str(path), clock, Recorder(), fsync="close")
+    audit.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, fail)
+        await streams(audit, clock, "1")
+        async with asyncio.timeout(5):
+            while audit.is_writable:
+                audit.tick()
+                await asyncio.sleep(0.001)
+        renamed = path.rename(path.with_name("audit.jsonl.1"))
+        audit.reopen()
+        with pytest.raises(BusyError):
+            await audit.opened(stream_record(clock, "anna", "r"))
+        audit.record_admin("reload")
+    async with asyncio.timeout(5):
+        while not audit.is_writable:
+            audit.tick()
+            await asyncio.sleep(0.001)
+    await streams(audit, clock, "2")
+    await asyncio.to_thread(audit.close)
+    assert (ids(renamed), ids(path)) == (["1"], ["2"])
+    assert verify([renamed, path], None).faults == []
+
+
+async def test_while_a_disk_does_not_answer_no_file_is_opened(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: answers.wait(300))
+    audit = AuditLog(str(path), clock, Recorder(), fsync="close", disk_timeout=0.05)
+    audit.open()
+    await streams(audit, clock, "1")
+    async with asyncio.timeout(60):
+        while audit.is_writable:
+            audit.tick()
+            await asyncio.sleep(0.001)
+        path.rename(path.with_name("audit.jsonl.1"))
+        audit.reopen()  # to create a file could wait for the same disk
+        assert not path.exists()
+        answers.set()
+        while not audit.is_writable:
+            audit.tick()
+            await asyncio.sleep(0.001)
+    await asyncio.to_thread(audit.close)
+    assert [json.loads(line)["event"] for line in path.read_bytes().splitlines()] == ["chain"]
+
+
+async def test_a_pipe_in_place_of_a_file_whose_disk_failed_is_written(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    audit = AuditLog(str(path), clock, Recorder(), fsync="close")
+    audit.open()
+    await streams(audit, clock, "1")
+    async with asyncio.timeout(5):
+        while audit.is_writable:
+            audit.tick()
+            await asyncio.sleep(0.001)
+    path.unlink()
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    for _ in range(3):
+        audit.reopen()
+    assert audit.is_writable
+    assert os.read(reader, 100_000).startswith(b'{"v":2,')
+    await asyncio.to_thread(audit.close)
+    os.close(reader)
 
 
 @pytest.mark.parametrize("policy", ["close", "always"])
