@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from cachetools import TLRUCache, TTLCache
 
+from gateway.errors import BusyError
 from gateway.events import CacheLookup
 from gateway.ports import Clock, Observer
 
@@ -60,8 +61,17 @@ class SingleFlight(Generic[K, V]):
         return task
 
     async def run(self, key: K, call: Callable[[], Awaitable[V]]) -> V:
-        """Returns the result of the call that is running for *key*, or of *call*. Raises what that call raised."""
-        return await asyncio.shield(self.start(key, call))
+        """Returns the result of the call that is running for *key*, or of *call*. Raises what that call raised, and
+        BusyError if `close` has cancelled it."""
+        task = self.start(key, call)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if waiter is None or waiter.cancelling():
+                raise
+            # Not to be taken for a client that has left.
+            raise BusyError("what was to be loaded belongs to a configuration that is no longer in force") from None
 
     async def close(self) -> None:
         """Cancels the running calls and waits until they have ended."""

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.cache import MAX_TTL, CacheEntry, LoadingCache, SingleFlight
-from gateway.errors import ValtUnavailableError, VideoNotFoundError
+from gateway.errors import BusyError, ValtUnavailableError, VideoNotFoundError
 from gateway.events import CacheLookup
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
@@ -174,13 +174,18 @@ async def test_forgetting_a_replaced_value_removes_nothing(cache: LoadingCache[s
     assert cache.cached("a") == "value 2"
 
 
-async def test_closing_cancels_running_loads(cache: LoadingCache[str, str]) -> None:
+async def test_closing_cancels_running_loads_and_who_waits_is_not_cancelled_but_busy(
+    cache: LoadingCache[str, str],
+) -> None:
     load = Loader()
     load.gate.clear()
-    waiting = asyncio.create_task(cache.get("a", load))
+    left, waiting = (asyncio.create_task(cache.get("a", load)) for _ in range(2))
     await asyncio.sleep(0)
+    left.cancel()
     await cache.close()
     with pytest.raises(asyncio.CancelledError):
+        await left
+    with pytest.raises(BusyError):
         await waiting
 
 
