@@ -142,9 +142,8 @@ class Gateway:
         return self._started().app
 
     async def reload(self, settings: Settings | None) -> bool:
-        """Applies *settings*, all or nothing, and reopens the audit file in any case. False if they cannot be applied,
-        or are None because the configuration file has faults: the old ones stay in force."""
-        self.audit.reopen()
+        """Applies *settings*, all or nothing. False if they cannot be applied, or are None because the configuration
+        file has faults: the old ones stay in force."""
         new = None if settings is None else await self._build(settings)
         self.report_reload(done=new is not None)
         if settings is None or new is None:

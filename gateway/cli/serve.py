@@ -154,7 +154,9 @@ class Reloads:
         self._reloading = asyncio.Lock()
 
     async def apply(self) -> None:
-        """Reads and applies the configuration, once the reloads before have ended."""
+        """Reopens the audit file, whatever the configuration has; then, once the reloads before have ended, reads and
+        applies it."""
+        self._gateway.audit.reopen()
         async with self._reloading:
             applied = await apply_reload(self._gateway, partial(self._read_again, self._in_force))
             if applied is not None:

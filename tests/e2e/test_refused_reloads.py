@@ -186,3 +186,17 @@ async def test_a_check_that_fails_unexpectedly_is_a_reload_that_failed(stack: Ga
     assert "RuntimeError: planted" in stack.log.getvalue()
     assert "the old configuration stays in force" in stack.log.getvalue()
     assert (await stack.metrics())['valt_gateway_config_reloads_total{outcome="failed"}'] == 1.0
+
+
+@pytest.mark.promise("operation-O1")
+async def test_the_audit_is_reopened_before_the_configuration_is_read(stack: GatewayStack) -> None:
+    path, is_new = stack.folder / "audit.jsonl", list[bool]()
+
+    def read_again(in_force: InForce) -> Loaded:
+        is_new.append(path.exists())
+        raise ValueError
+
+    reloads = Reloads(stack.gateway, read_again, InForce.at_start(stack.gateway.settings, {}))
+    path.rename(path.with_suffix(".1"))
+    await reloads.apply()
+    assert is_new == [True]

@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 
 from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
-from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack, settings_of
+from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack
 from tests.support.pipes import fill
+from tests.support.reloads import reloads_of
 
 
 async def readiness(stack: GatewayStack) -> tuple[int, str]:
@@ -32,7 +33,7 @@ async def test_after_a_failed_reopen_streams_are_refused_until_it_succeeds(stack
     path = stack.folder / "audit.jsonl"
     path.rename(path.with_suffix(".1"))
     path.mkdir()
-    await stack.gateway.reload(settings_of(stack.config))
+    await reloads_of(stack).apply()
     assert await video(stack) == 503
     assert await readiness(stack) == (503, "not ready\nthe audit cannot be written\n")
     metrics = await stack.metrics()
