@@ -8,7 +8,7 @@ from gateway.errors import AccessDeniedError, BusyError, VideoNotFoundError
 from gateway.model import Credentials, Delivery, Grant, Identity, Link, Stage, Video
 from gateway.ports import Clock, IdentityResolver, Links, Policy, RateLimit
 from gateway.request_record import RequestRecord
-from gateway.validity import allows_what_began
+from gateway.validity import renew
 
 
 class Access:
@@ -54,9 +54,9 @@ class Access:
         """Raises InvalidCredentialsError if the person was revoked or signed out while the request waited, for VALT
         above all, or if the configuration in force no longer accepts their proof. If its rules are others than those
         by which the request was granted, or a day of one has begun or ended, the request is decided again: raises what
-        `Policy.decide` does, or AccessDeniedError if the rules grant something else. Raises BusyError if the rules were
-        replaced and the request has no grant, or once more meanwhile. Does nothing for a request that needed no
-        identity.
+        `Policy.decide` does. Raises BusyError for what is right only if it is requested anew: if the rules grant
+        something else, or perhaps another of the person's sessions, if they were replaced once more meanwhile, or if a
+        list was selected by other rules. Does nothing for a request that needed no identity.
 
         The dispatcher calls it before each response that a handler returns. A handler calls it itself before the
         audit's ``open`` line and a stream, which cannot be taken back by then; a redirect may wait for the disk after
@@ -64,21 +64,30 @@ class Access:
         """
         if record.identity is None or record.identified_at is None:
             return
-        in_force, grant = self, record.grant
-        while in_force.replaced_by is not None:
-            in_force = in_force.replaced_by
+        in_force, grant = self if self.replaced_by is None else self._in_force(), record.grant
         in_force._identities.confirm(record.identity, record.identified_at)
         has_same_rules = in_force is self or in_force._policy.decides_like(self._policy)
         if has_same_rules and (grant is None or not in_force._policy.is_due(grant)):
             return
         if grant is None:
-            raise BusyError("the rules were replaced while the request waited")
-        new = await in_force._policy.decide(grant.identity, grant.recording, grant.video, grant.client)
-        if not allows_what_began(grant, new):
-            raise AccessDeniedError("the rules grant something else than when the request began")
-        if in_force.replaced_by is not None:
+            if record.api:  # what has no grant else, such as the exchange of a ticket, is decided by no rule
+                raise BusyError("the rules were replaced while the request waited")
+            return
+        try:
+            again = await in_force._policy.decide(grant.identity, grant.recording, grant.video, grant.client)
+        except AccessDeniedError:
+            if record.has_several_proofs:
+                raise BusyError("the rules were replaced while the request waited") from None
+            raise
+        if self._in_force() is not in_force or not renew(grant, again):
             raise BusyError("the rules were replaced while the request waited")
         in_force._identities.confirm(record.identity, record.identified_at)
+
+    def _in_force(self) -> "Access":
+        in_force = self
+        while in_force.replaced_by is not None:
+            in_force = in_force.replaced_by
+        return in_force
 
     async def has_link(self, grant: Grant, video: str) -> bool:
         """Whether VALT has a link for *video* of the granted recording: without one the video is not ready, or deleted.
@@ -134,6 +143,7 @@ class Access:
         record.identified_at = self._clock.now()
         identities = await self._identities.identify(credentials)
         record.set_identity(identities[0])
+        record.has_several_proofs = len(identities) > 1
         if self._rates.per_minute:
             self._rates.count(identities[0])
         return identities

@@ -48,6 +48,8 @@ class RequestRecord:
     identity: Identity | None = None
     identified_at: float | None = None
     """When Access began to verify the credentials, Unix seconds; None if the request needs no identity."""
+    has_several_proofs: bool = False
+    """Whether the client presented several sessions, of which `identity` is one."""
     recording: str | None = None
     video: str | None = None
     grant: Grant | None = None

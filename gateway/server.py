@@ -151,7 +151,7 @@ class Gateway:
         for key in keys_needing_restart(restart_values(self.settings), settings):
             self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
         self._prepare_metrics(new)
-        await self._apply(new)
+        self._apply(new)
         return True
 
     def report_reload(self, *, done: bool) -> None:
@@ -168,7 +168,7 @@ class Gateway:
         ending = Ending(self._listeners[0], self._dispatcher, self.streams)
         ending.stop_accepting()
         if replacement is not None:
-            await self._apply(replacement)
+            self._apply(replacement)
         await ending.wait_idle()
 
     async def drain(self, at_once: asyncio.Event | None = None) -> None:
@@ -231,9 +231,9 @@ class Gateway:
             raise RuntimeError("the gateway has not started")
         return self._current
 
-    async def _apply(self, new: App) -> None:
-        """Directs requests to *new*, and ends the streams that it would not grant. Requests that have not been answered
-        are decided again (`Access.confirm`)."""
+    def _apply(self, new: App) -> None:
+        """Directs requests to *new*, and ends the streams that it would not grant in the background: VALT may be slow.
+        Requests that have not been answered are decided again (`Access.confirm`)."""
         self.settings, limits = new.settings, new.settings.limits
         self._started().replace(new)
         self.streams.limit(limits.streams, limits.streams_per_person, limits.streams_per_address)
@@ -242,7 +242,4 @@ class Gateway:
         apply_limits(self._listeners[0], new.settings, self.observer)
         self._admin.set_access(new.settings.admin.hosts, new.settings.admin.token)
         new.valt.concurrency_limit.set_maximum(limits.waiting_for_valt)
-        undecided = set(self.streams)
-        await self.revocation.decide_again(new.policy, undecided)
-        settle = self.revocation.settle(new.policy, undecided, lambda: new is self.app)
-        self._background.run(settle, "revocation after a reload")
+        self._background.run(self.revocation.decide_again(new.policy), "revocation after a reload")

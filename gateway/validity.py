@@ -29,10 +29,14 @@ def void_seconds(lifetime: float) -> float:
     return max(lifetime, _LONGEST_TOKEN) + _CLOCK_MARGIN
 
 
-def allows_what_began(grant: Grant, again: Grant) -> bool:
-    """Whether what was granted by *grant* may go on as it runs by *again*, a later decision about the same request."""
+def renew(grant: Grant, again: Grant) -> bool:
+    """Has *grant* last as long as *again*, a later decision about the same request. False, with nothing changed, if
+    what runs by *grant* may not go on as it runs."""
     is_same = (again.account, again.delivery) == (grant.account, grant.delivery)
-    return is_same and (again.download or not grant.attachment)
+    if not is_same or (grant.attachment and not again.download):
+        return False
+    grant.decided_at, grant.until = again.decided_at, again.until
+    return True
 
 
 class Validity:

@@ -11,7 +11,7 @@ from gateway.delivery.streams import Stream, Streams
 from gateway.errors import BusyError, GatewayError, ValtError
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer, Policy
-from gateway.validity import Validity, allows_what_began
+from gateway.validity import Validity, renew
 
 REVOKED = "revoked"
 _CHECK_SECONDS = 1.0
@@ -45,39 +45,44 @@ class Revocation:
                 self._streams.end(REVOKED, self._is_void)
 
     async def _run_rules(self) -> None:
-        while True:
-            await asyncio.sleep(_CHECK_SECONDS)
+        deciding: set[Stream] = set()
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def decide(stream: Stream, policy: Policy) -> None:
             with self._log_failure():
-                _, policy = self._checks()
-                await self._end_those_over({one for one in self._streams if policy.is_due(one.grant)}, policy)
+                async with at_once:
+                    await self._decide(stream, policy)
+            deciding.discard(stream)
 
-    async def decide_again(self, policy: Policy, undecided: set[Stream]) -> None:
-        """Resets those of the streams *undecided* whose identity is not valid any more, and those that *policy*, the
-        rules in force, would not grant as they run. Only those remain in the set that cannot be decided because VALT
-        does not respond; they run on.
-        """
-        undecided.intersection_update(self._streams)
-        with self._log_failure():
-            await self._end_those_over(undecided, policy)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(_CHECK_SECONDS)
+                with self._log_failure():
+                    _, policy = self._checks()
+                    for stream in {one for one in self._streams if policy.is_due(one.grant)} - deciding:
+                        deciding.add(stream)
+                        group.create_task(decide(stream, policy))
 
-    async def settle(self, policy: Policy, undecided: set[Stream], in_force: Callable[[], bool]) -> None:
-        """Repeats *decide_again*, while *policy* is *in_force*, until none of *undecided* is left."""
-        while undecided and in_force():
-            await asyncio.sleep(_CHECK_SECONDS)
-            await self.decide_again(policy, undecided)
+    async def decide_again(self, policy: Policy) -> None:
+        """Resets those of the running streams whose identity is not valid any more, and those that *policy*, the rules
+        in force, would not grant as they run. Those that cannot be decided because VALT does not respond run on, and
+        are tried again each second. Returns when all are decided or other rules are in force."""
+        undecided = set(self._streams)
+        while undecided and self._checks()[1] is policy:
+            with self._log_failure():
+                await self._decide_those(undecided, policy)
+            if undecided:
+                await asyncio.sleep(_CHECK_SECONDS)
+                undecided.intersection_update(self._streams)
 
-    async def _end_those_over(self, undecided: set[Stream], policy: Policy) -> None:
-        """Resets those of *undecided* that are not to run on by *policy*, unless another one is in force by then. What
-        cannot be decided yet remains in the set. A VALT that is slow about one stream delays few others."""
+    async def _decide_those(self, undecided: set[Stream], policy: Policy) -> None:
+        """Removes from *undecided* what is decided. A VALT that is slow about one stream delays few others."""
         at_once = asyncio.Semaphore(_AT_ONCE)
 
         async def decide(stream: Stream) -> None:
             async with at_once:
-                is_over = await self._is_over(stream, policy)
-            if is_over and self._checks()[1] is policy:
-                stream.end(REVOKED)
-            if is_over is not None:
-                undecided.discard(stream)
+                if await self._decide(stream, policy):
+                    undecided.discard(stream)
 
         async with asyncio.TaskGroup() as group:
             for stream in tuple(undecided):
@@ -87,21 +92,24 @@ class Revocation:
         validity, _ = self._checks()
         return validity.refusal(stream.grant.identity, first_used_at=stream.record.identified_at) is not None
 
-    async def _is_over(self, stream: Stream, policy: Policy) -> bool | None:
-        """Whether *stream* is not to run on; None if VALT does not respond."""
+    async def _decide(self, stream: Stream, policy: Policy) -> bool:
+        """Resets *stream* if it is not to run on by *policy*. False if VALT does not respond, or if other rules are in
+        force by then, by which somebody else decides."""
         if self._is_void(stream):
+            stream.end(REVOKED)
             return True
         old = stream.grant
         try:
-            new = await policy.decide(old.identity, old.recording, old.video, old.client)
+            again = await policy.decide(old.identity, old.recording, old.video, old.client)
         except (ValtError, BusyError):
-            return None
+            return False
         except GatewayError:
-            return True
-        if not allows_what_began(old, new):
-            return True
-        old.decided_at, old.until = new.decided_at, new.until
-        return False
+            again = None
+        if self._checks()[1] is not policy:
+            return False
+        if again is None or not renew(old, again):
+            stream.end(REVOKED)
+        return True
 
     @contextmanager
     def _log_failure(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from gateway.store.sqlite_revocations import revoke_in_file
 from tests.support.client import connect, request
 from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
+from tests.support.reloads import reloads_of
 
 BIG = random.Random(3).randbytes(8 * 1024 * 1024)
 BIG_PATH = "/recordings/big/videos/film"
@@ -36,6 +37,11 @@ async def watching(
         assert answer.status == 200
         await answer.content.readexactly(500_000)
         yield answer
+
+
+async def decided() -> None:
+    """Returns once the reloads before have decided about every stream."""
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "revocation after a reload"))
 
 
 async def is_aborted(answer: aiohttp.ClientResponse) -> bool:
@@ -58,6 +64,7 @@ async def test_a_reload_ends_downloads_that_the_new_rules_deny(stack: GatewaySta
         if query:
             assert await is_aborted(answer)
         else:
+            await decided()
             assert len(stack.gateway.streams) == 1
     stack.valt.knobs.stall_gate.set()
 
@@ -110,10 +117,10 @@ async def test_a_stream_ends_while_valt_is_awaited_for_the_decision_about_others
         text = stack.config.read_text().replace('groups = ["asked"]', 'groups = ["asked"]\nrooms = ["*"]')
         stack.config.write_text(text.replace('groups = ["removed"]', 'groups = ["nobody"]'))
         stack.valt.knobs.gate["record"] = asyncio.Event()
-        reloading = asyncio.create_task(stack.gateway.reload(settings_of(stack.config)))
+        assert await stack.gateway.reload(settings_of(stack.config))
         assert await is_aborted(removed)
         stack.valt.knobs.gate["record"].set()
-        assert await reloading
+        await decided()
         assert len(stack.gateway.streams) == 6
 
 
@@ -124,12 +131,28 @@ async def test_a_stream_is_not_ended_by_rules_that_were_replaced_while_valt_was_
         text = stack.config.read_text().replace('groups = ["asked"]', 'groups = ["asked"]\nrooms = ["Room 9"]')
         stack.config.write_text(text)
         stack.valt.knobs.gate["record"], calls = asyncio.Event(), stack.valt.calls["record"]
-        reloading = asyncio.create_task(stack.gateway.reload(settings_of(stack.config)))
+        assert await stack.gateway.reload(settings_of(stack.config))
         await stack.valt.wait_for(lambda: stack.valt.calls["record"] > calls)
         assert await stack.gateway.reload(before)
         stack.valt.knobs.gate["record"].set()
-        assert await reloading
+        await decided()
         assert len(stack.gateway.streams) == 1
+
+
+@pytest.mark.promise("streams-18")
+async def test_a_reload_does_not_wait_until_an_earlier_one_has_decided_about_every_stream(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, grants=TWO_RULES) as stack, watching(stack, stack.bearer("ben", "asked")):
+        reloads = reloads_of(stack)
+        text = stack.config.read_text().replace('groups = ["asked"]', 'groups = ["asked"]\nrooms = ["*"]')
+        stack.config.write_text(text)
+        stack.valt.knobs.gate["record"], calls = asyncio.Event(), stack.valt.calls["record"]
+        await reloads.apply()
+        await stack.valt.wait_for(lambda: stack.valt.calls["record"] > calls)
+        stack.config.write_text(text.replace('groups = ["removed"]', 'groups = ["nobody"]'))
+        await reloads.apply()
+        assert await _status(stack, VIDEO_PATH, stack.bearer("anna", "removed")) == 403
+        stack.valt.knobs.gate["record"].set()
+        await decided()
 
 
 @pytest.mark.promise("streams-18")
@@ -179,6 +202,7 @@ async def test_a_stream_that_the_new_rules_allow_survives_a_reload(stack: Gatewa
     async with watching(stack, stack.bearer("anna")) as answer:
         stack.config.write_text(stack.config.read_text().replace('level = "debug"', 'level = "info"'))
         assert await stack.gateway.reload(settings_of(stack.config))
+        await decided()
         stack.valt.knobs.stall_gate.set()
         assert await answer.read() == BIG[500_000:]
     assert (await stack.metrics())['valt_gateway_config_reloads_total{outcome="ok"}'] == 1
@@ -190,9 +214,9 @@ async def test_a_stream_survives_a_reload_while_valt_cannot_be_read(stack: Gatew
         text = stack.config.read_text()
         stack.config.write_text(text.replace('name = "supervisors"', 'name = "supervisors"\nrooms = ["Room 1"]'))
         assert await stack.gateway.reload(settings_of(stack.config))
+        await stack.valt.wait_for(lambda: stack.valt.calls["record"] > 1)
         stack.valt.knobs.stall_gate.set()
         assert await answer.read() == BIG[500_000:]
-    assert stack.valt.calls["record"]
 
 
 @pytest.mark.parametrize(
