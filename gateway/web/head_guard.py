@@ -113,6 +113,8 @@ class HeadGuard(asyncio.Protocol):
         if self._timer is None and not scanner.body_left:
             self._connection.deadline = self._loop.time() + self._timeout
         if not scanner.feed(data, MAX_HEAD):
+            if scanner.begin:
+                self._connection.data_received(self._withheld + data[: scanner.begin])
             self._reject_large_head()
             return
         if scanner.completed > self._connection.answered + 1 or scanner.is_last:
@@ -129,11 +131,11 @@ class HeadGuard(asyncio.Protocol):
                 self._connection.deadline = self._loop.time() + self._timeout
             self._timer = self._loop.call_at(self._connection.deadline, self._expire)
         self._connection.head = fields = scanner.fields
-        if self._withheld:
-            data, self._withheld = self._withheld + data, b""
+        data, self._withheld = self._withheld + data, b""
         if scanner.head_size > MAX_LINE and fields is not None and not fields.tell_who_asks:
-            self._withheld = data
-        else:
+            begin = max(0, len(data) - scanner.head_size)
+            data, self._withheld = data[:begin], data[begin:]
+        if data:
             self._connection.data_received(data)
 
     def eof_received(self) -> bool:

@@ -53,11 +53,15 @@ class HeadScanner:
     empty line. Its body is ``Content-Length`` bytes long and is skipped; the head after a chunked one is not looked
     for."""
 
-    __slots__ = ("_chunked", "_length", "_tail", "body_left", "completed", "fields", "head_size", "is_last", "size")
+    __slots__ = (
+        *("_chunked", "_length", "_tail", "begin", "body_left", "completed", "fields", "head_size", "is_last", "size"),
+    )
 
     def __init__(self) -> None:
         self.head_size = 0
         """Bytes of the unfinished head; 0 between a request and the next one."""
+        self.begin = 0
+        """Bytes of the latest data before its last head, 0 if it has begun earlier."""
         self.size = 0
         """Bytes of all heads so far."""
         self.completed = 0
@@ -78,7 +82,8 @@ class HeadScanner:
     def feed(self, data: bytes, limit: int) -> bool:
         """Follows *data*; False as soon as a head is larger than *limit* bytes."""
         window, position = (self._tail + data, len(self._tail)) if self._tail else (data, 0)
-        begin = 0
+        offset = position
+        begin = self.begin = 0
         while position < len(window) and not self.is_last:
             if self.body_left:
                 skipped = min(self.body_left, len(window) - position)
@@ -91,7 +96,9 @@ class HeadScanner:
                 continue
             end = window.find(_END, max(begin, position - 3))
             stop = len(window) if end < 0 else end + len(_END)
-            self.fields = self.fields if self.head_size else None
+            if not self.head_size:
+                self.begin = position - offset
+                self.fields = None
             self.head_size += stop - position
             self.size += stop - position
             if end < 0 or self.fields is not None or self.head_size > MAX_LINE:

@@ -124,6 +124,36 @@ async def test_what_a_large_head_says_does_not_count_for_the_next_one(stack: Gat
         assert_rejection(await client.read_response(), None, "bad_request", 400)
 
 
+ROBOTS = head_of("/robots.txt", HOST)
+LOGIN = f"POST /api/v3/login HTTP/1.1\r\n{HOST}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+
+
+@pytest.mark.parametrize("first", [ROBOTS, b"\r\n" + ROBOTS, LOGIN.encode()], ids=["plain", "empty line", "body"])
+async def test_a_request_is_answered_however_long_the_unfinished_head_after_it(
+    stack: GatewayStack, first: bytes
+) -> None:
+    status = 401 if first.startswith(b"POST") else 200
+    fields = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 3_000) for number in range(4))
+    allowed, refused = ROBOTS[:-2] + fields, b"GET /?" + b"x" * 9_000
+    async with connect(stack.url) as client:
+        await client.send(first + allowed)
+        assert (await client.read_response()).status == status
+        await client.send(b"\r\n" + first + refused)
+        assert (await client.read_response()).status == 200
+        assert (await client.read_response()).status == status
+        await client.send(b" HTTP/1.1\r\n\r\n")
+        assert_rejection(await client.read_response(), None)
+
+
+async def test_a_request_is_answered_before_a_too_large_head_ends_the_connection(stack: GatewayStack) -> None:
+    async with connect(stack.url) as client:
+        await client.send(ROBOTS[:10])
+        await client.send(ROBOTS[10:] + head_of("/", *(f"Cookie: {'x' * 8_000}",) * 5))
+        received = await client.read_to_end()
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
 NAMES = ["Accept", "ACCEPT-LANGUAGE", "sec-fetch-mode", "Sec-Fetch-Dest", "Cookie", "X-Accept", "Accepts", ""]
 
 
