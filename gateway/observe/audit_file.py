@@ -90,9 +90,11 @@ class AuditFile:
         if self._target.may_open:  # also while the disk fails: no fsync can succeed but that of an open file
             self._open_and_write([])
         fault = self._target.fault
+        error = self._target.take_failure() or fault
+        if error is not None:
+            self._report_failure(error, 1)
         if fault is not None:
             self.request_disk_write()
-            self._report_failure(fault, 1)
         elif self._target.is_removed():
             self._write_to_new_file([])
         elif self._target.is_open and not self.is_writable:

@@ -44,6 +44,10 @@ class AuditTarget:
             return None
         return self._sync.fault
 
+    def take_failure(self) -> OSError | None:
+        """Returns why lines may not be on the disk, if that is so since the last call; None otherwise."""
+        return None if self._sync is None else self._sync.take_failure()
+
     @property
     def may_open(self) -> bool:
         """Whether it is closed and its disk, as far as is known, answers: to open a file waits for the disk."""

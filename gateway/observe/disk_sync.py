@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future
 from typing import Literal
 
@@ -42,6 +43,8 @@ class DiskSync:
         """Of the last request."""
         self.error: OSError | None = None
         """Why the last request has failed; None if it succeeded."""
+        self._failures: deque[OSError] = deque(maxlen=1)
+        """The last failure that nobody has taken. What it lost no later success brings back."""
         self._call_began: float | None = None
         """Of the running call, monotonic seconds."""
         self._thread: threading.Thread | None = None
@@ -57,6 +60,10 @@ class DiskSync:
         began = self._call_began
         return began is not None and time.monotonic() - began > self._timeout
 
+    def take_failure(self) -> OSError | None:
+        """Returns why a request has failed since the last call, also if one has succeeded since; None if none has."""
+        return self._failures.pop() if self._failures else None
+
     def request(self, descriptor: int) -> "Future[None]":
         """Returns a future that is done when all that was written to *descriptor* so far is on the disk.
 
@@ -70,8 +77,7 @@ class DiskSync:
             self._thread = self._thread or start_daemon(self._run, "audit fsync")
             copy = os.dup(descriptor)
         except OSError as error:  # no descriptor is left, or no thread
-            self.error = error
-            future.set_exception(error)
+            self._fail(future, error)
             return future
         self._last, self.pending = future, descriptor
         self._queue.put((copy, future))
@@ -107,10 +113,15 @@ class DiskSync:
             try:
                 os.fsync(descriptor)
             except OSError as error:
-                self.error, self._call_began = error, None
-                future.set_exception(error)
+                self._call_began = None
+                self._fail(future, error)
             else:
                 self.error = self._call_began = None
                 future.set_result(None)
             finally:
                 os.close(descriptor)
+
+    def _fail(self, future: Future[None], error: OSError) -> None:
+        self.error = error
+        self._failures.append(error)
+        future.set_exception(error)

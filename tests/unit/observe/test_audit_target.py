@@ -225,6 +225,42 @@ async def test_a_file_that_is_left_while_the_disk_fails_is_followed_by_another(
     assert verify([renamed, path], None).faults == []
 
 
+@pytest.mark.parametrize("rotates", [False, True])
+async def test_a_failed_fsync_is_logged_also_if_the_next_one_has_succeeded(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, rotates: bool
+) -> None:
+    """Linux reports what the disk has lost once."""
+    started, fails, succeeded = threading.Event(), threading.Event(), threading.Event()
+
+    def fsync(_descriptor: int) -> None:
+        if started.is_set():
+            succeeded.set()
+            return
+        started.set()
+        fails.wait()
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    observer = Recorder()
+    audit = AuditLog(str(path), clock, observer, fsync="always")
+    audit.open()
+    audit.record_admin("start")
+    async with asyncio.timeout(10):
+        await asyncio.to_thread(started.wait)
+        if rotates:
+            path.rename(path.with_name("audit.jsonl.1"))
+            audit.reopen()
+        audit.record_admin("reload")
+        fails.set()
+        await asyncio.to_thread(succeeded.wait)
+        while "the audit can be written again" not in messages(observer):
+            audit.tick()
+            await asyncio.sleep(0.001)
+    assert messages(observer)[0] == "the audit cannot be written: new streams are refused until it can"
+    assert audit.is_writable
+    await asyncio.to_thread(audit.close)
+
+
 async def test_while_a_disk_does_not_answer_no_file_is_opened(
     path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
