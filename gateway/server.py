@@ -181,7 +181,7 @@ class Gateway:
 
     async def stop(self) -> bool:
         """Ends every request and releases everything. Also to be called if `start` has raised. False if audit lines
-        could not be written; they are in the log then."""
+        could not be written, which are in the log then, or may not be on the disk, which the log says."""
         self.readiness.ready = False
         self.streams.close()  # before the listener, which closes a connection as if its response were complete
         self.loop_lag.stop()
@@ -200,7 +200,7 @@ class Gateway:
         for line in unwritten:
             self.logs.on_event(LogEvent("error", "audit line not written", (("line", line.decode().strip()),)))
         await asyncio.to_thread(self.logs.close)
-        return not unwritten
+        return not unwritten and self.audit.is_writable
 
     @property
     def status(self) -> str:

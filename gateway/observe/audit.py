@@ -96,7 +96,10 @@ class AuditLog(Observer):
         self._file.reopen()
 
     def close(self) -> list[bytes]:
-        """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
+        """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written.
+
+        `is_writable` is False then, too, if lines that were written may not be on the disk.
+        """
         self._write_group()
         if not self._file.is_writable:
             self._file.recover()

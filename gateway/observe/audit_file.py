@@ -19,6 +19,7 @@ from gateway.observe.disk_sync import DiskSync
 from gateway.ports import Observer
 
 _DATA = itemgetter(0)
+_UNWRITABLE = "the audit cannot be written: new streams are refused until it can"
 _WRITTEN = {event: AuditWritten(event) for event in AUDIT_EVENTS}
 
 
@@ -101,11 +102,17 @@ class AuditFile:
             self.write([])
 
     def close(self) -> list[bytes]:
-        """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
+        """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written.
+
+        *is_writable* is False then, too, if lines that were written may not be on the disk.
+        """
         if self._waiting:
             self.write([])
         self._close_target()
         unwritten = self._target.stop().splitlines(keepends=True)
+        error = self._target.stop_sync()
+        if error is not None:
+            self._report_failure(error, 1, "the last lines of the audit may not be on the disk")
         return unwritten + [line.rest or line.body for line in self._waiting]
 
     def write(self, lines: Sequence[Line]) -> int:
@@ -220,12 +227,11 @@ class AuditFile:
             else:
                 self.dropped_denials += line.denials
 
-    def _report_failure(self, error: OSError, lines: int) -> None:
-        """Count *lines* as failures; log the first failure since the last success."""
+    def _report_failure(self, error: OSError, lines: int, message: str = _UNWRITABLE) -> None:
+        """Count *lines* as failures; log the first failure since the last success as *message*."""
         for _ in range(lines):
             self._observer.on_event(AuditFailed())
         if self.is_writable:
             self.is_writable = False
             cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
-            message = "the audit cannot be written: new streams are refused until it can"
             self._observer.on_event(LogEvent("error", message, (("cause", cause), ("file", self._target.path))))

@@ -138,12 +138,12 @@ class AuditTarget:
             os.close(descriptor)
 
     def stop(self) -> bytes:
-        """Closes the file, and waits a few seconds for the threads. Returns what standard output did not take."""
-        unwritten = b"" if self._stdout.close() else self._stdout.take_unwritten()
-        self.close()
-        if self._sync is not None:
-            self._sync.close()
-        return unwritten
+        """Waits a second for standard output. Returns what it did not take."""
+        return b"" if self._stdout.close() else self._stdout.take_unwritten()
+
+    def stop_sync(self) -> OSError | None:
+        """After `close`, waits a few seconds for the disk. Returns why lines may not be on it; None if all are."""
+        return None if self._sync is None else self._sync.close()
 
 
 def ends_with_line_feed(path: str) -> bool:

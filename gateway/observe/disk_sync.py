@@ -94,13 +94,17 @@ class DiskSync:
         async with asyncio.timeout(self._timeout):
             await asyncio.shield(asyncio.wrap_future(self.request(descriptor)))
 
-    def close(self, timeout: float = 5.0) -> None:
-        """Waits at most *timeout* seconds until the last request is done."""
+    def close(self, timeout: float = 5.0) -> OSError | None:
+        """Waits at most *timeout* seconds until the last request is done. Returns why what was written may not be on
+        the disk; None if it is."""
         self._closing.set()
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(timeout)
+            if self._thread.is_alive():
+                return TimeoutError(errno.ETIMEDOUT, "the disk does not answer")
             self._thread = None
+        return self.take_failure() or self.error
 
     def _run(self) -> None:
         while (request := self._queue.get()) is not None:

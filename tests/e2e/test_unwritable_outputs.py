@@ -1,6 +1,7 @@
 """An audit that cannot be reopened, and outputs that nobody reads: what viewers and operators see."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -79,6 +80,18 @@ async def test_a_removed_audit_is_opened_anew_and_a_missing_directory_is_not_rea
         assert await video(stack) == 200
         await stack.ended()
         assert [line["event"] for line in stack.audit()] == ["deny", "open", "close"]
+
+
+@pytest.mark.promise("evidence-10")
+async def test_a_stop_says_that_its_last_lines_may_not_be_on_the_disk(
+    stack: GatewayStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    assert not await stack.gateway.stop()
+    assert '"event":"the last lines of the audit may not be on the disk","cause":"EIO"' in stack.log.getvalue()
 
 
 @asynccontextmanager

@@ -225,6 +225,24 @@ async def test_a_file_that_is_left_while_the_disk_fails_is_followed_by_another(
     assert verify([renamed, path], None).faults == []
 
 
+async def test_an_fsync_that_fails_at_the_end_is_logged(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    observer = Recorder()
+    audit = AuditLog(str(path), clock, observer, fsync="close")
+    audit.open()
+    audit.record_admin("stop")
+    assert await asyncio.to_thread(audit.close) == []
+    assert not audit.is_writable
+    reported = [(event.level, event.message, event.fields) for event in observer.events if isinstance(event, LogEvent)]
+    cause = (("cause", "ENOSPC"), ("file", str(path)))
+    assert reported == [("error", "the last lines of the audit may not be on the disk", cause)]
+
+
 @pytest.mark.parametrize("rotates", [False, True])
 async def test_a_failed_fsync_is_logged_also_if_the_next_one_has_succeeded(
     path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, rotates: bool

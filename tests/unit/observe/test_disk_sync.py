@@ -14,6 +14,10 @@ LONG = 60.0
 """A delay in seconds that no test waits for."""
 
 
+def _fail(_descriptor: int) -> int:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The inodes of the files that were written to the disk."""
@@ -57,13 +61,10 @@ async def test_without_a_delay_a_request_is_answered_at_once(tmp_path: Path, syn
 async def test_a_request_without_a_free_descriptor_fails_and_the_next_one_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[int]
 ) -> None:
-    def fail(_descriptor: int) -> int:
-        raise OSError(errno.EMFILE, "Too many open files")
-
     disk = DiskSync()
     with (tmp_path / "file").open("wb") as file:
         with monkeypatch.context() as patched:
-            patched.setattr(os, "dup", fail)
+            patched.setattr(os, "dup", _fail)
             with pytest.raises(OSError, match="Too many"):
                 await disk.wait(file.fileno())
         assert disk.error is not None
@@ -88,3 +89,30 @@ async def test_a_request_without_a_thread_fails_and_the_next_one_does_not(
         await disk.wait(file.fileno())
     assert len(synced) == 1
     await asyncio.to_thread(disk.close)
+
+
+async def test_a_close_that_the_disk_does_not_answer_in_time_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: answers.wait(LONG))
+    disk = DiskSync()
+    with (tmp_path / "file").open("wb") as file:
+        disk.request(file.fileno())
+        error = await asyncio.to_thread(disk.close, 0.01)
+    assert isinstance(error, TimeoutError)
+    answers.set()
+    assert await asyncio.to_thread(disk.close) is None
+
+
+async def test_a_close_returns_an_earlier_failure_that_nobody_has_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[int]
+) -> None:
+    disk = DiskSync()
+    with (tmp_path / "file").open("wb") as file:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "dup", _fail)
+            disk.request(file.fileno())
+        await disk.wait(file.fileno())
+    error = await asyncio.to_thread(disk.close)
+    assert (error and error.errno, len(synced)) == (errno.EMFILE, 1)
