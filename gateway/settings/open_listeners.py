@@ -90,15 +90,19 @@ def _is_for_every_user(listen: str, mode: int) -> bool:
     return listen.startswith("unix:") and bool(mode & _EVERY_USER)
 
 
+def local_peers(listen: str) -> Collection[str]:
+    """Returns the networks of whoever connects to a listener at *listen*; none if other machines do."""
+    address = split_listen(listen)
+    if address is None:
+        return (UNIX,) if listen.startswith("unix:") else ()
+    return _LOOPBACK if is_loopback_host(address[0]) else ()
+
+
 def _unlisted_proxies(settings: Settings, listen: str) -> Collection[str]:
     """Returns the networks of the proxy that certainly connects to the public listener at *listen*; none if one that is
-    trusted can."""
-    trusted, address = NetworkIndex(settings.server.trusted_proxies), split_listen(listen)
-    if address is None:
-        return (UNIX,) if listen.startswith("unix:") and not trusted.overlaps(UNIX) else ()
-    if not is_loopback_host(address[0]) or any(trusted.overlaps(network) for network in _LOOPBACK):
-        return ()  # clients may connect to another address themselves
-    return _LOOPBACK
+    trusted can. Where other machines connect, clients may do so themselves."""
+    trusted, peers = NetworkIndex(settings.server.trusted_proxies), local_peers(listen)
+    return () if any(trusted.overlaps(network) for network in peers) else peers
 
 
 def _of_every_user(settings: Settings) -> Iterable[tuple[str, str, str]]:

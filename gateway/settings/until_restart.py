@@ -2,7 +2,8 @@
 
 What protects a listener, a token or a narrower trust, is applied at once. A file that moves or closes a listener and
 drops its protection is safe as a whole, and would leave the running one open until the restart: it is refused. So is
-one that trusts the next listener's proxy alone, while the present one sends requests to the running listener.
+one that trusts the next listener's proxy alone, while the present one sends requests to the running listener, and one
+that begins to trust what that one's clients send by headers which it never had to remove.
 
 How it works: the checks by which a start warns of open listeners look at the new settings with the running listeners.
 What they find is a fault, if neither the new file has it by itself nor the configuration in force.
@@ -15,9 +16,19 @@ from typing import Any
 from gateway.network import UNIX
 from gateway.settings.faults import Fault
 from gateway.settings.files import audit_faults, certificate_faults, socket_faults
+from gateway.settings.identity import HeaderSettings, IdentitySettings
 from gateway.settings.model import Settings
-from gateway.settings.networks import networks_without
-from gateway.settings.open_listeners import ADMIN, Opening, is_open_in, open_listeners, open_to_clients_of
+from gateway.settings.networks import NetworkIndex, networks_without
+from gateway.settings.open_listeners import (
+    ADDRESSES,
+    ADMIN,
+    NAMES,
+    Opening,
+    is_open_in,
+    local_peers,
+    open_listeners,
+    open_to_clients_of,
+)
 from gateway.settings.restart_keys import (
     TLS_KEYS,
     decode_values,
@@ -39,6 +50,16 @@ _MOVES = ("server.listen", TLS_KEYS[0])
 """The keys by which the proxies of the public listener are others after the restart."""
 _REMEDY = "restart the gateway, or leave its protection until then"
 _REMEDY_OF_PROXIES = "restart the gateway, or leave the proxy in server.trusted_proxies until then"
+_REMEDY_OF_TRUST = "restart the gateway, or leave the proxy out of server.trusted_proxies until then"
+_REMEDY_OF_FRONTS = "restart the gateway, or leave this provider out until then"
+
+TrustedHeader = tuple[str, str]
+"""The name of a header, in lower case, and the network of a proxy by which it names a person or their groups."""
+
+
+def _trusted_headers(provider: HeaderSettings) -> list[TrustedHeader]:
+    names = (provider.subject_header.lower(), provider.groups_header.lower())
+    return [(name, network) for name in names for network in provider.from_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +76,8 @@ class InForce:
     """What it leaves open there."""
     proxies: tuple[str, ...] = ()
     """The trusted proxies of the running public listener: a reload that moves it states those of the next one."""
+    headers: tuple[TrustedHeader, ...] = ()
+    """What people are known by at the running public listener: its proxies remove that from their clients' requests."""
 
     @classmethod
     def at_start(cls, settings: Settings, passed: PassedSockets) -> "InForce":
@@ -70,7 +93,8 @@ class InForce:
         public, admin = (tuple((listen, mode) for listen, mode in message.get(key, ())) for key in ("public", "admin"))
         openings = frozenset((what, whom) for what, whom in message.get("openings", ()))
         proxies = tuple(message.get("proxies", ()))
-        return cls(decode_values(message.get("values", {})), public, admin, openings, proxies)
+        headers = tuple((name, network) for name, network in message.get("headers", ()))
+        return cls(decode_values(message.get("values", {})), public, admin, openings, proxies, headers)
 
     def encode(self) -> dict[str, Any]:
         """Returns this as JSON has it, with the secrets: for the connection to a worker, and for nothing else."""
@@ -80,14 +104,19 @@ class InForce:
             "admin": self.admin,
             "openings": sorted(self.openings),
             "proxies": self.proxies,
+            "headers": self.headers,
         }
 
     def after_reload(self, new: Settings) -> "InForce":
         """Returns what is in force after a reload of *new*."""
         opened = open_listeners(new, self.public, self.admin)
         values = restart_values(with_restart_values(new, self.values))
-        proxies = self.proxies if self._move(new) else new.server.trusted_proxies
-        return replace(self, values=values, openings=frozenset(one.opening for one in opened), proxies=proxies)
+        in_force = replace(self, values=values, openings=frozenset(one.opening for one in opened))
+        if self._move(new):
+            return in_force
+        fronts = [one for one in new.identity if isinstance(one, HeaderSettings)]
+        headers = tuple(header for front in fronts for header in _trusted_headers(front))
+        return replace(in_force, proxies=new.server.trusted_proxies, headers=headers)
 
     def faults_of_reload(self, new: Settings) -> Iterator[Fault]:
         """Yields a fault, without line, for each running listener that a reload of *new* would open."""
@@ -117,14 +146,41 @@ class InForce:
                 yield replace(fault, reason=f"needs a restart, and until then it {fault.reason}")
 
     def _faults_of_proxies(self, new: Settings) -> Iterator[tuple[str, Fault]]:
-        """Yields what is open to the clients of proxies that still connect to the running public listener, and that
-        *new* no longer trusts, each with its fault. What trusts them no more in place is meant for this listener."""
+        """Yields what is open to the clients of proxies that still connect to the running public listener, each with
+        its fault: because *new* no longer trusts them, or begins to. In place either is meant for this listener."""
         key, listen = self._move(new), ", ".join(listen for listen, _ in self.public)
+        if not key:
+            return
+        local = [peer for place, _ in self.public for peer in local_peers(place)]
         connecting = [one for one in self.proxies if one != UNIX or "unix:" in listen]
-        proxies = networks_without(connecting, new.server.trusted_proxies) if key else []
+        proxies = networks_without(connecting, new.server.trusted_proxies)
         for what, whose in open_to_clients_of(new, proxies):
             reason = f"and until then {proxies[0]} sends requests to {listen}: {whose} would compare its address"
             yield what, Fault(key, None, f"needs a restart, {reason}, not the client's", _REMEDY_OF_PROXIES)
+        begins = f"needs a restart, and until then whoever sends requests to {listen}"
+        trusted = NetworkIndex(networks_without(new.server.trusted_proxies, self.proxies))
+        if any(grant.networks for grant in new.grants) and any(map(trusted.overlaps, local)):
+            reason = f"{begins} for others would be trusted with their addresses, which rules compare"
+            yield ADDRESSES, Fault(key, None, reason, _REMEDY_OF_TRUST)
+        front = next((one for one in new.identity if self._names_by_new_headers(one, [*connecting, *local])), None)
+        if front is not None:
+            reason = f"{begins} for others would be trusted by {front.name} with their names"
+            yield NAMES, Fault(key, None, reason, _REMEDY_OF_FRONTS)
+
+    def _names_by_new_headers(self, provider: IdentitySettings, proxies: list[str]) -> bool:
+        """Whether *provider* trusts, without a secret, a header of one of *proxies* by which nobody was known yet: that
+        proxy may pass it on from its clients."""
+        if not isinstance(provider, HeaderSettings) or provider.secret_header:
+            return False
+        is_open = is_open_in((NAMES, UNIX), self.openings)
+        return any(
+            NetworkIndex(networks_without([network], [one for other, one in self.headers if other == name])).overlaps(
+                proxy
+            )
+            for name, network in _trusted_headers(provider)
+            for proxy in proxies
+            if not (is_open and proxy == UNIX)
+        )
 
     def _move(self, new: Settings) -> str:
         """Returns the key by which *new* moves the public listener at the restart, empty if none does."""

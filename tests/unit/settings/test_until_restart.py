@@ -31,6 +31,7 @@ networks = ["10.0.0.0/8"]
 REFUSING = ("[[grants]]\n", f"{REFUSAL}[[grants]]\n")
 OTHER = HEADER.replace('"front"', '"other"') + 'subject_header = "X-Other"\ngroups_header = "X-Other-Groups"\n'
 UNIX_FRONT = HEADER.replace("10.0.0.5/32", "unix")
+LOCAL_FRONT = HEADER.replace("10.0.0.5/32", "127.0.0.1")
 TRUSTED = 'trusted_proxies = ["unix"]\n'
 
 LOCAL = GOOD.replace("[server]\n", '[server]\nlisten = "127.0.0.1:8080"\ntrusted_proxies = ["127.0.0.1"]\n')
@@ -38,6 +39,7 @@ TCP = GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n')
 PROXIES = 'trusted_proxies = ["10.0.0.5", "172.16.0.0/24"]\n'
 BEHIND = TCP.replace("[server]\n", f"[server]\n{PROXIES}")
 """A port behind proxies of other machines, of which one has an address in the network of the rules."""
+UNTRUSTED = LOCAL.replace('trusted_proxies = ["127.0.0.1"]\n', "")
 OWN_TLS = ("[server]\n", '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n')
 
 
@@ -186,6 +188,56 @@ REFUSED = {
         socket("0660", UNIX_FRONT, server=TRUSTED).replace(*BY_NETWORK),
         "server.socket_mode",
     ),
+    "a front that names people, where the trusted proxy passed on all that clients send": (
+        LOCAL,
+        LOCAL.replace("8080", "8081") + LOCAL_FRONT,
+        "server.listen",
+    ),
+    "a front that names people, where a proxy that is not trusted passed on all that clients send": (
+        UNTRUSTED,
+        UNTRUSTED.replace("8080", "8081") + HEADER.replace("10.0.0.5/32", "127.0.0.0/8"),
+        "server.listen",
+    ),
+    "a front that names people, where a proxy elsewhere passed on all that clients send": (
+        BEHIND,
+        TCP.replace("8080", "8081") + HEADER.replace("10.0.0.5/32", "172.16.0.0/16"),
+        "server.listen",
+    ),
+    "a front that names people at a port without TLS until the restart": (
+        BEHIND,
+        BEHIND.replace(*OWN_TLS) + HEADER,
+        "server.tls_cert_file",
+    ),
+    "a front that names people at the next socket, where the proxy passed on all that clients send": (
+        socket("0660"),
+        socket("0660", UNIX_FRONT).replace("public.sock", "other.sock"),
+        "server.listen",
+    ),
+    "a front that names people by another header than the proxy had to remove": (
+        LOCAL + LOCAL_FRONT,
+        LOCAL.replace("8080", "8081") + LOCAL_FRONT + 'subject_header = "Remote-User"\n',
+        "server.listen",
+    ),
+    "a front that names groups by another header than the proxy had to remove": (
+        LOCAL + LOCAL_FRONT,
+        LOCAL.replace("8080", "8081") + LOCAL_FRONT + 'groups_header = "Remote-Groups"\n',
+        "server.listen",
+    ),
+    "a front that names people, at one proxy more than the one that had to remove that": (
+        BEHIND + HEADER,
+        BEHIND.replace("8080", "8081") + HEADER.replace('"10.0.0.5/32"', '"10.0.0.5", "172.16.0.1"'),
+        "server.listen",
+    ),
+    "trust in addresses that the proxy of loopback had to state to nobody": (
+        UNTRUSTED,
+        LOCAL.replace("8080", "8081").replace(*BY_NETWORK),
+        "server.listen",
+    ),
+    "trust in addresses that the proxy of a socket had to state to nobody": (
+        socket("0660"),
+        socket("0660", server=TRUSTED).replace("public.sock", "other.sock").replace(*REFUSING),
+        "server.listen",
+    ),
 }
 APPLIED = {
     "a token that stays": (admin("0.0.0.0:9464", TOKEN), admin("127.0.0.1:9464", TOKEN)),
@@ -303,6 +355,30 @@ APPLIED = {
         socket("0660", server=PROXIES.replace("[", '["10.0.0.66", ')).replace(*REFUSING),
         socket("0660", server=PROXIES.replace("[", '["10.0.0.6", ')).replace(*REFUSING),
     ),
+    "a front that names people at a listener that stays, and then moves": (
+        LOCAL,
+        LOCAL + LOCAL_FRONT,
+        LOCAL.replace("8080", "8081") + LOCAL_FRONT,
+    ),
+    "a front that names people by what a client cannot know": (
+        LOCAL,
+        LOCAL.replace("8080", "8081") + LOCAL_FRONT + LOCK,
+    ),
+    "a front that names people at an address from which nobody connects yet": (
+        LOCAL,
+        LOCAL.replace("8080", "8081") + HEADER,
+    ),
+    "a front of every machine that was known at a part of them": (
+        BEHIND + HEADER + LOCK,
+        BEHIND.replace("8080", "8081").replace('"172.16.0.0/24"', '"10.0.0.6"')
+        + HEADER.replace("10.0.0.5/32", "10.0.0.4/31"),
+    ),
+    "trust in addresses at a listener that stays": (UNTRUSTED.replace(*BY_NETWORK), LOCAL.replace(*BY_NETWORK)),
+    "trust in addresses, which decide nothing": (UNTRUSTED, LOCAL.replace("8080", "8081")),
+    "trust in addresses of a proxy that is elsewhere": (
+        LOCAL.replace(*BY_NETWORK),
+        LOCAL.replace('"127.0.0.1"]', '"127.0.0.1", "10.0.0.5"]').replace("8080", "8081").replace(*BY_NETWORK),
+    ),
     "more workers": (GOOD, GOOD.replace("[server]\n", "[server]\nworkers = 2\n")),
     "a listener of its own": (GOOD, GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8081"\n')),
 }
@@ -360,6 +436,15 @@ def test_a_proxy_connects_until_the_restart_whatever_was_reloaded_since(
     assert faults_of_reload(in_force, settings_of(tmp_path, moved.replace(*change))) == [("server.listen", True)]
 
 
+def test_headers_that_a_proxy_had_to_remove_are_those_before_the_move(tmp_path: Path) -> None:
+    moved = LOCAL.replace("8080", "8081")
+    in_force = InForce.at_start(settings_of(tmp_path, LOCAL), {})
+    locked = settings_of(tmp_path, moved + LOCAL_FRONT + LOCK)
+    assert faults_of_reload(in_force, locked) == []
+    in_force = in_force.after_reload(locked)
+    assert faults_of_reload(in_force, settings_of(tmp_path, moved + LOCAL_FRONT)) == [("server.listen", True)]
+
+
 @pytest.mark.parametrize("name", PASSED)
 def test_of_a_passed_socket_its_own_address_and_mode_decide(tmp_path: Path, name: str) -> None:
     places, is_safe = PASSED[name]
@@ -374,7 +459,8 @@ def test_of_a_passed_socket_its_own_address_and_mode_decide(tmp_path: Path, name
 def test_trust_in_a_unix_socket_is_refused_where_every_user_reaches_the_passed_one(tmp_path: Path, name: str) -> None:
     places, _ = PASSED[name]
     is_for_all = any(mode & 0o002 for _, mode in places)
-    running = settings_of(tmp_path, socket("0660", server=TRUSTED).replace("unix:public.sock", "systemd:public"))
+    text = socket("0660", UNIX_FRONT + LOCK, TRUSTED).replace("unix:public.sock", "systemd:public")
+    running = settings_of(tmp_path, text)
     in_force = replace(InForce.at_start(running, {}), public=places)
     for new in (socket("0660", UNIX_FRONT, TRUSTED), socket("0660", server=TRUSTED).replace(*BY_NETWORK)):
         expected = [("server.listen", True)] if is_for_all else []
