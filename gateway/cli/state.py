@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from gateway.store.revocations import Revocation, StoredRevocations
 
 T = TypeVar("T")
+_OF_ANOTHER = (
+    "A gateway that is running was started with another state: name that one in the file again, and repeat this. A "
+    "restart with this one loses the revocations of that one, unless they are moved or repeated here first"
+)
 
 
 class UnusableStateError(Exception):
@@ -47,10 +51,7 @@ class FileState:
 
         if is_open_elsewhere(self._file):
             return None
-        return (
-            f"no gateway has the state in {self._folder} open: this counts when one starts with it. A gateway that is "
-            "running was started with another state.dir: restart it now"
-        )
+        return f"no gateway has the state in {self._folder} open: this counts when one starts with it. {_OF_ANOTHER}"
 
     def _attempt(self, call: Callable[[], T], verb: str) -> T:
         import sqlite3
@@ -74,10 +75,8 @@ class RedisState:
         """Returns what a command says that has written, if no gateway has received it; else None."""
         if self._revocations.receivers:
             return None
-        return (
-            "no gateway is connected to the state in state.url with this prefix: this counts when one is. A gateway "
-            "that is running may have been started with another state: restart it now"
-        )
+        why = "no gateway is connected to the state in state.url with this prefix: this counts when one is"
+        return f"{why}. {_OF_ANOTHER}"
 
     def read(self) -> "StoredRevocations":
         try:

@@ -135,6 +135,7 @@ def load(
             warnings += file_warnings(settings, now, path.parent)
         if in_force is not None:
             faults += in_force.faults_of_reload(settings)
+            warnings += in_force.warnings_of_reload(settings)
         if not faults and try_examples is not None:
             faults += try_examples(settings)
     located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)

@@ -1,4 +1,7 @@
-"""Checks of ``[state]`` that need more than one value, and of the package that ``[tracing]`` needs."""
+"""Checks of ``[state]`` that need more than one value, and of the package that ``[tracing]`` needs.
+
+A remedy that leads from one state to another says how revocations are kept: the other one has none of them.
+"""
 
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -12,6 +15,9 @@ from gateway.settings.model import Settings, StateSettings
 from gateway.settings.outputs import TracingSettings
 from gateway.settings.values import UNREAD
 
+_LISTED = "what `valt-gateway revoke --list` shows with dir"
+_REMEDY_OF_BOTH = f"remove url; or remove dir, and revoke again with url, before the restart, {_LISTED} alone"
+_REMEDY_WITHOUT_URL = f"remove it; or give url instead of dir, and revoke again with url, before the restart, {_LISTED}"
 _SHORTEST, _LONGEST = 0.05, 60.0
 """Seconds in which Redis may have to answer: others are hardly meant."""
 
@@ -21,7 +27,7 @@ def state_faults(state: StateSettings) -> Iterator[Fault]:
     if state.url is None:
         return
     if state.dir is not None:
-        yield Fault("state.url", None, "is given as well as dir", "remove one of the two")
+        yield Fault("state.url", None, "is given as well as dir", _REMEDY_OF_BOTH)
     if state.secret is None:
         remedy = "name a file that holds it, the same for all replicas, with secret_file"
         yield Fault("state.secret", None, "is missing: it encrypts what the replicas share", remedy)
@@ -46,7 +52,7 @@ def state_warnings(settings: Settings) -> Iterator[Fault]:
         for key in ("prefix", "secret"):
             if getattr(state, key) == type(state).model_fields[key].default:
                 continue
-            yield Fault(f"state.{key}", None, "has no effect without url", "remove it, or give url instead of dir")
+            yield Fault(f"state.{key}", None, "has no effect without url", _REMEDY_WITHOUT_URL)
     address = parse_address(state)
     if address is not None and not _SHORTEST <= address.timeout <= _LONGEST:
         reason = f"has a socket_timeout of {address.timeout:g} seconds"

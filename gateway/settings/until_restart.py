@@ -37,7 +37,7 @@ from gateway.settings.restart_keys import (
     restart_values,
     with_restart_values,
 )
-from gateway.settings.state_files import state_faults
+from gateway.settings.state_files import STATE_FILE, state_faults
 from gateway.sockets import PassedSockets, Places, places_of
 
 _FILES: tuple[tuple[Callable[[Settings], Iterator[Fault]], set[str]], ...] = (
@@ -130,6 +130,22 @@ class InForce:
                 is_moved = self.values.get(key) != restart_values(new)[key]
                 reason = f"needs a restart, and until then the running one, {one.listen}, {one.warning.reason}"
                 yield Fault(key if is_moved else "server.socket_mode", None, reason, _REMEDY)
+
+    def warnings_of_reload(self, new: Settings) -> Iterator[Fault]:
+        """Yields a warning, without line, if the restart that *new* needs begins with another state than the running
+        gateway has in its directory."""
+        folder, next_one = self.values.get("state.dir"), new.state.dir
+        if folder is None or not (folder / STATE_FILE).exists():
+            return
+        if next_one is None or next_one.resolve() != folder.resolve():
+            reason = f"needs a restart, which loses the revocations and sign-outs in {folder}"
+            if next_one is not None:
+                yield Fault("state.dir", None, reason, f"stop the gateway, move {folder} there, and start it")
+            elif new.state.url is not None:
+                remedy = f"revoke there before it what `valt-gateway revoke --list` shows with dir = {folder}"
+                yield Fault("state.url", None, reason, remedy)
+            else:
+                yield Fault("state", None, reason, f"write dir = {folder} again")
 
     def faults_of_other_files(self, new: Settings) -> Iterator[Fault]:
         """Yields the faults, without lines, of the state, the audit and the sockets by *new* that the running gateway

@@ -19,6 +19,8 @@ from gateway.settings.warnings.secrets import secret_file_warnings
 _VOLATILE = ("/run", "/var/run", "/dev/shm")  # noqa: S108 (compared with, not written to)
 """Directories in memory."""
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (compared with, not written to)
+_REMEDY_OF_MOVE = "stop the gateway, move it below /var/lib or /var/log, and name it there"
+"""What it has would be lost by a new name alone, revocations above all."""
 _STREAMS = ("/dev", "/proc")
 """Directories with links to what a process has open."""
 
@@ -64,10 +66,10 @@ def _volatile(settings: Settings, folder: Path) -> Iterator[Fault]:
         cleared = [one for one in _TEMPORARY if any(_is_cleared(place, one, config) for place, config in pairs)]
         if any(place.is_relative_to(memory) for place, _ in pairs for memory in _VOLATILE):
             reason = f"is lost at a restart of the machine: {path} is in memory"
-            yield Fault(key, None, reason, "name a directory below /var/lib or /var/log")
+            yield Fault(key, None, reason, _REMEDY_OF_MOVE)
         elif cleared:
             reason = f"is lost when the service or the machine stops: {cleared[0]} is cleared, with PrivateTmp= too"
-            yield Fault(key, None, reason, "name a directory below /var/lib or /var/log")
+            yield Fault(key, None, reason, _REMEDY_OF_MOVE)
 
 
 def _is_cleared(path: Path, temporary: Path, folder: Path) -> bool:

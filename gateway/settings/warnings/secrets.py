@@ -14,6 +14,10 @@ from gateway.settings.values import UNREAD
 from gateway.settings.warnings.guesses import first_guesses, guessable, hashes_of, is_example, publication_of
 
 GENERATE = "make one with: openssl rand -base64 48"
+_NEW_CHAIN = (
+    "make another in another file, for a new audit.file (openssl rand -base64 48), and keep this one: it alone "
+    "verifies the lines until then"
+)
 _MINT = "make one with: valt-gateway key mint"
 _OF_PORTAL = "have the portal make a key of its own"
 _OF_PROVIDERS = ("secret", "client_secret")
@@ -53,10 +57,10 @@ def secret_file_warnings(settings: Settings) -> Iterator[Fault]:
             yield from _published_keys([(key, texts[key])])
             continue
         if content.startswith(_PUBLIC):
-            yield Fault(key, None, "is a certificate or a public key, which everybody may have", GENERATE)
+            yield Fault(key, None, "is a certificate or a public key, which everybody may have", _NEW_CHAIN)
         why = _why_open(texts[key], content)
         if why is not None:
-            yield Fault(key, None, why, GENERATE)
+            yield Fault(key, None, why, _NEW_CHAIN)
     private = {key: text for key, text in texts.items() if not contents[key].startswith(_PUBLIC)}
     if private:
         yield from _repeated(settings, private)
@@ -106,7 +110,7 @@ def _repeated(settings: Settings, files: Mapping[str, str]) -> Iterator[Fault]:
         same_purpose = key in alike and alike.get(key) == alike.get(other)
         if other != key and not same_purpose and (not files or key in files or other in files):
             reason = f"is the same as {other}: whoever knows one of the two can do what the other allows"
-            yield Fault(key, None, reason, GENERATE)
+            yield Fault(key, None, reason, _NEW_CHAIN if key == "audit.chain_key_file" else GENERATE)
     for key, text in _portal_keys(settings):
         private = first.get(essence(text))
         if private is not None and (not files or private in files):

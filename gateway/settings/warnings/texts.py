@@ -25,6 +25,11 @@ _MARKUP = re.compile(rf"</?({_TAGS})( +[\w-]+=[^<>]*| */?)>|&({_ENTITIES});", re
 _STREAMS = ("stdout", "stderr")
 _NO_FILES = frozenset({"off", "none", "null", "false", "syslog", "journal", "journald", "console"})
 """What other programs write to have no file."""
+_MOVE = {
+    "state.dir": ": stop the gateway before, and move the directory there",
+    "state.prefix": ", and revoke again, before the restart, what `valt-gateway revoke --list` shows now",
+}
+"""What keeps revocations where another value names another state."""
 _CHECKED_BY_NAME = frozenset({"groups", "subjects", "subject"})
 """Keys of rules and examples that `name_warnings` warns about."""
 
@@ -62,14 +67,14 @@ def _leaf_warnings(settings: Settings) -> Iterator[Fault]:
             if why is not None:
                 yield Fault(_key_of_secret(key), None, why, "correct it, if that is not part of the secret")
         elif last not in _FREE and any(_is_unseen(key, text) for text in _texts(value)):
-            yield Fault(key, None, UNSEEN, "write it without them")
+            yield Fault(key, None, UNSEEN, f"write it without them{_MOVE.get(key, '')}")
         elif last in ("issuer", "audience") and re.search("<[^<>]*>", value):
             yield Fault(key, None, "has a placeholder in <>", "write the text itself")
         elif isinstance(value, str) and not value.startswith("unix:") and UNEXPANDED.fullmatch(value):
             yield Fault(key, None, "has ${}, $() or {{}}, which is not replaced", "write the text itself")
         if _is_unexpanded(key, value):
             reason = "has ~, $, % or {} in a path, which is not expanded"
-            yield Fault(key, None, reason, "write the whole path")
+            yield Fault(key, None, reason, f"write the whole path{_MOVE.get(key, '')}")
 
 
 def _no_files(settings: Settings) -> Iterator[Fault]:
@@ -80,7 +85,8 @@ def _no_files(settings: Settings) -> Iterator[Fault]:
         yield Fault("audit.file", None, reason, 'write "-" for standard output, or name a file')
     if settings.state.dir is not None and settings.state.dir.name in (":memory:", "memory"):
         reason = "is a directory of that name"
-        yield Fault("state.dir", None, reason, "leave it out to have the state in memory, or name a directory")
+        remedy = "leave dir out to have the state in memory; else stop the gateway and move it to another name"
+        yield Fault("state.dir", None, reason, remedy)
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -54,7 +54,9 @@ async def test_it_warns_where_no_gateway_has_the_state_open(run: Run, config: Pa
     async def warns(*more: str) -> bool:
         result = await asyncio.to_thread(run, "revoke", "--config", config, "--subject", "anna", *more)
         assert result.exit_code == 0, result.stderr
-        return "warning: no gateway has the state in" in result.stderr
+        warned = "warning: no gateway has the state in" in result.stderr
+        assert ("name that one in the file again, and repeat this" in result.stderr) == warned
+        return warned
 
     assert await warns()
     store = SqliteStore(folder / "state.sqlite3", ManualClock(time.time()))

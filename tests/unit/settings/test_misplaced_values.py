@@ -310,6 +310,17 @@ def test_a_key_of_the_audits_chain_that_can_be_guessed_is_a_warning(tmp_path: Pa
     assert findings(tmp_path) == ["audit.chain_key_file"]
 
 
+@pytest.mark.parametrize(
+    "content", ["\0" * 64, "planted-session-secret-of-more-than-32-bytes\n", "ssh-ed25519 " + "A" * 68]
+)
+def test_a_remedy_for_a_key_of_the_audits_chain_keeps_the_old_one(tmp_path: Path, content: str) -> None:
+    paths = write_files(tmp_path)
+    private(paths["audit.chain_key_file"], content)
+    (warning,) = load(tmp_path / "gateway.toml", {}, check_files=True).warnings
+    assert "in another file, for a new audit.file" in warning.remedy
+    assert "keep this one" in warning.remedy
+
+
 def test_a_key_of_the_audits_chain_that_is_another_secret_is_a_warning(tmp_path: Path) -> None:
     paths = write_files(tmp_path)
     private(paths["audit.chain_key_file"], "planted-session-secret-of-more-than-32-bytes\n")

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import state_checks
+from gateway.settings.loading import load
 from tests.support.measures import ROOT
-from tests.unit.settings.configurations import GOOD, load_text
+from tests.unit.settings.configurations import GOOD, load_text, private
 
-SECRET = "s" * 40
-SHARED = GOOD + f'[state]\nurl = "redis://127.0.0.1:6379"\nsecret = "{SECRET}"\n'
+SECRET = "k3JHf8fhKJH38fhjh38fhKJHF38fhkjhf83hKJ3"
+REDIS = f'url = "redis://127.0.0.1:6379"\nsecret = "{SECRET}"\n'
+SHARED = f"{GOOD}[state]\n{REDIS}"
 
 
 def without_redis(name: str) -> ModuleSpec | None:
@@ -27,6 +29,24 @@ def test_without_the_package_redis_a_url_is_a_fault_with_the_command(
         'state.url (line 23): needs the package redis. Pip install "valt-gateway[redis]".'
     ]
     assert load_text(tmp_path, GOOD).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "part"),
+    [
+        (f'dir = "state"\n{REDIS}', "revoke --list"),
+        ('dir = "state"\nprefix = "film:"', "revoke --list"),
+        ('dir = "/run/valt-gateway/state"', "move it"),
+        ('dir = "memory"', "move it"),
+        ('dir = "~/state"', "move the directory"),
+        (f'prefix = " film:"\n{REDIS}', "revoke --list"),
+    ],
+)
+def test_a_remedy_that_names_another_state_says_what_to_move_or_repeat(tmp_path: Path, state: str, part: str) -> None:
+    private(tmp_path / "gateway.toml", f"{GOOD}[state]\n{state}")
+    loaded = load(tmp_path / "gateway.toml", {}, check_files=True)
+    (finding,) = (*loaded.faults, *loaded.warnings)
+    assert part in finding.remedy
 
 
 def test_redis_is_required_by_an_optional_extra_alone() -> None:

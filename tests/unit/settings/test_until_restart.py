@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings.loading import Loaded, load
 from gateway.settings.model import Settings
 from gateway.settings.until_restart import InForce
 from tests.unit.settings.broken import HEADER
-from tests.unit.settings.configurations import GOOD, load_text
+from tests.unit.settings.configurations import GOOD, load_text, private
 
 pytestmark = pytest.mark.promise("security-S16")
 
@@ -469,3 +470,32 @@ def test_trust_in_a_unix_socket_is_refused_where_every_user_reaches_the_passed_o
 
 def test_without_what_is_in_force_nothing_is_compared(tmp_path: Path) -> None:
     assert faults_of_reload(InForce.decode({}), settings_of(tmp_path, admin("0.0.0.0:9464"))) == []
+
+
+@pytest.mark.parametrize(
+    ("moved", "key"),
+    [
+        ('dir = "next"', "state.dir"),
+        ('url = "redis://127.0.0.1"\nsecret = "planted secret of more than thirty-two bytes"', "state.url"),
+        ("", "state"),
+        ('dir = "state/../state"', None),
+        ('dir = "state"', None),
+    ],
+)
+def test_a_reload_warns_of_a_restart_that_would_lose_who_was_revoked(
+    tmp_path: Path, moved: str, key: str | None
+) -> None:
+    text = f'{GOOD}[state]\ndir = "{tmp_path}/state"\n'
+    private(tmp_path / "gateway.toml", text)
+    in_force = InForce.at_start(settings_of(tmp_path, text), {})
+
+    def reload() -> Loaded:
+        private(tmp_path / "gateway.toml", f"{GOOD}[state]\n{moved}\n")
+        return load(tmp_path / "gateway.toml", {}, check_files=True, running=True, in_force=in_force)
+
+    assert (reload().faults, reload().warnings) == ((), ())  # there is no state yet
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/state.sqlite3").touch(mode=0o600)
+    assert reload().faults == ()
+    assert [one.key for one in reload().warnings] == ([] if key is None else [key])
+    assert all(f"{tmp_path}/state" in one.reason + one.remedy for one in reload().warnings)
