@@ -4,12 +4,9 @@ The one module that imports every package. A reload replaces the `App`; `Process
 `ValtBackend` with its caches if VALT's settings stay the same.
 """
 
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import aiohttp
 
 from gateway.access import Access
 from gateway.context import ProcessContext, WorkerContext
@@ -32,7 +29,7 @@ from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
 from gateway.validity import Validity
 from gateway.valt.allowed_hosts import AllowedHosts
-from gateway.valt_backend import ValtBackend, client_session
+from gateway.valt_backend import ValtBackend
 from gateway.web.cors import Cors
 from gateway.web.credentials import CredentialsReader, TrustedProxies
 from gateway.web.errors import ErrorRenderer
@@ -95,7 +92,6 @@ class App:
     policy: Rules
     valt: ValtBackend
     identity: IdentityServices
-    identity_session: aiohttp.ClientSession
 
     @property
     def checks(self) -> tuple[Validity, Rules]:
@@ -126,7 +122,6 @@ class App:
     async def close(self) -> None:
         """Closes everything but a `ValtBackend` that another `App` uses too."""
         await self.identity.close()
-        await self.identity_session.close()
         self.valt.references -= 1
         if not self.valt.references:
             await self.valt.close()
@@ -138,11 +133,10 @@ def build_app(settings: Settings, context: ProcessContext, valt: ValtBackend | N
     Whatever is raised, for an invalid key or CA file, leaves nothing open and *valt* as it was.
     """
     backend = valt or ValtBackend(settings, context.clock, context.observer, context.store.loads)
-    identity_session = client_session(ssl.create_default_context(), limit=8, total=5.0, connect=5.0, force_close=True)
     try:
-        app = _wire(settings, context, backend, identity_session)
+        identity = build_identity_services(settings, context)
+        app = _wire(settings, context, backend, identity)
     except BaseException:
-        identity_session.detach()
         if valt is None:
             backend.discard()
         raise
@@ -150,11 +144,8 @@ def build_app(settings: Settings, context: ProcessContext, valt: ValtBackend | N
     return app
 
 
-def _wire(
-    settings: Settings, context: ProcessContext, valt: ValtBackend, identity_session: aiohttp.ClientSession
-) -> App:
+def _wire(settings: Settings, context: ProcessContext, valt: ValtBackend, identity: IdentityServices) -> App:
     clock, observer = context.clock, context.observer
-    identity = build_identity_services(settings, context, identity_session)
     sessions = identity.sessions
     policy = Rules(rules_of(settings), valt.recordings, valt_names_of(settings), clock, observer)
     access = Access(identity.chain, context.rates, policy, valt.links, clock, min_life=settings.links.min_life)
@@ -242,4 +233,4 @@ def _wire(
         proxies=proxies if settings.server.trusted_proxies else None,
         cors=Cors(settings.server.cors_origins),
     )
-    return App(settings, handlers, policy, valt, identity, identity_session)
+    return App(settings, handlers, policy, valt, identity)

@@ -49,11 +49,18 @@ class IdentityServices:
             await session.close()
 
 
-def build_identity_services(
-    settings: Settings, context: ProcessContext, session: aiohttp.ClientSession
-) -> IdentityServices:
-    """Returns the services of *settings*. *session* is used for requests to identity providers."""
-    resources = Resources(context, session, settings.server.public_url)
+def build_identity_services(settings: Settings, context: ProcessContext) -> IdentityServices:
+    """Returns the services of *settings*. Whatever is raised, for an invalid key or CA file, leaves nothing open."""
+    resources = Resources(context, settings.server.public_url)
+    try:
+        return _build_services(settings, context, resources)
+    except BaseException:
+        for session in resources.sessions:
+            session.detach()
+        raise
+
+
+def _build_services(settings: Settings, context: ProcessContext, resources: Resources) -> IdentityServices:
     providers = {table.name: build_provider(table, resources) for table in settings.identity}
     validity = _build_validity(settings, context)
     sessions, service_keys = _build_sessions(settings, context, validity), _build_service_keys(settings, context)
@@ -67,7 +74,7 @@ def build_identity_services(
         service_keys=service_keys,
         header_names=tuple(name for provider in providers.values() for name in provider.header_names if name),
         jwks={name: provider.jwks for name, provider in providers.items() if provider.jwks is not None},
-        http_sessions=tuple(provider.session for provider in providers.values() if provider.session is not None),
+        http_sessions=tuple(resources.sessions),
     )
 
 

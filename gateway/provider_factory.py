@@ -4,8 +4,10 @@ To add a type of ``[[identity]]``, write its authenticator in gateway/identity, 
 gateway/settings/identity.py, and add its builder to `_BUILDERS`.
 """
 
+import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -31,6 +33,9 @@ from gateway.settings.identity import (
     TicketSettings,
 )
 
+_EXCHANGES = 100
+"""Connections for exchanges of codes with one provider. Each may wait for seconds, of people and of strangers, and the
+timeout counts from when it waits for a connection."""
 _TICKET_LEEWAY = 5.0
 """Seconds by which a portal's clock may be ahead of this server's."""
 
@@ -40,8 +45,20 @@ class Resources:
     """What the builders of providers may use."""
 
     context: ProcessContext
-    session: aiohttp.ClientSession
     public_url: str
+    sessions: list[aiohttp.ClientSession] = field(default_factory=list)
+    """The HTTP clients that the builders have opened, for the caller to close."""
+    _authorities: dict[Path | None, ssl.SSLContext] = field(default_factory=dict)
+    """By the CA's file; None is the system's. To read it takes a tenth of a second."""
+
+    def open_session(self, table: JwtSettings | OidcSettings, *, limit: int = 8) -> aiohttp.ClientSession:
+        """Returns an HTTP client for the provider of *table*, with at most *limit* connections. Raises OSError if its
+        CA cannot be read."""
+        context = self._authorities.get(table.ca_file) or ssl.create_default_context(cafile=table.ca_file)
+        self._authorities[table.ca_file] = context
+        session = open_session(table.ca_file, table.proxy_url, limit=limit, context=context)
+        self.sessions.append(session)
+        return session
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +69,20 @@ class Provider:
     oidc: OidcProvider | None = None
     header_names: tuple[str, ...] = ()
     jwks: JwksClient | None = None
-    session: aiohttp.ClientSession | None = None
 
 
 def build_provider(table: IdentitySettings, resources: Resources) -> Provider:
-    """Returns what *table* contributes. Its HTTP clients are the caller's to close."""
+    """Returns what *table* contributes."""
     return _BUILDERS[type(table)](table, resources)
-
-
-def _open_session(
-    table: JwtSettings | OidcSettings, resources: Resources
-) -> tuple[aiohttp.ClientSession | None, aiohttp.ClientSession]:
-    """Returns an HTTP client of the provider's own, or None if it needs none, and the client to use."""
-    own = open_session(table.ca_file, table.proxy_url) if table.ca_file or table.proxy_url else None
-    return own, own or resources.session
 
 
 def _build_jwt(table: JwtSettings, resources: Resources) -> Provider:
     clock, observer = resources.context.clock, resources.context.observer
-    own, session = _open_session(table, resources)
+    session = resources.open_session(table)
     jwks = JwksClient(table.name, table.issuer, table.jwks_url, session, clock, observer, table.discovery_url)
     requirements = _token_requirements(table, table.audience, table.leeway)
     authenticator = JwtAuthenticator(table.name, table.header, requirements, jwks, clock, observer)
-    return Provider(authenticator, header_names=(table.header,), jwks=jwks, session=own)
+    return Provider(authenticator, header_names=(table.header,), jwks=jwks)
 
 
 def _build_header(table: HeaderSettings, resources: Resources) -> Provider:
@@ -104,7 +112,8 @@ def _build_ticket(table: TicketSettings, resources: Resources) -> Provider:
 
 def _build_oidc(table: OidcSettings, resources: Resources) -> Provider:
     clock, observer = resources.context.clock, resources.context.observer
-    own, session = _open_session(table, resources)
+    # Apart from the exchanges, which strangers can make wait: keys and endpoints are needed for everybody.
+    session, exchanges = resources.open_session(table), resources.open_session(table, limit=_EXCHANGES)
     client = Client(
         table.client_id,
         table.client_auth,
@@ -116,9 +125,9 @@ def _build_oidc(table: OidcSettings, resources: Resources) -> Provider:
     jwks = JwksClient(table.name, table.issuer, "", session, clock, observer, table.discovery_url)
     requirements = _token_requirements(table, table.client_id, table.leeway)
     endpoints = EndpointsClient(table.issuer, session, clock, table.discovery_url)
-    tokens = TokenEndpoint(table.name, client, session, clock, observer)
+    tokens = TokenEndpoint(table.name, client, exchanges, clock, observer)
     oidc = OidcProvider(table.name, requirements, tokens, endpoints, jwks, clock)
-    return Provider(oidc=oidc, jwks=jwks, session=own)
+    return Provider(oidc=oidc, jwks=jwks)
 
 
 def _build_negotiate(table: NegotiateSettings, resources: Resources) -> Provider:

@@ -23,16 +23,19 @@ _MAX_AGE_FOR_SIGN_IN = 30.0
 _COOLDOWN = 5.0
 
 
-def open_session(ca_file: Path | None, proxy_url: str) -> aiohttp.ClientSession:
-    """Returns an HTTP client for one provider, with a private CA and an outbound HTTP proxy if given. No connection
-    serves a second request: an authorization code must not be sent twice, so a request must not fail because the
-    server closed a kept connection."""
-    context = ssl.create_default_context(cafile=ca_file)
+def open_session(
+    ca_file: Path | None, proxy_url: str, *, limit: int = 8, context: ssl.SSLContext | None = None
+) -> aiohttp.ClientSession:
+    """Returns an HTTP client for one provider, with at most *limit* connections, and with a private CA and an outbound
+    HTTP proxy if given. *context* saves reading the CA. No connection serves a second request: an authorization code
+    must not be sent twice, so a request must not fail because the server closed a kept connection."""
+    context = context or ssl.create_default_context(cafile=ca_file)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=8, ssl=context, force_close=True),
+        connector=aiohttp.TCPConnector(limit=limit, ssl=context, force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=5.0),
-        headers={"User-Agent": "valt-gateway"},
+        auto_decompress=False,
+        headers={"Accept-Encoding": "identity", "User-Agent": "valt-gateway"},
         proxy=proxy_url or None,
         trust_env=False,
     )

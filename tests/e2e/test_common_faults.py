@@ -74,7 +74,8 @@ async def test_streams_have_no_total_timeout_and_all_other_calls_have_one(stack:
     valt = stack.gateway.app.valt
     assert valt.media_session.timeout.total is None
     assert valt.api_session.timeout.total == stack.gateway.settings.valt.read_timeout
-    assert stack.gateway.app.identity_session.timeout.total is not None
+    for session in stack.gateway.app.identity.http_sessions:
+        assert session.timeout.total is not None
 
 
 @pytest.mark.promise("streams-30", "findings-8")

@@ -1,5 +1,6 @@
 """Several identity providers: the choice between them, and their separation."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,3 +169,19 @@ async def test_a_logout_token_ends_only_sessions_of_its_provider(two: Two) -> No
     for name, signed_in in (("clinic", False), ("campus-login", True)):
         two.cookie = cookies[name]
         assert ("subject" in await two.person()) is signed_in
+
+
+async def test_many_sign_ins_that_wait_at_one_provider_keep_nobody_from_another(two: Two) -> None:
+    clinic, browsers = two.providers["clinic"], [Two(two.stack, two.providers) for _ in range(20)]
+    queries = [await browser.begin("clinic") for browser in browsers]
+    clinic.gate = asyncio.Event()
+    waiting = [asyncio.create_task(b.finish(query)) for b, query in zip(browsers, queries, strict=True)]
+    async with asyncio.timeout(4):
+        while clinic.request_counts["/token"] < len(browsers):
+            await asyncio.sleep(0.005)
+    query = await two.begin("campus-login")
+    two.set_claims("campus-login", query)
+    assert await two.finish(query) == 303
+    assert not any(task.done() for task in waiting)
+    clinic.gate.set()
+    assert set(await asyncio.gather(*waiting)) == {401}
