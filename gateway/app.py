@@ -127,15 +127,20 @@ class App:
             await self.valt.close()
 
 
-def build_app(settings: Settings, context: ProcessContext, valt: ValtBackend | None = None) -> App:
-    """Returns the app of *settings*. *valt* is the previous app's backend if its settings are the same.
+def build_app(
+    settings: Settings,
+    context: ProcessContext,
+    valt: ValtBackend | None = None,
+    identity: IdentityServices | None = None,
+) -> App:
+    """Returns the app of *settings*. *valt* is the previous app's backend if its settings are the same, and *identity*
+    the previous app's services.
 
     Whatever is raised, for an invalid key or CA file, leaves nothing open and *valt* as it was.
     """
     backend = valt or ValtBackend(settings, context.clock, context.observer, context.store.loads)
     try:
-        identity = build_identity_services(settings, context)
-        app = _wire(settings, context, backend, identity)
+        app = _wire(settings, context, backend, build_identity_services(settings, context, identity))
     except BaseException:
         if valt is None:
             backend.discard()

@@ -34,7 +34,7 @@ class CurrentApp:
         lasting = with_restart_values(settings, restart_values(self.app.settings))
         try:
             same_valt = self.app.valt.origin == backend_origin(lasting)
-            app = build_app(lasting, context, self.app.valt if same_valt else None)
+            app = build_app(lasting, context, self.app.valt if same_valt else None, self.app.identity)
         except Exception as error:
             message = f"the configuration cannot be applied: {_reason(error)}"
             context.observer.on_event(LogEvent("error", message))

@@ -17,7 +17,7 @@ from gateway.identity.session import Sessions
 from gateway.identity.sign_in import SignIn
 from gateway.identity.switch import PersonSwitch
 from gateway.model import Secret
-from gateway.provider_factory import Resources, build_provider
+from gateway.provider_factory import Provider, Resources, build_provider
 from gateway.sealed import secret_id
 from gateway.settings.model import Settings
 from gateway.validity import Validity
@@ -35,9 +35,14 @@ class IdentityServices:
     service_keys: ServiceKeys
     header_names: tuple[str, ...]
     """The request headers that the authenticators read, besides ``Authorization``."""
-    jwks: Mapping[str, JwksClient]
+    providers: Mapping[str, Provider]
     """By the name of the ``[[identity]]`` table."""
     http_sessions: tuple[aiohttp.ClientSession, ...]
+
+    @property
+    def jwks(self) -> Mapping[str, JwksClient]:
+        """The keys of the providers that have some, by the provider's name."""
+        return {name: provider.jwks for name, provider in self.providers.items() if provider.jwks is not None}
 
     async def close(self) -> None:
         """Cancel running requests to the identity providers."""
@@ -49,15 +54,24 @@ class IdentityServices:
             await session.close()
 
 
-def build_identity_services(settings: Settings, context: ProcessContext) -> IdentityServices:
-    """Returns the services of *settings*. Whatever is raised, for an invalid key or CA file, leaves nothing open."""
+def build_identity_services(
+    settings: Settings, context: ProcessContext, previous: IdentityServices | None = None
+) -> IdentityServices:
+    """Returns the services of *settings*, which use what the *previous* ones have fetched from the same providers.
+
+    Whatever is raised, for an invalid key or CA file, leaves nothing open.
+    """
     resources = Resources(context, settings.server.public_url)
     try:
-        return _build_services(settings, context, resources)
+        services = _build_services(settings, context, resources)
     except BaseException:
         for session in resources.sessions:
             session.detach()
         raise
+    for name, provider in services.providers.items():
+        if previous is not None and name in previous.providers:
+            provider.take_over(previous.providers[name])
+    return services
 
 
 def _build_services(settings: Settings, context: ProcessContext, resources: Resources) -> IdentityServices:
@@ -73,7 +87,7 @@ def _build_services(settings: Settings, context: ProcessContext, resources: Reso
         sign_in=_build_sign_in(settings, context, [p.oidc for p in providers.values() if p.oidc is not None]),
         service_keys=service_keys,
         header_names=tuple(name for provider in providers.values() for name in provider.header_names if name),
-        jwks={name: provider.jwks for name, provider in providers.items() if provider.jwks is not None},
+        providers=providers,
         http_sessions=tuple(resources.sessions),
     )
 

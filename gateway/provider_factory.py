@@ -69,6 +69,14 @@ class Provider:
     oidc: OidcProvider | None = None
     header_names: tuple[str, ...] = ()
     jwks: JwksClient | None = None
+    endpoints: EndpointsClient | None = None
+
+    def take_over(self, previous: "Provider") -> None:
+        """Uses what *previous*, the provider of that name that a reload replaces, has fetched."""
+        if self.jwks is not None and previous.jwks is not None:
+            self.jwks.take_over(previous.jwks)
+        if self.endpoints is not None and previous.endpoints is not None:
+            self.endpoints.take_over(previous.endpoints)
 
 
 def build_provider(table: IdentitySettings, resources: Resources) -> Provider:
@@ -127,7 +135,7 @@ def _build_oidc(table: OidcSettings, resources: Resources) -> Provider:
     endpoints = EndpointsClient(table.issuer, session, clock, table.discovery_url)
     tokens = TokenEndpoint(table.name, client, exchanges, clock, observer)
     oidc = OidcProvider(table.name, requirements, tokens, endpoints, jwks, clock)
-    return Provider(oidc=oidc, jwks=jwks)
+    return Provider(oidc=oidc, jwks=jwks, endpoints=endpoints)
 
 
 def _build_negotiate(table: NegotiateSettings, resources: Resources) -> Provider:

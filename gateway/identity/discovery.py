@@ -159,8 +159,8 @@ class EndpointsClient:
         """Returns the endpoints. Raises IdentityProviderError if no document was ever fetched."""
         if self._endpoints.value is None:
             await self._endpoints.refresh()
-        elif self._endpoints.age > _MAX_AGE:
-            self._endpoints.start()
+        else:
+            await self._endpoints.refresh_if_old(_MAX_AGE)
         if self._endpoints.value is None:
             raise self._unavailable()
         return self._endpoints.value
@@ -173,6 +173,11 @@ class EndpointsClient:
         if self._endpoints.value is None or self._endpoints.age > _MAX_AGE_FOR_SIGN_IN:
             raise self._unavailable()
         return self._endpoints.value
+
+    def take_over(self, previous: "EndpointsClient") -> None:
+        """Uses the endpoints of *previous*, as `JwksClient.take_over` does keys."""
+        if (self._issuer, self._url) == (previous._issuer, previous._url):
+            self._endpoints.take_over(previous._endpoints)
 
     async def close(self) -> None:
         """Cancel a running request."""

@@ -63,6 +63,7 @@ class JwksClient:
         discovery_url: str = "",
     ) -> None:
         self._discovery_url = discovery_url
+        self._source = (issuer, jwks_url, discovery_url)
         self.generation = 0
         """Increases whenever the key set changes."""
         self._provider = provider
@@ -81,6 +82,8 @@ class JwksClient:
         """
         if kid is not None and not isinstance(kid, str):
             raise InvalidCredentialsError("the token's kid is not a string")
+        if self._keys.value is not None:
+            await self._keys.refresh_if_old(_MAX_AGE)
         key = self._cached(kid, algorithm)
         if key is None:
             self._observer.on_event(CacheLookup("jwks", self._miss_result()))
@@ -88,13 +91,17 @@ class JwksClient:
             key = self._cached(kid, algorithm)
         else:
             self._observer.on_event(CacheLookup("jwks", "hit"))
-            if self._keys.age > _MAX_AGE:
-                self._keys.start()
         if key is None and self._keys.error is not None:
             raise IdentityProviderError(f"the provider's keys cannot be fetched: {self._keys.error}")
         if key is None or not key.fits(algorithm):
             raise InvalidCredentialsError("the provider has no such key")
         return key.public
+
+    def take_over(self, previous: "JwksClient") -> None:
+        """Uses the keys of *previous*, which a reload replaces, if both ask the same issuer at the same URL, until this
+        client has fetched them itself: a reload must not refuse everybody while the provider is down."""
+        if self._source == previous._source:
+            self._keys.take_over(previous._keys)
 
     @property
     def state(self) -> str:

@@ -1,4 +1,5 @@
-"""A value from an identity provider that stays in use while the provider is down (stale-if-error, RFC 5861)."""
+"""A value from an identity provider that stays in use while the provider is down (stale-if-error, RFC 5861), also after
+a reload of the configuration."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -29,6 +30,8 @@ class RefreshedValue(Generic[T]):
         self._flight = SingleFlight[None, None](name)
         self._loaded_at = -math.inf
         self._started_at = -math.inf
+        self._taken_over = False
+        """Whether the value is another instance's, and no load of this one has ended."""
 
     def __repr__(self) -> str:
         return f"<RefreshedValue age={self.age:.0f} error={self.error} loading={self.is_loading}>"
@@ -59,6 +62,19 @@ class RefreshedValue(Generic[T]):
         if self.is_loading:
             await self._flight.run(None, self._run)
 
+    def take_over(self, previous: "RefreshedValue[T]") -> None:
+        """Starts with the value of *previous*, which a reload replaces, at the age that it has there."""
+        self.value, self._loaded_at = previous.value, previous._loaded_at
+        self._taken_over = self.value is not None
+
+    async def refresh_if_old(self, max_age: float) -> None:
+        """Refreshes a value that is older than *max_age* seconds in the background. Waits for that if the value is
+        another instance's, because what was configured of the provider may have changed."""
+        if self._taken_over:
+            await self.refresh()
+        elif self.age > max_age:
+            self.start()
+
     async def close(self) -> None:
         """Cancel a running load and wait until it has ended."""
         await self._flight.close()
@@ -71,3 +87,5 @@ class RefreshedValue(Generic[T]):
         else:
             self.error = None
             self._loaded_at = self._monotonic()
+        finally:
+            self._taken_over = False

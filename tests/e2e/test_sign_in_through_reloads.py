@@ -38,3 +38,25 @@ async def test_a_reload_closes_sessions_and_cancels_requests_to_the_provider(tmp
         assert fetching.cancelled()
         stack.provider.gate.set()
         assert await stack.sign_in()
+
+
+async def test_a_reload_while_the_provider_is_down_refuses_nobody(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, more=OIDC) as stack:
+
+        async def status(subject: str) -> int:
+            async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=stack.bearer(subject)) as answer:
+                return answer.status
+
+        assert await stack.sign_in()
+        assert await status("anna") == 200
+        stack.provider.down = True
+        for _ in range(2):
+            assert await stack.gateway.reload(settings_of(stack.config))
+        assert (await status("anna"), await status("ben")) == (200, 200)
+        stack.provider.down = False
+        withdrawn = stack.bearer("carl")
+        stack.provider.rotate()
+        assert await stack.gateway.reload(settings_of(stack.config))
+        async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=withdrawn) as answer:
+            assert answer.status == 401
+        assert await status("dora") == 200

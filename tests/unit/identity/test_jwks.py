@@ -376,3 +376,33 @@ async def test_a_kid_that_is_not_a_string_is_refused_without_a_fetch(
     with pytest.raises(InvalidCredentialsError):
         await keys.find(kid, "EdDSA")
     assert not provider.request_counts
+
+
+@pytest.mark.parametrize(
+    ("issuer", "jwks_url", "status"), [("", "", "used"), ("/", "", "unused"), ("", "/keys", "unused")]
+)
+async def test_keys_are_taken_over_from_the_same_source_only(
+    provider: Provider,
+    keys: JwksClient,
+    client: aiohttp.ClientSession,
+    clock: ManualClock,
+    recorder: Recorder,
+    issuer: str,
+    jwks_url: str,
+    status: str,
+) -> None:
+    kid = provider.keys[0].kid
+    old = await keys.find(kid, "EdDSA")
+    clock.pass_(23 * 3600)
+    provider.down = True
+    url = f"{provider.issuer}{jwks_url}" if jwks_url else ""
+    new = JwksClient("campus", provider.issuer + issuer, url, client, clock, recorder)
+    new.take_over(keys)
+    if status == "unused":
+        with pytest.raises(IdentityProviderError):
+            await new.find(kid, "EdDSA")
+        return
+    assert await new.find(kid, "EdDSA") is old
+    clock.pass_(3601)
+    with pytest.raises(IdentityProviderError):
+        await new.find(kid, "EdDSA")
