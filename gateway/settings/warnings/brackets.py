@@ -11,6 +11,13 @@ _RUN = re.compile(r"[1-9]+|[A-Z]+|[a-z]+")
 """Characters that a class lists in their order. A zero stands before or after other digits, and umlauts anywhere."""
 _NUMBERS = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 """All of a class: "1-12" is 1 and 2. "13-5" is 1 and 3 to 5, and "1-35-7" is 1 to 3 and 5 to 7."""
+_ANY_RANGE = re.compile(r"(.)-(.)", re.DOTALL)
+"""A range as fnmatch reads it."""
+_SPACED_RANGE = re.compile(r"([^\W_])(\s*+[-\u2010-\u2015\u2212]\s*+)([^\W_])")
+"""A range with spaces around its hyphen, or with another dash, which is none."""
+_UNCLOSED = re.compile(r"\[!?+([^\W_])-([^\W_])([)}>]|[^*?\[]*+\Z)")
+_UNOPENED = re.compile(r"(?:[^*?\[\]]*|[^\[\]]*[({<])([^\W_])-([^\W_])\]")
+"""A range in a bracket that does not close, or open, where another one does, or no wildcard stands for it."""
 _WORDS = re.compile(r"[^\W\d_]{2}[ -][^\W\d_]{2}")
 _SHORTEST_WORD = 4
 _SERIES = frozenset(
@@ -28,8 +35,9 @@ def instead_of_negation(*, allow: bool) -> str:
 
 
 def bracket_doubts(glob: str, *, allow: bool) -> Iterator[tuple[str, str]]:
-    """Yields reason and remedy if a class in *glob*, of a rule that allows or refuses, is plainly a word, a phrase or
-    numbers. A class such as "[ABDE]", "[aeiou]" or "[0-9A-F]" lists its characters in order, and each once."""
+    """Yields reason and remedy if a class in *glob*, of a rule that allows or refuses, is plainly a word, a phrase,
+    numbers, or one character, which needs no class; or if a range in it is none. A class such as "[ABDE]", "[aeiou]"
+    or "[0-9A-F]" lists its characters in order, and each once."""
     text = unicodedata.normalize("NFC", glob)
     closed = text[: text.rfind("]") + 1]  # else each bracket would seek its end in all the rest
     for match in _CLASS.finditer(closed):
@@ -43,8 +51,32 @@ def bracket_doubts(glob: str, *, allow: bool) -> Iterator[tuple[str, str]]:
         elif is_marked or _is_text(characters):
             literal = f"{is_negated}{characters}".lstrip("[").rstrip("\\")[:64]
             yield f"{reason}, not for the text in brackets", f'write "[[]" for the bracket itself, as "[[]{literal}]*"'
+        elif not is_negated and len(characters) == 1 and characters.isalnum():
+            remedy = f'write {characters} alone, or "[[]" for the bracket itself, as "[[]{characters}]*"'
+            yield f"{reason}, not for the text in brackets", remedy
+        else:
+            yield from _range_doubts(characters)
+    slip = _UNCLOSED.search(text, len(closed)) or _UNOPENED.match(text)
+    if slip is not None and _is_in_order(slip[1], slip[2]):
+        reason = (
+            f"has {f'{slip[1]}-{slip[2]}'!r} at a bracket that does not close, or open, which is a part of the text"
+        )
+        yield reason, f'write it as "[{slip[1]}-{slip[2]}]"'
     if "\\]" in _CLASS.sub("", closed):
         yield "has a backslash before a bracket, and it is part of the text", 'leave it out: "]" stands for itself'
+
+
+def _range_doubts(characters: str) -> Iterator[tuple[str, str]]:
+    """Yields reason and remedy for each range among *characters*, those between brackets, that stands for none or is
+    not read as a range."""
+    spaced = [one for one in _SPACED_RANGE.findall(characters) if one[1] != "-" and _is_in_order(one[0], one[2])]
+    for first, sign, last in spaced:
+        reason = f"has {f'{first}{sign}{last}'[:64]!r} in brackets, which is no range: it has a space, or another dash"
+        yield reason, f'write it as "[{first}-{last}]"'
+    for first, last in () if spaced else _ANY_RANGE.findall(characters):
+        if first > last:
+            reason = f"has {f'{first}-{last}'!r} in brackets, a range in the wrong order, which stands for no character"
+            yield reason, 'write it in order, as "[0-9]", "[a-z]" or "[A-Za-z]", and a hyphen itself as the last'
 
 
 def _is_marked(match: re.Match[str]) -> bool:
@@ -76,9 +108,13 @@ def _is_text(characters: str) -> bool:
 
 def _without_range(match: re.Match[str]) -> str:
     """Returns nothing for a range of letters or of digits, and the text itself for one in a word, as in "X-ray"."""
-    first, last = match.groups()
-    is_range = first < last and _kind(first) == _kind(last)
+    is_range = _is_in_order(*match.groups())
     return "" if is_range or match[0] == "A-z" else match[0]
+
+
+def _is_in_order(first: str, last: str) -> bool:
+    """Whether *first* and *last* are the ends of a range of letters or of digits."""
+    return first < last and _kind(first) == _kind(last)
 
 
 def _kind(character: str) -> tuple[bool, bool]:

@@ -17,6 +17,10 @@ TEXTS = (
     *("Room [1-12]", "Room [10-19]", "Room [10,11]", "[2026]*", "[!CONFIDENTIAL]*", "[!1-12]", "[A-Z][Draft]"),
     *(r"[[]CONFIDENTIAL\]*", "[MTWTF]*", "[CIVIL]*"),
     *(r"\[VIP\]*", "[[VIP]]*", r"\[A1\]*", r"*\[!\]*", "Board [[AB]]", r"\[!AB\]*", r"C:\Films\[AB\]*"),
+    *("[V]*", "Room [A]", "*[X]", "Room [3]*"),
+    *("[a-Z]*", "Room [1-0]", "Room [9-1]*", "[a-Z0-9]*", "[!9-1]*", "Team [a_-.]*"),
+    *("Room [1 - 9]", "Room [1- 9]*", "Room [1 -9]", "Room [A - F]*", "Room [1\u20139]", "[1\u22129]", "[a\u2010f]*"),
+    *("Room [1-9", "Room [A-F", "Room [!1-9 b", "Room 1-9]", "Room 1-9] *", "Room [1-9}", "Room [1-9)*", "*(1-9]"),
     *("[[:alpha:]]*", "Room [0-9]+", "[A-Za-z]+ *", "[0-9]{4}*"),
 )
 CLASSES = (
@@ -33,6 +37,31 @@ CLASSES = (
     *("[ _-]*", "[1,2,3]", "Wing [NSEW]", "[CONFIDENTIAL", "CONFIDENTIAL]", "[]", "[]-]*", "[!]", "[*?]", "[.,;:]"),
     *("Room [13-5]", "[12-4]*", "[MTWRF]*", "[mtwrf]*", "[LMXJV]*", "Part [IVXLC]*", r"C:\Films\[0-9]*", r"[/\]*"),
     *("[VIP]*", "[[]VIP]*", "[[]VIP[]]*", "[[]]*", "[[AB]*", "[[(]*", r"\[AB]*", r"[AB\]*", "[]]]", "[![A]]*"),
+    *(
+        "[_-]*",
+        "[0-9 -]*",
+        "[A-Z -]*",
+        "[0-9\u2013]*",
+        "[a-z\u2013A-Z]*",
+        "[ -\u2013]*",
+        "[1-35-7 ]*",
+        "[.-]*",
+        "[+--]*",
+    ),
+    *(
+        "[!a]*",
+        "[_]",
+        "[.]*",
+        "[-]*",
+        "*1-9]*",
+        "?1-9]*",
+        "[1-9*",
+        "Board [1-3 *",
+        "[[]1-3]*",
+        "A-B test]",
+        "[A-b",
+        "[x-ray",
+    ),
     *("Grade [AB]+", "[[]A-Z]+ *", "[0-9]*+"),
 )
 
@@ -87,6 +116,7 @@ def test_a_word_in_brackets_is_a_warning_among_the_ids_of_recordings(tmp_path: P
         ("[[A1]]*", "[A1] Anna"),
         (r"\[!\]*", "[!] Anna"),
         (r"\[\]*", "[] Anna"),
+        ("[V]*", "[V] Anna"),
     ],
 )
 def test_the_remedy_for_a_text_in_brackets_matches_it(tmp_path: Path, glob: str, name: str) -> None:
@@ -96,6 +126,16 @@ def test_the_remedy_for_a_text_in_brackets_matches_it(tmp_path: Path, glob: str,
     assert not any_glob((literal,), "CONFIDENTIAL")
     assert not any_glob((glob,), name)
     assert load_text(tmp_path, in_names(literal)).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("glob", "room"),
+    [("Room [1 - 9]", "3"), ("Room [1\u20139]", "3"), ("Room [1-9", "3"), ("Room 1-9]", "3"), ("Room [A-F}", "B")],
+)
+def test_the_remedy_for_a_range_that_is_none_matches_what_is_meant(tmp_path: Path, glob: str, room: str) -> None:
+    (warning,) = load_text(tmp_path, in_names(glob)).warnings
+    assert any_glob((warning.remedy.split('"')[-2],), room)
+    assert not any_glob((glob,), f"Room {room}")
 
 
 @pytest.mark.parametrize(("allow", "remedy"), [("true", "refuse those by a rule"), ("false", "allow those by a rule")])
