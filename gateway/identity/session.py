@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from gateway.completion import complete_all
 from gateway.errors import InvalidCredentialsError, TooManyGroupsError
 from gateway.group_selection import GroupSelection
 from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie, select_last
@@ -122,15 +123,15 @@ class Sessions:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
         because another cookie collides with them: a site of the same domain must not keep them valid. Returns those
         that were valid, the newest first, and the Set-Cookie headers that delete all the cookies. Raises BusyError if
-        the store fails.
+        the store fails, after it has been tried with each; a caller that is cancelled interrupts nothing.
         """
         valid, now = self.identities(credentials), self._clock.now()
         presented = [(name, value.reveal()) for name, value in credentials.sessions.items()]
         presented += select_last(read_every_cookie(credentials.cookies, self._names), _VALUE, _MAX_READ)
-        for claims in filter(None, map(self._sealed.unseal, {value for _, value in presented})):
-            # A newer copy of a cookie that has expired may be valid.
-            until = max(now, claims["exp"]) + void_seconds(self._lifetime)
-            await self._store.sign_out(claims["id"], until)
+        unsealed = filter(None, map(self._sealed.unseal, {value for _, value in presented}))
+        # A newer copy of a cookie that has expired may be valid.
+        ends = [(claims["id"], max(now, claims["exp"]) + void_seconds(self._lifetime)) for claims in unsealed]
+        await complete_all(*(self._store.sign_out(session, until) for session, until in ends))
         names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
         return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.cache import SingleFlight
+from gateway.completion import complete_all
 from gateway.errors import (
     IdentityProviderError,
     InvalidCredentialsError,
@@ -161,7 +162,8 @@ class SignIn:
         """Revokes the sessions that a provider's logout token names, as far as they began before now.
 
         Returns the identity of the person, whose subject is empty if the token names only a session. Raises
-        InvalidCredentialsError, IdentityProviderError, and BusyError if the store is full.
+        InvalidCredentialsError, IdentityProviderError, and BusyError if the store fails, after each of the token's keys
+        has been tried; a caller that is cancelled interrupts no revocation.
         """
         for provider in self._providers.values():
             logout = await provider.read_logout(token)
@@ -171,8 +173,8 @@ class SignIn:
             if await self._store.is_consumed(token_key):
                 raise InvalidCredentialsError("the logout token was used before")
             now = self._clock.now()
-            for key in logout.revocation_keys:
-                await self._store.revoke(key, now, now + void_seconds(self._lifetime))
+            until = now + void_seconds(self._lifetime)
+            await complete_all(*(self._store.revoke(key, now, until) for key in logout.revocation_keys))
             # Last: if the store fails, the provider may send the token again.
             await self._store.consume(token_key, logout.expires_at)
             return Identity(logout.subject or "", logout.issuer, provider.name, IdentityKind.OIDC)

@@ -120,11 +120,11 @@ class SqliteStore:
         return await self._execute(lambda connection: bool(connection.execute(query, (_CONSUMED, key, now)).fetchall()))
 
     async def sign_out(self, session: str, until: float) -> None:
-        """Makes the session invalid until *until*."""
+        """Makes the session invalid until *until*; at once, also if the file cannot be written."""
         await self._put(_SIGN_OUT, session, until, 0.0)
 
     async def revoke(self, name: str, at: float, until: float) -> None:
-        """Makes credentials of *name* issued at or before *at* invalid until *until*."""
+        """Makes credentials of *name* issued at or before *at* invalid until *until*; at once, as `sign_out` does."""
         await self._put(REVOCATION, name, until, at)
 
     def is_signed_out(self, session: str) -> bool:
@@ -190,10 +190,13 @@ class SqliteStore:
             self.fault = fault
 
     async def _put(self, kind: str, key: str, until: float, value: float) -> None:
-        await self._execute(lambda connection: connection.execute(PUT, (kind, key, until, value)).rowcount)
+        """Has the entry count at once, also if it cannot be written: what ends access is not to wait for a disk."""
         self._entries[kind].put(key, until, value)
-        if self._share is not None:
-            await self._share(kind, key, until, value)
+        try:
+            await self._execute(lambda connection: connection.execute(PUT, (kind, key, until, value)).rowcount)
+        finally:
+            if self._share is not None:
+                await self._share(kind, key, until, value)
 
     async def _execute(self, statements: Callable[[sqlite3.Connection], T]) -> T:
         """Returns what *statements* returns, run in the worker thread. Raises BusyError if the database fails."""

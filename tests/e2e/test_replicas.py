@@ -110,6 +110,7 @@ async def test_while_redis_is_away_each_kind_of_state_does_as_documented(
     await one.gateway.store.revoke("ben", now + 60, now + 3600)
     assert await sign_out(one, sessions[2]) == 200
     ben = one.bearer("ben")
+    narrowed = await sign_in(one, recording=SESSION)
 
     async def are_refused() -> bool:
         return [await play(other, headers) for headers in (ben, sessions[2])] == [401, 401]
@@ -125,15 +126,17 @@ async def test_while_redis_is_away_each_kind_of_state_does_as_documented(
         assert await play(stack, sessions[2]) == 401  # what was signed out before
         assert (await stack.metrics())["valt_gateway_state_available"] == 0
         assert f"Redis at 127.0.0.1:{redis.port} cannot be used" in stack.log.getvalue()
-    assert await sign_out(one, sessions[1]) == 503  # not stored, so not confirmed
-    assert await play(one, sessions[1]) == 401  # in force in this replica nevertheless
+    assert await sign_out(one, {"Cookie": f"{sessions[1]['Cookie']}; {narrowed['Cookie']}"}) == 503  # not stored
+    assert [line["event"] for line in one.audit()[-2:]] == ["sign_out", "sign_out"]
+    ended = sessions[1], narrowed
+    assert [await play(one, session) for session in ended] == [401, 401]  # in force in this replica nevertheless
     await redis.start()
     await until(lambda: is_available(replicas, expected=True))
 
-    async def is_refused_by_the_other() -> bool:
-        return await play(other, sessions[1]) == 401
+    async def are_refused_by_the_other() -> bool:
+        return [await play(other, session) for session in ended] == [401, 401]
 
-    await until(is_refused_by_the_other)  # it was written when Redis was back
+    await until(are_refused_by_the_other)  # they were written when Redis was back
     # Redis is empty: whether a ticket from before was used cannot be known.
     assert [await follow(stack, issued_before) for stack in replicas] == [503, 503]
     assert [await play(stack, headers) for stack in replicas for headers in (ben, sessions[2])] == [401] * 4

@@ -38,9 +38,9 @@ async def two_replicas(
             await gateway.stop()
 
 
-async def sign_in(stack: GatewayStack) -> dict[str, str]:
-    """Returns the Cookie header of a session that a ticket has made."""
-    url = URL(stack.url + VIDEO_PATH) % {"ticket": stack.ticket()}
+async def sign_in(stack: GatewayStack, **limits: str) -> dict[str, str]:
+    """Returns the Cookie header of a session that a ticket, with *limits*, has made."""
+    url = URL(stack.url + VIDEO_PATH) % {"ticket": stack.ticket(**limits)}
     async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
         assert answer.status == 303
         return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}

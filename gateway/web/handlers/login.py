@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, quote
 from aiohttp import web
 
 from gateway.access import Access
+from gateway.completion import complete
 from gateway.errors import (
     AccessDeniedError,
     BadRequestError,
@@ -15,6 +16,7 @@ from gateway.errors import (
     MissingCredentialsError,
     NotFoundError,
 )
+from gateway.model import Identity
 from gateway.ports import Audit, Sessions, SignIn
 from gateway.web.credentials import CredentialsReader
 from gateway.web.negotiation import is_top_navigation
@@ -132,10 +134,9 @@ class SignInHandlers:
             raise AccessDeniedError("the sign-out was requested by another site")
         provider = None
         if self._sessions is not None:
-            ended, request.set_cookies = await self._sessions.end(self._reader.read(request))
+            ended, request.set_cookies = await complete(self._end_sessions(self._sessions, request))
             for identity in ended:
                 request.record.set_identity(identity)
-                self._audit.signed("sign_out", identity, request.record)
                 provider = provider or identity.provider
         back = None
         if self._sign_in is not None:
@@ -158,12 +159,28 @@ class SignInHandlers:
         if len(tokens) != 1:
             raise BadRequestError("the form has no logout token, or more than one")
         try:
-            identity = await self._sign_in.end_sessions(tokens[0])
+            request.record.set_identity(await complete(self._end_at_provider(self._sign_in, tokens[0], request)))
         except InvalidCredentialsError as error:
             raise BadRequestError(str(error)) from None
-        request.record.set_identity(identity)
-        self._audit.signed("sign_out", identity, request.record)
         return web.Response(headers=NO_STORE)
+
+    async def _end_sessions(self, sessions: Sessions, request: Request) -> tuple[tuple[Identity, ...], list[str]]:
+        """Ends the sessions that the browser presents, and records it. Returns what `Sessions.end` does."""
+        credentials = self._reader.read(request)
+        present = sessions.identities(credentials)
+        try:
+            return await sessions.end(credentials)
+        finally:
+            valid = sessions.identities(credentials)  # what could not be stored may have ended all the same
+            for identity in present:
+                if identity not in valid:
+                    self._audit.signed("sign_out", identity, request.record)
+
+    async def _end_at_provider(self, sign_in: SignIn, token: str, request: Request) -> Identity:
+        """Ends the sessions that a logout *token* names, and records it. Returns what `SignIn.end_sessions` does."""
+        identity = await sign_in.end_sessions(token)
+        self._audit.signed("sign_out", identity, request.record)
+        return identity
 
     async def _has_session(self, request: Request) -> bool:
         """Whether the request proves an identity that is not limited to single recordings."""

@@ -4,8 +4,11 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from gateway.completion import complete
 from gateway.errors import AccessDeniedError, BadRequestError, NotFoundError
+from gateway.model import Credentials, Identity
 from gateway.ports import Audit, PersonSwitch, Sessions
+from gateway.request_record import RequestRecord
 from gateway.web.credentials import CredentialsReader
 from gateway.web.request import Request
 from gateway.web.request_validation import is_same_origin
@@ -44,11 +47,23 @@ class SwitchHandlers:
         record.set_identity(identity)
         credentials = self._reader.read(request)
         present = [one for one in self._sessions.identities(credentials) if one.person != identity.person]
-        request.set_cookies = await self._sessions.begin(credentials, identity)
-        for ended in present:
-            self._audit.signed("sign_out", ended, record)
-        self._audit.signed("sign_in", identity, record)
+        request.set_cookies = await complete(self._change(self._sessions, credentials, identity, present, record))
         response = redirect_response(303, path)
         if present:
             response.headers.update(CLEAR_STORAGE)
         return response
+
+    async def _change(
+        self,
+        sessions: Sessions,
+        credentials: Credentials,
+        identity: Identity,
+        present: list[Identity],
+        record: RequestRecord,
+    ) -> list[str]:
+        """Ends *present*, begins a session of *identity*, and records both. Returns what `Sessions.begin` does."""
+        cookies = await sessions.begin(credentials, identity)
+        for ended in present:
+            self._audit.signed("sign_out", ended, record)
+        self._audit.signed("sign_in", identity, record)
+        return cookies

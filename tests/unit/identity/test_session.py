@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from gateway.errors import GatewayError, InvalidCredentialsError
+from gateway.errors import BusyError, GatewayError, InvalidCredentialsError
 from gateway.group_selection import GroupSelection
 from gateway.identity.access_token import AccessTokens
 from gateway.identity.logout import session_revocation_keys
@@ -465,3 +465,21 @@ async def test_a_renewed_session_keeps_the_groups_on_which_a_refusal_depended(fi
     link = await keys.authenticate(Credentials(access_token=keys.issue_video_token(again, Video("r", "v"))))
     assert link is not None
     assert (link.groups, link.selection) == (again.groups, again.selection)
+
+
+@pytest.mark.promise("sign-in-8")
+async def test_a_sign_out_that_cannot_be_stored_is_tried_for_every_session(fixture: SessionsFixture) -> None:
+    class AwayStore(MemoryStore):
+        async def sign_out(self, session: str, until: float) -> None:
+            await super().sign_out(session, until)
+            raise BusyError("what other replicas read cannot be written")
+
+    store = AwayStore(fixture.clock)
+    validity = validity_of(store, fixture.clock, [ANNA], secrets=(ONE,))
+    keep = GroupSelection(frozenset({"supervisors"}))
+    sessions = Sessions([ONE], 8 * HOUR, HOUR, fixture.clock, store, validity, secure=True, keep_groups=keep)
+    presented = credentials_of(sessions, sessions.issue_header(ANNA), sessions.issue_header(WIDE))
+    assert len(sessions.identities(presented)) == 2
+    with pytest.raises(BusyError):
+        await sessions.end(presented)
+    assert sessions.identities(presented) == ()
