@@ -16,7 +16,7 @@ from gateway.web.http_server import MAX_FIELD, MAX_FIELD_WITH_TICKETS, HttpServe
 from gateway.web.listener import Certificate, Listener, connection_limit
 
 _ADMIN_CONNECTIONS = 32
-"""At once. A further client takes the place of one that requests nothing, so that health checks go on."""
+"""At once. A further client takes the place of one that requests or reads nothing, so that health checks go on."""
 
 
 def public_listener(

@@ -84,6 +84,13 @@ class HeadGuard(asyncio.Protocol):
         body = self._connection.body
         return not self._unread.is_blocked if body is None else body.is_eof()
 
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether the connection is established and a further client may have its place: it has no request, one that
+        waits for the client, or several at once, which neither probes nor Prometheus send."""
+        several = self._scanner.completed > self._connection.answered + 1
+        return self.is_connected and (several or not self.is_busy)
+
     def end(self, *, flush: bool = False) -> None:
         """Closes the connection: after what is to be sent if *flush*, else at once and without it."""
         if self._transport is not None:

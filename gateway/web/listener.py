@@ -48,7 +48,7 @@ class Listener:
 
     With a *certificate* it speaks TLS. *request_timeout*, in seconds, bounds the handshake and the shutdown of TLS, and
     a request's head and body; *response_timeout* bounds the reading of a response that is no stream. A unix socket gets
-    the permissions *socket_mode*. With *close_idle*, the oldest idle connection makes room for a further client.
+    the permissions *socket_mode*. With *close_idle*, the oldest replaceable connection makes room for a further client.
     Raises OSError if the certificate cannot be used.
     """
 
@@ -204,11 +204,8 @@ class Listener:
             on_lost=self._forget,
             response_timeout=self._response_timeout,
         )
-        if self._close_idle:
-            idle = next((other for other in self._guards if other.is_idle), None)
-            if idle is not None and self.connections > self._maximum:
-                idle.end()
         self._guards[guard] = None
+        self._make_room()
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: guard,
@@ -223,6 +220,14 @@ class Listener:
             if not guard.is_connected:
                 client.close()
                 self._forget(guard)
+        self._make_room()  # of many that were accepted at once, none could be closed before it was established
+
+    def _make_room(self) -> None:
+        """Closes the oldest replaceable connections beyond the maximum, if idle ones are to be closed."""
+        for guard in tuple(self._guards) if self._close_idle else ():
+            if len(self._guards) > self._maximum and guard.is_replaceable:
+                del self._guards[guard]  # at once: it ends in the next iteration, and must not be chosen again
+                guard.end()
 
     def _forget(self, guard: HeadGuard) -> None:
         """Counts *guard* no more, whose connection has ended."""

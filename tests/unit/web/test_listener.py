@@ -152,6 +152,48 @@ async def test_a_full_listener_that_closes_idle_connections_keeps_serving() -> N
 
 
 @pytest.mark.promise("security-S4")
+async def test_clients_that_read_nothing_do_not_fill_a_listener_that_closes_idle_ones() -> None:
+    async def large(_request: web.BaseRequest) -> web.Response:
+        return web.Response(body=bytes(8 * 1024 * 1024))
+
+    async with AsyncExitStack() as stack:
+        listener = await stack.enter_async_context(listening(server(large), connections=2, close_idle=True))
+        for _ in range(5):
+            client = await stack.enter_async_context(connect(listener.address, receive_buffer=4096))
+            await client.send(REQUEST * 10)
+            assert (await client.read_head()).status == 200
+
+
+@pytest.mark.promise("security-S4")
+async def test_many_connections_at_once_do_not_fill_a_listener_that_closes_idle_ones() -> None:
+    async with AsyncExitStack() as stack:
+        listener = await stack.enter_async_context(listening(server(), connections=2, close_idle=True))
+        address = urlsplit(listener.address)
+        for _ in range(8):  # without an iteration of the event loop in between
+            stack.enter_context(socket.create_connection((address.hostname, address.port)))
+        async with connect(listener.address) as client:
+            await client.send(REQUEST)
+            assert (await client.read_response()).status == 200
+
+
+@pytest.mark.promise("security-S4")
+async def test_pipelines_do_not_fill_a_listener_that_closes_idle_connections() -> None:
+    started = asyncio.Semaphore(0)
+
+    async def wait(_request: web.BaseRequest) -> web.Response:
+        started.release()
+        return await asyncio.Future()
+
+    async with AsyncExitStack() as stack:
+        listener = await stack.enter_async_context(listening(server(wait), connections=2, close_idle=True))
+        for _ in range(8):
+            client = await stack.enter_async_context(connect(listener.address))
+            await client.send(REQUEST * 2)
+            async with asyncio.timeout(5):
+                await started.acquire()
+
+
+@pytest.mark.promise("security-S4")
 async def test_a_full_listener_closes_no_connection_with_a_running_request() -> None:
     started, released = asyncio.Event(), asyncio.Event()
 
