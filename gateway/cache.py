@@ -11,7 +11,9 @@ Entries are read with ``cache[key]`` because ``cache.get(key)`` costs three time
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from cachetools import TLRUCache, TTLCache
@@ -22,6 +24,10 @@ from gateway.ports import Clock, Observer
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+Admission = Callable[[], AbstractContextManager[None]]
+"""Returns what is entered before a call begins, in the context of the caller that begins it, and left when the call has
+ended. What it raises reaches that caller alone: nobody else has joined the call yet."""
 
 MAX_TTL = 7 * 24 * 3600.0
 """Seconds. The longest time that an entry stays in a cache, whatever time to live it states."""
@@ -41,8 +47,9 @@ class SingleFlight(Generic[K, V]):
     *name* is the name of the tasks. A waiter that is cancelled cancels neither the call nor the other waiters.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, admit: Admission = nullcontext) -> None:
         self._name = name
+        self._admit = admit
         self._tasks: dict[K, asyncio.Task[V]] = {}
 
     def __contains__(self, key: K) -> bool:
@@ -53,11 +60,16 @@ class SingleFlight(Generic[K, V]):
         return f"<SingleFlight {self._name} running={len(self._tasks)}>"
 
     def start(self, key: K, call: Callable[[], Awaitable[V]]) -> "asyncio.Task[V]":
-        """Returns the running task for *key*, or starts *call* in a new one. Await it behind asyncio.shield only."""
+        """Returns the running task for *key*, or starts *call* in a new one. Await it behind asyncio.shield only.
+
+        Raises what the admission raises.
+        """
         task = self._tasks.get(key)
         if task is None:
-            task = self._tasks[key] = asyncio.create_task(self._run(key, call), name=self._name)
-            task.add_done_callback(_retrieve_exception)
+            with ExitStack() as admission:
+                admission.enter_context(self._admit())
+                task = self._tasks[key] = asyncio.create_task(self._run(key, call), name=self._name)
+                task.add_done_callback(partial(self._end, key, admission.pop_all()))
         return task
 
     async def run(self, key: K, call: Callable[[], Awaitable[V]]) -> V:
@@ -84,6 +96,16 @@ class SingleFlight(Generic[K, V]):
         try:
             return await call()
         finally:
+            self._remove(key, asyncio.current_task())
+
+    def _end(self, key: K, admission: ExitStack, task: "asyncio.Task[V]") -> None:
+        self._remove(key, task)  # one that was cancelled before its first step has not done so
+        admission.close()
+        if not task.cancelled():
+            task.exception()  # asyncio logs the exception of a task that nobody awaits, as when every waiter has left
+
+    def _remove(self, key: K, task: "asyncio.Task[V] | None") -> None:
+        if self._tasks.get(key) is task:
             del self._tasks[key]
 
 
@@ -91,7 +113,7 @@ class LoadingCache(Generic[K, V]):
     """At most *max_entries* values, the least recently used evicted first, and as many errors of the types *negative*.
 
     *name* is the label of the metric `cache_lookups_total`. *negative_ttl* is the time in seconds for which an error is
-    cached; 0 caches none.
+    cached; 0 caches none. *admit* is the admission of the loads.
     """
 
     def __init__(
@@ -103,6 +125,7 @@ class LoadingCache(Generic[K, V]):
         max_entries: int,
         negative: tuple[type[Exception], ...] = (),
         negative_ttl: float = 0.0,
+        admit: Admission = nullcontext,
     ) -> None:
         self.name = name
         self._monotonic = clock.monotonic
@@ -110,7 +133,7 @@ class LoadingCache(Generic[K, V]):
         """Each value with its deadline in monotonic seconds."""
         self._errors: TTLCache[K, Exception] = TTLCache(max_entries, negative_ttl, timer=clock.monotonic)
         self._negative = negative
-        self._loads = SingleFlight[K, V](f"{name} load")
+        self._loads = SingleFlight[K, V](f"{name} load", admit=admit)
         self._report = observer.reporter(CacheLookup)
         self._hit = CacheLookup(name, "hit")
 
@@ -185,9 +208,3 @@ class LoadingCache(Generic[K, V]):
 
 def _deadline(_key: object, entry: tuple[object, float], _now: float) -> float:
     return entry[1]
-
-
-def _retrieve_exception(task: "asyncio.Task[object]") -> None:
-    # asyncio logs the exception of a task that nobody awaits, as here when every waiter has been cancelled.
-    if not task.cancelled():
-        task.exception()

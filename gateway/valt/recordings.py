@@ -32,6 +32,7 @@ class ValtRecordings:
             max_entries=10_000,
             negative=(VideoNotFoundError,),
             negative_ttl=min(5.0, ttl),
+            admit=tokens.share,
         )
 
     async def get(self, account: str, recording: str) -> RecordingDetails:
@@ -59,7 +60,7 @@ class ValtSearch:
         self._client = client
         self._tokens = tokens
         self._slots = asyncio.Semaphore(_CONCURRENT_SEARCHES)
-        self._searches = SingleFlight[tuple[Any, ...], list[RecordingDetails]]("search")
+        self._searches = SingleFlight[tuple[Any, ...], list[RecordingDetails]]("search", admit=tokens.share)
 
     async def search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
         """Returns every recording that matches *query*, the body of VALT's own search with texts and numbers as values.
@@ -71,11 +72,13 @@ class ValtSearch:
 
     async def rooms(self, account: str) -> list[tuple[int, str]]:
         """Returns the ids and names of the rooms that *account* sees. Raises ValtError."""
-        return await self._tokens.use(account, self._client.rooms)
+        with self._tokens.share():
+            return await self._tokens.use(account, self._client.rooms)
 
     async def room(self, account: str, room: str) -> Room:
         """Returns the room of that id as *account* sees it. Raises VideoNotFoundError or ValtError."""
-        return await self._tokens.use(account, lambda token: self._client.room(token, room))
+        with self._tokens.share():
+            return await self._tokens.use(account, lambda token: self._client.room(token, room))
 
     async def close(self) -> None:
         """Cancels the running searches."""

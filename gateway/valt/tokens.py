@@ -6,6 +6,7 @@ Authentication).
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from gateway.cache import CacheEntry, LoadingCache
@@ -25,7 +26,8 @@ LOGIN_REFUSED_TTL = 300.0
 
 class ValtTokens:
     """Logs in and caches the tokens. *token_ttl* is the age in seconds at which a token is replaced even if VALT still
-    accepts it. Every call occupies a slot of *concurrency_limit*."""
+    accepts it. Every call occupies a slot of *concurrency_limit*; enter `share` before it, or before the load of which
+    it is a part."""
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class ValtTokens:
         """Returns what *call* returns when it is passed a token of *account*.
 
         Raises ValtLoginError if VALT refused the account, CallRefusedError if VALT refused a new token too, BusyError
-        or TooManyRequestsError if no slot is free, and what *call* raises.
+        if no slot is free, and what *call* raises.
         """
         with self._concurrency_limit.slot():
             token = await self._get(account)
@@ -72,6 +74,10 @@ class ValtTokens:
                 return await call(await self._get(account))
             except AccessTokenRefusedError:
                 raise CallRefusedError(f"VALT refused a new access token of the account {account!r}") from None
+
+    def share(self) -> AbstractContextManager[None]:
+        """Takes a place of the current person's share: see ConcurrencyLimit. Raises TooManyRequestsError."""
+        return self._concurrency_limit.share()
 
     def login_state(self, account: str) -> str:
         """The result of the last login of *account*: "ok", "refused", or "unknown" before the first one."""

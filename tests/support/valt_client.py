@@ -37,7 +37,11 @@ class Calls:
 
 @asynccontextmanager
 async def calling(
-    *, clock: Clock | None = None, read_timeout: float = 5.0, retry_budget: RetryBudget | None = None
+    *,
+    clock: Clock | None = None,
+    read_timeout: float = 5.0,
+    retry_budget: RetryBudget | None = None,
+    waiting_for_valt: int = 100,
 ) -> AsyncIterator[Calls]:
     """Yields a client with the account ``reviewer``. Retries wait for no time."""
     own_clock, recorder, breaker = clock or SystemClock(), Recorder(), CircuitBreaker()
@@ -54,7 +58,7 @@ async def calling(
         )
         accounts = {"reviewer": Account("reviewer", "svc-reviewer", Secret(USERS["svc-reviewer"]))}
         client = ValtClient(transport, valt.base_url, accounts, (), own_clock, recorder)
-        limit = ConcurrencyLimit(recorder, maximum=100)
+        limit = ConcurrencyLimit(recorder, maximum=waiting_for_valt)
         tokens = ValtTokens(client, own_clock, recorder, limit, LocalLoads(), token_ttl=3600.0)
         yield Calls(valt, client, tokens, breaker, own_clock, recorder)
         await tokens.close()
