@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from ipaddress import ip_network
+from typing import NamedTuple
 
 from gateway.network import UNIX
 from gateway.settings.addresses import is_loopback_host, split_listen
@@ -25,28 +26,36 @@ _OF_AN_ADDRESS = ("streams_per_address", "refusals_per_minute")
 """Limits of an address: a smaller one than the default is for a single client."""
 
 
+class Front(NamedTuple):
+    """A proxy that connects to the gateway and is not trusted: what a warning calls it, its addresses as far as they
+    are written, and the providers whose people come through it; None if everybody does."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    providers: frozenset[str] | None = None
+
+
 def front_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
     yield from _rooms_of_proxies(settings)
     front = _unlisted_front(settings)
     if front is None:
         return
-    name, addresses = front
-    own = NetworkIndex(addresses)
+    own = NetworkIndex(front.addresses)
     inside = NetworkIndex(network for grant in settings.grants for network in grant.networks)
-    around = {network for address in addresses for network in inside.containing(address)}
+    around = {network for address in front.addresses for network in inside.containing(address)}
     for number, grant in enumerate(settings.grants):
         # Networks that are the front's own addresses are meant as "through the front".
         others = [network for network in grant.networks if not own.containing(network)]
-        if addresses and grant.allow and not _only_fronts_connect(settings):
+        if front.addresses and grant.allow and not _only_fronts_connect(settings):
             others = [network for network in others if network in around]
-        if others:
-            reason = f"compares the address of {name} with it, not the client's"
+        if others and _is_for_people_of(front, grant, settings):
+            reason = f"compares the address of {front.name} with it, not the client's"
             yield Fault(f"grants.{number}.networks", None, reason, _REMEDY)
-    for key in _OF_AN_ADDRESS:
+    for key in _OF_AN_ADDRESS if front.providers is None else ():
         limit, default = getattr(settings.limits, key), type(settings.limits).model_fields[key].default
         if 0 < limit < default and limit <= settings.limits.streams:  # values.py warns of a larger one
-            reason = f"is a limit for all clients together: their address is that of {name}"
+            reason = f"is a limit for all clients together: their address is that of {front.name}"
             yield Fault(f"limits.{key}", None, reason, f"{_REMEDY}, or leave this limit out")
 
 
@@ -86,9 +95,23 @@ def _is_for_service_key(settings: Settings, grant: GrantSettings) -> bool:
         people = NamedPeople(settings)
         names = [(table, name) for table in ("groups", "subjects") for name in getattr(grant, table)]
         return all(person.is_key for name in names for person in people.persons(grant, name))
+    return _has_names_of_keys_alone(settings, grant)
+
+
+def _has_names_of_keys_alone(settings: Settings, grant: GrantSettings) -> bool:
     groups = {group for key in settings.service_keys for group in key.groups}
     subjects = {name for key in settings.service_keys for name in (key.name, f"{SERVICE_KEY_PROVIDER}#{key.name}")}
     return groups.issuperset(grant.groups) and subjects.issuperset(grant.subjects)
+
+
+def _is_for_people_of(front: Front, grant: GrantSettings, settings: Settings) -> bool:
+    """Whether *grant* is certainly for people who come through *front*. A group may be one of service keys, or of the
+    people of another provider."""
+    if front.providers is None:
+        return True
+    if front.providers.issuperset(provider.name for provider in settings.identity):
+        return not _has_names_of_keys_alone(settings, grant)
+    return any(name == "*" or name.partition("#")[0] in front.providers for name in grant.subjects)
 
 
 def _is_remote(network: str) -> bool:
@@ -105,9 +128,9 @@ def _only_fronts_connect(settings: Settings) -> bool:
     return all(isinstance(one, HeaderSettings) for one in settings.identity) and not settings.service_keys
 
 
-def _unlisted_front(settings: Settings) -> tuple[str, tuple[str, ...]] | None:
-    """Returns what the gateway's front is called in a warning, and its addresses as far as they are written; None if no
-    front is certain, or if it is a trusted proxy. Nobody but a front connects to loopback or a unix socket."""
+def _unlisted_front(settings: Settings) -> Front | None:
+    """Returns the gateway's front; None if none is certain, or if it is a trusted proxy. Nobody but a front connects to
+    loopback or a unix socket, or sends the header of one; and cookies of an https address come over TLS alone."""
     listen, trusted = settings.server.listen, settings.server.trusted_proxies
     if listen.startswith("systemd:"):
         is_local = False  # its address is in the socket unit
@@ -115,21 +138,21 @@ def _unlisted_front(settings: Settings) -> tuple[str, tuple[str, ...]] | None:
         address = split_listen(listen)
         is_local = address is None or is_loopback_host(address[0])
     if is_local:
-        return None if trusted else ("the proxy in front of server.listen", ())
+        return None if trusted else Front("the proxy in front of server.listen")
     listed = NetworkIndex(trusted)
     for provider in settings.identity:
         if isinstance(provider, HeaderSettings):
             unlisted = [one for one in provider.from_ if not listed.overlaps(one)]
             if unlisted and UNIX not in unlisted:
-                return f"{provider.name}'s proxy ({unlisted[0]})", provider.from_
-    tokens = [one for one in settings.identity if _is_token_of_front(one)]
-    if tokens and len(tokens) == len(settings.identity) and not settings.service_keys and not trusted:
-        return f"{tokens[0].name}'s proxy", ()
+                return Front(f"{provider.name}'s proxy ({unlisted[0]})", provider.from_)
     is_https = settings.server.public_url.startswith("https:") and settings.server.tls_cert_file is None
-    by_browsers = bool(settings.identity) and all(isinstance(one, STATEFUL_TABLES) for one in settings.identity)
-    if is_https and by_browsers and not settings.service_keys and not trusted:
-        return "the proxy that speaks TLS for public_url", ()
-    return None
+    tokens = [one for one in settings.identity if _is_token_of_front(one)]
+    browsers = [one for one in settings.identity if is_https and isinstance(one, STATEFUL_TABLES)]
+    if trusted or not (tokens or browsers):
+        return None
+    name = "the proxy that speaks TLS for public_url" if browsers else f"{tokens[0].name}'s proxy"
+    is_for_all = len(tokens) + len(browsers) == len(settings.identity) and not settings.service_keys
+    return Front(name, (), None if is_for_all else frozenset(one.name for one in (*tokens, *browsers)))
 
 
 def _is_token_of_front(provider: IdentitySettings) -> bool:

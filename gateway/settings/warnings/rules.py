@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
+from gateway.network import UNIX, parse_address
+from gateway.settings.addresses import is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.model import Settings
 from gateway.settings.warnings.brackets import bracket_doubts
@@ -84,11 +87,36 @@ def everybody_warnings(settings: Settings) -> Iterator[Fault]:
 
 def address_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each rule whose networks have every address of IPv4 and none of IPv6, or the reverse, where
-    proxies may state both."""
+    proxies may state both, or a rule refuses and clients of both may connect; and for each that refuses the address of
+    a network, as one without its length is, and no single ones."""
     for number, grant in enumerate(settings.grants):
-        if settings.server.trusted_proxies and len({"0.0.0.0/0", "::/0"}.intersection(grant.networks)) == 1:
+        has_both = settings.server.trusted_proxies or (not grant.allow and _may_have_both(settings.server.listen))
+        if has_both and len({"0.0.0.0/0", "::/0"}.intersection(grant.networks)) == 1:
             reason = "has every address of IPv4 or IPv6, and not of both: the rule does not match clients of the other"
             yield Fault(f"grants.{number}.networks", None, reason, 'leave it out for "anywhere", or list ::/0 as well')
+        networks = [ip_network(one) for one in grant.networks if one != UNIX and not grant.allow]
+        single = [one.network_address for one in networks if one.num_addresses == 1]
+        lengths = [_length_of_network(address) for address in single]
+        if single and all(lengths):
+            reason = f"refuses {single[0]} alone, one address, and written as that of a network is"
+            yield Fault(f"grants.{number}.networks", None, reason, f"write its length, as {single[0]}/{lengths[0]}")
+
+
+def _may_have_both(listen: str) -> bool:
+    """Whether clients of IPv4 and IPv6 may connect to a listener at *listen*: the service manager's, or by a name."""
+    address = split_listen(listen)
+    if address is None:
+        return listen.startswith("systemd:")
+    return parse_address(address[0]) is None and not is_loopback_host(address[0])
+
+
+def _length_of_network(address: IPv4Address | IPv6Address) -> int | None:
+    """Returns the length of the network that *address* may be meant as, None if it is a host's. No host has an address
+    of IPv6 that ends in 64 bits of zero (RFC 4291, section 2.6.1); one of IPv4 that ends in .0 has few hosts."""
+    size = 1 if address.version == 4 else 2
+    zeros = (len(address.packed) - len(address.packed.rstrip(b"\0"))) // size
+    least = 1 if address.version == 4 else 4
+    return None if zeros < least else (len(address.packed) // size - zeros) * 8 * size
 
 
 def refusal_warnings(settings: Settings) -> Iterator[Fault]:

@@ -32,6 +32,13 @@ SECOND = f'\n[[identity]]\ntype = "ticket"\nname = "second"\nissuer = "https://s
 OTHER_KEY = PUBLIC_KEY.replace("AinCsi8Urmx3", "AinCsi8Urmx4")
 AS_JWK = """public_key = '{"kty":"OKP","crv":"Ed25519","x":"inCsi8Urmx3_29_wAecuu62fMHDoiWecSg1j6k57kZI"}'\n"""
 BY_NETWORK = ("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
+REFUSING = ("[[grants]]\n", "[[grants]]\nallow = false\n")
+KEY = (
+    SERVICE_KEY.format("archive").replace("0" * 64, hashlib.sha256(b"planted").hexdigest())
+    + 'groups = ["archive"]\n[[grants]]\nname = "a"\ngroups = ["archive"]\nrecordings = ["1"]\naccount = "reviewer"\n'
+)
+SIGN_IN = OIDC + SCOPES + STATE_DIR
+FRONT_JWT = JWT.replace("\naudience", '\nheader = "Cf-Access-Jwt-Assertion"\naudience')
 REVIEWERS = '\n[[grants]]\nname = "all"\ngroups = ["supervisors"]\nrecordings = ["*"]\naccount = "reviewer"\n'
 OPEN_REDIS = STATE.replace("valt:planted@", "")
 
@@ -43,6 +50,13 @@ def everybody_at(issuer: str) -> str:
 def behind_front(header: str, proxies: str = "[]") -> str:
     text = identity(f'header = "{header}"').replace("[[grants]]\n", '[[grants]]\nnetworks = ["10.0.0.0/8"]\n')
     return text.replace("[server]\n", f'[server]\nlisten = "0.0.0.0:8080"\ntrusted_proxies = {proxies}\n')
+
+
+def behind_tls(providers: str, who: str, more: str) -> str:
+    """A rule by networks for *who*, among people of *providers*, where the gateway does not speak TLS itself."""
+    rule = f'[[grants]]\nname = "clinic"\n{who}\nrecordings = ["*"]\naccount = "reviewer"\nnetworks = ["10.0.0.0/8"]\n'
+    head = server('listen = "0.0.0.0:8080"').partition("[[identity]]")[0]
+    return f"{head}{providers}{rule}{more}"
 
 
 def public_socket(mode: str, more: str = "") -> str:
@@ -114,6 +128,38 @@ WARNINGS = {
             ("the name and a group", 'subjects = ["service_key#a"]\ngroups = ["externals"]'),
         )
     },
+    **{
+        f"the network {network} without its length": (
+            among_proxies(f'["{network}"]', '["10.0.0.5"]').replace(*REFUSING) + REVIEWERS,
+            "grants.0.networks",
+        )
+        for network in ("192.168.1.0", "172.16.0.0/32", "2001:db8:1::", '10.4.0.0", "10.8.0.0')
+    },
+    **{
+        f"every address of one kind at {listen}": (
+            among_proxies(f'["{network}"]', "[]").replace("0.0.0.0:8080", listen).replace(*REFUSING) + REVIEWERS,
+            "grants.0.networks",
+        )
+        for listen, network in (("systemd:public", "0.0.0.0/0"), ("gateway.example.edu:8080", "::/0"))
+    },
+    **{
+        f"people behind the proxy that speaks TLS, {what}": (
+            behind_tls(first, 'groups = ["supervisors"]', second),
+            "grants.0.networks",
+        )
+        for what, first, second in (
+            ("beside a key", SIGN_IN, KEY),
+            ("and another sends tokens", SIGN_IN + FRONT_JWT, ""),
+            ("and another sends tokens, beside a key", FRONT_JWT, KEY),
+        )
+    },
+    **{
+        f"{who} behind the proxy that speaks TLS beside tokens": (
+            behind_tls(SIGN_IN + JWT, who, more),
+            "grants.0.networks",
+        )
+        for who, more in (('subjects = ["login#anna"]', ""), ('subjects = ["*"]\nallow = false', REVIEWERS))
+    },
     "a portal's key as a JWK for another portal": (
         GOOD + TICKET + SECOND.replace(PUBLIC_KEY, AS_JWK) + STATE_DIR,
         "identity.2.public_key",
@@ -181,6 +227,30 @@ SAFE = {
     "clients of a proxy that sends tokens, and scripts": behind_front("Cf-Access-Jwt-Assertion")
     + SERVICE_KEY.format("a").replace("0" * 64, hashlib.sha256(b"planted").hexdigest())
     + 'groups = ["supervisors"]\n',
+    **{
+        f"a single address such as {network} that is refused": among_proxies(f'["{network}"]', '["10.0.0.5"]').replace(
+            *REFUSING
+        )
+        + REVIEWERS
+        for network in ("10.0.1.1", "2001:db8::1", "192.168.1.0/24", '203.0.113.0", "203.0.113.7', "2001:db8:1::/48")
+    },
+    "a single address that ends in zero": among_proxies('["10.1.2.0"]', '["10.0.0.5"]'),
+    **{
+        f"every address of IPv4 at {listen}": among_proxies('["0.0.0.0/0"]', "[]")
+        .replace("0.0.0.0:8080", listen)
+        .replace(*REFUSING)
+        + REVIEWERS
+        for listen in ("0.0.0.0:8080", "192.0.2.2:8080")
+    },
+    "every address of IPv4 at a name": among_proxies('["0.0.0.0/0"]', "[]").replace(
+        "0.0.0.0:8080", "gw.example.edu:8080"
+    ),
+    "a key behind the proxy that speaks TLS": behind_tls(SIGN_IN, 'groups = ["archive"]', KEY),
+    "a refused key behind the proxy that speaks TLS": behind_tls(
+        SIGN_IN, 'subjects = ["service_key#archive"]\nallow = false', KEY + REVIEWERS
+    ),
+    "a group of tokens beside the proxy that speaks TLS": behind_tls(SIGN_IN + JWT, 'groups = ["supervisors"]', ""),
+    "a person of tokens beside the proxy that speaks TLS": behind_tls(SIGN_IN + JWT, 'subjects = ["campus#ben"]', ""),
     "an audience named account elsewhere": GOOD.replace('"valt-gateway"', '"account"'),
     "an audience of Keycloak": KEYCLOAK,
     "two portals with two keys": GOOD + TICKET + SECOND.replace(PUBLIC_KEY, OTHER_KEY) + STATE_DIR,
