@@ -100,10 +100,9 @@ class ResumableBody:
             if self._body is None or not can_continue(self._body):
                 client.disable_stall_timeout()
             before, reason = client.sent, "short"
-            left = self._left(client)
-            must_end = left is not None and self._skip + left == self._length
+            count, must_end = self._wanted(client)
             try:
-                await response.relay(client, self._skip, left, must_end=must_end)
+                await response.relay(client, self._skip, count, must_end=must_end)
                 left = self._left(client)
                 if left == 0 or (left is None and not self._may_be_incomplete(response)):
                     return  # a body of unknown length, or of several parts, ends with the response
@@ -203,6 +202,14 @@ class ResumableBody:
         if self._body is None or self._body.end is None:
             return None
         return self._body.end - self._body.first - client.sent
+
+    def _wanted(self, client: ClientStream) -> tuple[int | None, bool]:
+        """How many bytes to take of the response, None for all, and whether it must have no more than those."""
+        left = self._left(client)
+        own = None if self._length is None else self._length - self._skip
+        if own is None or (left is not None and left < own):
+            return left, False
+        return own, True  # a part may end before what is missing does
 
 
 def _error(verdict: Verdict) -> GatewayError:

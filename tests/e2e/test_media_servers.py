@@ -533,6 +533,37 @@ async def test_m2_a_part_with_more_bytes_than_its_content_range_is_a_visible_fai
         assert stack.audit()[-1]["outcome"] == ("failed" if is_too_long else "whole")
 
 
+@pytest.mark.promise("media-M1", "media-M2")
+@pytest.mark.parametrize("has_length", [True, False], ids=["with a length", "without"])
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["until the end", "chunked"])
+async def test_m2_a_shorter_rest_with_more_bytes_than_stated_is_a_visible_failure(
+    tmp_path: Path, is_chunked: bool, has_length: bool
+) -> None:
+    """Its body is the film from the first byte, and long enough to fill what the client waits for."""
+    fields = "Content-Type: video/mp4", "Accept-Ranges: bytes", *VALIDATORS
+    unknown = response("200 OK", *fields, "Transfer-Encoding: chunked", length=None)
+    unknown += b"%x\r\n%b" % (SIZE, FILM)
+    begin = Script([(whole(*fields) if has_length else unknown)[:-100_000]], close=True)
+    coding = ("Transfer-Encoding: chunked",) if is_chunked else ()
+    body = FILM[:100_000]
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if is_chunked else body
+
+    def respond(received: ReceivedRequest) -> Script:
+        if "Range" not in received.headers:
+            return begin
+        first = int(received.headers["Range"][6:].partition("-")[0])
+        if first == SIZE:
+            return Script([response("416 X", *VALIDATORS, f"Content-Range: bytes */{SIZE}")])
+        stated = f"Content-Range: bytes {first}-{first + 9999}/{SIZE if has_length else '*'}"
+        return Script([response("206 X", *fields, stated, *coding, length=None) + body], close=not is_chunked)
+
+    async with media_stack(tmp_path, respond) as (stack, _):
+        with pytest.raises(aiohttp.ClientError):
+            await get(stack)
+        await stack.ended()
+        assert stack.audit()[-1]["outcome"] == "failed"
+
+
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 async def test_a_film_of_unknown_length_needs_http_1_1_on_a_unix_socket(tmp_path: Path, version: str) -> None:
     """An incomplete one would look complete: HTTP/1.0 has no last chunk, and a unix socket cannot be reset."""

@@ -84,6 +84,8 @@ class MediaModel:
     replies: list[Reply] = field(default_factory=list)
     may_be_too_long: bool = True
     """Whether bodies may have more bytes than their fields say. Only who reads them to their end can know."""
+    breaks_often: bool = False
+    """Whether many bodies break off or are too long: without it, both happen in few streams."""
 
     @classmethod
     def generate(cls, random: Random) -> "MediaModel":
@@ -94,6 +96,7 @@ class MediaModel:
             random.random() < 0.7,
             random.random() < 0.8,
             random.choice((0.0, 0.2, 0.5, 0.8)),
+            breaks_often=random.random() < 0.3,
         )
 
     @property
@@ -113,6 +116,8 @@ class MediaModel:
         reply = self.honest_reply(sent)
         if self.random.random() < self.faulty:
             reply = self.random.choice(FAULTS)(self, reply, sent)
+        if self.breaks_often and reply.honest and reply.cut is None:
+            reply = self.random.choice((_lost, _too_long))(self, reply, sent)
         self.replies.append(reply)
         return reply
 
@@ -175,7 +180,9 @@ def _status(model: MediaModel, _reply: Reply, _sent: Mapping[str, str]) -> Reply
     return Reply(status, tuple(model.fields()), honest=False)
 
 
-def _lost(model: MediaModel, reply: Reply, _sent: Mapping[str, str]) -> Reply:
+def _lost(model: MediaModel, reply: Reply, sent: Mapping[str, str]) -> Reply:
+    if reply.body and model.random.random() < 0.3:
+        reply = _no_length(model, reply, sent)
     return replace(reply, cut=model.random.randrange(-1, len(reply.body) + 1))
 
 
@@ -212,10 +219,16 @@ def _no_length(_model: MediaModel, reply: Reply, _sent: Mapping[str, str]) -> Re
 
 
 def _too_long(model: MediaModel, reply: Reply, _sent: Mapping[str, str]) -> Reply:
-    """A body without a stated length that does not end where its Content-Range does: the whole film, or some more."""
+    """A body without a stated length that does not end where its Content-Range does: the whole film, or some more.
+
+    The part may be shorter than what was requested, and the length of the film may be unknown."""
     stated = re.fullmatch(r"bytes (\d+)-\d+/.*", dict(reply.fields).get("Content-Range", ""))
     if reply.status != 206 or stated is None or not model.may_be_too_long:
         return reply
+    if model.random.random() < 0.5:
+        reply = _shorter_part(model, reply, _sent)
+    if model.random.random() < 0.3:
+        reply = _unknown_total(model, reply, _sent)
     first, film = int(stated[1]), model.film.content
     more = film[first + len(reply.body) :] or b"more"
     body = model.random.choice((film + b"more" if len(film) == len(reply.body) else film, reply.body + more))
