@@ -85,7 +85,7 @@ class Rules:
                 raise AccessDeniedError(f"{rule.name}: {refusal}")
             if reason is None:
                 if identity.recording is None and identity.video is not None:
-                    await self._confirm_video(rule, recording, identity.video)
+                    until = _end_of_match(rule, await self._confirm_video(rule, recording, identity.video))
                 self._report(self._decisions[rule.name, "allowed"])
                 return Grant(
                     identity,
@@ -105,9 +105,10 @@ class Rules:
             reasons.append(f"{others} rules name neither the person nor one of their groups")
         raise self._denied("; ".join(reasons) or "there is no rule")
 
-    async def _confirm_video(self, rule: Rule, recording: str, video: str) -> None:
-        """Raises AccessDeniedError unless VALT says that *recording* holds *video*: an identity that is limited to a
-        video names no recording, so that its id proves nothing about it. Raises RecordingExpiredError and ValtError."""
+    async def _confirm_video(self, rule: Rule, recording: str, video: str) -> RecordingDetails:
+        """Returns the details. Raises AccessDeniedError unless VALT says that *recording* holds *video*: an identity
+        that is limited to a video names no recording, so that its id proves nothing about it. Raises
+        RecordingExpiredError and ValtError."""
         try:
             details = await self._recordings.get(rule.account, recording)
         except VideoNotFoundError:
@@ -116,6 +117,7 @@ class Rules:
             raise self._denied("the recording does not hold the video that the ticket or session is for")
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
+        return details
 
     def is_due(self, grant: Grant) -> bool:
         """Whether *grant* has to be decided again: since it was decided, a day of a rule has begun or ended, or the

@@ -100,6 +100,15 @@ async def test_a_video_is_confirmed_through_the_rules_own_account() -> None:
         await policy.decide(person(video="v"), "over", "v")
 
 
+async def test_a_grant_for_a_video_alone_ends_with_the_recordings_retention() -> None:
+    decisions = Decisions(ANYONE, r=replace(RECORD, deleted_at=NOW + 60), q=RECORD)
+    granted = await decisions.policy.decide(person(video="v"), "r", "v")
+    assert granted.until == NOW + 60
+    decisions.clock.pass_(60)
+    assert decisions.policy.is_due(granted)
+    assert (await decisions.policy.decide(person(video="v"), "q", "v")).until is None
+
+
 async def test_a_refusal_is_reported_with_the_name_of_its_rule() -> None:
     decisions = Decisions(replace(ANYONE, name="never", allow=False), ANYONE)
     assert await decisions.denial(person()) == "never: the rule matches and refuses"
