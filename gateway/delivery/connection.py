@@ -17,7 +17,7 @@ from typing import Any
 
 from yarl import URL
 
-from gateway.delivery.response_head import Head, UnsupportedResponseError, parse, unsupported
+from gateway.delivery.response_head import Head, UnsupportedResponseError, parse, too_large, unsupported
 from gateway.delivery.tls_records import with_further_records
 
 _MAX_HEAD = 32 * 1024
@@ -96,9 +96,9 @@ class Connection:
     async def get(self, url: URL, headers: Mapping[str, str], *, read_timeout: float) -> Head:
         """Send a GET and return the head of its final response; interim responses (1xx) are skipped.
 
-        *read_timeout* is seconds in which nothing arrives, not the duration of the whole. Raises TimeoutError,
-        UnsupportedResponseError, OSError, or EOFError if the server closes the connection before the first byte. After
-        an exception the connection must be closed.
+        *read_timeout* is seconds in which nothing arrives, not the duration of the whole. Raises TimeoutError, OSError,
+        what parse and too_large are about, or EOFError if the server closes the connection before the first byte.
+        After an exception the connection must be closed.
         """
         text = f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
         for name, value in headers.items():
@@ -115,7 +115,7 @@ class Connection:
         while True:
             end = received.find(b"\r\n\r\n") + 4
             if end > limit or (end == 3 and len(received) > limit):
-                raise unsupported(received, "the head is too large")
+                raise too_large(received, is_first=limit == _MAX_HEAD)
             if end > 3:
                 head = parse(received[:end])
                 if head is not None:

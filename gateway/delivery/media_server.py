@@ -58,6 +58,7 @@ class MediaServer:
         self._parse_link = parse_link
         self._read_timeout = read_timeout
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
+        self._head_timeout = connect_timeout + read_timeout
         self._buffered_until: dict[Origin, float] = {}
 
     def __repr__(self) -> str:
@@ -98,12 +99,7 @@ class MediaServer:
         else:
             request = resume_request(replace(body, end=first + length), first)
         try:
-            async with self._session.get(
-                URL(link.url.reveal(), encoded=True),
-                headers=request.headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-            ) as response:
+            async with await self._send(URL(link.url.reveal(), encoded=True), request.headers) as response:
                 if response.status in _REDIRECTS:
                     return _target(link, response.headers)
                 verdict = evaluate(request, response.status, response.headers)
@@ -134,6 +130,7 @@ class MediaServer:
                         self._buffered_until[origin] = now + _BUFFERED_SECONDS
             return await self._get_buffered(url, headers)
         except TimeoutError:
+            self._buffered_until.pop(origin, None)  # what made it wait may be what the spliced path bounds earlier
             raise ValtTimeoutError("the media server did not respond in time") from None
         except aiohttp.ClientResponseError as error:
             raise ValtResponseError(f"the media server's response is not valid: {type(error).__name__}") from None
@@ -167,11 +164,17 @@ class MediaServer:
         return SplicedResponse(self._pool, connection, head, self._read_timeout)
 
     async def _get_buffered(self, url: URL, headers: Mapping[str, str]) -> MediaResponse:
-        response = await self._session.get(url, headers=headers, timeout=self._timeout, allow_redirects=False)
+        response = await self._send(url, headers)
         if any(map(_CONTROL.search, response.headers.values())):
             response.close()
             raise ValtResponseError("the media server's response has a control character in a field")
         return BufferedResponse(response, self._read_timeout)
+
+    async def _send(self, url: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        """Send a GET through aiohttp's client, which skips any number of interim responses, and begins its timeout anew
+        with each. Raises TimeoutError, what aiohttp raises, or ValueError."""
+        async with asyncio.timeout(self._head_timeout):
+            return await self._session.get(url, headers=headers, timeout=self._timeout, allow_redirects=False)
 
 
 def _target(link: Link, headers: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 
 from gateway.delivery.http_fields import content_length
+from gateway.errors import ValtResponseError
 
 _MAX_FIELDS = 64
 _STATUS = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: .*)?")
@@ -38,6 +39,16 @@ def unsupported(head: bytes, reason: str) -> UnsupportedResponseError:
     """
     lasting = _WITH_BODY.match(head) is not None and b"multipart/byteranges" not in head.lower()
     return UnsupportedResponseError(reason, lasting=lasting)
+
+
+def too_large(head: bytes, *, is_first: bool) -> UnsupportedResponseError | ValtResponseError:
+    """Returns the error for a *head* that is too large, together with the interim responses before it if there are any.
+
+    These are an error: aiohttp's client has larger limits for a head, and none for how many interim ones it skips.
+    """
+    if is_first:
+        return unsupported(head, "the head is too large")
+    return ValtResponseError("the media server's interim responses do not end")
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from yarl import URL
 from gateway.delivery.connection import Connection
 from gateway.delivery.connection_pool import ConnectionPool
 from gateway.delivery.response_head import Head, UnsupportedResponseError
+from gateway.errors import ValtResponseError
 from tests.support.scripted_media import Script, ScriptedMedia, in_turn, response, scripted_media
 from tests.unit.delivery.ends import client_context, server_context
 
@@ -87,11 +88,11 @@ async def test_interim_responses_are_skipped() -> None:
         connection.close()
 
 
-async def test_interim_responses_without_end_are_not_supported() -> None:
+async def test_interim_responses_without_end_are_refused() -> None:
     endless = Script([b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100] * 100)
     async with media(endless) as (server, pool):
         connection = await pool.connect(server.origin)
-        with pytest.raises(UnsupportedResponseError):
+        with pytest.raises(ValtResponseError):
             await get(connection)
         connection.close()
 

@@ -1,5 +1,6 @@
 """MediaServer over real sockets: which path a request takes, what is sent again, and which redirects are followed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ CHUNKED = response("200 OK", "Transfer-Encoding: chunked", body=b"5\r\nhello\r\n
 
 @asynccontextmanager
 async def media_server(
-    respond: Respond, *, encrypted: bool = False
+    respond: Respond, *, encrypted: bool = False, connect_timeout: float = 10, read_timeout: float = 2
 ) -> AsyncIterator[tuple[ScriptedMedia, MediaServer, Link]]:
     """A media server, the client under test, and a link to a film there."""
     connector = aiohttp.TCPConnector(force_close=True, ssl=client_context())
@@ -38,8 +39,8 @@ async def media_server(
             session,
             client_context(),
             partial(parse_link, allowed_hosts=hosts, fetched_at=0.0),
-            connect_timeout=10,
-            read_timeout=2,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
         )
         try:
             yield server, client, Link(Secret(server.url()), None, None)
@@ -238,6 +239,33 @@ async def test_what_is_not_http_is_a_wrong_response_and_not_a_server_that_is_dow
         async with media_server(lambda _request, reply=reply: Script([reply], close=True)) as (_, client, link):  # type: ignore[misc]
             with pytest.raises(ValtResponseError):
                 await client.get(link, {})
+
+
+async def test_interim_responses_without_end_are_refused_and_not_requested_again() -> None:
+    endless = Script([b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100] * 100)
+    async with media_server(lambda _request: endless) as (server, client, link):
+        with pytest.raises(ValtResponseError):
+            await client.get(link, {})
+        assert len(server.requests) == 1
+
+
+async def test_interim_responses_through_aiohttp_end_with_the_timeout() -> None:
+    endless = Script([b"HTTP/1.1 100 Continue\r\n\r\n"] * 1000, pause=0.02)
+    async with (
+        asyncio.timeout(15),
+        media_server(
+            in_turn(CHUNKED, CHUNKED, endless, endless, PLAIN), connect_timeout=0.6, read_timeout=0.3
+        ) as opened,
+    ):
+        _, client, link = opened
+        (await client.get(link, {})).close()
+        with pytest.raises(ValtTimeoutError):
+            await client.get(link, {})
+        with pytest.raises(ValtTimeoutError):
+            await client.read_range(link, 0, 5, None)
+        media = await client.get(link, {})
+        assert media.spliced, "the spliced path bounds interim responses earlier"
+        media.close()
 
 
 @pytest.mark.parametrize("changed", [False, True])
