@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.delivery.film_boxes import HEADER, IndexUnreadableError, parse_header
-from gateway.delivery.film_samples import read_fragment, read_tracks
+from gateway.delivery.film_fragments import read_fragment
+from gateway.delivery.film_samples import read_tracks
 
 _MAX_MOOV = 32 * 1024 * 1024
 """Bytes: a film of ten hours at 60 frames a second has 16 MB."""

@@ -1,6 +1,6 @@
-"""The samples of a film's tracks, from its ``moov`` box and its ``moof`` boxes (ISO/IEC 14496-12, section 8). Pure.
+"""The samples of a film's tracks, from its ``moov`` box (ISO/IEC 14496-12, section 8). Pure.
 
-Counts in a file may lie: every table is bounded by the bytes that it has, and all samples by `_MAX_SAMPLES`.
+Counts in a file may lie: every table is bounded by the bytes that it has, and all samples by `MAX_SAMPLES`.
 """
 
 import struct
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gateway.delivery.film_boxes import IndexUnreadableError, boxes, child
 
-_MAX_SAMPLES = 500_000
+MAX_SAMPLES = 500_000
 """Five hours at 25 frames a second. Without a limit a table of equal sizes could claim billions in a few bytes."""
 _MAX_EDITS = 32
 _MAX_TRACKS = 32
@@ -38,7 +38,7 @@ class Edit(NamedTuple):
 @dataclass(slots=True)
 class Track:
     """*scale* and *film_scale*: units per second of the track and of the film. *defaults*: duration and size of the
-    samples of fragments."""
+    samples of fragments. Of a track that is not *wanted* no samples are read, only where they end."""
 
     number: int
     kind: bytes
@@ -50,6 +50,7 @@ class Track:
     samples: list[Sample] = field(default_factory=list)
     defaults: tuple[int, int] = (0, 0)
     next_time: int = 0
+    wanted: bool = True
 
     def presented(self) -> Iterator[tuple[int, int, float, float]]:
         """Yields offset, end, and start and end in seconds, of each sample that is presented."""
@@ -75,17 +76,17 @@ class Track:
 
 
 def read_tracks(moov: bytes) -> list[Track]:
-    """Returns the video tracks, or all tracks if there is none, with the samples that the content of a ``moov`` box
-    lists. Raises IndexUnreadableError."""
+    """Returns the tracks, with the samples that the content of a ``moov`` box lists. With a video track, those of
+    other kinds are not wanted. Raises IndexUnreadableError."""
     try:
         film_scale = _scale(child(moov, b"mvhd"))
         tracks = [_track(content, film_scale) for kind, content in boxes(moov) if kind == b"trak"]
         if len(tracks) > _MAX_TRACKS:
             raise IndexUnreadableError("too many tracks", "too_large")
-        if any(track.kind == b"vide" for track in tracks):
-            tracks = [track for track in tracks if track.kind == b"vide"]
+        has_video = any(track.kind == b"vide" for track in tracks)
         for track in tracks:
-            track.samples = _samples(track.table)
+            track.wanted = not has_video or track.kind == b"vide"
+            track.samples = _samples(track.table) if track.wanted else []
         for kind, content in boxes(child(moov, b"mvex") or b""):
             if kind == b"trex":
                 number, _, duration, size = struct.unpack_from(">4I", content, 4)
@@ -95,17 +96,6 @@ def read_tracks(moov: bytes) -> list[Track]:
     except struct.error:
         raise IndexUnreadableError("a box is too short") from None
     return tracks
-
-
-def read_fragment(moof: bytes, position: int, tracks: list[Track]) -> None:
-    """Adds the samples of a ``moof`` box, at *position* of the file, to *tracks*. Raises IndexUnreadableError."""
-    try:
-        end = position
-        for kind, content in boxes(moof):
-            if kind == b"traf":
-                end = _read_traf(content, position, end, tracks)
-    except struct.error:
-        raise IndexUnreadableError("a box is too short") from None
 
 
 def _track(trak: bytes, film_scale: int) -> Track:
@@ -144,7 +134,7 @@ def _entries(table: bytes, kind: bytes, form: str) -> list[tuple[int, ...]]:
     entry = struct.Struct(form)
     (count,) = struct.unpack_from(">I", data, 4)
     count = min(count, (len(data) - 8) // entry.size)
-    if count > _MAX_SAMPLES:
+    if count > MAX_SAMPLES:
         raise IndexUnreadableError("too many entries", "too_large")
     return list(entry.iter_unpack(data[8 : 8 + count * entry.size]))
 
@@ -154,7 +144,7 @@ def _sizes(table: bytes) -> list[int]:
     if data is None:
         raise IndexUnreadableError("no table of sample sizes")
     constant, count = struct.unpack_from(">2I", data, 4)
-    if count > _MAX_SAMPLES:
+    if count > MAX_SAMPLES:
         raise IndexUnreadableError("too many samples", "too_large")
     if constant:
         return [constant] * count
@@ -202,49 +192,3 @@ def _offsets(table: bytes, sizes: list[int]) -> list[int]:
             if len(offsets) == len(sizes):
                 return offsets
     return offsets
-
-
-def _read_traf(traf: bytes, position: int, end: int, tracks: list[Track]) -> int:
-    """Add the samples of one ``traf`` box. Returns where its data end: the next one's may begin there."""
-    header = child(traf, b"tfhd") or b""
-    flags, number = struct.unpack_from(">2I", header)
-    track = next((each for each in tracks if each.number == number), None)
-    if track is None:
-        return end
-    at, base, (duration, size) = 8, position if flags & 0x20000 else end, track.defaults
-    if flags & 1:
-        (base,), at = struct.unpack_from(">Q", header, at), at + 8
-    at += 4 if flags & 2 else 0
-    if flags & 8:
-        (duration,), at = struct.unpack_from(">I", header, at), at + 4
-    if flags & 16:
-        (size,), at = struct.unpack_from(">I", header, at), at + 4
-    decode = child(traf, b"tfdt")
-    if decode is not None:
-        (track.next_time,) = struct.unpack_from(">Q" if decode[:1] == b"\1" else ">I", decode, 4)
-    place = base
-    for kind, content in boxes(traf):
-        if kind == b"trun":
-            place = _read_trun(content, track, base, place, (duration, size))
-    return place
-
-
-def _read_trun(trun: bytes, track: Track, base: int, place: int, defaults: tuple[int, int]) -> int:
-    flags, count = struct.unpack_from(">2I", trun)
-    flags, version = flags & 0xFFFFFF, flags >> 24
-    at = 8
-    if flags & 1:
-        (offset,), at = struct.unpack_from(">i", trun, at), at + 4
-        place = base + offset
-    at += 4 if flags & 4 else 0
-    fields = [bit for bit in (0x100, 0x200, 0x400, 0x800) if flags & bit]
-    entry = struct.Struct(">" + "".join("i" if bit == 0x800 and version else "I" for bit in fields))
-    if len(track.samples) + count > _MAX_SAMPLES:
-        raise IndexUnreadableError("too many samples", "too_large")
-    for number in range(count):
-        values = dict(zip(fields, entry.unpack_from(trun, at + number * entry.size), strict=True))
-        duration, size = values.get(0x100, defaults[0]), values.get(0x200, defaults[1])
-        track.samples.append(Sample(place, size, track.next_time + values.get(0x800, 0), duration))
-        track.next_time += duration
-        place += size
-    return place

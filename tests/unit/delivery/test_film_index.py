@@ -31,6 +31,10 @@ FILMS: dict[str, tuple[str, ...]] = {
     "more than 4 GiB": PLAIN,
     "fragmented": (*B_FRAMES, "-movflags", "+frag_keyframe+empty_moov"),
     "fragmented with its base in the moof": (*B_FRAMES, "-movflags", "+frag_keyframe+empty_moov+default_base_moof"),
+    "fragmented with the audio first": (
+        *(*B_FRAMES, "-map", "1:a", "-map", "0:v"),
+        *("-movflags", "+frag_keyframe+empty_moov+omit_tfhd_offset"),
+    ),
 }
 
 
