@@ -2,12 +2,16 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import InvalidCredentialsError
 
 _MAX_NAME = 255
+_NO_NAME = "\u2003"
+"""A space at the end of what is a group's name but for characters that are not allowed. No name ends with one, and a
+comparison of every spelling ignores it."""
 
 
 def parse_name(value: Any) -> str:
@@ -49,10 +53,24 @@ def find_claim(claims: Mapping[str, Any], path: str) -> Any:
 
 def parse_groups(value: Any) -> tuple[frozenset[str], int]:
     """Returns the names of groups in *value*, a list or a single one, and how many of its values are none. A number is
-    its text; what else is not a name (see `parse_name`) is ignored, so that it harms no other group."""
+    its text; what else is not a name (see `parse_name`) is ignored, so that it harms no other group.
+
+    A value with spaces around it or characters that nobody sees is no name either. It is returned with a space at its
+    end, which equals no name: a rule that refuses its group, and compares every spelling, must not miss it.
+    """
     values = value if isinstance(value, list) else [] if value is None else [value]
-    names = [name for one in values if (name := _parse_group(one)) is not None]
-    return frozenset(names), len(values) - len(names)
+    names = [_parse_group(one) for one in values]
+    odd = {_odd_spelling(one) for one, name in zip(values, names, strict=True) if name is None}
+    return frozenset(name for name in {*names, *odd} if name is not None), names.count(None)
+
+
+def _odd_spelling(value: Any) -> str | None:
+    """Returns the name that *value* looks like, with `_NO_NAME`, or None if it looks like none."""
+    if not isinstance(value, str):
+        return None
+    seen = [" " if one.isspace() else one for one in unicodedata.normalize("NFKC", value)]
+    name = "".join(filter(str.isprintable, seen)).strip()
+    return name + _NO_NAME if 0 < len(name) <= _MAX_NAME else None
 
 
 def _parse_group(value: Any) -> str | None:

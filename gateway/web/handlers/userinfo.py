@@ -34,7 +34,8 @@ class UserinfoHandlers:
                 "subject": identity.subject,
                 "issuer": identity.issuer,
                 "provider": identity.provider,
-                "groups": sorted(identity.groups),
+                # Without those that only a rule that refuses may compare: see claim_values.parse_groups.
+                "groups": sorted(group for group in identity.groups if group == group.strip()),
                 "expires_at": None if identity.expires_at is None else timestamp(identity.expires_at),
             }
         )
