@@ -10,6 +10,11 @@ from dataclasses import dataclass, field
 
 from gateway.model import fold_name
 
+_HASH = 10
+"""Hexadecimal digits of a hash."""
+_MAX_HASHES = 32
+"""They are part of a session cookie, which has room for some hundred characters that do not compress."""
+
 
 @dataclass(frozen=True, slots=True)
 class GroupSelection:
@@ -18,14 +23,16 @@ class GroupSelection:
     named: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
     digest: str = field(init=False)
-    """Tells apart selections with other refused groups; empty if there are none."""
+    """Says on which groups a refusal depends: a short hash of each, or of all together where they are many; empty if
+    there are none."""
     _folded: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         folded = frozenset(map(fold_name, self.refused))
-        text = "\0".join(sorted(self.refused)).encode()
+        texts = sorted(folded) if len(folded) <= _MAX_HASHES else ["\0".join(sorted(folded))]
+        hashes = [hashlib.sha256(text.encode()).hexdigest()[:_HASH] for text in texts if folded]
         object.__setattr__(self, "_folded", folded)
-        object.__setattr__(self, "digest", hashlib.sha256(text).hexdigest()[:12] if folded else "")
+        object.__setattr__(self, "digest", ".".join(hashes))
 
     def select(self, groups: Iterable[str]) -> list[str]:
         """Returns the *groups* to store. A refusal reaches a group in every spelling of its name."""
@@ -33,4 +40,4 @@ class GroupSelection:
 
     def is_current(self, digest: str) -> bool:
         """Whether what was sealed with the selection of that *digest* has every group on which a refusal depends."""
-        return not self.digest or digest == self.digest
+        return not self.digest or set(self.digest.split(".")) <= set(digest.split("."))

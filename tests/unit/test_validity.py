@@ -176,14 +176,31 @@ def test_the_groups_to_store_are_those_of_rules_and_refused_ones_in_every_spelli
     assert GroupSelection().select(["staff"]) == []
 
 
+def selection_of(*refused: str) -> GroupSelection:
+    return GroupSelection(frozenset({"x"}), frozenset(refused))
+
+
 def test_a_selection_is_identified_by_the_groups_that_it_refuses() -> None:
-    one, other = (GroupSelection(frozenset({"x"}), frozenset(refused)) for refused in (("a", "b"), ("a",)))
-    assert one.digest == GroupSelection(frozenset(), frozenset({"b", "a"})).digest
-    assert one.digest == "59b271ae1bbc"
-    assert one.digest != other.digest
-    assert GroupSelection(frozenset({"x"})).digest == ""
-    assert one.is_current(one.digest)
-    assert not one.is_current(other.digest)
-    assert not one.is_current("")
-    assert GroupSelection().is_current("")
-    assert GroupSelection().is_current(one.digest)
+    one = selection_of("a", "b")
+    assert one.digest == GroupSelection(frozenset(), frozenset({"b", "a"})).digest == "ca978112ca.3e23e81600"
+    assert selection_of().digest == ""
+    assert one.digest == selection_of(" A", "b").digest, "a refusal compares every spelling"
+
+
+def test_what_was_sealed_with_more_refused_groups_is_current() -> None:
+    one, fewer, other = selection_of("a", "b"), selection_of("a"), selection_of("a", "c")
+    for current in (one, fewer, selection_of()):
+        assert current.is_current(one.digest)
+    assert selection_of().is_current("")
+    for old in (fewer, other, selection_of()):
+        assert not one.is_current(old.digest)
+
+
+def test_of_many_refused_groups_one_hash_is_sealed() -> None:
+    names = [f"group {number}" for number in range(33)]
+    most, many, fewer = selection_of(*names[:32]), selection_of(*names), selection_of(*names[:31])
+    assert (len(most.digest), len(many.digest)) == (351, 10)
+    assert many.is_current(many.digest)
+    assert not most.is_current(many.digest)
+    assert not many.is_current(most.digest)
+    assert fewer.is_current(most.digest)
