@@ -11,7 +11,6 @@ from typing import Any
 
 import aiohttp
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.events import CacheLookup, JwksRefresh, LogEvent
@@ -134,9 +133,10 @@ class JwksClient:
         try:
             document = await fetch_json(self._session, self._jwks_url or await self._discover())
             keys = parse_key_set(document)
-        except IdentityProviderError as error:
+        except Exception as error:
             self._observer.on_event(JwksRefresh(self._provider, "error"))
-            fields = (("issuer", self._issuer), ("error", str(error)))
+            reason = str(error) if isinstance(error, IdentityProviderError) else type(error).__name__
+            fields = (("issuer", self._issuer), ("error", reason))
             self._observer.on_event(LogEvent("warning", "a provider's keys could not be fetched", fields))
             raise
         fingerprint = json.dumps(document, sort_keys=True)
@@ -161,8 +161,10 @@ def parse_key_set(document: Any) -> tuple[SignatureKey, ...]:
     for row in rows:
         try:
             key = _parse_key(row)
-        except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
-            continue  # a key of a kind that is not supported verifies nothing; a set without any other is an error
+        except Exception:  # noqa: S112
+            # Of the many kinds that the libraries raise, each means a key that is not supported: it verifies nothing,
+            # and a set without any other is an error.
+            continue
         # Keys of different types may have the same kid (RFC 7517, section 4.5).
         if key is not None and (key.kid is None or (key.kid, key.key_type) not in ids):
             keys.append(key)

@@ -84,6 +84,10 @@ class RefreshedValue(Generic[T]):
             self.value = await self._load()
         except IdentityProviderError as error:
             self.error = error
+        except Exception as error:
+            # A fault of ours, raised for its traceback; a later request must not take it for a fault of its token.
+            self.error = IdentityProviderError(f"the response could not be used: {type(error).__name__}")
+            raise
         else:
             self.error = None
             self._loaded_at = self._monotonic()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from gateway.errors import IdentityProviderError, InvalidCredentialsError
 from gateway.events import JwksRefresh, LogEvent
 from gateway.identity.jwks import JwksClient
 from gateway.identity.jwt import JwtAuthenticator
+from gateway.identity.refreshed import RefreshedValue
 from tests.support.clock import ManualClock
 from tests.support.provider import Provider, signing_key
 from tests.support.recorder import Recorder
@@ -314,6 +316,7 @@ async def test_private_secret_and_encryption_keys_are_ignored(provider: Provider
         {**row, "kid": "encryption", "use": "enc"},
         {**row, "kid": "signing only", "key_ops": ["sign"]},
         {**row, "kid": 7},
+        {**row, "kid": "unsigned", "alg": "none"},
     ]
     provider.rubbish = json.dumps({"keys": [*others, row]}).encode()
     assert await keys.find(good.kid, "EdDSA") is not None
@@ -406,3 +409,16 @@ async def test_keys_are_taken_over_from_the_same_source_only(
     clock.pass_(3601)
     with pytest.raises(IdentityProviderError):
         await new.find(kid, "EdDSA")
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, IdentityProviderError])
+async def test_whatever_a_load_raises_is_no_fault_of_later_tokens(clock: ManualClock, error: type[Exception]) -> None:
+    async def load() -> int:
+        raise error
+
+    value = RefreshedValue("test", load, clock, cooldown=60.0)
+    with contextlib.suppress(NotImplementedError):
+        await value.refresh()
+    await value.refresh()
+    assert isinstance(value.error, IdentityProviderError)
+    assert value.value is None
