@@ -76,4 +76,4 @@ def _revocation_keys(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _digest(issuer: str, kind: str, value: Any) -> str:
     text = "\0".join((issuer, kind, str(value)))
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:_DIGEST_BYTES]).decode()
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_DIGEST_BYTES]).decode()

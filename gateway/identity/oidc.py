@@ -158,7 +158,8 @@ class OidcProvider:
         several = isinstance(audience, list) and len(audience) > 1
         if claims.all.get("azp", None if several else self._client.client_id) != self._client.client_id:
             raise InvalidCredentialsError("the ID token was issued to another client")
-        if not hmac.compare_digest(str(claims.all.get("nonce", "")).encode(), attempt.nonce.encode()):
+        nonce = str(claims.all.get("nonce", "")).encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(nonce, attempt.nonce.encode()):
             raise InvalidCredentialsError("the ID token belongs to another sign-in")
         if "at_hash" in claims.all and claims.all["at_hash"] != _access_token_hash(
             str(access_token), str(header["alg"])
@@ -213,7 +214,7 @@ class OidcProvider:
 def _access_token_hash(access_token: str, algorithm: str) -> str:
     """Returns at_hash: the left half of the hash that the ID token's algorithm uses (Core 1.0, section 3.1.3.6)."""
     name = "sha512" if algorithm == "EdDSA" else f"sha{algorithm[2:]}"
-    digest = hashlib.new(name, access_token.encode()).digest()
+    digest = hashlib.new(name, access_token.encode("utf-8", "surrogatepass")).digest()
     return _base64url(digest[: len(digest) // 2])
 
 

@@ -259,6 +259,7 @@ async def test_a_response_of_another_issuer_or_of_none_is_refused(browser: Brows
         {"azp": "another-client"},
         {"nonce": "of another sign-in"},
         {"nonce": "ü"},
+        {"nonce": "\ud800"},
         {"nonce": None},
         {"nonce": ["a"]},
         {"sub": None},
@@ -315,6 +316,17 @@ async def test_correct_at_hash_and_azp_are_accepted(browser: Browser) -> None:
     at_hash = base64.urlsafe_b64encode(half).rstrip(b"=").decode()
     browser.set_claims(url, at_hash=at_hash, aud=["valt-gateway", "another"], azp="valt-gateway")
     assert (await browser.finish(url))[0].subject == "anna"
+
+
+async def test_lone_surrogates_of_a_provider_are_no_internal_error(browser: Browser) -> None:
+    url = await browser.begin()
+    browser.set_claims(url, sid="\udc00")
+    assert (await browser.finish(url))[0].subject == "anna"
+    url = await browser.begin()
+    browser.set_claims(url, at_hash="x")
+    browser.tokens.tokens["access_token"] = "\ud800"
+    with pytest.raises(SignInFailedError):
+        await browser.finish(url)
 
 
 @pytest.mark.promise("sign-in-4")
