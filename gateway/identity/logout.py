@@ -35,8 +35,8 @@ class Logout:
 def session_revocation_keys(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
     """Returns the revocation keys of a session that began with an ID token of these *claims*: one for the person, and
     one for the session's ``sid`` or for "sessions of this person without a sid"."""
-    sub = claims.get("sub")
-    return _digest(issuer, "sub", sub), _digest(issuer, *(("sid", claims["sid"]) if "sid" in claims else ("only", sub)))
+    sub, sid = claims.get("sub"), _sid(claims)
+    return _digest(issuer, "sub", sub), _digest(issuer, *(("only", sub) if sid is None else ("sid", sid)))
 
 
 def read_logout(token: str, header: Mapping[str, Any], key: Any, expected: TokenRequirements, now: float) -> Logout:
@@ -53,8 +53,9 @@ def read_logout(token: str, header: Mapping[str, Any], key: Any, expected: Token
         raise InvalidCredentialsError("the token contains no logout event")
     if "nonce" in claims:
         raise InvalidCredentialsError("the token has a nonce, so it may be an ID token")
-    for claim in {"sub", "sid"} & claims.keys():
-        parse_name(claims[claim])
+    for name in (claims.get("sub"), _sid(claims)):
+        if name is not None:
+            parse_name(name)
     subject = claims.get(expected.subject_claim, claims.get("sub"))
     return Logout(
         issuer=expected.issuer,
@@ -66,14 +67,21 @@ def read_logout(token: str, header: Mapping[str, Any], key: Any, expected: Token
 
 
 def _revocation_keys(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
-    if "sid" not in claims and "sub" not in claims:
+    sub, sid = claims.get("sub"), _sid(claims)
+    if sid is None and sub is None:
         raise InvalidCredentialsError("the token names neither a person nor a session")
-    if "sid" not in claims:
-        return (_digest(issuer, "sub", claims["sub"]),)
-    without_sid = (_digest(issuer, "only", claims["sub"]),) if "sub" in claims else ()
-    return _digest(issuer, "sid", claims["sid"]), *without_sid
+    if sid is None:
+        return (_digest(issuer, "sub", sub),)
+    return _digest(issuer, "sid", sid), *(() if sub is None else (_digest(issuer, "only", sub),))
+
+
+def _sid(claims: Mapping[str, Any]) -> Any:
+    """Returns the ``sid`` of *claims*; None if there is none, or one that names no session (null, an empty text)."""
+    return None if claims.get("sid") == "" else claims.get("sid")
 
 
 def _digest(issuer: str, kind: str, value: Any) -> str:
     text = "\0".join((issuer, kind, str(value)))
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_DIGEST_BYTES]).decode()
+    return base64.urlsafe_b64encode(
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_DIGEST_BYTES]
+    ).decode()
