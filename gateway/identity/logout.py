@@ -24,7 +24,7 @@ class Logout:
 
     issuer: str
     subject: str | None
-    """The person, if the token names one."""
+    """The person, if the token has the claim by which this gateway names people."""
     jti: str
     expires_at: float
     """Unix seconds after which the token cannot be replayed."""
@@ -56,7 +56,8 @@ def read_logout(token: str, header: Mapping[str, Any], key: Any, expected: Token
     for name in (claims.get("sub"), _sid(claims)):
         if name is not None:
             parse_name(name)
-    subject = claims.get(expected.subject_claim, claims.get("sub"))
+    # Not the sub in another claim's place: it could be the name of somebody else here.
+    subject = claims.get(expected.subject_claim)
     return Logout(
         issuer=expected.issuer,
         subject=None if subject is None else parse_name(subject),

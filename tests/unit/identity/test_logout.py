@@ -32,3 +32,9 @@ def test_a_session_whose_sid_is_no_text_ends_with_every_logout_of_the_person(sid
     assert not session & set(logout(sub="ben", sid="S").revocation_keys)
     with pytest.raises(InvalidCredentialsError):
         logout(**sid)
+
+
+def test_a_logout_names_the_person_by_the_configured_claim_alone() -> None:
+    assert logout(sub="u-1").subject == "u-1"
+    assert logout("preferred_username", sub="u-1", preferred_username="anna").subject == "anna"
+    assert logout("preferred_username", sub="u-1").subject is None
