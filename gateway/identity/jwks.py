@@ -1,8 +1,8 @@
 """The public keys of a token issuer (JWK set, RFC 7517), fetched without blocking the event loop.
 
-The keys are refreshed in the background when they are ten minutes old, and at once for an unknown ``kid``. Refreshes
-start at least a minute apart, however many tokens with unknown keys arrive. While the provider is down the last keys
-stay in use, for at most 24 hours: a provider withdraws a key that was stolen.
+The keys are refreshed in the background when they are ten minutes old, and at once for an unknown ``kid`` and after a
+pause without requests. Refreshes start at least a minute apart, however many tokens with unknown keys arrive. While the
+provider is down the last keys stay in use, for at most 24 hours: a provider withdraws a key that was stolen.
 """
 
 import json

@@ -68,9 +68,13 @@ class RefreshedValue(Generic[T]):
         self._taken_over = self.value is not None
 
     async def refresh_if_old(self, max_age: float) -> None:
-        """Refreshes a value that is older than *max_age* seconds in the background. Waits for that if the value is
-        another instance's, because what was configured of the provider may have changed."""
-        if self._taken_over:
+        """Refreshes a value that is older than *max_age* seconds in the background.
+
+        Waits for the load if the value is another instance's, because what was configured of the provider may have
+        changed, and if the value is twice as old although no load has failed: nothing was requested for so long, and
+        the provider may have withdrawn it.
+        """
+        if self._taken_over or (self.error is None and self.age > 2 * max_age):
             await self.refresh()
         elif self.age > max_age:
             self.start()

@@ -151,6 +151,30 @@ async def test_old_keys_are_used_while_new_ones_are_fetched(
     assert keys.generation == 1
 
 
+@pytest.mark.promise("security-S13")
+async def test_a_key_that_was_withdrawn_in_a_pause_is_refused_at_once(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+) -> None:
+    await campus.authenticate(bearer(provider.sign(claims())))
+    withdrawn = provider.keys[0]
+    provider.rotate()
+    clock.pass_(1201)
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(provider.sign(claims(), key=withdrawn)))
+    assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
+
+
+async def test_after_a_pause_the_provider_that_is_down_is_waited_for_once(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+) -> None:
+    await campus.authenticate(bearer(provider.sign(claims())))
+    provider.down = True
+    clock.pass_(9 * 3600)
+    for _ in range(2):
+        assert await campus.authenticate(bearer(provider.sign(claims()))) is not None
+    assert provider.request_counts["/.well-known/openid-configuration"] == 2
+
+
 async def test_an_unknown_kid_refreshes_the_keys(
     provider: Provider, campus: JwtAuthenticator, keys: JwksClient, claims: Claims, clock: ManualClock
 ) -> None:
