@@ -1,13 +1,15 @@
 """The public keys of a token issuer (JWK set, RFC 7517), fetched without blocking the event loop.
 
-The keys are refreshed in the background when they are ten minutes old, and at once for an unknown ``kid`` and after a
-pause without requests. Refreshes start at least a minute apart, however many tokens with unknown keys arrive. While the
-provider is down the last keys stay in use, for at most 24 hours: a provider withdraws a key that was stolen.
+The keys are refreshed in the background when they are ten minutes old, and at once for an unknown ``kid``, for a wrong
+signature, and after a pause without requests. Refreshes start at least a minute apart, however many forged tokens
+arrive. While the provider is down the last keys stay in use, for at most 24 hours: a provider withdraws a key that was
+stolen.
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import jwt
@@ -18,6 +20,8 @@ from gateway.identity.claims import algorithm_of_jwk
 from gateway.identity.discovery import fetch_json, fetch_metadata
 from gateway.identity.refreshed import RefreshedValue
 from gateway.ports import Clock, Observer
+
+T = TypeVar("T")
 
 _MAX_KEYS = 64
 _MAX_AGE = 600.0
@@ -95,6 +99,26 @@ class JwksClient:
         if key is None or not key.fits(algorithm):
             raise InvalidCredentialsError("the provider has no such key")
         return key.public
+
+    async def verify(self, header: Mapping[str, Any], check: Callable[[Any], T]) -> T:
+        """Returns *check* of the key that the token's *header* names. If the signature is not by that key, fetches the
+        keys and tries again: a provider may replace a key under the same ``kid``, or name none.
+
+        Raises what `find` and *check* raise.
+        """
+        kid, algorithm = header.get("kid"), str(header.get("alg"))
+        key = await self.find(kid, algorithm)
+        try:
+            return check(key)
+        except InvalidCredentialsError as error:
+            # What the library raised says why: a token with a wrong claim needs no other key.
+            if not isinstance(error.__context__, jwt.InvalidSignatureError):
+                raise
+            await self._keys.refresh()
+            replaced = await self.find(kid, algorithm)
+            if replaced is key:
+                raise
+        return check(replaced)
 
     def take_over(self, previous: "JwksClient") -> None:
         """Uses the keys of *previous*, which a reload replaces, if both ask the same issuer at the same URL, until this

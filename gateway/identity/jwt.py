@@ -84,13 +84,13 @@ class JwtAuthenticator(Authenticator):
         header = unverified[0]
         if header.get("alg") not in self._expected.algorithms:
             raise InvalidCredentialsError("the token's algorithm is not allowed")
-        key = await self._keys.find(header.get("kid"), header["alg"])
-        now = self._clock.now()
-        claims = verify(token, header, key, self._expected, now)
+        claims = await self._keys.verify(
+            header, lambda key: verify(token, header, key, self._expected, self._clock.now())
+        )
         self._report(_LOADED)
         self._ignored_groups.add(claims.ignored_groups)
         identity = self._identity(claims)
-        deadline = self._clock.monotonic() + min(self._cache_ttl, claims.expires_at - now)
+        deadline = self._clock.monotonic() + min(self._cache_ttl, claims.expires_at - self._clock.now())
         # A token within the leeway after its exp has a deadline that has passed, and is not cached.
         digest = sha256(value.encode("utf-8", "surrogateescape")).digest()
         self._verified[digest, self._keys.generation] = (identity, deadline)

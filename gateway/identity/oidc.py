@@ -131,8 +131,9 @@ class OidcProvider:
         clients = audience if isinstance(audience, list) else [audience]
         if claims.get("iss") != self._expected.issuer or self._client.client_id not in clients:
             return None
-        key = await self._keys.find(header.get("kid"), str(header.get("alg")))
-        return read_logout(token, header, key, self._expected, self._clock.now())
+        return await self._keys.verify(
+            header, lambda key: read_logout(token, header, key, self._expected, self._clock.now())
+        )
 
     def _raise_authorization_error(self, response: Mapping[str, str]) -> NoReturn:
         """Raises SignInDeclinedError for an error that another sign-in can repair, else IdentityProviderError (RFC
@@ -151,9 +152,8 @@ class OidcProvider:
         if unverified is None or not isinstance(token, str):
             raise InvalidCredentialsError("the provider returned no ID token")
         header = unverified[0]
-        key = await self._keys.find(header.get("kid"), str(header.get("alg")))
         plain = replace(self._expected, subject_claim="sub", groups_claim="", max_lifetime=None)
-        claims = verify(token, header, key, plain, self._clock.now())
+        claims = await self._keys.verify(header, lambda key: verify(token, header, key, plain, self._clock.now()))
         audience = claims.all.get("aud")
         several = isinstance(audience, list) and len(audience) > 1
         if claims.all.get("azp", None if several else self._client.client_id) != self._client.client_id:
@@ -207,8 +207,7 @@ class OidcProvider:
         """Returns the claims of a userinfo response that is a signed JWT (Core 1.0, section 5.3.2). Raises
         InvalidCredentialsError."""
         header = (decode_unverified(token, longest=MAX_FETCHED_TOKEN) or ({}, {}))[0]
-        key = await self._keys.find(header.get("kid"), str(header.get("alg")))
-        return verify_userinfo(token, header, key, self._expected)
+        return await self._keys.verify(header, lambda key: verify_userinfo(token, header, key, self._expected))
 
 
 def _access_token_hash(access_token: str, algorithm: str) -> str:

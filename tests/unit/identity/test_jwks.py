@@ -175,6 +175,31 @@ async def test_after_a_pause_the_provider_that_is_down_is_waited_for_once(
     assert provider.request_counts["/.well-known/openid-configuration"] == 2
 
 
+@pytest.mark.promise("identity-I19")
+@pytest.mark.parametrize("kid", ["the same", None])
+async def test_a_key_that_is_replaced_under_its_kid_counts_after_a_minute(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock, kid: str | None
+) -> None:
+    def publish() -> str:
+        """Publishes a new key, and returns a token that it has signed."""
+        key = provider.rotate()
+        row = {**key.row(), "kid": kid} if kid else {name: value for name, value in key.row().items() if name != "kid"}
+        provider.rubbish = json.dumps({"keys": [row]}).encode()
+        return provider.sign(claims(), headers={"kid": kid} if kid else {})
+
+    old = publish()
+    assert await campus.authenticate(bearer(old)) is not None
+    new = publish()
+    with pytest.raises(InvalidCredentialsError):
+        await campus.authenticate(bearer(new))
+    clock.pass_(60)
+    assert await campus.authenticate(bearer(new)) is not None
+    for _ in range(20):
+        with pytest.raises(InvalidCredentialsError):
+            await campus.authenticate(bearer(old))
+    assert provider.request_counts["/keys"] == 2
+
+
 async def test_an_unknown_kid_refreshes_the_keys(
     provider: Provider, campus: JwtAuthenticator, keys: JwksClient, claims: Claims, clock: ManualClock
 ) -> None:
