@@ -19,6 +19,7 @@ from gateway.identity.switch import PersonSwitch
 from gateway.model import Secret
 from gateway.provider_factory import Provider, Resources, build_provider
 from gateway.sealed import secret_id
+from gateway.settings.identity import JwtSettings
 from gateway.settings.model import Settings
 from gateway.validity import Validity
 
@@ -79,8 +80,9 @@ def _build_services(settings: Settings, context: ProcessContext, resources: Reso
     validity = _build_validity(settings, context)
     sessions, service_keys = _build_sessions(settings, context, validity), _build_service_keys(settings, context)
     authenticators = [provider.authenticator for provider in providers.values() if provider.authenticator is not None]
+    token_headers = [table.header.lower() for table in settings.identity if isinstance(table, JwtSettings)]
     return IdentityServices(
-        chain=Chain(authenticators, sessions, service_keys, validity, context.observer),
+        chain=Chain(authenticators, sessions, service_keys, validity, context.observer, token_headers),
         validity=validity,
         sessions=sessions,
         person_switch=_build_person_switch(settings, context),

@@ -1,6 +1,6 @@
 """The authenticators of a configuration, in order. The first that recognises its kind of credential decides."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gateway.errors import IdentityProviderError, InvalidCredentialsError, MissingCredentialsError
 from gateway.events import IdentityDecided
@@ -11,7 +11,8 @@ from gateway.validity import Validity
 
 class Chain:
     """Implements ports.IdentityResolver: tries *providers* in order, then the *sessions*, if there are any, then
-    *service_keys*, and refuses what is not valid any more."""
+    *service_keys*, and refuses what is not valid any more. *token_headers* are the headers, in lower case, in which
+    providers expect tokens."""
 
     def __init__(
         self,
@@ -20,7 +21,9 @@ class Chain:
         service_keys: Authenticator | None,
         validity: Validity,
         observer: Observer,
+        token_headers: Collection[str] = (),
     ) -> None:
+        self._token_headers = frozenset(token_headers) - {"authorization"}
         self._providers = tuple(providers)
         self._sessions = sessions
         self._service_keys = service_keys
@@ -57,7 +60,7 @@ class Chain:
             if identity is not None:
                 self._require_valid(self._service_keys.name, identity)
                 return (identity,)
-        if _has_credentials(credentials):
+        if self._has_credentials(credentials):
             raise InvalidCredentialsError("no authenticator recognises the credentials")
         raise MissingCredentialsError
 
@@ -67,6 +70,13 @@ class Chain:
         refusal = self._validity.refusal(identity, first_used_at=since)
         if refusal is not None:
             raise InvalidCredentialsError(refusal)
+
+    def _has_credentials(self, credentials: Credentials) -> bool:
+        """Whether there is a token of whatever issuer, a ticket or an access token. Other schemes than Bearer are for
+        other services, and a session cookie may simply be old."""
+        bearer = credentials.headers.get("authorization", "").partition(" ")[0].lower() == "bearer"
+        elsewhere = any(credentials.headers.get(name, "").strip() for name in self._token_headers)
+        return bearer or elsewhere or credentials.ticket is not None or credentials.access_token is not None
 
     async def _authenticate(self, authenticator: Authenticator, credentials: Credentials) -> Identity | None:
         """Returns the identity by one authenticator, and counts its errors."""
@@ -86,10 +96,3 @@ class Chain:
             self._report(self._events[authenticator, "refused"])
             raise InvalidCredentialsError(refusal)
         self._report(self._events[authenticator, "accepted"])
-
-
-def _has_credentials(credentials: Credentials) -> bool:
-    """Whether there is a bearer token, a ticket or an access token. Other schemes are for other services, and a session
-    cookie may simply be old."""
-    bearer = credentials.headers.get("authorization", "").partition(" ")[0].lower() == "bearer"
-    return bearer or credentials.ticket is not None or credentials.access_token is not None

@@ -119,3 +119,9 @@ async def test_an_assertion_counts_in_its_own_header_and_with_its_own_key(stack:
     assert await status(stack, P, POMERIUM, key=signing_key("ES256")) == 401
     assert await status(stack, P, POMERIUM, key=theirs) == 401
     assert await status(stack, "Authorization", POMERIUM, key=ours) == 401
+
+
+async def test_an_assertion_that_nobody_recognises_is_invalid_and_not_missing(stack: GatewayStack) -> None:
+    for value, code in (("rubbish", "credentials_invalid"), ("", "credentials_missing")):
+        async with stack.client.get(stack.url + VIDEO_PATH, headers={C: value}) as answer:
+            assert (await answer.json(content_type=None))["code"] == code

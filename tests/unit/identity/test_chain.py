@@ -104,6 +104,17 @@ async def test_credentials_that_no_authenticator_recognises_are_invalid(
         await Chain([FixedAuthenticator("one", None)], None, None, validity, recorder).identify(credentials)
 
 
+@pytest.mark.parametrize(("value", "error"), [("rubbish", InvalidCredentialsError), (" ", MissingCredentialsError)])
+async def test_a_token_in_a_providers_own_header_is_offered_proof(
+    validity: Validity, recorder: Recorder, value: str, error: type[Exception]
+) -> None:
+    one, headers = FixedAuthenticator("one", None), {"x-assertion": value, "x-other": "text"}
+    with pytest.raises(error):
+        await Chain([one], None, None, validity, recorder, ["x-assertion"]).identify(Credentials(headers=headers))
+    with pytest.raises(MissingCredentialsError):
+        await Chain([one], None, None, validity, recorder, ["authorization"]).identify(Credentials(headers=headers))
+
+
 @pytest.mark.parametrize(
     "credentials",
     [Credentials(), Credentials(sessions={"valt_gateway_session": Secret("old")})]
