@@ -6,13 +6,16 @@ another process has written. That is detected by polling ``PRAGMA data_version``
 in the file: consuming one is a write anyway.
 
 If the file is removed or replaced, or cannot be read, the ``revoke`` command no longer reaches the gateway, and what is
-written would be lost at a restart: writes fail then, and *fault* says so until the file is back.
+written would be lost at a restart: writes fail then, and *fault* says so until the file is back. It also says so from a
+write that fails, on a disk that is full or read-only, until one succeeds, which is tried once a second. No caller waits
+for a disk that does not respond for longer than a *timeout*.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,10 +30,12 @@ T = TypeVar("T")
 
 _POLL_INTERVAL = 1.0
 _CLEANUP_INTERVAL = 3600.0
+_TIMEOUT = 10.0
+"""Seconds that a caller waits for the disk, and for the calls before its own."""
 _AT_ONCE = 1000
 """Entries that are taken over before other tasks run again: about a millisecond."""
-_CONSUMED, _SIGN_OUT, REVOCATION, UNDONE = "spent", "signed_out", "revoked", "undone"
-"""The kinds of entries as the file has them."""
+_CONSUMED, _SIGN_OUT, REVOCATION, UNDONE, _PROBE = "spent", "signed_out", "revoked", "undone", "probe"
+"""The kinds of entries as the file has them. A probe says nothing: it is written to see whether that succeeds."""
 # Neither the expiry nor the value of an entry is ever lowered: a later, weaker write must not undo a revocation.
 PUT = """
 insert into entries values (?, ?, ?, ?)
@@ -41,10 +46,11 @@ _DELETE_EXPIRED = "delete from entries where until <= ?"
 
 
 class SqliteStore:
-    """Implements ports.Store. *poll_interval* is the time in seconds between two checks for writes of other processes;
-    *connect* opens the database. *observer* receives a log event when the file is lost or is back.
-    *durable*: whether the file survives the gateway. *share* is called with what was written (kind, key, expiry and
-    value), and returns after the other workers have taken it over."""
+    """Implements ports.Store. *poll_interval* is the time in seconds between two checks for writes of other processes,
+    *timeout* that after which a call fails to which the disk has not responded; *connect* opens the database.
+    *observer* receives a log event when the file is lost or is back. *durable*: whether the file survives the gateway.
+    *share* is called with what was written (kind, key, expiry and value), and returns after the other workers have
+    taken it over."""
 
     loads = LocalLoads()
     counts = None
@@ -55,6 +61,7 @@ class SqliteStore:
         clock: Clock,
         *,
         poll_interval: float = _POLL_INTERVAL,
+        timeout: float = _TIMEOUT,
         connect: Callable[[Path], sqlite3.Connection] = connect,
         observer: Observer | None = None,
         durable: bool = True,
@@ -70,6 +77,7 @@ class SqliteStore:
         self._path = path
         self._clock = clock
         self._poll_interval = poll_interval
+        self._timeout = timeout
         self._connect = connect
         self._worker = ThreadPoolExecutor(1, "store")
         self._connection: sqlite3.Connection | None = None
@@ -142,30 +150,26 @@ class SqliteStore:
         consumes is a write too.
         """
 
-        def read(connection: sqlite3.Connection) -> list[tuple[str, str, float, float]]:
+        def read(connection: sqlite3.Connection) -> tuple[int, tuple[int, float], list[tuple[str, str, float, float]]]:
             if self._clock.monotonic() - self._cleaned_up_at >= _CLEANUP_INTERVAL:
                 connection.execute(_DELETE_EXPIRED, (self._clock.now(),))
                 self._cleaned_up_at = self._clock.monotonic()
             (version,) = connection.execute("pragma data_version").fetchone()
-            if version == self._data_version:
-                return []
+            if version == self._data_version and self._sign_outs_read is not None:
+                return version, self._sign_outs_read, []
             sign_outs = connection.execute(_COUNT_SIGN_OUTS, (_SIGN_OUT,)).fetchone()
             unchanged = _SIGN_OUT if sign_outs == self._sign_outs_read else ""
             query = "select * from entries where kind not in (?, ?)"
-            rows = connection.execute(query, (_CONSUMED, unchanged)).fetchall()
-            # Only now: rows that could not be read must be read by the next refresh.
-            self._data_version, self._sign_outs_read = version, sign_outs
-            return rows
+            return version, sign_outs, connection.execute(query, (_CONSUMED, unchanged)).fetchall()
 
-        try:
-            for number, (kind, key, until, value) in enumerate(await self._execute(read), 1):
-                if kind in self._entries:
-                    self._entries[kind].put(key, until, value)
-                if number % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
-        except BusyError:
-            self._data_version = self._sign_outs_read = None  # what was not taken over must be read again
-            raise
+        version, sign_outs, rows = await self._execute(read)
+        for number, (kind, key, until, value) in enumerate(rows, 1):
+            if kind in self._entries:
+                self._entries[kind].put(key, until, value)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        # Only now: what could not be read or taken over must be read by the next refresh.
+        self._data_version, self._sign_outs_read = version, sign_outs
 
     async def close(self) -> None:
         """Stops polling and closes the database."""
@@ -173,33 +177,47 @@ class SqliteStore:
             self._poll_task.cancel()
             await asyncio.gather(self._poll_task, return_exceptions=True)
         if self._connection is not None:
-            await self._in_worker(self._connection.close)
+            # SQLite has on the disk what was written: if that does not respond, only the log is not removed.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    await self._in_worker(self._connection.close)
             self._connection = None
         self._worker.shutdown(wait=False)  # its thread is idle; joining it would block the event loop
 
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(self._poll_interval)
-            fault = None
             try:
                 await self.refresh()
+                if self.fault is not None:  # perhaps that of a write
+                    await self._insert(_PROBE, "", self._clock.now(), 0.0)
             except BusyError as error:
-                fault = f"the state in {self._path} cannot be used: {error}"
-            if fault != self.fault and self._observer is not None:
-                self._observer.on_event(LogEvent("error", fault) if fault else LogEvent("info", "the state is back"))
-            self.fault = fault
+                self._report(error)
+            else:
+                self._report(None)
+
+    def _report(self, error: BusyError | None) -> None:
+        """Sets *fault*, and logs a change of it."""
+        fault = None if error is None else f"the state in {self._path} cannot be used: {error}"
+        if fault != self.fault and self._observer is not None:
+            self._observer.on_event(LogEvent("error", fault) if fault else LogEvent("info", "the state is back"))
+        self.fault = fault
 
     async def _put(self, kind: str, key: str, until: float, value: float) -> None:
         """Has the entry count at once, also if it cannot be written: what ends access is not to wait for a disk."""
         self._entries[kind].put(key, until, value)
         try:
-            await self._execute(lambda connection: connection.execute(PUT, (kind, key, until, value)).rowcount)
+            await self._insert(kind, key, until, value)
         finally:
             if self._share is not None:
                 await self._share(kind, key, until, value)
 
+    async def _insert(self, kind: str, key: str, until: float, value: float) -> None:
+        await self._execute(lambda connection: connection.execute(PUT, (kind, key, until, value)).rowcount)
+
     async def _execute(self, statements: Callable[[sqlite3.Connection], T]) -> T:
-        """Returns what *statements* returns, run in the worker thread. Raises BusyError if the database fails."""
+        """Returns what *statements* returns, run in the worker thread. Raises BusyError, and sets *fault*, if the
+        database fails or does not respond in time; what has begun in the thread may succeed later then."""
         connection = self._connection
         if connection is None:
             raise BusyError("the state store is not open")
@@ -210,9 +228,16 @@ class SqliteStore:
             return statements(connection)
 
         try:
-            return await self._in_worker(run)
-        except (sqlite3.Error, OSError) as error:
-            raise BusyError(f"the state store failed: {error}") from None
+            async with asyncio.timeout(self._timeout):
+                return await self._in_worker(run)
+        except TimeoutError:
+            error = BusyError(f"the state store has not responded for {self._timeout:g} seconds")
+        except (sqlite3.Error, OSError) as fault:
+            error = BusyError(f"the state store failed: {fault}")
+        except BusyError as fault:
+            error = fault
+        self._report(error)
+        raise error
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)

@@ -15,12 +15,14 @@ import pytest
 
 from gateway.build_info import STATE_SCHEMA
 from gateway.errors import BusyError
+from gateway.events import LogEvent
 from gateway.store.sqlite import SqliteStore
 from gateway.store.sqlite_file import connect
 from gateway.store.sqlite_revocations import revoke_in_file
 from tests.support.clock import ManualClock
 from tests.support.measures import ROOT
 from tests.support.programs import run
+from tests.support.recorder import Recorder
 
 
 @asynccontextmanager
@@ -261,3 +263,98 @@ async def test_the_backup_of_the_upgrade_guide_has_what_a_running_gateway_wrote(
         assert (done.code, done.err) == (0, b"")
     async with started(SqliteStore(backup, clock)) as store:
         assert store.revoked_at("anna") == clock.now()
+
+
+def lines(log: Recorder) -> list[tuple[str, str]]:
+    return [(event.level, event.message) for event in log.events if isinstance(event, LogEvent)]
+
+
+@asynccontextmanager
+async def probed(
+    path: Path, clock: ManualClock, log: Recorder
+) -> AsyncIterator[tuple[SqliteStore, sqlite3.Connection]]:
+    """Runs a store, which is given with its connection."""
+    connections: list[sqlite3.Connection] = []
+
+    def record_connection(path: Path) -> sqlite3.Connection:
+        connections.append(connect(path))
+        return connections[0]
+
+    store = SqliteStore(path, clock, poll_interval=0.01, timeout=0.2, connect=record_connection, observer=log)
+    async with started(store):
+        yield store, connections[0]
+
+
+async def until_fault(store: SqliteStore, *, expected: bool) -> None:
+    async with asyncio.timeout(10):
+        while (store.fault is not None) != expected:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.promise("operation-state")
+async def test_a_state_that_cannot_be_written_is_a_fault_until_it_can(path: Path, clock: ManualClock) -> None:
+    reason = "attempt to write a readonly database"
+    log, until = Recorder(), clock.now() + 3600
+    async with probed(path, clock, log) as (store, connection):
+        await asyncio.to_thread(connection.execute, "pragma query_only = on")
+        with pytest.raises(BusyError, match=reason):
+            await store.consume("portal", until)
+        fault = f"the state in {path} cannot be used: the state store failed: {reason}"
+        assert (store.fault, store.local_fault) == (fault, fault)
+        with pytest.raises(BusyError):
+            await store.sign_out("session", until)
+        assert store.is_signed_out("session")
+        await asyncio.to_thread(revoke_in_file, path, "anna", clock.now(), until)
+        async with asyncio.timeout(10):
+            while store.revoked_at("anna") is None:  # the poll can still read
+                await asyncio.sleep(0.01)
+        assert store.fault == fault
+        await asyncio.to_thread(connection.execute, "pragma query_only = off")
+        await until_fault(store, expected=False)
+        assert await store.consume("the last", until)
+        assert lines(log) == [("error", fault), ("info", "the state is back")]
+
+
+@pytest.mark.promise("operation-state")
+async def test_nobody_waits_longer_than_the_timeout_for_a_disk_that_does_not_respond(
+    path: Path, clock: ManualClock
+) -> None:
+    log, until, responds = Recorder(), clock.now() + 3600, threading.Event()
+    fault = f"the state in {path} cannot be used: the state store has not responded for 0.2 seconds"
+    async with probed(path, clock, log) as (store, connection):
+        connection.set_trace_callback(lambda statement: responds.wait() if statement.startswith("insert") else None)
+        try:
+            calls = [store.consume("portal", until), *(store.sign_out(str(number), until) for number in range(8))]
+            results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 10)
+            assert {type(result) for result in results} == {BusyError}
+            assert all(store.is_signed_out(str(number)) for number in range(8))
+            assert store.fault == fault
+            await asyncio.to_thread(revoke_in_file, path, "anna", clock.now(), until)
+        finally:
+            responds.set()
+        await until_fault(store, expected=False)
+        assert store.revoked_at("anna") == clock.now()
+        assert await store.consume("portal 2", until)
+        assert lines(log) == [("error", fault), ("info", "the state is back")]
+
+
+async def test_what_a_refresh_read_too_late_is_read_by_the_next_one(path: Path, clock: ManualClock) -> None:
+    responds = threading.Event()
+    async with probed(path, clock, Recorder()) as (store, connection):
+        await asyncio.to_thread(revoke_in_file, path, "anna", clock.now(), clock.now() + 3600)
+        connection.set_trace_callback(lambda statement: responds.wait() if statement.startswith("select *") else None)
+        await until_fault(store, expected=True)
+        responds.set()
+        await until_fault(store, expected=False)
+        assert store.revoked_at("anna") == clock.now()
+
+
+async def test_a_store_whose_disk_does_not_respond_can_be_closed(path: Path, clock: ManualClock) -> None:
+    responds = threading.Event()
+    try:
+        async with probed(path, clock, Recorder()) as (store, connection):
+            connection.set_trace_callback(lambda _: responds.wait())
+            with pytest.raises(BusyError):
+                await store.consume("portal", clock.now() + 60)
+    finally:
+        responds.set()
