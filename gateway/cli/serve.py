@@ -23,6 +23,7 @@ from gateway.cli.options import config_option
 from gateway.cpus import worker_count
 from gateway.errors import BusyError
 from gateway.observe.output import thread_standard_error
+from gateway.process_end import run_and_exit
 from gateway.settings.loading import Loaded, read_contents
 from gateway.settings.model import Settings
 from gateway.settings.until_restart import InForce
@@ -41,7 +42,7 @@ def command(config: Path) -> None:
     it, and may open the sockets (Type=notify, systemd.socket).
     """
     has_stdout = open_standard_streams()
-    thread_standard_error()
+    flush_standard_error = thread_standard_error()
     passed, manager = take_sockets(os.environ), ServiceManager.of(os.environ)
     contents = None
     with suppress(OSError):  # of a file that cannot be read, which read_or_exit reports
@@ -71,7 +72,7 @@ def command(config: Path) -> None:
             return await run_until_signal(gateway, config, print_ready, manager)
 
         run = run_alone()
-    sys.exit(asyncio.run(run))
+    run_and_exit(run, flush_standard_error)
 
 
 def open_standard_streams() -> bool:

@@ -5,7 +5,6 @@ import gc
 import logging
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from gateway.cli.configuration import BAD_CONFIGURATION, read
 from gateway.cli.serve import start_fault
 from gateway.events import LogEvent
 from gateway.observe.output import thread_standard_error
+from gateway.process_end import run_and_exit
 from gateway.settings.model import Settings
 from gateway.settings.restart_keys import keys_needing_restart, with_restart_values
 from gateway.settings.until_restart import InForce
@@ -30,12 +30,12 @@ from gateway.workers.channel import Channel, Message
 def command(config: Path, channel: int, listening: tuple[int, ...]) -> None:
     """Serve the sockets with the descriptors LISTENING for a supervisor."""
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # on a terminal with "stty tostop", a line of the log would stop it
-    thread_standard_error()
+    flush_standard_error = thread_standard_error()
     logging.captureWarnings(True)  # see serve
     sockets = [socket.socket(fileno=descriptor) for descriptor in listening]
     for sock in sockets:
         sock.set_inheritable(False)
-    sys.exit(asyncio.run(_run(config, socket.socket(fileno=channel), sockets)))
+    run_and_exit(_run(config, socket.socket(fileno=channel), sockets), flush_standard_error)
 
 
 async def _run(config: Path, connection: socket.socket, sockets: list[socket.socket]) -> int:

@@ -110,12 +110,14 @@ class OutputThread:
             self._written += len(data)
 
 
-def thread_standard_error() -> None:
+def thread_standard_error() -> Callable[[], object]:
     """Has whatever is printed to standard error from now on written by a thread, which at the end of the process has a
-    second to finish: faults, and the warnings of Python and of libraries. What its reader does not take is dropped."""
+    second to finish: faults, and the warnings of Python and of libraries. What its reader does not take is dropped.
+    Returns the function that waits for it, for a process that ends without the interpreter's own end."""
     output = OutputThread(2)
     atexit.register(output.close)
     sys.stderr = io.TextIOWrapper(_Raw(output), encoding="utf-8", errors="backslashreplace", write_through=True)
+    return output.close
 
 
 class _Raw(io.BufferedIOBase):

@@ -63,7 +63,8 @@ def private_names_of_others(path: Path) -> list[tuple[int, str]]:
     """Returns line and expression of every private name in *path* that another module defines.
 
     Those are imports of a name with a leading underscore, attributes with one on anything but ``self`` and ``cls``, and
-    attributes of ``self`` that no module of ours defines: they belong to a base class of a library.
+    attributes of ``self`` that no module of ours defines: they belong to a base class of a library. ``os._exit`` is
+    none: Python's documentation has it.
     """
     tree = syntax_tree(path)
     own = _defined_private_names(path)
@@ -74,7 +75,7 @@ def private_names_of_others(path: Path) -> list[tuple[int, str]]:
             names += [(node.lineno, f"import {alias.name}") for alias in node.names if _is_private(alias.name)]
         elif isinstance(node, ast.Attribute) and _is_private(node.attr):
             of_self = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-            if node.attr not in (ours if of_self else own):
+            if node.attr not in (ours if of_self else own) and ast.unparse(node) != "os._exit":
                 names.append((node.lineno, ast.unparse(node)))
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "setattr", "hasattr", "delattr"):
             name = node.args[1]

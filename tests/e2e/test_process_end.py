@@ -1,0 +1,77 @@
+"""How ``valt-gateway serve`` ends, alone and with workers, while threads wait and signals arrive."""
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.kerberos import negotiate, running_realm
+from tests.support.kerberos_gateway import IDENTITY
+from tests.support.served import ServedGateway, serving
+from tests.support.worker_requests import WORKERS
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def admin_lines(file: Path) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, file.read_text().splitlines()) if line["event"] == "admin"]
+
+
+async def ended(gateway: ServedGateway, *signals: signal.Signals) -> int:
+    """Sends *signals* again and again until the process has ended. Returns its exit status."""
+    async with asyncio.timeout(20):
+        while gateway.process.returncode is None:
+            for number in signals:
+                with suppress(ProcessLookupError):
+                    os.kill(gateway.process.pid, number)  # send_signal() may take the exit status from the event loop
+            await asyncio.sleep(0.005)
+        return await gateway.process.wait()
+
+
+@pytest.mark.promise("operation-O8")
+@pytest.mark.parametrize(("server", "further"), [("", signal.SIGHUP), ("", signal.SIGINT), (WORKERS, signal.SIGHUP)])
+async def test_signals_that_arrive_until_the_end_change_nothing(
+    tmp_path: Path, server: str, further: signal.Signals
+) -> None:
+    async with serving(tmp_path, server=server) as gateway:
+        assert await ended(gateway, signal.SIGTERM, further) == 0
+        assert "Traceback" not in gateway.log.read_text()
+        for file in tmp_path.glob("audit*.jsonl"):
+            assert [line["action"] for line in admin_lines(file) if line["action"] != "reload"] == ["start", "stop"]
+
+
+@pytest.mark.promise("operation-O8")
+async def test_a_kerberos_library_that_waits_for_its_keytab_keeps_no_process_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_realm(tmp_path / "realm") as realm:
+        monkeypatch.setenv("KRB5_CONFIG", realm.environment["KRB5_CONFIG"])
+        await realm.add_people("anna")
+        keytab = await realm.keytab("http.keytab", "HTTP/localhost")
+        await realm.sign_in("anna")
+        token = realm.token("anna")
+        async with serving(tmp_path, server=WORKERS, more=IDENTITY.format(keytab=keytab)) as gateway:
+            keytab.unlink()
+            os.mkfifo(keytab)
+            request = asyncio.create_task(
+                gateway.client.get(f"{gateway.url}/oauth2/userinfo", headers=negotiate(token))
+            )
+            writer = await opened_by_a_reader(keytab)
+            assert await ended(gateway, signal.SIGTERM) == 0
+            os.close(writer)
+            await asyncio.wait({request})
+
+
+async def opened_by_a_reader(pipe: Path) -> int:
+    """Returns a descriptor for writing to *pipe*, once somebody has opened it for reading: they wait for bytes."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:
+                await asyncio.sleep(0.01)
