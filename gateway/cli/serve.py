@@ -20,6 +20,7 @@ import click
 from gateway import early_signals
 from gateway.cli.configuration import BAD_CONFIGURATION, read, read_or_exit
 from gateway.cli.options import config_option
+from gateway.clock import BackgroundTasks
 from gateway.cpus import worker_count
 from gateway.errors import BusyError
 from gateway.observe.output import thread_standard_error
@@ -186,8 +187,8 @@ async def run_until_signal(
     gc.collect()
     gc.freeze()  # objects that live as long as the process are not scanned again by every collection
     loop = asyncio.get_running_loop()
-    stopping, drain_now = asyncio.Event(), asyncio.Event()
-    tasks: set[asyncio.Task[None]] = set()
+    stopping, drain_now, drained = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    tasks = BackgroundTasks()
 
     def on_terminate() -> None:
         (drain_now if stopping.is_set() else stopping).set()
@@ -196,14 +197,17 @@ async def run_until_signal(
         manager.reloading()
         try:
             await reloads.apply()
+        except asyncio.CancelledError:  # the process ends
+            gateway.report_reload(done=False)
+            gateway.logs.report(*reload_outcome(done=False))
+            raise
         finally:
             if not stopping.is_set():
                 manager.ready()
 
     def on_hangup() -> None:
-        task = loop.create_task(reload())
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        if not drained.is_set():  # from then on nothing can be reloaded
+            tasks.run(reload(), "reload")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_terminate)
@@ -216,6 +220,8 @@ async def run_until_signal(
     await stopping.wait()
     manager.stopping()
     await gateway.drain(drain_now)
+    drained.set()
+    await tasks.cancel()
     stopped = await gateway.stop()
     signs_of_life.cancel()
     return 0 if stopped else 1

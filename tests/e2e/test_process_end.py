@@ -46,6 +46,20 @@ async def test_signals_that_arrive_until_the_end_change_nothing(
 
 
 @pytest.mark.promise("operation-O8")
+async def test_a_reload_that_the_end_interrupts_has_its_outcome_in_the_log(tmp_path: Path) -> None:
+    rule = '[[grants]]\nname = "r{}"\nsubjects = ["s{}"]\nrecordings = ["{}"]\naccount = "reviewer"\n'
+    async with serving(tmp_path) as gateway:
+        rules = "".join(rule.format(number, number, number) for number in range(1000))
+        gateway.config.write_text(gateway.config.read_text() + rules)
+        gateway.process.send_signal(signal.SIGHUP)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(gateway.process.wait(), 20) == 0
+        assert "the old configuration stays in force" in gateway.log.read_text()
+        outcomes = [line.get("outcome") for line in admin_lines(tmp_path / "audit.jsonl")]
+        assert outcomes == [None, "failed", None]
+
+
+@pytest.mark.promise("operation-O8")
 async def test_a_kerberos_library_that_waits_for_its_keytab_keeps_no_process_from_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
