@@ -142,11 +142,17 @@ class Gateway:
         return self._started().app
 
     async def reload(self, settings: Settings | None) -> bool:
-        """Applies *settings*, all or nothing. False if they cannot be applied, or are None because the configuration
-        file has faults: the old ones stay in force."""
-        new = None if settings is None else await self._build(settings)
-        self.report_reload(done=new is not None)
-        if settings is None or new is None:
+        """Applies *settings*, and records whether that was done: not if they are None, because the configuration file
+        has faults."""
+        done = settings is not None and await self.apply(settings)
+        self.report_reload(done=done)
+        return done
+
+    async def apply(self, settings: Settings) -> bool:
+        """Directs requests to what *settings* build, and ends the streams that they would not grant. False, with
+        nothing changed, if they cannot be applied, which is logged."""
+        new = await self._build(settings)
+        if new is None:
             return False
         for key in keys_needing_restart(restart_values(self.settings), settings):
             self.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
@@ -160,15 +166,12 @@ class Gateway:
         self.audit.record_admin("reload", {"outcome": outcome})
         self.observer.on_event(ConfigReloaded(outcome))
 
-    async def retire(self, settings: Settings | None) -> None:
-        """Accepts nothing more, applies the rules of *settings*, those of the process that replaces this one, to the
-        running streams, and returns after the last stream and request."""
+    async def retire(self) -> None:
+        """Accepts nothing more, because another process has replaced this one, and returns after the last stream and
+        request."""
         self.readiness.ready = False
-        replacement = None if settings is None else await self._build(settings)
         ending = Ending(self._listeners[0], self._dispatcher, self.streams)
         ending.stop_accepting()
-        if replacement is not None:
-            self._apply(replacement)
         await ending.wait_idle()
 
     async def drain(self, at_once: asyncio.Event | None = None) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 from gateway import early_signals
@@ -38,6 +39,7 @@ async def run_workers_until_signal(
     log = LogObserver(sys.stderr, settings.log.format, settings.log.level, clock)
     redirect_library_logs(log, clock, settings.log.level)
     ready, stopping, drain_now = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    background, reloads = BackgroundTasks(), BackgroundTasks()
     with tempfile.TemporaryDirectory(prefix="valt-gateway-", ignore_cleanup_errors=True) as directory:
         try:
             sockets = await open_sockets(settings.server.listen, int(settings.server.socket_mode, 8), passed)
@@ -51,13 +53,12 @@ async def run_workers_until_signal(
             handler = whole_admin_handler(settings, supervisor)
             admin = admin_listener(settings, handler, clock, log, passed)
             await admin.start()
-            _handle_signals(supervisor, config, handler, manager, ready, stopping, drain_now, log)
+            _handle_signals(supervisor, config, handler, manager, ready, stopping, drain_now, reloads, log)
             status = await supervisor.start()
         except OSError as error:
             log.print_line(f"cannot start: {error}")
             await asyncio.to_thread(log.close)
             return 1
-        background = BackgroundTasks()
         if not status:
             public = address_of(sockets[0], tls=certificate_of(settings) is not None)
             log.print_line(f"valt-gateway is ready on {public} (admin on {admin.address})")
@@ -67,6 +68,7 @@ async def run_workers_until_signal(
             await stopping.wait()
             manager.stopping()
         stopped = await supervisor.stop(drain_now)
+        await reloads.cancel()
         await background.cancel()
         await admin.close()
         await asyncio.to_thread(log.close)
@@ -81,24 +83,29 @@ def _handle_signals(
     ready: asyncio.Event,
     stopping: asyncio.Event,
     drain_now: asyncio.Event,
+    reloads: BackgroundTasks,
     log: LogObserver,
 ) -> None:
-    """Reload *config* at SIGHUP, once *ready* is set; set *stopping* at the first SIGTERM or SIGINT and *drain_now* at
-    the second. The signals that arrived before count too. *admin* is the supervisor's own, to which hosts and token of
-    the new configuration apply."""
+    """Reload *config* at SIGHUP, once *ready* is set, in tasks of *reloads*; set *stopping* at the first SIGTERM or
+    SIGINT and *drain_now* at the second. The signals that arrived before count too. *admin* is the supervisor's own, to
+    which hosts and token of the new configuration apply."""
     loop = asyncio.get_running_loop()
-    reloads = BackgroundTasks()
 
     async def reload() -> None:
         await ready.wait()
         manager.reloading()
-        done = await supervisor.reload()
-        if done and (settings := (await asyncio.to_thread(_read_own, config, supervisor.contents)).settings):
-            admin.set_access(settings.admin.hosts, settings.admin.token)
-            supervisor.shutdown_delay = settings.server.shutdown_delay
-        if not stopping.is_set():
-            manager.ready()
-        log.report(*reload_outcome(done=done))
+        done = False
+        try:
+            done = await supervisor.reload()
+            if done and (settings := (await asyncio.to_thread(_read_own, config, supervisor.contents)).settings):
+                admin.set_access(settings.admin.hosts, settings.admin.token)
+                supervisor.shutdown_delay = settings.server.shutdown_delay
+        except Exception:  # which is not expected, and a reload that failed too: nobody awaits this
+            log.report("error", f"the workers cannot be replaced: {traceback.format_exc()}")
+        finally:  # also at the end of the process
+            if not stopping.is_set():
+                manager.ready()
+            log.report(*reload_outcome(done=done))
 
     def on_terminate() -> None:
         (drain_now if stopping.is_set() else stopping).set()

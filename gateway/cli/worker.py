@@ -13,7 +13,6 @@ import click
 from gateway import early_signals
 from gateway.cli.configuration import BAD_CONFIGURATION, read
 from gateway.cli.serve import start_fault
-from gateway.events import LogEvent
 from gateway.observe.output import thread_standard_error
 from gateway.process_end import run_and_exit
 from gateway.settings.model import Settings
@@ -48,8 +47,11 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         return 1
 
     in_force = InForce.decode(start.get("in_force", {}))  # which older supervisors do not send
-    needing_restart: list[str] = []
-    lasting: dict[str, Any] = {}
+    lasting: dict[str, Any] = {"in_force": in_force.encode()}
+
+    def log(level: str, text: str) -> None:
+        # Also called in a thread.
+        loop.call_soon_threadsafe(channel.send, {"is": "log", "level": level, "text": text})
 
     def settings_in(message: Message) -> Settings | None:
         """Returns this worker's settings by the configuration in *message*; None if it has faults, which the
@@ -58,14 +60,17 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         # What a quiet worker reads was checked by the start, or by the first of its generation, which decides for all
         # whether a reload is applied. What becomes of files for the restart keeps nobody from replacing a worker.
         is_checked = message["quiet"]
-        loaded = read(config, contents=contents, running=is_checked, in_force=None if is_checked else in_force)
+        has_files_open = is_checked or message["do"] == "apply"
+        before = None if is_checked else InForce.decode(lasting["in_force"])
+        loaded = read(config, contents=contents, running=has_files_open, in_force=before)
         for warning in () if is_checked else loaded.warnings:
-            channel.send({"is": "log", "level": "warning", "text": f"warning: {warning}"})
+            log("warning", f"warning: {warning}")
         if loaded.settings is None:
             for fault in loaded.faults:
-                channel.send({"is": "log", "level": "error", "text": f"fault: {fault}"})
+                log("error", f"fault: {fault}")
             return None
-        needing_restart[:] = keys_needing_restart(in_force.values, loaded.settings)
+        for key in () if is_checked else keys_needing_restart(in_force.values, loaded.settings):
+            log("warning", f"{key} needs a restart")
         lasting["in_force"] = in_force.after_reload(loaded.settings).encode()
         settings = with_restart_values(loaded.settings, in_force.values)
         return share_of_worker(settings, start["number"], start["workers"], Path(start["state"]))
@@ -83,9 +88,6 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
     status = await start_fault(worker.gateway, worker.gateway.prepare)
     if status:
         return status
-    if not start["quiet"]:
-        for key in needing_restart:
-            worker.gateway.observer.on_event(LogEvent("warning", f"{key} needs a restart"))
     loop.add_signal_handler(signal.SIGTERM, worker.drain)
     if early_signals.take():
         worker.drain()

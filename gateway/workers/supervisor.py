@@ -9,9 +9,7 @@ each failure, with the configuration that its generation had.
 """
 
 import asyncio
-import secrets
 import socket
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,7 @@ from gateway.workers.health import WorkerHealth, responds
 from gateway.workers.replacement_backoff import ReplacementBackoff
 from gateway.workers.shared_entries import SharedEntries
 from gateway.workers.worker_calls import WorkerCalls
-from gateway.workers.worker_pool import WorkerPool
+from gateway.workers.worker_pool import WorkerPool, constants_of
 from gateway.workers.worker_process import WorkerProcess, WorkerState
 
 
@@ -69,15 +67,7 @@ class Supervisor:
         self._calls = WorkerCalls()
         metrics = directory / "metrics"
         metrics.mkdir()
-        constants = {
-            "workers": count,
-            "state": str(directory / "state"),
-            "metrics": str(metrics),
-            "durable": settings.state.dir is not None,
-            "seal": secrets.token_urlsafe(32),
-            "started_at": time.time(),
-            "in_force": in_force.encode(),
-        }
+        constants = constants_of(settings, count, directory / "state", metrics, in_force)
         self._pool = WorkerPool(config, sockets, constants, self._on_message, self._on_end)
         self._health = WorkerHealth(lambda: self.workers, lambda text, worker: self._log("error", text, worker))
         pids, replacements = lambda: {one.number: one.pid for one in self.workers}, self._health.replacements
@@ -108,20 +98,23 @@ class Supervisor:
         return await self._start_generation(self.contents, reloaded=False)
 
     async def reload(self) -> bool:
-        """Replaces the workers by new ones with the configuration and the code on the disk; False if that cannot be
-        done and nothing has changed. Workers reopen their audit in any case."""
+        """Replaces the workers by new ones with the configuration and the code on the disk. During a drain nothing is
+        replaced: those that run apply the configuration to their streams. False if that cannot be done and nothing has
+        changed. Workers reopen their audit in any case."""
         async with self._reloading:
             for worker in self.workers:
                 worker.do("reopen")
             try:
                 contents = await asyncio.to_thread(read_contents, self._config, running=True)
-                status = await self._start_generation(contents, reloaded=True)
+                done = await self._start_generation(contents, reloaded=True) == 0
+                if self._stopping and not done and (done := await self._calls.apply(self.workers, contents)):
+                    self.contents = contents
             except OSError as error:
                 self._log("error", f"the workers cannot be replaced: {error.strerror}")
-                status = 1
-            if status:
+                done = False
+            if not done:
                 self.instruct_one("report_failed_reload")
-            return status == 0
+            return done
 
     async def call_workers(self, action: str, **details: Any) -> dict[int, Message | None]:
         """Has the workers do *action*. Returns their responses, as `WorkerCalls.call` does."""
@@ -159,7 +152,7 @@ class Supervisor:
         new: list[WorkerProcess] = []
         try:
             for number in (1, self._count - 1) if reloaded else (self._count,):
-                for _ in range(number):
+                for _ in range(0 if self._stopping else number):
                     quiet = not reloaded or bool(new)
                     new.append(await self._pool.start(self._generation + 1, contents, quiet=quiet))
                 await asyncio.gather(*(self._pool.wait_prepared(worker) for worker in new))

@@ -21,6 +21,8 @@ from gateway.workers.channel import Channel, Message
 _REPORT_INTERVAL = 1.0
 _USE_INTERVAL = 5
 """Reports between two that name the sessions with streams: playing counts as use of a session in every worker."""
+_STATE_ACTIONS = {"take_over", "shared", "mark_used"}
+"""What is done until the end: anything else would open or write the audit while it is closed."""
 _SHARE_TIMEOUT = 2.0
 """Seconds that a sign-out waits for the other workers. One that does not respond reads it from the file."""
 
@@ -35,6 +37,9 @@ class Worker:
         self._background = BackgroundTasks()
         self._ending: asyncio.Task[None] | None = None
         """Retires or drains."""
+        self._draining = False
+        self._reloads = BackgroundTasks()
+        self._reloading = asyncio.Lock()
         self._finished = asyncio.Event()
         self._at_once = asyncio.Event()
         self._shared: dict[int, asyncio.Future[None]] = {}
@@ -52,6 +57,7 @@ class Worker:
         self._background.run(self._receive(read_settings), "channel")
         self._background.run(self._report(), "reports")
         await self._finished.wait()
+        await self._reloads.cancel()
         stopped = await self.gateway.stop()
         self.gateway.metrics.flush()
         await self._background.cancel()
@@ -60,6 +66,7 @@ class Worker:
 
     def drain(self) -> None:
         """Lets streams finish within server.drain_timeout, and ends."""
+        self._draining = True
         self._end(self.gateway.drain(self._at_once))
 
     def _end(self, ending: Coroutine[Any, Any, None]) -> None:
@@ -78,7 +85,8 @@ class Worker:
 
     async def _receive(self, read_settings: Callable[[Message], Settings | None]) -> None:
         while (message := await self._channel.receive()) is not None:
-            await self._handle(message, read_settings)
+            if not self._finished.is_set() or message["do"] in _STATE_ACTIONS:
+                await self._handle(message, read_settings)
         if self._ending is None:
             self.drain()
 
@@ -95,7 +103,11 @@ class Worker:
             case "report_failed_reload":
                 gateway.report_reload(done=False)
             case "retire":
-                self._end(gateway.retire(await asyncio.to_thread(read_settings, message)))
+                self._reloads.run(self._apply(message, read_settings), "reload")
+                if not self._draining:  # a drain has an end, and a replaced process has none before its last stream
+                    self._end(gateway.retire())
+            case "apply":
+                self._reloads.run(self._apply(message, read_settings), "reload")
             case "drain":
                 self.drain()
             case "stop":
@@ -105,6 +117,23 @@ class Worker:
                 await self._handle_streams(message)
             case _:
                 self._handle_state(message)
+
+    async def _apply(self, message: Message, read_settings: Callable[[Message], Settings | None]) -> None:
+        """Applies the configuration in *message* to requests and running streams, after those before, and responds if
+        the supervisor waits for it. The process ends if that fails as nobody expects: its streams are to be cut then
+        rather than go on by the old rules."""
+        gateway, done = self.gateway, False
+        try:
+            async with self._reloading:
+                settings = await asyncio.to_thread(read_settings, message)
+                done = settings is not None and await gateway.apply(settings)
+        except Exception as error:
+            gateway.observer.on_event(LogEvent("error", f"applying a configuration failed: {type(error).__name__}"))
+            self._finished.set()
+        if message["do"] == "apply":
+            if done and not message["quiet"]:
+                gateway.report_reload(done=True)
+            self._channel.send({"is": "response", "id": message["id"], "done": done})
 
     async def _handle_streams(self, message: Message) -> None:
         """Lists or cuts streams, or audits what became of that."""

@@ -8,7 +8,9 @@ from gateway.workers.channel import Message
 from gateway.workers.worker_process import WorkerProcess, WorkerState
 
 _TIMEOUT = 10.0
-"""Seconds that a worker has to respond. One that reads a new configuration takes the longest."""
+"""Seconds that a worker has to respond to what takes it no time."""
+_APPLY_TIMEOUT = 120.0
+"""Seconds that a worker has to check and apply a configuration."""
 
 
 class WorkerCalls:
@@ -21,24 +23,39 @@ class WorkerCalls:
     def __repr__(self) -> str:
         return f"<WorkerCalls waiting={len(self._waiting)}>"
 
-    async def call(self, workers: list[WorkerProcess], action: str, **details: Any) -> dict[int, Message | None]:
+    async def call(
+        self, workers: list[WorkerProcess], action: str, *, timeout: float = _TIMEOUT, **details: Any
+    ) -> dict[int, Message | None]:
         """Has *workers* do *action*. Returns what each has responded, by its number; None for one that has ended, or
-        has not responded in time. Those that are starting have no streams and are left out."""
+        has not responded within *timeout* seconds. Those that are starting have no streams and are left out."""
         number, loop = next(self._numbers), asyncio.get_running_loop()
         waiting = {
             worker: self._waiting.setdefault((worker, number), loop.create_future())
             for worker in workers
-            if worker.state != WorkerState.STARTING
+            if worker.state != WorkerState.STARTING and worker.status is None
         }
         try:
             for worker in waiting:
                 worker.do(action, id=number, **details)
             if waiting:
-                await asyncio.wait(waiting.values(), timeout=_TIMEOUT)
+                await asyncio.wait(waiting.values(), timeout=timeout)
             return {worker.number: future.result() if future.done() else None for worker, future in waiting.items()}
         finally:
             for worker in waiting:
                 del self._waiting[worker, number]
+
+    async def apply(self, workers: list[WorkerProcess], contents: bytes) -> bool:
+        """Has *workers* apply the configuration in *contents*. The first one that responds checks it, logs its faults
+        and decides for all: False if it has not applied it, or if none responds."""
+        config, waiting = contents.decode("latin-1"), workers.copy()
+        while waiting:
+            first = waiting.pop(0)
+            responses = await self.call([first], "apply", timeout=_APPLY_TIMEOUT, config=config, quiet=False)
+            if (response := responses.get(first.number)) is not None:
+                if response["done"]:
+                    await self.call(waiting, "apply", timeout=_APPLY_TIMEOUT, config=config, quiet=True)
+                return bool(response["done"])
+        return False
 
     def receive(self, worker: WorkerProcess, message: Message) -> None:
         """Takes the response of *worker*."""

@@ -1,12 +1,16 @@
 """The running worker processes: starts them with the lowest free numbers, follows each until it ends, and ends them."""
 
 import asyncio
+import secrets
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gateway.clock import BackgroundTasks
+from gateway.settings.model import Settings
+from gateway.settings.until_restart import InForce
 from gateway.workers.channel import Message
 from gateway.workers.worker_process import WorkerProcess, WorkerState
 
@@ -14,6 +18,20 @@ _START_TIMEOUT = 120.0
 """Seconds in which a worker must be prepared."""
 _KILL_TIMEOUT = 10.0
 """Seconds that workers have to end after they were told to end at once."""
+
+
+def constants_of(settings: Settings, workers: int, state: Path, metrics: Path, in_force: InForce) -> dict[str, Any]:
+    """Returns what is in the first message to each worker, of so many *workers* of a gateway with *settings*. *state*
+    and *metrics* are directories; *in_force* is what the next reload is compared with."""
+    return {
+        "workers": workers,
+        "state": str(state),
+        "metrics": str(metrics),
+        "durable": settings.state.dir is not None,
+        "seal": secrets.token_urlsafe(32),
+        "started_at": time.time(),
+        "in_force": in_force.encode(),
+    }
 
 
 class WorkerPool:

@@ -17,7 +17,7 @@ async def test_idle_connections_of_a_replaced_process_are_closed_and_it_ends(tmp
         for connection in (used, idle):
             await connection.send(ROBOTS)
             assert (await connection.read_response()).status == 200
-        retired = asyncio.create_task(stack.gateway.retire(None))
+        retired = asyncio.create_task(stack.gateway.retire())
         while stack.gateway.readiness.ready:
             await asyncio.sleep(0.01)
         await used.send(ROBOTS)
@@ -33,7 +33,7 @@ async def test_a_replaced_process_ends_after_its_last_stream(tmp_path: Path) -> 
         stack.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
         stream = await stack.client.get(f"{stack.url}/recordings/long/videos/film", headers=stack.bearer())
         await stream.content.readexactly(1000)
-        retired = asyncio.create_task(stack.gateway.retire(None))
+        retired = asyncio.create_task(stack.gateway.retire())
         await asyncio.sleep(6)  # idle connections are closed after five seconds, and this one has a stream
         assert not retired.done()
         assert len(await stream.content.read()) == 64 * 1024 * 1024 - 1000

@@ -2,6 +2,7 @@
 what the gateway was started with where a change needs a restart."""
 
 import asyncio
+import json
 import os
 import re
 from pathlib import Path
@@ -163,3 +164,41 @@ async def test_workers_go_on_with_tls_and_the_last_certificate_until_the_restart
         await gateway.reload("the old configuration stays in force")
         reason = f"needs a restart, and until then it names {tmp_path / 'cert2.pem'}, which cannot be read"
         assert reason in gateway.log.read_text()
+
+
+@pytest.mark.promise("restart-2")
+@pytest.mark.parametrize("server", ["", WORKERS], ids=["alone", "workers"])
+async def test_a_reload_during_a_drain_applies_its_rules_to_the_running_streams(tmp_path: Path, server: str) -> None:
+    async with serving(tmp_path, server=f'{server}\ndrain_timeout = "60s"\nshutdown_delay = "0s"\n') as gateway:
+        gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+        stream = await gateway.client.get(gateway.url + gateway.path("long", "film"))
+        await stream.content.readexactly(1000)
+        gateway.process.terminate()
+        while await status(f"{gateway.admin}/readyz") == 200:
+            pass
+        text = gateway.config.read_text()
+        gateway.config.write_text(f"{text}\n[nonsense]\n")
+        await gateway.reload("the old configuration stays in force")
+        gateway.config.write_text(text.replace('groups = ["supervisors"]', 'groups = ["nobody"]'))
+        await gateway.reload()
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await stream.read()
+        assert await asyncio.wait_for(gateway.process.wait(), 30) == 0
+        lines = [json.loads(line) for file in tmp_path.glob("audit*.jsonl") for line in file.read_text().splitlines()]
+        assert [line["outcome"] for line in lines if line.get("action") == "reload"] == ["failed", "ok"]
+        assert [line["outcome"] for line in lines if line["event"] == "close"] == ["cut"]
+        assert "Traceback" not in gateway.log.read_text()
+
+
+@pytest.mark.promise("restart-2")
+async def test_a_drain_right_after_a_reload_takes_no_new_rule_from_the_streams(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=f'{WORKERS}\ndrain_timeout = "60s"\n') as gateway:
+        gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+        stream = await gateway.client.get(gateway.url + gateway.path("long", "film"))
+        await stream.content.readexactly(1000)
+        gateway.config.write_text(gateway.config.read_text().replace('groups = ["supervisors"]', 'groups = ["nobody"]'))
+        await gateway.reload()
+        gateway.process.terminate()
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await stream.read()
+        assert await asyncio.wait_for(gateway.process.wait(), 30) == 0
