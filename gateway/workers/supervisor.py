@@ -129,7 +129,10 @@ class Supervisor:
         """Drains and ends the workers; setting *at_once* ends the drain. Returns the exit status."""
         self._stopping = True
         for worker in self.workers:
-            worker.do("stop" if worker.state == WorkerState.STARTING else "drain")
+            if worker.state == WorkerState.STARTING:
+                self._pool.end([worker])
+            else:
+                worker.do("drain")
         if self.workers:
             await wait_at_most(self.shutdown_delay, at_once)
         for sock in self._sockets:
@@ -209,7 +212,7 @@ class Supervisor:
             self._background.run(self._replace(worker.generation, pause), "replacing a worker")
         elif worker.status and worker.state == WorkerState.DRAINING:
             self._log("error", "a worker has ended with an error", worker)
-        if worker.status and self._stopping:
+        if worker.status and self._stopping and worker.state != WorkerState.STARTING:
             self._exit_status = 1
 
     async def _replace(self, generation: int, pause: float) -> None:

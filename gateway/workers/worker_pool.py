@@ -91,9 +91,12 @@ class WorkerPool:
             await worker.ended.wait()
 
     def end(self, workers: list[WorkerProcess]) -> None:
-        """Ends *workers* at once, and kills those that do not."""
+        """Ends *workers* at once, and kills those that do not. One that is not prepared is killed: it has served
+        nobody, and the check of its configuration may take long."""
         for worker in workers:
-            if worker.status is None:
+            if worker.status is None and not worker.prepared.is_set():
+                worker.kill()
+            elif worker.status is None:
                 worker.state = WorkerState.DRAINING
                 worker.do("stop")
                 asyncio.get_running_loop().call_later(_KILL_TIMEOUT, worker.kill)

@@ -88,3 +88,17 @@ async def test_the_gauges_of_a_killed_worker_go_and_files_of_ended_ones_do_not_a
         async with asyncio.timeout(60):
             assert await gateway.process.wait() == 0
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.promise("restart-3")
+async def test_a_worker_that_does_not_start_keeps_no_gateway_from_ending(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    install(code, "9.9.0")
+    async with serving(tmp_path, server=WORKERS, code=code) as gateway:
+        write_whole(code / "gateway/cli/worker.py", "import time\ntime.sleep(3600)\n")
+        gateway.process.send_signal(signal.SIGHUP)
+        while "starting" not in {worker["phase"] for worker in (await gateway.workers()).values()}:
+            await asyncio.sleep(0.02)
+        gateway.process.terminate()
+        async with asyncio.timeout(60):
+            assert await gateway.process.wait() == 0
