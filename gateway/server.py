@@ -7,6 +7,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TextIO
 
 from gateway.app import App, audit_log_of, build_app, store_of
@@ -167,8 +168,7 @@ class Gateway:
         self.observer.on_event(ConfigReloaded(outcome))
 
     async def retire(self) -> None:
-        """Accepts nothing more, because another process has replaced this one, and returns after the last stream and
-        request."""
+        """Accepts nothing more, and returns after the last stream and request: another process has replaced this."""
         self.readiness.ready = False
         ending = Ending(self._listeners[0], self._dispatcher, self.streams)
         ending.stop_accepting()
@@ -185,6 +185,8 @@ class Gateway:
     async def stop(self) -> bool:
         """Ends every request and releases everything. Also to be called if `start` has raised. False if audit lines
         could not be written, which are in the log then, or may not be on the disk, which the log says."""
+        # Of the threads until now, all may wait for a name server, and what is written at the end would wait for one.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         self.readiness.ready = False
         self.streams.close()  # before the listener, which closes a connection as if its response were complete
         self.loop_lag.stop()

@@ -1,6 +1,7 @@
 """A gateway that stops: what becomes of the streams and requests that have not ended."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,15 @@ async def test_a_drain_waits_for_requests_no_longer_than_its_timeout(tmp_path: P
         async with asyncio.timeout(5):
             await stack.gateway.drain()
         assert stack.gateway.connections == 1
+
+
+async def test_a_stop_waits_for_no_thread_that_waits_for_a_name_server(tmp_path: Path) -> None:
+    async with running_stack(tmp_path) as stack:
+        answered = threading.Event()
+        for _ in range(64):
+            asyncio.get_running_loop().run_in_executor(None, answered.wait)
+        try:
+            async with asyncio.timeout(10):
+                assert await stack.gateway.stop()
+        finally:
+            answered.set()
