@@ -66,7 +66,8 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         for warning in () if is_checked else loaded.warnings:
             log("warning", f"warning: {warning}")
         if loaded.settings is None:
-            for fault in loaded.faults:
+            # What a replaced worker cannot read is right for the code of its replacement.
+            for fault in () if message["do"] == "retire" else loaded.faults:
                 log("error", f"fault: {fault}")
             return None
         for key in () if is_checked else keys_needing_restart(in_force.values, loaded.settings):

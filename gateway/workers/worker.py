@@ -120,8 +120,9 @@ class Worker:
 
     async def _apply(self, message: Message, read_settings: Callable[[Message], Settings | None]) -> None:
         """Applies the configuration in *message* to requests and running streams, after those before, and responds if
-        the supervisor waits for it. The process ends if that fails as nobody expects: its streams are to be cut then
-        rather than go on by the old rules."""
+        the supervisor waits for it. The process ends if that fails as nobody expects, or in a worker that is replaced:
+        the code of its replacement may know keys that its own does not. Its streams are cut rather than go on by the
+        old rules."""
         gateway, done = self.gateway, False
         try:
             async with self._reloading:
@@ -134,6 +135,12 @@ class Worker:
             if done and not message["quiet"]:
                 gateway.report_reload(done=True)
             self._channel.send({"is": "response", "id": message["id"], "done": done})
+        elif not done:
+            text = (
+                "a replaced worker cannot apply the new configuration, perhaps that of a later version: its streams end"
+            )
+            gateway.observer.on_event(LogEvent("warning", text))
+            self._finished.set()
 
     async def _handle_streams(self, message: Message) -> None:
         """Lists or cuts streams, or audits what became of that."""

@@ -11,11 +11,14 @@ import aiohttp
 import pytest
 
 from gateway.settings.restart_keys import RESTART_KEYS, TLS_KEYS
+from tests.support.code_copy import install
 from tests.support.served import ServedGateway, serving
 from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually, status, statuses
 from tests.unit.settings.configurations import private, write_certificate
 
 pytestmark = pytest.mark.timeout(300)
+
+NEW_KEY = '    motto: str = Field("", description="a key that is new in this version")\n'
 
 OTHERS = """
 [state]
@@ -202,3 +205,26 @@ async def test_a_drain_right_after_a_reload_takes_no_new_rule_from_the_streams(t
         with pytest.raises(aiohttp.ClientPayloadError):
             await stream.read()
         assert await asyncio.wait_for(gateway.process.wait(), 30) == 0
+
+
+async def test_workers_that_cannot_read_the_new_rules_end_their_streams(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    install(code, "9.9.0")
+    async with serving(tmp_path, server=WORKERS, code=code) as gateway:
+        gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+        stream = await gateway.client.get(gateway.url + gateway.path("long", "film"))
+        await stream.content.readexactly(1000)
+        model = code / "gateway/settings/model.py"
+        model.write_text(model.read_text().replace("    shutdown_delay:", f"{NEW_KEY}    shutdown_delay:", 1))
+        install(code, "9.9.1")
+        text = gateway.config.read_text().replace("[server]", '[server]\nmotto = "x"', 1)
+        gateway.config.write_text(text.replace('groups = ["supervisors"]', 'groups = ["staff"]'))
+        await gateway.reload()
+        with pytest.raises(aiohttp.ClientError):
+            async with asyncio.timeout(60):
+                await stream.read()
+        await eventually(gateway, lambda metrics: metrics[DRAINING] == 0)
+        log = gateway.log.read_text()
+        assert "a replaced worker cannot apply the new configuration" in log
+        assert "motto" not in log
+        assert await status(gateway.url + gateway.path("long", "film")) == 403
