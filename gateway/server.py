@@ -202,8 +202,7 @@ class Gateway:
         if self._current is not None:
             self.audit.record_admin("stop")
         unwritten = await asyncio.to_thread(self.audit.close)
-        for line in unwritten:
-            self.logs.on_event(LogEvent("error", "audit line not written", (("line", line.decode().strip()),)))
+        await asyncio.to_thread(self.logs.report_unwritten, unwritten)
         await asyncio.to_thread(self.logs.close)
         return not unwritten and self.audit.is_writable
 

@@ -19,6 +19,7 @@ from gateway.request_record import RequestRecord
 
 _UNROUTED_PER_SECOND = 20
 """Access records in a second for requests without a route, which scanners make."""
+_UNWRITTEN_AT_ONCE = 50
 _COLORS = {"warning": "\x1b[33m", "error": "\x1b[31m"}
 _NO_COLOR = "\x1b[0m"
 
@@ -30,10 +31,18 @@ class LogObserver(Observer):
     """Implements ports.Observer: writes to *stream* from *level* (debug, info, warning, error) on.
 
     *format_* is json or console. Standard error is written by a thread. *observer* counts the lines that are dropped.
+    *patience*: seconds in which nothing is read, after which lines of the audit do not wait for the reader any more.
     """
 
     def __init__(
-        self, stream: TextIO, format_: str, level: str, clock: Clock, observer: Observer | None = None
+        self,
+        stream: TextIO,
+        format_: str,
+        level: str,
+        clock: Clock,
+        observer: Observer | None = None,
+        *,
+        patience: float = 2.0,
     ) -> None:
         self._stream = stream
         self._observer = observer
@@ -41,6 +50,7 @@ class LogObserver(Observer):
         self._format = _formatter(format_, colors=stream.isatty() and not os.environ.get("NO_COLOR"))
         self._level = logging.getLevelNamesMapping()[level.upper()]
         self._clock = clock
+        self._patience = patience
         self._dropped = 0
         self._unrouted_second = 0
         self._unrouted = 0
@@ -52,6 +62,28 @@ class LogObserver(Observer):
     def report(self, level: str, message: str) -> None:
         """Writes a record whatever the configured level: what an operator waits for, such as the end of a reload."""
         self._write([self._fields(level, message, {})])
+
+    def report_unwritten(self, lines: Sequence[bytes]) -> None:
+        """Writes *lines* of the audit that are in no file, after a record with their number.
+
+        Unlike all other records they wait for whoever reads standard error, as long as something is read. Blocks: not
+        to be called in the event loop.
+        """
+        if not lines:
+            return
+        records = [self._fields("error", "audit lines not written: they follow", {"count": len(lines)})]
+        for begin in range(0, len(lines), _UNWRITTEN_AT_ONCE):
+            for line in lines[begin : begin + _UNWRITTEN_AT_ONCE]:
+                text = line.decode(errors="backslashreplace").strip()  # the rest of a line can begin in a character
+                records.append(self._fields("error", "audit line not written", {"line": text}))
+            if not self._is_read() or not self._write(records):
+                return
+            records.clear()
+        self._is_read()
+
+    def _is_read(self) -> bool:
+        """Waits until all that waited has been read. False if nobody reads."""
+        return self._thread is None or self._thread.flush(self._patience)
 
     def close(self) -> None:
         """Wait at most a second until everything is on standard error. Blocks: not to be called in the event loop."""

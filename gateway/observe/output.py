@@ -50,6 +50,8 @@ class OutputThread:
         self._written = 0
         self._current = memoryview(b"")
         """What the thread is writing, or will try to write again."""
+        self._taken = threading.Event()
+        """Set when something has been written."""
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.error: OSError | None = None
@@ -80,6 +82,14 @@ class OutputThread:
         self._queue.put(data)
         return len(data)
 
+    def flush(self, patience: float) -> bool:
+        """Waits until everything is written; False if nothing was for *patience* seconds. Blocks."""
+        while self.waiting:
+            self._taken.clear()
+            if self.waiting and not self._taken.wait(patience):
+                return False
+        return True
+
     def close(self, timeout: float = 1.0) -> bool:
         """Waits at most *timeout* seconds until everything is written; False if it is not."""
         if self._thread is not None:
@@ -108,6 +118,7 @@ class OutputThread:
                     if self._closing.wait(self._retry_seconds):
                         return
             self._written += len(data)
+            self._taken.set()
 
 
 def thread_standard_error() -> Callable[[], object]:

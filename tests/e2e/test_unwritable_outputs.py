@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import json
 import os
 import signal
 import sys
@@ -80,6 +81,19 @@ async def test_a_removed_audit_is_opened_anew_and_a_missing_directory_is_not_rea
         assert await video(stack) == 200
         await stack.ended()
         assert [line["event"] for line in stack.audit()] == ["deny", "open", "close"]
+
+
+@pytest.mark.promise("evidence-10")
+async def test_a_stop_logs_the_lines_that_are_in_no_file(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").symlink_to("/dev/full")
+    async with running_stack(tmp_path) as stack:
+        assert await video(stack) == 503
+        assert not await stack.gateway.stop()
+        logged = [json.loads(line) for line in stack.log.getvalue().splitlines()]
+        first, *records = [record for record in logged if record["event"].startswith("audit line")]
+        lines = [json.loads(record["line"]) for record in records]
+        assert (first["event"], first["count"]) == ("audit lines not written: they follow", len(lines))
+        assert [line.get("action") or line["event"] for line in lines] == ["start", "deny", "stop"]
 
 
 @pytest.mark.promise("evidence-10")

@@ -5,6 +5,11 @@ import errno
 import io
 import json
 import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,7 @@ from gateway.observe.library_logs import LibraryHandler, redact, redirect_librar
 from gateway.observe.logs import LogObserver
 from gateway.request_record import RequestRecord
 from tests.support.clock import ManualClock
+from tests.support.pipes import fill
 from tests.support.recorder import Recorder
 
 ANNA = Identity("anna", "https://sso.example.edu", "campus", IdentityKind.JWT, frozenset({"staff"}))
@@ -194,6 +200,43 @@ def test_a_log_that_cannot_be_written_fails_no_request(clock: ManualClock) -> No
     log = LogObserver(closed, "json", "info", clock)
     closed.close()
     log.on_event(LogEvent("error", "not written"))
+
+
+@contextmanager
+def piped_log(clock: ManualClock, patience: float) -> Iterator[tuple[LogObserver, int, int]]:
+    """Yields a log to standard error, which is a pipe, and the pipe's ends: the reader's and the writer's."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "stderr", stream)  # in the test, because pytest replaces it after the fixtures
+        log = LogObserver(stream, "json", "error", clock, patience=patience)
+        yield log, reader, writer
+        log.close()
+    os.close(reader)
+
+
+@pytest.mark.promise("evidence-10")
+def test_every_unwritten_line_of_the_audit_waits_for_who_reads(clock: ManualClock) -> None:
+    lines = [b'{"event":"close","seq":%d,"text":"%s"}\n' % (number, b"x" * 700) for number in range(3001)]
+    lines.insert(0, "ä rest\n".encode()[1:])
+    with piped_log(clock, patience=60) as (log, reader, _):
+        report = threading.Thread(target=log.report_unwritten, args=(lines,))
+        report.start()
+        text = b""
+        while text.count(b"\n") < len(lines) + 1:
+            text += os.read(reader, 65_536)
+        report.join()
+    first, *records = [json.loads(line) for line in text.splitlines()]
+    assert (first["event"], first["count"], first["level"]) == ("audit lines not written: they follow", 3002, "error")
+    assert records[0]["line"] == "\\xa4 rest"
+    assert [json.loads(record["line"])["seq"] for record in records[1:]] == list(range(3001))
+
+
+def test_unwritten_lines_of_the_audit_do_not_wait_for_ever(clock: ManualClock) -> None:
+    with piped_log(clock, patience=0.01) as (log, reader, writer):
+        filling = fill(writer)
+        log.report_unwritten([b"{}\n"] * 1000)
+        assert len(os.read(reader, filling)) == filling
+        assert os.read(reader, 65_536).count(b"\n") <= 51
 
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.c2lnbmF0dXJl"

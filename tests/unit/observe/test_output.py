@@ -67,6 +67,19 @@ def test_an_error_is_raised_until_a_later_attempt_succeeds_and_nothing_is_lost(p
     assert read_all(reader, len(LINE) + 4) == LINE + b"end\n"
 
 
+def test_a_flush_waits_as_long_as_something_is_read(pipe: tuple[int, int]) -> None:
+    filling = fill(pipe[1])
+    output = OutputThread(pipe[1])
+    for _ in range(300):
+        output.write(LINE)
+    assert not output.flush(patience=0.01)
+    reading = threading.Thread(target=read_all, args=(pipe[0], filling + 300 * len(LINE)))
+    reading.start()
+    assert output.flush(patience=10)
+    assert output.waiting == 0
+    reading.join()
+
+
 @pytest.mark.parametrize("stalled", [True, False])
 def test_what_was_accepted_and_is_not_written_is_returned(pipe: tuple[int, int], stalled: bool) -> None:
     fill(pipe[1])
