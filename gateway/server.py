@@ -204,7 +204,7 @@ class Gateway:
         unwritten = await asyncio.to_thread(self.audit.close)
         await asyncio.to_thread(self.logs.report_unwritten, unwritten)
         await asyncio.to_thread(self.logs.close)
-        return not unwritten and self.audit.is_writable
+        return not unwritten and self.audit.is_on_disk
 
     @property
     def status(self) -> str:

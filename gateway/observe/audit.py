@@ -15,7 +15,7 @@ from gateway.errors import BusyError
 from gateway.events import Event, LogEvent
 from gateway.model import Delivery, Identity, Outcome
 from gateway.observe.audit_chain import Head
-from gateway.observe.audit_fields import admin_fields, audit_fields, chain_fields, denial_summary_fields
+from gateway.observe.audit_fields import admin_fields, audit_fields, chain_fields, denial_summary_fields, loaded_index
 from gateway.observe.audit_file import AuditFile, Line
 from gateway.observe.disk_sync import ANSWER_TIMEOUT, SHARING_DELAY, DiskSync, FsyncPolicy
 from gateway.observe.json_lines import json_line
@@ -59,6 +59,7 @@ class AuditLog(Observer):
         self._file = AuditFile(path, observer, self._chain_line, key=key, sync=sync, max_waiting=max_waiting)
         self._writable_at = clock.now()
         """Unix time at which the file was known to be writable."""
+        self._closed = False
         self._ending: dict[str, Callable[[], None]] = {}
         """For each stream that has ended and whose film's index is being loaded: writes its ``close`` line."""
         self._group: list[Line] = []
@@ -75,6 +76,11 @@ class AuditLog(Observer):
         return self._file.is_writable
 
     @property
+    def is_on_disk(self) -> bool:
+        """After `close`, whether all lines that were written are on the disk."""
+        return self._file.is_on_disk
+
+    @property
     def waiting(self) -> int:
         """Lines that could not be written yet."""
         return self._file.waiting
@@ -89,17 +95,14 @@ class AuditLog(Observer):
         self._file.open()
 
     def reopen(self) -> None:
-        """Opens the path anew, after a log rotation has renamed the file.
-
-        If that fails, no line is written into the renamed file, which may be deleted: all wait for `tick`.
-        """
-        self._file.reopen()
+        """Opens the path anew, after a log rotation has renamed the file. If that fails, no line is written into the
+        renamed file, which may be deleted: all wait for `tick`."""
+        if not self._closed:
+            self._file.reopen()
 
     def close(self) -> list[bytes]:
-        """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written.
-
-        `is_writable` is False then, too, if lines that were written may not be on the disk.
-        """
+        """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
+        self._closed = True
         self._write_group()
         if not self._file.is_writable:
             self._file.recover()
@@ -172,10 +175,15 @@ class AuditLog(Observer):
         self._write([self._line(event, record, identity)])
 
     def record_admin(self, action: str, details: Mapping[str, Any] | None = None) -> None:
-        """Writes an ``admin`` line: *action* is start, stop or reload. Before a stop, ``close`` lines do not wait."""
+        """Writes an ``admin`` line: *action* is start, stop or reload. Before a stop, ``close`` lines do not wait. Of a
+        reload that ends after `close` the log has the line."""
+        line = json_line(admin_fields(action, self._clock.now(), details or {}))
+        if self._closed:
+            self._observer.on_event(LogEvent("warning", "audit line not written", (("line", line[:-1].decode()),)))
+            return
         for finish in tuple(self._ending.values()) if action == "stop" else ():
             finish()
-        self._write([Line("admin", json_line(admin_fields(action, self._clock.now(), details or {})))])
+        self._write([Line("admin", line)])
 
     def on_event(self, event: Event) -> None:
         """Does nothing: only requests are audited."""
@@ -203,10 +211,10 @@ class AuditLog(Observer):
         def finish() -> None:
             if self._ending.pop(record.request_id, None) is not None:
                 timer.cancel()
-                write(_result_of(film))
+                write(loaded_index(film))
 
         if not isinstance(film, asyncio.Future) or film.done():
-            write(_result_of(film))
+            write(loaded_index(film))
             return
         timer = asyncio.get_running_loop().call_later(self._film_timeout, finish)
         self._ending[record.request_id] = finish
@@ -240,10 +248,3 @@ class AuditLog(Observer):
         if self._fsync == "always" or (self._fsync == "close" and lines[0].event == "close"):
             self._file.request_disk_write()
         return written
-
-
-def _result_of(film: "FilmSeconds | asyncio.Future[FilmSeconds | None] | None") -> FilmSeconds | None:
-    """The index, if it is there."""
-    if not isinstance(film, asyncio.Future):
-        return film
-    return film.result() if film.done() and not film.cancelled() and film.exception() is None else None

@@ -1,5 +1,6 @@
 """The content of an audit line: a pure function of a request record. Fields and their order are public."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,3 +87,10 @@ def chain_fields(previous: Head | None, time: float) -> dict[str, Any]:
     """The line that opens a file or a run, after the line *previous*, which may be in another file."""
     head = None if previous is None else {"chain": previous.chain, "seq": previous.seq, "hash": previous.digest}
     return {"v": VERSION, "time": rfc3339(time), "event": "chain", "previous": head}
+
+
+def loaded_index(film: "FilmSeconds | asyncio.Future[FilmSeconds | None] | None") -> FilmSeconds | None:
+    """Returns the index of a film; None if it is being loaded, or could not be."""
+    if not isinstance(film, asyncio.Future):
+        return film
+    return film.result() if film.done() and not film.cancelled() and film.exception() is None else None

@@ -69,6 +69,8 @@ class AuditFile:
         """Lines that could not be written, oldest first; the first may be partly written."""
         self.is_writable = True
         """Whether the last attempt to open or to write the file succeeded."""
+        self.is_on_disk = True
+        """After `close`, whether all lines that were written are on the disk."""
 
     @property
     def waiting(self) -> int:
@@ -104,7 +106,7 @@ class AuditFile:
     def close(self) -> list[bytes]:
         """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written.
 
-        *is_writable* is False then, too, if lines that were written may not be on the disk.
+        *is_on_disk* is False then if lines that were written may not be on the disk.
         """
         if self._waiting:
             self.write([])
@@ -112,6 +114,7 @@ class AuditFile:
         unwritten = self._target.stop().splitlines(keepends=True)
         error = self._target.stop_sync()
         if error is not None:
+            self.is_on_disk = False
             self._report_failure(error, 1, "the last lines of the audit may not be on the disk")
         return unwritten + [line.rest or line.body for line in self._waiting]
 

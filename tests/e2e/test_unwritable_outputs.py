@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -106,6 +107,31 @@ async def test_a_stop_says_that_its_last_lines_may_not_be_on_the_disk(
     monkeypatch.setattr(os, "fsync", fail)
     assert not await stack.gateway.stop()
     assert '"event":"the last lines of the audit may not be on the disk","cause":"EIO"' in stack.log.getvalue()
+
+
+async def test_a_reload_that_ends_while_the_audit_is_closed_does_not_fail_the_stop(
+    stack: GatewayStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing, reloaded = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def fsync(_descriptor: int) -> None:
+        loop.call_soon_threadsafe(closing.set)
+        reloaded.wait(60)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    stopping = asyncio.create_task(stack.gateway.stop())
+    async with asyncio.timeout(60):
+        await closing.wait()
+        stack.gateway.audit.reopen()
+        stack.gateway.report_reload(done=True)
+        reloaded.set()
+        assert await stopping
+    stack.gateway.report_reload(done=True)
+    lines = [json.loads(line) for line in (stack.folder / "audit.jsonl").read_text().splitlines()]
+    assert lines[-1]["action"] == "stop"
+    assert "the audit cannot be written" not in stack.log.getvalue()
+    assert stack.log.getvalue().count('"event":"audit line not written"') == 2
 
 
 @asynccontextmanager

@@ -237,7 +237,7 @@ async def test_an_fsync_that_fails_at_the_end_is_logged(
     audit.open()
     audit.record_admin("stop")
     assert await asyncio.to_thread(audit.close) == []
-    assert not audit.is_writable
+    assert not audit.is_on_disk
     reported = [(event.level, event.message, event.fields) for event in observer.events if isinstance(event, LogEvent)]
     cause = (("cause", "ENOSPC"), ("file", str(path)))
     assert reported == [("error", "the last lines of the audit may not be on the disk", cause)]
