@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from errno import EACCES, EIO, EMFILE, ENFILE, ENOENT, ENOSPC, EPERM, EROFS
+from errno import EBADMSG, EDOM, EILSEQ, EINVAL, EMSGSIZE, ENOTSUP, EOVERFLOW, EPROTO, ERANGE, errorcode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from gateway.model import Credentials, Identity, IdentityKind
 from gateway.ports import Authenticator, Clock, Store
 
 if TYPE_CHECKING:
+    from gssapi import Credentials as GssapiCredentials
     from gssapi import Name
     from gssapi.raw.misc import GSSError
 
@@ -36,11 +37,15 @@ _THREADS = 2
 _PENDING = 64
 _RESERVED_NAMES = "WELLKNOWN/"
 """Principals that are nobody in particular, as the anonymous one (RFC 6111)."""
+_OF_TOKENS = {EBADMSG, EDOM, EILSEQ, EINVAL, EMSGSIZE, ENOTSUP, EOVERFLOW, EPROTO, ERANGE}
+"""Errors of the system by which functions refuse what they are given."""
 _LOCAL_FAULTS = (
-    "eplay cache",
-    *(os.strerror(code) for code in (ENOENT, EACCES, EPERM, EROFS, ENOSPC, EIO, EMFILE, ENFILE)),
+    *(os.strerror(code) for code in errorcode.keys() - _OF_TOKENS),
+    *("Replay", "End-of-file on replay cache", "I/O error in replay cache", "Generic unknown RC", "No more memory"),
+    *("Insufficient system space", "Can't open"),
 )
-"""What the library's messages contain if it could not verify a token: it reports them with the code of a bad token."""
+"""What the library's messages begin with if it could not verify a token: it reports them with the code of a bad token.
+Further on, a message may repeat names from the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +83,27 @@ class GssapiAcceptor:
         that could not be verified.
         """
         try:
-            return self._accept(token)
-        except self._gssapi.raw.MissingCredentialsError as error:
-            raise IdentityProviderError(f"the keytab cannot be used: {_describe(error)}") from None
+            credentials = self._acquire()
+        except self._gssapi.raw.GSSError as error:
+            raise IdentityProviderError(f"the keytab cannot be used, or krb5.conf: {_describe(error)}") from None
+        try:
+            return self._accept(credentials, token)
         except self._gssapi.raw.GSSError as error:
             reason = _describe(error)
-            if any(text in reason for text in _LOCAL_FAULTS):
+            if is_local_fault(reason):
                 raise IdentityProviderError(f"Kerberos tokens cannot be verified: {reason}") from None
+            # Also that credentials are missing: the token is of a mechanism for which the gateway has none.
             raise InvalidCredentialsError(f"the Kerberos token was refused: {reason}") from None
 
-    def _accept(self, token: bytes) -> AcceptedToken:
+    def _acquire(self) -> "GssapiCredentials":
         raw, kerberos = self._gssapi.raw, self._gssapi.MechType.kerberos
         mechanisms = [self._gssapi.OID.from_int_seq("1.3.6.1.5.5.2"), kerberos]
         credentials = self._gssapi.Credentials(usage="accept", mechs=mechanisms, store={"keytab": self._keytab})
         raw.set_neg_mechs(credentials, [kerberos])
+        return credentials
+
+    def _accept(self, credentials: "GssapiCredentials", token: bytes) -> AcceptedToken:
+        raw, kerberos = self._gssapi.raw, self._gssapi.MechType.kerberos
         context = self._gssapi.SecurityContext(creds=credentials, usage="accept")
         response = context.step(token) or b""
         if not context.complete or context.mech != kerberos:
@@ -111,7 +123,12 @@ def _describe(error: "GSSError") -> str:
     """Returns the message of *error*: the mechanism's, which says more, or else the general one."""
     minor = error.min_code
     texts = error.get_all_statuses(minor, False) if minor else error.get_all_statuses(error.maj_code, True)
-    return "; ".join(text.strip() for text in texts)[:200]
+    return "; ".join(text.strip("\0 ") for text in texts)[:200]
+
+
+def is_local_fault(reason: str) -> bool:
+    """Whether a message of the library is about this machine's files, and not about a token. Pure."""
+    return reason.startswith(_LOCAL_FAULTS)
 
 
 def _display(name: "Name") -> str:

@@ -284,6 +284,36 @@ async def test_a_truncated_or_changed_token_is_refused(stack: GatewayStack, real
 
 
 @pytest.mark.promise("kerberos-3")
+async def test_a_token_of_a_mechanism_without_a_key_is_no_fault_of_the_keytab(stack: GatewayStack) -> None:
+    for mechanism in (
+        "06062b0601050205",
+        "06052b05010502",
+        "06092a864882f712010202",
+    ):  # IAKERB, old Kerberos, Microsoft's
+        oid = bytes.fromhex(mechanism)
+        assert (await get(stack, bytes([0x60, len(oid) + 5]) + oid + b"\x05\x01\0\0\0"))[0] == 401
+    metrics = await stack.metrics()
+    assert metrics['valt_gateway_identity_total{outcome="unavailable",provider="domain"}'] == 0
+
+
+@pytest.mark.promise("kerberos-5")
+async def test_a_file_of_tokens_or_krb5_conf_that_cannot_be_used_is_503(
+    stack: GatewayStack, realm: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (realm.folder, realm.folder / "krb5.conf" / "below", realm.folder / "none" / "file"):
+        token = realm.token("anna")
+        with monkeypatch.context() as changed:
+            changed.setenv("KRB5RCACHENAME", f"file2:{place}")
+            assert (await get(stack, token))[0] == 503, place
+    token, conf = realm.token("anna"), realm.folder / "krb5.conf"
+    text = conf.read_text()
+    conf.write_text("[libdefaults\nrubbish{")
+    assert (await get(stack, token))[0] == 503
+    conf.write_text(text)
+    assert (await get(stack, token))[0] == 200
+
+
+@pytest.mark.promise("kerberos-3")
 async def test_generated_changes_of_a_token_never_name_anybody_else(realm: Realm) -> None:
     accept = GssapiAcceptor(realm.folder / "http.keytab", "HTTP@localhost")
     chance, token = random.Random(18), realm.token("anna")

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import errno
+import os
 import random
 import threading
 from dataclasses import replace
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import BusyError, IdentityProviderError, InvalidCredentialsError
-from gateway.identity.negotiate import AcceptedToken, NegotiateAuthenticator, parse_principal
+from gateway.identity.negotiate import AcceptedToken, NegotiateAuthenticator, is_local_fault, parse_principal
 from gateway.model import Credentials, IdentityKind, Secret
 from gateway.redis_url import parse_redis_url
 from gateway.store.memory import MemoryStore
@@ -211,3 +213,22 @@ async def test_a_library_that_hangs_is_unavailable_and_takes_no_more_than_its_th
                 return
             except IdentityProviderError:
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("reason", "local"),
+    [
+        ("Is a directory (filename: /var/tmp/krb5_0.rcache2)", True),
+        ("Permission denied", True),
+        (os.strerror(errno.ESTALE), True),
+        (os.strerror(errno.EDQUOT), True),
+        ("Replay cache type is unknown", True),
+        ("Request is a replay", False),
+        ("Clock skew too great", False),
+        (os.strerror(errno.EINVAL), False),
+        ("Request ticket server HTTP/No such file or directory@A not found in keytab (ticket kvno 5)", False),
+        ("Request ticket server eplay cache@Permission denied not found in keytab (ticket kvno 5)", False),
+    ],
+)
+def test_only_what_a_message_begins_with_makes_it_a_fault_of_this_machine(reason: str, local: bool) -> None:
+    assert is_local_fault(reason) is local
