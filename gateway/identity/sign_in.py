@@ -138,7 +138,10 @@ class SignIn:
         try:
             identity = await provider.finish(attempt, response)
         except (IdentityProviderError, InvalidCredentialsError) as error:
-            outcome = "refused" if isinstance(error, InvalidCredentialsError) else "unavailable"
+            # An error that the browser brings is no sign that the provider cannot be reached: whoever began an attempt
+            # can bring one, as often as they like.
+            is_refusal = isinstance(error, InvalidCredentialsError) or "error" in response
+            outcome = "refused" if is_refusal else "unavailable"
             self._observer.on_event(IdentityDecided(provider.name, outcome))
             raise
         self._observer.on_event(IdentityDecided(provider.name, "accepted"))

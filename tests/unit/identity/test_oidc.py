@@ -24,7 +24,7 @@ from gateway.errors import (
     SignInDeclinedError,
     SignInFailedError,
 )
-from gateway.events import LogEvent
+from gateway.events import IdentityDecided, LogEvent
 from gateway.identity.claims import TokenRequirements
 from gateway.identity.discovery import EndpointsClient
 from gateway.identity.jwks import JwksClient
@@ -665,6 +665,19 @@ async def test_every_other_error_of_the_provider_is_unavailable(
     with pytest.raises(IdentityProviderError, match=code):
         await browser.finish(url, error=code, error_description=description, code=None)
     assert [event.level for event in recorder.events if isinstance(event, LogEvent)] == ["warning"]
+
+
+async def test_an_error_that_a_browser_brings_does_not_count_as_an_unavailable_provider(
+    browser: Browser, recorder: Recorder
+) -> None:
+    url = await browser.begin()
+    with pytest.raises(IdentityProviderError):
+        await browser.finish(url, error="server_error", code=None, iss=None)
+    browser.tokens.status = 500
+    with pytest.raises(IdentityProviderError):
+        await browser.finish(url)
+    outcomes = [event.outcome for event in recorder.events if isinstance(event, IdentityDecided)]
+    assert outcomes == ["refused", "unavailable"]
 
 
 @pytest.mark.promise("sign-in-16")
