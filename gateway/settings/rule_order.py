@@ -5,7 +5,7 @@ is left, the rule decides nothing; an entry of which nothing is left has no effe
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.model import Settings
 from gateway.settings.rule_coverage import Block, ComparedRule, RuleCoverage
-from gateway.settings.warnings.rules import CONDITIONS
+from gateway.settings.warnings.rules import CONDITIONS, GLOBS
 
 _MOST_BLOCKS = 100
 _MOST_NAMES = 3
@@ -30,7 +30,7 @@ def order_of(settings: Settings, today: date) -> RuleOrder:
     """Returns a fault for each rule that earlier ones keep from ever deciding. Each that they keep from it from *today*
     on, entries of a refusal, and a refusal after which nothing is allowed are warnings."""
     coverage = RuleCoverage(settings, today)
-    order = RuleOrder([], [])
+    order = RuleOrder([], list(_refusals_at_the_end(settings)))
     for rule in coverage.rules:
         left, decided = _subtract(coverage, rule)
         if not left:
@@ -44,7 +44,8 @@ def order_of(settings: Settings, today: date) -> RuleOrder:
             findings.append(Fault(f"grants.{rule.number}", None, reason, remedy, tuple(needed)))
         elif not rule.grant.allow:
             order.warnings.extend(_parts_without_effect(rule, left, decided))
-    order.warnings.extend(_refusals_at_the_end(settings))
+    reported = {int(one.key.split(".")[1]) for one in (*order.faults, *order.warnings)}
+    order.warnings.extend(_refusals_of_exceptions(settings, today, reported))
     return order
 
 
@@ -128,12 +129,43 @@ def _refusals_at_the_end(settings: Settings) -> Iterator[Fault]:
     and everything may end the rules."""
     numbers = [number for number, grant in enumerate(settings.grants) if grant.allow]
     for number, grant in enumerate(settings.grants):
-        if numbers and number > numbers[-1] and not _is_for_everything(grant):
+        if numbers and number > numbers[-1] and not is_for_everything(grant):
             reason = "has no effect: the first rule that matches decides, and no later one allows what this refuses"
             yield Fault(f"grants.{number}.allow", None, reason, "move it before the rules that it is to restrict")
 
 
-def _is_for_everything(grant: GrantSettings) -> bool:
+def _refusals_of_exceptions(settings: Settings, today: date, reported: Collection[int]) -> Iterator[Fault]:
+    """Yields a warning for each rule that refuses and is not *reported*, if earlier ones decide all that it names but
+    for what does not meet a condition that nearly everything meets. A refusal of all the rest may be meant for that."""
+    grants = tuple(map(_without_wide_conditions, settings.grants))
+    if grants == settings.grants:
+        return
+    coverage = RuleCoverage(settings.model_copy(update={"grants": grants}), today)
+    for rule in coverage.rules:
+        if rule.grant.allow or rule.number in reported or names_everything(rule.grant):
+            continue
+        left, decided = _subtract(coverage, rule)
+        others = [other.grant for other, _ in decided]
+        if not left and any(other.allow for other in others):
+            verb = _verb("fail", others)
+            where = f'{_listed(others)}, before it, {verb} a condition that nearly everything meets, as "*"'
+            yield Fault(
+                f"grants.{rule.number}", None, f"refuses what it names only where {where}", "move it before that one"
+            )
+
+
+def _without_wide_conditions(grant: GrantSettings) -> GrantSettings:
+    """Returns *grant* without the conditions that a recording or a client fails only if it has no such property."""
+    wide = [key for key in GLOBS if "*" in getattr(grant, key)]
+    wide += ["networks"] if {"0.0.0.0/0", "::/0"} <= set(grant.networks) else []
+    return grant.model_copy(update=dict.fromkeys(wide, ())) if wide else grant
+
+
+def is_for_everything(grant: GrantSettings) -> bool:
     """Whether *grant* matches all people and recordings, everywhere."""
-    conditions = any(getattr(grant, name) for name in CONDITIONS) or grant.networks
-    return "*" in grant.subjects and "*" in grant.recordings and not conditions
+    return "*" in grant.subjects and names_everything(grant)
+
+
+def names_everything(grant: GrantSettings) -> bool:
+    """Whether *grant* matches all recordings, everywhere."""
+    return "*" in grant.recordings and not (any(getattr(grant, name) for name in CONDITIONS) or grant.networks)

@@ -414,3 +414,32 @@ def test_a_class_that_stands_for_no_character_is_compared_without_a_fault(
     tmp_path: Path, first: str, second: str
 ) -> None:
     assert load_text(tmp_path, f"{grant(first)}{RULE}{second}\n").faults == ()
+
+
+@pytest.mark.parametrize(
+    ("earlier", "refused", "is_hidden"),
+    [
+        ('rooms = ["*"]', 'recordings = ["17"]', True),
+        ('names = ["*"]\nauthors = ["Smith", "*"]', 'names = ["*confidential*"]', True),
+        ('networks = ["0.0.0.0/0", "::/0"]', 'rooms = ["Board room"]', True),
+        ('rooms = ["*"]', 'networks = ["10.9.0.0/16"]', True),
+        ('rooms = ["*"]', 'recordings = ["*"]', False),
+        ('rooms = ["Room *"]', 'recordings = ["17"]', False),
+        ('networks = ["0.0.0.0/0"]', 'recordings = ["17"]', False),
+        ('rooms = ["*"]\nrecordings = ["18"]', 'recordings = ["17"]', False),
+        ('rooms = ["*"]\nallow = false', 'recordings = ["17"]', False),
+    ],
+)
+def test_a_refusal_after_a_condition_that_nearly_everything_meets_is_a_warning(
+    tmp_path: Path, earlier: str, refused: str, is_hidden: bool
+) -> None:
+    text = GOOD.partition("[[grants]]")[0].replace("[server]", LISTEN)
+    for name, lines in (("sup", earlier), ("refusal", f"allow = false\n{refused}"), ("last", "author_is_me = true")):
+        recordings = "" if "recordings" in lines else 'recordings = ["*"]\n'
+        group = "trainees" if name == "last" else "supervisors"
+        text += f'[[grants]]\nname = "{name}"\ngroups = ["{group}"]\naccount = "reviewer"\n{recordings}{lines}\n'
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    hidden = [one for one in loaded.warnings if one.key == "grants.1" and one.line is not None]
+    assert bool(hidden) == is_hidden
+    assert all("only where sup, before it, fails a condition" in one.reason for one in hidden)
