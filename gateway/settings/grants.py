@@ -16,7 +16,9 @@ class GrantSettings(Table):
     name: Name = Field(description="name of the rule in metrics, audit and log")
     groups: tuple[str, ...] = Field((), description="any of these groups,")
     subjects: tuple[str, ...] = Field(
-        (), description='or any of these people; "*" is anyone signed in, `PROVIDER#SUBJECT` that provider\'s alone'
+        (),
+        description='or any of these people; "*" is anyone signed in or with a service key, `PROVIDER#SUBJECT` that '
+        "provider's alone",
     )
     recordings: tuple[str, ...] = Field(description="ids or globs")
     account: str = Field(description="account of `[valt.accounts]` that VALT is asked as")

@@ -13,6 +13,7 @@ from gateway.settings.warnings.fronts import front_warnings
 from gateway.settings.warnings.groups_of_nobody import groups_of_nobody
 from gateway.settings.warnings.header_meanings import header_meaning_warnings
 from gateway.settings.warnings.kerberos_names import kerberos_name_warnings
+from gateway.settings.warnings.keys_among_everybody import everybody_key_warnings
 from gateway.settings.warnings.names import name_warnings
 from gateway.settings.warnings.notations import notation_warnings
 from gateway.settings.warnings.origins import origin_warnings
@@ -41,6 +42,7 @@ WARNINGS: tuple[Callable[[Settings], Iterable[Fault]], ...] = (
     name_warnings,
     glob_warnings,
     everybody_warnings,
+    everybody_key_warnings,
     address_warnings,
     notation_warnings,
     public_warnings,

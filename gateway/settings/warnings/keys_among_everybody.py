@@ -1,0 +1,52 @@
+"""Warnings about rules for everybody that give a service key more than the rules of its own: "*" is for keys too."""
+
+from collections.abc import Iterator
+
+from gateway.model import fold_name
+from gateway.settings.faults import Fault
+from gateway.settings.grants import GrantSettings
+from gateway.settings.identity import TicketSettings
+from gateway.settings.model import ServiceKeySettings, Settings
+from gateway.settings.rule_order import is_for_everything, names_everything
+from gateway.validity import SERVICE_KEY_PROVIDER
+
+
+def everybody_key_warnings(settings: Settings) -> Iterator[Fault]:
+    """Yields a warning for each rule that allows everybody everything, and so a key that an earlier rule allows less.
+    Where all have tickets, these may name a recording, as no key does; elsewhere the earlier rule must give no more in
+    another respect, or it is right."""
+    only_tickets = all(isinstance(provider, TicketSettings) for provider in settings.identity)
+    for key in settings.service_keys if settings.identity else ():
+        own: list[GrantSettings] = []
+        for number, grant in enumerate(settings.grants):
+            if not grant.allow and (_names_key(grant, key) or "*" in grant.subjects):
+                break
+            if not grant.allow:
+                continue
+            if not is_for_everything(grant):
+                own += [grant] if _names_key(grant, key) else []
+                continue
+            is_less = not any(map(names_everything, own)) and (only_tickets or _gives_no_more(own, grant))
+            if own and is_less:
+                reason = f'has "*", which is for the service key {key.name} too: {own[0].name} allows it less'
+                remedy = (
+                    f'refuse "{SERVICE_KEY_PROVIDER}#{key.name}" by a rule before this one, or list people and groups'
+                )
+                yield Fault(f"grants.{number}.subjects", None, reason, remedy)
+            break
+
+
+def _names_key(grant: GrantSettings, key: ServiceKeySettings) -> bool:
+    subjects = (key.name, f"{SERVICE_KEY_PROVIDER}#{key.name}")
+    if grant.allow:
+        return not set(grant.groups).isdisjoint(key.groups) or not set(grant.subjects).isdisjoint(subjects)
+    folded = {fold_name(name) for name in (*key.groups, *subjects)}
+    return any(fold_name(name) in folded for name in (*grant.groups, *grant.subjects))
+
+
+def _gives_no_more(own: list[GrantSettings], everybody: GrantSettings) -> bool:
+    """Whether none of *own* has another account or delivery than *everybody*, or the download alone."""
+    return all(
+        (one.account, one.delivery) == (everybody.account, everybody.delivery) and one.download <= everybody.download
+        for one in own
+    )

@@ -1,0 +1,65 @@
+"""Rules for everybody, who are service keys too, after a rule that allows a key less."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.unit.settings.broken import JWT, SERVICE_KEY, TICKET
+from tests.unit.settings.configurations import GOOD, load_text
+
+pytestmark = pytest.mark.promise("security-S16")
+
+KEY = SERVICE_KEY.format("archive").replace("0" * 64, hashlib.sha256(b"planted").hexdigest()) + 'groups = ["archive"]\n'
+PORTAL = TICKET + '[state]\ndir = "state"\n'
+
+
+def rules(*tables: str, providers: str = JWT, more: str = KEY) -> str:
+    text = GOOD.partition("[[identity]]")[0] + providers
+    for number, lines in enumerate(tables):
+        recordings = "" if "recordings" in lines else 'recordings = ["*"]\n'
+        text += f'[[grants]]\nname = "rule{number}"\naccount = "reviewer"\n{recordings}{lines}\n'
+    return text + more
+
+
+OWN = 'groups = ["archive"]\nrooms = ["Room 1"]'
+ALL = 'subjects = ["*"]'
+VIEW = f"{ALL}\ndownload = false"
+REFUSAL = 'subjects = ["service_key#Archive"]\nallow = false'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rules(OWN, VIEW, providers=PORTAL),
+        rules(OWN, ALL),
+        rules('subjects = ["service_key#archive"]\nrecordings = ["17"]', ALL),
+        rules(f"{OWN}\ndownload = false", VIEW),
+    ],
+)
+def test_a_rule_for_everybody_that_gives_a_key_more_than_its_own_is_a_warning(tmp_path: Path, text: str) -> None:
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [one.key for one in loaded.warnings if one.line is not None] == ["grants.1.subjects"]
+    assert "service_key#archive" in loaded.warnings[0].remedy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rules(OWN, VIEW),
+        rules(OWN, f'{ALL}\nrecordings = ["[1-9]*"]'),
+        rules(OWN, REFUSAL, ALL, providers=PORTAL),
+        rules(OWN, 'groups = ["Archive"]\nallow = false', ALL, providers=PORTAL),
+        rules(OWN, f"{ALL}\nauthor_is_me = true"),
+        rules(OWN, f"{ALL}\nshared_with_me = true", more=f"{KEY}[valt.groups]\nstaff = 7\n"),
+        rules(OWN, 'groups = ["supervisors"]'),
+        rules(ALL, providers=PORTAL),
+        rules('groups = ["supervisors"]\nrooms = ["Room 1"]', ALL),
+        rules(OWN, ALL, providers=""),
+        rules(OWN, ALL, more=""),
+    ],
+)
+def test_a_rule_for_everybody_that_gives_keys_what_is_meant_is_no_warning(tmp_path: Path, text: str) -> None:
+    loaded = load_text(tmp_path, text)
+    assert (loaded.faults, loaded.warnings) == ((), ())
