@@ -121,6 +121,9 @@ def _other_spellings(files: list[Path], subject: str) -> list[str]:
 
 def _subjects_in(path: Path) -> Iterator[str]:
     """Yields the subject of each line in the end of *path*, alone and as "PROVIDER#SUBJECT". Raises OSError."""
+    from gateway.observe.audit_expire import require_regular
+
+    require_regular(path)
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, 2) - _AUDIT_TAIL))
         for line in file:
@@ -139,6 +142,7 @@ def _record(audit: AuditSettings, files: list[Path], action: str, subject: str, 
     from gateway.observe.audit_expire import append_admin
 
     if audit.file == "-":
+        click.echo("the audit has no line about it: it is the standard output of the gateway", err=True)
         return
     try:
         key = None if audit.chain_key_file is None else read_chain_key(audit.chain_key_file)

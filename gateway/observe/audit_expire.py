@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -41,11 +42,19 @@ def expired_files(files: list[Path], before: str) -> list[Expired]:
     return expired
 
 
+def require_regular(path: Path) -> None:
+    """Raises OSError if there is a pipe or a device at *path*, or nothing: to open it could wait for ever."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to open a directory is an error of its own
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
 def append_admin(path: Path, key: bytes | None, action: str, time: float, details: dict[str, object]) -> None:
     """Appends an ``admin`` line to the audit that *path* is, as a run of its own. The gateway may write meanwhile.
 
-    Raises OSError if the file does not exist or cannot be written.
+    Raises OSError if the file does not exist, cannot be written or is no regular file.
     """
+    require_regular(path)
     first, head = seal(json_line(chain_fields(last_line_of(str(path)), time)), new_chain(), key)
     second, _ = seal(json_line(admin_fields(action, time, details)), head, key)
     with path.open("rb") as file:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -281,3 +282,17 @@ def test_an_audit_that_cannot_be_searched_for_other_spellings_is_named(run: Run,
     revoked = run("revoke", "--config", config, "--subject", "anna")
     assert revoked.exit_code == 0
     assert "audit.jsonl was not searched for other spellings: Is a directory" in revoked.stderr
+
+
+@pytest.mark.promise("operation-silence")
+@pytest.mark.parametrize(("file", "why"), [("pipe", "not a regular file"), ("-", "the standard output of the gateway")])
+def test_an_audit_that_gets_no_line_about_a_revocation_is_named(run: Run, config: Path, file: str, why: str) -> None:
+    """A named pipe that no gateway has open would be waited for."""
+    with_state(config)
+    os.mkfifo(config.parent / "pipe")
+    config.write_text(f'{config.read_text()}\n[audit]\nfile = "{file}"\n')
+    for more in ((), ("--undo",)):
+        result = run("revoke", "--config", config, "--subject", "anna", *more)
+        assert result.exit_code == 0
+        assert "the audit has no line about it: " in result.stderr
+        assert why in result.stderr
