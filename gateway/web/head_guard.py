@@ -116,10 +116,15 @@ class HeadGuard(asyncio.Protocol):
         if self._rejected:
             return
         scanner = self._scanner
-        completed, size = scanner.completed, scanner.size
-        if self._timer is None and not scanner.body_left:
+        completed, started, size = scanner.completed, scanner.started, scanner.size
+        is_within_limit = scanner.feed(data, MAX_HEAD)
+        if scanner.started > max(started, 1):
             self._connection.deadline = self._loop.time() + self._timeout
-        if not scanner.feed(data, MAX_HEAD):
+        if self._timer is not None and scanner.completed > completed:
+            self._cancel_timer()
+        if scanner.head_size and self._timer is None:
+            self._timer = self._loop.call_at(self._connection.deadline, self._expire)
+        if not is_within_limit:
             if scanner.begin:
                 self._connection.data_received(self._withheld + data[: scanner.begin])
             self._reject_large_head()
@@ -131,12 +136,6 @@ class HeadGuard(asyncio.Protocol):
                 if not scanner.is_last:
                     self._connection.close_after_response()
                     return
-        if self._timer is not None and scanner.completed > completed:
-            self._cancel_timer()
-        if scanner.head_size and self._timer is None:
-            if scanner.completed > completed:
-                self._connection.deadline = self._loop.time() + self._timeout
-            self._timer = self._loop.call_at(self._connection.deadline, self._expire)
         self._connection.head = fields = scanner.fields
         data, self._withheld = self._withheld + data, b""
         if scanner.head_size > MAX_LINE and fields is not None and not fields.tell_who_asks:

@@ -54,7 +54,8 @@ class HeadScanner:
     for."""
 
     __slots__ = (
-        *("_chunked", "_length", "_tail", "begin", "body_left", "completed", "fields", "head_size", "is_last", "size"),
+        *("_chunked", "_length", "_tail", "begin", "body_left"),
+        *("completed", "fields", "head_size", "is_last", "size", "started"),
     )
 
     def __init__(self) -> None:
@@ -64,6 +65,8 @@ class HeadScanner:
         """Bytes of the latest data before its last head, 0 if it has begun earlier."""
         self.size = 0
         """Bytes of all heads so far."""
+        self.started = 0
+        """Heads of which a byte has arrived."""
         self.completed = 0
         """Heads that have ended."""
         self.is_last = False
@@ -98,6 +101,7 @@ class HeadScanner:
             stop = len(window) if end < 0 else end + len(_END)
             if not self.head_size:
                 self.begin = position - offset
+                self.started += 1
                 self.fields = None
             self.head_size += stop - position
             self.size += stop - position
