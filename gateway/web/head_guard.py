@@ -26,6 +26,9 @@ from gateway.web.responses import RESPONSE_TIMEOUT, UnreadResponse, serialize
 _MAX_IGNORED = 256 * 1024
 """Bytes of a head with a long request line that are read, and not kept, for the sake of the fields after that line."""
 
+_TLS_WRITE_BUFFER = 16 * 1024
+"""Bytes that may wait beside the 64 KiB, or the one response, in the socket's transport, which is not ours to limit.
+The end of a handshake, which still waits when the connection is established, has less."""
 _HALF_CLOSED = 0.5
 """Seconds in which a client that has ended its side gets its responses. A browser that leaves looks the same."""
 _LINGER = 2.0
@@ -99,9 +102,9 @@ class HeadGuard(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
-            if transport.get_extra_info("sslcontext") is None:
-                # Whatever waits in the transport then calls pause_writing. TLS bounds the time until it has closed.
-                transport.set_write_buffer_limits(high=0)
+            is_encrypted = transport.get_extra_info("sslcontext") is not None
+            # Whatever waits in the transport then calls pause_writing.
+            transport.set_write_buffer_limits(high=_TLS_WRITE_BUFFER if is_encrypted else 0)
         self._connection.connection_made(transport)
         self._connection.deadline = self._loop.time() + self._timeout
         self._timer = self._loop.call_at(self._connection.deadline, self._expire)

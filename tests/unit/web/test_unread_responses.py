@@ -1,6 +1,7 @@
 """Clients that never read their responses hold no connection; viewers that pause keep theirs."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 RESPONSE_TIMEOUT = 0.2
 """Seconds."""
 IDLE = 0.2
-"""Seconds after which an idle connection is closed: over TLS the transport does not say that a response waits in it."""
+"""Seconds after which an idle connection is closed: over TLS the transport does not say that one response waits."""
 LARGE = 8 * 1024 * 1024
 """Bytes; more than the kernel buffers for a client that reads nothing."""
 
@@ -51,6 +52,30 @@ async def test_a_client_that_reads_no_response_loses_its_connection(
             while listener.connections:
                 await asyncio.sleep(0.01)
         await asyncio.gather(sending, return_exceptions=True)
+
+
+@pytest.mark.promise("security-S4")
+async def test_half_a_mebibyte_that_nobody_reads_ends_a_connection_over_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    write_certificate(tmp_path, authority)
+    sock = socket.create_server(("127.0.0.1", 0))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    async with (
+        listening(
+            server(16 * 1024),
+            "systemd:public",
+            passed={"public": [sock]},
+            certificate=(tmp_path / "cert.pem", tmp_path / "key.pem"),
+            response_timeout=RESPONSE_TIMEOUT,
+        ) as listener,
+        connect(listener.address, receive_buffer=4096, tls=client_context(authority)) as client,
+    ):
+        await client.send(REQUEST)
+        assert (await client.read_response()).status == 200
+        await client.send(REQUEST * 32)  # the client's TLS holds 256 KiB of the responses
+        async with asyncio.timeout(10):
+            while listener.connections:
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.promise("security-S4")
