@@ -10,6 +10,7 @@ Entries are read with ``cache[key]`` because ``cache.get(key)`` costs three time
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
@@ -44,13 +45,16 @@ class CacheEntry(Generic[V]):
 class SingleFlight(Generic[K, V]):
     """Runs one call per key at a time and gives its result to everyone who waits for that key.
 
-    *name* is the name of the tasks. A waiter that is cancelled cancels neither the call nor the other waiters.
+    *name* is the name of the tasks. A waiter that is cancelled cancels no other waiter, and the call only with
+    *cancel_unawaited*, if nobody else waits for it: for calls whose result serves nobody later.
     """
 
-    def __init__(self, name: str, *, admit: Admission = nullcontext) -> None:
+    def __init__(self, name: str, *, admit: Admission = nullcontext, cancel_unawaited: bool = False) -> None:
         self._name = name
         self._admit = admit
+        self._cancel_unawaited = cancel_unawaited
         self._tasks: dict[K, asyncio.Task[V]] = {}
+        self._waiters: Counter[asyncio.Task[V]] = Counter()
 
     def __contains__(self, key: K) -> bool:
         """Whether a call for *key* is running."""
@@ -76,6 +80,7 @@ class SingleFlight(Generic[K, V]):
         """Returns the result of the call that is running for *key*, or of *call*. Raises what that call raised, and
         BusyError if `close` has cancelled it."""
         task = self.start(key, call)
+        self._waiters[task] += 1
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -84,6 +89,13 @@ class SingleFlight(Generic[K, V]):
                 raise
             # Not to be taken for a client that has left.
             raise BusyError("what was to be loaded belongs to a configuration that is no longer in force") from None
+        finally:
+            self._waiters[task] -= 1
+            if not self._waiters[task]:
+                del self._waiters[task]
+                if self._cancel_unawaited and not task.done():
+                    self._remove(key, task)  # so that nobody joins it any more
+                    task.cancel()
 
     async def close(self) -> None:
         """Cancels the running calls and waits until they have ended."""

@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from gateway.cache import CacheEntry, LoadingCache, SingleFlight
 from gateway.errors import VideoNotFoundError
 from gateway.ports import Clock, Observer
 from gateway.recording_details import RecordingDetails, Room
 from gateway.valt.client import ValtClient
+from gateway.valt.concurrency_limit import Person, current_person
 from gateway.valt.tokens import ValtTokens
+
+_Query = tuple[Any, ...]
+"""The account, and what is searched for."""
 
 _CONCURRENT_SEARCHES = 2
 """A result has up to 32 MiB and is held whole while it is parsed, and VALT is often a small server."""
@@ -52,23 +57,33 @@ class ValtSearch:
     """Searches recordings and lists rooms as one account sees them.
 
     A search returns VALT's whole result, because the meaning of VALT's *offset* is not documented (VALT: API Search
-    Recordings):
-    paging is the caller's. Callers that search for the same thing at the same time share one request.
+    Recordings): paging is the caller's. Callers that search for the same thing at the same time share one request,
+    which is cancelled when all of them have left. VALT is asked for few searches at once, and of one person's no more
+    are in the queue for it: nobody waits behind everything that another person searches for.
     """
 
     def __init__(self, client: ValtClient, tokens: ValtTokens) -> None:
         self._client = client
         self._tokens = tokens
         self._slots = asyncio.Semaphore(_CONCURRENT_SEARCHES)
-        self._searches = SingleFlight[tuple[Any, ...], list[RecordingDetails]]("search", admit=tokens.share)
+        self._of_people = SingleFlight[tuple[Person | None, _Query], list[RecordingDetails]](
+            "search of a person", admit=tokens.share, cancel_unawaited=True
+        )
+        self._searches = SingleFlight[_Query, list[RecordingDetails]]("search", cancel_unawaited=True)
+        self._turns: WeakValueDictionary[Person | None, asyncio.Semaphore] = WeakValueDictionary()
 
     async def search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:
         """Returns every recording that matches *query*, the body of VALT's own search with texts and numbers as values.
 
-        Other callers may have the same list: do not change it. Raises ValtError.
+        Other callers may have the same list: do not change it. Raises ValtError, BusyError and TooManyRequestsError.
         """
-        key = (account, *sorted(query.items()))
-        return await self._searches.run(key, lambda: self._search(account, query))
+        key, person = (account, *sorted(query.items())), current_person()
+
+        async def search_in_turn() -> list[RecordingDetails]:
+            async with self._turns.setdefault(person, asyncio.Semaphore(_CONCURRENT_SEARCHES)):
+                return await self._searches.run(key, lambda: self._search(account, query))
+
+        return await self._of_people.run((person, key), search_in_turn)
 
     async def rooms(self, account: str) -> list[tuple[int, str]]:
         """Returns the ids and names of the rooms that *account* sees. Raises ValtError."""
@@ -82,6 +97,7 @@ class ValtSearch:
 
     async def close(self) -> None:
         """Cancels the running searches."""
+        await self._of_people.close()
         await self._searches.close()
 
     async def _search(self, account: str, query: Mapping[str, Any]) -> list[RecordingDetails]:

@@ -232,6 +232,29 @@ async def test_a_started_call_is_joined_by_those_who_wait_for_its_key() -> None:
     assert "a" not in flight
 
 
+async def test_a_call_that_serves_nobody_later_ends_with_the_last_of_its_waiters() -> None:
+    flight, ended, gate = SingleFlight[str, str]("test", cancel_unawaited=True), [], asyncio.Event()
+
+    async def call() -> str:
+        try:
+            await gate.wait()
+        finally:
+            ended.append(gate.is_set())
+        return "result"
+
+    first, second = (asyncio.create_task(flight.run("a", call)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    assert "a" in flight
+    second.cancel()
+    await asyncio.wait([second])
+    assert "a" not in flight
+    gate.set()
+    assert await flight.run("a", call) == "result"
+    assert ended == [False, True]
+
+
 async def test_the_repr_counts_entries_errors_and_running_loads(cache: LoadingCache[str, str]) -> None:
     await cache.get("a", Loader())
     assert repr(cache) == "<LoadingCache link entries=1 errors=0 loads=<SingleFlight link load running=0>>"

@@ -104,3 +104,55 @@ async def test_a_person_at_their_limit_joins_the_loads_of_others() -> None:
         gate.set()
         assert len(await asyncio.gather(*waiting)) == 4
         await links.close()
+
+
+def search_for(search: ValtSearch, name: str, *texts: str) -> list[asyncio.Task[object]]:
+    return [on_behalf_of(name, search.search("reviewer", {"search": text})) for text in texts]
+
+
+async def test_nobody_waits_behind_all_that_another_person_searches_for() -> None:
+    async with calling() as calls:
+        search = ValtSearch(calls.client, calls.tokens)
+        searched = calls.valt.knobs.gate["search"] = asyncio.Event()
+        annas = search_for(search, "anna", *(str(number) for number in range(10)))
+        await calls.valt.wait_for(lambda: calls.valt.calls["search"] == 2)
+        (ben,) = search_for(search, "ben", "9")  # which waits for anna's turn too
+        await asyncio.sleep(0)
+        del calls.valt.knobs.gate["search"]
+        calls.valt.knobs.gate["search"] = later = asyncio.Event()
+        searched.set()
+        await calls.valt.wait_for(lambda: calls.valt.calls["search"] == 4)
+        later.set()
+        await ben
+        assert calls.valt.calls["search"] < 10
+        await asyncio.gather(*annas)
+        await search.close()
+
+
+async def test_searches_that_wait_count_for_their_person() -> None:
+    async with calling(waiting_for_valt=8) as calls:
+        search = ValtSearch(calls.client, calls.tokens)
+        gate = calls.valt.knobs.gate["search"] = asyncio.Event()
+        waiting = search_for(search, "anna", "1", "2", "3", "4", "4")
+        (refused,) = search_for(search, "anna", "5")
+        with pytest.raises(TooManyRequestsError):
+            await refused
+        gate.set()
+        await asyncio.gather(*waiting, *search_for(search, "ben", "5"))
+        await search.close()
+
+
+async def test_valt_does_not_search_for_who_has_left() -> None:
+    async with calling(waiting_for_valt=20) as calls:
+        search = ValtSearch(calls.client, calls.tokens)
+        gate = calls.valt.knobs.gate["search"] = asyncio.Event()
+        left = search_for(search, "anna", *(str(number) for number in range(10)))
+        await calls.valt.wait_for(lambda: calls.valt.calls["search"] == 2)
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left)
+        present = search_for(search, "anna", *(f"again {number}" for number in range(10)))
+        gate.set()
+        await asyncio.gather(*present)
+        assert calls.valt.calls["search"] == 12
+        await search.close()
