@@ -35,9 +35,10 @@ _TRANSITION_LOGS = {
 
 @dataclass(slots=True)
 class _Attempt:
-    """One request on the wire. aiohttp's tracing sets *on_used_connection*."""
+    """One request on the wire. aiohttp's tracing sets *on_used_connection* and *is_sent*."""
 
     on_used_connection: bool = False
+    is_sent: bool = False
     has_response: bool = False
 
     def is_idle_close(self, error: Exception) -> bool:
@@ -51,8 +52,12 @@ def trace_used_connections() -> aiohttp.TraceConfig:
     async def mark(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
         context.trace_request_ctx.on_used_connection = True
 
+    async def mark_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        context.trace_request_ctx.is_sent = True
+
     config = aiohttp.TraceConfig()
     config.on_connection_reuseconn.append(mark)
+    config.on_request_headers_sent.append(mark_sent)
     return config
 
 
@@ -112,8 +117,9 @@ class Transport:
         """Returns VALT's response, retried where that is safe and the retry budget allows it.
 
         *reads_only*: whether the request changes nothing in VALT. *optional*: whether the call may be one that this
-        VALT does not have or does not allow, or has content that a client chose, so that a response with status 500 is
-        neither retried nor counted by the circuit breaker.
+        VALT does not have or does not allow, or one that takes it long because of what a client chose, so that a
+        response with status 500 or 504 is neither retried nor counted by the circuit breaker, nor is one counted that
+        does not arrive in time.
         Raises ValtResponseError if the body exceeds *limit* bytes, ValtTimeoutError after the read timeout,
         CircuitOpenError if the circuit breaker is open and ValtUnavailableError for any other failure.
         """
@@ -125,7 +131,7 @@ class Transport:
             delay: float | None = None
             try:
                 response = await self._attempt(attempt, method, url, deadline, limit, json, optional)
-                retryable = method == "GET" and response.status >= 500 and not (optional and response.status == 500)
+                retryable = method == "GET" and response.status >= 500 and not _is_of_the_call(optional, response)
             except TimeoutError:
                 raise ValtTimeoutError(f"VALT did not respond to a {method} request in time") from None
             except _TRANSPORT_ERRORS as error:
@@ -156,14 +162,15 @@ class Transport:
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self._exchange(attempt, method, url, limit, json)
-            if not (optional and response.status == 500):
+            if not _is_of_the_call(optional, response):
                 outcome = Outcome.FAILURE if response.status >= 500 else Outcome.SUCCESS
             return response
         except ValtResponseError:
             outcome = Outcome.SUCCESS
             raise
         except (TimeoutError, *_TRANSPORT_ERRORS) as error:
-            outcome = Outcome.UNCLEAR if attempt.is_idle_close(error) else Outcome.FAILURE
+            is_slow_call = optional and attempt.is_sent and isinstance(error, TimeoutError)
+            outcome = Outcome.UNCLEAR if is_slow_call or attempt.is_idle_close(error) else Outcome.FAILURE
             raise
         finally:
             self.breaker.record(permit, outcome, self._clock.monotonic())
@@ -187,3 +194,8 @@ class Transport:
         if state is not self._logged_state and state in _TRANSITION_LOGS:
             self._logged_state = state
             self._observer.on_event(LogEvent(*_TRANSITION_LOGS[state], (("server", self._server),)))
+
+
+def _is_of_the_call(optional: bool, response: Response) -> bool:
+    """Whether the call is the reason for the response's status, rather than VALT's state."""
+    return optional and response.status in (500, 504)

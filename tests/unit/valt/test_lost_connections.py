@@ -151,6 +151,32 @@ async def test_a_500_of_an_optional_call_is_neither_retried_nor_counted(operatio
         assert state(calls) is State.OPEN
 
 
+@pytest.mark.parametrize("operation", ["search", "comments"])
+@pytest.mark.parametrize("status", [504, None])
+async def test_no_call_that_takes_valt_long_opens_the_breaker_for_others(operation: str, status: int | None) -> None:
+    async with calling(read_timeout=0.1) as calls:
+        token = await calls.token()
+        if status is None:
+            calls.valt.knobs.gate[operation] = asyncio.Event()
+        else:
+            calls.valt.knobs.fail[operation] = [status] * 6
+        for _ in range(6):
+            with pytest.raises((ValtTimeoutError, ValtUnavailableError)):
+                await READS[operation](calls.client, token)
+        assert state(calls) is State.CLOSED
+        assert calls.valt.calls[operation] == 6
+
+
+async def test_a_search_that_cannot_be_sent_counts_for_the_breaker() -> None:
+    async with calling(read_timeout=0.1, retry_budget=exhausted()) as calls:
+        token = await calls.token()
+        await calls.valt.stop()
+        for _ in range(5):
+            with pytest.raises((ValtTimeoutError, ValtUnavailableError)):
+                await READS["search"](calls.client, token)
+        assert state(calls) is State.OPEN
+
+
 @pytest.mark.promise("valt-V2")
 @pytest.mark.parametrize("operation", ["comments", "general"])
 async def test_a_502_of_an_optional_call_counts_for_the_breaker(operation: str) -> None:
