@@ -165,7 +165,7 @@ def details_mismatch(
         "rooms": not rule.rooms or any_glob(rule.rooms, details.room),
         "authors": not rule.authors or any_glob(rule.authors, details.author),
         "names": not rule.names or any_glob(rule.names, details.name),
-        "template": all(any_glob((glob,), details.template.get(key)) for key, glob in rule.template.items()),
+        "template": all(any_glob((glob,), _field(details, label)) for label, glob in rule.template.items()),
         "created_within": rule.created_within is None or (age is not None and age <= rule.created_within),
         "author_is_me": not rule.author_is_me or not users.isdisjoint((author, details.author_id)),
         "shared_with_me": not rule.shared_with_me
@@ -186,6 +186,14 @@ def _names_in_valt(rule: Rule, identity: Identity, valt_names: ValtNames) -> tup
     users = {user for name, user in valt_names.users.items() if fold_name(name) == subject} or {subject}
     groups = {group for name, group in valt_names.groups.items() if fold_name(name) in theirs}
     return {fold_name(user) if isinstance(user, str) else user for user in users}, groups
+
+
+def _field(details: RecordingDetails, label: str) -> str | None:
+    """Returns the value of the template's field with that *label*, in whichever spelling (see `any_glob`), or None."""
+    if label in details.template:
+        return details.template[label]
+    own = unicodedata.normalize("NFC", label)
+    return next((text for other, text in details.template.items() if unicodedata.normalize("NFC", other) == own), None)
 
 
 def any_glob(globs: tuple[str, ...], text: str | None) -> bool:

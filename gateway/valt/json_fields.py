@@ -1,5 +1,6 @@
 """Reads members of VALT's JSON objects, and tells which of them VALT does not state. Pure."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,12 +39,13 @@ def _is_named(value: Any) -> bool:
 
 
 def _is_template(value: Any) -> bool:
-    """Whether every field of a template has one value that can be read, and no two fields have the same label."""
+    """Whether every field of a template has one value that can be read, and no two fields have the same label, in
+    whichever spelling (Unicode NFC)."""
     if value in (None, [], {}):
         return True
     rows = [value] if isinstance(value, dict) else value if isinstance(value, list) else []
     fields = [pair for row in rows for pair in template_pairs(row)]
-    labels = [label for label, _ in fields]
+    labels = [unicodedata.normalize("NFC", label) for label, _ in fields]
     return (
         bool(fields)
         and all(isinstance(row, dict) for row in rows)

@@ -1,7 +1,8 @@
 """The conditions of one rule, each with its limits, by hand: what the reference model leaves to chance."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import pytest
 
@@ -10,6 +11,8 @@ from gateway.recording_details import RecordingDetails
 from gateway.rules import Rule, ValtNames, any_glob, applies_to, details_mismatch, is_in_force, mismatch
 from tests.support.plain_rules import DAY
 from tests.unit.test_policy import NOW, person
+
+Form = Literal["NFC", "NFD"]
 
 ANYONE = Rule("anyone", "a", subjects=frozenset({"*"}))
 NEVER = replace(ANYONE, name="never", allow=False)
@@ -185,6 +188,15 @@ def test_a_rule_knows_which_details_its_conditions_need(conditions: dict[str, An
 )
 def test_conditions_on_details_that_do_not_hold_are_named(conditions: dict[str, Any], expected: str) -> None:
     assert failed(replace(ANYONE, **conditions)) == expected
+
+
+@pytest.mark.parametrize("ours", ["NFC", "NFD"])
+@pytest.mark.parametrize("theirs", ["NFC", "NFD"])
+@pytest.mark.parametrize("allow", [True, False])
+def test_a_field_of_the_template_has_its_label_in_either_spelling(ours: Form, theirs: Form, allow: bool) -> None:
+    rule = replace(ANYONE, allow=allow, template={normalize(ours, "Prüfung"): normalize(ours, "Übung")})
+    assert failed(rule, replace(RECORD, template={normalize(theirs, "Prüfung"): normalize(theirs, "Übung")})) == ""
+    assert failed(rule, replace(RECORD, template={normalize(theirs, "Prüfung"): "Essay"})) == "template"
 
 
 def test_what_a_recording_does_not_have_meets_no_condition() -> None:

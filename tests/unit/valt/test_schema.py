@@ -76,6 +76,11 @@ def test_a_valt_5_recording_may_have_a_numeric_id_and_nothing_else() -> None:
     assert details.created is None
 
 
+def test_a_template_with_two_spellings_of_one_label_is_not_stated() -> None:
+    template = {"Pr\u00fcfung": "essay", "Pru\u0308fung": "exam"}
+    assert "template" in schema.recording_details(body({"data": {"id": 614, "template": template}})).unstated
+
+
 @pytest.mark.parametrize("created", [-1, 1746544680000, 999999999999, "1e400", "today", True])
 def test_a_time_outside_any_calendar_is_none(created: Any) -> None:
     assert schema.recording_details(body({"data": {"id": 614, "created": created}})).created is None
