@@ -6,7 +6,7 @@ allowed nor denied.
 """
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from gateway.model import Grant, Identity
 from gateway.ports import Clock, Observer, Policy, Recordings
 from gateway.recording_details import RecordingDetails
 from gateway.rule_index import RuleIndex
-from gateway.rules import Rule, ValtNames, any_glob, applies_to, details_mismatch, is_in_force, mismatch
+from gateway.rules import Rule, ValtNames, any_glob, applies_to, details_mismatch, end_of_match, is_in_force, mismatch
 
 _FEW_RULES = 8
 """So many are looked at one by one, which costs less than their index, and a denial states the reason of each."""
@@ -79,13 +79,13 @@ class Rules:
                     self._report(self._decisions[rule.name, outcome])
                     raise verdict.error
                 reason, refusal = None if verdict.matches else verdict.reason, verdict.reason
-                until = None if verdict.details is None else _end_of_match(rule, verdict.details)
+                until = None if verdict.details is None else end_of_match(rule, verdict.details)
             if reason is None and not rule.allow:
                 self._report(self._decisions[rule.name, "denied"])
                 raise AccessDeniedError(f"{rule.name}: {refusal}")
             if reason is None:
                 if identity.recording is None and identity.video is not None:
-                    until = _end_of_match(rule, await self._confirm_video(rule, recording, identity.video))
+                    until = end_of_match(rule, await self._confirm_video(rule, recording, identity.video))
                 self._report(self._decisions[rule.name, "allowed"])
                 return Grant(
                     identity,
@@ -155,12 +155,14 @@ class Rules:
         """Whether the rules let this person see, through *account*, the recording that VALT listed for it as *row*.
 
         None if that depends on details that the row does not state, or on what VALT shows to the account of a rule that
-        refuses.
+        refuses, or by which the recording is over.
         """
         result: bool | None = False
         may_be_refused = False
         now, unstated = self._clock.now(), row.unstated | _NOT_IN_LISTS
-        for rule in self._rules_for(identity, client, account) if identity.covers(row.recording) else ():
+        for rule in self._rules_for(identity, client) if identity.covers(row.recording) else ():
+            if rule.allow and rule.account != account and not (rule.needs_details and row.is_over(now)):
+                continue
             reason = mismatch(rule, identity, row.recording, client, now) or details_mismatch(
                 rule, identity, row, self._valt_names, now, ignored=unstated
             )
@@ -179,13 +181,27 @@ class Rules:
     async def may_see(self, identity: Identity, account: str, recording: str, client: str | None) -> bool:
         """Whether the rules let this person see *recording* through *account*. Raises ValtError if VALT could not be
         asked for its details."""
-        for rule in self._rules_for(identity, client, account):
+        rules = self._rules_for(identity, client)
+        own = [rule for rule in rules if rule.account == account or not rule.allow]
+        verdict = await self._first_match(own, identity, recording, client)
+        if verdict is None or not verdict.rule.allow or verdict.error is not None:
+            return False
+        # What is over for an earlier rule of another account is over for the person.
+        others = [rule for rule in rules[: rules.index(verdict.rule)] if rule not in own]
+        earlier = None if verdict.details else await self._first_match(others, identity, recording, client)
+        return earlier is None or earlier.error is None
+
+    async def _first_match(
+        self, rules: Sequence[Rule], identity: Identity, recording: str, client: str | None
+    ) -> Verdict | None:
+        """Returns the verdict of the first of *rules* that matches, or None. Raises ValtError."""
+        for rule in rules:
             verdict = await self.evaluate(rule, identity, recording, client)
             if isinstance(verdict.error, ValtError):
                 raise verdict.error
             if verdict.matches:
-                return rule.allow and verdict.error is None
-        return False
+                return verdict
+        return None
 
     def _rules_for(self, identity: Identity, client: str | None, account: str | None = None) -> list[Rule]:
         """Returns the rules in force that name this person; with *account* those that allow through it or refuse."""
@@ -213,7 +229,7 @@ class Rules:
         reason = mismatch(rule, identity, recording, client, self._clock.now())
         if reason is None and rule.needs_details:
             return await self._evaluate_details(rule, identity, recording)
-        return Verdict(rule, reason is None, reason or _matching(rule))
+        return Verdict(rule, reason is None, reason or rule.match_reason)
 
     async def _evaluate_details(self, rule: Rule, identity: Identity, recording: str) -> Verdict:
         try:
@@ -231,16 +247,4 @@ class Rules:
             return Verdict(rule, True, "the rule matches, and the recording's retention is over", expired, details)
         unstated = sorted(rule.needed_details & frozenset(ignored))
         because = f": VALT does not state {', '.join(unstated)}" if unstated else ""
-        return Verdict(rule, reason is None, reason or _matching(rule) + because, None, details)
-
-
-def _end_of_match(rule: Rule, details: RecordingDetails) -> float | None:
-    """Returns when *details*, which fit *rule*, no longer do, Unix seconds; None if that is never."""
-    ends = [] if details.deleted_at is None else [details.deleted_at]
-    if rule.created_within is not None and details.created is not None:
-        ends.append(details.created + rule.created_within)
-    return min(ends, default=None)
-
-
-def _matching(rule: Rule) -> str:
-    return "the rule matches" if rule.allow else "the rule matches and refuses"
+        return Verdict(rule, reason is None, reason or rule.match_reason + because, None, details)

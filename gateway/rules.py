@@ -77,6 +77,11 @@ class Rule:
     folded_provider_subjects: frozenset[tuple[str, str]] = field(init=False)
     """The names that a rule that refuses compares; empty for one that allows."""
 
+    @property
+    def match_reason(self) -> str:
+        """What a match means, for people."""
+        return "the rule matches" if self.allow else "the rule matches and refuses"
+
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in _DETAIL_OF} | {"created_within": self.created_within is not None}
         needed = frozenset(_DETAIL_OF[name] for name, value in given.items() if value)
@@ -174,6 +179,14 @@ def details_mismatch(
     }
     failed = [condition for condition, ok in holds.items() if not ok and _DETAIL_OF[condition] not in ignored]
     return f"the recording does not meet {', '.join(failed)}" if failed else None
+
+
+def end_of_match(rule: Rule, details: RecordingDetails) -> float | None:
+    """Returns when *details*, which fit *rule*, no longer do, Unix seconds; None if that is never."""
+    ends = [] if details.deleted_at is None else [details.deleted_at]
+    if rule.created_within is not None and details.created is not None:
+        ends.append(details.created + rule.created_within)
+    return min(ends, default=None)
 
 
 def _names_in_valt(rule: Rule, identity: Identity, valt_names: ValtNames) -> tuple[set[str | int], set[int]]:
