@@ -40,6 +40,9 @@ class CacheEntry(Generic[V]):
 
     value: V
     ttl: float
+    is_shared: bool = False
+    """Whether another process had loaded it, so that it is what the caller needs who began the load, but perhaps not
+    what those need who joined it."""
 
 
 class SingleFlight(Generic[K, V]):
@@ -145,7 +148,7 @@ class LoadingCache(Generic[K, V]):
         """Each value with its deadline in monotonic seconds."""
         self._errors: TTLCache[K, Exception] = TTLCache(max_entries, negative_ttl, timer=clock.monotonic)
         self._negative = negative
-        self._loads = SingleFlight[K, V](f"{name} load", admit=admit)
+        self._loads = SingleFlight[K, CacheEntry[V]](f"{name} load", admit=admit)
         self._report = observer.reporter(CacheLookup)
         self._hit = CacheLookup(name, "hit")
 
@@ -167,9 +170,20 @@ class LoadingCache(Generic[K, V]):
         self._report(self._hit)
         return value
 
-    async def get(self, key: K, load: Callable[[], Awaitable[CacheEntry[V]]], *, min_life: float = 0.0) -> V:
+    async def get(
+        self,
+        key: K,
+        load: Callable[[], Awaitable[CacheEntry[V]]],
+        *,
+        min_life: float = 0.0,
+        other_than: V | None = None,
+    ) -> V:
         """Returns the cached value that stays valid for at least *min_life* seconds, or a newly loaded one, whatever
-        its time to live. Raises the cached error of *key*, or what *load* raised."""
+        its time to live. Raises the cached error of *key*, or what *load* raised.
+
+        *other_than* is a value that the caller cannot use, has removed by `forget`, and does not get from another
+        process either.
+        """
         value = self.cached(key, min_life)
         if value is not None:
             return value
@@ -181,7 +195,11 @@ class LoadingCache(Generic[K, V]):
             raise error.with_traceback(None)
         if not too_short:
             self._report(CacheLookup(self.name, "joined" if key in self._loads else "loaded"))
-        return await self._loads.run(key, lambda: self._load(key, load))
+        while True:
+            joined = key in self._loads
+            entry = await self._loads.run(key, lambda: self._load(key, load))
+            if not joined or not entry.is_shared or (entry.ttl >= min_life and entry.value != other_than):
+                return entry.value
 
     def forget(self, key: K, value: V) -> None:
         """Removes the entry of *key* if it still has that *value*: a concurrent caller may have replaced it already."""
@@ -207,7 +225,7 @@ class LoadingCache(Generic[K, V]):
         except KeyError:
             return None
 
-    async def _load(self, key: K, load: Callable[[], Awaitable[CacheEntry[V]]]) -> V:
+    async def _load(self, key: K, load: Callable[[], Awaitable[CacheEntry[V]]]) -> CacheEntry[V]:
         try:
             entry = await load()
         except self._negative as error:
@@ -215,7 +233,7 @@ class LoadingCache(Generic[K, V]):
             raise
         # A deadline that has passed removes the previous entry.
         self._values[key] = (entry.value, self._monotonic() + min(entry.ttl, MAX_TTL))
-        return entry.value
+        return entry
 
 
 def _deadline(_key: object, entry: tuple[object, float], _now: float) -> float:

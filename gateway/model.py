@@ -245,5 +245,5 @@ class Link:
     url: Secret
     expires_at: float | None
     filename: str | None
-    fetched_at: float = 0.0
-    """Monotonic seconds."""
+    fetched_at: float = field(default=0.0, compare=False)
+    """Monotonic seconds. The same URL is the same link, whenever it was read from another replica."""

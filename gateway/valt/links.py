@@ -65,6 +65,7 @@ class ValtLinks:
             (account, video.recording, video.video),
             lambda: self._load(account, video, min_life, stale),
             min_life=min_life - self._margin,
+            other_than=stale,
         )
         return self._report_use(link)
 
@@ -90,12 +91,19 @@ class ValtLinks:
             is_stale = stale is not None and Secret(shared.content["url"]) == stale.url
             return not is_stale and remaining >= max(min_life, self._margin)
 
+        is_shared = True
+
+        async def fetch() -> SharedValue:
+            nonlocal is_shared
+            is_shared = False
+            return await self._fetch(account, video)
+
         key = f"link {self._valt.user_digest(account)} {video.recording} {video.video}"
-        shared = await self._loads.load(key, lambda: self._fetch(account, video), is_usable)
+        shared = await self._loads.load(key, fetch, is_usable)
         link = self._valt.read_link(shared.content["url"])
         if link.expires_at is None:
             return CacheEntry(link, 0.0)
-        return CacheEntry(link, min(link.expires_at - self._clock.now() - self._margin, _MAX_TTL))
+        return CacheEntry(link, min(link.expires_at - self._clock.now() - self._margin, _MAX_TTL), is_shared)
 
     async def _fetch(self, account: str, video: Video) -> SharedValue:
         link = await self._tokens.use(account, lambda token: self._valt.download(token, video))
