@@ -25,11 +25,13 @@ from gateway.store.memory import ExpiringEntries, Revocations
 from gateway.store.redis_client import FAILURES, close_client, parse_entry, reason_of, redis_client, repeat_if_lost
 from gateway.store.redis_counts import RedisCounts
 from gateway.store.redis_loads import RedisLoads
-from gateway.store.redis_scripts import CONSUME, PROBE, PUT, REMOVE
+from gateway.store.redis_scripts import CONSUME, PROBE, PUT, REMOVE, put_arguments
 
 T = TypeVar("T")
 
 _PROBE_INTERVAL = 1.0
+_PROBES_TO_SETTLE = 4
+"""Intervals within which replicas have noticed that Redis is empty, also by a lost connection, and written to it."""
 _SIGN_OUT, REVOCATION, UNDONE = b"signed_out", b"revoked", b"undone"
 _BATCH = 1000
 """Entries that are read or written at a time."""
@@ -85,9 +87,14 @@ class RedisStore:
         return f"<RedisStore {self._url} fault={self.fault!r} sign_outs={sign_outs} revocations={revocations}>"
 
     async def start(self) -> None:
-        """Reads the entries: a replica that does not know the revocations must not serve. Raises BusyError."""
+        """Reads the entries: a replica that does not know the revocations must not serve. If Redis has lost them just
+        now, the other replicas have the time to write them again first. Raises BusyError."""
         try:
             await self._resync()
+            settling = _PROBES_TO_SETTLE * self._probe_interval
+            if self._clock.now() - float(self._epoch.split()[1]) < settling:
+                await asyncio.sleep(settling)
+                await self._resync()
         except FAILURES as error:
             raise BusyError(f"state.url: Redis at {self._url} cannot be used: {reason_of(error)}") from None
         self._task = asyncio.create_task(self._run(), name="store")
@@ -122,8 +129,7 @@ class RedisStore:
     async def close(self) -> None:
         """Closes the connections."""
         await self.counts.close()
-        task = self._task
-        while task is not None and not task.done():
+        while (task := self._task) is not None and not task.done():
             task.cancel()  # more than once: redis-py loses a cancellation that arrives while it connects
             await asyncio.wait({task}, timeout=0.05)
         await close_client(self._redis)
@@ -141,12 +147,7 @@ class RedisStore:
 
     async def _write(self, kind: bytes, name: str, until: float, value: float) -> None:
         self._entries[kind].put(name, until, value)
-        await self._attempt(lambda: self._put(*self._put_arguments(kind, name, until, value)))
-
-    def _put_arguments(self, kind: bytes, name: str, until: float, value: float) -> tuple[list[bytes], list[Any]]:
-        keys = [self._prefix + kind, self._prefix + b"version"]
-        encoded = name.encode("utf-8", "surrogatepass")
-        return keys, [kind, encoded, repr(until), repr(value), self._prefix + b"changes"]
+        await self._attempt(lambda: self._put(*put_arguments(self._prefix, kind, name, until, value)))
 
     async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
         """Returns what *call* returns. Raises BusyError if Redis cannot be used."""
@@ -229,7 +230,7 @@ class RedisStore:
         for start in range(0, len(missing), _BATCH):
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for name, until, value in missing[start : start + _BATCH]:
-                    keys, arguments = self._put_arguments(kind, name, until, value)
+                    keys, arguments = put_arguments(self._prefix, kind, name, until, value)
                     await self._put(keys, arguments, client=pipeline)
                 await pipeline.execute()
 

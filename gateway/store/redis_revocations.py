@@ -8,7 +8,7 @@ from gateway.errors import BusyError
 from gateway.redis_url import RedisUrl
 from gateway.store.redis import REVOCATION, UNDONE
 from gateway.store.redis_client import FAILURES, close_client, parse_entry, reason_of, redis_client
-from gateway.store.redis_scripts import PUT
+from gateway.store.redis_scripts import PUT, put_arguments
 from gateway.store.revocations import Revocation, StoredRevocations
 
 
@@ -62,7 +62,4 @@ class RedisRevocations:
         return entries
 
     async def _put(self, client: Any, kind: bytes, name: str, value: float, until: float) -> None:
-        keys = [self._prefix + kind, self._prefix + b"version"]
-        encoded = name.encode("utf-8", "surrogatepass")
-        arguments = [kind, encoded, repr(until), repr(value), self._prefix + b"changes"]
-        self.receivers = int(await client.register_script(PUT)(keys, arguments))
+        self.receivers = int(await client.register_script(PUT)(*put_arguments(self._prefix, kind, name, until, value)))

@@ -8,6 +8,8 @@ knows so, and the first replica that looks sets the epoch for all.
 An entry's *version* is the number of the write, so that a replica which missed a message knows it.
 """
 
+from typing import Any
+
 _EPOCH = """
 local run = string.match(redis.call('info', 'server'), 'run_id:(%x+)')
 local epoch = redis.call('hmget', KEYS[1], 'run_id', 'since')
@@ -68,6 +70,13 @@ return redis.call('publish', ARGV[5], entry)
 
 Neither expiry nor value is ever lowered: a later, weaker write must not undo a revocation. Returns how many replicas
 have received it."""
+
+
+def put_arguments(prefix: bytes, kind: bytes, name: str, until: float, value: float) -> tuple[list[bytes], list[Any]]:
+    """Returns the keys and arguments of PUT. *prefix* begins every key."""
+    encoded = name.encode("utf-8", "surrogatepass")
+    return [prefix + kind, prefix + b"version"], [kind, encoded, repr(until), repr(value), prefix + b"changes"]
+
 
 REMOVE = """
 for i = 1, #ARGV, 2 do

@@ -32,7 +32,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClo
         if request.param in ("redis", "valkey"):
             command = VALKEY if request.param == "valkey" else "redis-server"
             server = await servers.enter_async_context(redis_server(tmp_path, command=command))
-            store = RedisStore(parse_redis_url(Secret(server.url)), "test:", clock)
+            store = RedisStore(parse_redis_url(Secret(server.url)), "test:", clock, probe_interval=0.05)
         await store.start()
         yield store
         await store.close()

@@ -101,7 +101,7 @@ async def test_a_revocation_is_written_to_redis_with_no_secret_but_its_url(
         config.write_text(config.read_text() + state)
         revoked = await asyncio.to_thread(run, *arguments)
         assert (revoked.exit_code, revoked.stdout) == (0, "")
-        store = RedisStore(parse_redis_url(Secret(server.url)), "valt-gateway:", SystemClock())
+        store = RedisStore(parse_redis_url(Secret(server.url)), "valt-gateway:", SystemClock(), probe_interval=0.05)
         await store.start()
         assert store.revoked_at("anna") is not None
         await store.close()
@@ -126,7 +126,7 @@ async def test_it_warns_where_no_gateway_receives_what_is_written_to_redis(
     async with redis_server(tmp_path) as server:
         (tmp_path / "redis-url").write_text(f"{server.url}\n")
         assert await warns("one:")
-        store = RedisStore(parse_redis_url(Secret(server.url)), "one:", SystemClock())
+        store = RedisStore(parse_redis_url(Secret(server.url)), "one:", SystemClock(), probe_interval=0.05)
         await store.start()
         async with asyncio.timeout(60):
             while await warns("one:"):  # the replica subscribes after its start
@@ -262,7 +262,7 @@ async def test_a_replica_forgets_an_undone_revocation_and_does_not_write_it_agai
                 assert (await command("--undo", "--subject", "anna")).exit_code == 0
                 await until_revoked(False)
                 await replicas[0].revoke("ben", time.time(), time.time() + 3600)
-                late = RedisStore(url, "valt-gateway:", SystemClock())
+                late = RedisStore(url, "valt-gateway:", SystemClock(), probe_interval=0.05)
                 await late.start()
                 assert (late.revoked_at("anna"), late.revoked_at("ben") is None) == (None, False)
                 await late.close()

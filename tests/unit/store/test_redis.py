@@ -28,9 +28,14 @@ async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 @asynccontextmanager
 async def replica(
-    url: str, clock: ManualClock, observer: Recorder | None = None, prefix: str = PREFIX
+    url: str,
+    clock: ManualClock,
+    observer: Recorder | None = None,
+    prefix: str = PREFIX,
+    *,
+    probe_interval: float = 0.05,
 ) -> AsyncIterator[RedisStore]:
-    store = RedisStore(parse_redis_url(Secret(url)), prefix, clock, observer, probe_interval=0.05)
+    store = RedisStore(parse_redis_url(Secret(url)), prefix, clock, observer, probe_interval=probe_interval)
     try:
         await store.start()
         yield store
@@ -142,6 +147,20 @@ async def test_while_redis_is_stopped_nothing_is_accepted_and_nothing_forgotten(
     messages = [(event.level, event.message) for event in log.events if isinstance(event, LogEvent)]
     assert [level for level, _ in messages] == ["error", "info"]
     assert f"Redis at 127.0.0.1:{server.port} cannot be used: " in messages[0][1]
+
+
+async def test_a_replica_that_starts_at_an_emptied_redis_knows_what_others_know(
+    server: RedisServer, clock: ManualClock
+) -> None:
+    async with replica(server.url, clock) as running:
+        await running.revoke("anna", clock.now(), clock.now() + 600.0)
+        await running.sign_out("session", clock.now() + 600.0)
+        await server.stop()
+        await until(lambda: running.fault is not None)
+        await server.start()
+        async with replica(server.url, clock, probe_interval=0.25) as new:
+            assert new.revoked_at("anna") == clock.now()
+            assert new.is_signed_out("session")
 
 
 async def test_redis_restarted_empty_accepts_nothing_older_than_the_restart(

@@ -44,7 +44,7 @@ async def exchange_counts(store: RedisStore) -> None:
 
 async def works(url: str, clock: ManualClock, prefix: str = "test:") -> bool:
     """Whether a store at *url* starts, and stores something of each kind."""
-    store = RedisStore(parse_redis_url(Secret(url)), prefix, clock, secret=SECRET)
+    store = RedisStore(parse_redis_url(Secret(url)), prefix, clock, secret=SECRET, probe_interval=0.05)
     try:
         await store.start()
         await exchange_counts(store)

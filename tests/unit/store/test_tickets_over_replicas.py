@@ -76,7 +76,7 @@ async def test_of_interleaved_checks_over_two_replicas_one_accepts_each_ticket(
 ) -> None:
     async with redis_server(tmp_path) as server, server.client() as client:
         url = parse_redis_url(Secret(server.url))
-        stores = [RedisStore(url, "test:", clock) for _ in range(2)]
+        stores = [RedisStore(url, "test:", clock, probe_interval=0.05) for _ in range(2)]
         try:
             for store in stores:
                 await store.start()
