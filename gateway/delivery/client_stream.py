@@ -111,14 +111,14 @@ class ClientStream:
         self.sent += len(piece)
         transport = self._request.transport
         if transport is None or transport.get_write_buffer_size():
-            await self._wait_for(self._response.write(piece))  # an earlier response is still on its way
+            await self._wait_for(self._drain_after(self._response.write(piece)))  # an earlier response is on its way
             return
         transport.set_write_buffer_limits(high=len(piece) + _HEAD)
         await self._response.write(piece)  # does not wait, and so needs no task, because the buffer has room
         del piece  # it would stay in memory for as long as the client takes
         if transport.get_write_buffer_size():
             transport.set_write_buffer_limits(high=1)  # 0 would pause a TLS transport whose buffer is empty
-            await self._wait_for(self._request.writer.drain())
+            await self._wait_for(self._drain())
         else:
             await asyncio.sleep(0)  # other connections come in between, even if neither side ever waits
 
@@ -129,7 +129,7 @@ class ClientStream:
             return
         self.disable_stall_timeout()
         try:
-            await self._wait_for(self._response.write_eof())
+            await self._wait_for(self._drain_after(self._response.write_eof()))
         except ClientStalledError:
             raise ClientIdleError from None
 
@@ -181,6 +181,26 @@ class ClientStream:
             write.exception()  # retrieved, so that the event loop does not log it
         if self._socket is not None:
             self._socket.close()
+
+    async def _drain_after(self, write: Coroutine[Any, Any, None]) -> None:
+        await write
+        await self._drain()
+
+    async def _drain(self) -> None:
+        """Wait until the kernel has all that has been written. Raises ConnectionError."""
+        transport = self._request.transport
+        await self._request.writer.drain()
+        if transport is None or not transport.get_write_buffer_size():
+            return
+        # Over TLS, what waits below the TLS transport resumes nobody who writes.
+        client_socket = ClientSocket(transport.get_extra_info("socket"))
+        try:
+            while transport.get_write_buffer_size():
+                await client_socket.wait_writable()
+                if transport.is_closing():
+                    raise ConnectionResetError("the client has closed the connection")
+        finally:
+            client_socket.close()
 
     async def _wait_for(self, write: Coroutine[Any, Any, None]) -> None:
         # A task, because all writes of a connection wait for one future of aiohttp's: to cancel one of them would

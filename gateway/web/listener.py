@@ -17,6 +17,7 @@ from pathlib import Path
 from gateway.events import LogEvent
 from gateway.ports import Observer
 from gateway.sockets import PASSED, PassedSockets, address_of, close_socket, open_sockets
+from gateway.tls_transport import establish
 from gateway.web.head_guard import HeadGuard
 from gateway.web.http_server import HttpServer
 from gateway.web.responses import RESPONSE_TIMEOUT
@@ -207,13 +208,10 @@ class Listener:
         self._guards[guard] = None
         self._make_room()
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: guard,
-                client,
-                ssl=self._tls,
-                ssl_handshake_timeout=None if self._tls is None else self._request_timeout,
-                ssl_shutdown_timeout=None if self._tls is None else self._request_timeout,
-            )
+            if self._tls is None:
+                await asyncio.get_running_loop().connect_accepted_socket(lambda: guard, client)
+            else:
+                await establish(guard, client, self._tls, timeout=self._request_timeout)
         except OSError:
             pass  # no TLS client, or none that this certificate suits; ssl.SSLError and TimeoutError are OSErrors
         finally:

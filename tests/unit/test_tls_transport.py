@@ -1,0 +1,123 @@
+"""Connections over TLS: what counts as sent, and what arrives with the end of the handshake."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+from aiohttp import web
+
+from gateway.clock import SystemClock
+from gateway.delivery.client_stream import ClientStalledError, ClientStream
+from gateway.web.http_server import Handler, HttpServer, counted, rejections
+from gateway.web.listener import Listener
+from tests.support.client import connect
+from tests.support.listener import listener_of, running
+from tests.support.recorder import Recorder
+from tests.support.tls import client_context, write_certificate
+
+PIECE = bytes(range(256)) * 400
+SIZE = 1_000_000_000
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def listener(folder: Path, authority: trustme.CA, handler: Handler) -> Listener:
+    write_certificate(folder, authority)
+    server = HttpServer(counted(handler), rejections(SystemClock(), Recorder()))
+    return listener_of(server, certificate=(folder / "cert.pem", folder / "key.pem"))
+
+
+@pytest.mark.parametrize("has_length", [True, False], ids=["with a length", "chunked"])
+async def test_what_a_stream_has_written_does_not_end_with_the_process(
+    tmp_path: Path, authority: trustme.CA, has_length: bool
+) -> None:
+    written: asyncio.Queue[int] = asyncio.Queue()
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.Response(headers={"Content-Length": str(SIZE)}) if has_length else web.StreamResponse()
+        if not has_length:
+            response.enable_chunked_encoding()
+        stream = ClientStream(request, response, upstream_idle=0.1, viewer_idle=60.0)
+        await response.prepare(request)
+        transport, complete = request.transport, 0
+        assert transport is not None
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+        with contextlib.suppress(ClientStalledError):
+            while True:
+                await stream.write(PIECE)
+                complete = stream.sent
+        stream.close()
+        transport.abort()  # as at the end of the process: the kernel sends what it has, and nothing else arrives
+        written.put_nowait(complete)
+        return response
+
+    used = listener(tmp_path, authority, handler)
+    async with running(used), connect(used.address, tls=client_context(authority)) as client:
+        await client.send(REQUEST)
+        complete = await written.get()
+        assert complete
+        await client.read_head()
+        await client.read(complete)
+
+
+async def test_a_request_in_one_segment_with_the_end_of_the_handshake_is_answered(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    async def handler(_request: web.BaseRequest) -> web.Response:
+        return web.Response(text="answer")
+
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = client_context(authority).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    used = listener(tmp_path, authority, handler)
+    async with running(used), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(*used.address.removeprefix("https://").split(":"))
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                incoming.write(await reader.read(65536))
+        tls.write(REQUEST)
+        writer.write(outgoing.read())  # the client's last flight, and the request
+        answer = b""
+        while not answer.endswith(b"answer"):
+            incoming.write(await reader.read(65536))
+            try:
+                answer += tls.read(65536)
+            except ssl.SSLWantReadError:
+                continue  # session tickets: the response comes after them
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def test_a_client_that_leaves_within_the_handshake_is_counted_no_more(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    async def handler(_request: web.BaseRequest) -> web.Response:
+        return web.Response(text="answer")
+
+    used = listener(tmp_path, authority, handler)
+    async with running(used), asyncio.timeout(10):
+        for data in (b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"):
+            _, writer = await asyncio.open_connection(*used.address.removeprefix("https://").split(":"))
+            writer.write(data)
+            while not used.connections:
+                await asyncio.sleep(0.001)
+            writer.close()
+            while used.connections:
+                await asyncio.sleep(0.001)
+        async with connect(used.address, tls=client_context(authority)) as client:
+            await client.send(REQUEST)
+            assert (await client.read_response()).status == 200
+            assert used.connections == 1
+        while used.connections:
+            await asyncio.sleep(0.001)
