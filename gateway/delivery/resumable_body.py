@@ -100,9 +100,11 @@ class ResumableBody:
             if self._body is None or not can_continue(self._body):
                 client.disable_stall_timeout()
             before, reason = client.sent, "short"
-            count, must_end = self._wanted(client)
+            left = self._left(client)
+            own = None if self._length is None else self._length - self._skip  # a part may end before what is missing
+            must_end = own is not None and (left is None or own <= left)
             try:
-                await response.relay(client, self._skip, count, must_end=must_end)
+                await response.relay(client, self._skip, own if must_end else left, must_end=must_end)
                 left = self._left(client)
                 if left == 0 or (left is None and not self._may_be_incomplete(response)):
                     return  # a body of unknown length, or of several parts, ends with the response
@@ -202,14 +204,6 @@ class ResumableBody:
         if self._body is None or self._body.end is None:
             return None
         return self._body.end - self._body.first - client.sent
-
-    def _wanted(self, client: ClientStream) -> tuple[int | None, bool]:
-        """How many bytes to take of the response, None for all, and whether it must have no more than those."""
-        left = self._left(client)
-        own = None if self._length is None else self._length - self._skip
-        if own is None or (left is not None and left < own):
-            return left, False
-        return own, True  # a part may end before what is missing does
 
 
 def _error(verdict: Verdict) -> GatewayError:
