@@ -81,6 +81,8 @@ class Access:
             raise
         if self._in_force() is not in_force or not renew(grant, again):
             raise BusyError("the rules were replaced while the request waited")
+        if not record.opened:  # the audit names the rule that is in force, in both of its lines the same
+            grant.rule, grant.groups = again.rule, again.groups
         in_force._identities.confirm(record.identity, record.identified_at)
 
     def _in_force(self) -> "Access":

@@ -184,6 +184,14 @@ async def test_what_other_rules_still_grant_is_given_out(stack: GatewayStack, wh
     async with await waiting as answer:
         assert (answer.status == 503) is (way.route in WITHOUT_GRANT)
         assert answer.status in (200, 202, 307, 503)
+        await answer.read()
+    if way.group == "all":
+        opened = [line["rule"] for line in stack.audit() if line["event"] == "open" and line["subject"] == "anna"]
+        assert opened in ([], ["everything"])
+    if what == "a film":
+        await stack.ended()
+        lines = [line for line in stack.audit() if line["event"] in ("open", "close") and line["subject"] == "anna"]
+        assert [(line["event"], line["rule"]) for line in lines] == [("open", "everything"), ("close", "everything")]
 
 
 @pytest.mark.promise("security-S8")
