@@ -147,7 +147,7 @@ class Sessions(Protocol):
         delete the cookies. Raises BusyError."""
 
     def refresh_header(self, identity: Identity) -> str | None:
-        """Returns a Set-Cookie header that keeps a session in use from idling out, or None if it is not yet due."""
+        """Returns a Set-Cookie header that keeps a session in use from idling out, None if none is due or it is old."""
 
 
 class PersonSwitch(Protocol):

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from cachetools import TTLCache
+
 from gateway.completion import complete_all
 from gateway.errors import InvalidCredentialsError, TooManyGroupsError
 from gateway.group_selection import GroupSelection
 from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie, select_last
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
+from gateway.identity.session_limits import names_to_clear
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -33,13 +36,10 @@ _VALUE = re.compile(r"[A-Za-z0-9_=-]{200,}", re.ASCII)
 _MAX_READ = 36
 """Session cookies of one request that are decrypted. No more with values of 200 characters fit into a Cookie header of
 8190 bytes, so that a browser's own are all read, whatever cookies another site of the same domain adds."""
-_MAX_NARROWED = 8
-"""Narrowed sessions that a browser keeps."""
-_MAX_TOTAL = 6000
-"""Characters of all session cookies, beyond which the oldest narrowed ones are cleared: web.http_server refuses a
-Cookie header of more than 8190 bytes."""
 _RENEW_AFTER = 0.1
 """The fraction of the idle limit after which a session in use is given a renewed cookie."""
+_MAX_REPLACED, _REPLACED_FOR = 10_000, 120.0
+"""Sessions that are remembered as replaced, and the seconds for which a request that presents one may still wait."""
 
 
 class Sessions:
@@ -79,6 +79,9 @@ class Sessions:
         self._keep_groups = keep_groups
         self._used_at = used_at
         self._on_issue = on_issue
+        self._replaced: TTLCache[str, float] = TTLCache(_MAX_REPLACED, _REPLACED_FOR, timer=clock.monotonic)
+        """When the session began whose cookie has replaced that of another one, by the latter's id. Browsers send
+        requests at the same moment: some present a cookie that is replaced in response to another one of them."""
 
     def read(self, headers: Iterable[str]) -> Mapping[str, Secret]:
         """Returns the session cookies in raw ``Cookie`` headers, by name, as many as a browser can present."""
@@ -117,6 +120,9 @@ class Sessions:
             return [*(cookie for cookie in cleared if _name(cookie) != _name(header)), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued)
+        replaced = self._unseal_all(credentials).get(_name(header))
+        if replaced is not None:
+            self._replaced[replaced.session or ""] = self._clock.now()
         return [*self._clear_oldest(credentials, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
@@ -158,31 +164,32 @@ class Sessions:
         return self._set_cookie(started, value)
 
     def refresh_header(self, identity: Identity) -> str | None:
-        """Returns a Set-Cookie header that restarts the idle limit, or None if less than a tenth of it has passed."""
+        """Returns a Set-Cookie header that restarts the idle limit, or None if less than a tenth of it has passed or
+        the browser was lately given another cookie under that name."""
         now = self._clock.now()
-        if identity.session is None or identity.used_at is None or now - identity.used_at < self._idle * _RENEW_AFTER:
+        if (
+            self._is_replaced(identity)
+            or identity.session is None
+            or identity.used_at is None
+            or now - identity.used_at < self._idle * _RENEW_AFTER
+        ):
             return None
         renewed = replace(identity, used_at=now)
         return self._set_cookie(renewed, self._seal(renewed))
 
     def _clear_oldest(self, credentials: Credentials, header: str) -> list[str]:
-        """Returns the Set-Cookie headers that clear narrowed sessions, the oldest first, until with the new session of
-        *header* there are few enough, and they are short enough. Cookies that cannot be decrypted are cleared first."""
+        """Returns the Set-Cookie headers that make room for the new session of *header*."""
         sessions = self._unseal_all(credentials)
-        own, base = _name(header), self._cookie(_NAME).name
-        narrowed = sorted(
-            (name for name in credentials.sessions if name not in (own, base)),
-            key=lambda name: _issued_at(sessions[name]) if name in sessions else 0.0,
-        )
-        most = _MAX_NARROWED - (own != base)
         lengths = {name: len(name) + len(value.reveal()) + 3 for name, value in credentials.sessions.items()}
-        lengths[own] = len(header.partition(";")[0]) + 2
-        cleared = []
-        while narrowed and (len(narrowed) > most or sum(lengths.values()) > _MAX_TOTAL):
-            name = narrowed.pop(0)
-            del lengths[name]
-            cleared.append(self._clear_header(name))
-        return cleared
+        lengths[_name(header)] = len(header.partition(";")[0]) + 2
+        issued_at = {name: _issued_at(session) for name, session in sessions.items()}
+        replaced = {name for name, session in sessions.items() if self._is_replaced(session)}
+        names = names_to_clear(lengths, issued_at, replaced, _name(header), self._cookie(_NAME).name)
+        return [self._clear_header(name) for name in names]
+
+    def _is_replaced(self, session: Identity) -> bool:
+        """Whether the browser was lately given another session in place of *session*, as a request presents it."""
+        return self._replaced.get(session.session or "", session.issued_at) != session.issued_at
 
     def _clear_header(self, name: str) -> str:
         return self._cookie(name.removeprefix("__Host-")).set_header("", 0)

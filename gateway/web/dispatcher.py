@@ -132,6 +132,10 @@ class Dispatcher:
             headers["WWW-Authenticate"] = f"Negotiate {identity.response_token}"
         for cookie in request.set_cookies:
             headers.add("Set-Cookie", cookie)
+        if request.renew_cookie is not None and response.status < 400:
+            renewed = request.renew_cookie()
+            if renewed is not None:
+                headers.add("Set-Cookie", renewed)
         cors = self._active.handlers.cors
         if cors.origins:
             cors.add_headers(request, response)

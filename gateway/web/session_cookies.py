@@ -1,5 +1,7 @@
 """Session cookies in requests for recordings: tickets are exchanged for sessions, and used sessions are refreshed."""
 
+from functools import partial
+
 from aiohttp import web
 
 from gateway.access import Access
@@ -59,8 +61,7 @@ class SessionCookies:
             self._audit.signed("sign_in", identity, request.record)
 
     def refresh(self, request: Request, identity: Identity) -> None:
-        """Sets a newer cookie on the response if *identity* is a session in use and the cookie is due."""
+        """Has a newer cookie set on the response if *identity* is a session in use and the cookie is due. Not until the
+        response begins: the browser may be given another session while the request waits."""
         if identity.kind is IdentityKind.SESSION and self._sessions is not None:
-            cookie = self._sessions.refresh_header(identity)
-            if cookie is not None:
-                request.set_cookies = [cookie]
+            request.renew_cookie = partial(self._sessions.refresh_header, identity)

@@ -11,6 +11,7 @@ from gateway.group_selection import GroupSelection
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.sealed import SealedTokens, secret_id
+from tests.support.cookie_jar import CookieJar
 from tests.unit.identity.test_session import ANNA, HOUR, ONE, TWO, WIDE, SessionsFixture, credentials_of, only
 
 NAME = "__Host-valt_gateway_session"
@@ -176,3 +177,45 @@ async def test_of_another_persons_cookies_the_new_one_is_not_cleared_again(fixtu
     headers = await sessions.begin(Credentials(sessions=cookies), replace(ANNA, subject="ben"))
     assert sorted(pair(header)[0] for header in headers) == sorted(cookies)
     assert pair(headers[-1])[1].reveal()
+
+
+async def jar_of_pages(fixture: SessionsFixture, sessions: Sessions, pages: str) -> CookieJar:
+    """Returns the cookies of a browser that has opened these pages of four frames each, one minute each."""
+    jar = CookieJar()
+    for page in pages:
+        fixture.clock.pass_(60)
+        presented = jar.credentials(sessions)
+        for number in range(4):
+            fixture.clock.pass_(0.001)
+            jar.store(await sessions.begin(presented, replace(ANNA, recording=f"{page}{number}")))
+        held = sessions.identities(jar.credentials(sessions))
+        assert {one.recording for one in held} >= {f"{page}{number}" for number in range(4)}, pages
+    return jar
+
+
+@pytest.mark.promise("security-S2")
+@pytest.mark.parametrize("pages", ["ABCABCA", "ABCDABCD", "ABABAB"])
+async def test_no_frame_of_a_page_loses_its_new_session_to_another_one(fixture: SessionsFixture, pages: str) -> None:
+    sessions = fixture.sessions()
+    jar = await jar_of_pages(fixture, sessions, pages)
+    fixture.clock.pass_(60)
+    jar.store(await sessions.begin(jar.credentials(sessions), ANNA))
+    assert len(jar.cookies) <= 8
+
+
+@pytest.mark.promise("security-S2")
+async def test_a_session_that_was_replaced_in_the_browser_is_not_renewed(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions()
+    presented = credentials_of(sessions, sessions.issue_header(ANNA))
+    fixture.clock.pass_(600)
+    waiting = only(sessions, presented)
+    assert waiting is not None
+    assert sessions.refresh_header(waiting) is not None
+    newer = session_of(sessions, (await sessions.begin(presented, ANNA))[-1])
+    assert newer.session == waiting.session
+    assert sessions.refresh_header(waiting) is None
+    fixture.clock.pass_(119)
+    assert sessions.refresh_header(waiting) is None
+    fixture.clock.pass_(500)
+    assert sessions.refresh_header(newer) is not None
+    assert sessions.refresh_header(waiting) is not None  # by now it is another browser's copy
