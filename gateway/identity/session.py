@@ -141,6 +141,12 @@ class Sessions:
         names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
         return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
 
+    def clear_narrowed(self, headers: Iterable[str]) -> list[str]:
+        """Returns the Set-Cookie headers that delete the cookies of narrowed sessions in raw ``Cookie`` headers, for a
+        browser that presents too many to be served: tickets of one moment leave as many as there are."""
+        names = dict.fromkeys(name for name, _ in read_every_cookie(headers, self._names))
+        return [self._clear_header(name) for name in names if name != self._cookie(_NAME).name]
+
     def issue_header(self, identity: Identity, session: str | None = None) -> str:
         """Returns a Set-Cookie header for a session of *identity* that begins now, with the id *session*, by default a
         new one.

@@ -1,6 +1,6 @@
 """Renders errors: the table from class to status, the problem document, and the page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -57,6 +57,7 @@ class ErrorRenderer:
     *sign_in*, None without browser sign-in, returns the path that begins a sign-in and leads back to the request.
     *challenge* returns a response that asks the browser for credentials of its own instead, or None; it is None itself
     if no provider has such. Then *reopen* returns the path that a page without another sign-in offers to open.
+    *clear_cookies* returns Set-Cookie headers that make a browser's raw ``Cookie`` headers shorter.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class ErrorRenderer:
         sign_in: Callable[[Request], str] | None = None,
         challenge: Callable[[GatewayError, Request], web.Response | None] | None = None,
         reopen: Callable[[Request], str] | None = None,
+        clear_cookies: Callable[[Sequence[str]], list[str]] | None = None,
     ) -> None:
         self._pages = pages
         self._sign_in = sign_in
         self._challenge = challenge
         self._reopen = reopen
+        self._clear_cookies = clear_cookies
 
     def render(self, error: GatewayError, request: Request, request_id: str) -> web.StreamResponse:
         """Returns a problem document (RFC 9457), or a page or a redirect to sign-in for a navigation.
@@ -97,11 +100,17 @@ class ErrorRenderer:
         return response
 
     def render_rejection(self, error: GatewayError, request: RejectedRequest) -> web.Response:
-        """Returns a page for a navigation, and else a problem document. Its connection is to be closed."""
+        """Returns a page for a navigation, and else a problem document. Its connection is to be closed. If the head is
+        too large, the browser's next one is shorter: it would not even be signed out else."""
         status = STATUS[type(error)]
         if is_navigation(request):
-            return self._pages.error(request, error, status)
-        return problem(error, status, request.record.request_id)
+            response = self._pages.error(request, error, status)
+        else:
+            response = problem(error, status, request.record.request_id)
+        if isinstance(error, errors.HeadersTooLargeError) and self._clear_cookies is not None:
+            for header in self._clear_cookies(request.cookies):
+                response.headers.add("Set-Cookie", header)
+        return response
 
 
 def problem_response(error: GatewayError, request_id: str) -> web.StreamResponse:

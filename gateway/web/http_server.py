@@ -230,7 +230,7 @@ def rejections(
         if head is None or renderer is None:
             response = problem(error, STATUS[type(error)], record.request_id)
         else:
-            response = renderer().render_rejection(error, RejectedRequest(head.fields, record))
+            response = renderer().render_rejection(error, RejectedRequest(head.fields, record, cookies=head.cookies))
         response.headers["X-Request-ID"] = record.request_id
         response.headers.update(headers)
         response.force_close()

@@ -16,6 +16,8 @@ from gateway.request_record import RequestRecord
 _FIELDS = frozenset({b"accept", b"accept-language", b"sec-fetch-dest", b"sec-fetch-mode"})
 _LONGEST_FIELD = 1024
 """Bytes of a line that are considered. The values that browsers send in these fields are far shorter."""
+_COOKIE, _LONGEST_COOKIE = b"cookie:", 32 * 1024
+"""The field whose line is considered to more bytes, because it may be what makes a head too large."""
 
 
 class Request(web.BaseRequest):
@@ -71,7 +73,7 @@ class UnreadableRequest(web.BaseRequest):
 class HeadFields:
     """Reads the fields of one head, line by line, however its bytes are divided. Whatever else is in it is not kept."""
 
-    __slots__ = ("_line", "_lines", "fields", "is_complete", "request_line_size")
+    __slots__ = ("_cookie", "_line", "_lines", "fields", "is_complete", "request_line_size")
 
     def __init__(self) -> None:
         self.fields: CIMultiDict[str] = CIMultiDict()
@@ -81,7 +83,7 @@ class HeadFields:
         self.is_complete = False
         """Whether the empty line has arrived that ends the head."""
         self._lines = 0
-        self._line = b""
+        self._line = self._cookie = b""
 
     def __repr__(self) -> str:
         return f"<HeadFields request_line_size={self.request_line_size} fields={list(self.fields)}>"
@@ -91,17 +93,23 @@ class HeadFields:
         """Whether a navigation can be told from other requests: browsers send Accept before anything large."""
         return self.is_complete or "Accept" in self.fields
 
+    @property
+    def cookies(self) -> list[str]:
+        """The values of the ``Cookie`` fields, as far as they have arrived: of several the last one."""
+        line = self._line if self._line[: len(_COOKIE)].lower() == _COOKIE else self._cookie
+        return [line[len(_COOKIE) :].strip().decode("latin-1")] if line else []
+
     def feed(self, data: bytes) -> None:
         """Reads the next bytes of the head."""
         first, *others = data.split(b"\n")
         if not self._lines:
             self.request_line_size += len(first)
-        self._line = (self._line + first)[:_LONGEST_FIELD]
+        self._line = _shorten(self._line + first)
         for line in others:
             if self._lines:
                 self._read(self._line)
             self._lines += 1
-            self._line = line[:_LONGEST_FIELD]
+            self._line = _shorten(line)
 
     def _read(self, line: bytes) -> None:
         if line in (b"", b"\r"):
@@ -109,6 +117,12 @@ class HeadFields:
         name, _, value = line.partition(b":")
         if name.lower() in _FIELDS:
             self.fields.setdefault(name.decode("ascii"), value.strip().decode("latin-1"))
+        elif line[: len(_COOKIE)].lower() == _COOKIE:
+            self._cookie = line
+
+
+def _shorten(line: bytes) -> bytes:
+    return line[: _LONGEST_COOKIE if line[: len(_COOKIE)].lower() == _COOKIE else _LONGEST_FIELD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,8 @@ class RejectedRequest:
     headers: CIMultiDict[str]
     record: RequestRecord
     query: Mapping[str, str] = field(default_factory=dict)
+    cookies: Sequence[str] = ()
+    """The values of its ``Cookie`` fields."""
 
 
 RequestFactory = Callable[[Any, Any, Any, Any, Any], web.BaseRequest]
