@@ -87,7 +87,8 @@ def _tolerant(create: RequestFactory) -> RequestFactory:
     """
 
     def create_request(message: Any, body: Any, connection: Any, writer: Any, task: Any) -> web.BaseRequest:
-        connection.end_with(task)
+        if not connection.has_task:
+            connection.end_with(task)
         try:
             return create(message, body, connection, writer, task)
         except Exception as fault:
@@ -151,9 +152,8 @@ class HttpConnection(web.RequestHandler):
 
         aiohttp does so unless an error ends the task outside of a request: then nothing would answer, and no timer run.
         """
-        if not self.has_task:
-            self.has_task = True
-            task.add_done_callback(self._end_after_task)
+        self.has_task = True
+        task.add_done_callback(self._end_after_task)
 
     def _end_after_task(self, _task: "asyncio.Task[None]") -> None:
         if self.transport is not None:
