@@ -86,7 +86,7 @@ class AuditTarget:
         if self.descriptor == _STDOUT:
             return self._stdout.write(data)
         if self.is_regular:
-            fault = self.fault
+            fault = None if self._sync is None else self._sync.fault
             if fault is not None:
                 raise fault
             if os.fstat(self.descriptor).st_nlink == 0:
