@@ -120,7 +120,7 @@ class PlainSessions:
 
     def tells_refused(self, sealed_for: frozenset[str] | None) -> bool:
         """Whether what was sealed while the groups *sealed_for* were refused has every group that is refused now."""
-        return sealed_for is None or not self.refused or sealed_for == self.refused
+        return sealed_for is None or self.refused <= sealed_for
 
     def is_good(self, proof: Proof) -> bool:
         """Whether a new request with *proof* is accepted."""
