@@ -60,7 +60,7 @@ async def reloaded(gateway: ServedGateway, text: str) -> set[str]:
     length = len(gateway.log.read_text())
     gateway.config.write_text(text)
     await gateway.reload()
-    return set(re.findall(r"(\S+) needs a restart", gateway.log.read_text()[length:]))
+    return set(re.findall(r"([\w.]+) needs a restart", gateway.log.read_text()[length:]))
 
 
 @pytest.mark.promise("restart-2")
