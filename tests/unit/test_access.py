@@ -72,6 +72,7 @@ class World:
         return answer
 
     def is_due(self, grant: Grant) -> bool:
+        self.calls.append(("is_due", grant))
         return self.is_due_again
 
     def decides_like(self, other: Policy) -> bool:
@@ -317,8 +318,8 @@ async def test_what_other_rules_or_days_grant_is_granted_still(
     is_due: bool, changes: dict[str, Any], is_granted: bool
 ) -> None:
     old, new = (
-        World(answers={"anna": grant()}),
-        World(answers={"anna": replace(grant(), **changes)}, is_due_again=is_due),
+        World(answers={"anna": replace(grant(), client="203.0.113.7")}),
+        World(answers={"anna": replace(grant(), rule="rule-b", **changes)}, is_due_again=is_due),
     )
     access, log = old.access(), record()
     await access.authorize(CREDENTIALS, TARGET, log, download=True)
@@ -326,13 +327,15 @@ async def test_what_other_rules_or_days_grant_is_granted_still(
     new.rules = "old" if is_due else "new"
     if is_granted:
         await access.confirm(log)
-        assert len(new.of("confirm")) == 2, "once more after what may have waited for VALT"
+        assert new.of("confirm") == [(ANNA, log.identified_at)] * 2, "once more after what may have waited for VALT"
     else:
         with pytest.raises(BusyError, match=REPLACED):
             await access.confirm(log)
     assert log.grant is not None
     assert log.grant.until == (600.0 if is_granted else None), "running streams end by the later decision"
-    assert new.of("decide") == [(ANNA, ANNA, "r1", "v1", None)]
+    assert log.grant.rule == ("rule-b" if is_granted else "rule-a"), "the audit names the rule in force"
+    assert new.of("decide") == [(ANNA, ANNA, "r1", "v1", "203.0.113.7")]
+    assert new.of("is_due") == ([(log.grant,)] if is_due else [])
     new.answers["anna"] = AccessDeniedError("no")
     with pytest.raises(AccessDeniedError, match=r"^no$"):
         await access.confirm(log)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.group_selection import GroupSelection
-from gateway.model import Identity, IdentityKind
+from gateway.model import Delivery, Grant, Identity, IdentityKind
 from gateway.store.memory import MemoryStore
-from gateway.validity import SERVICE_KEY_ISSUER, SERVICE_KEY_PROVIDER, Validity, void_seconds
+from gateway.validity import SERVICE_KEY_ISSUER, SERVICE_KEY_PROVIDER, Validity, renew, void_seconds
 from tests.support.clock import ManualClock
 
 DAY = 24 * 3600.0
@@ -45,6 +45,27 @@ class World:
 
     def refusal(self, identity: Identity, **options: float) -> str | None:
         return self.validity.refusal(identity, **options)
+
+
+@pytest.mark.parametrize(
+    ("attachment", "changes", "goes_on"),
+    [
+        (False, {"rule": "another"}, True),
+        (False, {"download": False}, True),
+        (True, {"download": True}, True),
+        (True, {"download": False}, False),
+        (False, {"account": "another"}, False),
+        (False, {"delivery": Delivery.REDIRECT}, False),
+    ],
+)
+def test_a_grant_lasts_as_long_as_a_later_one_by_which_it_goes_on(
+    attachment: bool, changes: dict[str, Any], goes_on: bool
+) -> None:
+    granted = Grant(ANNA, "r1", "v1", "reviewer", Delivery.PROXY, "all", True, decided_at=NOW, until=NOW + 50.0)
+    granted.attachment = attachment
+    again = replace(granted, decided_at=NOW + 9.0, until=NOW + 20.0, **changes)
+    assert renew(granted, again) is goes_on
+    assert (granted.decided_at, granted.until) == ((NOW + 9.0, NOW + 20.0) if goes_on else (NOW, NOW + 50.0))
 
 
 def test_a_proof_is_valid_if_nothing_speaks_against_it() -> None:

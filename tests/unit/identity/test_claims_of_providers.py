@@ -342,6 +342,16 @@ def test_a_group_with_spaces_or_unseen_characters_is_refused_and_grants_nothing(
 
 
 @pytest.mark.promise("identity-I10")
+@pytest.mark.parametrize(
+    ("odd", "name"), [("locked\u2028out", "locked out"), ("locked\nout", "locked out"), ("b" * 255 + " ", "b" * 255)]
+)
+def test_a_group_with_an_odd_space_within_or_of_the_longest_name_is_refused(odd: str, name: str) -> None:
+    groups, _ = parse_groups([odd])
+    identity = Identity(subject="anna", issuer="i", provider="p", kind=IdentityKind.JWT, groups=groups)
+    assert applies_to(Rule("refusing", "a", groups=frozenset({name}), allow=False), identity)
+
+
+@pytest.mark.promise("identity-I10")
 def test_generated_claims_grant_the_good_groups_and_never_more() -> None:
     chance = random.Random(10)
     for _ in range(sequences(500)):
