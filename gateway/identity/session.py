@@ -120,10 +120,11 @@ class Sessions:
             return [*(cookie for cookie in cleared if _name(cookie) != _name(header)), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued)
-        replaced = self._unseal_all(credentials).get(_name(header))
+        unsealed = self._unseal_all(credentials)
+        replaced = unsealed.get(_name(header))
         if replaced is not None:
             self._replaced[replaced.session or ""] = self._clock.now()
-        return [*self._clear_oldest(credentials, header), header]
+        return [*self._clear_oldest(credentials, unsealed, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
@@ -183,9 +184,9 @@ class Sessions:
         renewed = replace(identity, used_at=now)
         return self._set_cookie(renewed, self._seal(renewed))
 
-    def _clear_oldest(self, credentials: Credentials, header: str) -> list[str]:
-        """Returns the Set-Cookie headers that make room for the new session of *header*."""
-        sessions = self._unseal_all(credentials)
+    def _clear_oldest(self, credentials: Credentials, sessions: Mapping[str, Identity], header: str) -> list[str]:
+        """Returns the Set-Cookie headers that make room for the new session of *header* beside the *sessions* of
+        *credentials*, by the cookie's name."""
         lengths = {name: len(name) + len(value.reveal()) + 3 for name, value in credentials.sessions.items()}
         lengths[_name(header)] = len(header.partition(";")[0]) + 2
         issued_at = {name: _issued_at(session) for name, session in sessions.items()}
