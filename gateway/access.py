@@ -10,6 +10,8 @@ from gateway.ports import Clock, IdentityResolver, Links, Policy, RateLimit
 from gateway.request_record import RequestRecord
 from gateway.validity import renew
 
+_REPLACED = "the rules were replaced while the request waited"
+
 
 class Access:
     """*min_life*: seconds that a link must still be valid when a client is redirected to it."""
@@ -71,16 +73,16 @@ class Access:
             return
         if grant is None:
             if record.api:  # what has no grant else, such as the exchange of a ticket, is decided by no rule
-                raise BusyError("the rules were replaced while the request waited")
+                raise BusyError(_REPLACED)
             return
         try:
             again = await in_force._policy.decide(grant.identity, grant.recording, grant.video, grant.client)
         except AccessDeniedError:
             if record.has_several_proofs:
-                raise BusyError("the rules were replaced while the request waited") from None
+                raise BusyError(_REPLACED) from None
             raise
         if self._in_force() is not in_force or not renew(grant, again):
-            raise BusyError("the rules were replaced while the request waited")
+            raise BusyError(_REPLACED)
         if not record.opened:  # the audit names the rule that is in force, in both of its lines the same
             grant.rule, grant.groups = again.rule, again.groups
         in_force._identities.confirm(record.identity, record.identified_at)
