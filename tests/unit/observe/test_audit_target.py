@@ -57,6 +57,14 @@ def ids(path: Path) -> list[str]:
     return [row["request_id"] for row in rows([path], Selection(), lambda *_: None)]
 
 
+async def until_writable(audit: AuditLog, expected: bool, *, seconds: float = 5) -> None:
+    """Has the audit do what it does each second, until it can be written, or cannot be."""
+    async with asyncio.timeout(seconds):
+        while audit.is_writable is not expected:
+            audit.tick()
+            await asyncio.sleep(0.001)
+
+
 def messages(observer: Recorder) -> list[str]:
     return [event.message for event in observer.events if isinstance(event, LogEvent)]
 
@@ -173,20 +181,14 @@ async def test_after_a_failed_fsync_streams_are_refused_until_one_succeeds(
     audit = AuditLog(str(path), clock, Recorder(), fsync="close")
     audit.open()
     await streams(audit, clock, "1")
-    async with asyncio.timeout(5):
-        while audit.is_writable:
-            audit.tick()
-            await asyncio.sleep(0.001)
+    await until_writable(audit, False)
     for _ in range(3):
         audit.tick()
         assert not audit.is_writable
         with pytest.raises(BusyError):
             await audit.opened(stream_record(clock, "anna", "r"))
     fails = False
-    async with asyncio.timeout(5):
-        while not audit.is_writable:
-            audit.tick()
-            await asyncio.sleep(0.001)
+    await until_writable(audit, True)
     await streams(audit, clock, "2")
     await asyncio.to_thread(audit.close)
     assert ids(path) == ["1", "2"]
@@ -206,19 +208,13 @@ async def test_a_file_that_is_left_while_the_disk_fails_is_followed_by_another(
     with monkeypatch.context() as patched:
         patched.setattr(os, call, fail)
         await streams(audit, clock, "1")
-        async with asyncio.timeout(5):
-            while audit.is_writable:
-                audit.tick()
-                await asyncio.sleep(0.001)
+        await until_writable(audit, False)
         renamed = path.rename(path.with_name("audit.jsonl.1"))
         audit.reopen()
         with pytest.raises(BusyError):
             await audit.opened(stream_record(clock, "anna", "r"))
         audit.record_admin("reload")
-    async with asyncio.timeout(5):
-        while not audit.is_writable:
-            audit.tick()
-            await asyncio.sleep(0.001)
+    await until_writable(audit, True)
     await streams(audit, clock, "2")
     await asyncio.to_thread(audit.close)
     assert (ids(renamed), ids(path)) == (["1"], ["2"])
@@ -288,16 +284,12 @@ async def test_while_a_disk_does_not_answer_no_file_is_opened(
     audit.open()
     await streams(audit, clock, "1")
     async with asyncio.timeout(60):
-        while audit.is_writable:
-            audit.tick()
-            await asyncio.sleep(0.001)
+        await until_writable(audit, False, seconds=60)
         path.rename(path.with_name("audit.jsonl.1"))
         audit.reopen()  # to create a file could wait for the same disk
         assert not path.exists()
         answers.set()
-        while not audit.is_writable:
-            audit.tick()
-            await asyncio.sleep(0.001)
+        await until_writable(audit, True, seconds=60)
     await asyncio.to_thread(audit.close)
     assert [json.loads(line)["event"] for line in path.read_bytes().splitlines()] == ["chain"]
 
@@ -312,10 +304,7 @@ async def test_a_pipe_in_place_of_a_file_whose_disk_failed_is_written(
     audit = AuditLog(str(path), clock, Recorder(), fsync="close")
     audit.open()
     await streams(audit, clock, "1")
-    async with asyncio.timeout(5):
-        while audit.is_writable:
-            audit.tick()
-            await asyncio.sleep(0.001)
+    await until_writable(audit, False)
     path.unlink()
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -338,9 +327,7 @@ async def test_while_a_disk_does_not_answer_streams_are_refused_and_none_waits_f
     with suppress(BusyError):  # with "always" the first stream waits in vain
         await streams(audit, clock, "1")
     async with asyncio.timeout(60):
-        while audit.is_writable:
-            audit.tick()
-            await asyncio.sleep(0.001)
+        await until_writable(audit, False, seconds=60)
         for number in range(3):
             with pytest.raises(BusyError):
                 await audit.opened(stream_record(clock, "anna", "r", request_id=f"refused {number}"))

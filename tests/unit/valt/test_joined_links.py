@@ -1,38 +1,17 @@
 """Callers with different requirements who join the load of one link, which another replica may have fetched."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 from gateway.model import Link, Secret, Video
-from gateway.shared_loads import Refusal, SharedValue
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.valt.links import ValtLinks
 from tests.support.clock import ManualClock
+from tests.support.shared_loads import OtherReplica, links_of
 from tests.support.valt_client import Calls, calling
 
 FILM = Video(SESSION, CAMERA_A)
-
-
-@dataclass
-class OtherReplica:
-    """Shared loads, with a value that another replica has loaded. It is read when *gate* is set."""
-
-    value: SharedValue | None = None
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def load(
-        self,
-        key: str,
-        load: Callable[[], Awaitable[SharedValue]],
-        usable: Callable[[SharedValue], bool],
-        refusal: Refusal | None = None,
-    ) -> SharedValue:
-        await self.gate.wait()
-        if self.value is None or not usable(self.value):
-            self.value = await load()
-        return self.value
 
 
 @asynccontextmanager
@@ -41,15 +20,10 @@ async def links_of_another_replica() -> AsyncIterator[tuple[Calls, ValtLinks, Ot
     gate is closed."""
     other = OtherReplica()
     async with calling(clock=ManualClock()) as calls:
-
-        def new_links() -> ValtLinks:
-            report = calls.clock, calls.recorder, other
-            return ValtLinks(calls.client, calls.tokens, *report, margin=60.0, negative_ttl=5.0, max_entries=100)
-
         other.gate.set()
-        theirs = await new_links().get("reviewer", FILM)
+        theirs = await links_of(calls, other).get("reviewer", FILM)
         other.gate = asyncio.Event()
-        links = new_links()
+        links = links_of(calls, other)
         yield calls, links, other, theirs
         await links.close()
 

@@ -1,7 +1,7 @@
 """The share of one person in what waits for VALT, against a simulated VALT."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -10,10 +10,10 @@ import pytest
 from gateway.errors import TooManyRequestsError
 from gateway.model import Identity, IdentityKind, Link, Video
 from gateway.request_record import current_identity
-from gateway.shared_loads import LocalLoads, Refusal, SharedLoads, SharedValue
+from gateway.shared_loads import LocalLoads
 from gateway.sim.catalogue import SESSION
-from gateway.valt.links import ValtLinks
 from gateway.valt.recordings import ValtSearch
+from tests.support.shared_loads import OtherReplica, links_of
 from tests.support.valt_client import Calls, calling
 
 T = TypeVar("T")
@@ -21,34 +21,11 @@ T = TypeVar("T")
 pytestmark = pytest.mark.promise("streams-30")
 
 
-class SlowLoads:
-    """A shared state that answers once *gate* is set."""
-
-    def __init__(self) -> None:
-        self.gate = asyncio.Event()
-
-    async def load(
-        self,
-        key: str,
-        load: Callable[[], Awaitable[SharedValue]],
-        usable: Callable[[SharedValue], bool],
-        refusal: Refusal | None = None,
-    ) -> SharedValue:
-        await self.gate.wait()
-        return await load()
-
-
 def on_behalf_of(name: str, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Runs *call* on behalf of a person."""
     context = copy_context()
     context.run(current_identity.set, Identity(name, "https://idp.example", "campus", IdentityKind.JWT))
     return asyncio.create_task(call, context=context)
-
-
-def links_of(calls: Calls, loads: SharedLoads) -> ValtLinks:
-    return ValtLinks(
-        calls.client, calls.tokens, calls.clock, calls.recorder, loads, margin=60.0, negative_ttl=5.0, max_entries=100
-    )
 
 
 def add_videos(calls: Calls, count: int) -> list[Video]:
@@ -60,7 +37,7 @@ def add_videos(calls: Calls, count: int) -> list[Video]:
 
 async def test_a_refusal_for_one_persons_limit_reaches_nobody_who_wants_the_same_link() -> None:
     async with calling(waiting_for_valt=4) as calls:
-        loads = SlowLoads()
+        loads = OtherReplica()
         links, videos = links_of(calls, loads), add_videos(calls, 3)
         waiting = [on_behalf_of("anna", links.get("reviewer", video)) for video in videos[:2]]
         anna = on_behalf_of("anna", links.get("reviewer", videos[2]))
