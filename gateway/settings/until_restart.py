@@ -173,14 +173,14 @@ class InForce:
         for what, whose in open_to_clients_of(new, proxies):
             reason = f"and until then {proxies[0]} sends requests to {listen}: {whose} would compare its address"
             yield what, Fault(key, None, f"needs a restart, {reason}, not the client's", _REMEDY_OF_PROXIES)
-        begins = f"needs a restart, and until then whoever sends requests to {listen}"
+        begins = f"needs a restart, and until then the present proxy of {listen} would be believed"
         trusted = NetworkIndex(networks_without(new.server.trusted_proxies, self.proxies))
         if any(grant.networks for grant in new.grants) and any(map(trusted.overlaps, local)):
-            reason = f"{begins} for others would be trusted with their addresses, which rules compare"
+            reason = f"{begins} about the addresses of its clients, which rules compare"
             yield ADDRESSES, Fault(key, None, reason, _REMEDY_OF_TRUST)
         front = next((one for one in new.identity if self._names_by_new_headers(one, [*connecting, *local])), None)
         if front is not None:
-            reason = f"{begins} for others would be trusted by {front.name} with their names"
+            reason = f"{begins} by {front.name} about the names of its clients, and may pass on what they send"
             yield NAMES, Fault(key, None, reason, _REMEDY_OF_FRONTS)
 
     def _names_by_new_headers(self, provider: IdentitySettings, proxies: list[str]) -> bool:
