@@ -1,15 +1,16 @@
 """The watch page with links that expire every three seconds and end their downloads: playing is not interrupted."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from gateway.sim.valt import ValtSimulator
 from tests.support.films import THREE_CAMERAS, three_cameras
 from tests.support.gateway_fixture import GatewayStack, running_stack
-from tests.support.watching import moved_to, ready, watching
+from tests.support.watching import moved_to, ready, until, watching
 
 WATCH = f"/recordings/{THREE_CAMERAS}"
 # Measures, at each frame, for how long each camera has not advanced. A pause of the page counts for 50 ms at most.
@@ -32,6 +33,8 @@ OBSERVE = """() => {
     };
     requestAnimationFrame(look);
 }"""
+
+IN_PICTURE = "document.pictureInPictureElement === document.querySelector('.large video')"
 
 
 @pytest.fixture
@@ -70,8 +73,28 @@ async def test_a_picture_in_picture_stays_open_while_its_link_is_renewed(stack: 
         await page.keyboard.press("k")
         await page.get_by_role("button", name="Picture in picture").click()
         await moved_to(page, 6)
-        assert await page.evaluate("document.pictureInPictureElement === document.querySelector('.large video')")
+        assert await page.evaluate(IN_PICTURE)
         assert "again=" in await page.evaluate("document.pictureInPictureElement.currentSrc")
+
+
+async def test_a_picture_in_picture_that_opens_during_a_renewal_stays_open(stack: GatewayStack) -> None:
+    renewing, opened = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        renewing.set()
+        await opened.wait()
+        await route.continue_()
+
+    async with watching(stack, stack.front("dora", "redirected")) as page:
+        await ready(page, WATCH)
+        await page.route("**/*again=1", hold)
+        await page.keyboard.press("k")
+        await renewing.wait()
+        await page.get_by_role("button", name="Picture in picture").click()
+        await until(page, IN_PICTURE)
+        opened.set()
+        await until(page, "document.querySelector('.large video').currentSrc.endsWith('again=2')")
+        assert await page.evaluate(IN_PICTURE)
 
 
 @pytest.mark.promise("watch-10")

@@ -26,7 +26,7 @@ export class Camera extends EventTarget {
     Object.assign(this, { id, name, path, download, checkAccess, state: "idle", problem: null, hasPicture: null });
     Object.assign(this, { hasSound: null, inspected: false, contents: null, attempts: 0, failures: 0, reloads: 0, plays: false, muted: false, waitsAt: 0 });
     Object.assign(this, { retryTimer: null, retryAt: 0, lastLength: 0, frame: 0, renewAt: Infinity });
-    this.parked = false;
+    this.parked = this.opensPicture = false;
     this.still = new Still(video);
     this.progressAt = performance.now();
     this.#attach(video);
@@ -192,6 +192,21 @@ export class Camera extends EventTarget {
     else if (now - this.progressAt > (waits ? STALL_TIMEOUT : LOAD_TIMEOUT)) this.#onError();
   }
 
+  /** Opens a picture-in-picture window. Rejects where the browser refuses, or there is no picture. */
+  async openPicture() {
+    this.opensPicture = true;
+    try {
+      await this.video.requestPictureInPicture();
+    } finally {
+      this.opensPicture = false;
+    }
+  }
+
+  /** Whether another element in place of this one would close a picture-in-picture window, or keep it from opening. */
+  #isInPicture() {
+    return this.opensPicture || document.pictureInPictureElement === this.video;
+  }
+
   /** Requests the video again: the gateway fetches a new link for a new request. */
   reload() {
     clearTimeout(this.retryTimer);
@@ -221,14 +236,17 @@ export class Camera extends EventTarget {
     if (verdict === "later") this.renewSoon();
     if (verdict !== "allowed") return;
     if (linkLifetime) this.setLinkLifetime(linkLifetime);
-    // Another element would close the picture-in-picture window.
-    if (document.pictureInPictureElement === this.video) return this.reload();
+    if (this.#isInPicture()) return this.reload();
     const first = this.video;
     const url = this.#nextUrl();
     const number = this.reloads;
     const second = await loadStandby(first, url);
     if (second === null) return;
     if (number !== this.reloads) return release(second);
+    if (this.#isInPicture()) {
+      release(second);
+      return this.reload();
+    }
     clearTimeout(this.retryTimer);
     this.retryTimer = null;
     second.muted = first.muted;

@@ -87,7 +87,7 @@ export class Controls {
   async togglePicture() {
     try {
       if (document.pictureInPictureElement) await document.exitPictureInPicture();
-      else await this.stage.large.video.requestPictureInPicture();
+      else await this.stage.large.openPicture();
     } catch {
       // A camera without a picture, or a browser that refuses.
     }
