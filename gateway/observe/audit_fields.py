@@ -31,7 +31,7 @@ def audit_fields(
     the request ended (bytes, resumes, outcome, seconds) is part of close, deny and api only; ``film_duration`` is a
     member only where ``film_from`` and ``film_to`` are known.
     """
-    fields, identity, grant = _EMPTY.copy(), identity or record.identity, record.grant
+    fields, identity = _EMPTY.copy(), identity or record.identity
     fields["time"] = rfc3339(time)
     fields["event"] = event
     fields["request_id"] = record.request_id
@@ -39,15 +39,11 @@ def audit_fields(
         fields["subject"] = identity.subject or None
         fields["issuer"] = identity.issuer
         fields["provider"] = identity.provider
-    if grant is not None:
-        fields["groups"] = sorted(grant.groups)
-        fields["rule"] = grant.rule
-        fields["account"] = grant.account
-    fields["recording"] = record.recording
-    fields["video"] = record.video
-    fields["delivery"] = record.delivery
+    if (
+        event != "sign_out"
+    ):  # a request that begins one person's session may end another's, who is granted nothing by it
+        _add_target(fields, record)
     fields["method"] = record.method
-    fields["range"] = record.range and record.range[:_MAX_RANGE]
     fields["status"] = record.status
     fields["code"] = record.code
     if event in ("close", "deny", "api"):
@@ -64,6 +60,19 @@ def audit_fields(
     fields["peer"] = record.peer
     fields["front_request_id"] = record.front_request_id
     return fields
+
+
+def _add_target(fields: dict[str, Any], record: RequestRecord) -> None:
+    """Add what the request is for, and what was granted."""
+    grant = record.grant
+    if grant is not None:
+        fields["groups"] = sorted(grant.groups)
+        fields["rule"] = grant.rule
+        fields["account"] = grant.account
+    fields["recording"] = record.recording
+    fields["video"] = record.video
+    fields["delivery"] = record.delivery
+    fields["range"] = record.range and record.range[:_MAX_RANGE]
 
 
 def denial_summary_fields(peer: str | None, count: int, since: float, time: float) -> dict[str, Any]:

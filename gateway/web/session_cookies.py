@@ -5,6 +5,7 @@ from functools import partial
 from aiohttp import web
 
 from gateway.access import Access
+from gateway.audited_sessions import begin_session
 from gateway.model import Credentials, Identity, IdentityKind
 from gateway.ports import Audit, PersonSwitch, Sessions
 from gateway.web.negotiation import is_navigation
@@ -49,16 +50,16 @@ class SessionCookies:
             present = self._sessions.find_other_person(credentials, identity)
             if present is not None:
                 return self._pages.switch(request, present, identity, self._person_switch.seal(identity, path), path)
-            request.set_cookies = await self._sessions.begin(credentials, identity)
-            self._audit.signed("sign_in", identity, record)
+            request.set_cookies = await begin_session(self._sessions, self._audit, credentials, identity, record)
         return redirect_response(303, path)
 
     async def begin(self, request: Request, credentials: Credentials, identity: Identity) -> None:
         """Sets the cookie of a new session on the response to a browser navigation that proved *identity* by itself,
         with a Kerberos ticket, so that the browser is not asked again. Raises what `Sessions.begin` raises."""
         if self._sessions is not None and request.method == "GET" and is_navigation(request):
-            request.set_cookies = await self._sessions.begin(credentials, identity)
-            self._audit.signed("sign_in", identity, request.record)
+            request.set_cookies = await begin_session(
+                self._sessions, self._audit, credentials, identity, request.record
+            )
 
     def refresh(self, request: Request, identity: Identity) -> None:
         """Has a newer cookie set on the response if *identity* is a session in use and the cookie is due. Not until the

@@ -366,6 +366,8 @@ async def test_a_ticket_of_another_person_ends_the_sessions_of_the_browser(stack
     await realm.administer("addprinc -pw planted-cleo cleo")
     await realm.sign_in("cleo")
     _, headers = await get(stack, realm.token("cleo"), "/recordings", **NAVIGATION, **session)
+    lines = [(line["event"], line["subject"]) for line in stack.audit() if line["event"] != "api"]
+    assert lines == [("sign_in", "anna"), ("sign_out", "anna"), ("sign_in", "cleo")]
     async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers=session) as answer:
         assert answer.status == 401
     other = {"Cookie": headers["Set-Cookie"].partition(";")[0]}

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from gateway.sim.catalogue import SESSION
+from tests.e2e.test_sign_in_in_tabs import begin, claims_of
 from tests.e2e.test_sign_out_at_the_provider import WITH_STATE, logout_token
 from tests.support.client import connect, request
 from tests.support.cookie_jar import CookieJar
@@ -68,12 +69,33 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def leave_after(stack: GatewayStack, path: str, jar: CookieJar, **form: str) -> None:
-    """Sends a form while the state cannot be written, and leaves once the sessions of *jar* are over."""
-    body = urlencode(form)
-    headers = {"Sec-Fetch-Site": "same-origin", "Content-Length": str(len(body)), "Cookie": jar.header}
+@contextmanager
+def nobody_else_writes_after_the_first_use(stack: GatewayStack) -> Iterator[None]:
+    """Holds that lock from when a form or a code has been marked as used, until the end."""
+    store, consume = stack.gateway.store, stack.gateway.store.consume
+    locked = nobody_else_writes(stack)
+
+    async def consume_and_lock(key: str, until: float, *, since: float | None = None) -> bool:
+        is_first = await consume(key, until, since=since)
+        await asyncio.to_thread(locked.__enter__)
+        return is_first
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(store, "consume", consume_and_lock)
+        yield
+    locked.__exit__(None, None, None)
+
+
+async def leave_after(
+    stack: GatewayStack, target: str, jar: CookieJar, *cookies: str, method: str = "POST", **form: str
+) -> None:
+    """Sends a request while the state cannot be written, and leaves once the sessions of *jar* are over."""
+    body, path = urlencode(form), target.partition("?")[0]
+    headers = {"Sec-Fetch-Site": "same-origin", "Content-Length": str(len(body))}
     async with connect(stack.url) as client:
-        await client.send(request("POST", path, headers) + body.encode())
+        await client.send(
+            request(method, target, headers | {"Cookie": "; ".join([jar.header, *cookies])}) + body.encode()
+        )
         async with asyncio.timeout(4):
             while await statuses(stack, jar) != {401}:
                 await asyncio.sleep(0.01)
@@ -99,20 +121,24 @@ async def test_a_change_of_person_ends_the_others_sessions_although_the_browser_
     url = f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket('ben')}"
     async with stack.client.get(url, headers=NAVIGATION | {"Cookie": jar.header}) as answer:
         (sealed,) = re.findall(r'name="switch" value="([^"]+)"', await answer.text())
-    store, consume = stack.gateway.store, stack.gateway.store.consume
-    locked = nobody_else_writes(stack)
-
-    async def consume_and_lock(key: str, until: float, *, since: float | None = None) -> bool:
-        is_first = await consume(key, until, since=since)
-        await asyncio.to_thread(locked.__enter__)
-        return is_first
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(store, "consume", consume_and_lock)
+    with nobody_else_writes_after_the_first_use(stack):
         await leave_after(stack, "/oauth2/switch", jar, switch=sealed)
-    locked.__exit__(None, None, None)
     await until(lambda: count(stack, "signed_out") == 2)
     await until(lambda: signed_out(stack) == ["anna", "anna"])
+
+
+async def test_a_sign_in_that_ends_anothers_sessions_is_audited_if_the_browser_leaves(
+    stack: GatewayStack,
+) -> None:
+    jar, attempt = await two_sessions(stack), CookieJar()
+    query = await begin(stack, attempt, "/recordings")
+    stack.provider.id_token = claims_of(stack, query, "ben")
+    callback = f"/oauth2/callback?code=the-code&state={query['state']}"
+    with nobody_else_writes_after_the_first_use(stack):
+        await leave_after(stack, callback, jar, attempt.header, method="GET")
+    await until(lambda: count(stack, "signed_out") == 2)
+    await until(lambda: [line["subject"] for line in stack.audit()][-3:] == ["anna", "anna", "ben"])
+    assert signed_out(stack) == ["anna", "anna"]
 
 
 async def test_a_logout_of_a_provider_counts_although_its_connection_ends(stack: GatewayStack) -> None:

@@ -102,6 +102,8 @@ class PlainSessions:
     refused: frozenset[str] = frozenset()
     """The groups that rules refuse."""
     revoked_at: dict[str, float] = field(default_factory=dict)
+    signed_out: list[tuple[str, str]] = field(default_factory=list)
+    """The person of each valid session that a sign-out, or another person's sign-in, has ended."""
 
     def revoke(self, name: str) -> None:
         self.revoked_at[name] = max(self.now, self.revoked_at.get(name, self.now))
@@ -173,6 +175,7 @@ class PlainSessions:
 
     def end(self, presented: list[Cookie]) -> None:
         """A sign-out with these cookies."""
+        self.signed_out += [cookie.proof.person for cookie in presented if self.is_good_cookie(cookie)]
         for cookie in presented:
             assert cookie.proof.login is not None
             cookie.proof.login.ended = True

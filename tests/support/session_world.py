@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.access import Access
+from gateway.audited_sessions import begin_session, end_sessions
 from gateway.errors import AccessDeniedError, InvalidCredentialsError, MissingCredentialsError
 from gateway.group_selection import GroupSelection
 from gateway.identity.access_token import AccessTokens
@@ -20,7 +21,7 @@ from gateway.identity.switch import PersonSwitch
 from gateway.identity.ticket import TicketAuthenticator, mint_ticket
 from gateway.model import Credentials, Identity, IdentityKind, Link, Secret, Video
 from gateway.policy import Rules
-from gateway.ports import Authenticator
+from gateway.ports import Audit, Authenticator
 from gateway.rate_limit import RateLimiter
 from gateway.recording_details import RecordingDetails, VideoDetails
 from gateway.request_record import RequestRecord
@@ -76,6 +77,23 @@ class Stated(Authenticator):
         if identity.expires_at is not None and identity.expires_at <= self._clock.now():
             raise InvalidCredentialsError("the token has expired")
         return identity
+
+
+class SignOuts(Audit):
+    """An audit that collects the person of each ``sign_out`` line."""
+
+    def __init__(self) -> None:
+        self.people: list[tuple[str, str]] = []
+
+    async def opened(self, request_record: RequestRecord) -> None:
+        """Does nothing."""
+
+    def signed(self, event: str, identity: Identity, request_record: RequestRecord) -> None:
+        if event == "sign_out":
+            self.people.append(identity.person)
+
+    def require_room(self) -> None:
+        """Does nothing."""
 
 
 class StaticRecordings:
@@ -148,6 +166,7 @@ class World:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
         self.model = PlainSessions(self.clock.now(), {(issuer, name) for name, issuer in PROVIDERS.items()})
+        self.audit = SignOuts()
         self.stated: dict[str, Identity] = {}
         self.browsers = [Browser(), Browser()]
         self.tickets: list[tuple[str, Proof]] = []
@@ -266,8 +285,9 @@ class World:
             self.expect("another person", True, any(cookie.proof.person != ticket.person for cookie in good))
             self.offers.append(Offer(self.switch.seal(identity, "/"), ticket, self.clock.now(), self.model.refused))
             return
-        headers = await self.sessions.begin(credentials, identity)
+        headers = await self.begin(credentials, identity)
         browser.store(headers, self.model.begin(ticket, browser.presented))
+        self.check_sign_outs()
 
     def is_consumed(self, ticket: Proof) -> bool:
         """Whether a ticket that is refused counts as used: it does if only a revocation or a removal voids it."""
@@ -286,12 +306,13 @@ class World:
         identity = Identity(subject, issuer, "login", IdentityKind.OIDC, groups, issued_at=now)
         expected = self.model.is_valid(proof)
         try:
-            headers = await self.sessions.begin(self.credentials(browser), identity)
+            headers = await self.begin(self.credentials(browser), identity)
         except InvalidCredentialsError:
             self.expect("a sign-in", False, expected)
             return
         self.expect("a sign-in", True, expected)
         browser.store(headers, self.model.begin(proof, browser.presented))
+        self.check_sign_outs()
 
     async def confirm(self, browser: Browser, offer: Offer) -> None:
         """POST /oauth2/switch, as web.handlers.switch answers it."""
@@ -302,20 +323,29 @@ class World:
         expected = expected and self.model.tells_refused(offer.sealed_for)
         try:
             identity, _ = await self.switch.open(offer.sealed)
-            headers = await self.sessions.begin(self.credentials(browser), identity)
+            headers = await self.begin(self.credentials(browser), identity)
         except InvalidCredentialsError:
             self.expect("a change of person", False, expected)
         else:
             self.expect("a change of person", True, expected)
             browser.store(headers, self.model.begin(offer.ticket, browser.presented))
+            self.check_sign_outs()
         offer.is_used = offer.is_used or timely
 
     async def sign_out(self, browser: Browser) -> None:
         if not self.model.has_sessions:
             return
-        _, headers = await self.sessions.end(self.credentials(browser))
+        _, headers = await end_sessions(self.sessions, self.audit, self.credentials(browser), self.record())
         self.model.end(browser.presented)
         browser.store(headers)
+        self.check_sign_outs()
+
+    async def begin(self, credentials: Credentials, identity: Identity) -> list[str]:
+        return await begin_session(self.sessions, self.audit, credentials, identity, self.record())
+
+    def check_sign_outs(self) -> None:
+        """The audit has a line for each valid session that ended."""
+        self.expect("sign-outs", sorted(self.audit.people) == sorted(self.model.signed_out), True)
 
     async def revoke(self, name: str) -> None:
         now = self.clock.now()

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, quote
 from aiohttp import web
 
 from gateway.access import Access
+from gateway.audited_sessions import begin_session, end_sessions
 from gateway.completion import complete
 from gateway.errors import (
     AccessDeniedError,
@@ -117,8 +118,8 @@ class SignInHandlers:
         if any(one.person == identity.person and began <= (one.issued_at or 0.0) for one in sessions):
             request.set_cookies = self._sign_in.reset_headers(cookies)
             return redirect_response(303, rd)
-        request.set_cookies = [*set_cookies, *await self._sessions.begin(credentials, identity)]
-        self._audit.signed("sign_in", identity, request.record)
+        session = await begin_session(self._sessions, self._audit, credentials, identity, request.record)
+        request.set_cookies = [*set_cookies, *session]
         return redirect_response(303, rd)
 
     async def confirm_sign_out(self, request: Request) -> web.StreamResponse:
@@ -134,7 +135,9 @@ class SignInHandlers:
             raise AccessDeniedError("the sign-out was requested by another site")
         provider = None
         if self._sessions is not None:
-            ended, request.set_cookies = await complete(self._end_sessions(self._sessions, request))
+            ended, request.set_cookies = await end_sessions(
+                self._sessions, self._audit, self._reader.read(request), request.record
+            )
             for identity in ended:
                 request.record.set_identity(identity)
                 provider = provider or identity.provider
@@ -163,18 +166,6 @@ class SignInHandlers:
         except InvalidCredentialsError as error:
             raise BadRequestError(str(error)) from None
         return web.Response(headers=NO_STORE)
-
-    async def _end_sessions(self, sessions: Sessions, request: Request) -> tuple[tuple[Identity, ...], list[str]]:
-        """Ends the sessions that the browser presents, and records it. Returns what `Sessions.end` does."""
-        credentials = self._reader.read(request)
-        present = sessions.identities(credentials)
-        try:
-            return await sessions.end(credentials)
-        finally:
-            valid = sessions.identities(credentials)  # what could not be stored may have ended all the same
-            for identity in present:
-                if identity not in valid:
-                    self._audit.signed("sign_out", identity, request.record)
 
     async def _end_at_provider(self, sign_in: SignIn, token: str, request: Request) -> Identity:
         """Ends the sessions that a logout *token* names, and records it. Returns what `SignIn.end_sessions` does."""

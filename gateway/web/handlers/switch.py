@@ -4,11 +4,9 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from gateway.completion import complete
+from gateway.audited_sessions import begin_session
 from gateway.errors import AccessDeniedError, BadRequestError, NotFoundError
-from gateway.model import Credentials, Identity
 from gateway.ports import Audit, PersonSwitch, Sessions
-from gateway.request_record import RequestRecord
 from gateway.web.credentials import CredentialsReader
 from gateway.web.request import Request
 from gateway.web.request_validation import is_same_origin
@@ -46,24 +44,9 @@ class SwitchHandlers:
         record = request.record
         record.set_identity(identity)
         credentials = self._reader.read(request)
-        present = [one for one in self._sessions.identities(credentials) if one.person != identity.person]
-        request.set_cookies = await complete(self._change(self._sessions, credentials, identity, present, record))
+        present = self._sessions.find_other_person(credentials, identity)
+        request.set_cookies = await begin_session(self._sessions, self._audit, credentials, identity, record)
         response = redirect_response(303, path)
-        if present:
+        if present is not None:
             response.headers.update(CLEAR_STORAGE)
         return response
-
-    async def _change(
-        self,
-        sessions: Sessions,
-        credentials: Credentials,
-        identity: Identity,
-        present: list[Identity],
-        record: RequestRecord,
-    ) -> list[str]:
-        """Ends *present*, begins a session of *identity*, and records both. Returns what `Sessions.begin` does."""
-        cookies = await sessions.begin(credentials, identity)
-        for ended in present:
-            self._audit.signed("sign_out", ended, record)
-        self._audit.signed("sign_in", identity, record)
-        return cookies

@@ -23,6 +23,7 @@ from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
 
 ANNA = Identity("anna", "https://sso.example.edu", "campus", IdentityKind.JWT, frozenset({"staff", "supervisors"}))
+BEN = Identity("ben", "https://sso.example.edu", "campus", IdentityKind.JWT)
 GRANT = Grant(
     ANNA, "rec-1", "vid-1", "reviewer", Delivery.PROXY, "supervisors", groups=frozenset({"supervisors", "leads"})
 )
@@ -202,6 +203,16 @@ def test_sign_in_and_sign_out_lines_name_the_person(audit: AuditLog, path: Path,
     audit.signed("sign_out", ANNA, record_of(clock))
     signed = [(line["event"], line["subject"], line["provider"]) for line in lines(path)]
     assert signed == [("sign_in", "anna", "campus"), ("sign_out", "anna", "campus")]
+
+
+def test_a_sign_out_line_has_nothing_of_what_another_person_is_granted(
+    audit: AuditLog, path: Path, clock: ManualClock
+) -> None:
+    audit.signed("sign_out", BEN, stream_of(clock))
+    (line,) = lines(path)
+    assert (line["subject"], line["request_id"], line["method"], line["peer"]) == ("ben", "id-1", "GET", "192.0.2.7")
+    for name in ("groups", "rule", "account", "recording", "video", "delivery", "range"):
+        assert line[name] is None, name
 
 
 def test_a_name_with_line_breaks_stays_on_its_line(audit: AuditLog, path: Path, clock: ManualClock) -> None:
