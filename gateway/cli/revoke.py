@@ -29,6 +29,8 @@ _DIGEST = re.compile(r"[A-Za-z0-9_-]{16}")
 _AUDIT_TAIL = 64 * 1024 * 1024
 """Bytes of the audit file that are searched for other spellings."""
 
+_STDOUT = "it is the standard output of the gateway"
+
 
 @click.command()
 @config_option
@@ -65,6 +67,9 @@ def _revoke(state: State, settings: Settings, subject: str) -> None:
     _warn_if_unopened(state)
     files = audit_files(settings)
     _record(settings.audit, files, "revoke", subject, now)
+    if not files:
+        why = _STDOUT if settings.audit.file == "-" else f"{settings.audit.file} does not exist"
+        click.echo(f"warning: the audit was not searched for other spellings: {why}", err=True)
     others = _other_spellings(files, subject)
     if others:
         names = ", ".join(others)
@@ -142,7 +147,7 @@ def _record(audit: AuditSettings, files: list[Path], action: str, subject: str, 
     from gateway.observe.audit_expire import append_admin
 
     if audit.file == "-":
-        click.echo("the audit has no line about it: it is the standard output of the gateway", err=True)
+        click.echo(f"the audit has no line about it: {_STDOUT}", err=True)
         return
     try:
         key = None if audit.chain_key_file is None else read_chain_key(audit.chain_key_file)

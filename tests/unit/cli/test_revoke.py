@@ -285,6 +285,22 @@ def test_an_audit_that_cannot_be_searched_for_other_spellings_is_named(run: Run,
 
 
 @pytest.mark.promise("operation-silence")
+@pytest.mark.parametrize(
+    ("file", "why"), [("-", "it is the standard output of the gateway"), ("none.jsonl", "/none.jsonl does not exist")]
+)
+def test_it_says_that_other_spellings_were_not_searched_without_an_audit_file(
+    run: Run, config: Path, file: str, why: str
+) -> None:
+    with_state(config)
+    config.write_text(f'{config.read_text()}\n[audit]\nfile = "{file}"\n')
+    revoked = run("revoke", "--config", config, "--subject", "anna")
+    assert revoked.exit_code == 0
+    (line,) = [line for line in revoked.stderr.splitlines() if "other spellings" in line]
+    assert line.startswith("warning: the audit was not searched for other spellings: ")
+    assert line.endswith(why)
+
+
+@pytest.mark.promise("operation-silence")
 @pytest.mark.parametrize(("file", "why"), [("pipe", "not a regular file"), ("-", "the standard output of the gateway")])
 def test_an_audit_that_gets_no_line_about_a_revocation_is_named(run: Run, config: Path, file: str, why: str) -> None:
     """A named pipe that no gateway has open would be waited for."""
