@@ -113,17 +113,17 @@ class Sessions:
         refusal = self._validity.refusal(identity)
         if refusal is not None:
             raise InvalidCredentialsError(refusal)
-        present = self.identities(credentials)
+        present, now = self.identities(credentials), self._clock.now()
         if any(session.person != identity.person for session in present):
             header = self.issue_header(identity)
             _, cleared = await self.end(credentials)
             return [*(cookie for cookie in cleared if _name(cookie) != _name(header)), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
-        header = self.issue_header(identity, continued)
+        header = self.issue_header(identity, continued, now)
         unsealed = self._unseal_all(credentials)
         replaced = unsealed.get(_name(header))
         if replaced is not None:
-            self._replaced[replaced.session or ""] = self._clock.now()
+            self._replaced[replaced.session or ""] = now
         return [*self._clear_oldest(credentials, unsealed, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
@@ -148,13 +148,13 @@ class Sessions:
         names = dict.fromkeys(name for name, _ in read_every_cookie(headers, self._names))
         return [self._clear_header(name) for name in names if name != self._cookie(_NAME).name]
 
-    def issue_header(self, identity: Identity, session: str | None = None) -> str:
-        """Returns a Set-Cookie header for a session of *identity* that begins now, with the id *session*, by default a
-        new one.
+    def issue_header(self, identity: Identity, session: str | None = None, now: float | None = None) -> str:
+        """Returns a Set-Cookie header for a session of *identity*, with the id *session*, by default a new one, that
+        begins at *now*, by default the present time.
 
         Raises TooManyGroupsError if the person's groups do not fit into a cookie.
         """
-        now = self._clock.now()
+        now = self._clock.now() if now is None else now
         started = replace(
             identity,
             session=random.token_urlsafe(16) if session is None else session,

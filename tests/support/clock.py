@@ -30,3 +30,11 @@ class ManualClock:
     def step(self, seconds: float) -> None:
         """Sets the wall clock forward or back, as an administrator or NTP would; no time passes."""
         self.wall += seconds
+
+
+class TickingClock(ManualClock):
+    """Passes a microsecond at each reading, as a real clock does: no two readings are alike."""
+
+    def now(self) -> float:
+        self.pass_(1e-6)
+        return super().now()

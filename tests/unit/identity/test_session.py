@@ -46,11 +46,16 @@ class SessionsFixture:
         self.store = MemoryStore(self.clock)
 
     def sessions(
-        self, *secrets: Secret, secure: bool = True, validity: Validity | None = None, **changes: Any
+        self,
+        *secrets: Secret,
+        secure: bool = True,
+        validity: Validity | None = None,
+        idle: float = HOUR,
+        **changes: Any,
     ) -> Sessions:
         usual: dict[str, Any] = {"secure": secure, "keep_groups": GroupSelection(frozenset({"supervisors"})), **changes}
         valid = validity or validity_of(self.store, self.clock, [ANNA], secrets=(ONE, TWO, *secrets))
-        return Sessions(secrets or (ONE,), 8 * HOUR, HOUR, self.clock, self.store, valid, **usual)
+        return Sessions(secrets or (ONE,), 8 * HOUR, idle, self.clock, self.store, valid, **usual)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from gateway.group_selection import GroupSelection
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.sealed import SealedTokens, secret_id
+from tests.support.clock import TickingClock
 from tests.support.cookie_jar import CookieJar
 from tests.unit.identity.test_session import ANNA, HOUR, ONE, TWO, WIDE, SessionsFixture, credentials_of, only
 
@@ -201,6 +202,20 @@ async def test_no_frame_of_a_page_loses_its_new_session_to_another_one(fixture: 
     fixture.clock.pass_(60)
     jar.store(await sessions.begin(jar.credentials(sessions), ANNA))
     assert len(jar.cookies) <= 8
+
+
+@pytest.mark.promise("security-S2")
+async def test_a_session_that_a_further_ticket_continues_is_renewed(fixture: SessionsFixture) -> None:
+    fixture.clock = TickingClock()
+    sessions = fixture.sessions(idle=90.0)
+    jar = CookieJar()
+    jar.store(await sessions.begin(jar.credentials(sessions), ANNA))
+    fixture.clock.pass_(20)
+    jar.store(await sessions.begin(jar.credentials(sessions), ANNA))
+    fixture.clock.pass_(20)
+    session = only(sessions, jar.credentials(sessions))
+    assert session is not None
+    assert sessions.refresh_header(session) is not None
 
 
 @pytest.mark.promise("security-S2")
