@@ -3,9 +3,10 @@
 VALT takes its access token in the query and aiohttp's exceptions print the URL, so they are translated ``from None``.
 
 Only requests that may be repeated are retried. A GET: after every failure but a timeout. A POST: if its connection was
-never established, and once if it was sent on a connection that had served before and was closed without a response, as
-a server closes an idle one (RFC 9112, section 9.3.1). A POST that only reads, such as a search, also once if a new
-connection was lost; a login is not, because VALT may have counted it, and ten failed ones lock the account.
+never established, and once if it was sent on a connection that had served before and was closed without a response, or
+with status 408, as a server closes an idle one (RFC 9112, sections 9.3.1 and 9.5). A POST that only reads, such as a
+search, also once if a new connection was lost; a login is not, because VALT may have counted it, and ten failed ones
+lock the account.
 """
 
 import asyncio
@@ -33,6 +34,14 @@ _TRANSITION_LOGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """VALT's response, whatever its status. The body is not in the repr: it may hold a token or a link."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+
 @dataclass(slots=True)
 class _Attempt:
     """One request on the wire. aiohttp's tracing sets *on_used_connection* and *is_sent*."""
@@ -44,6 +53,11 @@ class _Attempt:
     def is_idle_close(self, error: Exception) -> bool:
         """Whether *error* is how it looks when the server closes an idle connection as the request arrives."""
         return self.on_used_connection and not self.has_response and isinstance(error, _LOST)
+
+    def is_idle_timeout(self, response: Response) -> bool:
+        """Whether *response* says that the server closes an idle connection: it may be sent as the request arrives,
+        which the server has not read then (RFC 9110, section 15.5.9)."""
+        return self.on_used_connection and response.status == 408
 
 
 def trace_used_connections() -> aiohttp.TraceConfig:
@@ -71,14 +85,6 @@ def send_traceparent() -> aiohttp.TraceConfig:
     config = aiohttp.TraceConfig()
     config.on_request_start.append(add_header)
     return config
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """VALT's response, whatever its status. The body is not in the repr: it may hold a token or a link."""
-
-    status: int
-    body: bytes = field(repr=False)
 
 
 class Transport:
@@ -131,6 +137,8 @@ class Transport:
             delay: float | None = None
             try:
                 response = await self._attempt(attempt, method, url, deadline, limit, json, optional)
+                if attempt.is_idle_timeout(response) and not retries:
+                    delay = 0.0
                 retryable = method == "GET" and response.status >= 500 and not _is_of_the_call(optional, response)
             except TimeoutError:
                 raise ValtTimeoutError(f"VALT did not respond to a {method} request in time") from None
@@ -162,7 +170,7 @@ class Transport:
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self._exchange(attempt, method, url, limit, json)
-            if not _is_of_the_call(optional, response):
+            if not _is_of_the_call(optional, response) and not attempt.is_idle_timeout(response):
                 outcome = Outcome.FAILURE if response.status >= 500 else Outcome.SUCCESS
             return response
         except ValtResponseError:

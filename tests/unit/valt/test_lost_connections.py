@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway.errors import ValtTimeoutError, ValtUnavailableError
+from gateway.errors import ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Video
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.valt.circuit_breaker import State
@@ -48,6 +48,22 @@ async def test_a_closed_idle_connection_costs_no_retry(operation: str) -> None:
         await calls.token()  # the connection has served a request from here on
         calls.valt.knobs.drop_used_connections.add(operation)
         assert await result_of(calls, operation)
+
+
+@pytest.mark.parametrize("operation", [*READS, "login"])
+async def test_a_408_that_closes_an_idle_connection_costs_no_retry(operation: str) -> None:
+    async with calling(retry_budget=exhausted()) as calls:
+        token = await calls.token()  # the connection has served a request from here on
+        calls.valt.knobs.fail[operation] = [408]
+        assert await (calls.token() if operation == "login" else READS[operation](calls.client, token))
+
+
+async def test_a_408_to_the_first_request_of_a_connection_is_valts_response() -> None:
+    async with calling() as calls:
+        calls.valt.knobs.fail["login"] = [408]
+        with pytest.raises(ValtResponseError):
+            await calls.token()
+        assert calls.valt.calls["login"] == 1
 
 
 @pytest.mark.parametrize("operation", READS)
