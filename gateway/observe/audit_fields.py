@@ -20,6 +20,8 @@ _MAX_RANGE = 200
 """Characters of a Range header; the rest is what only an attacker sends."""
 _EMPTY: dict[str, Any] = dict.fromkeys(_NAMES) | {"v": VERSION}
 """Every field in the order of the line; to copy it costs half of building it."""
+_NO_TARGET = dict.fromkeys(("groups", "rule", "account", "recording", "video", "delivery", "range"))
+"""What a ``sign_out`` line has nothing of: the request that ends a session may be another person's."""
 
 
 def audit_fields(
@@ -31,7 +33,7 @@ def audit_fields(
     the request ended (bytes, resumes, outcome, seconds) is part of close, deny and api only; ``film_duration`` is a
     member only where ``film_from`` and ``film_to`` are known.
     """
-    fields, identity = _EMPTY.copy(), identity or record.identity
+    fields, identity, grant = _EMPTY.copy(), identity or record.identity, record.grant
     fields["time"] = rfc3339(time)
     fields["event"] = event
     fields["request_id"] = record.request_id
@@ -39,11 +41,15 @@ def audit_fields(
         fields["subject"] = identity.subject or None
         fields["issuer"] = identity.issuer
         fields["provider"] = identity.provider
-    if (
-        event != "sign_out"
-    ):  # a request that begins one person's session may end another's, who is granted nothing by it
-        _add_target(fields, record)
+    if grant is not None:
+        fields["groups"] = sorted(grant.groups)
+        fields["rule"] = grant.rule
+        fields["account"] = grant.account
+    fields["recording"] = record.recording
+    fields["video"] = record.video
+    fields["delivery"] = record.delivery
     fields["method"] = record.method
+    fields["range"] = record.range and record.range[:_MAX_RANGE]
     fields["status"] = record.status
     fields["code"] = record.code
     if event in ("close", "deny", "api"):
@@ -57,22 +63,11 @@ def audit_fields(
         if film is not None and (seconds := film.seconds(record.first_byte, last)) is not None:
             fields["film_from"], fields["film_to"] = seconds
             fields["film_duration"] = film.duration
+    if event == "sign_out":
+        fields |= _NO_TARGET
     fields["peer"] = record.peer
     fields["front_request_id"] = record.front_request_id
     return fields
-
-
-def _add_target(fields: dict[str, Any], record: RequestRecord) -> None:
-    """Add what the request is for, and what was granted."""
-    grant = record.grant
-    if grant is not None:
-        fields["groups"] = sorted(grant.groups)
-        fields["rule"] = grant.rule
-        fields["account"] = grant.account
-    fields["recording"] = record.recording
-    fields["video"] = record.video
-    fields["delivery"] = record.delivery
-    fields["range"] = record.range and record.range[:_MAX_RANGE]
 
 
 def denial_summary_fields(peer: str | None, count: int, since: float, time: float) -> dict[str, Any]:
