@@ -95,6 +95,8 @@ class ClientStream:
         self._request = request
         self._response = response
         self._viewer_idle = viewer_idle
+        self._limits: tuple[int, int] | None = None
+        """Low and high, in bytes: those of the transport before *write* changes them, which *close* restores."""
         self._socket: ClientSocket | None = None
         self._pending_write: asyncio.Task[None] | None = None
 
@@ -113,6 +115,8 @@ class ClientStream:
         if transport is None or transport.get_write_buffer_size():
             await self._wait_for(self._drain_after(self._response.write(piece)))  # an earlier response is on its way
             return
+        if self._limits is None:
+            self._limits = transport.get_write_buffer_limits()
         transport.set_write_buffer_limits(high=len(piece) + _HEAD)
         await self._response.write(piece)  # does not wait, and so needs no task, because the buffer has room
         del piece  # it would stay in memory for as long as the client takes
@@ -175,12 +179,16 @@ class ClientStream:
             await self._wait_for(self._request.writer.drain())
 
     def close(self) -> None:
-        """Cancel a pending write and stop watching the socket."""
+        """Cancel a pending write, stop watching the socket, and leave the transport to later responses as it was."""
         write = self._pending_write
         if write is not None and not write.cancel() and not write.cancelled():
             write.exception()  # retrieved, so that the event loop does not log it
         if self._socket is not None:
             self._socket.close()
+        transport = self._request.transport
+        if self._limits is not None and transport is not None and not transport.is_closing():
+            low, high = self._limits
+            transport.set_write_buffer_limits(high, low)
 
     async def _drain_after(self, write: Coroutine[Any, Any, None]) -> None:
         await write

@@ -68,6 +68,40 @@ async def test_what_a_stream_has_written_does_not_end_with_the_process(
         await client.read(complete)
 
 
+@pytest.mark.promise("security-S4")
+@pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("has_length", [True, False], ids=["with a length", "chunked"])
+async def test_a_stream_leaves_the_write_buffer_limits_of_its_connection_as_they_were(
+    tmp_path: Path, authority: trustme.CA, encrypted: bool, has_length: bool
+) -> None:
+    limits: list[tuple[int, int]] = []
+    body = PIECE if has_length else b"%x\r\n%b\r\n0\r\n\r\n" % (len(PIECE), PIECE)
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        limits.append(request.transport.get_write_buffer_limits())
+        response = web.StreamResponse(headers={"Content-Length": str(len(PIECE))} if has_length else None)
+        if not has_length:
+            response.enable_chunked_encoding()
+        stream = ClientStream(request, response, upstream_idle=60.0, viewer_idle=60.0)
+        await response.prepare(request)
+        await stream.write(PIECE)
+        await stream.finish()
+        stream.close()
+        return response
+
+    write_certificate(tmp_path, authority)
+    server = HttpServer(counted(handler), rejections(SystemClock(), Recorder()))
+    used = listener_of(server, certificate=(tmp_path / "cert.pem", tmp_path / "key.pem") if encrypted else None)
+    tls = client_context(authority) if encrypted else None
+    async with running(used), connect(used.address, tls=tls) as client:
+        for _ in range(2):
+            await client.send(REQUEST)
+            await client.read_head()
+            assert await client.read(len(body)) == body
+    assert limits[1] == limits[0]
+
+
 async def test_a_request_in_one_segment_with_the_end_of_the_handshake_is_answered(
     tmp_path: Path, authority: trustme.CA
 ) -> None:
