@@ -96,7 +96,7 @@ class JwksClient:
             self._observer.on_event(CacheLookup("jwks", "hit"))
         if key is None and self._keys.error is not None:
             raise IdentityProviderError(f"the provider's keys cannot be fetched: {self._keys.error}")
-        if key is None or not key.fits(algorithm):
+        if key is None:
             raise InvalidCredentialsError("the provider has no such key")
         return key.public
 
@@ -138,14 +138,13 @@ class JwksClient:
         await self._keys.close()
 
     def _cached(self, kid: str | None, algorithm: str) -> SignatureKey | None:
-        """Returns the key with that *kid*. If the token or the keys have none, returns the only key that it can be: one
-        that is the only one of the set, or the only one that fits *algorithm*."""
+        """Returns the key with that *kid* that fits *algorithm*. If the token or the keys have none, returns the only key
+        that it can be."""
         keys = () if self._keys.value is None or self._keys.age > _MAX_STALE else self._keys.value
         candidates = [key for key in keys if kid is None or key.kid == kid]
         candidates = candidates or [key for key in keys if key.kid is None]
-        if len(candidates) > 1:
-            candidates = [key for key in candidates if key.fits(algorithm)]
-        return candidates[0] if len(candidates) == 1 else None
+        fitting = [key for key in candidates if key.fits(algorithm)]
+        return fitting[0] if len(fitting) == 1 else None
 
     def _miss_result(self) -> str:
         """How an unknown kid will be resolved, as a label of the metric."""

@@ -71,10 +71,11 @@ class RefreshedValue(Generic[T]):
         """Refreshes a value that is older than *max_age* seconds in the background.
 
         Waits for the load if the value is another instance's, because what was configured of the provider may have
-        changed, and if the value is twice as old although no load has failed: nothing was requested for so long, and
-        the provider may have withdrawn it.
+        changed, and if it is twice as old and no load has failed since then: nothing was requested for so long, and the
+        provider may have withdrawn it.
         """
-        if self._taken_over or (self.error is None and self.age > 2 * max_age):
+        has_paused = self._monotonic() - self._started_at > 2 * max_age
+        if self._taken_over or (self.age > 2 * max_age and (self.error is None or has_paused)):
             await self.refresh()
         elif self.age > max_age:
             self.start()

@@ -152,11 +152,23 @@ async def test_old_keys_are_used_while_new_ones_are_fetched(
 
 
 @pytest.mark.promise("security-S13")
+@pytest.mark.parametrize("failed_before", [False, True])
 async def test_a_key_that_was_withdrawn_in_a_pause_is_refused_at_once(
-    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock
+    provider: Provider,
+    campus: JwtAuthenticator,
+    claims: Claims,
+    clock: ManualClock,
+    recorder: Recorder,
+    failed_before: bool,
 ) -> None:
     await campus.authenticate(bearer(provider.sign(claims())))
     withdrawn = provider.keys[0]
+    if failed_before:
+        provider.down = True
+        clock.pass_(601)
+        await campus.authenticate(bearer(provider.sign(claims())))
+        await refreshes(recorder, 2)
+        provider.down = False
     provider.rotate()
     clock.pass_(1201)
     with pytest.raises(InvalidCredentialsError):
@@ -176,20 +188,21 @@ async def test_after_a_pause_the_provider_that_is_down_is_waited_for_once(
 
 
 @pytest.mark.promise("identity-I19")
+@pytest.mark.parametrize("algorithm", ["EdDSA", "RS256"])
 @pytest.mark.parametrize("kid", ["the same", None])
 async def test_a_key_that_is_replaced_under_its_kid_counts_after_a_minute(
-    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock, kid: str | None
+    provider: Provider, campus: JwtAuthenticator, claims: Claims, clock: ManualClock, kid: str | None, algorithm: str
 ) -> None:
-    def publish() -> str:
+    def publish(algorithm: str = "EdDSA") -> str:
         """Publishes a new key, and returns a token that it has signed."""
-        key = provider.rotate()
+        key = provider.rotate(algorithm)
         row = {**key.row(), "kid": kid} if kid else {name: value for name, value in key.row().items() if name != "kid"}
         provider.rubbish = json.dumps({"keys": [row]}).encode()
         return provider.sign(claims(), headers={"kid": kid} if kid else {})
 
     old = publish()
     assert await campus.authenticate(bearer(old)) is not None
-    new = publish()
+    new = publish(algorithm)
     with pytest.raises(InvalidCredentialsError):
         await campus.authenticate(bearer(new))
     clock.pass_(60)
