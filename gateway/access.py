@@ -4,7 +4,7 @@ Every step's result is the typed input of the next: without a grant there is no 
 no logging, no metrics and no settings. How the bytes reach the client is the delivery's part.
 """
 
-from gateway.errors import AccessDeniedError, BusyError, VideoNotFoundError
+from gateway.errors import AccessDeniedError, BusyError, RecordingExpiredError, VideoNotFoundError
 from gateway.model import Credentials, Delivery, Grant, Identity, Link, Stage, Video
 from gateway.ports import Clock, IdentityResolver, Links, Policy, RateLimit
 from gateway.request_record import RequestRecord
@@ -58,7 +58,8 @@ class Access:
         by which the request was granted, or a day of one has begun or ended, the request is decided again: raises what
         `Policy.decide` does. Raises BusyError for what is right only if it is requested anew: if the rules grant
         something else, or perhaps another of the person's sessions, if they were replaced once more meanwhile, or if a
-        list was selected by other rules. Does nothing for a request that needed no identity.
+        list was selected by other rules. Raises RecordingExpiredError if the retention of the recording that is shown
+        ended meanwhile. Does nothing for a request that needed no identity.
 
         The dispatcher calls it before each response that a handler returns. A handler calls it itself before the
         audit's ``open`` line and a stream, which cannot be taken back by then; a redirect may wait for the disk after
@@ -68,6 +69,8 @@ class Access:
             return
         in_force, grant = self if self.replaced_by is None else self._in_force(), record.grant
         in_force._identities.confirm(record.identity, record.identified_at)
+        if grant is not None and grant.deleted_at is not None and grant.deleted_at <= self._clock.now():
+            raise RecordingExpiredError("retention.until has passed")
         has_same_rules = in_force is self or in_force._policy.decides_like(self._policy)
         if has_same_rules and (grant is None or not in_force._policy.is_due(grant)):
             return

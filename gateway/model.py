@@ -224,10 +224,11 @@ class Grant:
     decided_at: float = 0.0
     """Unix seconds of the decision."""
     until: float | None = None
-    """When what VALT says of the recording no longer fits the rule (its age, its retention), Unix seconds; None if the
-    rule does not depend on that."""
+    """When what VALT says of the recording no longer fits the rule, Unix seconds; None if that does not matter."""
     attachment: bool = False
     """Whether the client asked for a download, which a later rule may no longer allow."""
+    deleted_at: float | None = None
+    """When the retention of a recording ends of which the response has details, Unix seconds; else None."""
 
     @property
     def target(self) -> Video:

@@ -128,7 +128,7 @@ class Rules:
         return bool(self._changes) and bisect_right(self._changes, now) != bisect_right(self._changes, grant.decided_at)
 
     def decides_like(self, other: Policy) -> bool:
-        """Whether *other* has the same rules, and the same names in VALT for people and groups."""
+        """Whether *other* has the same rules, and the same names in VALT for people, groups and accounts."""
         return isinstance(other, Rules) and (self.rules, self._valt_names) == (other.rules, other._valt_names)
 
     def _denied(self, reason: str) -> AccessDeniedError:

@@ -68,7 +68,7 @@ class Policy(Protocol):
         """Whether *grant* has to be decided again: its decision depends on a time that has passed since."""
 
     def decides_like(self, other: "Policy") -> bool:
-        """Whether *other* has the same rules."""
+        """Whether *other* has the same rules, and asks the same users of VALT."""
 
 
 class Links(Protocol):

@@ -55,5 +55,7 @@ def midnight_after(day: date, zone: tzinfo | None) -> float:
 
 
 def valt_names_of(settings: Settings) -> ValtNames:
-    """Returns the mapping of subjects and groups to VALT's user and group names."""
-    return ValtNames(dict(settings.valt.people), dict(settings.valt.groups))
+    """Returns the mapping of subjects, groups and accounts to VALT's user and group names."""
+    valt = settings.valt
+    logins = {name: account.username for name, account in valt.accounts.items()}
+    return ValtNames(dict(valt.people), dict(valt.groups), valt.base_url, logins)

@@ -29,10 +29,13 @@ _DETAIL_OF = {
 @dataclass(frozen=True, slots=True)
 class ValtNames:
     """VALT's names for the identity provider's: *users* maps a subject to a VALT user name or user id, *groups* maps a
-    group to a VALT group id."""
+    group to a VALT group id. *server* is VALT's URL, and *logins* maps an account to the user that it logs in as: what
+    VALT shows to one user it may not show to another."""
 
     users: Mapping[str, str | int] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
+    server: str = ""
+    logins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,8 +138,8 @@ class JwksClient:
         await self._keys.close()
 
     def _cached(self, kid: str | None, algorithm: str) -> SignatureKey | None:
-        """Returns the key with that *kid* that fits *algorithm*. If the token or the keys have none, returns the only key
-        that it can be."""
+        """Returns the key with that *kid* that fits *algorithm*. If the token or the keys have none, returns the only
+        key that it can be."""
         keys = () if self._keys.value is None or self._keys.age > _MAX_STALE else self._keys.value
         candidates = [key for key in keys if kid is None or key.kid == kid]
         candidates = candidates or [key for key in keys if key.kid is None]

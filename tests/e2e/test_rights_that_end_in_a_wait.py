@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from gateway.sim.catalogue import CAMERA_A, INTERVIEW, SESSION
+from gateway.sim.valt import USERS
 from gateway.web.routes import ROUTES
 from tests.support.clock import ManualClock
 from tests.support.cookie_jar import CookieJar
@@ -77,6 +78,9 @@ WAYS = {
 }
 WITHOUT_GRANT = {way.route for name, way in WAYS.items() if way.operation in ("search", "rooms", "general")}
 """What everybody who is signed in may ask for, and what is selected for them."""
+_WHOLE = (PAGE, "/api/v3/comment", f"/api/v3/records/{SESSION}")
+SHOWING = {name: way for name, way in WAYS.items() if way.path.startswith(_WHOLE)}
+"""What shows a recording as a whole."""
 REMOVED = {"a provider": ('name = "portal"', 'name = "other"'), "the rules": ('groups = ["', 'groups = ["no-')}
 
 
@@ -206,6 +210,30 @@ async def test_what_a_rule_grants_until_a_day_that_ends_in_the_wait_is_not_given
         waiting = await waits(stack, way, stack.bearer("anna", "all"))
         clock.pass_(11)
         await receives_nothing(stack, way, waiting, status=refusal(way))
+
+
+@pytest.mark.promise("security-S8")
+@pytest.mark.parametrize("what", SHOWING)
+async def test_what_shows_a_recording_is_not_given_out_after_its_retention(tmp_path: Path, what: str) -> None:
+    way, clock = SHOWING[what], ManualClock()
+    async with running_stack(tmp_path, grants=RULE.format("all"), clock=clock) as stack:
+        recordings = stack.valt.recordings
+        recordings[:] = [replace(recording, deleted_at=clock.now() + 5) for recording in recordings]
+        waiting = await waits(stack, way, stack.bearer("anna", "all"))
+        clock.pass_(6)
+        await receives_nothing(stack, way, waiting, status=404 if way.path.startswith("/api/v3") else 410)
+
+
+@pytest.mark.promise("security-S7")
+@pytest.mark.parametrize("what", ["a film", "a new link", "captions", "comments"])
+async def test_what_waits_is_decided_by_what_an_accounts_new_user_sees(stack: GatewayStack, what: str) -> None:
+    way = WAYS[what]
+    waiting = await waits(stack, way, stack.bearer("anna", "by-rooms"))
+    (stack.folder / "valt-reviewer").write_text(USERS["svc-trainee"])
+    recordings = stack.valt.recordings
+    recordings[:] = [replace(recording, room=(40, "Elsewhere")) for recording in recordings]
+    await reload(stack, 'username = "svc-reviewer"', 'username = "svc-trainee"')
+    await receives_nothing(stack, way, waiting, status=refusal(way))
 
 
 @pytest.mark.promise("security-S7")

@@ -11,6 +11,7 @@ from gateway.errors import (
     AccessDeniedError,
     BusyError,
     InvalidCredentialsError,
+    RecordingExpiredError,
     TooManyRequestsError,
     ValtUnavailableError,
     VideoNotFoundError,
@@ -338,6 +339,18 @@ async def test_what_other_rules_or_days_grant_is_granted_still(
     assert new.of("is_due") == ([(log.grant,)] if is_due else [])
     new.answers["anna"] = AccessDeniedError("no")
     with pytest.raises(AccessDeniedError, match=r"^no$"):
+        await access.confirm(log)
+
+
+async def test_a_recording_is_deleted_at_its_retention_ends_whatever_its_rule() -> None:
+    world, log = World(answers={"anna": grant()}), record()
+    access = world.access()
+    log.grant = await access.decide(CREDENTIALS, "r1", None, log)
+    log.grant.deleted_at = world.clock.now() + 5
+    world.clock.pass_(4.5)
+    await access.confirm(log)
+    world.clock.pass_(0.5)
+    with pytest.raises(RecordingExpiredError, match=r"^retention\.until has passed$"):
         await access.confirm(log)
 
 

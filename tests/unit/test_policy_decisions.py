@@ -214,6 +214,11 @@ def test_policies_decide_alike_that_have_the_same_rules_and_names_in_valt() -> N
     renamed = Rules((ANYONE,), StubRecordings({}), ValtNames({"anna": "amiller"}), ManualClock(NOW), Recorder())
     assert not rules(ANYONE).decides_like(renamed)
     assert not renamed.decides_like(rules(ANYONE))
+    by_users = [
+        Rules((ANYONE,), StubRecordings({}), ValtNames(server=url, logins={"a": user}), ManualClock(NOW), Recorder())
+        for url, user in (("https://a", "svc"), ("https://a", "svc"), ("https://a", "other"), ("https://b", "svc"))
+    ]
+    assert [by_users[0].decides_like(other) for other in by_users] == [True, True, False, False]
 
 
 def test_a_room_is_hidden_by_a_rule_that_refuses_all_its_recordings_and_by_no_other() -> None:

@@ -63,6 +63,7 @@ class RecordingAccess:
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
+        grant.deleted_at = details.deleted_at
         return grant, details
 
     async def comments(self, grant: Grant, details: RecordingDetails) -> Comments:

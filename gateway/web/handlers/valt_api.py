@@ -122,6 +122,7 @@ class ValtApiHandlers(ValtHandlers):
         details = await self._recordings.get(grant.account, recording)
         if details.is_over(self._clock.now()):
             raise RecordingExpiredError("retention.until has passed")
+        grant.deleted_at = details.deleted_at
         return grant, details
 
 
