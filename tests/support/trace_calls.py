@@ -22,6 +22,8 @@ _SIMULATOR = str(_ROOT / "sim")
 _RANGE = 64 * 1024
 _WARM_UP = 12
 """Requests before the measured ones: they fill the caches and open the connections."""
+_TRACES = 12
+"""More than a busy machine disturbs: a timer of the gateway fires within a request, or its bytes arrive in pieces."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,10 @@ async def trace_range(stack: GatewayStack) -> Trace:
 
 
 async def _trace(stack: GatewayStack, head: bytes, read: Any) -> Trace:
-    """Returns the shortest of three traces: a timer of the gateway may fire within one of them."""
+    """Returns the shortest of several traces."""
     traces = []
     async with connect(stack.url) as connection:
-        for number in range(_WARM_UP + 3):
+        for number in range(_WARM_UP + _TRACES):
             with _recording(number >= _WARM_UP) as trace:
                 await connection.send(head)
                 await read(connection)
