@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from gateway.model import Identity
     from gateway.policy import Rules, Verdict
 
-_EXIT_STATUS = {"allowed": 0, "not allowed": 1, "unknown": 3}
+    _Explained = tuple[Identity, dict[str, Any]]
+
+_EXIT_STATUS = {"not allowed": 1, "unknown": 3, "allowed": 0}
+"""By the decision, the strictest first."""
 _DECISION_STYLES = {"allowed": "bold green", "not allowed": "bold red", "unknown": "bold yellow"}
 _MARKS = {True: ("yes", "bold green"), False: ("no", "red"), None: ("?", "bold yellow")}
 
 
 @click.command()
 @config_option
-@click.option("--subject", required=True, help="The person, or PROVIDER#SUBJECT.")
+@click.option("--subject", required=True, help="The person or service key, or PROVIDER#SUBJECT of one provider alone.")
 @click.option(
     "--group",
     "groups",
@@ -51,15 +54,31 @@ def command(
     Exit status: 0 if they may, 1 if not, 3 if it could not be determined because VALT was not asked or did not answer,
     or because a rule compares the client's address and --address is not given.
 
+    SUBJECT without a provider is decided as each provider would state it, and as the service key of that name. Where
+    these decisions differ, each is shown, and the exit status is that of the strictest: 1, else 3.
+
     A rule is about a whole recording, so the answer is the same for each VIDEO of it.
     """
     settings = read_or_exit(config, needed_secrets=() if offline else ("valt",))
-    explanation = asyncio.run(_explain(settings, subject, groups, recording, client, offline=offline))
+    explanations = asyncio.run(_explain(settings, subject, groups, recording, client, offline=offline))
+    alike = _group(explanations)
+    strictest = min((group[0] for group in alike), key=lambda one: list(_EXIT_STATUS).index(_decision(one[1])))[1]
     if as_json:
-        click.echo(json.dumps(explanation))
+        by_provider = [{"provider": identity.provider, **explanation} for identity, explanation in explanations]
+        click.echo(json.dumps(strictest if len(alike) == 1 else {**strictest, "providers": by_provider}))
     else:
-        _print_explanation(explanation)
-    sys.exit(_EXIT_STATUS[_decision(explanation)])
+        for group in alike:
+            names = ", ".join(f"{identity.provider}#{identity.subject}" for identity, _ in group)
+            _print_explanation(group[0][1], "" if len(alike) == 1 else f"{names}: ")
+    sys.exit(_EXIT_STATUS[_decision(strictest)])
+
+
+def _group(explanations: "list[_Explained]") -> "list[list[_Explained]]":
+    """Returns *explanations* in groups of the same decision by the same rule."""
+    alike: dict[tuple[str, str | None], list[_Explained]] = {}
+    for explained in explanations:
+        alike.setdefault((_decision(explained[1]), explained[1]["rule"]), []).append(explained)
+    return list(alike.values())
 
 
 def _decision(explanation: dict[str, Any]) -> str:
@@ -69,25 +88,24 @@ def _decision(explanation: dict[str, Any]) -> str:
     return "unknown" if explanation["rules"] and explanation["rules"][-1]["fits"] is None else "not allowed"
 
 
-def _print_explanation(explanation: dict[str, Any]) -> None:
-    """Print a table if standard output is a terminal, else a line per rule; then the decision."""
+def _print_explanation(explanation: dict[str, Any], who: str) -> None:
+    """Print a table if standard output is a terminal, else a line per rule; then the decision, after *who*."""
     decision = _decision(explanation)
     console = console_for(sys.stdout)
     if console is None:
         for rule in explanation["rules"]:
             click.echo(printable(f"{_MARKS[rule['fits']][0]:>4}  {rule['name']}: {rule['why']}"))
-        click.echo(decision)
+        click.echo(printable(f"{who}{decision}"))
         return
     rows: list[list[Cell]] = [[rule["name"], _MARKS[rule["fits"]], rule["why"]] for rule in explanation["rules"]]
     print_table(console, ("rule", "matches", "why"), rows)
-    console.print(styled(decision, _DECISION_STYLES[decision]))
+    console.print(styled(f"{who}{decision}", _DECISION_STYLES[decision]))
 
 
 async def _explain(
     settings: Settings, subject: str, groups: tuple[str, ...], recording: str, client: str | None, *, offline: bool
-) -> dict[str, Any]:
-    from dataclasses import replace
-
+) -> "list[_Explained]":
+    """Returns an explanation for *subject* as each provider would state it."""
     from gateway.cli.examples import NullObserver, stated_identities
     from gateway.clock import SystemClock
     from gateway.errors import ValtUnavailableError
@@ -111,13 +129,16 @@ async def _explain(
             reason = f"valt.ca_file cannot be used ({error.strerror or type(error).__name__})"
     recordings = Offline() if valt is None else valt.recordings
     policy = Rules(rules_of(settings), recordings, valt_names_of(settings), clock, observer)
-    identity, *others = stated_identities(settings, subject, groups)
-    identity = replace(identity, provider="") if others else identity
+    identities = stated_identities(settings, subject, groups)
     try:
-        verdicts = await _evaluate(policy, identity, recording, client)
+        verdicts = await asyncio.gather(*(_evaluate(policy, one, recording, client) for one in identities))
     finally:
         if valt is not None:
             await valt.close()
+    return [(one, _explanation(results)) for one, results in zip(identities, verdicts, strict=True)]
+
+
+def _explanation(verdicts: "list[Verdict]") -> dict[str, Any]:
     decided = next((verdict for verdict in verdicts if verdict.matches), None)
     return {
         "allowed": decided is not None and decided.error is None and decided.rule.allow,

@@ -55,6 +55,53 @@ def test_without_the_clients_address_a_rule_that_compares_it_is_undecided(
     assert json.loads(explained.stdout)["rules"][0]["fits"] is {3: None, 1: True, 0: False}[status]
 
 
+def bar_campus(config: Path) -> None:
+    """Adds a second provider, a service key, and a rule that refuses the first provider's anna."""
+    key = f'[[service_keys]]\nname = "archive"\nsecret_sha256 = "{"0" * 64}"\ngroups = ["supervisors"]\n'
+    provider = '[[identity]]\ntype = "header"\nname = "front"\nfrom = ["192.0.2.1"]\nsubject_header = "X-User"\n'
+    refusal = grant("barred", subjects=["campus#anna"], allow=False)
+    text = config.read_text().replace("[[grants]]", f"{key}\n{provider}\n{refusal}[[grants]]", 1)
+    config.write_text(text)
+
+
+@pytest.mark.promise("rules-9")
+@pytest.mark.parametrize(
+    ("subject", "status", "decisions"),
+    [
+        ("anna", 1, ["campus#anna: not allowed", "front#anna: allowed"]),
+        ("campus#anna", 1, ["not allowed"]),
+        ("front#anna", 0, ["allowed"]),
+        ("ben", 0, ["allowed"]),
+        ("archive", 1, ["campus#archive, front#archive: not allowed", "service_key#archive: allowed"]),
+        ("service_key#archive", 0, ["allowed"]),
+    ],
+)
+def test_a_subject_is_decided_as_each_provider_states_it(
+    run: Run, config: Path, subject: str, status: int, decisions: list[str]
+) -> None:
+    bar_campus(config)
+    groups = () if "archive" in subject else ("--group", "supervisors")
+    explained = run("explain", "--config", config, "--offline", "--subject", subject, *groups, "614")
+    assert explained.exit_code == status
+    assert [line for line in explained.stdout.splitlines() if not line.startswith(" ")] == decisions
+
+
+@pytest.mark.promise("rules-9")
+def test_providers_that_differ_are_listed_in_json_after_the_strictest(run: Run, config: Path) -> None:
+    bar_campus(config)
+    arguments = ("--offline", "--json", "--subject", "anna", "--group", "supervisors")
+    answer = json.loads(run("explain", "--config", config, *arguments, "614").stdout)
+    assert (answer["allowed"], answer["rule"]) == (False, "barred")
+    providers = [(one["provider"], one["allowed"], one["rule"]) for one in answer["providers"]]
+    assert providers == [("campus", False, "barred"), ("front", True, "supervisors")]
+    undecided = grant("elsewhere", subjects=["front#anna"], networks=["10.0.0.0/8"])
+    text = config.read_text().replace("allow = false", "")
+    config.write_text(text.replace("[[grants]]", f"{undecided}[[grants]]", 1))
+    explained = run("explain", "--config", config, *arguments, "614")
+    assert explained.exit_code == 3
+    assert json.loads(explained.stdout)["allowed"] is False
+
+
 def test_an_invalid_address_is_an_error_of_usage(run: Run, config: Path) -> None:
     failed = run("explain", "--config", config, "--subject", "anna", "--offline", "--address", "nowhere", "614")
     assert failed.exit_code == 2
