@@ -4,7 +4,7 @@ restart."""
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from gateway.network import UNIX
+from gateway.network import UNIX, parse_address
 from gateway.settings.addresses import EVERY_ADDRESS, is_loopback_host, split_listen
 from gateway.settings.faults import Fault
 from gateway.settings.identity import HeaderSettings
@@ -15,7 +15,7 @@ from gateway.sockets import Places
 ADMIN, NAMES, ADDRESSES, REFUSED, ALLOWED = "admin", "names", "addresses", "refused", "allowed"
 """What is open: the admin listener without a token; the name of any person; the address of any client; what rules
 refuse to clients by their networks, because they have the address of a proxy; what rules allow to that address."""
-_LOOPBACK = ("127.0.0.0/8", "::1/128")
+_LOOPBACK = {4: "127.0.0.0/8", 6: "::1/128"}
 _EVERY_USER = 0o002
 """Who connects to a unix socket needs the right to write."""
 
@@ -91,11 +91,15 @@ def _is_for_every_user(listen: str, mode: int) -> bool:
 
 
 def local_peers(listen: str) -> Collection[str]:
-    """Returns the networks of whoever connects to a listener at *listen*; none if other machines do."""
-    address = split_listen(listen)
-    if address is None:
+    """Returns the networks of whoever connects to a listener at *listen*; none if other machines do. Only IPv6 connects
+    to an IPv6 address, and a name such as "localhost" may have addresses of both."""
+    place = split_listen(listen)
+    if place is None:
         return (UNIX,) if listen.startswith("unix:") else ()
-    return _LOOPBACK if is_loopback_host(address[0]) else ()
+    if not is_loopback_host(place[0]):
+        return ()
+    address = parse_address(place[0])
+    return tuple(_LOOPBACK.values()) if address is None else (_LOOPBACK[address.version],)
 
 
 def _unlisted_proxies(settings: Settings, listen: str) -> Collection[str]:

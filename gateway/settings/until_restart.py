@@ -51,7 +51,7 @@ _MOVES = ("server.listen", TLS_KEYS[0])
 _REMEDY = "restart the gateway, or leave its protection until then"
 _REMEDY_OF_PROXIES = "restart the gateway, or leave the proxy in server.trusted_proxies until then"
 _REMEDY_OF_TRUST = "restart the gateway, or leave the proxy out of server.trusted_proxies until then"
-_REMEDY_OF_FRONTS = "restart the gateway, or leave this provider out until then"
+_REMEDY_OF_FRONTS = "restart the gateway, or until then leave this provider as it was, or out if it is new"
 
 TrustedHeader = tuple[str, str]
 """The name of a header, in lower case, and the network of a proxy by which it names a person or their groups."""
@@ -167,7 +167,8 @@ class InForce:
         key, listen = self._move(new), ", ".join(listen for listen, _ in self.public)
         if not key:
             return
-        local = [peer for place, _ in self.public for peer in local_peers(place)]
+        peers = [local_peers(place) for place, _ in self.public]
+        local = [peer for networks in peers for peer in networks]
         connecting = [one for one in self.proxies if one != UNIX or "unix:" in listen]
         proxies = networks_without(connecting, new.server.trusted_proxies)
         for what, whose in open_to_clients_of(new, proxies):
@@ -178,7 +179,9 @@ class InForce:
         if any(grant.networks for grant in new.grants) and any(map(trusted.overlaps, local)):
             reason = f"{begins} about the addresses of its clients, which rules compare"
             yield ADDRESSES, Fault(key, None, reason, _REMEDY_OF_TRUST)
-        front = next((one for one in new.identity if self._names_by_new_headers(one, [*connecting, *local])), None)
+        # A proxy of another machine, before one of this machine, connects to no listener on loopback.
+        direct = local if all(peers) else [*connecting, *local]
+        front = next((one for one in new.identity if self._names_by_new_headers(one, direct)), None)
         if front is not None:
             reason = f"{begins} by {front.name} about the names of its clients, and may pass on what they send"
             yield NAMES, Fault(key, None, reason, _REMEDY_OF_FRONTS)

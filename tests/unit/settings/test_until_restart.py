@@ -41,6 +41,12 @@ PROXIES = 'trusted_proxies = ["10.0.0.5", "172.16.0.0/24"]\n'
 BEHIND = TCP.replace("[server]\n", f"[server]\n{PROXIES}")
 """A port behind proxies of other machines, of which one has an address in the network of the rules."""
 UNTRUSTED = LOCAL.replace('trusted_proxies = ["127.0.0.1"]\n', "")
+BOTH = ('"127.0.0.1"', '"127.0.0.1", "::1"')
+BY_NAME = LOCAL.replace("127.0.0.1:8080", "localhost:8080")
+BY_IPV6 = LOCAL.replace("127.0.0.1", "[::1]", 1).replace('"127.0.0.1"', '"::1"')
+IPV6_FRONT = LOCAL_FRONT.replace("127.0.0.1", "::1")
+IN_A_ROW = LOCAL.replace('"127.0.0.1"]', '"127.0.0.1", "10.0.0.5"]')
+ELSEWHERE = LOCAL.replace("127.0.0.1", "10.0.0.6", 1).replace('"127.0.0.1"]', '"10.0.0.5"]')
 OWN_TLS = ("[server]\n", '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n')
 
 
@@ -140,7 +146,7 @@ REFUSED = {
         "server.listen",
     ),
     "a refusal by networks behind two proxies in a row of which one is trusted no more": (
-        LOCAL.replace('"127.0.0.1"]', '"127.0.0.1", "10.0.0.5"]').replace(*REFUSING),
+        IN_A_ROW.replace(*REFUSING),
         LOCAL.replace("8080", "8081").replace(*REFUSING),
         "server.listen",
     ),
@@ -237,6 +243,26 @@ REFUSED = {
     "trust in addresses that the proxy of a socket had to state to nobody": (
         socket("0660"),
         socket("0660", server=TRUSTED).replace("public.sock", "other.sock").replace(*REFUSING),
+        "server.listen",
+    ),
+    "a front of one more address by which the proxy reaches the running name": (
+        BY_NAME + LOCAL_FRONT,
+        (BY_NAME.replace("8080", "8081") + LOCAL_FRONT).replace(*BOTH),
+        "server.listen",
+    ),
+    "trust in one more address by which the proxy reaches the running name": (
+        BY_NAME.replace(*BY_NETWORK),
+        BY_NAME.replace("8080", "8081").replace(*BOTH).replace(*BY_NETWORK),
+        "server.listen",
+    ),
+    "a refusal by networks whose proxy is trusted at the IPv6 address of loopback alone": (
+        LOCAL.replace(*REFUSING),
+        BY_IPV6.replace(*REFUSING),
+        "server.listen",
+    ),
+    "a refusal by networks behind two proxies in a row of which the nearer is trusted no more": (
+        IN_A_ROW.replace(*REFUSING),
+        ELSEWHERE.replace(*REFUSING),
         "server.listen",
     ),
 }
@@ -375,10 +401,28 @@ APPLIED = {
         + HEADER.replace("10.0.0.5/32", "10.0.0.4/31"),
     ),
     "trust in addresses at a listener that stays": (UNTRUSTED.replace(*BY_NETWORK), LOCAL.replace(*BY_NETWORK)),
+    "a front that names people at every address of the next name": (
+        LOCAL + LOCAL_FRONT,
+        (BY_NAME + LOCAL_FRONT).replace(*BOTH),
+    ),
+    "a front that names people at the other address of loopback": (LOCAL + LOCAL_FRONT, BY_IPV6 + IPV6_FRONT),
+    "a front that names people at the IPv4 address of loopback again": (BY_IPV6 + IPV6_FRONT, LOCAL + LOCAL_FRONT),
+    "trust in addresses at every address of the next name": (
+        LOCAL.replace(*BY_NETWORK),
+        BY_NAME.replace(*BOTH).replace(*BY_NETWORK),
+    ),
+    "trust in addresses at the other address of loopback": (
+        LOCAL.replace(*BY_NETWORK),
+        BY_IPV6.replace(*BY_NETWORK),
+    ),
+    "a front elsewhere that connects to no listener of loopback": (
+        IN_A_ROW,
+        ELSEWHERE + HEADER,
+    ),
     "trust in addresses, which decide nothing": (UNTRUSTED, LOCAL.replace("8080", "8081")),
     "trust in addresses of a proxy that is elsewhere": (
         LOCAL.replace(*BY_NETWORK),
-        LOCAL.replace('"127.0.0.1"]', '"127.0.0.1", "10.0.0.5"]').replace("8080", "8081").replace(*BY_NETWORK),
+        IN_A_ROW.replace("8080", "8081").replace(*BY_NETWORK),
     ),
     "more workers": (GOOD, GOOD.replace("[server]\n", "[server]\nworkers = 2\n")),
     "a listener of its own": (GOOD, GOOD.replace("[server]\n", '[server]\nlisten = "0.0.0.0:8081"\n')),
