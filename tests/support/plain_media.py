@@ -69,7 +69,8 @@ class Reply:
 
 @dataclass
 class MediaModel:
-    """A media server with one film. *validators* says which it states: strong, weak, date, tag or none."""
+    """A media server with one film. *validators* says which it states: strong, weak, date, tag, unquoted (a tag
+    without quotes, which no If-Range names) or none."""
 
     random: Random
     files: tuple[Version, ...]
@@ -92,7 +93,7 @@ class MediaModel:
         return cls(
             random,
             versions(random),
-            random.choice(("strong", "strong", "strong", "weak", "date", "tag", "none")),
+            random.choice(("strong", "strong", "strong", "weak", "date", "tag", "unquoted", "none")),
             random.random() < 0.7,
             random.random() < 0.8,
             random.choice((0.0, 0.2, 0.5, 0.8)),
@@ -106,7 +107,7 @@ class MediaModel:
     @property
     def identifies(self) -> bool:
         """Whether a later response can prove to be of the same file, in all that the server states."""
-        return self.validators in ("strong", "weak", "date", "tag")
+        return self.validators in ("strong", "weak", "date", "tag", "unquoted")
 
     def reply(self, sent: Mapping[str, str]) -> Reply:
         """Returns the response to a GET with the fields *sent*."""
@@ -127,6 +128,8 @@ class MediaModel:
             fields.append(("Accept-Ranges", "bytes"))
         if self.validators in ("strong", "tag"):
             fields.append(("ETag", f'"{film.tag}"'))
+        if self.validators == "unquoted":
+            fields.append(("ETag", film.tag))
         if self.validators == "weak":
             fields.append(("ETag", f'W/"{film.tag}"'))
         if self.validators in ("strong", "weak", "date"):

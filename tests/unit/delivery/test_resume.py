@@ -64,6 +64,17 @@ def test_a_weak_validator_is_no_if_range() -> None:
     assert "If-Range" not in resume_request(whole(1000, WEAK), 400).headers
 
 
+@pytest.mark.promise("streams-3", "media-M10")
+def test_an_etag_without_quotes_is_compared_and_is_no_if_range() -> None:
+    unquoted = {"ETag": "18f-5e1a7"}
+    body = whole(1000, unquoted)
+    assert resume_request(body, 400).headers == {"Accept-Encoding": "identity", "Range": "bytes=400-999"}
+    assert isinstance(later(body, 400, 206, part(400, 999, 1000, unquoted)), Usable)
+    assert isinstance(later(body, 400, 206, part(400, 999, 1000, {"ETag": "18f-5e1a8"})), Unusable)
+    assert isinstance(later(body, 400, 206, part(400, 999, 1000, {"ETag": '"18f-5e1a7"'})), Unusable)
+    assert isinstance(later(body, 400, 206, part(400, 999, 1000, {})), Unusable)
+
+
 def test_the_rest_of_a_body_of_unknown_length_is_requested_to_its_end() -> None:
     assert resume_request(whole(None, STRONG), 400).headers["Range"] == "bytes=400-"
 
@@ -246,6 +257,13 @@ def test_nothing_left_of_an_unknown_length_is_the_end() -> None:
     ]:
         assert isinstance(later(body, 700, status, fields), Unusable)
     assert isinstance(later(whole(None, WEAK), 700, 416, {"Content-Range": "bytes */700"}), Unusable)
+
+
+def test_an_end_is_that_of_the_same_file_by_if_range_or_its_etag() -> None:
+    body, end = whole(None, {"ETag": "18f-5e1a7"}), {"Content-Range": "bytes */700"}
+    assert later(body, 700, 416, {**end, "ETag": "18f-5e1a7"}) == Complete()
+    assert isinstance(later(body, 700, 416, {**end, "ETag": "18f-5e1a8"}), Unusable)
+    assert isinstance(later(body, 700, 416, end), Unusable)
 
 
 @pytest.mark.promise("streams-11")
