@@ -4,7 +4,7 @@ Every step's result is the typed input of the next: without a grant there is no 
 no logging, no metrics and no settings. How the bytes reach the client is the delivery's part.
 """
 
-from gateway.errors import AccessDeniedError, BusyError, RecordingExpiredError, VideoNotFoundError
+from gateway.errors import AccessDeniedError, BusyError, GatewayError, RecordingExpiredError, VideoNotFoundError
 from gateway.model import Credentials, Delivery, Grant, Identity, Link, Stage, Video
 from gateway.ports import Clock, IdentityResolver, Links, Policy, RateLimit
 from gateway.request_record import RequestRecord
@@ -59,7 +59,8 @@ class Access:
         `Policy.decide` does. Raises BusyError for what is right only if it is requested anew: if the rules grant
         something else, or perhaps another of the person's sessions, if they were replaced once more meanwhile, or if a
         list was selected by other rules. Raises RecordingExpiredError if the retention of the recording that is shown
-        ended meanwhile. Does nothing for a request that needed no identity.
+        ended meanwhile. Then the record has no grant any more, unless the audit has its ``open`` line. Does nothing for
+        a request that needed no identity.
 
         The dispatcher calls it before each response that a handler returns. A handler calls it itself before the
         audit's ``open`` line and a stream, which cannot be taken back by then; a redirect may wait for the disk after
@@ -68,16 +69,24 @@ class Access:
         if record.identity is None or record.identified_at is None:
             return
         in_force, grant = self if self.replaced_by is None else self._in_force(), record.grant
-        in_force._identities.confirm(record.identity, record.identified_at)
-        if grant is not None and grant.deleted_at is not None and grant.deleted_at <= self._clock.now():
-            raise RecordingExpiredError("retention.until has passed")
-        has_same_rules = in_force is self or in_force._policy.decides_like(self._policy)
-        if has_same_rules and (grant is None or not in_force._policy.is_due(grant)):
-            return
-        if grant is None:
-            if record.api:  # what has no grant else, such as the exchange of a ticket, is decided by no rule
-                raise BusyError(_REPLACED)
-            return
+        try:
+            in_force._identities.confirm(record.identity, record.identified_at)
+            if grant is not None and grant.deleted_at is not None and grant.deleted_at <= self._clock.now():
+                raise RecordingExpiredError("retention.until has passed")
+            has_same_rules = in_force is self or in_force._policy.decides_like(self._policy)
+            if grant is None:
+                if record.api and not has_same_rules:  # what has no grant else is decided by no rule
+                    raise BusyError(_REPLACED)
+            elif not has_same_rules or in_force._policy.is_due(grant):
+                await self._decide_again(record, grant, in_force)
+                in_force._identities.confirm(record.identity, record.identified_at)
+        except GatewayError:
+            if not record.opened:  # the audit names no rule, as that which granted the request has not refused it
+                record.grant = None
+            raise
+
+    async def _decide_again(self, record: RequestRecord, grant: Grant, in_force: "Access") -> None:
+        """Has *grant* last as long as the rules *in_force* say. Raises what `confirm` says."""
         try:
             again = await in_force._policy.decide(grant.identity, grant.recording, grant.video, grant.client)
         except AccessDeniedError:
@@ -88,7 +97,6 @@ class Access:
             raise BusyError(_REPLACED)
         if not record.opened:  # the audit names the rule that is in force, in both of its lines the same
             grant.rule, grant.groups = again.rule, again.groups
-        in_force._identities.confirm(record.identity, record.identified_at)
 
     def _in_force(self) -> "Access":
         in_force = self

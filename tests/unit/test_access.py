@@ -323,7 +323,7 @@ async def test_what_other_rules_or_days_grant_is_granted_still(
         World(answers={"anna": replace(grant(), rule="rule-b", **changes)}, is_due_again=is_due),
     )
     access, log = old.access(), record()
-    await access.authorize(CREDENTIALS, TARGET, log, download=True)
+    granted, _ = await access.authorize(CREDENTIALS, TARGET, log, download=True)
     access.replaced_by = new.access()
     new.rules = "old" if is_due else "new"
     if is_granted:
@@ -332,14 +332,27 @@ async def test_what_other_rules_or_days_grant_is_granted_still(
     else:
         with pytest.raises(BusyError, match=REPLACED):
             await access.confirm(log)
-    assert log.grant is not None
-    assert log.grant.until == (600.0 if is_granted else None), "running streams end by the later decision"
-    assert log.grant.rule == ("rule-b" if is_granted else "rule-a"), "the audit names the rule in force"
+    assert log.grant is (granted if is_granted else None)
+    assert granted.until == (600.0 if is_granted else None), "running streams end by the later decision"
+    assert granted.rule == ("rule-b" if is_granted else "rule-a"), "the audit names the rule in force"
     assert new.of("decide") == [(ANNA, ANNA, "r1", "v1", "203.0.113.7")]
-    assert new.of("is_due") == ([(log.grant,)] if is_due else [])
+    assert new.of("is_due") == ([(granted,)] if is_due else [])
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+@pytest.mark.parametrize("why", ["no rule", "revoked", "retention"])
+async def test_a_refusal_after_a_wait_names_the_rule_only_of_what_was_opened(why: str, is_opened: bool) -> None:
+    old, new = World(answers={"anna": grant()}), World(rules="new", is_revoked=why == "revoked")
+    access, log = old.access(), record()
+    granted, _ = await access.authorize(CREDENTIALS, TARGET, log)
+    log.opened, access.replaced_by = is_opened, new.access()
+    if why == "retention":
+        granted.deleted_at = 0.0
     new.answers["anna"] = AccessDeniedError("no")
-    with pytest.raises(AccessDeniedError, match=r"^no$"):
+    error = {"no rule": AccessDeniedError, "revoked": InvalidCredentialsError, "retention": RecordingExpiredError}[why]
+    with pytest.raises(error):
         await access.confirm(log)
+    assert log.grant is (granted if is_opened else None)
 
 
 async def test_a_recording_is_deleted_at_its_retention_ends_whatever_its_rule() -> None:
