@@ -1,7 +1,9 @@
 """The circuit breaker of VALT's API: after failures in a row, requests fail at once for a while.
 
-Closed, it counts consecutive failures. Open, it admits nothing. Half open, it admits exactly one request, whose outcome
-decides. The outcome of a request that was admitted in an earlier state changes nothing. Pure: the time is an argument.
+Closed, it counts consecutive failures. Open, it admits nothing for a time. Then the next request is the probe: half
+open, the breaker admits nothing else until the probe's outcome decides. Requests that are no probe are admitted until
+there is one: their outcome decides too, but nobody waits for it. The outcome of a request that was admitted in an
+earlier state changes nothing. Pure: the time is an argument.
 """
 
 from dataclasses import dataclass
@@ -52,10 +54,14 @@ class CircuitBreaker:
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.state.name} failures={self._failures} open_until={self._open_until:.1f}>"
 
-    def acquire(self, now: float) -> Permit | None:
-        """Returns a permit for one request, or None if VALT must not be called now."""
+    def acquire(self, now: float, *, may_probe: bool = True) -> Permit | None:
+        """Returns a permit for one request, or None if VALT must not be called now.
+
+        *may_probe*: whether all others may be refused until the request has ended.
+        """
         if self.state is State.OPEN and now >= self._open_until:
-            self._change_state(State.HALF)
+            if may_probe:
+                self._change_state(State.HALF)
             return Permit(self._generation)
         return Permit(self._generation) if self.state is State.CLOSED else None
 
@@ -69,12 +75,12 @@ class CircuitBreaker:
             return
         if outcome is Outcome.FAILURE:
             self._failures += 1
-            if self.state is State.HALF or self._failures >= self._failure_threshold:
+            if self.state is not State.CLOSED or self._failures >= self._failure_threshold:
                 self._open_until = now + self._reset_timeout
                 self._change_state(State.OPEN)
         elif outcome is Outcome.SUCCESS:
             self._failures = 0
-            if self.state is State.HALF:
+            if self.state is not State.CLOSED:
                 self._change_state(State.CLOSED)
         elif self.state is State.HALF:
             self._change_state(State.OPEN)  # its timeout has passed already: the next request is another probe

@@ -125,7 +125,7 @@ class Transport:
         *reads_only*: whether the request changes nothing in VALT. *optional*: whether the call may be one that this
         VALT does not have or does not allow, or one that takes it long because of what a client chose, so that a
         response with status 500 or 504 is neither retried nor counted by the circuit breaker, nor is one counted that
-        does not arrive in time.
+        does not arrive in time, and no other call waits for its end while the breaker is half open.
         Raises ValtResponseError if the body exceeds *limit* bytes, ValtTimeoutError after the read timeout,
         CircuitOpenError if the circuit breaker is open and ValtUnavailableError for any other failure.
         """
@@ -163,7 +163,7 @@ class Transport:
     ) -> Response:
         """Returns the response to one request, and records its outcome in the circuit breaker."""
         now = self._clock.monotonic()
-        permit = self.breaker.acquire(now)
+        permit = self.breaker.acquire(now, may_probe=not optional)
         if permit is None:
             raise CircuitOpenError("VALT API circuit breaker is open", retry_after=self.breaker.retry_after(now))
         outcome = Outcome.UNCLEAR

@@ -81,6 +81,33 @@ def test_a_request_admitted_before_it_opened_does_not_decide_the_probe() -> None
     assert state(breaker) is State.OPEN
 
 
+def test_a_request_that_is_no_probe_keeps_no_probe_waiting() -> None:
+    breaker = open_breaker()
+    assert breaker.acquire(9.9, may_probe=False) is None
+    slow = breaker.acquire(10.0, may_probe=False)
+    assert slow is not None
+    assert breaker.acquire(10.0, may_probe=False) is not None
+    probe = acquire(breaker, 10.0)
+    assert breaker.acquire(10.0, may_probe=False) is None
+    breaker.record(probe, Outcome.SUCCESS, 11.0)
+    breaker.record(slow, Outcome.FAILURE, 40.0)
+    assert state(breaker) is State.CLOSED
+
+
+def test_a_request_that_is_no_probe_closes_it_or_keeps_it_open() -> None:
+    breaker = open_breaker()
+    failed, late = (breaker.acquire(10.0, may_probe=False) for _ in range(2))
+    assert failed is not None
+    assert late is not None
+    breaker.record(failed, Outcome.FAILURE, 12.0)
+    breaker.record(late, Outcome.SUCCESS, 13.0)
+    assert breaker.acquire(21.9) is None
+    good = breaker.acquire(22.0, may_probe=False)
+    assert good is not None
+    breaker.record(good, Outcome.SUCCESS, 22.0)
+    assert state(breaker) is State.CLOSED
+
+
 def test_its_repr_shows_its_state() -> None:
     assert repr(open_breaker()) == "<CircuitBreaker OPEN failures=0 open_until=10.0>"
 
@@ -96,15 +123,17 @@ class BreakerModel(RuleBasedStateMachine):
         self.now = 0.0
         self.opened_at: float | None = None
         self.probe: Permit | None = None
+        self.beside: Permit | None = None
+        """The last one of a request that is no probe, while there is none."""
 
     @rule(seconds=st.integers(0, 15))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule(target=permits)
-    def request(self) -> Permit:
+    @rule(target=permits, may_probe=st.booleans())
+    def request(self, may_probe: bool) -> Permit:
         before = self.breaker.state
-        permit = self.breaker.acquire(self.now)
+        permit = self.breaker.acquire(self.now, may_probe=may_probe)
         if before is State.CLOSED:
             assert permit is not None
         elif before is State.HALF:
@@ -112,7 +141,8 @@ class BreakerModel(RuleBasedStateMachine):
         elif permit is not None:
             assert self.opened_at is not None
             assert self.now - self.opened_at >= 10.0 or self.probe is not None
-            self.probe = permit
+            assert may_probe == (self.breaker.state is State.HALF)
+            self.probe, self.beside = (permit, None) if may_probe else (self.probe, permit)
         return permit or Permit(-1)
 
     @rule(permit=consumes(permits), outcome=st.sampled_from(Outcome))
@@ -120,15 +150,20 @@ class BreakerModel(RuleBasedStateMachine):
         before = self.breaker.state
         self.breaker.record(permit, outcome, self.now)
         after = self.breaker.state
-        if before is State.OPEN:
+        counts = permit == self.beside and outcome is not Outcome.UNCLEAR
+        if before is State.OPEN and counts:
+            assert (after is State.CLOSED) == (outcome is Outcome.SUCCESS)
+        elif before is State.OPEN:
             assert after is State.OPEN, "only time ends the open state"
         if before is State.HALF and after is not State.HALF:
             assert permit == self.probe
             assert (after is State.CLOSED) == (outcome is Outcome.SUCCESS)
         if before is State.CLOSED and after is not State.CLOSED:
             assert outcome is Outcome.FAILURE
-        if before is not State.OPEN and after is State.OPEN and outcome is Outcome.FAILURE:
+        if after is State.OPEN and outcome is Outcome.FAILURE and (before is not State.OPEN or counts):
             self.opened_at, self.probe = self.now, None
+        if after is not before or counts:
+            self.beside = None
 
     @invariant()
     def retry_after_is_at_most_the_reset_timeout(self) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway.errors import ValtResponseError, ValtTimeoutError, ValtUnavailableError
+from gateway.errors import CircuitOpenError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Video
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.valt.circuit_breaker import State
 from gateway.valt.client import AccessToken, ValtClient
 from gateway.valt.retry_budget import RetryBudget
+from tests.support.clock import ManualClock
 from tests.support.valt_client import Calls, calling
 
 pytestmark = pytest.mark.promise("valt-I6")
@@ -181,6 +182,45 @@ async def test_no_call_that_takes_valt_long_opens_the_breaker_for_others(operati
                 await READS[operation](calls.client, token)
         assert state(calls) is State.CLOSED
         assert calls.valt.calls[operation] == 6
+
+
+@pytest.mark.parametrize("operation", ["search", "comments", "general"])
+async def test_films_come_back_with_valt_whatever_call_takes_it_long(operation: str) -> None:
+    clock = ManualClock()
+    async with calling(clock=clock, retry_budget=exhausted()) as calls:
+        token = await calls.token()
+        calls.valt.knobs.fail["download"] = [500] * 5
+        for _ in range(5):
+            with pytest.raises(ValtUnavailableError):
+                await READS["download"](calls.client, token)
+        assert state(calls) is State.OPEN
+        clock.pass_(10.0)
+        gate = calls.valt.knobs.gate[operation] = asyncio.Event()
+        slow = asyncio.ensure_future(READS[operation](calls.client, token))
+        await calls.valt.wait_for(lambda: calls.valt.calls[operation] == 1)
+        assert await READS["download"](calls.client, token)
+        assert state(calls) is State.CLOSED
+        gate.set()
+        assert await slow
+
+
+@pytest.mark.parametrize("operation", ["search", "comments", "general"])
+async def test_an_optional_call_that_succeeds_closes_the_breaker(operation: str) -> None:
+    clock = ManualClock()
+    async with calling(clock=clock, retry_budget=exhausted()) as calls:
+        token = await calls.token()
+        calls.valt.knobs.fail[operation] = [502] * 6
+        for _ in range(5):
+            with pytest.raises(ValtUnavailableError):
+                await READS[operation](calls.client, token)
+        clock.pass_(10.0)
+        with pytest.raises(ValtUnavailableError):
+            await READS[operation](calls.client, token)
+        with pytest.raises(CircuitOpenError):
+            await READS[operation](calls.client, token)
+        clock.pass_(10.0)
+        assert await READS[operation](calls.client, token)
+        assert state(calls) is State.CLOSED
 
 
 async def test_a_search_that_cannot_be_sent_counts_for_the_breaker() -> None:
