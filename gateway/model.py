@@ -1,7 +1,6 @@
 """The types that the packages exchange. This module imports no framework.
 
-Types that outlive a request are frozen. Types of one request are not: creating a frozen instance takes three times as
-long.
+Types that outlive a request are frozen. Types of one request are not: a frozen instance takes longer to create.
 """
 
 import functools
@@ -159,8 +158,7 @@ class Identity:
     recording: str | None = None
     """If set, the identity is limited to this recording, and to *video* if that is set."""
     video: str | None = None
-    """If set without *recording*, the identity is limited to the address of this video in whichever recording holds it:
-    it allows no recording as a whole."""
+    """If set without *recording*, it limits to this video in whichever recording, and allows no whole recording."""
     session: str | None = None
     """The session's id, if the identity comes from a session or a token made in one."""
     used_at: float | None = None
@@ -171,6 +169,8 @@ class Identity:
     """Id of the secret that sealed the session's cookie or the access token."""
     selection: str | None = None
     """Digest of the `GroupSelection` by which *groups* were stored; None if they are all groups of the person."""
+    cross_site: bool | None = None
+    """Whether the session's cookie was set for pages of other sites too; None if that is not known."""
     service_key: str | None = None
     """SHA-256 of the service key that the identity comes from, in hex."""
     response_token: str = field(default="", repr=False, compare=False)

@@ -146,8 +146,8 @@ class Sessions(Protocol):
         """Makes all sessions of *credentials* void. Returns those that were valid, and the Set-Cookie headers that
         delete the cookies. Raises BusyError."""
 
-    def refresh_header(self, identity: Identity) -> str | None:
-        """Returns a Set-Cookie header that keeps a session in use from idling out, None if none is due or it is old."""
+    def refresh_headers(self, identity: Identity) -> list[str]:
+        """Returns Set-Cookie headers that keep a session in use from idling out, none if none is due or it is old."""
 
 
 class PersonSwitch(Protocol):

@@ -7,35 +7,26 @@ overwrite each other's cookies, and no session has the rights of two proofs. A s
 sessions of one person with the same limits share it, and so every copy of their cookies ends with it.
 """
 
-import hashlib
-import re
 import secrets as random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from cachetools import TTLCache
 
 from gateway.completion import complete_all
 from gateway.errors import InvalidCredentialsError, TooManyGroupsError
 from gateway.group_selection import GroupSelection
-from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie, select_last
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
+from gateway.identity.session_cookie import SessionCookie
 from gateway.identity.session_limits import names_to_clear
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
 from gateway.validity import Validity, void_seconds
 
-_NAME = "valt_gateway_session"
 _MAX_VALUE = 3900
 """Characters. With its name and attributes the cookie stays below 4096 bytes, above which browsers drop it (RFC 6265,
 section 6.1). A renewed cookie, whose times may compress less well, stays below the limit of cookies.read_cookies."""
-_VALUE = re.compile(r"[A-Za-z0-9_=-]{200,}", re.ASCII)
-"""What is sealed of a session is never shorter: its id and the names of its claims do not compress to less."""
-_MAX_READ = 36
-"""Session cookies of one request that are decrypted. No more with values of 200 characters fit into a Cookie header of
-8190 bytes, so that a browser's own are all read, whatever cookies another site of the same domain adds."""
 _RENEW_AFTER = 0.1
 """The fraction of the idle limit after which a session in use is given a renewed cookie."""
 _MAX_REPLACED, _REPLACED_FOR = 10_000, 120.0
@@ -68,8 +59,7 @@ class Sessions:
         used_at: Callable[[str], float | None] = lambda _session: None,
         on_issue: Callable[[float], None] = lambda _until: None,
     ) -> None:
-        self._cookie = partial(Cookie, secure=secure, cross_site=cross_site)
-        self._names = re.compile(f"{self._cookie(_NAME).name}(_[0-9a-f]{{8}})?")
+        self._cookie = SessionCookie(secure=secure, cross_site=cross_site)
         self._sealed = SealedTokens(secrets, "session", VERSION)
         self._lifetime = lifetime
         self._idle = idle
@@ -85,8 +75,7 @@ class Sessions:
 
     def read(self, headers: Iterable[str]) -> Mapping[str, Secret]:
         """Returns the session cookies in raw ``Cookie`` headers, by name, as many as a browser can present."""
-        cookies = select_last(read_cookies(headers, self._names).items(), _VALUE, _MAX_READ)
-        return {name: Secret(value) for name, value in cookies}
+        return self._cookie.read(headers)
 
     def identities(self, credentials: Credentials) -> tuple[Identity, ...]:
         """Returns the identities of the valid sessions, the newest first. Never raises: a cookie that cannot be
@@ -117,14 +106,16 @@ class Sessions:
         if any(session.person != identity.person for session in present):
             header = self.issue_header(identity)
             _, cleared = await self.end(credentials)
-            return [*(cookie for cookie in cleared if _name(cookie) != _name(header)), header]
+            overwritten = self._cookie.clear_header(_name(header))
+            return [*(cookie for cookie in cleared if cookie != overwritten), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued, now)
         unsealed = self._unseal_all(credentials)
         replaced = unsealed.get(_name(header))
         if replaced is not None:
             self._replaced[replaced.session or ""] = now
-        return [*self._clear_oldest(credentials, unsealed, header), header]
+        other = self._cookie.clear_other_headers(_name(header), self._cookie.names(credentials), unsealed)
+        return [*self._clear_oldest(credentials, unsealed, header), *other, header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
@@ -133,20 +124,20 @@ class Sessions:
         the store fails, after it has been tried with each; a caller that is cancelled interrupts nothing.
         """
         valid, now = self.identities(credentials), self._clock.now()
-        presented = [(name, value.reveal()) for name, value in credentials.sessions.items()]
-        presented += select_last(read_every_cookie(credentials.cookies, self._names), _VALUE, _MAX_READ)
+        presented = self._cookie.read_every(credentials)
         unsealed = filter(None, map(self._sealed.unseal, {value for _, value in presented}))
         # A newer copy of a cookie that has expired may be valid.
         ends = [(claims["id"], max(now, claims["exp"]) + void_seconds(self._lifetime)) for claims in unsealed]
         await complete_all(*(self._store.sign_out(session, until) for session, until in ends))
-        names = [self._cookie(_NAME).name, *(name for name, _ in presented)]
-        return valid, [self._clear_header(name) for name in dict.fromkeys(names)]
+        names = dict.fromkeys([self._cookie.base, *(name for name, _ in presented)])
+        return valid, self._clear_headers(names, credentials, self._unseal_all(credentials))
 
-    def clear_narrowed(self, headers: Iterable[str]) -> list[str]:
+    def clear_narrowed(self, headers: Sequence[str]) -> list[str]:
         """Returns the Set-Cookie headers that delete the cookies of narrowed sessions in raw ``Cookie`` headers, for a
         browser that presents too many to be served: tickets of one moment leave as many as there are."""
-        names = dict.fromkeys(name for name, _ in read_every_cookie(headers, self._names))
-        return [self._clear_header(name) for name in names if name != self._cookie(_NAME).name]
+        credentials = Credentials(sessions=self.read(headers), cookies=headers)
+        names = [name for name in self._cookie.names(credentials) if name != self._cookie.base]
+        return self._clear_headers(names, credentials, self._unseal_all(credentials))
 
     def issue_header(self, identity: Identity, session: str | None = None, now: float | None = None) -> str:
         """Returns a Set-Cookie header for a session of *identity*, with the id *session*, by default a new one, that
@@ -164,15 +155,16 @@ class Sessions:
             expires_at=now + self._lifetime,
             groups=frozenset(self._keep_groups.select(identity.groups)),
             selection=self._keep_groups.digest,
+            cross_site=self._cookie.cross_site,
         )
         value = self._seal(started)
         if len(value) > _MAX_VALUE:
             raise TooManyGroupsError("the groups of this person that rules name do not fit into a session cookie")
         return self._set_cookie(started, value)
 
-    def refresh_header(self, identity: Identity) -> str | None:
-        """Returns a Set-Cookie header that restarts the idle limit, or None if less than a tenth of it has passed or
-        the browser was lately given another cookie under that name."""
+    def refresh_headers(self, identity: Identity) -> list[str]:
+        """Returns the Set-Cookie headers that restart the idle limit: none if less than a tenth of it has passed or the
+        browser was lately given another cookie under that name."""
         now = self._clock.now()
         if (
             self._is_replaced(identity)
@@ -180,9 +172,11 @@ class Sessions:
             or identity.used_at is None
             or now - identity.used_at < self._idle * _RENEW_AFTER
         ):
-            return None
-        renewed = replace(identity, used_at=now)
-        return self._set_cookie(renewed, self._seal(renewed))
+            return []
+        name = self._cookie.name(identity)
+        other = self._cookie.clear_other_headers(name, [name], {name: identity})
+        renewed = replace(identity, used_at=now, cross_site=self._cookie.cross_site)
+        return [*other, self._set_cookie(renewed, self._seal(renewed))]
 
     def _clear_oldest(self, credentials: Credentials, sessions: Mapping[str, Identity], header: str) -> list[str]:
         """Returns the Set-Cookie headers that make room for the new session of *header* beside the *sessions* of
@@ -191,19 +185,27 @@ class Sessions:
         lengths[_name(header)] = len(header.partition(";")[0]) + 2
         issued_at = {name: _issued_at(session) for name, session in sessions.items()}
         replaced = {name for name, session in sessions.items() if self._is_replaced(session)}
-        names = names_to_clear(lengths, issued_at, replaced, _name(header), self._cookie(_NAME).name)
-        return [self._clear_header(name) for name in names]
+        names = names_to_clear(lengths, issued_at, replaced, _name(header), self._cookie.base)
+        return self._clear_headers(names, credentials, sessions)
+
+    def _clear_headers(
+        self, names: Iterable[str], credentials: Credentials, sessions: Mapping[str, Identity]
+    ) -> list[str]:
+        """Returns the Set-Cookie headers that delete the cookies *names*, with whichever attributes *credentials* may
+        have them. *sessions* are what they contain, by the cookie's name."""
+        presented = self._cookie.names(credentials)
+        headers = []
+        for name in names:
+            headers += [self._cookie.clear_header(name), *self._cookie.clear_other_headers(name, presented, sessions)]
+        return headers
 
     def _is_replaced(self, session: Identity) -> bool:
         """Whether the browser was lately given another session in place of *session*, as a request presents it."""
         return self._replaced.get(session.session or "", session.issued_at) != session.issued_at
 
-    def _clear_header(self, name: str) -> str:
-        return self._cookie(name.removeprefix("__Host-")).set_header("", 0)
-
     def _set_cookie(self, session: Identity, value: str) -> str:
         remaining = int((session.expires_at or 0.0) - self._clock.now())
-        return self._cookie(_cookie_name(session)).set_header(value, max(0, remaining))
+        return self._cookie.set_header(session, value, max(0, remaining))
 
     def _is_idle(self, session: Identity) -> bool:
         last_used_at = max(session.used_at or 0.0, self._used_at(session.session or "") or 0.0)
@@ -225,14 +227,6 @@ class Sessions:
 
 def _limits(identity: Identity) -> tuple[str | None, str | None]:
     return identity.recording, identity.video
-
-
-def _cookie_name(session: Identity) -> str:
-    """Returns the cookie's name without a prefix: for a narrowed session with a digest of its recording and video."""
-    if not session.is_narrowed:
-        return _NAME
-    limits = f"{session.recording or ''}/{session.video or ''}"
-    return f"{_NAME}_{hashlib.sha256(limits.encode()).hexdigest()[:8]}"
 
 
 def _name(header: str) -> str:

@@ -25,6 +25,7 @@ def to_claims(session: Identity) -> dict[str, Any]:
         "rec": session.recording,
         "vid": session.video,
         "out": session.revocation_keys,
+        "crs": session.cross_site,
     }
 
 
@@ -49,4 +50,5 @@ def to_identity(claims: Mapping[str, Any], secret: str, lifetime: float) -> Iden
         revocation_keys=tuple(claims["out"]),
         sealed_by=secret,
         selection=claims.get("sel", ""),
+        cross_site=claims.get("crs"),
     )

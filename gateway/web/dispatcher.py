@@ -133,9 +133,8 @@ class Dispatcher:
         for cookie in request.set_cookies:
             headers.add("Set-Cookie", cookie)
         if request.renew_cookie is not None and response.status < 400:
-            renewed = request.renew_cookie()
-            if renewed is not None:
-                headers.add("Set-Cookie", renewed)
+            for cookie in request.renew_cookie():
+                headers.add("Set-Cookie", cookie)
         cors = self._active.handlers.cors
         if cors.origins:
             cors.add_headers(request, response)

@@ -65,4 +65,4 @@ class SessionCookies:
         """Has a newer cookie set on the response if *identity* is a session in use and the cookie is due. Not until the
         response begins: the browser may be given another session while the request waits."""
         if identity.kind is IdentityKind.SESSION and self._sessions is not None:
-            request.renew_cookie = partial(self._sessions.refresh_header, identity)
+            request.renew_cookie = partial(self._sessions.refresh_headers, identity)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import trustme
@@ -9,7 +10,7 @@ from playwright.async_api import BrowserContext
 
 from gateway.sim.catalogue import SESSION
 from tests.support.browser import is_playing
-from tests.support.gateway_fixture import VIDEO_PATH
+from tests.support.gateway_fixture import VIDEO_PATH, settings_of
 from tests.support.sites import PUBLIC, clinic, elsewhere, embed, visitor
 
 WATCH = f"/recordings/{SESSION}"
@@ -63,6 +64,33 @@ async def stranger(authority: trustme.CA) -> AsyncIterator[str]:
 async def context() -> AsyncIterator[BrowserContext]:
     async with visitor() as opened:
         yield opened
+
+
+@pytest.mark.promise("sign-in-14")
+async def test_sessions_go_on_and_end_although_portals_are_listed_meanwhile_and_no_longer(
+    tmp_path: Path, authority: trustme.CA, context: BrowserContext
+) -> None:
+    """The cookie becomes a partitioned one and back: for Chromium, two cookies of one name."""
+    portals = ["cors_origins = []", 'cors_origins = ["https://portal.school.test"]']
+    async with clinic(tmp_path, authority, []) as (stack, gateway):
+        page = await context.new_page()
+
+        async def status(path: str, **query: str) -> int:
+            response = await page.goto(f"{gateway}{path}?{urlencode(query)}")
+            assert response is not None
+            return response.status
+
+        assert await status(WATCH, ticket=stack.ticket(audience=PUBLIC)) == 200
+        for old, new in (portals, reversed(portals)):
+            stack.config.write_text(stack.config.read_text().replace(old, new))
+            assert await stack.gateway.reload(settings_of(stack.config))
+            for _ in range(2):
+                assert await status(WATCH, ticket=stack.ticket(audience=PUBLIC)) == 200
+        await page.goto(f"{gateway}/oauth2/sign_out")
+        await page.click("button")
+        await page.wait_for_load_state()
+        assert await status(WATCH) == 401
+        assert await context.cookies(gateway) == []
 
 
 @pytest.mark.promise("sign-in-14", "watch-15")

@@ -402,10 +402,10 @@ class World:
             for name, cookie in browser.cookies.items()
             if cookie.proof.limits == (identity.recording, identity.video)
         )
-        proof, refreshed = self.model.presented(cookie.proof), self.sessions.refresh_header(identity)
-        if refreshed is not None:
-            self.expect("the name of the cookie", refreshed.partition("=")[0] == name, True)
-            browser.store([refreshed], Cookie(proof, self.clock.now()))
+        proof, refreshed = self.model.presented(cookie.proof), self.sessions.refresh_headers(identity)
+        if refreshed:
+            self.expect("the name of the cookie", {header.partition("=")[0] for header in refreshed} == {name}, True)
+            browser.store(refreshed, Cookie(proof, self.clock.now()))
         self._follow_up(identity, proof, target)
 
     async def request_with_bearer(self, bearer: tuple[Credentials, Proof]) -> None:

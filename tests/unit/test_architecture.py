@@ -34,6 +34,7 @@ MAY_REVEAL_SECRETS = {
     "gateway/identity/access_token.py",
     "gateway/identity/service_key.py",
     "gateway/identity/session.py",
+    "gateway/identity/session_cookie.py",
     "gateway/identity/ticket.py",
     "gateway/redis_url.py",
     "gateway/sealed.py",
