@@ -49,6 +49,12 @@ class RedisUrl:
         """Returns hosts and ports, for messages: no user name, no password."""
         return ", ".join(f"{host}:{port}" for host, port in self.hosts)
 
+    def has_database_of(self, other: "RedisUrl") -> bool:
+        """Whether both name one database: of one host and port, or of one service of Sentinels, of which both name one.
+        Two names of one host are two."""
+        is_alike = (self.service, self.database) == (other.service, other.database)
+        return is_alike and not set(self.hosts).isdisjoint(other.hosts)
+
 
 def parse_redis_url(url: Secret) -> RedisUrl:
     """Returns the parts of *url*. Raises ValueError, whose message does not contain it, if it is no such URL."""

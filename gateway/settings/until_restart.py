@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.network import UNIX
+from gateway.redis_url import parse_redis_url
 from gateway.settings.faults import Fault
 from gateway.settings.files import audit_faults, certificate_faults, socket_faults
 from gateway.settings.identity import HeaderSettings, IdentitySettings
-from gateway.settings.model import Settings
+from gateway.settings.model import Settings, StateSettings
 from gateway.settings.networks import NetworkIndex, networks_without
 from gateway.settings.open_listeners import (
     ADDRESSES,
@@ -133,19 +134,35 @@ class InForce:
 
     def warnings_of_reload(self, new: Settings) -> Iterator[Fault]:
         """Yields a warning, without line, if the restart that *new* needs begins with another state than the running
-        gateway has in its directory."""
-        folder, next_one = self.values.get("state.dir"), new.state.dir
-        if folder is None or not (folder / STATE_FILE).exists():
+        gateway has in its directory, or may have in Redis."""
+        folder, url, state = self.values.get("state.dir"), self.values.get("state.url"), new.state
+        if url is not None:
+            lost, present = "that only the present url and prefix have", "the present url and prefix"
+        elif folder is not None and (folder / STATE_FILE).exists():
+            lost, present = f"in {folder}", f"dir = {folder}"
+        else:
             return
-        if next_one is None or next_one.resolve() != folder.resolve():
-            reason = f"needs a restart, which loses the revocations and sign-outs in {folder}"
-            if next_one is not None:
-                yield Fault("state.dir", None, reason, f"stop the gateway, move {folder} there, and start it")
-            elif new.state.url is not None:
-                remedy = f"revoke there before it what `valt-gateway revoke --list` shows with dir = {folder}"
-                yield Fault("state.url", None, reason, remedy)
-            else:
-                yield Fault("state", None, reason, f"write dir = {folder} again")
+        key = self._key_of_another_state(state)
+        remedy = f"revoke there before it what `valt-gateway revoke --list` shows with {present}"
+        if new.session is not None:
+            remedy += "; it shows no sign-outs: only another session.secret ends those sessions, and all others"
+        if key == "state":
+            remedy = f"write {present} again"
+        elif key == "state.dir" and url is None:
+            remedy = f"stop the gateway, move {folder} there, and start it"
+        if key:
+            yield Fault(key, None, f"needs a restart, which loses the revocations and sign-outs {lost}", remedy)
+
+    def _key_of_another_state(self, state: StateSettings) -> str:
+        """Returns the key by which *state* is another one than that of the running gateway, empty if it is the same."""
+        folder, url = self.values.get("state.dir"), self.values.get("state.url")
+        if state.dir is not None:
+            return "" if folder is not None and state.dir.resolve() == folder.resolve() else "state.dir"
+        if state.url is None:
+            return "state"
+        if url is None or not parse_redis_url(url).has_database_of(parse_redis_url(state.url)):
+            return "state.url"
+        return "" if self.values.get("state.prefix") == state.prefix else "state.prefix"
 
     def faults_of_other_files(self, new: Settings) -> Iterator[Fault]:
         """Yields the faults, without lines, of the state, the audit and the sockets by *new* that the running gateway

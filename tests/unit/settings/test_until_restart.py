@@ -543,3 +543,46 @@ def test_a_reload_warns_of_a_restart_that_would_lose_who_was_revoked(
     assert reload().faults == ()
     assert [one.key for one in reload().warnings] == ([] if key is None else [key])
     assert all(f"{tmp_path}/state" in one.reason + one.remedy for one in reload().warnings)
+
+
+REDIS = 'url = "redis://gateway:planted@10.0.0.7"\nsecret = "planted secret of more than thirty-two bytes"'
+SENTINELS = REDIS.replace("redis://gateway:planted@10.0.0.7", "redis+sentinel://10.0.0.7,10.0.0.8/valt")
+
+
+@pytest.mark.parametrize(
+    ("running", "moved", "key"),
+    [
+        (REDIS, f'{REDIS}\nprefix = "film:"', "state.prefix"),
+        (f'{REDIS}\nprefix = "film:"', REDIS, "state.prefix"),
+        (REDIS, REDIS.replace("0.7", "0.7/1"), "state.url"),
+        (REDIS, REDIS.replace("0.7", "0.8"), "state.url"),
+        (REDIS, REDIS.replace("0.7", "0.7:6380"), "state.url"),
+        (REDIS, SENTINELS, "state.url"),
+        (SENTINELS, SENTINELS.replace("/valt", "/film"), "state.url"),
+        (SENTINELS, SENTINELS.replace("0.7,10.0.0.8", "1.7,10.0.1.8"), "state.url"),
+        (REDIS, 'dir = "next"', "state.dir"),
+        (REDIS, "", "state"),
+        (REDIS, REDIS, None),
+        (REDIS, REDIS.replace("gateway:planted", "valt:another"), None),
+        (REDIS, REDIS.replace("0.7", "0.7:6379/0?socket_timeout=1"), None),
+        (REDIS, REDIS.replace("planted secret", "another secret"), None),
+        (SENTINELS, SENTINELS.replace("0.8", "0.8,10.0.0.9"), None),
+    ],
+)
+def test_a_reload_warns_of_a_restart_that_leaves_the_revocations_in_redis(
+    tmp_path: Path, running: str, moved: str, key: str | None
+) -> None:
+    started = settings_of(tmp_path, f"{GOOD}[state]\n{running}\n")
+    in_force = InForce.decode(json.loads(json.dumps(InForce.at_start(started, {}).encode())))
+    warnings = list(in_force.warnings_of_reload(settings_of(tmp_path, f"{GOOD}[state]\n{moved}\n")))
+    assert [one.key for one in warnings] == ([] if key is None else [key])
+    assert all("revocations" in one.reason and "the present url and prefix" in one.remedy for one in warnings)
+    assert "planted" not in str(warnings)
+
+
+def test_the_remedy_for_another_state_keeps_sign_outs_where_there_are_sessions(tmp_path: Path) -> None:
+    in_force = InForce.at_start(settings_of(tmp_path, f"{GOOD}[state]\n{REDIS}\n"), {})
+    moved = f'{GOOD}[state]\n{REDIS}\nprefix = "film:"\n'
+    for more, is_named in (("", False), ('[session]\nsecret = "planted secret of another purpose, as long"\n', True)):
+        (warning,) = in_force.warnings_of_reload(settings_of(tmp_path, moved + more))
+        assert ("session.secret" in warning.remedy) is is_named
