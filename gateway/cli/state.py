@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _OF_ANOTHER = (
-    "A gateway that is running was started with another state: name that one in the file again, and repeat this. A "
-    "restart with this one loses the revocations of that one, unless they are moved or repeated here first"
+    "A gateway that has run for more than a few seconds was started with another state: name that one in the file "
+    "again, and repeat this. A restart with this one loses the revocations of that one, unless they are moved or "
+    "repeated here first"
 )
 
 
