@@ -19,6 +19,8 @@ _NEW_CHAIN = (
     "verifies the lines until then"
 )
 _MINT = "make one with: valt-gateway key mint"
+_SIGN = "openssl genpkey -algorithm ed25519"
+_SIGNING = (".private_key", ".tls_key_file")
 _OF_PORTAL = "have the portal make a key of its own"
 _OF_PROVIDERS = ("secret", "client_secret")
 _PUBLIC = (b"-----BEGIN CERT", b"-----BEGIN PUBLIC", b"-----BEGIN RSA PUBLIC", b"ssh-")
@@ -96,7 +98,7 @@ def _published_keys(keys: Iterable[tuple[str, str]]) -> Iterator[Fault]:
         source = publication_of(text)
         if source is not None:
             reason = f"is printed in {source}, and so is its private half: everybody can sign with it"
-            remedy = _OF_PORTAL if ".public_key" in key else "make one with: openssl genpkey -algorithm ed25519"
+            remedy = _OF_PORTAL if ".public_key" in key else f"make one with: {_SIGN}"
             yield Fault(key, None, reason, remedy)
 
 
@@ -110,12 +112,22 @@ def _repeated(settings: Settings, files: Mapping[str, str]) -> Iterator[Fault]:
         same_purpose = key in alike and alike.get(key) == alike.get(other)
         if other != key and not same_purpose and (not files or key in files or other in files):
             reason = f"is the same as {other}: whoever knows one of the two can do what the other allows"
-            yield Fault(key, None, reason, _NEW_CHAIN if key == "audit.chain_key_file" else GENERATE)
+            yield Fault(key, None, reason, _other_secret(key, other))
     for key, text in _portal_keys(settings):
         private = first.get(essence(text))
         if private is not None and (not files or private in files):
             reason = f"is the public half of {private}: whoever has that can sign tickets"
             yield Fault(key, None, reason, _OF_PORTAL)
+
+
+def _other_secret(key: str, other: str) -> str:
+    """Returns the remedy for *key* that is the same as *other*: a key that signs is more than a random text, and its
+    public half is elsewhere, so that *other* is replaced."""
+    if key == "audit.chain_key_file":
+        return _NEW_CHAIN
+    if not key.endswith(_SIGNING):
+        return GENERATE
+    return f"make one for {other} with: {_SIGN if other.endswith(_SIGNING) else 'openssl rand -base64 48'}"
 
 
 def _hashes(settings: Settings, entered: list[tuple[str, str]], guesses: set[str]) -> Iterator[Fault]:

@@ -382,6 +382,22 @@ def test_one_key_with_two_purposes_is_a_warning(tmp_path: Path, name: str, other
         assert keys_of(tmp_path, text) == [key]
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "remedy"),
+    [
+        ("session.secret", "tls.key", "make one for session.secret with: openssl rand -base64 48"),
+        ("session.secret", "login.key", "make one for session.secret with: openssl rand -base64 48"),
+        ("login.key", "tls.key", "make one for identity.1.private_key with: openssl genpkey -algorithm ed25519"),
+    ],
+)
+def test_the_remedy_for_a_key_that_is_a_secret_too_replaces_the_secret(
+    tmp_path: Path, name: str, other: str, remedy: str
+) -> None:
+    private(tmp_path / "gateway.toml", everything(tmp_path, **{name: other}))
+    (warning,) = load(tmp_path / "gateway.toml", {}, check_files=True).warnings
+    assert warning.remedy == remedy
+
+
 @pytest.mark.parametrize("file", ["tls.key", "login.key"])
 def test_a_portals_key_whose_private_half_is_here_is_a_warning(tmp_path: Path, file: str) -> None:
     text = everything(tmp_path)
