@@ -13,15 +13,16 @@ from typing import Any
 
 
 async def establish(
-    protocol: asyncio.Protocol, client: socket.socket, context: ssl.SSLContext, *, timeout: float
+    protocol: asyncio.Protocol, client: socket.socket, context: ssl.SSLContext, *, timeout: float, shutdown: float
 ) -> None:
     """Does the handshake with *client*, and connects *protocol* if that succeeds. *timeout*, in seconds, bounds the
-    handshake, and the shutdown later. Raises OSError (of which ssl.SSLError and TimeoutError are one)."""
+    handshake, *shutdown* the end of the connection, which sends what still waits. Raises OSError (of which ssl.SSLError
+    and TimeoutError are one)."""
     loop = asyncio.get_running_loop()
     lower, _ = await loop.connect_accepted_socket(_Paused, client)
     early = _EarlyData()
     upper = await loop.start_tls(
-        lower, early, context, server_side=True, ssl_handshake_timeout=timeout, ssl_shutdown_timeout=timeout
+        lower, early, context, server_side=True, ssl_handshake_timeout=timeout, ssl_shutdown_timeout=shutdown
     )
     if upper is not None and not early.is_lost:
         upper.set_protocol(protocol)

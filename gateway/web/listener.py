@@ -211,7 +211,8 @@ class Listener:
             if self._tls is None:
                 await asyncio.get_running_loop().connect_accepted_socket(lambda: guard, client)
             else:
-                await establish(guard, client, self._tls, timeout=self._request_timeout)
+                timeout, shutdown = self._request_timeout, self._response_timeout
+                await establish(guard, client, self._tls, timeout=timeout, shutdown=shutdown)
         except OSError:
             pass  # no TLS client, or none that this certificate suits; ssl.SSLError and TimeoutError are OSErrors
         finally:

@@ -102,6 +102,28 @@ async def test_a_stream_leaves_the_write_buffer_limits_of_its_connection_as_they
     assert limits[1] == limits[0]
 
 
+async def test_the_last_response_of_a_connection_takes_longer_than_request_timeout(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    answered = asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        assert request.transport is not None
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+        answered.set()
+        return web.Response(body=PIECE * 100)
+
+    write_certificate(tmp_path, authority)
+    server = HttpServer(counted(handler), rejections(SystemClock(), Recorder()))
+    used = listener_of(server, certificate=(tmp_path / "cert.pem", tmp_path / "key.pem"), request_timeout=1.0)
+    async with running(used), connect(used.address, tls=client_context(authority)) as client:
+        await client.send(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await answered.wait()
+        await asyncio.sleep(1.2)  # asyncio's own timeout of the shutdown, which no clock of ours moves
+        await client.read_head()
+        assert await client.read(len(PIECE) * 100) == PIECE * 100
+
+
 async def test_a_request_in_one_segment_with_the_end_of_the_handshake_is_answered(
     tmp_path: Path, authority: trustme.CA
 ) -> None:
