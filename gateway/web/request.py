@@ -2,6 +2,7 @@
 reaches no handler."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +17,9 @@ from gateway.request_record import RequestRecord
 _FIELDS = frozenset({b"accept", b"accept-language", b"sec-fetch-dest", b"sec-fetch-mode"})
 _LONGEST_FIELD = 1024
 """Bytes of a line that are considered. The values that browsers send in these fields are far shorter."""
-_COOKIE, _LONGEST_COOKIE = b"cookie:", 32 * 1024
-"""The field whose line is considered to more bytes, because it may be what makes a head too large."""
+_COOKIE, _LONGEST_COOKIE = b"cookie:", 8 * 1024
+"""The field of which the names are kept, to this number of bytes, because it may be what makes a head too large."""
+_COOKIE_VALUE = re.compile(rb"=[^;]*+")
 
 
 class Request(web.BaseRequest):
@@ -95,7 +97,7 @@ class HeadFields:
 
     @property
     def cookies(self) -> list[str]:
-        """The values of the ``Cookie`` fields, as far as they have arrived: of several the last one."""
+        """The ``Cookie`` fields without the cookies' values, as far as they have arrived: of several the last one."""
         line = self._line if self._line[: len(_COOKIE)].lower() == _COOKIE else self._cookie
         return [line[len(_COOKIE) :].strip().decode("latin-1")] if line else []
 
@@ -122,7 +124,10 @@ class HeadFields:
 
 
 def _shorten(line: bytes) -> bytes:
-    return line[: _LONGEST_COOKIE if line[: len(_COOKIE)].lower() == _COOKIE else _LONGEST_FIELD]
+    """Returns what is kept of a line that may not have ended: its next bytes continue what is returned."""
+    if line[: len(_COOKIE)].lower() == _COOKIE:
+        return _COOKIE_VALUE.sub(b"=", line)[:_LONGEST_COOKIE]
+    return line[:_LONGEST_FIELD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class RejectedRequest:
     record: RequestRecord
     query: Mapping[str, str] = field(default_factory=dict)
     cookies: Sequence[str] = ()
-    """The values of its ``Cookie`` fields."""
+    """Its ``Cookie`` fields without the cookies' values."""
 
 
 RequestFactory = Callable[[Any, Any, Any, Any, Any], web.BaseRequest]

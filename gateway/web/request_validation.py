@@ -46,6 +46,9 @@ _BODY_FIELD = re.compile(
     rb"\r\n(?:content-length[ \t]*+:[ \t]*+0*+(\d{0,18}+)|transfer-encoding[ \t]*+:)[^\r\n]*+\r", re.I
 )
 """Its repetitions give nothing back (possessive), so that no line, however long, takes more than linear time."""
+_REMEMBERED = 1024
+"""Bytes that are stored of the beginning of an unfinished line, for `_BODY_FIELD`, and of its end, for `_END`: a whole
+one would be as large as the head."""
 
 
 class HeadScanner:
@@ -116,7 +119,8 @@ class HeadScanner:
                 self._length = int(field[1] or 0)
             if end < 0:
                 # The unfinished line is looked at again, because the boundary between segments may divide a field.
-                self._tail = window[max(begin, window.rfind(b"\r\n", begin)) :]
+                line = window[max(begin, window.rfind(b"\r\n", begin)) :]
+                self._tail = line if len(line) <= 2 * _REMEMBERED else line[:_REMEMBERED] + line[-_REMEMBERED:]
             else:
                 self.completed += 1
                 self.is_last = self._chunked

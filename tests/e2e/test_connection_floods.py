@@ -116,9 +116,19 @@ def resident_bytes(pid: int) -> int:
 
 
 @pytest.mark.promise("security-S5")
-@pytest.mark.parametrize("size", [500, 8000], ids=["within the limit", "beyond it"])
-async def test_an_unfinished_head_takes_less_than_64_kib(tmp_path: Path, size: int) -> None:
-    head = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * size) for n in range(62))
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"".join(b"X-%d: %s\r\n" % (n, b"a" * 500) for n in range(62)),
+        b"".join(b"X-%d: %s\r\n" % (n, b"a" * 8000) for n in range(62)),
+        b"X: " + b"a" * 32_500,
+        b"Cookie: a=" + b"a" * 32_500,
+        b"Cookie: " + b"a=b; " * 6_500,
+    ],
+    ids=["within the limit", "beyond it", "one line", "one cookie", "many cookies"],
+)
+async def test_an_unfinished_head_takes_less_than_64_kib(tmp_path: Path, lines: bytes) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n" + lines
     async with serving(tmp_path, more='\n[limits]\nrequest_timeout = "30s"\n') as gateway:
         async with gateway.client.get(f"{gateway.url}/robots.txt") as answer:
             assert answer.status == 200

@@ -81,6 +81,17 @@ def test_the_scanner_agrees_with_the_plain_model_wherever_input_is_cut(
         assert (scanner.completed, scanner.head_size, scanner.is_last) == (completed, unfinished, chunked)
 
 
+@pytest.mark.parametrize("size", [900, 5000])
+@pytest.mark.parametrize("segment", [1, 7, 1000])
+def test_a_body_follows_a_long_line_wherever_that_is_cut(size: int, segment: int) -> None:
+    scanner = HeadScanner()
+    head = b"POST / HTTP/1.1\r\nX: %s\r\nContent-Length: 5\r\nY: %s\r\n\r\n" % (b"a" * size, b"b" * size)
+    stream = (head + b"hello") * 2
+    for position in range(0, len(stream), segment):
+        assert scanner.feed(stream[position : position + segment], MAX_HEAD)
+    assert (scanner.completed, scanner.head_size, scanner.body_left) == (2, 0, 0)
+
+
 @pytest.mark.parametrize("filler", [b"0", b" ", b"\t", b"1"], ids=["zeros", "spaces", "tabs", "digits"])
 def test_a_long_length_takes_the_scanner_linear_time(filler: bytes) -> None:
     scanner = HeadScanner()

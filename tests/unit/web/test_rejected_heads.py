@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -177,6 +178,8 @@ def test_the_fields_are_read_wherever_the_head_is_divided(
         if name.lower() in {"accept", "accept-language", "sec-fetch-mode", "sec-fetch-dest"}:
             expected.setdefault(name.lower(), value.strip())
     assert {name.lower(): value for name, value in reader.fields.items()} == expected
+    cookies = [re.sub("=[^;]*", "=", value).strip() for name, value in fields if name == "Cookie"]
+    assert reader.cookies == cookies[-1:]
     assert (reader.is_complete, reader.request_line_size) == (True, len(f"GET {'x' * size} HTTP/1.1\r"))
 
 
