@@ -23,6 +23,9 @@ from gateway.settings.identity import JwtSettings
 from gateway.settings.model import Settings
 from gateway.validity import Validity
 
+_CLOCK_DIFFERENCE = 5.0
+"""Seconds by which the clocks of replicas may differ: see docs/scale.md."""
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityServices:
@@ -109,6 +112,7 @@ def _build_validity(settings: Settings, context: ProcessContext) -> Validity:
         lifetime=None if settings.session is None else settings.session.lifetime,
         secrets=[secret_id(secret) for secret in _access_token_secrets(settings, context)],
         selection=_group_selection(settings),
+        clock_difference=_CLOCK_DIFFERENCE if settings.state.url is not None else 0.0,
     )
 
 

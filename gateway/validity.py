@@ -45,7 +45,8 @@ class Validity:
     *providers* are the issuer and the name of each ``[[identity]]``. *service_keys* maps the name and the SHA-256 hash
     of each key to its groups and its end, in Unix seconds. *lifetime* is that of sessions in seconds, None if there are
     none. *secrets* are the ids of the secrets that unseal sessions and access tokens, *selection* says which groups are
-    sealed in them.
+    sealed in them. *clock_difference* is by how many seconds the clock of what issued an identity may be ahead of the
+    one that a revocation's time was read from: another replica's.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Validity:
         lifetime: float | None,
         secrets: Collection[str] = (),
         selection: GroupSelection | None = None,
+        clock_difference: float = 0.0,
     ) -> None:
         self._providers = frozenset(providers)
         self._service_keys = dict(service_keys)
@@ -66,6 +68,7 @@ class Validity:
         self._lifetime = lifetime
         self._secrets = frozenset(secrets)
         self._selection = selection or GroupSelection()
+        self._clock_difference = clock_difference
 
     def refusal(self, identity: Identity, *, first_used_at: float | None = None) -> str | None:
         """Returns why *identity* is no longer valid, or None if it is.
@@ -100,6 +103,6 @@ class Validity:
             identity.subject, f"{identity.provider}#{identity.subject}", *identity.revocation_keys
         )
         issued_at = first_used_at if identity.issued_at is None else identity.issued_at - identity.leeway
-        if revoked_at is not None and issued_at is not None and issued_at <= revoked_at:
+        if revoked_at is not None and issued_at is not None and issued_at - self._clock_difference <= revoked_at:
             return "it was issued before this person's revocation"
         return None

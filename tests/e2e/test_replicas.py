@@ -99,6 +99,26 @@ async def test_a_revocation_holds_in_both_and_ends_their_streams(replicas: Repli
     assert await play(other, other.bearer("anna")) == 200
 
 
+@pytest.mark.promise("operation-O6")
+async def test_a_revocation_reaches_a_session_of_a_replica_whose_clock_is_ahead(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    async with two_replicas(tmp_path, redis, more=OIDC) as replicas:
+        one, other = replicas
+        session, clock = await other.sign_in(), one.gateway.clock
+        assert isinstance(clock, ManualClock)
+        clock.step(-4.0)  # the clock of the replica that revokes: docs/scale.md allows five seconds
+        assert await play(one, session) == 200
+        await one.gateway.store.revoke("anna", clock.now(), clock.now() + 3600)
+        clock.pass_(600)
+
+        async def are_refused() -> bool:
+            return (await play(one, session), await play(other, session)) == (401, 401)
+
+        await until(are_refused)
+        assert await play(other, await other.sign_in()) == 200
+
+
 @pytest.mark.promise("operation-replicas")
 async def test_while_redis_is_away_each_kind_of_state_does_as_documented(
     redis: RedisServer, replicas: Replicas

@@ -101,6 +101,8 @@ class PlainSessions:
     """How long sessions last by the configuration in force."""
     refused: frozenset[str] = frozenset()
     """The groups that rules refuse."""
+    clock_difference: float = 0.0
+    """Seconds by which the clock of another replica, which issued something, may be ahead of this server's."""
     revoked_at: dict[str, float] = field(default_factory=dict)
     signed_out: list[tuple[str, str]] = field(default_factory=list)
     """The person of each valid session that a sign-out, or another person's sign-in, has ended."""
@@ -118,7 +120,8 @@ class PlainSessions:
             return False
         issued_at = first_used_at if proof.issued_at is None else proof.issued_at - proof.leeway
         names = (proof.subject, f"{proof.provider}#{proof.subject}")
-        return issued_at is None or all(issued_at > self.revoked_at.get(name, -1.0) for name in names)
+        latest = max((self.revoked_at[name] for name in names if name in self.revoked_at), default=None)
+        return issued_at is None or latest is None or issued_at > latest + self.clock_difference
 
     def tells_refused(self, sealed_for: frozenset[str] | None) -> bool:
         """Whether what was sealed while the groups *sealed_for* were refused has every group that is refused now."""

@@ -165,7 +165,8 @@ class World:
         self.random = random.Random(seed)
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
-        self.model = PlainSessions(self.clock.now(), {(issuer, name) for name, issuer in PROVIDERS.items()})
+        providers = {(issuer, name) for name, issuer in PROVIDERS.items()}
+        self.model = PlainSessions(self.clock.now(), providers, clock_difference=5.0 if seed % 2 else 0.0)
         self.audit = SignOuts()
         self.stated: dict[str, Identity] = {}
         self.browsers = [Browser(), Browser()]
@@ -193,6 +194,7 @@ class World:
             lifetime=lifetime if self.model.has_sessions else None,
             secrets=[secret_id(SECRET)],
             selection=keep,
+            clock_difference=self.model.clock_difference,
         )
         self.sessions = Sessions(
             [SECRET], lifetime, IDLE, clock, store, self.validity, secure=True, keep_groups=keep, used_at=self.used_at

@@ -164,6 +164,17 @@ async def test_a_revocation_by_any_of_a_persons_names_reaches_what_was_issued_by
     assert world.refusal(replace(who, issued_at=NOW + 5, leeway=4.9)) is None
 
 
+@pytest.mark.promise("security-S8")
+async def test_a_revocation_reaches_what_a_replica_whose_clock_is_ahead_has_issued() -> None:
+    world, header = World(clock_difference=5.0), replace(ANNA, kind=IdentityKind.HEADER, issued_at=None)
+    await world.store.revoke("anna", NOW, NOW + 1000)
+    for ahead, refusal in ((5.0, REVOKED), (5.1, None)):
+        assert world.refusal(replace(ANNA, issued_at=NOW + ahead)) == refusal
+        assert world.refusal(replace(ANNA, issued_at=NOW + ahead + 2.0, leeway=2.0)) == refusal
+        assert world.refusal(header, first_used_at=NOW + ahead) == refusal
+    assert world.refusal(header) is None
+
+
 async def test_a_revocation_of_somebody_else_reaches_nobody() -> None:
     world = World()
     for name in ("ben", "clinic#anna", "campus#ben", "campus"):
