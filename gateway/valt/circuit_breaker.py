@@ -26,7 +26,7 @@ class Outcome(Enum):
     FAILURE = "failure"
     """VALT could not be reached, did not respond in time, or responded with a status of 500 or more."""
     UNCLEAR = "unclear"
-    """The request was cancelled, or its response says nothing about whether VALT works."""
+    """The request was cancelled or waited in the gateway, or its response says nothing about whether VALT works."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.connection_failure import describe_failure
-from gateway.errors import CircuitOpenError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
+from gateway.errors import BusyError, CircuitOpenError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
 from gateway.request_trace import current_trace
@@ -44,8 +44,10 @@ class Response:
 
 @dataclass(slots=True)
 class _Attempt:
-    """One request on the wire. aiohttp's tracing sets *on_used_connection* and *is_sent*."""
+    """One request on the wire. aiohttp's tracing sets *has_waited*, *on_used_connection* and *is_sent*."""
 
+    has_waited: bool = False
+    """For a connection that is free: all were in use."""
     on_used_connection: bool = False
     is_sent: bool = False
     has_response: bool = False
@@ -66,10 +68,14 @@ def trace_used_connections() -> aiohttp.TraceConfig:
     async def mark(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
         context.trace_request_ctx.on_used_connection = True
 
+    async def mark_waiting(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        context.trace_request_ctx.has_waited = True
+
     async def mark_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
         context.trace_request_ctx.is_sent = True
 
     config = aiohttp.TraceConfig()
+    config.on_connection_queued_start.append(mark_waiting)
     config.on_connection_reuseconn.append(mark)
     config.on_request_headers_sent.append(mark_sent)
     return config
@@ -126,8 +132,9 @@ class Transport:
         VALT does not have or does not allow, or one that takes it long because of what a client chose, so that a
         response with status 500 or 504 is neither retried nor counted by the circuit breaker, nor is one counted that
         does not arrive in time, and no other call waits for its end while the breaker is half open.
-        Raises ValtResponseError if the body exceeds *limit* bytes, ValtTimeoutError after the read timeout,
-        CircuitOpenError if the circuit breaker is open and ValtUnavailableError for any other failure.
+        Raises ValtResponseError if the body exceeds *limit* bytes, ValtTimeoutError after the read timeout, BusyError
+        if no connection was free until then, CircuitOpenError if the circuit breaker is open and ValtUnavailableError
+        for any other failure.
         """
         loop = asyncio.get_running_loop()
         deadline, retries = loop.time() + self._read_timeout, 0
@@ -141,6 +148,8 @@ class Transport:
                     delay = 0.0
                 retryable = method == "GET" and response.status >= 500 and not _is_of_the_call(optional, response)
             except TimeoutError:
+                if attempt.has_waited and not attempt.is_sent:
+                    raise BusyError("no connection to VALT was free in time") from None
                 raise ValtTimeoutError(f"VALT did not respond to a {method} request in time") from None
             except _TRANSPORT_ERRORS as error:
                 if attempt.is_idle_close(error) and not retries:
@@ -177,8 +186,10 @@ class Transport:
             outcome = Outcome.SUCCESS
             raise
         except (TimeoutError, *_TRANSPORT_ERRORS) as error:
-            is_slow_call = optional and attempt.is_sent and isinstance(error, TimeoutError)
-            outcome = Outcome.UNCLEAR if is_slow_call or attempt.is_idle_close(error) else Outcome.FAILURE
+            # A VALT that is slow for everything fails the calls that did not wait for a connection.
+            ours = attempt.has_waited or (optional and attempt.is_sent)
+            is_unclear = attempt.is_idle_close(error) or (ours and isinstance(error, TimeoutError))
+            outcome = Outcome.UNCLEAR if is_unclear else Outcome.FAILURE
             raise
         finally:
             self.breaker.record(permit, outcome, self._clock.monotonic())

@@ -4,6 +4,9 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
+
+import aiohttp
 
 from gateway.clock import SystemClock
 from gateway.model import Account, Secret
@@ -19,6 +22,9 @@ from gateway.valt.transport import Transport, trace_used_connections
 from gateway.valt_backend import client_session
 from tests.support.recorder import Recorder
 
+CONNECTIONS = 4
+"""To VALT, of each client."""
+
 
 @dataclass
 class Calls:
@@ -30,6 +36,13 @@ class Calls:
     breaker: CircuitBreaker
     clock: Clock
     recorder: Recorder
+    session: aiohttp.ClientSession
+
+    async def hold_connection(self) -> None:
+        """Holds a connection to VALT until that answers a call of ``rooms``, whatever the read timeout."""
+        url = f"{self.valt.base_url}/api/v3/rooms/info"
+        async with self.session.get(url, trace_request_ctx=SimpleNamespace()) as response:
+            await response.read()
 
     async def token(self) -> AccessToken:
         return await self.client.login("reviewer")
@@ -45,7 +58,7 @@ async def calling(
 ) -> AsyncIterator[Calls]:
     """Yields a client with the account ``reviewer``. Retries wait for no time."""
     own_clock, recorder, breaker = clock or SystemClock(), Recorder(), CircuitBreaker()
-    session = client_session(ssl.create_default_context(), limit=4, trace_configs=[trace_used_connections()])
+    session = client_session(ssl.create_default_context(), limit=CONNECTIONS, trace_configs=[trace_used_connections()])
     async with session, ValtSimulator(clock=clock) as valt:
         transport = Transport(
             session,
@@ -60,5 +73,5 @@ async def calling(
         client = ValtClient(transport, valt.base_url, accounts, (), own_clock, recorder)
         limit = ConcurrencyLimit(recorder, maximum=waiting_for_valt)
         tokens = ValtTokens(client, own_clock, recorder, limit, LocalLoads(), token_ttl=3600.0)
-        yield Calls(valt, client, tokens, breaker, own_clock, recorder)
+        yield Calls(valt, client, tokens, breaker, own_clock, recorder, session)
         await tokens.close()

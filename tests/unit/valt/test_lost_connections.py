@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway.errors import CircuitOpenError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
+from gateway.errors import BusyError, CircuitOpenError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Video
 from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.valt.circuit_breaker import State
 from gateway.valt.client import AccessToken, ValtClient
 from gateway.valt.retry_budget import RetryBudget
 from tests.support.clock import ManualClock
-from tests.support.valt_client import Calls, calling
+from tests.support.valt_client import CONNECTIONS, Calls, calling
 
 pytestmark = pytest.mark.promise("valt-I6")
 
@@ -221,6 +221,22 @@ async def test_an_optional_call_that_succeeds_closes_the_breaker(operation: str)
         clock.pass_(10.0)
         assert await READS[operation](calls.client, token)
         assert state(calls) is State.CLOSED
+
+
+async def test_a_call_that_no_connection_was_free_for_is_busy_and_no_failure() -> None:
+    async with calling(read_timeout=0.1) as calls:
+        token = await calls.token()
+        gate = calls.valt.knobs.gate["rooms"] = asyncio.Event()
+        held = [asyncio.create_task(calls.hold_connection()) for _ in range(CONNECTIONS)]
+        await calls.valt.wait_for(lambda: calls.valt.calls["rooms"] == CONNECTIONS)
+        for _ in range(6):
+            with pytest.raises(BusyError):
+                await READS["download"](calls.client, token)
+        assert calls.valt.calls["download"] == 0
+        assert state(calls) is State.CLOSED
+        gate.set()
+        await asyncio.gather(*held)
+        assert await READS["download"](calls.client, token)
 
 
 async def test_a_search_that_cannot_be_sent_counts_for_the_breaker() -> None:
