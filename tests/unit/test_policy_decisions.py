@@ -258,6 +258,22 @@ async def test_a_recording_is_seen_only_through_the_account_of_a_rule_that_allow
     )
 
 
+async def test_what_is_over_for_an_earlier_rule_of_another_account_is_not_seen() -> None:
+    over = replace(RECORD, deleted_at=NOW)
+    earlier = replace(IN_ROOM_1, account="b", recordings=("r",), networks=ON_CAMPUS.networks)
+    policy = rules(earlier, ANYONE, recordings=StubRecordings({"r": over}))
+    assert await policy.may_see(person(), "a", "r", INSIDE) is False
+    assert await policy.may_see(person(), "a", "r", OUTSIDE) is True
+    recordings = StubRecordings({"r": RECORD})
+    assert await rules(earlier, ANYONE, recordings=recordings).may_see(person(), "a", "r", INSIDE) is True
+    assert recordings.calls == [("b", "r")]
+    assert await rules(earlier, IN_ROOM_1, recordings=recordings).may_see(person(), "a", "r", INSIDE) is True
+    assert recordings.calls[1:] == [("a", "r")], "its own account's details say whether it is over"
+    assert policy.may_list(person(), "a", over, OUTSIDE) is True
+    assert rules(replace(IN_ROOM_1, account="b")).may_list(person(), "a", RECORD, None) is False
+    assert rules(replace(ANYONE, account="b")).may_list(person(), "a", over, None) is False
+
+
 class ByKind(Recorder):
     """An observer with a function for one kind of event, as the real one has."""
 
