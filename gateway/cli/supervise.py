@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
 
 from gateway import early_signals
@@ -14,6 +15,7 @@ from gateway.clock import BackgroundTasks, SystemClock
 from gateway.listeners import admin_listener, certificate_of
 from gateway.observe.library_logs import redirect_library_logs
 from gateway.observe.logs import LogObserver
+from gateway.observe.metric_files import check_room
 from gateway.settings.loading import Loaded
 from gateway.settings.model import Settings
 from gateway.settings.until_restart import InForce
@@ -40,14 +42,17 @@ async def run_workers_until_signal(
     redirect_library_logs(log, clock, settings.log.level)
     ready, stopping, drain_now = asyncio.Event(), asyncio.Event(), asyncio.Event()
     background, reloads = BackgroundTasks(), BackgroundTasks()
-    with tempfile.TemporaryDirectory(prefix="valt-gateway-", ignore_cleanup_errors=True) as directory:
+    with ExitStack() as stack:
         try:
+            private = tempfile.TemporaryDirectory(prefix="valt-gateway-", ignore_cleanup_errors=True)
+            directory = Path(stack.enter_context(private))
+            check_room(directory, workers)
             sockets = await open_sockets(settings.server.listen, int(settings.server.socket_mode, 8), passed)
             supervisor = Supervisor(
                 *(settings, config, contents, workers),
                 in_force=InForce.at_start(settings, passed),
                 sockets=sockets,
-                directory=Path(directory),
+                directory=directory,
                 observer=log,
             )
             handler = whole_admin_handler(settings, supervisor)

@@ -81,7 +81,7 @@ async def _run(config: Path, connection: socket.socket, sockets: list[socket.soc
         return BAD_CONFIGURATION
     from gateway.observe.worker_metrics import share_metrics
 
-    write_metrics = share_metrics(start["metrics"], start["number"])
+    write_metrics = share_metrics(start["metrics"], start["number"], log)
     from gateway.workers.worker import Worker
 
     worker = Worker(settings, start, channel, {PUBLIC_SOCKET: sockets})  # from now on there are metrics

@@ -5,10 +5,13 @@ that takes the number of one that has ended goes on counting in its files, so th
 the files are as many as workers run at once. Gauges are those of running workers: the others' files are removed.
 
 Writing a value to the file costs 0.35 µs more than adding to a float, and a request has a dozen additions. So a worker
-adds in memory, and writes each value that has changed once for a batch of requests.
+adds in memory, and writes each value that has changed once for a batch of requests. A value for which the disk has no
+room stays in memory until there is some.
 """
 
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,29 +22,68 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
+from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+
+from gateway.observe.metric_files import MetricFiles
 
 _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_RETRY_INTERVAL = 10.0
+"""Seconds between two attempts to enlarge a file: on a full disk each may take milliseconds."""
+_VALUE_LENGTH = 32
+"""Bytes of a value in a file besides its key: its length, padding, and two numbers."""
 
 
-def share_metrics(directory: str, number: int) -> Callable[[], None]:
+def share_metrics(
+    directory: str,
+    number: int,
+    report: Callable[[str, str], None],
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Callable[[], None]:
     """Has the metrics that are defined from now on written to *directory* as those of worker *number*.
 
-    Returns the function that writes the additions since its last call.
+    Returns the function that writes the additions since its last call. *report* logs a text at a level when values
+    cannot be written, and when they can be again.
     """
     os.environ[_DIRECTORY] = directory
+    files = MetricFiles(Path(directory), number)
     changed: list[Any] = []
+    unwritten: deque[Any] = deque()
+    """Values without a place in the files, which are full."""
+    next_attempt = 0.0
     written: Any = prometheus_client.values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
 
     class BatchedValue(written):  # type: ignore[misc]
-        """A value to which the event loop's thread adds; it is written by ``write``."""
+        """A value to which the event loop's thread adds; it is written by ``write``. Without a place in the files it
+        is in memory alone."""
 
         def __init__(self, *definition: Any, **options: Any) -> None:
-            super().__init__(*definition, **options)
             self.added = 0.0
+            self.definition, self.options = definition, options
+            self.is_placed = False
+            self.latest: tuple[float, float | None] | None = None  # what was set before there was a place
+            if unwritten or not self.place():
+                unwritten.append(self)
+
+        def place(self) -> bool:
+            nonlocal next_attempt
+            mode = self.options.get("multiprocess_mode")
+            kind = f"{self.definition[0]}_{mode}" if mode else self.definition[0]
+            try:
+                files.reserve(kind, _VALUE_LENGTH + len(mmap_key(*self.definition[1:])))
+                super().__init__(*self.definition, **self.options)
+            except OSError as error:
+                next_attempt = monotonic() + _RETRY_INTERVAL
+                if not unwritten:
+                    report("error", f"new metrics cannot be written and are counted in memory: {error}")
+                return False
+            self.is_placed = True
+            if self.latest is not None:
+                super().set(*self.latest)
+            return True
 
         def inc(self, amount: float) -> None:
             if not self.added:
@@ -50,17 +92,26 @@ def share_metrics(directory: str, number: int) -> Callable[[], None]:
 
         def set(self, value: float, timestamp: float | None = None) -> None:
             self.added = 0.0
-            super().set(value, timestamp)
+            if self.is_placed:
+                super().set(value, timestamp)
+            else:
+                self.latest = value, timestamp
 
         def get(self) -> float:
-            return float(super().get()) + self.added
+            return (float(super().get()) if self.is_placed else 0.0) + self.added
 
         def write(self) -> None:
-            added, self.added = self.added, 0.0
-            if added:
-                super().inc(added)
+            if self.is_placed:
+                added, self.added = self.added, 0.0
+                if added:
+                    super().inc(added)
 
     def write() -> None:
+        if unwritten and monotonic() >= next_attempt:
+            while unwritten and unwritten[0].place():
+                unwritten.popleft().write()
+            if not unwritten:
+                report("info", "all metrics are written again")
         for value in changed:
             value.write()
         changed.clear()

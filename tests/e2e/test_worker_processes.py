@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import sys
 import termios
@@ -11,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.file_limits import longest_file
 from tests.support.served import serving
 from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually, status, statuses
 from tests.unit.settings.configurations import GOOD
@@ -226,3 +228,28 @@ async def test_a_start_that_fails_is_explained_once_with_the_workers_status(tmp_
         async with serving(tmp_path, server=WORKERS + '\ntls_cert_file = "no.pem"\ntls_key_file = "no.key"'):
             pass
     assert str(failed.value).count("tls_cert_file") == 1
+
+
+async def test_a_start_without_room_for_the_metrics_names_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with longest_file(1 << 20), pytest.raises(AssertionError) as failed:
+        async with serving(tmp_path, server=WORKERS):
+            pass
+    assert f"File too large (TMPDIR has 2 MiB of metrics): '{tmp_path}/valt-gateway-" in str(failed.value)
+    assert "Traceback" not in str(failed.value)
+    assert list(tmp_path.glob("valt-gateway-*")) == []
+
+
+async def test_a_removed_temporary_directory_keeps_no_reload_from_replacing_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        shutil.rmtree(next(tmp_path.glob("valt-gateway-*")))
+        await gateway.reload()
+        assert await statuses(f"{gateway.url}/robots.txt", 4) == [200] * 4
+        log = gateway.log.read_text()
+        assert log.count("new metrics cannot be written and are counted in memory: [Errno 2]") == 2
+        assert "Traceback" not in log
