@@ -1,16 +1,18 @@
 """Checks of the files and directories that a running gateway needs: certificates, the state and the audit.
 
 They are checked before the start, so that a missing file is reported with its key and not as an error of a library.
-Nothing is created or changed.
+Nothing that stays is created or changed.
 """
 
 import os
 import ssl
+import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.cpus import worker_count
 from gateway.settings.faults import Fault
 from gateway.settings.file_access import (
     exists,
@@ -38,7 +40,14 @@ def faults_of(settings: Settings, *, running: bool = False) -> list[Fault]:
     """Returns the faults, without lines. *running*: whether a running gateway reads the settings, which has its state,
     audit and sockets open: their faults must not keep it from applying new rules."""
     readable = [*certificate_faults(settings), *_authorities(settings), *_keytabs(settings)]
-    opened = () if running else (state_faults(settings.state.dir), audit_faults(settings), socket_faults(settings))
+    opened = (
+        ()
+        if running
+        else (
+            *(state_faults(settings.state.dir), audit_faults(settings), socket_faults(settings)),
+            temporary_directory_faults(settings),
+        )
+    )
     return [*readable, *chain.from_iterable(opened)]
 
 
@@ -53,6 +62,16 @@ def socket_faults(settings: Settings) -> Iterator[Fault]:
     if len(paths) == len(listeners) > len(set(map(os.path.realpath, paths))):
         reason = "leads to the public listener's socket by links"
         yield Fault("admin.listen", None, reason, "name another path")
+
+
+def temporary_directory_faults(settings: Settings) -> Iterator[Fault]:
+    """Yields a fault if there are to be several workers and no directory for the files that they share."""
+    if worker_count(settings.server.workers) > 1:
+        try:
+            tempfile.gettempdir()  # which writes a file, and removes it
+        except FileNotFoundError:
+            reason = "needs a temporary directory, and none can be written"
+            yield Fault("server.workers", None, reason, "set TMPDIR to a directory with room")
 
 
 def certificate_faults(settings: Settings) -> Iterator[Fault]:

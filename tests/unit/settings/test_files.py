@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gateway.settings.loading import load
 from gateway.settings.until_restart import InForce
 from gateway.store.sqlite_revocations import revoke_in_file
+from tests.support.file_limits import longest_file
 from tests.unit.settings.configurations import GOOD, load_text, private, write_certificate
 
 TLS = '[server]\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\n'
@@ -218,6 +219,23 @@ def test_a_directory_without_permission_is_a_fault(table: str, mode: int) -> Non
         (fault,) = load(config, {}, check_files=True).faults
         assert "permission" in fault.reason.lower()
         assert "let the service write" in fault.remedy
+
+
+@pytest.mark.promise("operation-O7")
+def test_workers_without_a_temporary_directory_are_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in "12":
+        (tmp_path / number).mkdir()
+        configured(tmp_path / number, f"[server]\nworkers = {number}\n")
+    one, several = (tmp_path / number / "gateway.toml" for number in "12")
+    monkeypatch.setattr(tempfile, "tempdir", None)  # which the module has looked for already
+    with longest_file(0):
+        (fault,) = load(several, {}, check_files=True).faults
+        assert fault.key == "server.workers"
+        assert fault.line is not None
+        assert fault.reason == "needs a temporary directory, and none can be written"
+        assert load(several, {}, check_files=True, running=True).faults == ()
+        assert load(one, {}, check_files=True).faults == ()
+    assert load(several, {}, check_files=True).faults == ()
 
 
 @pytest.mark.parametrize(
