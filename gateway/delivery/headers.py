@@ -84,6 +84,8 @@ def response_headers(
         value = media.get(name)
         if value is not None and _is_sendable(value):
             headers[name] = value
+    if usable.from_part:
+        headers.setdefault(hdrs.ACCEPT_RANGES, "bytes")  # nginx states it in each 200, and in no 206
     if usable.status == 416 and (total := unsatisfied_total(media.get(hdrs.CONTENT_RANGE, ""))) is not None:
         headers[hdrs.CONTENT_RANGE] = f"bytes */{total}"
     if usable.status not in (200, 206):

@@ -108,7 +108,7 @@ def evaluate(request: MediaRequest, status: int, headers: MultiMapping[str]) -> 
     length = None if body.end is None else body.end - body.first
     if status == 206 and (request.ranges is None or request.method == "HEAD"):
         # The whole file, or for HEAD its first bytes, are described as a 200 describes it.
-        return Usable(200, replace(body, end=body.total), length=length)
+        return Usable(200, replace(body, end=body.total), length=length, from_part=request.method == "HEAD")
     return Usable(status, body, length=length)
 
 

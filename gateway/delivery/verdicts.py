@@ -53,6 +53,8 @@ class Usable:
     body: Representation | None = None
     skip: int = 0
     length: int | None = None
+    from_part: bool = False
+    """Whether a HEAD's *status* 200 was made of a 206, which shows that the server answers ranges."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 
 from gateway.delivery.headers import content_disposition, media_request, response_headers
 from gateway.delivery.http_fields import RangeSpec, byte_ranges
+from gateway.delivery.resume import evaluate
 from gateway.delivery.verdicts import Representation, Usable
 
 WHOLE = Usable(200, Representation(0, 10, 10))
@@ -114,6 +115,29 @@ def test_only_the_description_of_the_bytes_reaches_the_client() -> None:
 def test_m9_accept_ranges_is_the_media_servers_claim_or_none(claim: str | None, usable: Usable) -> None:
     media = {} if claim is None else {"Accept-Ranges": claim}
     assert sent(usable, media).get("Accept-Ranges") == claim
+
+
+@pytest.mark.promise("media-M6", "media-M9")
+@pytest.mark.parametrize(
+    ("status", "stated", "expected"),
+    [(206, None, "bytes"), (206, "bytes", "bytes"), (206, "none", "none"), (200, None, None), (200, "bytes", "bytes")],
+)
+def test_m6_a_head_states_ranges_where_a_part_proves_them(
+    status: int, stated: str | None, expected: str | None
+) -> None:
+    media = CIMultiDict({"Content-Length": "1", "Content-Range": "bytes 0-0/10"} if status == 206 else {})
+    if stated is not None:
+        media["Accept-Ranges"] = stated
+    verdict = evaluate(media_request("HEAD", CIMultiDict()), status, media)
+    assert isinstance(verdict, Usable)
+    assert sent(verdict, media).get("Accept-Ranges") == expected
+
+
+def test_m9_a_206_of_the_whole_film_without_a_range_proves_none() -> None:
+    media = CIMultiDict({"Content-Length": "10", "Content-Range": "bytes 0-9/10"})
+    verdict = evaluate(media_request("GET", CIMultiDict()), 206, media)
+    assert isinstance(verdict, Usable)
+    assert "Accept-Ranges" not in sent(verdict, media)
 
 
 @pytest.mark.parametrize(
