@@ -139,5 +139,8 @@ def byte_ranges(text: str) -> tuple[RangeSpec, ...] | None:
 
 
 def is_identity(codings: str) -> bool:
-    """Whether a Content-Encoding leaves the bytes as they are; an empty one does."""
-    return all(coding.strip(" \t").lower() in ("", "identity") for coding in codings.split(","))
+    """Whether a Content-Encoding leaves the bytes as they are; an empty one does.
+
+    So does aws-chunked, the framing of an upload, which stores compatible with S3 keep as if it were the object's.
+    """
+    return all(coding.strip(" \t").lower() in ("", "identity", "aws-chunked") for coding in codings.split(","))

@@ -132,6 +132,7 @@ def test_two_files_never_make_one_body(status: int, fields: Fields) -> None:
     [
         {"Content-Encoding": "gzip"},
         {"Content-Encoding": "identity, br"},
+        {"Content-Encoding": "aws-chunked, gzip"},
         {"Content-Type": "text/html"},
         {"Content-Type": "application/octet-stream"},
         {"Content-Type": "html"},
@@ -289,6 +290,9 @@ def test_an_unknown_length_is_learned_from_a_later_total() -> None:
         ("bytes=0-99", {"Content-Range": "Bytes  0-99/1000", "Content-Length": "100"}, True),
         ("bytes=0-99", part(0, 99, 1000, {"Content-Encoding": ""}), True),
         ("bytes=0-99", part(0, 99, 1000, {"Content-Encoding": "Identity"}), True),
+        ("bytes=0-99", part(0, 99, 1000, {"Content-Encoding": "aws-chunked"}), True),
+        ("bytes=0-99", part(0, 99, 1000, {"Content-Encoding": "AWS-Chunked,"}), True),
+        ("bytes=0-99", part(0, 99, 1000, {"Content-Encoding": "aws-chunked, gzip"}), False),
         ("bytes=0-99", part(1, 100, 1000, {}), False),
         ("bytes=0-99", part(0, 199, 1000, {}), False),
         ("bytes=-100", part(0, 99, 1000, {}), False),
