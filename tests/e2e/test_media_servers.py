@@ -250,6 +250,7 @@ async def test_m11_a_408_on_a_reused_connection_is_invisible(tmp_path: Path) -> 
     [
         ('multipart/byteranges; charset=x;  Boundary="a b"', "bytes=0-1,4-5", 206),
         ("multipart/byteranges; boundary=X", "bytes=0-1,4-5", 206),
+        ("multipart/byteranges; boundary=<q1w2e3r4t5y6u7i8o9p0zaxscdvfbgnhmjklkl>", "bytes=0-1,4-5", 206),
         ("multipart/byteranges", "bytes=0-1,4-5", 502),
         ("multipart/byteranges; boundary=X", "bytes=0-5", 502),
     ],
