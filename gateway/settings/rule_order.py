@@ -137,7 +137,7 @@ def _refusals_at_the_end(settings: Settings) -> Iterator[Fault]:
 def _refusals_of_exceptions(settings: Settings, today: date, reported: Collection[int]) -> Iterator[Fault]:
     """Yields a warning for each rule that refuses and is not *reported*, if earlier ones decide all that it names but
     for what does not meet a condition that nearly everything meets. A refusal of all the rest may be meant for that."""
-    grants = tuple(map(_without_wide_conditions, settings.grants))
+    grants = tuple(map(without_wide_conditions, settings.grants))
     if grants == settings.grants:
         return
     coverage = RuleCoverage(settings.model_copy(update={"grants": grants}), today)
@@ -154,7 +154,7 @@ def _refusals_of_exceptions(settings: Settings, today: date, reported: Collectio
             )
 
 
-def _without_wide_conditions(grant: GrantSettings) -> GrantSettings:
+def without_wide_conditions(grant: GrantSettings) -> GrantSettings:
     """Returns *grant* without the conditions that a recording or a client fails only if it has no such property."""
     wide = [key for key in GLOBS if "*" in getattr(grant, key)]
     wide += ["networks"] if {"0.0.0.0/0", "::/0"} <= set(grant.networks) else []

@@ -7,19 +7,20 @@ from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.identity import TicketSettings
 from gateway.settings.model import ServiceKeySettings, Settings
-from gateway.settings.rule_order import is_for_everything, names_everything
+from gateway.settings.rule_order import is_for_everything, names_everything, without_wide_conditions
 from gateway.validity import SERVICE_KEY_PROVIDER
 
 
 def everybody_key_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each rule that allows everybody everything, and so a key that an earlier rule allows less.
     Where all have tickets, these may name a recording, as no key does; elsewhere the earlier rule must give no more in
-    another respect, or it is right."""
+    another respect, or it is right. A refusal of some recordings, days or networks leaves a key the others."""
+    grants = [without_wide_conditions(grant) for grant in settings.grants]
     only_tickets = all(isinstance(provider, TicketSettings) for provider in settings.identity)
     for key in settings.service_keys if settings.identity else ():
         own: list[GrantSettings] = []
-        for number, grant in enumerate(settings.grants):
-            if not grant.allow and (_names_key(grant, key) or "*" in grant.subjects):
+        for number, grant in enumerate(grants):
+            if _refuses_everything(grant) and (_names_key(grant, key) or "*" in grant.subjects):
                 break
             if not grant.allow:
                 continue
@@ -34,6 +35,10 @@ def everybody_key_warnings(settings: Settings) -> Iterator[Fault]:
                 )
                 yield Fault(f"grants.{number}.subjects", None, reason, remedy)
             break
+
+
+def _refuses_everything(grant: GrantSettings) -> bool:
+    return not grant.allow and names_everything(grant) and grant.valid_from is None and grant.valid_until is None
 
 
 def _names_key(grant: GrantSettings, key: ServiceKeySettings) -> bool:

@@ -35,6 +35,7 @@ REFUSAL = 'subjects = ["service_key#Archive"]\nallow = false'
         rules(OWN, ALL),
         rules('subjects = ["service_key#archive"]\nrecordings = ["17"]', ALL),
         rules(f"{OWN}\ndownload = false", VIEW),
+        rules(OWN, f'{ALL}\nnames = ["*"]'),
     ],
 )
 def test_a_rule_for_everybody_that_gives_a_key_more_than_its_own_is_a_warning(tmp_path: Path, text: str) -> None:
@@ -44,9 +45,30 @@ def test_a_rule_for_everybody_that_gives_a_key_more_than_its_own_is_a_warning(tm
     assert "service_key#archive" in loaded.warnings[0].remedy
 
 
+@pytest.mark.parametrize("who", [ALL, 'subjects = ["service_key#archive"]', 'groups = ["archive"]'])
+@pytest.mark.parametrize(
+    "some",
+    [
+        'names = ["*confidential*"]',
+        'recordings = ["17"]',
+        'networks = ["10.9.0.0/16"]',
+        "valid_from = 2999-02-01\nvalid_until = 2999-02-14",
+        "valid_from = 2999-02-01",
+        'template = { course = "private" }',
+    ],
+)
+def test_a_refusal_of_some_recordings_days_or_networks_leaves_the_warning(tmp_path: Path, who: str, some: str) -> None:
+    for tables in ((OWN, f"{who}\nallow = false\n{some}", VIEW), (f"{who}\nallow = false\n{some}", OWN, VIEW)):
+        loaded = load_text(tmp_path, rules(*tables, providers=PORTAL))
+        assert loaded.faults == ()
+        assert "grants.2.subjects" in [one.key for one in loaded.warnings]
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        rules(OWN, f'{REFUSAL}\nnames = ["*"]', ALL, providers=PORTAL),
+        rules('groups = ["archive"]\nnames = ["*"]', ALL, providers=PORTAL),
         rules(OWN, VIEW),
         rules(OWN, f'{ALL}\nrecordings = ["[1-9]*"]'),
         rules(OWN, REFUSAL, ALL, providers=PORTAL),
