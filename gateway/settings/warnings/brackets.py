@@ -19,6 +19,7 @@ _UNCLOSED = re.compile(r"\[!?+([^\W_])-([^\W_])([)}>]|[^*?\[]*+\Z)")
 _UNOPENED = re.compile(r"(?:[^*?\[\]]*|[^\[\]]*[({<])([^\W_])-([^\W_])\]")
 """A range in a bracket that does not close, or open, where another one does, or no wildcard stands for it."""
 _WORDS = re.compile(r"[^\W\d_]{2}[ -][^\W\d_]{2}")
+_WORD = re.compile(r"[^\W\d_]{3,}")
 _SHORTEST_WORD = 4
 _SERIES = frozenset(
     {
@@ -96,14 +97,16 @@ def _is_range_of_numbers(characters: str) -> bool:
 
 def _is_text(characters: str) -> bool:
     """Whether *characters*, those between brackets, are plainly a text: after its ranges something is listed twice, or
-    four or more characters in no order, or two words."""
+    four or more characters in no order, or two words, or a word of three or more letters of which the first alone is a
+    capital, as "Test". A class such as "[Aaä]" lists that letter in both cases first."""
     if characters.upper() in _SERIES:
         return False
     rest = _RANGE.sub(_without_range, characters)
     listed = [character for character in rest if character.isalnum()]
     is_in_order = all(list(run) == sorted(run) for run in _RUN.findall(rest))
     is_word = len(listed) >= _SHORTEST_WORD and not is_in_order
-    return len(set(listed)) < len(listed) or is_word or _WORDS.search(rest) is not None
+    is_name = any(word.istitle() and word[0].lower() != word[1] for word in _WORD.findall(rest))
+    return len(set(listed)) < len(listed) or is_word or is_name or _WORDS.search(rest) is not None
 
 
 def _without_range(match: re.Match[str]) -> str:
