@@ -80,6 +80,8 @@ def report(
     selection = Selection(recording, subject, _utc(since, "--since"), _utc(until, "--until"))
     try:
         sys.exit(print_report(list(files), selection, format_))
+    except BrokenPipeError:  # of whoever reads the report, as `head`: click ends in silence
+        raise
     except OSError as error:
         click.echo(f"cannot read: {error}", err=True)
         sys.exit(1)
@@ -113,7 +115,7 @@ def expire(before: str, key_file: Path | None, files: tuple[Path, ...]) -> None:
             for each in batch:
                 each.path.unlink()
                 click.echo(str(each.path))
-    except (OSError, EOFError) as error:
+    except OSError as error:
         click.echo(f"cannot expire: {error}", err=True)
         sys.exit(1)
     click.echo(f"removed {len(expired)} of {len(files)} files", err=True)

@@ -11,7 +11,7 @@ import orjson
 from gateway.cli.terminal import console_for, print_table, printable, reading
 from gateway.observe.audit_report import COLUMNS, Row, Selection, rows
 from gateway.observe.audit_totals import Total, Totals
-from gateway.observe.audit_verify import read_lines
+from gateway.observe.audit_verify import DAMAGED, read_lines
 
 _HEADINGS = (
     *("subject", "recording", "video", "from", "rule", "account", "first", "last", "streams", "what", "share"),
@@ -51,10 +51,10 @@ def print_report(files: list[Path], selection: Selection, format_: str) -> int:
 
 
 def first_time(path: Path) -> str:
-    """Returns the time of the file's first line, by which files are sorted; "" if it has none."""
+    """Returns the time of the file's first line, by which files are sorted; "" if it has none that can be read."""
     try:
         line = orjson.loads(next(read_lines(path), b"{}"))
-    except (orjson.JSONDecodeError, EOFError):
+    except (orjson.JSONDecodeError, *DAMAGED):
         return ""
     return str(line.get("time", "")) if isinstance(line, dict) else ""
 

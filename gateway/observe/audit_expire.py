@@ -11,7 +11,7 @@ import orjson
 
 from gateway.observe.audit_chain import Head, last_line_of, new_chain, seal, unseal
 from gateway.observe.audit_fields import admin_fields, chain_fields
-from gateway.observe.audit_verify import original_name, read_lines
+from gateway.observe.audit_verify import DAMAGED, original_name, read_lines
 from gateway.observe.json_lines import json_line
 
 _FILES_IN_LINE = 100
@@ -31,8 +31,7 @@ def expired_files(files: list[Path], before: str) -> list[Expired]:
     """Returns those of *files* of which every line is older than *before*, RFC 3339 in UTC.
 
     Only rotated files are returned, because the gateway has the others open; and none without lines, or whose first or
-    last line cannot be read. Raises OSError, EOFError or
-    zlib.error if a file cannot be read.
+    last line cannot be read. Raises OSError, which names the file, if one cannot be read to its end.
     """
     expired = []
     for path in files:
@@ -97,8 +96,11 @@ def removal_details(expired: list[Expired], before: str) -> dict[str, object]:
 
 def _summary(path: Path) -> Expired | None:
     first, last, count = b"", b"", 0
-    for line in read_lines(path):
-        first, last, count = first or line, line, count + 1
+    try:
+        for line in read_lines(path):
+            first, last, count = first or line, line, count + 1
+    except DAMAGED as error:
+        raise OSError(errno.EINVAL, "the compressed file is damaged", str(path)) from error
     times = [_time(first), _time(last)]
     if None in times:
         return None

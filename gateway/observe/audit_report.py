@@ -5,8 +5,6 @@ How it works. The files are read line by line, and each stream becomes a row whe
 killed. Memory grows with streams that run at the same time, not with lines.
 """
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from gateway.observe.audit_verify import Progress, no_progress, read_lines
+from gateway.observe.audit_verify import DAMAGED, Progress, no_progress, read_lines
 
 COLUMNS = (
     *("event", "opened", "closed", "subject", "issuer", "provider", "peer", "recording", "video", "rule", "account"),
@@ -119,5 +117,5 @@ def _lines(files: Iterable[Path], on_damage: Callable[[Path, int], None], progre
                     yield line
                 else:
                     on_damage(path, number)
-        except (EOFError, zlib.error, gzip.BadGzipFile):
+        except DAMAGED:
             on_damage(path, number + 1)

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from gateway.observe.audit_chain import ZEROS, Head, SealedLine, digest_of, previous_of, unseal
 
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
+"""What a compressed file that is cut off, changed or none raises."""
 _MAX_LINE = 1024 * 1024
 _LINES_PER_REPORT = 2000
 _RECENT = 256
@@ -88,7 +90,7 @@ def verify(files: list[Path], key: bytes | None, progress: Progress = no_progres
 
 def read_lines(path: Path, progress: Progress = no_progress) -> Iterator[bytes]:
     """Yields the lines of a file, compressed or not, with their line feeds; a longer one than 1 MiB in parts. Raises
-    OSError, EOFError or zlib.error if it cannot be read to its end."""
+    OSError or one of DAMAGED if it cannot be read to its end."""
     with path.open("rb") as raw, gzip.open(raw, "rb") if path.name.endswith(".gz") else nullcontext(raw) as file:
         reported = count = 0
         while line := file.readline(_MAX_LINE):
@@ -118,7 +120,7 @@ class _Verifier:
                     self._fault(name, number, "is torn or not a line of a chained audit")
                 else:
                     self._check(name, number, sealed, here)
-        except (EOFError, zlib.error, gzip.BadGzipFile):
+        except DAMAGED:
             self._fault(name, number + 1, "the compressed file is damaged from here on")
         self.result.lines += number
         self._segments += here.values()

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import termios
 from contextlib import suppress
@@ -141,9 +142,10 @@ async def test_refusals_calls_and_sign_ins_are_reported_with_their_reasons(tmp_p
     log.close()
     ran = await audit("report", path)
     heading, *lines = (line.split("\t") for line in ran.out.decode().splitlines())
-    anna, nobody = (dict(zip(heading, line, strict=True)) for line in lines)
+    anna, signed_out, nobody = (dict(zip(heading, line, strict=True)) for line in lines)
     assert anna["refused"] == "3 access_denied, 1 recording_expired, 1 cut"
-    assert anna["remarks"] == "1 sign-ins, 1 API calls, 1 sign-outs"
+    assert anna["remarks"] == "1 sign-ins, 1 API calls"
+    assert (signed_out["subject"], signed_out["recording"], signed_out["remarks"]) == ("anna", "", "1 sign-outs")
     assert (nobody["subject"], nobody["from"], nobody["refused"]) == ("", "192.0.2.7", "500 counted only")
     ran = await audit("report", "--format", "json", path)
     events = [(row["event"], row["outcome"], row["code"]) for row in map(json.loads, ran.out.splitlines())]
@@ -224,6 +226,37 @@ async def test_a_damaged_line_is_named_and_the_rest_is_reported(tmp_path: Path) 
     assert ran.code == 1
     assert ran.err.decode() == f"{path}:1: cannot be read\n"
     assert len(ran.out.splitlines()) == 5
+
+
+@pytest.mark.promise("evidence-3")
+@pytest.mark.parametrize("damage", ["changed", "cut off", "none"])
+async def test_a_damaged_compressed_file_is_named_by_report_and_expire(tmp_path: Path, damage: str) -> None:
+    old, path = await world(tmp_path)
+    compressed = gzip.compress(old.read_bytes())
+    file = tmp_path / "audit.jsonl.2.gz"
+    # The eleventh byte is the first of the compressed data, and 0xFF no kind of block (RFC 1951, section 3.2.3).
+    changed = compressed[:10] + b"\xff" + compressed[11:]
+    file.write_bytes({"changed": changed, "cut off": compressed[:14], "none": b"not gzip\n"}[damage])
+    ran = await audit("report", "--format", "json", old, file, path)
+    assert (ran.code, ran.err.decode()) == (1, f"{file}:1: cannot be read\n")
+    assert len(ran.out.splitlines()) == 5
+    ran = await audit("expire", "--before", "2027-01-16T00:00:00Z", old, file, path)
+    assert (ran.code, ran.err.decode()) == (
+        1,
+        f"cannot expire: [Errno 22] the compressed file is damaged: '{file}'\n",
+    )
+    assert old.exists()
+
+
+def test_a_reader_that_ends_early_ends_a_report_in_silence(tmp_path: Path) -> None:
+    path, line = tmp_path / "audit.jsonl", {"event": "open", "delivery": "redirect", "subject": "anna"}
+    path.write_text(f"{json.dumps(line)}\n" * 1000)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "gateway", "audit", "report", "--format", "json", str(path)]
+    ran = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (1, b"")
 
 
 def test_merged_intervals_are_those_of_a_plain_set() -> None:
