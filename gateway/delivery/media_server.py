@@ -29,6 +29,8 @@ from gateway.model import Link
 
 _BUFFERED_SECONDS = 60.0
 """How long a server's requests go through aiohttp's client after a response that the spliced path does not support."""
+_HEAD_SILENCES = 10
+"""Times *read_timeout* in which a head must arrive through aiohttp's client: much longer than slow ones take."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REQUEST_TIMEOUT = 408
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -58,7 +60,7 @@ class MediaServer:
         self._parse_link = parse_link
         self._read_timeout = read_timeout
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
-        self._head_timeout = connect_timeout + read_timeout
+        self._head_timeout = connect_timeout + _HEAD_SILENCES * read_timeout
         self._buffered_until: dict[Origin, float] = {}
 
     def __repr__(self) -> str:
@@ -171,8 +173,11 @@ class MediaServer:
         return BufferedResponse(response, self._read_timeout)
 
     async def _send(self, url: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        """Send a GET through aiohttp's client, which skips any number of interim responses, and begins its timeout anew
-        with each. Raises TimeoutError, what aiohttp raises, or ValueError."""
+        """Send a GET through aiohttp's client. Raises TimeoutError, what aiohttp raises, or ValueError.
+
+        aiohttp begins its timeout anew with all that arrives, and skips any number of interim responses without saying
+        so. Only a limit of the whole ends those, which therefore counts for a slow head too.
+        """
         async with asyncio.timeout(self._head_timeout):
             return await self._session.get(url, headers=headers, timeout=self._timeout, allow_redirects=False)
 

@@ -83,7 +83,10 @@ class ValtSettings(Table):
         "5s", "time limit of a connection attempt, TLS included", at_most="5m", positive=True
     )
     read_timeout: Duration = duration_field(
-        "30s", "API: limit of a whole call; media: limit of a silence", at_most="1h", positive=True
+        "30s",
+        "API: limit of a whole call; media: limit of a silence (a whole head without a length: ten times that)",
+        at_most="1h",
+        positive=True,
     )
     token_ttl: Duration = duration_field(
         "6h", "access tokens are renewed before this age", at_most="30d", positive=True

@@ -254,17 +254,31 @@ async def test_interim_responses_through_aiohttp_end_with_the_timeout() -> None:
     async with (
         asyncio.timeout(15),
         media_server(
-            in_turn(CHUNKED, CHUNKED, endless, endless, PLAIN), connect_timeout=0.6, read_timeout=0.3
+            in_turn(CHUNKED, CHUNKED, endless, endless, PLAIN), connect_timeout=0.2, read_timeout=0.2
         ) as opened,
     ):
         _, client, link = opened
         (await client.get(link, {})).close()
-        with pytest.raises(ValtTimeoutError):
-            await client.get(link, {})
-        with pytest.raises(ValtTimeoutError):
-            await client.read_range(link, 0, 5, None)
+        requests = (client.get(link, {}), client.read_range(link, 0, 5, None))
+        errors = await asyncio.gather(*requests, return_exceptions=True)
+        assert [type(error) for error in errors] == [ValtTimeoutError, ValtTimeoutError]
         media = await client.get(link, {})
         assert media.spliced, "the spliced path bounds interim responses earlier"
+        media.close()
+
+
+@pytest.mark.promise("media-M14")
+@pytest.mark.parametrize("interim", [False, True], ids=["lines", "interim responses"])
+async def test_m14_a_head_through_aiohttp_that_is_never_silent_is_no_timeout(interim: bool) -> None:
+    status_line, *rest = CHUNKED.splitlines(keepends=True)
+    lines = [status_line, *[b"X: y\r\n"] * 8, b"".join(rest)]
+    pieces = [*[b"HTTP/1.1 102 Processing\r\n\r\n"] * 8, CHUNKED] if interim else lines
+    async with media_server(
+        in_turn(CHUNKED, CHUNKED, Script(pieces, pause=0.1)), connect_timeout=0.2, read_timeout=0.4
+    ) as (_, client, link):
+        (await client.get(link, {})).close()
+        media = await client.get(link, {})
+        assert (media.status, media.spliced) == (200, False)
         media.close()
 
 
