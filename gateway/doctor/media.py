@@ -1,5 +1,6 @@
 """Whether the media server answers as the gateway needs it: byte ranges, If-Range and HEAD."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from gateway.ports import Clock
 _FIRST, _LAST = 1, 4
 """The range that is requested. It does not begin at 0, so that a position that is off shows."""
 _LOG = "look at the media server's log"
+_UNQUOTED = re.compile('(?![Ww]/)[^"]+')
 _OTHER_ETAG = '"valt-gateway-doctor"'
 
 
@@ -101,7 +103,10 @@ async def check_if_range(media: MediaServer, link: Link, first: Answer | None) -
         return not_tried(name, "ranges do not work", "correct media_range first")
     if first.etag is None:
         detail = "the media server sends no strong ETag, so that If-Range cannot be used"
-        if first.total is not None and "Last-Modified" in first.headers:
+        if _UNQUOTED.fullmatch(first.headers.get("ETag", "")):
+            detail = "the media server's ETag has no quotes, so that If-Range cannot be used"
+            remedy = "have it send the ETag in quotes: the gateway compares it as it is, but a browser cannot name it"
+        elif first.total is not None and "Last-Modified" in first.headers:
             remedy = "nothing, if files never change: length and date are compared when a stream is resumed"
         else:
             remedy = "have it send ETag or Last-Modified: a stream that is interrupted cannot be resumed"

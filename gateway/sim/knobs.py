@@ -67,7 +67,7 @@ class Knobs:
     chunked: bool = False
     """No Content-Length."""
     validators: str = "strong"
-    """strong, weak or none."""
+    """strong, weak, unquoted or none."""
 
     # Response bodies of the media server
     reset_after: list[int] = field(default_factory=list)

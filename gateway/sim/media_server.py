@@ -113,7 +113,8 @@ class MediaServer:
     def _film(self, request: MediaRequest, film: Film) -> "tuple[int, CIMultiDict[str], Parts]":
         """Returns status, headers and body of the response for a film that the link opens."""
         knobs, content = self._knobs, film.view()
-        etag = {"strong": film.etag, "weak": f"W/{film.etag}", "none": None}[knobs.validators]
+        etags = {"strong": film.etag, "weak": f"W/{film.etag}", "unquoted": film.etag.strip('"'), "none": None}
+        etag = etags[knobs.validators]
         modified = None if knobs.validators == "none" else film.modified
         request_headers = CIMultiDict(request.headers)
         if request.method == "HEAD" or knobs.ignore_range:

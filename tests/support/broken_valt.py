@@ -204,6 +204,11 @@ LINKS = [
         knobs(validators="weak"),
     ),
     Site(
+        "a media server whose ETags have no quotes",
+        *("media_if_range", "doubtful", "ETag has no quotes", "in quotes"),
+        knobs(validators="unquoted"),
+    ),
+    Site(
         "a media server that ignores If-Range",
         *("media_if_range", "doubtful", "another version of the file is sent", "proxy or cache"),
         knobs(ignore_if_range=True),

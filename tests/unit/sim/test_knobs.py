@@ -309,6 +309,10 @@ async def test_validators_may_be_weak_or_missing(valt: Caller) -> None:
     link = await big(valt)
     valt.valt.knobs.validators = "weak"
     assert (await valt.fetch(link)).headers["ETag"].startswith('W/"')
+    valt.valt.knobs.validators = "unquoted"
+    unquoted = (await valt.fetch(link)).headers["ETag"]
+    assert '"' not in unquoted
+    assert (await valt.fetch(link, {"Range": "bytes=0-4", "If-Range": unquoted})).status == 200
     valt.valt.knobs.validators = "none"
     response = await valt.fetch(link)
     assert "ETag" not in response.headers
