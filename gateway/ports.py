@@ -147,7 +147,7 @@ class Sessions(Protocol):
         delete the cookies. Raises BusyError."""
 
     def refresh_headers(self, identity: Identity) -> list[str]:
-        """Returns Set-Cookie headers that keep a session in use from idling out, none if none is due or it is old."""
+        """Returns Set-Cookie headers that keep a valid session from idling out, none if none is due or it is old."""
 
 
 class PersonSwitch(Protocol):

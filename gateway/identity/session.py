@@ -163,14 +163,16 @@ class Sessions:
         return self._set_cookie(started, value)
 
     def refresh_headers(self, identity: Identity) -> list[str]:
-        """Returns the Set-Cookie headers that restart the idle limit: none if less than a tenth of it has passed or the
-        browser was lately given another cookie under that name."""
+        """Returns the Set-Cookie headers that restart the idle limit. None if less than a tenth of it has passed, if
+        the browser was lately given another cookie under that name, or if the session has ended: the browser may have
+        another one in its place."""
         now = self._clock.now()
         if (
             self._is_replaced(identity)
             or identity.session is None
             or identity.used_at is None
             or now - identity.used_at < self._idle * _RENEW_AFTER
+            or self._validity.refusal(identity) is not None
         ):
             return []
         name = self._cookie.name(identity)
