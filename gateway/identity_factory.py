@@ -61,7 +61,8 @@ class IdentityServices:
 def build_identity_services(
     settings: Settings, context: ProcessContext, previous: IdentityServices | None = None
 ) -> IdentityServices:
-    """Returns the services of *settings*, which use what the *previous* ones have fetched from the same providers.
+    """Returns the services of *settings*, which use what the *previous* ones have fetched from the same providers, and
+    share with them which sessions were replaced.
 
     Whatever is raised, for an invalid key or CA file, leaves nothing open.
     """
@@ -72,9 +73,13 @@ def build_identity_services(
         for session in resources.sessions:
             session.detach()
         raise
+    if previous is None:
+        return services
     for name, provider in services.providers.items():
-        if previous is not None and name in previous.providers:
+        if name in previous.providers:
             provider.take_over(previous.providers[name])
+    if services.sessions is not None and previous.sessions is not None:
+        services.sessions.take_over(previous.sessions)
     return services
 
 

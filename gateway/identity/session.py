@@ -73,6 +73,11 @@ class Sessions:
         """When the session began whose cookie has replaced that of another one, by the latter's id. Browsers send
         requests at the same moment: some present a cookie that is replaced in response to another one of them."""
 
+    def take_over(self, previous: "Sessions") -> None:
+        """Shares with *previous*, those of an earlier configuration, which sessions were replaced: a request that
+        waits across a reload ends by the configuration by which it began."""
+        self._replaced = previous._replaced
+
     def read(self, headers: Iterable[str]) -> Mapping[str, Secret]:
         """Returns the session cookies in raw ``Cookie`` headers, by name, as many as a browser can present."""
         return self._cookie.read(headers)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.clock import ManualClock
 from tests.support.cookie_jar import CookieJar
-from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
+from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, running_stack, settings_of
 
 pytestmark = pytest.mark.promise("security-S2")
 
@@ -65,7 +65,15 @@ async def play(stack: GatewayStack, jar: CookieJar, path: str) -> aiohttp.Client
         return answer
 
 
-@pytest.mark.parametrize(("change", "status"), [(more_groups, 200), (another_person, 401)])
+async def more_groups_after_a_reload(stack: GatewayStack, jar: CookieJar) -> None:
+    stack.config.write_text(stack.config.read_text() + '\n[branding]\nname = "New"\n')
+    assert await stack.gateway.reload(settings_of(stack.config))
+    await more_groups(stack, jar)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"), [(more_groups, 200), (more_groups_after_a_reload, 200), (another_person, 401)]
+)
 async def test_a_request_that_waited_brings_no_older_session_back(
     stack: GatewayStack, change: Callable[[GatewayStack, CookieJar], Awaitable[None]], status: int
 ) -> None:
