@@ -116,13 +116,42 @@ async def test_a_sign_out_ends_every_session_although_the_browser_leaves(stack: 
     await until(lambda: signed_out(stack) == ["anna", "anna"])
 
 
-async def test_a_change_of_person_ends_the_others_sessions_although_the_browser_leaves(stack: GatewayStack) -> None:
-    jar = await two_sessions(stack)
+async def switch_form(stack: GatewayStack, jar: CookieJar) -> str:
+    """Returns what the page submits that asks anna's browser whether to become ben's."""
     url = f"{stack.url}{VIDEO_PATH}?ticket={stack.ticket('ben')}"
     async with stack.client.get(url, headers=NAVIGATION | {"Cookie": jar.header}) as answer:
         (sealed,) = re.findall(r'name="switch" value="([^"]+)"', await answer.text())
+    return str(sealed)
+
+
+async def test_a_change_of_person_ends_the_others_sessions_although_the_browser_leaves(stack: GatewayStack) -> None:
+    jar = await two_sessions(stack)
+    sealed = await switch_form(stack, jar)
     with nobody_else_writes_after_the_first_use(stack):
         await leave_after(stack, "/oauth2/switch", jar, switch=sealed)
+    await until(lambda: count(stack, "signed_out") == 2)
+    await until(lambda: signed_out(stack) == ["anna", "anna"])
+
+
+async def test_a_change_of_person_goes_on_if_the_browser_leaves_while_its_form_is_used(
+    stack: GatewayStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jar, consuming = await two_sessions(stack), asyncio.Event()
+    body = urlencode({"switch": await switch_form(stack, jar)})
+    store, consume = stack.gateway.store, stack.gateway.store.consume
+
+    async def consume_and_tell(key: str, until: float, *, since: float | None = None) -> bool:
+        consuming.set()
+        return await consume(key, until, since=since)
+
+    monkeypatch.setattr(store, "consume", consume_and_tell)
+    headers = {"Sec-Fetch-Site": "same-origin", "Content-Length": str(len(body)), "Cookie": jar.header}
+    with nobody_else_writes(stack):
+        async with connect(stack.url) as client:
+            await client.send(request("POST", "/oauth2/switch", headers) + body.encode())
+            await consuming.wait()
+            client.abort()
+        await until(lambda: '"left"' in stack.log.getvalue())
     await until(lambda: count(stack, "signed_out") == 2)
     await until(lambda: signed_out(stack) == ["anna", "anna"])
 

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from gateway.audited_sessions import begin_session
+from gateway.completion import complete
 from gateway.errors import AccessDeniedError, BadRequestError, NotFoundError
 from gateway.ports import Audit, PersonSwitch, Sessions
 from gateway.web.credentials import CredentialsReader
@@ -40,12 +41,18 @@ class SwitchHandlers:
         sealed = parse_qs((await request.read_body()).decode("ascii", "replace")).get("switch", [])
         if len(sealed) != 1:
             raise BadRequestError("the form has no field switch, or more than one")
-        identity, path = await self._person_switch.open(sealed[0])
+        return await complete(self._switch(request, self._sessions, self._person_switch, sealed[0]))
+
+    async def _switch(
+        self, request: Request, sessions: Sessions, person_switch: PersonSwitch, sealed: str
+    ) -> web.StreamResponse:
+        """Completed although the client leaves: else the form might be used up, and nothing ended."""
+        identity, path = await person_switch.open(sealed)
         record = request.record
         record.set_identity(identity)
         credentials = self._reader.read(request)
-        present = self._sessions.find_other_person(credentials, identity)
-        request.set_cookies = await begin_session(self._sessions, self._audit, credentials, identity, record)
+        present = sessions.find_other_person(credentials, identity)
+        request.set_cookies = await begin_session(sessions, self._audit, credentials, identity, record)
         response = redirect_response(303, path)
         if present is not None:
             response.headers.update(CLEAR_STORAGE)
