@@ -7,12 +7,15 @@ from aiohttp import web
 
 from gateway.web.request import RejectedRequest
 
+_FRAMES = ("iframe", "frame", "object", "embed")
+"""The elements by which a page embeds another one, as Sec-Fetch-Dest names them."""
+
 
 def is_navigation(request: web.BaseRequest | RejectedRequest) -> bool:
     """Whether a browser navigates to this URL: by Fetch Metadata, or without it, if Accept prefers HTML."""
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode is not None:
-        return mode == "navigate" and request.headers.get("Sec-Fetch-Dest", "document") in ("document", "iframe")
+        return mode == "navigate"
     return _preferred(request.headers.get("Accept", "")) == "text/html"
 
 
@@ -23,7 +26,7 @@ def is_top_navigation(request: web.BaseRequest | RejectedRequest) -> bool:
 
 def is_embedded(request: web.BaseRequest | RejectedRequest) -> bool:
     """Whether the page is for a frame: by Fetch Metadata, or by ``?embed`` in the URL for browsers without it."""
-    return request.headers.get("Sec-Fetch-Dest") == "iframe" or "embed" in request.query
+    return request.headers.get("Sec-Fetch-Dest") in _FRAMES or "embed" in request.query
 
 
 @functools.lru_cache(maxsize=256)

@@ -39,6 +39,22 @@ async def test_a_navigation_exchanges_its_ticket_for_a_session_at_the_same_addre
     assert [line["event"] for line in stack.audit()][:1] == ["sign_in"]
 
 
+@pytest.mark.parametrize("element", ["iframe", "frame", "object", "embed"])
+async def test_a_ticket_in_a_frame_of_any_kind_opens_the_page_without_its_surroundings(
+    stack: GatewayStack, element: str
+) -> None:
+    address, headers = f"{stack.url}/recordings/{SESSION}", NAVIGATION | {"Sec-Fetch-Dest": element}
+    query = {"ticket": stack.ticket()}
+    async with stack.client.get(address, params=query, headers=headers, allow_redirects=False) as answer:
+        assert answer.status == 303
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    async with stack.client.get(address, headers=headers | {"Cookie": cookie}) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert '<base target="_blank">' in await answer.text()
+    async with stack.client.get(address, headers=headers) as answer:
+        assert (answer.status, answer.content_type) == (401, "text/html")
+
+
 async def test_a_ticket_is_valid_once(stack: GatewayStack) -> None:
     ticket = stack.ticket()
     assert (await enter(stack, ticket))[0] == 303
