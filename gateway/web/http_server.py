@@ -156,7 +156,11 @@ class HttpConnection(web.RequestHandler):
         task.add_done_callback(self._end_after_task)
 
     def _end_after_task(self, _task: "asyncio.Task[None]") -> None:
-        if self.transport is not None:
+        self._close_transport()
+
+    def _close_transport(self) -> None:
+        """Closes the transport unless that has been done: one of asyncio's over TLS fails if it is closed twice."""
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
 
     def close_after_response(self) -> None:
@@ -174,8 +178,8 @@ class HttpConnection(web.RequestHandler):
     def _end(self) -> None:
         if self.body is not None:
             self._end_later()
-        elif self.transport is not None:
-            self.transport.close()
+        else:
+            self._close_transport()
 
     def handle_error(
         self,

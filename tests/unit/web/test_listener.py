@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 from aiohttp import web
 
 from gateway.clock import SystemClock
@@ -20,6 +21,7 @@ from gateway.web.request_validation import MAX_HEAD
 from tests.support.client import connect, parse_response
 from tests.support.listener import listener_of, listening, running
 from tests.support.recorder import Recorder
+from tests.support.tls import client_context, write_certificate
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 SHORT = 0.05
@@ -237,6 +239,29 @@ async def test_a_client_that_ends_its_side_does_not_keep_its_request_running() -
         client.send_eof()
         assert await client.read_to_end() == b""
         await ended.wait()
+
+
+@pytest.mark.parametrize("requests", [1, 2])
+async def test_a_tls_connection_that_ends_after_a_response_logs_no_error(tmp_path: Path, requests: int) -> None:
+    """A client that answers the end of TLS, with its further request unanswered or without one."""
+    messages: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: messages.append(context["message"]))
+    authority = trustme.CA()
+    write_certificate(tmp_path, authority)
+    certificate = (tmp_path / "cert.pem", tmp_path / "key.pem")
+
+    async def last(_request: web.BaseRequest) -> web.Response:
+        response = web.Response(text="answer")
+        response.force_close()
+        return response
+
+    async with listening(server(last), certificate=certificate) as listener, asyncio.timeout(10):
+        async with connect(listener.address, tls=client_context(authority)) as client:
+            await client.send(REQUEST * requests)
+            assert (await client.read_to_end()).count(b"HTTP/1.1 200 OK") == 1
+        while listener.connections:
+            await asyncio.sleep(0.01)
+    assert messages == []
 
 
 @pytest.mark.promise("security-S5")
