@@ -158,6 +158,8 @@ class _ConnectionEnd:
         protocol = None if connection is None else connection.protocol
         transport = None if connection is None else connection.transport
         self._closed = None if protocol is None else protocol.closed
+        if self._closed is not None:
+            self._closed.add_done_callback(_retrieve)
         self._ssl: ssl.SSLObject | None = None if transport is None else transport.get_extra_info("ssl_object")
 
     def is_clean(self) -> bool:
@@ -173,6 +175,12 @@ class _ConnectionEnd:
         except ssl.SSLError:
             return False
         return False
+
+
+def _retrieve(closed: asyncio.Future[None]) -> None:
+    """Has the event loop log no error about a connection that was lost after all that was wanted had arrived."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 class BufferedResponse:

@@ -1,6 +1,7 @@
 """MediaServer over real sockets: which path a request takes, what is sent again, and which redirects are followed."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -226,6 +227,22 @@ async def test_a_body_without_length_is_whole_only_if_its_connection_ended_clean
             with pytest.raises(BodyInterruptedError, match="dropped"):
                 await media.relay(cast("ClientStream", counter), 0, None, must_end=False)
         media.close()
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_reset_after_a_whole_part_without_length_logs_no_error(encrypted: bool) -> None:
+    messages: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: messages.append(context["message"]))
+    head = response("206 X", "Content-Type: video/mp4", "Content-Range: bytes 0-99999/300000", length=None)
+    script = Script([head + bytes(100_000)], close=True, end="reset")
+    async with media_server(lambda _request: script, encrypted=encrypted) as (_, client, link):
+        media, counter = await client.get(link, {}), Counter()
+        await media.relay(cast("ClientStream", counter), 0, 100_000, must_end=True)
+        media.close()
+        del media
+    gc.collect()
+    assert counter.sent == 100_000
+    assert not [message for message in messages if "never retrieved" in message]
 
 
 async def test_what_is_not_http_is_a_wrong_response_and_not_a_server_that_is_down() -> None:
