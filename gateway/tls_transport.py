@@ -120,3 +120,7 @@ class TlsTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self._upper.abort()
+
+    def abort_below_tls(self) -> None:
+        """Closes the connection at once. A TLS transport that is being closed then sends no close_notify either."""
+        self._lower.abort()

@@ -30,7 +30,7 @@ from gateway.request_record import RequestRecord
 AddHeaders = Callable[[web.StreamResponse], None]
 
 _FAST, _PLAIN = RelayStarted("fast"), RelayStarted("plain")
-_LINGER_ZERO = struct.pack("ii", 1, 0)
+_LINGER_ZERO, _NO_LINGER = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 
 
 class ProxyDelivery:
@@ -126,12 +126,17 @@ class ProxyDelivery:
     ) -> None:
         """Send the head and the body, and record how it ended."""
         client = ClientStream(request, response, upstream_idle=self._upstream_idle, viewer_idle=self._viewer_idle)
+        ends_by_close = response.content_length is None and not response.chunked
         try:
+            if ends_by_close:
+                _reset_if_closed(request.transport, True)
             await response.prepare(request)
             fast = body.spliced and client.direct_socket() is not None
             self._report_relay(_FAST if fast else _PLAIN)
             await body.relay(client)
             await client.finish()
+            if ends_by_close:
+                _reset_if_closed(request.transport, False)
             record.outcome = record.outcome or Outcome.WHOLE
         except BodyLostError as error:
             self._abort(request, record, Outcome.FAILED, "upstream", error.reason)
@@ -168,6 +173,14 @@ def reset_connection(transport: asyncio.BaseTransport | None) -> None:
     transport.abort()
 
 
+def _reset_if_closed(transport: asyncio.Transport | None, reset: bool) -> None:
+    """Sets whether the kernel ends a client's connection by a TCP reset, whatever closes it: a process that is killed
+    does so too, and nothing of ours runs then. What waits in the kernel is lost with a reset."""
+    if transport is not None and not transport.is_closing():
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO if reset else _NO_LINGER)
+
+
 def _require_visible_end(request: web.BaseRequest) -> None:
     """Raises ValtResponseError if an incomplete body of no stated length would look complete to the client: HTTP/1.0
     has no last chunk, and a unix socket cannot be reset."""
@@ -185,5 +198,5 @@ def _streamed(status: int, headers: Mapping[str, str], request: web.BaseRequest)
     if request.version >= HttpVersion11:
         response.enable_chunked_encoding()
     else:
-        response.force_close()  # the end of the connection is the end of the body; an aborted one is a reset
+        response.force_close()  # the end of the connection is the end of the body; until then, closing resets it
     return response

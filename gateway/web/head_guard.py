@@ -19,6 +19,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.errors import GatewayError, HeadersTooLargeError, RequestLineTooLongError, RequestTimeoutError
+from gateway.tls_transport import TlsTransport
 from gateway.web.http_server import HttpConnection
 from gateway.web.request_validation import MAX_HEAD, MAX_LINE, HeadScanner, WaitingHeads
 from gateway.web.responses import RESPONSE_TIMEOUT, UnreadResponse, serialize
@@ -150,8 +151,12 @@ class HeadGuard(asyncio.Protocol):
     def eof_received(self) -> bool:
         transport = self._transport
         self._connection.eof_received()
-        if transport is None or self._rejected or self.is_idle or transport.get_extra_info("sslcontext") is not None:
-            return False  # over TLS, asyncio keeps no half-closed connection
+        if transport is None or transport.is_closing() or self._rejected or self.is_idle:
+            return False
+        if isinstance(transport, TlsTransport):
+            # asyncio keeps no half-closed connection over TLS, and would declare that what has been sent is complete.
+            transport.abort_below_tls()
+            return False
         self._cancel_timer()
         self._timer = self._loop.call_later(_HALF_CLOSED, transport.close)
         return True

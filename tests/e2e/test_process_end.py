@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from gateway.sim.catalogue import CAMERA_A, SESSION
+from tests.e2e.test_stopping import CHUNKED, unfinished
+from tests.support.client import connect, request
 from tests.support.kerberos import negotiate, running_realm
 from tests.support.kerberos_gateway import IDENTITY
+from tests.support.scripted_media import scripted_media
 from tests.support.served import ServedGateway, serving
 from tests.support.worker_requests import WORKERS
 
@@ -89,3 +93,18 @@ async def opened_by_a_reader(pipe: Path) -> int:
                 return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
             except OSError:
                 await asyncio.sleep(0.01)
+
+
+async def test_a_film_that_a_killed_process_leaves_incomplete_does_not_look_complete(tmp_path: Path) -> None:
+    """The kernel closes the connection, which is the film's end in HTTP/1.0 without a stated length."""
+    async with (
+        scripted_media(lambda _: unfinished(CHUNKED)) as media,
+        serving(tmp_path) as gateway,
+        connect(gateway.url) as connection,
+    ):
+        gateway.valt.knobs.link_host = f"127.0.0.1:{media.port}"
+        await connection.send(request("GET", gateway.path(SESSION, CAMERA_A), version="1.0"))
+        await connection.read_head()
+        gateway.process.kill()
+        _, was_reset = await connection.read_until_reset()
+        assert was_reset

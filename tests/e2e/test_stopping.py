@@ -43,6 +43,19 @@ async def test_a_stop_without_a_drain_resets_running_streams_and_audits_a_cut(
         assert closed["outcome"] == "cut"
 
 
+async def test_a_half_closed_client_gets_no_incomplete_film_that_looks_whole(tmp_path: Path) -> None:
+    """The end of the connection is the film's end in HTTP/1.0 without a stated length."""
+    running = media_stack(tmp_path, lambda _: unfinished(CHUNKED), manual=False)
+    async with running as (stack, _), connect(stack.url) as connection:
+        await connection.send(request("GET", VIDEO_PATH, stack.bearer(), version="1.0"))
+        await connection.read_head()
+        connection.send_eof()
+        _, was_reset = await connection.read_until_reset()
+        assert was_reset
+        await stack.ended()
+        assert stack.audit()[-1]["outcome"] == "left"
+
+
 async def test_a_film_that_would_start_after_the_streams_were_ended_is_refused(tmp_path: Path) -> None:
     running = media_stack(tmp_path, lambda _: unfinished(CHUNKED), manual=False)
     async with running as (stack, media), connect(stack.url) as connection:

@@ -1,10 +1,13 @@
 """TLS on both sides: VALT with a private certificate authority, and the gateway with its own certificate."""
 
 import asyncio
+import socket
 import ssl
 import tracemalloc
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -16,6 +19,9 @@ from tests.support.client import connect, request
 from tests.support.gateway_fixture import VIDEO_PATH, GatewayStack, running_stack, settings_of
 from tests.support.tls import CERTIFIED, client_context, write_certificate
 
+APPLICATION_DATA = 23
+"""The type of a TLS record (RFC 8446, section 5.1). An alert, as close_notify is one, has another."""
+
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
@@ -26,6 +32,13 @@ def server_context(authority: trustme.CA, name: str = "127.0.0.1") -> ssl.SSLCon
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(name).configure_cert(context)
     return context
+
+
+def record_types(received: bytes) -> Iterator[int]:
+    """Yields the type of each TLS record in *received*."""
+    while received:
+        yield received[0]
+        received = received[5 + int.from_bytes(received[3:5]) :]
 
 
 def film(stack: GatewayStack) -> bytes:
@@ -144,6 +157,46 @@ async def test_a_client_that_leaves_a_tls_stream_frees_the_upstream(tmp_path: Pa
         await stack.valt.wait_for(lambda: stack.valt.open_media == 0)
         await stack.ended()
         assert stack.audit()[-1]["outcome"] == "left"
+
+
+async def test_an_incomplete_film_never_ends_with_the_end_of_tls(tmp_path: Path, authority: trustme.CA) -> None:
+    """In HTTP/1.0 without a stated length, close_notify says that the film is whole. The client sends its own first."""
+    write_certificate(tmp_path, authority)
+    context = client_context(authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # later versions encrypt the type of a record
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    loop = asyncio.get_running_loop()
+    async with running_stack(tmp_path, server=CERTIFIED) as stack, asyncio.timeout(10):
+        stack.valt.knobs.chunked, stack.valt.knobs.stall_after = True, [100_000] * 2  # it is requested twice
+        address = urlsplit(stack.url)
+        with socket.socket() as connection:
+            connection.setblocking(False)
+            await loop.sock_connect(connection, (address.hostname, address.port))
+
+            async def until_done(step: Callable[[], object]) -> None:
+                while True:
+                    try:
+                        step()
+                    except ssl.SSLWantReadError:
+                        await loop.sock_sendall(connection, outgoing.read())
+                        incoming.write(await loop.sock_recv(connection, 65_536))
+                    else:
+                        return
+
+            await until_done(client.do_handshake)
+            client.write(request("GET", VIDEO_PATH, stack.bearer(), version="1.0"))
+            await until_done(client.read)
+            received = incoming.read()
+            with suppress(ssl.SSLWantReadError):
+                client.unwrap()
+            await loop.sock_sendall(connection, outgoing.read())
+            with suppress(ConnectionResetError):
+                while piece := await loop.sock_recv(connection, 65_536):
+                    received += piece
+        await stack.ended()
+        assert stack.audit()[-1]["outcome"] == "left"
+    assert set(record_types(received)) <= {APPLICATION_DATA}
 
 
 @pytest.mark.promise("streams-2")
