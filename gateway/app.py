@@ -243,5 +243,6 @@ def _wire(settings: Settings, context: ProcessContext, valt: ValtBackend, identi
         request_validator=RequestValidator(identity.header_names, public_url),
         proxies=proxies if settings.server.trusted_proxies else None,
         cors=Cors(settings.server.cors_origins),
+        use_session=context.streams.use,
     )
     return App(settings, handlers, policy, valt, identity)

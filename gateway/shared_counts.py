@@ -23,10 +23,10 @@ class SharedCounts(Protocol):
     on_streams: Callable[[Who, int], None]
     """Called with a person or an address, and how many streams they have in the other replicas."""
 
-    running_sessions: Callable[[], list[str]]
-    """Returns the sessions that have a stream in this process: they are in use in every replica."""
+    sessions_in_use: Callable[[], list[str]]
+    """Returns the sessions that are in use in this process: they are in every replica."""
     on_used: Callable[[str], None]
-    """Called with a session that has a stream in some replica, every few seconds."""
+    """Called with a session that is in use in some replica, every few seconds."""
 
     def add_request(self, who: Who, seconds: float) -> None:
         """Reports one more request, which delays the time at which the whole allowance is available by *seconds*."""

@@ -1,4 +1,4 @@
-"""The running streams: how many there may be, and how one is ended from outside."""
+"""The running streams: how many there may be, how one is ended from outside, and when sessions were last used."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +15,10 @@ from gateway.shared_counts import SharedCounts, Who
 
 K = TypeVar("K")
 
-_MAX_ENDED_SESSIONS = 10_000
-"""Sessions whose last stream's end is remembered."""
+_MAX_USED_SESSIONS = 50_000
+"""Sessions whose last use is remembered."""
+_REPORT_FOR = 10.0
+"""Seconds for which a use without a stream is reported to other workers and replicas: two of their intervals."""
 _MAX_ELSEWHERE, _ELSEWHERE_TTL = 100_000, 30.0
 """Persons and addresses whose streams in other replicas are remembered, and for how many seconds."""
 
@@ -64,13 +66,15 @@ class Streams:
         self._persons: dict[tuple[str, str], int] = {}
         self._addresses: dict[str, int] = {}
         self._sessions: dict[str, int] = {}
-        self._last_use: LRUCache[str, float] = LRUCache(_MAX_ENDED_SESSIONS)
+        self._last_use: LRUCache[str, float] = LRUCache(_MAX_USED_SESSIONS)
+        self._lately_used: TTLCache[str, None] = TTLCache(_MAX_USED_SESSIONS, _REPORT_FOR, timer=clock.monotonic)
+        """Sessions that were used here without a stream."""
         self._shared = shared
         self._elsewhere: TTLCache[Who, int] | dict[Who, int] = {}
         if shared is not None:
             self._elsewhere = TTLCache(_MAX_ELSEWHERE, _ELSEWHERE_TTL, timer=clock.monotonic)
             shared.on_streams, shared.on_used = self.set_elsewhere, self.mark_used
-            shared.running_sessions = lambda: list(self._sessions)
+            shared.sessions_in_use = lambda: self.sessions
 
     def __len__(self) -> int:
         return len(self._running)
@@ -111,24 +115,30 @@ class Streams:
         return iter(tuple(self._running))
 
     def used_at(self, session: str) -> float | None:
-        """Returns when the session last had a stream, Unix seconds, which is now while one runs: playing counts as
-        use. None if it had none."""
+        """Returns when the session last had a stream, Unix seconds, which is now while one runs, or was last used
+        without one. None if it never was."""
         if session in self._sessions:
             return self._clock.now()
         return self._last_use.get(session)
 
     @property
     def last_used_at(self) -> float:
-        """When a session last had a stream, Unix seconds, which is now while one has; 0 if none had."""
+        """When a session was last used so, Unix seconds, which is now while one has a stream; 0 if none was."""
         return self._clock.now() if self._sessions else max(self._last_use.values(), default=0.0)
 
     @property
     def sessions(self) -> list[str]:
-        """The sessions that have a stream now."""
-        return list(self._sessions)
+        """The sessions that are in use here: they have a stream, or were lately used without one."""
+        return list({*self._sessions, *self._lately_used})
+
+    def use(self, session: str) -> None:
+        """Has *session* count as used now, and soon in the other workers and replicas, by a request that is not a
+        stream."""
+        self.mark_used(session)
+        self._lately_used[session] = None
 
     def mark_used(self, session: str) -> None:
-        """Has *session* count as used now: it has a stream in another worker or replica."""
+        """Has *session* count as used now: it is in use in another worker or replica."""
         self._last_use[session] = self._clock.now()
 
     def end(self, reason: str, chosen: Callable[[Stream], bool]) -> int:

@@ -38,8 +38,8 @@ class Sessions:
 
     The first of *secrets* seals and all of them unseal, so that secrets can be rotated without ending sessions.
     *lifetime* and *idle* are seconds. Of a person's groups, those in *keep_groups* are stored. *used_at* returns when a
-    session last played a video, in Unix seconds, or None. *on_issue* is called with the time until which a new or
-    renewed cookie is valid if it is not used again.
+    session was last used without a renewal of its cookie, for a stream above all, in Unix seconds, or None. *on_issue*
+    is called with the time until which a new or renewed cookie is valid if it is not used again.
     """
 
     name = "session"

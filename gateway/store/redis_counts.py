@@ -51,7 +51,7 @@ class RedisCounts:
     ) -> None:
         self.on_requests: Callable[[Who, float], None] = lambda _who, _seconds: None
         self.on_streams: Callable[[Who, int], None] = lambda _who, _count: None
-        self.running_sessions: Callable[[], list[str]] = list
+        self.sessions_in_use: Callable[[], list[str]] = list
         self.on_used: Callable[[str], None] = lambda _session: None
         self._redis = redis
         self._prefix = prefix
@@ -154,8 +154,8 @@ class RedisCounts:
                 await self._exchange_streams(streams)
 
     async def _publish_used(self) -> None:
-        """Publishes the sessions that have a stream here, in the form of a change without a number: see RedisStore."""
-        sessions = self.running_sessions()
+        """Publishes the sessions in use here, in the form of a change without a number: see RedisStore."""
+        sessions = self.sessions_in_use()
         if sessions and self._is_available():
             names = " ".join(sessions).encode("utf-8", "surrogatepass")
             with suppress(*FAILURES):  # published again in the next turn; the store reports that Redis is away

@@ -13,7 +13,7 @@ from multidict import istr
 
 from gateway.errors import BadRequestError, GatewayError, MethodNotAllowedError, NotFoundError
 from gateway.events import LogEvent
-from gateway.model import Outcome
+from gateway.model import IdentityKind, Outcome
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord, new_request_id
 from gateway.web.credentials import TrustedProxies
@@ -135,6 +135,9 @@ class Dispatcher:
         if request.renew_cookie is not None and response.status < 400:
             for cookie in request.renew_cookie():
                 headers.add("Set-Cookie", cookie)
+        elif identity is not None and identity.kind is IdentityKind.SESSION and response.status < 400:
+            # It is renewed no cookie: a front that asks about a request would not pass it on.
+            self._active.handlers.use_session(identity.session or "")
         cors = self._active.handlers.cors
         if cors.origins:
             cors.add_headers(request, response)

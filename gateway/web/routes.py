@@ -47,6 +47,8 @@ class Handlers:
     request_validator: RequestValidator
     proxies: TrustedProxies | None
     cors: Cors
+    use_session: Callable[[str], None]
+    """Has a session count as used now."""
 
 
 SelectHandler = Callable[[Handlers], Handler]

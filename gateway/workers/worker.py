@@ -20,7 +20,7 @@ from gateway.workers.channel import Channel, Message
 
 _REPORT_INTERVAL = 1.0
 _USE_INTERVAL = 5
-"""Reports between two that name the sessions with streams: playing counts as use of a session in every worker."""
+"""Reports between two that name the sessions in use: what is used in one worker is in use in every one."""
 _STATE_ACTIONS = {"take_over", "shared", "mark_used"}
 """What is done until the end: anything else would open or write the audit while it is closed."""
 _SHARE_TIMEOUT = 2.0

@@ -8,7 +8,9 @@ import pytest
 from gateway.model import Identity, IdentityKind
 from gateway.sim.catalogue import CAMERA_A, INTERVIEW, SESSION
 from gateway.web.handlers.forward_auth import identity_headers
+from tests.support.clock import ManualClock
 from tests.support.gateway_fixture import GRANTS, NAVIGATION, VIDEO_PATH, GatewayStack, running_stack
+from tests.support.replicas import sign_in
 
 RECORDING_PATH = f"/recordings/{SESSION}"
 TRUSTED = 'trusted_proxies = ["127.0.0.1/32"]'
@@ -50,6 +52,33 @@ async def test_nobody_is_answered_401_and_a_browser_is_never_redirected(stack: G
         status, headers = await ask(stack, NAVIGATION, path)
         assert (status, headers["Content-Type"]) == (401, "application/problem+json")
         assert "Location" not in headers
+
+
+@pytest.mark.promise("security-S13")
+@pytest.mark.parametrize(
+    ("path", "headers", "method"),
+    [
+        ("/oauth2/auth", {}, "PUT"),
+        ("/oauth2/auth", {"X-Original-URI": VIDEO_PATH}, "GET"),
+        (f"/oauth2/auth{VIDEO_PATH}", {}, "GET"),
+        ("/oauth2/userinfo", {}, "GET"),
+        (f"/api/v3/records/{SESSION}", {}, "GET"),
+    ],
+)
+async def test_a_request_that_renews_no_cookie_is_a_use_of_its_session(
+    tmp_path: Path, path: str, headers: dict[str, str], method: str
+) -> None:
+    clock = ManualClock()
+    async with running_stack(tmp_path, clock=clock, server=TRUSTED) as stack:
+        session = await sign_in(stack)
+        for _ in range(3):
+            clock.pass_(3000)  # an hour without use ends a session
+            status, answer = await ask(stack, session | headers, path, method)
+            assert status in (200, 202)
+            assert "Set-Cookie" not in answer
+        clock.pass_(3600)
+        assert (await ask(stack, session | headers, path, method))[0] in (401, 403)
+        assert (await ask(stack, session))[0] == 401, "a refused request is no use"
 
 
 @pytest.mark.parametrize("name", ["X-Original-URI", "X-Forwarded-Uri"])

@@ -293,7 +293,7 @@ async def test_a_cached_link_waits_for_no_answer_of_redis(tmp_path: Path, redis:
 
 
 @pytest.mark.promise("operation-replicas-3")
-async def test_playing_in_one_replica_keeps_a_session_alive_in_the_other(replicas: Replicas) -> None:
+async def test_use_in_one_replica_keeps_a_session_alive_in_the_other(replicas: Replicas) -> None:
     one, other = replicas
     clock = one.gateway.clock
     assert isinstance(clock, ManualClock)
@@ -302,14 +302,20 @@ async def test_playing_in_one_replica_keeps_a_session_alive_in_the_other(replica
     async with one.client.get(f"{one.url}/recordings/long/videos/film", headers=session) as stream:
         await stream.content.readexactly(1000)
         (name,) = one.gateway.streams.sessions
+
+        async def is_in_use() -> bool:
+            return other.gateway.streams.used_at(name) == clock.now()
+
         for _ in range(3):
             clock.pass_(3000)  # a session that is not used ends after an hour
-
-            async def is_in_use() -> bool:
-                return other.gateway.streams.used_at(name) == clock.now()
-
             await until(is_in_use)
         assert await play(other, session) == 200
+    clock.pass_(3000)
+    async with one.client.get(f"{one.url}/oauth2/auth", headers=session) as answer:
+        assert answer.status == 202
+    await until(is_in_use)
+    clock.pass_(3000)
+    assert await play(other, session) == 200
     clock.pass_(3700)
     assert await play(other, session) == 401
 

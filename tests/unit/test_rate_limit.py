@@ -72,7 +72,7 @@ class Replicas:
     def __init__(self) -> None:
         self.on_requests: Callable[[Who, float], None] = lambda _who, _seconds: None
         self.on_streams: Callable[[Who, int], None] = lambda _who, _count: None
-        self.running_sessions: Callable[[], list[str]] = list
+        self.sessions_in_use: Callable[[], list[str]] = list
         self.on_used: Callable[[str], None] = lambda _session: None
         self.requests: list[tuple[Who, float]] = []
 
