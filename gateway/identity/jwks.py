@@ -25,7 +25,6 @@ T = TypeVar("T")
 
 _MAX_KEYS = 64
 _MAX_AGE = 600.0
-_MAX_STALE = 24 * 3600.0
 _COOLDOWN = 60.0
 _MAX_STALE = 24 * 3600.0
 """Seconds after the last successful request in which the keys are used."""
