@@ -170,9 +170,10 @@ def _nothing_selected(request: MediaRequest, headers: MultiMapping[str]) -> Verd
 
 def _selects_bytes(request: MediaRequest, total: int | None) -> bool:
     """Whether the client's only range selects something of a file of *total* bytes. Several ranges may be refused all
-    the same (RFC 9110, section 15.5.17)."""
+    the same (RFC 9110, section 15.5.17), and nginx refuses one whose last byte is a number of more than 63 bits."""
     ranges = request.ranges or ()
-    return total is not None and request.continues is None and len(ranges) == 1 and bool(ranges[0].bounds(total))
+    is_refusable = len(ranges) != 1 or (ranges[0].last or 0) >= 1 << 63
+    return total is not None and request.continues is None and not is_refusable and bool(ranges[0].bounds(total))
 
 
 def _several_parts(request: MediaRequest, headers: MultiMapping[str], stated: MediaType) -> Verdict:

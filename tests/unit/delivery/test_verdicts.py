@@ -73,6 +73,7 @@ def rest(start: int = 40, last: int = 99, total: int | str = 100, **fields: str)
         (416, {}, {}, BAD_416),
         (416, {"Content-Range": "bytes */x"}, {"Range": "bytes=20-"}, BAD_416),
         (416, {"Content-Range": "bytes */21"}, {"Range": "bytes=20-"}, BAD_416),
+        (416, {"Content-Range": "bytes */21"}, {"Range": f"bytes=20-{2**63 - 1}"}, BAD_416),
         (200, {"Content-Length": "x"}, {}, BAD_LENGTH),
         (206, {}, {"Range": "bytes=10-19"}, BAD_LENGTH),
         (206, {**PART, "Content-Length": "9"}, {"Range": "bytes=10-19"}, BAD_LENGTH),
@@ -160,6 +161,8 @@ def test_chunked_is_the_one_transfer_coding(coding: str) -> None:
         (416, {}, {"Range": "bytes=200-"}, Usable(416)),
         (416, {"Content-Range": "bytes */100"}, {"Range": "bytes=100-"}, Usable(416)),
         (416, {"Content-Range": "bytes */100"}, {"Range": "bytes=0-1,3-4"}, Usable(416)),
+        (416, {"Content-Range": "bytes */100"}, {"Range": f"bytes=0-{2**63}"}, Usable(416)),
+        (416, {"Content-Range": "bytes */100"}, {"Range": f"bytes=-{2**64 - 1}"}, Usable(416)),
         (206, {"Content-Type": "multipart/byteranges; boundary=x"}, {"Range": "bytes=0-1,3-4"}, Usable(206)),
         (
             206,
