@@ -199,10 +199,10 @@ class ServiceKeys(Protocol):
 class Store(Protocol):
     """The state that outlives a request: consumed tickets, sign-outs and revocations. Times are Unix seconds. Methods
     that write return once the state is stored; they raise BusyError if it cannot be. An entry remains until the latest
-    *until* given for it or longer. Reads do no I/O; a durable store's see another process's writes in two seconds."""
+    *until* given for it or longer. Reads do no I/O; they see in two seconds what another process has stored."""
 
-    durable: bool
-    """Whether the state survives a restart. If not, a ticket that was issued before the start is refused."""
+    complete_since: float | None
+    """Since when no entry was lost, in Unix seconds; None: the start. A ticket that was issued before is refused."""
 
     async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
         """Whether *key* was not consumed yet; marks it as consumed until *until*. Of concurrent calls exactly one

@@ -30,6 +30,7 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
     from gateway.sim.portal import Portal
     from gateway.sim.scene import TRAINING, demo_scene
     from gateway.sim.valt import ValtSimulator
+    from gateway.store.sqlite_file import connect
 
     port, portal_port, admin_port = (_free_port(preferred) for preferred in (port, portal_port, admin_port))
     async with ValtSimulator(recordings=demo_scene()) as valt:
@@ -49,6 +50,9 @@ async def _run(folder: Path, port: int, portal_port: int, admin_port: int) -> in
             admin_port=admin_port,
             students_recording=TRAINING,
         )
+        # As if long ago, because a start that creates it refuses tickets for some seconds: none is older than the key.
+        connection = await asyncio.to_thread(connect, folder / "state" / "state.sqlite3", 0.0)
+        await asyncio.to_thread(connection.close)
         loaded = load(config, os.environ)
         if loaded.settings is None:
             print_faults("fault", loaded.faults)

@@ -113,9 +113,10 @@ def _load_key(text: str) -> tuple[Any, str | None]:
 class TicketAuthenticator(Authenticator):
     """Accepts tickets that are at most *max_age* seconds old, once each.
 
-    With a store that does not survive a restart, tickets that may have been issued before *started_at* (Unix seconds)
-    are refused, because they may have been used. The portal's clock may be ahead by the leeway, so that a ticket can
-    state a later time than that at which it was issued.
+    Tickets that may have been issued before the store has lost entries are refused, because they may have been used:
+    before *started_at* (Unix seconds) with a store that does not survive a restart, else before its file was created.
+    The portal's clock may be ahead by the leeway, so that a ticket can state a later time than that at which it was
+    issued.
     """
 
     def __init__(
@@ -150,12 +151,19 @@ class TicketAuthenticator(Authenticator):
         if unverified is None or unverified[1].get("iss") != self._expected.issuer:
             return None
         claims = read_ticket(token, self._keys, self._expected, self._max_age, self._clock.now())
-        if not self._store.durable and claims.issued_at - self._expected.leeway < self._started_at:
-            raise InvalidCredentialsError("the ticket may have been issued before this process started")
+        self._refuse_lost(claims)
         identity = self._identity(claims)
         if await self._is_used(claims, consume=credentials.consume_ticket):
             raise InvalidCredentialsError("the ticket was used before")
         return identity
+
+    def _refuse_lost(self, claims: Claims) -> None:
+        """Raises InvalidCredentialsError if the ticket may have been used, and the store has lost that since."""
+        issued_at, complete_since = claims.issued_at - self._expected.leeway, self._store.complete_since
+        if complete_since is None and issued_at < self._started_at:
+            raise InvalidCredentialsError("the ticket may have been issued before this process started")
+        if complete_since is not None and issued_at < complete_since:
+            raise InvalidCredentialsError("the ticket may have been issued before the file of the state was created")
 
     async def _is_used(self, claims: Claims, *, consume: bool) -> bool:
         """Whether the ticket was used before. *consume*: whether it counts as used from now on."""

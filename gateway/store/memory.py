@@ -103,7 +103,7 @@ class UndoneRevocations(ExpiringEntries):
 class MemoryStore:
     """Implements ports.Store. *max_entries* is for each kind of entry."""
 
-    durable = False
+    complete_since: float | None = None
     loads = LocalLoads()
     counts = None
     local_fault: str | None = None

@@ -44,7 +44,7 @@ class RedisStore:
     """Implements ports.Store. *prefix* begins every key and channel. *secret* encrypts the *loads* of the replicas
     and hides who has the *counts*: without it they share none. *probe_interval* is in seconds."""
 
-    durable = True
+    complete_since: float | None = float("-inf")
     local_fault = None
     """No fault is this replica's alone: without Redis, all of them would cease to be ready at the same time."""
 

@@ -12,6 +12,7 @@ for a disk that does not respond for longer than a *timeout*.
 """
 
 import asyncio
+import math
 import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
 from gateway.shared_loads import LocalLoads
 from gateway.store.memory import ExpiringEntries, Revocations
-from gateway.store.sqlite_file import connect, identity_of
+from gateway.store.sqlite_file import connect, created_at, identity_of
 
 T = TypeVar("T")
 
@@ -62,12 +63,13 @@ class SqliteStore:
         *,
         poll_interval: float = _POLL_INTERVAL,
         timeout: float = _TIMEOUT,
-        connect: Callable[[Path], sqlite3.Connection] = connect,
+        connect: Callable[[Path, float], sqlite3.Connection] = connect,
         observer: Observer | None = None,
         durable: bool = True,
         share: Callable[[str, str, float, float], Awaitable[None]] | None = None,
     ) -> None:
-        self.durable = durable
+        self.complete_since: float | None = -math.inf if durable else None
+        """See ports.Store."""
         self._share = share
         self.fault: str | None = None
         """Why the state cannot be read or written; None if it can."""
@@ -103,7 +105,9 @@ class SqliteStore:
 
     async def start(self) -> None:
         """Opens the database and loads its entries. Raises OSError, sqlite3.Error or BusyError if that fails."""
-        self._connection = await self._in_worker(lambda: self._connect(self._path))
+        self._connection = connection = await self._in_worker(lambda: self._connect(self._path, self._clock.now()))
+        if self.complete_since is not None:
+            self.complete_since = await self._in_worker(lambda: created_at(connection))
         self._opened = await self._in_worker(lambda: identity_of(self._path))
         await self.refresh()
         self._poll_task = asyncio.create_task(self._poll(), name="store")

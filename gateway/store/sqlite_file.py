@@ -1,5 +1,6 @@
 """The SQLite file of `[state] dir`: it is created, and opened by several processes at once."""
 
+import math
 import os
 import sqlite3
 import time
@@ -11,14 +12,20 @@ _BUSY_TIMEOUT = 5.0
 """Seconds to wait for the locks of other processes."""
 _RETRY_INTERVAL = 0.02
 _SCHEMA = """
-create table if not exists entries (
+create table entries (
   kind text not null, key text not null, until real not null, value real not null, primary key (kind, key)
 ) without rowid
 """
 
+_CREATED = "created"
+"""The kind of the entry whose value is when the database was created, Unix seconds. Earlier versions wrote none."""
+_NEVER = 1e18
+"""The expiry of that entry."""
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Returns a connection to the database at *path*, which is created, readable by its owner alone, if it is missing.
+
+def connect(path: Path, now: float) -> sqlite3.Connection:
+    """Returns a connection to the database at *path*, which is created, readable by its owner alone, if it is missing;
+    it says then that it was created at *now*, Unix seconds.
 
     What root creates, for the command `revoke`, belongs to the owner of the directory in which it is created: else the
     service could not open it. Raises OSError or sqlite3.Error if it cannot be opened or a later version has
@@ -38,13 +45,31 @@ def connect(path: Path) -> sqlite3.Connection:
             raise sqlite3.DatabaseError(why)
         _turn_on_log(connection)
         connection.execute("pragma synchronous = full")
-        connection.execute(_SCHEMA)
+        _create_entries(connection, now)
         if schema < STATE_SCHEMA:
             connection.execute(f"pragma user_version = {STATE_SCHEMA}")
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def created_at(connection: sqlite3.Connection) -> float:
+    """Returns since when the database has had every entry, Unix seconds; minus infinity for one of which that is not
+    known, because an earlier version has created it."""
+    row = connection.execute("select value from entries where kind = ?", (_CREATED,)).fetchone()
+    return -math.inf if row is None else float(row[0])
+
+
+def _create_entries(connection: sqlite3.Connection, now: float) -> None:
+    """Creates the table and says when, in one step: of several processes that open a new file, one does."""
+    query = "select 1 from sqlite_master where name = 'entries'"
+    if connection.execute(query).fetchone() is None:
+        connection.execute("begin immediate")
+        if connection.execute(query).fetchone() is None:
+            connection.execute(_SCHEMA)
+            connection.execute("insert into entries values (?, '', ?, ?)", (_CREATED, _NEVER, now))
+        connection.execute("commit")
 
 
 def is_open_elsewhere(path: Path) -> bool:

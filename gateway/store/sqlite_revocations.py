@@ -17,7 +17,7 @@ def revocations_in_file(path: Path) -> StoredRevocations:
     """
     if not path.exists():
         return StoredRevocations({}, {})
-    with closing(connect(path)) as connection:
+    with closing(connect(path, 0.0)) as connection:
         return _read(connection)
 
 
@@ -26,7 +26,7 @@ def revoke_in_file(path: Path, subject: str, at: float, until: float) -> None:
 
     Raises OSError or sqlite3.Error if it cannot be written.
     """
-    with _transaction(path) as connection:
+    with _transaction(path, at) as connection:
         connection.execute(PUT, (REVOCATION, subject, until, _read(connection).next_time(subject, at)))
 
 
@@ -37,7 +37,7 @@ def undo_in_file(path: Path, subject: str, now: float) -> Revocation | None:
     """
     if not path.exists():
         return None
-    with _transaction(path) as connection:
+    with _transaction(path, now) as connection:
         undoing = _read(connection).undoing(subject, now)
         if undoing is not None:
             connection.execute(PUT, (UNDONE, undoing.name, undoing.until, undoing.at))
@@ -45,8 +45,8 @@ def undo_in_file(path: Path, subject: str, now: float) -> Revocation | None:
 
 
 @contextmanager
-def _transaction(path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(connect(path)) as connection:
+def _transaction(path: Path, now: float) -> Iterator[sqlite3.Connection]:
+    with closing(connect(path, now)) as connection:
         connection.execute("begin immediate")
         yield connection
         connection.execute("commit")

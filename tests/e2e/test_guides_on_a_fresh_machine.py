@@ -130,9 +130,14 @@ class Site:
 
     async def session(self, subject: str) -> str:
         """Follows the portal's link as a browser does. Returns the Cookie header of the session."""
-        url = f"{self.url}/recordings/{SESSION}/videos/{CAMERA_A}?ticket={await self.ticket(subject)}"
-        async with self.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
-            return answer.headers["Set-Cookie"].partition(";")[0]
+        url = f"{self.url}/recordings/{SESSION}/videos/{CAMERA_A}?ticket="
+        async with asyncio.timeout(60):
+            while True:  # a start that creates the state's file refuses tickets in its first seconds
+                ticket = await self.ticket(subject)
+                async with self.client.get(url + ticket, headers=NAVIGATION, allow_redirects=False) as answer:
+                    if answer.status == 303:
+                        return answer.headers["Set-Cookie"].partition(";")[0]
+                await asyncio.sleep(0.5)
 
     async def watch(self, session: str, recording: str = SESSION, video: str = CAMERA_A) -> aiohttp.ClientResponse:
         url = f"{self.url}/recordings/{recording}/videos/{video}"

@@ -23,6 +23,7 @@ from tests.support.kerberos_gateway import use
 from tests.support.openid import openid_provider
 from tests.support.person import person_before
 from tests.support.provider import Provider
+from tests.support.state import create_state
 from tests.unit.settings.configurations import SHIPPED, with_secrets
 
 PUBLIC = "https://recordings.example.edu"
@@ -103,6 +104,7 @@ async def running(
     if "[audit]" not in text:
         text += '\n[audit]\nfile = "audit.jsonl"\n'
     config.write_text(f"{text}\n{more}")
+    await create_state(folder)
     gateway = Gateway(settings_of(config), film_indexes=False)
     await gateway.start()
     try:

@@ -16,6 +16,7 @@ from gateway.sim.demo_configuration import make_portal_key, write_demo_configura
 from gateway.sim.valt import ValtSimulator
 from tests.support.gateway_fixture import audit_lines
 from tests.support.programs import run
+from tests.support.state import create_state
 
 
 @pytest.fixture
@@ -108,6 +109,7 @@ async def test_a_crash_during_a_stream_loses_no_open_line(tmp_path: Path) -> Non
             valt_url=valt.base_url,
             portal_url="http://127.0.0.1:8090",
         )
+        await create_state(tmp_path)
         async with serve(config) as (process, stderr), aiohttp.ClientSession() as client:
             words = (await line_with(stderr, "is ready on")).split()
             url = words[words.index("on") + 1]

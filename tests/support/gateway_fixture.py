@@ -25,6 +25,7 @@ from gateway.sim.demo_configuration import make_portal_key
 from gateway.sim.valt import USERS, ValtSimulator
 from tests.support.cookie_jar import CookieJar
 from tests.support.provider import Provider
+from tests.support.state import create_state
 
 PORTAL = "https://portal.example.edu"
 PUBLIC = "http://localhost:8080"
@@ -222,10 +223,13 @@ async def running_stack(
     durable: bool = True,
     film_indexes: bool = False,
 ) -> AsyncIterator[GatewayStack]:
-    """Runs a gateway. *durable*: with a state directory, without which tickets are refused in the first seconds.
+    """Runs a gateway. *durable*: with the state of an earlier start, without which tickets are refused in the first
+    seconds.
     *film_indexes*: after a stream the media server is asked for the index of its film."""
     if durable and "[state]" not in more:
         more += '\n[state]\ndir = "state"\n'
+    if 'dir = "state"' in more:
+        await create_state(folder)
     async with valt or ValtSimulator(clock=clock) as running, Provider().running() as provider:
         portal_key = make_portal_key(folder)
         front_secret = secrets.token_urlsafe(24)

@@ -17,6 +17,7 @@ from gateway.identity.ticket import mint_ticket
 from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
 from gateway.sim.valt import ValtSimulator
 from tests.support.programs import program
+from tests.support.state import create_state
 
 _PORTAL = "http://127.0.0.1:8090"
 _PUBLIC = "http://localhost:8080"
@@ -114,6 +115,7 @@ async def serving(
         if admin:
             default = '[admin]\nlisten = "127.0.0.1:0"\n'
             config.write_text(config.read_text().replace(default, f"[admin]\n{admin}\n", 1))
+        await create_state(folder)
         if private_state:
             config.write_text(config.read_text().replace('[state]\ndir = "state"\n', ""))
         stderr_file = folder / "stderr"

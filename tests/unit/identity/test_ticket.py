@@ -21,6 +21,7 @@ from gateway.shared_loads import SharingStore
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
 from tests.support.clock import ManualClock
+from tests.support.state import create_state
 
 ISSUER, AUDIENCE = "https://portal.example.edu", "https://recordings.example.edu"
 PORTAL = ed25519.Ed25519PrivateKey.generate()
@@ -70,6 +71,7 @@ def clock() -> ManualClock:
 async def fixture(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) -> AsyncIterator[TicketFixture]:
     store: SharingStore = MemoryStore(clock)
     if request.param == "sqlite":
+        await create_state(tmp_path, "")
         store = SqliteStore(tmp_path / "state.sqlite3", clock)
     await store.start()
     yield TicketFixture(clock, store)
@@ -138,6 +140,7 @@ async def test_head_verifies_a_ticket_without_using_it_up(fixture: TicketFixture
 
 async def test_a_used_ticket_stays_used_after_a_restart(clock: ManualClock, tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite3"
+    await create_state(tmp_path, "")
     store = SqliteStore(path, clock)
     await store.start()
     fixture = TicketFixture(clock, store)
@@ -152,6 +155,31 @@ async def test_a_used_ticket_stays_used_after_a_restart(clock: ManualClock, tmp_
     with pytest.raises(InvalidCredentialsError):
         await restarted.authenticate(offered(spent))
     assert await restarted.authenticate(offered(fresh)) is not None
+    await store.close()
+
+
+@pytest.mark.promise("security-S12")
+async def test_a_start_with_a_new_file_refuses_tickets_that_may_have_been_used_before(
+    clock: ManualClock, tmp_path: Path
+) -> None:
+    """The file was removed, or is not on a volume, or `[state]` is new."""
+    store = SqliteStore(tmp_path / "state.sqlite3", clock)
+    fixture = TicketFixture(clock, store)
+    before = fixture.mint()
+    clock.pass_(5)
+    await store.start()
+    for consume_ticket in (True, False):
+        with pytest.raises(InvalidCredentialsError):
+            await fixture.portal.authenticate(offered(before, consume_ticket=consume_ticket))
+    clock.pass_(4)
+    await store.close()
+    store = SqliteStore(tmp_path / "state.sqlite3", clock)
+    await store.start()  # the file has existed for four seconds; a portal five seconds ahead may have issued it before
+    restarted = fixture.authenticator(store, clock.now())
+    with pytest.raises(InvalidCredentialsError):
+        await restarted.authenticate(offered(fixture.mint()))
+    clock.pass_(1)
+    assert await restarted.authenticate(offered(fixture.mint())) is not None
     await store.close()
 
 

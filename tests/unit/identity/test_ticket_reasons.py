@@ -164,6 +164,15 @@ async def test_without_a_durable_store_a_ticket_may_be_no_older_than_the_process
     assert isinstance(await World(started_at=NOW - 5).answer(ticket()), Identity)
 
 
+async def test_a_ticket_may_be_no_older_than_the_file_of_the_state() -> None:
+    before = "the ticket may have been issued before the file of the state was created"
+    world = World(started_at=NOW)
+    world.store.complete_since = NOW - 4.9
+    assert await world.answer(ticket()) == before
+    world.store.complete_since = NOW - 5
+    assert isinstance(await world.answer(ticket()), Identity)
+
+
 async def test_other_texts_and_other_issuers_are_another_authenticators() -> None:
     assert await World().answer("a.b.c") is None
     assert await World().answer(ticket({"iss": "https://other"})) is None

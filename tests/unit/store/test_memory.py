@@ -27,8 +27,8 @@ async def test_a_full_store_evicts_expired_entries() -> None:
     assert not await store.consume("portal 1", clock.now() + 60)
 
 
-def test_it_is_not_durable() -> None:
-    assert not MemoryStore(ManualClock()).durable
+def test_it_is_complete_since_the_start() -> None:
+    assert MemoryStore(ManualClock()).complete_since is None
 
 
 async def test_its_repr_counts_its_entries() -> None:

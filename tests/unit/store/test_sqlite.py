@@ -1,6 +1,7 @@
 """What SqliteStore does besides the contract of every store: it survives restarts and is shared between processes."""
 
 import asyncio
+import math
 import re
 import shlex
 import sqlite3
@@ -17,7 +18,7 @@ from gateway.build_info import STATE_SCHEMA
 from gateway.errors import BusyError
 from gateway.events import LogEvent
 from gateway.store.sqlite import SqliteStore
-from gateway.store.sqlite_file import connect
+from gateway.store.sqlite_file import connect, created_at
 from gateway.store.sqlite_revocations import revoke_in_file
 from tests.support.clock import ManualClock
 from tests.support.measures import ROOT
@@ -47,7 +48,6 @@ def clock() -> ManualClock:
 async def test_entries_survive_a_restart(path: Path, clock: ManualClock) -> None:
     until = clock.now() + 3600
     async with started(SqliteStore(path, clock)) as store:
-        assert store.durable
         await store.consume("portal 1", until)
         await store.sign_out("session", until)
         await store.revoke("anna", clock.now(), until)
@@ -70,7 +70,7 @@ def test_those_who_create_the_file_at_the_same_moment_all_open_it(tmp_path: Path
 
             def create(path: Path = path, together: threading.Barrier = together) -> str:
                 together.wait()
-                with closing(connect(path)) as connection:
+                with closing(connect(path, 0.0)) as connection:
                     return str(connection.execute("pragma journal_mode").fetchone()[0])
 
             created = [workers.submit(create) for _ in range(4)]
@@ -90,8 +90,8 @@ async def test_a_revocation_by_another_process_is_seen_by_polling(path: Path, cl
 async def test_a_revocation_that_could_not_be_read_is_read_by_the_next_refresh(path: Path, clock: ManualClock) -> None:
     connections: list[sqlite3.Connection] = []
 
-    def record_connection(path: Path) -> sqlite3.Connection:
-        connections.append(connect(path))
+    def record_connection(path: Path, now: float) -> sqlite3.Connection:
+        connections.append(connect(path, now))
         return connections[0]
 
     async with started(SqliteStore(path, clock, poll_interval=3600.0, connect=record_connection)) as store:
@@ -106,11 +106,41 @@ async def test_a_revocation_that_could_not_be_read_is_read_by_the_next_refresh(p
         assert store.revoked_at("anna") == clock.now()
 
 
+async def test_a_file_is_complete_since_it_was_created(path: Path, clock: ManualClock) -> None:
+    created_at = clock.now()
+    for _ in range(3):
+        async with started(SqliteStore(path, clock)) as store, started(SqliteStore(path, clock)) as other:
+            assert store.complete_since == other.complete_since == created_at
+            clock.pass_(2 * 3600)
+            await store.refresh()  # which deletes what has expired
+    async with started(SqliteStore(path, clock, durable=False)) as store:
+        assert store.complete_since is None
+
+
+async def test_a_file_of_an_earlier_version_counts_as_complete(path: Path, clock: ManualClock) -> None:
+    def create() -> None:
+        with closing(connect(path, clock.now())) as connection:
+            connection.execute("delete from entries")
+
+    await asyncio.to_thread(create)
+    async with started(SqliteStore(path, clock)) as store:
+        assert store.complete_since == -math.inf
+
+
+async def test_of_processes_that_create_the_file_together_one_says_when(path: Path) -> None:
+    def created(number: int) -> float:
+        with closing(connect(path, float(number))) as connection:
+            return created_at(connection)
+
+    times = await asyncio.gather(*(asyncio.to_thread(created, number) for number in range(8)))
+    assert len(set(times)) == 1
+
+
 async def test_many_sign_outs_are_read_again_only_if_they_have_changed(path: Path, clock: ManualClock) -> None:
     statements: list[str] = []
 
-    def traced(path: Path) -> sqlite3.Connection:
-        connection = connect(path)
+    def traced(path: Path, now: float) -> sqlite3.Connection:
+        connection = connect(path, now)
         connection.set_trace_callback(statements.append)
         return connection
 
@@ -147,7 +177,7 @@ async def test_other_tasks_run_while_many_entries_are_read(path: Path, clock: Ma
 
     def write() -> None:
         rows = [("signed_out", str(number), until, 0.0) for number in range(10_000)]
-        with closing(connect(path)) as connection:
+        with closing(connect(path, 0.0)) as connection:
             connection.execute("begin")
             connection.executemany("insert into entries values (?, ?, ?, ?)", rows)
             connection.execute("commit")
@@ -186,7 +216,7 @@ async def test_the_files_are_accessible_to_their_owner_alone(path: Path, clock: 
 async def test_expired_entries_are_deleted_from_the_file(path: Path, clock: ManualClock) -> None:
     def count_rows() -> int:
         with closing(sqlite3.connect(path)) as connection:
-            count: int = connection.execute("select count(*) from entries").fetchone()[0]
+            count: int = connection.execute("select count(*) from entries where kind != 'created'").fetchone()[0]
             return count
 
     async with started(SqliteStore(path, clock)) as store:
@@ -276,8 +306,8 @@ async def probed(
     """Runs a store, which is given with its connection."""
     connections: list[sqlite3.Connection] = []
 
-    def record_connection(path: Path) -> sqlite3.Connection:
-        connections.append(connect(path))
+    def record_connection(path: Path, now: float) -> sqlite3.Connection:
+        connections.append(connect(path, now))
         return connections[0]
 
     store = SqliteStore(path, clock, poll_interval=0.01, timeout=0.2, connect=record_connection, observer=log)
