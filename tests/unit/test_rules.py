@@ -8,7 +8,7 @@ import pytest
 
 from gateway.network import TrustedNetworks
 from gateway.recording_details import RecordingDetails
-from gateway.rules import Rule, ValtNames, any_glob, applies_to, details_mismatch, is_in_force, mismatch
+from gateway.rules import Rule, ValtNames, any_glob, applies_to, details_mismatch, end_of_match, is_in_force, mismatch
 from tests.support.plain_rules import DAY
 from tests.unit.test_policy import NOW, person
 
@@ -279,3 +279,21 @@ def test_a_glob_matches_the_whole_text_in_either_spelling(
     globs: tuple[str, ...], text: str | None, expected: bool
 ) -> None:
     assert any_glob(globs, text) is expected
+
+
+@pytest.mark.parametrize(
+    ("within", "details", "end"),
+    [
+        (None, {}, None),
+        (None, {"deleted_at": NOW + 5}, NOW + 5),
+        (2 * DAY, {}, NOW + DAY),
+        (2 * DAY, {"created": None}, None),
+        (2 * DAY, {"deleted_at": NOW + 5}, NOW + 5),
+        (2 * DAY, {"deleted_at": NOW + 2 * DAY}, NOW + DAY),
+        (2 * DAY, {"deleted_at": NOW + 5, "created": None}, NOW + 5),
+    ],
+)
+def test_a_recording_fits_until_its_retention_or_the_rules_time_is_over(
+    within: float | None, details: dict[str, float | None], end: float | None
+) -> None:
+    assert end_of_match(replace(ANYONE, created_within=within), replace(RECORD, **details)) == end  # type: ignore[arg-type]

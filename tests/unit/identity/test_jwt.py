@@ -62,6 +62,14 @@ async def test_other_schemes_are_ignored(campus: JwtAuthenticator, value: str) -
     assert await campus.authenticate(Credentials(headers={"authorization": value})) is None
 
 
+async def test_a_valid_token_with_another_scheme_is_ignored(
+    provider: Provider, campus: JwtAuthenticator, claims: Claims
+) -> None:
+    token = provider.sign(claims())
+    for scheme in ("Basic", "DPoP", "Bearer,"):
+        assert await campus.authenticate(Credentials(headers={"authorization": f"{scheme} {token}"})) is None
+
+
 @pytest.mark.parametrize("token", ["rubbish", "a.b", "a.b.c", "a.b.c.d", "..", "\udcff.a.b", "x" * 9000])
 async def test_text_that_is_not_a_token_is_ignored(campus: JwtAuthenticator, token: str) -> None:
     assert await campus.authenticate(bearer(token)) is None
@@ -305,6 +313,19 @@ async def test_a_verified_token_is_cached(
         event.result for event in recorder.events if isinstance(event, CacheLookup) and event.cache == "verified"
     ]
     assert lookups == ["loaded", "hit"]
+
+
+async def test_the_lookups_are_reported_as_what_they_are(
+    provider: Provider, keys: JwksClient, claims: Claims, clock: ManualClock
+) -> None:
+    class Kinds(Recorder):
+        def reporter(self, kind: type[Any]) -> Callable[[Any], None]:
+            return lambda event: super(Kinds, self).on_event(event) if type(event) is kind else None
+
+    recorder, expected = Kinds(), TokenRequirements(provider.issuer, "valt-gateway", ALGORITHMS, 30.0)
+    authenticator = JwtAuthenticator("campus", "Authorization", expected, keys, clock, recorder)
+    assert await authenticator.authenticate(bearer(provider.sign(claims()))) is not None
+    assert CacheLookup("verified", "loaded") in recorder.events
 
 
 async def test_a_cached_token_expires_with_its_exp(

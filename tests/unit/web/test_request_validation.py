@@ -1,5 +1,6 @@
 """Requests that two parsers could read differently are refused, each for the reason that is its own. Pure."""
 
+import tracemalloc
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -11,8 +12,11 @@ from yarl import URL
 from gateway.errors import BadRequestError, GatewayError, MisdirectedRequestError
 from gateway.web.request import Request
 from gateway.web.request_validation import (
+    MAX_HEAD,
+    MAX_LINE,
     MAX_WAITING,
     SINGLE_PARAMETERS,
+    HeadScanner,
     RequestValidator,
     WaitingHeads,
     is_same_origin,
@@ -239,3 +243,133 @@ def test_of_more_requests_than_are_parsed_ahead_only_so_many_count() -> None:
     assert WaitingHeads().add(2 * MAX_WAITING, 64, 0, chunked=False) is False
     assert WaitingHeads().add(2 * MAX_WAITING + 1, 64, 0, chunked=False) is True
     assert WaitingHeads().add(2 * MAX_WAITING, 164, 101, chunked=False) is True
+
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def scanned(*segments: bytes) -> tuple[HeadScanner, tuple[int, int, int, int, int, bool, int]]:
+    """Returns the scanner of *segments*, and its figures after the last one."""
+    scanner = HeadScanner()
+    for segment in segments:
+        assert scanner.feed(segment, MAX_HEAD) is True
+    return scanner, (
+        scanner.started,
+        scanner.completed,
+        scanner.size,
+        scanner.begin,
+        scanner.head_size,
+        scanner.is_last,
+        scanner.body_left,
+    )
+
+
+@pytest.mark.parametrize(
+    ("segments", "figures"),
+    [
+        ([], (0, 0, 0, 0, 0, False, 0)),
+        ([b"\r\n"], (0, 0, 0, 0, 0, False, 0)),
+        ([b"G"], (1, 0, 1, 0, 1, False, 0)),
+        ([GET], (1, 1, 27, 0, 0, False, 0)),
+        ([GET[:-1]], (1, 0, 26, 0, 26, False, 0)),
+        ([GET[:-1], b"\n"], (1, 1, 27, 0, 0, False, 0)),
+        ([GET[:-2], b"\r\n"], (1, 1, 27, 0, 0, False, 0)),
+        ([GET[:-3], b"\n\r\n"], (1, 1, 27, 0, 0, False, 0)),
+        ([GET[:-4], b"\r\n\r\n" + GET[:5]], (2, 1, 32, 4, 5, False, 0)),
+        ([GET + GET + GET], (3, 3, 81, 54, 0, False, 0)),
+        ([GET + b"\r\n" + GET[:9]], (2, 1, 36, 29, 9, False, 0)),
+        ([b"\n" + GET], (1, 1, 27, 1, 0, False, 0)),
+        ([b"X" + GET], (1, 1, 28, 0, 0, False, 0)),
+        ([GET, GET], (2, 2, 54, 0, 0, False, 0)),
+        ([POST % 5], (1, 1, 38, 0, 0, False, 5)),
+        ([POST % 5 + b"hell"], (1, 1, 38, 0, 0, False, 1)),
+        ([POST % 5 + b"hello"], (1, 1, 38, 0, 0, False, 0)),
+        ([POST % 5, b"he", b"llo" + GET], (2, 2, 65, 3, 0, False, 0)),
+        ([POST % 5 + b"hello" + GET[:5]], (2, 1, 43, 43, 5, False, 0)),
+        ([POST % 4 + b"\r\n\r\n" + GET], (2, 2, 65, 42, 0, False, 0)),
+        ([POST % 0 + GET], (2, 2, 65, 38, 0, False, 0)),
+        ([POST % 12, b"A: b\r\n\r\nC: d" + GET], (2, 2, 66, 12, 0, False, 0)),
+        ([b"GET / HTTP/1.1\r\nContent-Length: \r\n\r\n"], (1, 1, 36, 0, 0, False, 0)),
+        ([CHUNKED], (1, 1, 47, 0, 0, True, 0)),
+        ([CHUNKED + b"5\r\nhello\r\n0\r\n\r\n" + GET, GET], (1, 1, 47, 0, 0, True, 0)),
+        ([GET + CHUNKED], (2, 2, 74, 27, 0, True, 0)),
+        ([CHUNKED[:-2], b"Content-Length: 5\r\n\r\n"], (1, 1, 66, 0, 0, True, 5)),
+    ],
+)
+def test_heads_and_bodies_are_followed_to_the_byte(
+    segments: list[bytes], figures: tuple[int, int, int, int, int, bool, int]
+) -> None:
+    assert scanned(*segments)[1] == figures
+
+
+@pytest.mark.parametrize("head", [POST % 5, CHUNKED, b"GET / HTTP/1.1\r\nX: %s\r\n\r\n" % (b"a" * 9000)])
+@pytest.mark.parametrize("earlier", [b"", GET, POST % 3 + b"abc"], ids=["first", "after a head", "after a body"])
+def test_a_head_is_the_same_wherever_it_is_divided(head: bytes, earlier: bytes) -> None:
+    whole = scanned(earlier + head)[1]
+    for cut in (*range(1, 60), len(head) - 3, len(head) - 1):
+        divided = scanned(earlier + head[:cut], head[cut:])[1]
+        assert divided[:3] + divided[4:] == whole[:3] + whole[4:]
+
+
+def test_a_line_is_scanned_again_from_its_beginning_and_no_earlier_line_is() -> None:
+    scanner, figures = scanned(b"POST / HTTP/1.1\r\nX: y\r\nContent-Le", b"ngth: 7", b"", b"0\r\n", b"\r\n")
+    assert figures == (1, 1, 45, 0, 0, False, 70)
+    assert scanner.feed(bytes(70) + GET, MAX_HEAD)
+    assert (scanner.completed, scanner.begin) == (2, 70)
+
+
+def test_a_head_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    for segments in ([GET], [GET[:10], GET[10:]]):
+        scanner = HeadScanner()
+        assert [scanner.feed(segment, len(GET)) for segment in segments][-1] is True
+        scanner = HeadScanner()
+        assert [scanner.feed(segment, len(GET) - 1) for segment in segments][-1] is False
+
+
+def test_the_fields_are_read_of_divided_and_large_heads_alone() -> None:
+    assert scanned()[0].fields is None
+    assert scanned(GET)[0].fields is None
+    divided = scanned(b"GET / HTTP/1.1\r\nAcc", b"ept: text/html\r\n\r\n")[0]
+    assert divided.fields is not None
+    assert (dict(divided.fields.fields), divided.fields.is_complete) == ({"Accept": "text/html"}, True)
+    assert divided.feed(GET, MAX_HEAD)
+    assert divided.fields is None, "those of the earlier head"
+    for size, has_fields in ((MAX_LINE, False), (MAX_LINE + 1, True)):
+        head = GET[:-4] + b"a" * (size - len(GET)) + b"\r\n\r\n"
+        assert (scanned(head)[0].fields is not None) is has_fields
+
+
+@pytest.mark.parametrize("size", [900, 1024, 1100, 5000])
+def test_of_a_long_line_beginning_and_end_are_enough(size: int) -> None:
+    begin, end = b"POST / HTTP/1.1\r\nContent-Length: ", b"5" + b" " * size
+    assert scanned(begin, end, b"\r\n\r\n")[1][-1] == 5
+    assert scanned(begin + end, b"\r\n\r\n")[1][-1] == 5
+    assert scanned(begin + end + b"\r", b"\n\r\n")[1][-1] == 5
+    assert scanned(GET[:-4] + b"a" * size + b"\r\n\r", b"\n" + GET)[1][:2] == (2, 2)
+
+
+def test_of_a_long_line_little_is_stored() -> None:
+    tracemalloc.start()
+    try:
+        scanner, _ = scanned(b"GET / HTTP/1.1\r\nX: " + b"a" * 30_000)
+        assert tracemalloc.get_traced_memory()[0] < 15_000
+    finally:
+        tracemalloc.stop()
+    assert scanner.head_size == 30_019
+
+
+def test_the_scanner_shows_its_figures() -> None:
+    scanner, _ = scanned(GET + POST % 5 + b"h", b"ello", GET[:3])
+    assert repr(scanner) == "<HeadScanner head_size=3 completed=2 body_left=0>"
+
+
+def test_all_segments_whose_requests_are_answered_are_forgotten() -> None:
+    waiting = WaitingHeads()
+    third = MAX_WAITING // 4
+    assert [waiting.add(third, number, 0, chunked=False) for number in (1, 2, 3)] == [False] * 3
+    assert waiting.add(2 * third, 4, 2, chunked=False) is False
+    assert waiting.add(third, 5, 2, chunked=False) is False
+    assert waiting.add(1, 6, 2, chunked=False) is True
+    assert waiting.add(1, 7, 4, chunked=False) is False
