@@ -22,7 +22,7 @@ from gateway.ports import Clock, Observer
 from gateway.recording_search import RecordingSearch
 from gateway.redis_url import parse_redis_url
 from gateway.rule_factory import rules_of, valt_names_of
-from gateway.settings.identity import NegotiateSettings, OidcSettings
+from gateway.settings.identity import OidcSettings
 from gateway.settings.model import Settings
 from gateway.settings.outputs import AuditSettings
 from gateway.store.memory import MemoryStore
@@ -155,13 +155,12 @@ def _wire(settings: Settings, context: ProcessContext, valt: ValtBackend, identi
     policy = Rules(rules_of(settings), valt.recordings, valt_names_of(settings), clock, observer)
     access = Access(identity.chain, context.rates, policy, valt.links, clock, min_life=settings.links.min_life)
     assets = Assets(settings.branding.logo_file)
-    kerberos = any(isinstance(table, NegotiateSettings) for table in settings.identity)
     pages = Pages(
         assets,
         branding=Branding(**settings.branding.model_dump(exclude={"logo_file"})),
         media=AllowedHosts.of(settings.valt.base_url, settings.valt.media_hosts).csp_sources(),
         provider_titles={one.name: one.title for one in settings.identity if isinstance(one, OidcSettings)},
-        kerberos=kerberos,
+        kerberos=settings.has_kerberos,
         zone=settings.server.zone,
     )
     reader = CredentialsReader(
@@ -187,7 +186,7 @@ def _wire(settings: Settings, context: ProcessContext, valt: ValtBackend, identi
     )
     public_url = settings.server.public_url
     challenge = reopen = None
-    if kerberos:
+    if settings.has_kerberos:
         reopen = return_path
         others = () if identity.sign_in is None else identity.sign_in.providers
         challenge = KerberosChallenge(pages, others, secure=public_url.startswith("https://")).response

@@ -22,6 +22,7 @@ from gateway.sealed import secret_id
 from gateway.settings.identity import JwtSettings
 from gateway.settings.model import Settings
 from gateway.validity import Validity
+from gateway.web.http_server import MAX_FIELD, MAX_FIELD_WITH_TICKETS
 
 _CLOCK_DIFFERENCE = 5.0
 """Seconds by which the clocks of replicas may differ: see docs/scale.md."""
@@ -134,6 +135,7 @@ def _build_sessions(settings: Settings, context: ProcessContext, validity: Valid
         secure=settings.server.public_url.startswith("https://"),
         keep_groups=_group_selection(settings),
         cross_site=bool(settings.server.cors_origins),
+        max_header=MAX_FIELD_WITH_TICKETS if settings.has_kerberos else MAX_FIELD,
         used_at=context.streams.used_at,
         on_issue=context.issued.add,
     )

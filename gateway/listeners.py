@@ -7,7 +7,6 @@ from cryptography import x509
 from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
 from gateway.process_tracing import ProcessTracing
-from gateway.settings.identity import NegotiateSettings
 from gateway.settings.model import Settings
 from gateway.sockets import PassedSockets
 from gateway.web.dispatcher import Dispatcher
@@ -72,8 +71,7 @@ def apply_limits(listener: Listener, settings: Settings, observer: Observer) -> 
 
 def max_field(settings: Settings) -> int:
     """Returns how many bytes one header of a request may have."""
-    tickets = any(isinstance(table, NegotiateSettings) for table in settings.identity)
-    return MAX_FIELD_WITH_TICKETS if tickets else MAX_FIELD
+    return MAX_FIELD_WITH_TICKETS if settings.has_kerberos else MAX_FIELD
 
 
 def allowed_connections(settings: Settings, observer: Observer) -> int:

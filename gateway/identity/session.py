@@ -37,9 +37,10 @@ class Sessions:
     """Reads session cookies, and begins and ends sessions. Implements ports.Sessions.
 
     The first of *secrets* seals and all of them unseal, so that secrets can be rotated without ending sessions.
-    *lifetime* and *idle* are seconds. Of a person's groups, those in *keep_groups* are stored. *used_at* returns when a
-    session was last used without a renewal of its cookie, for a stream above all, in Unix seconds, or None. *on_issue*
-    is called with the time until which a new or renewed cookie is valid if it is not used again.
+    *lifetime* and *idle* are seconds, *max_header* is bytes of one header of a request. Of a person's groups, those in
+    *keep_groups* are stored. *used_at* returns when a session was last used without a renewal of its cookie, for a
+    stream above all, in Unix seconds, or None. *on_issue* is called with the time until which a new or renewed cookie
+    is valid if it is not used again.
     """
 
     name = "session"
@@ -56,10 +57,11 @@ class Sessions:
         secure: bool,
         keep_groups: GroupSelection,
         cross_site: bool = False,
+        max_header: int = 8190,
         used_at: Callable[[str], float | None] = lambda _session: None,
         on_issue: Callable[[float], None] = lambda _until: None,
     ) -> None:
-        self._cookie = SessionCookie(secure=secure, cross_site=cross_site)
+        self._cookie = SessionCookie(secure=secure, cross_site=cross_site, max_header=max_header)
         self._sealed = SealedTokens(secrets, "session", VERSION)
         self._lifetime = lifetime
         self._idle = idle

@@ -8,15 +8,13 @@ from gateway.identity.cookies import Cookie, read_cookies, read_every_cookie, se
 from gateway.model import Credentials, Identity, Secret
 
 _NAME = "valt_gateway_session"
-_VALUE = re.compile(r"[A-Za-z0-9_=-]{200,}", re.ASCII)
-"""What is sealed of a session is never shorter: its id and the names of its claims do not compress to less."""
-_MAX_READ = 36
-"""Session cookies of one request that are decrypted. No more with values of 200 characters fit into a Cookie header of
-8190 bytes, so that a browser's own are all read, whatever cookies another site of the same domain adds."""
+_LEAST = 200
+"""Characters of a sealed session, which has never less: its id and the names of its claims do not compress further."""
+_VALUE = re.compile(rf"[A-Za-z0-9_=-]{{{_LEAST},}}", re.ASCII)
 
 
 class SessionCookie:
-    """*secure* and *cross_site* are as for `Cookie`.
+    """*secure* and *cross_site* are as for `Cookie`. *max_header* is how many bytes one header of a request may have.
 
     A partitioned cookie and another one of the same name are two for a browser: after *cross_site* has changed, both
     are sent, and neither is used. So wherever a cookie may have been set with the other attributes, that one is deleted
@@ -24,23 +22,26 @@ class SessionCookie:
     ``Partitioned`` has but one.
     """
 
-    def __init__(self, *, secure: bool, cross_site: bool) -> None:
+    def __init__(self, *, secure: bool, cross_site: bool, max_header: int) -> None:
         self.cross_site = cross_site
         self._secure = secure
         self.base = Cookie(_NAME, secure=secure).name
         """The name of the cookie of a session that is not narrowed."""
+        self._max_read = max_header // len(f"{self.base}={'x' * _LEAST}; ")
+        """Session cookies of one request that are decrypted. No more fit into a Cookie header, so that a browser's own
+        are all read, whatever cookies another site of the same domain adds."""
         self._names = re.compile(f"{self.base}(_[0-9a-f]{{8}})?")
 
     def read(self, headers: Iterable[str]) -> Mapping[str, Secret]:
         """Returns the session cookies in raw ``Cookie`` headers, by name, as many as a browser can present."""
-        cookies = select_last(read_cookies(headers, self._names).items(), _VALUE, _MAX_READ)
+        cookies = select_last(read_cookies(headers, self._names).items(), _VALUE, self._max_read)
         return {name: Secret(value) for name, value in cookies}
 
     def read_every(self, credentials: Credentials) -> list[tuple[str, str]]:
         """Returns names and values of all session cookies of *credentials*, also of those that collide with another
         one and are not read: a sign-out ends them all."""
         presented = [(name, value.reveal()) for name, value in credentials.sessions.items()]
-        return presented + select_last(read_every_cookie(credentials.cookies, self._names), _VALUE, _MAX_READ)
+        return presented + select_last(read_every_cookie(credentials.cookies, self._names), _VALUE, self._max_read)
 
     def names(self, credentials: Credentials) -> Collection[str]:
         """Returns the names of all session cookies of *credentials*, whatever their values."""

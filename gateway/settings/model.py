@@ -11,7 +11,7 @@ from pydantic import Field
 
 from gateway.settings.addresses import HostName, HostPort, Listen, OptionalPageUrl, Origin, RedisAddress, ValtUrl
 from gateway.settings.grants import ExampleSettings, GrantSettings
-from gateway.settings.identity import IdentitySettings, JwtSettings
+from gateway.settings.identity import IdentitySettings, JwtSettings, NegotiateSettings
 from gateway.settings.networks import ProxyNetwork
 from gateway.settings.outputs import AuditSettings, LogSettings, TracingSettings
 from gateway.settings.paths import FilePath, Image
@@ -203,6 +203,11 @@ class Settings(Table):
     audit: AuditSettings = AuditSettings()
     tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def has_kerberos(self) -> bool:
+        """Whether Kerberos tickets are accepted."""
+        return any(isinstance(table, NegotiateSettings) for table in self.identity)
 
     @property
     def longest_proof(self) -> float:

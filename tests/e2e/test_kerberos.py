@@ -14,6 +14,7 @@ import pytest
 from gateway.errors import InvalidCredentialsError
 from gateway.identity.negotiate import GssapiAcceptor
 from gateway.sim.catalogue import SESSION
+from tests.support.cookie_jar import CookieJar
 from tests.support.gateway_fixture import NAVIGATION, VIDEO_PATH, GatewayStack, settings_of
 from tests.support.generated import sequences
 from tests.support.kerberos import REALM, Realm, negotiate, running_realm
@@ -421,6 +422,23 @@ async def test_a_ticket_with_many_groups_fits_only_where_kerberos_is_configured(
         assert answer.status in (401, 431)
     async with stack.client.get(stack.url + VIDEO_PATH, headers=large) as answer:
         assert answer.status == 431
+
+
+async def test_a_sign_out_ends_as_many_sessions_as_a_header_may_have_cookies(stack: GatewayStack) -> None:
+    """Those of frames that are opened at the same moment: more than fit into a header without Kerberos."""
+    jar = CookieJar()
+    for number in range(40):
+        ticket = stack.ticket(f"anna-{'x' * 100}", recording=f"recording-{number}")
+        url = f"{stack.url}/recordings/recording-{number}/videos/film?ticket={ticket}"
+        async with stack.client.get(url, headers=NAVIGATION, allow_redirects=False) as answer:
+            jar.store(answer.headers.getall("Set-Cookie"))
+    assert len(jar.header) > 8190
+    presented = {"Cookie": jar.header, "Sec-Fetch-Site": "same-origin"}
+    async with stack.client.post(f"{stack.url}/oauth2/sign_out", headers=presented) as answer:
+        assert answer.status == 200
+        jar.store(answer.headers.getall("Set-Cookie"))
+    assert jar.cookies == {}
+    assert [line["event"] for line in stack.audit()].count("sign_out") == 40
 
 
 async def test_a_page_is_loaded_again_once_whatever_cookies_other_sites_have_set(stack: GatewayStack) -> None:

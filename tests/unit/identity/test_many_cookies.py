@@ -11,7 +11,7 @@ from gateway.identity.session import Sessions
 from gateway.identity.session_claims import VERSION
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.sealed import SealedTokens
-from gateway.web.http_server import MAX_FIELD
+from gateway.web.http_server import MAX_FIELD, MAX_FIELD_WITH_TICKETS
 from tests.unit.identity.test_session import ANNA, ONE, WIDE, SessionsFixture, only
 
 SESSION = "__Host-valt_gateway_session"
@@ -96,6 +96,18 @@ async def test_all_sessions_of_a_full_header_are_read_and_signed_out(fixture: Se
     credentials = credentials_of(sessions, [header])
     assert len(sessions.identities(credentials)) == header.count(f"{SESSION}_") > 15
     await sessions.end(credentials)
+    assert sessions.identities(credentials) == ()
+
+
+async def test_all_sessions_of_a_header_as_long_as_kerberos_needs_it_are_signed_out(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions(max_header=MAX_FIELD_WITH_TICKETS)
+    cookies = [pair(sessions.issue_header(replace(ANNA, recording=str(number)))) for number in range(50)]
+    header = "; ".join(cookies)
+    assert MAX_FIELD < len(header) < MAX_FIELD_WITH_TICKETS
+    credentials = credentials_of(sessions, [header])
+    assert len(sessions.identities(credentials)) == 50
+    _, cleared = await sessions.end(credentials)
+    assert len(cleared) == 51
     assert sessions.identities(credentials) == ()
 
 
