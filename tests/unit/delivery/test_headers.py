@@ -1,6 +1,7 @@
 """Which header fields pass, each way."""
 
 import time
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from gateway.delivery.verdicts import Representation, Usable
 WHOLE = Usable(200, Representation(0, 10, 10))
 
 
-def sent(usable: Usable, media: dict[str, str], *, is_mp4: bool = False) -> dict[str, str]:
+def sent(usable: Usable, media: Mapping[str, str], *, is_mp4: bool = False) -> dict[str, str]:
     return dict(response_headers(usable, CIMultiDict(media), "film.mp4", attachment=False, is_mp4=lambda: is_mp4))
 
 
