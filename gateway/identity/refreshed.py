@@ -5,9 +5,9 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from gateway.cache import SingleFlight
 from gateway.errors import IdentityProviderError
 from gateway.ports import Clock
+from gateway.single_flight import SingleFlight
 
 T = TypeVar("T")
 

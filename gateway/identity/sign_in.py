@@ -4,7 +4,6 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.cache import SingleFlight
 from gateway.completion import complete_all
 from gateway.errors import (
     IdentityProviderError,
@@ -20,6 +19,7 @@ from gateway.identity.login_state import Attempt, LoginStates
 from gateway.identity.oidc import OidcProvider
 from gateway.model import Identity, IdentityKind
 from gateway.ports import Clock, Observer, Store
+from gateway.single_flight import SingleFlight
 from gateway.validity import void_seconds
 
 _WARNING_INTERVAL = 60.0

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
-from gateway.cache import CacheEntry, LoadingCache, SingleFlight
+from gateway.cache import CacheEntry, LoadingCache
 from gateway.errors import VideoNotFoundError
 from gateway.ports import Clock, Observer
 from gateway.recording_details import RecordingDetails, Room
+from gateway.single_flight import SingleFlight
 from gateway.valt.client import ValtClient
 from gateway.valt.concurrency_limit import Person, current_person
 from gateway.valt.tokens import ValtTokens

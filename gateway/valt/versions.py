@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from cachetools import TTLCache
 
-from gateway.cache import SingleFlight
 from gateway.errors import ValtError, ValtLoginError, ValtTimeoutError, ValtUnavailableError, VideoNotFoundError
 from gateway.ports import Clock
+from gateway.single_flight import SingleFlight
 from gateway.valt.client import ValtClient
 from gateway.valt.recordings import ValtSearch
 from gateway.valt.tokens import ValtTokens

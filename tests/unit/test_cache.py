@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from gateway.cache import MAX_TTL, CacheEntry, LoadingCache, SingleFlight
+from gateway.cache import MAX_TTL, CacheEntry, LoadingCache
 from gateway.errors import BusyError, ValtUnavailableError, VideoNotFoundError
 from gateway.events import CacheLookup
+from gateway.single_flight import SingleFlight
 from tests.support.clock import ManualClock
 from tests.support.recorder import Recorder
 
