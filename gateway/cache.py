@@ -10,7 +10,6 @@ Entries are read with ``cache[key]`` because ``cache.get(key)`` costs three time
 """
 
 from collections.abc import Awaitable, Callable, Hashable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -54,7 +53,7 @@ class LoadingCache(Generic[K, V]):
         max_entries: int,
         negative: tuple[type[Exception], ...] = (),
         negative_ttl: float = 0.0,
-        admit: Admission = nullcontext,
+        admit: Admission | None = None,
     ) -> None:
         self.name = name
         self._monotonic = clock.monotonic
@@ -109,10 +108,20 @@ class LoadingCache(Generic[K, V]):
             raise error.with_traceback(None)
         if not too_short:
             self._report(CacheLookup(self.name, "joined" if key in self._loads else "loaded"))
+        is_own = False
+
+        async def load_own() -> CacheEntry[V]:
+            nonlocal is_own
+            is_own = True
+            # Another caller may have loaded it while this one waited for its admission.
+            value, life = self._entry(key)
+            if value is not None and value != other_than and life >= min_life:
+                return CacheEntry(value, life, is_shared=True)
+            return await self._load(key, load)
+
         while True:
-            joined = key in self._loads
-            entry = await self._loads.run(key, lambda: self._load(key, load))
-            if not joined or not entry.is_shared or (entry.ttl >= min_life and entry.value != other_than):
+            entry = await self._loads.run(key, load_own)
+            if is_own or not entry.is_shared or (entry.ttl >= min_life and entry.value != other_than):
                 return entry.value
 
     def forget(self, key: K, value: V) -> None:
@@ -132,6 +141,14 @@ class LoadingCache(Generic[K, V]):
     async def close(self) -> None:
         """Cancels the running loads and waits until they have ended."""
         await self._loads.close()
+
+    def _entry(self, key: K) -> tuple[V | None, float]:
+        """Returns the cached value, or None, and the seconds for which it stays valid."""
+        try:
+            value, deadline = self._values[key]
+        except KeyError:
+            return None, 0.0
+        return value, deadline - self._monotonic()
 
     def _cached_error(self, key: K) -> Exception | None:
         try:

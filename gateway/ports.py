@@ -102,7 +102,7 @@ class ValtSearch(Protocol):
         """Returns every recording that matches VALT's own *query*, in a shared list. Raises ValtError."""
 
     async def rooms(self, account: str) -> list[tuple[int, str]]:
-        """Returns ids and names of rooms. Raises ValtError."""
+        """Returns ids and names of rooms, in a shared list. Raises ValtError."""
 
     async def room(self, account: str, room: str) -> Room:
         """Returns the room of that id. Raises VideoNotFoundError or ValtError."""

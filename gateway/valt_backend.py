@@ -21,6 +21,9 @@ from gateway.valt.tokens import ValtTokens
 from gateway.valt.transport import Transport, send_traceparent, trace_used_connections
 from gateway.valt.versions import ValtVersions
 
+_CONNECTIONS = 32
+"""To VALT's API. README states it."""
+
 
 def backend_origin(settings: Settings) -> tuple[object, ...]:
     """Returns the settings that a backend is built from, with the content of the CA's file. Raises OSError if that
@@ -41,7 +44,7 @@ class ValtBackend:
         """The number of Apps that use it; it is closed with the last of them."""
         self.api_session = client_session(
             context,
-            limit=32,
+            limit=_CONNECTIONS,
             total=valt.read_timeout,
             connect=valt.connect_timeout,
             trace_configs=[trace_used_connections(), *([send_traceparent()] if settings.tracing.otlp_endpoint else [])],
@@ -52,7 +55,12 @@ class ValtBackend:
         transport = Transport(self.api_session, valt.base_url, clock, observer, read_timeout=valt.read_timeout)
         self.breaker = transport.breaker
         self.client = ValtClient(transport, valt.base_url, accounts, tuple(valt.media_hosts), clock, observer)
-        self.concurrency_limit = ConcurrencyLimit(observer, maximum=settings.limits.waiting_for_valt)
+        self.concurrency_limit = ConcurrencyLimit(
+            observer,
+            maximum=settings.limits.waiting_for_valt,
+            connections=_CONNECTIONS,
+            timeout=valt.read_timeout,
+        )
         loads = loads or LocalLoads()
         self.tokens = ValtTokens(self.client, clock, observer, self.concurrency_limit, loads, token_ttl=valt.token_ttl)
         self.links = ValtLinks(

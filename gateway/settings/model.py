@@ -126,7 +126,8 @@ class LimitsSettings(Table):
     streams_per_person: Count = Field(64, description="streams at once; 0 is no limit")
     streams_per_address: Count = Field(512, description="streams at once; 0 is no limit")
     waiting_for_valt: PositiveCount = Field(
-        200, description="requests waiting for VALT's API at once; one person may have half"
+        200,
+        description="requests waiting for VALT's API at once; one person may have half, and 16 of the 32 connections",
     )
     requests_per_minute: Count = Field(0, description="requests of a person; 0 is no limit")
     refusals_per_minute: PositiveCount = Field(

@@ -33,7 +33,7 @@ class ValtComments:
             max_entries=1000,
             negative=(VideoNotFoundError, ValtError),
             negative_ttl=min(_NEGATIVE_TTL, ttl),
-            admit=tokens.share,
+            admit=tokens.admit,
         )
         self._refused: TTLCache[str, CallRefusedError] = TTLCache(1000, _REFUSED_TTL, timer=clock.monotonic)
 

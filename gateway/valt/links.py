@@ -48,7 +48,7 @@ class ValtLinks:
             max_entries=max_entries,
             negative=(VideoNotFoundError,),
             negative_ttl=negative_ttl,
-            admit=tokens.share,
+            admit=tokens.admit,
         )
 
     def cached(self, account: str, video: Video, *, min_life: float = 0.0) -> Link | None:

@@ -6,7 +6,7 @@ Authentication).
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from typing import TypeVar
 
 from gateway.cache import CacheEntry, LoadingCache
@@ -16,7 +16,7 @@ from gateway.model import Secret
 from gateway.ports import Clock, Observer
 from gateway.shared_loads import Refusal, SharedLoads, SharedValue
 from gateway.valt.client import AccessToken, ValtClient
-from gateway.valt.concurrency_limit import ConcurrencyLimit
+from gateway.valt.concurrency_limit import ConcurrencyLimit, Turns
 
 T = TypeVar("T")
 
@@ -26,8 +26,8 @@ LOGIN_REFUSED_TTL = 300.0
 
 class ValtTokens:
     """Logs in and caches the tokens. *token_ttl* is the age in seconds at which a token is replaced even if VALT still
-    accepts it. Every call occupies a slot of *concurrency_limit*; enter `share` before it, or before the load of which
-    it is a part."""
+    accepts it. Every call occupies a slot of *concurrency_limit*; await `admit` before the load of which it is a
+    part."""
 
     def __init__(
         self,
@@ -75,9 +75,13 @@ class ValtTokens:
             except AccessTokenRefusedError:
                 raise CallRefusedError(f"VALT refused a new access token of the account {account!r}") from None
 
-    def share(self) -> AbstractContextManager[None]:
-        """Takes a place of the current person's share: see ConcurrencyLimit. Raises TooManyRequestsError."""
-        return self._concurrency_limit.share()
+    async def admit(self, *turns: Turns) -> ExitStack:
+        """See ConcurrencyLimit. Raises TooManyRequestsError or BusyError."""
+        return await self._concurrency_limit.admit(*turns)
+
+    def turns(self, maximum: int) -> Turns:
+        """Returns turns for `admit`, of *maximum* requests of each person at once."""
+        return self._concurrency_limit.turns(maximum)
 
     def login_state(self, account: str) -> str:
         """The result of the last login of *account*: "ok", "refused", or "unknown" before the first one."""

@@ -31,7 +31,7 @@ class ValtVersions:
         """What VALT disclosed to each account; None if it does not disclose its version."""
         self._last: dict[str, str] = {}
         """What it disclosed last, for the time while it cannot be asked."""
-        self._loads = SingleFlight[str, str | None]("version load", admit=tokens.share)
+        self._loads = SingleFlight[str, str | None]("version load", admit=tokens.admit)
 
     async def get(self, accounts: Sequence[str]) -> str:
         """Returns VALT's version as it discloses it to the first of *accounts* to which it does, or else the configured

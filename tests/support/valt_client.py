@@ -71,7 +71,7 @@ async def calling(
         )
         accounts = {"reviewer": Account("reviewer", "svc-reviewer", Secret(USERS["svc-reviewer"]))}
         client = ValtClient(transport, valt.base_url, accounts, (), own_clock, recorder)
-        limit = ConcurrencyLimit(recorder, maximum=waiting_for_valt)
+        limit = ConcurrencyLimit(recorder, maximum=waiting_for_valt, connections=CONNECTIONS, timeout=read_timeout)
         tokens = ValtTokens(client, own_clock, recorder, limit, LocalLoads(), token_ttl=3600.0)
         yield Calls(valt, client, tokens, breaker, own_clock, recorder, session)
         await tokens.close()

@@ -1,6 +1,7 @@
 """LoadingCache and SingleFlight, on a manual clock."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
@@ -254,6 +255,42 @@ async def test_a_call_that_serves_nobody_later_ends_with_the_last_of_its_waiters
     gate.set()
     assert await flight.run("a", call) == "result"
     assert ended == [False, True]
+
+
+class Gatekeeper:
+    """Admits a load each time that *gate* is released."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Semaphore(0)
+
+    async def admit(self) -> ExitStack:
+        await self.gate.acquire()
+        return ExitStack()
+
+
+async def test_what_was_loaded_while_a_caller_waited_to_begin_is_not_loaded_again(
+    clock: ManualClock, recorder: Recorder
+) -> None:
+    keeper, load = Gatekeeper(), Loader()
+    cache = LoadingCache[str, str]("link", clock, recorder, max_entries=2, admit=keeper.admit)
+    first, second = asyncio.create_task(cache.get("a", load)), asyncio.create_task(cache.get("a", load))
+    keeper.gate.release()
+    assert await first == "value 1"
+    keeper.gate.release()
+    assert await second == "value 1"
+    assert load.loads == 1
+
+
+async def test_who_waits_to_begin_when_the_cache_is_closed_is_busy(clock: ManualClock, recorder: Recorder) -> None:
+    keeper, load = Gatekeeper(), Loader()
+    cache = LoadingCache[str, str]("link", clock, recorder, max_entries=2, admit=keeper.admit)
+    waiting = asyncio.create_task(cache.get("a", load))
+    await asyncio.sleep(0)
+    await cache.close()
+    keeper.gate.release()
+    with pytest.raises(BusyError):
+        await waiting
+    assert load.loads == 0
 
 
 async def test_the_repr_counts_entries_errors_and_running_loads(cache: LoadingCache[str, str]) -> None:
