@@ -32,6 +32,17 @@ async def wait_at_most(seconds: float, event: asyncio.Event) -> None:
             await event.wait()
 
 
+async def ends_before(work: Coroutine[Any, Any, object], event: asyncio.Event, seconds: float | None = None) -> bool:
+    """Returns whether *work* has ended before *event* is set, and within so many *seconds* if they are given. If not,
+    it is cancelled."""
+    tasks = [asyncio.create_task(work), asyncio.create_task(event.wait())]
+    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    has_ended = tasks[0].done()
+    for task in tasks:
+        task.cancel()
+    return has_ended
+
+
 class BackgroundTasks:
     """Tasks that run until they end or `cancel` is called."""
 

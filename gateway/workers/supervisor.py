@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gateway.clock import BackgroundTasks, wait_at_most
+from gateway.clock import BackgroundTasks, ends_before, wait_at_most
 from gateway.events import LogEvent
 from gateway.observe.worker_metrics import SharedMetrics
 from gateway.ports import Observer
@@ -29,6 +29,8 @@ from gateway.workers.shared_entries import SharedEntries
 from gateway.workers.worker_calls import WorkerCalls
 from gateway.workers.worker_pool import WorkerPool, constants_of
 from gateway.workers.worker_process import WorkerProcess, WorkerState
+
+_RELOAD_TIMEOUT = 5.0  # seconds that the end of the gateway waits for a reload
 
 
 class Supervisor:
@@ -100,10 +102,10 @@ class Supervisor:
     async def reload(self) -> bool:
         """Replaces the workers by new ones with the configuration and the code on the disk. During a drain nothing is
         replaced: those that run apply the configuration to their streams. False if that cannot be done and nothing has
-        changed. Workers reopen their audit in any case."""
+        changed. Workers reopen their audit in any case, before the reloads that run have ended."""
+        for worker in self.workers:
+            worker.do("reopen")
         async with self._reloading:
-            for worker in self.workers:
-                worker.do("reopen")
             try:
                 contents = await asyncio.to_thread(read_contents, self._config, running=True)
                 done = await self._start_generation(contents, reloaded=True) == 0
@@ -126,23 +128,23 @@ class Supervisor:
             running[0].do(action, **details)
 
     async def stop(self, at_once: asyncio.Event) -> int:
-        """Drains and ends the workers; setting *at_once* ends the drain. Returns the exit status."""
+        """Records a reload's outcome, drains and ends the workers; *at_once* ends that. Returns the exit status."""
         self._stopping = True
-        for worker in self.workers:
-            if worker.state == WorkerState.STARTING:
-                self._pool.end([worker])
+        self._pool.end([worker for worker in self.workers if worker.state == WorkerState.STARTING])
+        if self._reloading.locked():
+            if await ends_before(self._reloading.acquire(), at_once, _RELOAD_TIMEOUT):
+                self._reloading.release()
             else:
-                worker.do("drain")
+                self.instruct_one("report_failed_reload")
+        for worker in self.workers:
+            worker.do("drain")
         if self.workers:
             await wait_at_most(self.shutdown_delay, at_once)
         for sock in self._sockets:
             close_socket(sock, self._listen)  # nobody shall wait for what is not accepted
-        ended = asyncio.create_task(self._pool.wait_ended())
-        signalled = asyncio.create_task(at_once.wait())
-        await asyncio.wait({ended, signalled}, return_when=asyncio.FIRST_COMPLETED)
-        signalled.cancel()
-        self._pool.end(self.workers)
-        await ended
+        if not await ends_before(self._pool.wait_ended(), at_once):
+            self._pool.end(self.workers)
+            await self._pool.wait_ended()
         await self._background.cancel()
         return self._exit_status
 
@@ -158,6 +160,8 @@ class Supervisor:
                 for _ in range(0 if self._stopping else number):
                     quiet = not reloaded or bool(new)
                     new.append(await self._pool.start(self._generation + 1, contents, quiet=quiet))
+                if self._stopping:  # since a process began to be started
+                    self._pool.end(new)
                 await asyncio.gather(*(self._pool.wait_prepared(worker) for worker in new))
                 failed = [worker.status for worker in new if worker.status is not None]
                 if failed or self._stopping:

@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 from pathlib import Path
 
 import aiohttp
@@ -228,3 +229,57 @@ async def test_workers_that_cannot_read_the_new_rules_end_their_streams(tmp_path
         assert "a replaced worker cannot apply the new configuration" in log
         assert "motto" not in log
         assert await status(gateway.url + gateway.path("long", "film")) == 403
+
+
+async def held_reload(gateway: ServedGateway) -> int:
+    """Sends SIGHUP and stops the first new worker before it is prepared. Returns its process id."""
+    children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
+    old = children.read_text().split()
+    gateway.process.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(60):
+        while not (new := [int(pid) for pid in children.read_text().split() if pid not in old]):
+            await asyncio.sleep(0.01)
+    os.kill(new[0], signal.SIGSTOP)
+    return new[0]
+
+
+@pytest.mark.promise("operation-O1")
+async def test_the_audit_is_reopened_while_an_earlier_reload_runs(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        starting = await held_reload(gateway)
+        files = [tmp_path / f"audit.{number}.jsonl" for number in (1, 2)]
+        for file in files:
+            file.rename(file.with_suffix(".old"))
+        gateway.process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(60):
+            while not all(file.exists() for file in files):
+                await asyncio.sleep(0.01)
+        os.kill(starting, signal.SIGCONT)
+        async with asyncio.timeout(60):
+            while gateway.log.read_text().count("configuration reloaded") < 2:
+                await asyncio.sleep(0.05)
+        assert "renamed or replaced without SIGHUP" not in gateway.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("fault", "signals", "outcome"),
+    [
+        ("", (signal.SIGTERM,), "ok"),
+        ("\nx = 1\n", (signal.SIGTERM,), "failed"),
+        ("", (signal.SIGTERM, signal.SIGINT), "failed"),
+    ],
+    ids=["applied", "with a fault", "at once"],
+)
+async def test_a_reload_that_the_end_interrupts_is_audited(
+    tmp_path: Path, fault: str, signals: tuple[int, ...], outcome: str
+) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        gateway.config.write_text(gateway.config.read_text() + fault)
+        await held_reload(gateway)
+        for number in signals:
+            gateway.process.send_signal(number)
+        assert await gateway.process.wait() == 0
+        lines = [json.loads(line) for file in tmp_path.glob("audit*") for line in file.read_text().splitlines()]
+        assert [line["outcome"] for line in lines if line.get("action") == "reload"] == [outcome]
+        says = {"ok": "configuration reloaded", "failed": "the old configuration stays in force"}
+        assert gateway.log.read_text().count(says[outcome]) == 1
