@@ -19,6 +19,12 @@ async def complete(work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.shield(task)
 
 
+async def wait_completed(seconds: float) -> None:
+    """Waits until all work that `complete` has begun has ended, at most so many *seconds*."""
+    if _running:
+        await asyncio.wait(_running, timeout=seconds)
+
+
 async def complete_all(*works: Coroutine[Any, Any, None]) -> None:
     """Does each of *works*, also if another one fails or the caller is cancelled. Raises the first error of them when
     all have ended."""

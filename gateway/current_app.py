@@ -3,6 +3,7 @@
 import asyncio
 
 from gateway.app import App, build_app
+from gateway.completion import wait_completed
 from gateway.context import ProcessContext
 from gateway.events import LogEvent
 from gateway.listeners import certificate_of
@@ -14,6 +15,8 @@ from gateway.web.listener import Listener
 
 _CLOSE_TIMEOUT = 2.0
 """Seconds that `close` waits for the requests of replaced apps, which have been cancelled by then."""
+_COMPLETION_TIMEOUT = 8.0
+"""Seconds that `close` waits for sign-outs, for which the state and other workers may take seven."""
 
 
 class CurrentApp:
@@ -63,7 +66,9 @@ class CurrentApp:
         task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Closes every app. The requests must have ended or been cancelled."""
+        """Closes every app. The requests must have ended or been cancelled: what they have begun to store is waited
+        for, because its audit lines are written then."""
+        await wait_completed(_COMPLETION_TIMEOUT)
         if self._closing:
             await asyncio.wait(self._closing, timeout=_CLOSE_TIMEOUT)
         await self.app.close()

@@ -103,7 +103,7 @@ class AuditLog(Observer):
     def close(self) -> list[bytes]:
         """Writes what waits, if that is possible, and closes the file. Returns the lines that could not be written."""
         self._closed = True
-        self._write_group()
+        self._write_group(is_last=True)
         if not self._file.is_writable:
             self._file.recover()
         self._summarise_dropped(is_last=True)
@@ -140,7 +140,8 @@ class AuditLog(Observer):
         count, self._file.dropped_denials = self._file.dropped_denials, 0
         if count:
             fields = denial_summary_fields(None, count, self._writable_at, self._clock.now())
-            self._write([Line("deny_summary", json_line(fields), denials=0 if is_last else count)])
+            line = Line("deny_summary", json_line(fields), denials=0 if is_last else count)
+            self._write([line], is_last=is_last)
         self._writable_at = self._clock.now()
 
     def require_room(self) -> None:
@@ -175,15 +176,10 @@ class AuditLog(Observer):
         self._write([self._line(event, record, identity)])
 
     def record_admin(self, action: str, details: Mapping[str, Any] | None = None) -> None:
-        """Writes an ``admin`` line: *action* is start, stop or reload. Before a stop, ``close`` lines do not wait. Of a
-        reload that ends after `close` the log has the line."""
-        line = json_line(admin_fields(action, self._clock.now(), details or {}))
-        if self._closed:
-            self._observer.on_event(LogEvent("warning", "audit line not written", (("line", line[:-1].decode()),)))
-            return
+        """Writes an ``admin`` line: *action* is start, stop or reload. Before a stop, ``close`` lines do not wait."""
         for finish in tuple(self._ending.values()) if action == "stop" else ():
             finish()
-        self._write([Line("admin", line)])
+        self._write([Line("admin", json_line(admin_fields(action, self._clock.now(), details or {})))])
 
     def on_event(self, event: Event) -> None:
         """Does nothing: only requests are audited."""
@@ -234,16 +230,20 @@ class AuditLog(Observer):
         self._group_written.append(written)
         return written
 
-    def _write_group(self) -> None:
+    def _write_group(self, *, is_last: bool = False) -> None:
         lines, self._group = self._group, []
         futures, self._group_written = self._group_written, []
-        count = self._write(lines) if lines else 0
+        count = self._write(lines, is_last=is_last) if lines else 0
         for index, written in enumerate(futures):
             if not written.done():
                 written.set_result(index < count)
 
-    def _write(self, lines: Sequence[Line]) -> int:
-        """Write *lines*; returns how many of them, from the first on, are in the file."""
+    def _write(self, lines: Sequence[Line], *, is_last: bool = False) -> int:
+        """Write *lines*; returns how many of them, from the first on, are in the file. After `close`: logs them."""
+        if self._closed and not is_last:
+            for text in (line.body[:-1].decode() for line in lines):
+                self._observer.on_event(LogEvent("warning", "audit line not written", (("line", text),)))
+            return 0
         written = self._file.write(lines)
         if self._fsync == "always" or (self._fsync == "close" and lines[0].event == "close"):
             self._file.request_disk_write()

@@ -1,6 +1,7 @@
 """A sign-out is in force, stored and recorded although its client leaves before the state is written."""
 
 import asyncio
+import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from gateway.completion import complete
 from gateway.sim.catalogue import SESSION
 from tests.e2e.test_sign_in_in_tabs import begin, claims_of
 from tests.e2e.test_sign_out_at_the_provider import WITH_STATE, logout_token
@@ -180,3 +182,22 @@ async def test_a_logout_of_a_provider_counts_although_its_connection_ends(stack:
         assert count(stack, "revoked") == 0
     await until(lambda: signed_out(stack) == ["anna"])
     assert count(stack, "revoked") == 2  # the session, and those of the person without a sid
+
+
+async def test_a_stop_waits_for_what_a_client_that_left_has_started(stack: GatewayStack) -> None:
+    may_end = asyncio.Event()
+
+    async def store() -> None:
+        await may_end.wait()
+        stack.gateway.audit.record_admin("undo")
+
+    caller = asyncio.create_task(complete(store()))
+    await asyncio.sleep(0)
+    caller.cancel()
+    stopping = asyncio.create_task(stack.gateway.stop())
+    await asyncio.wait({stopping}, timeout=0.5)
+    assert not stopping.done()
+    may_end.set()
+    assert await stopping
+    lines = [json.loads(line) for line in (stack.folder / "audit.jsonl").read_text().splitlines()]
+    assert [line["action"] for line in lines[-2:]] == ["undo", "stop"]
