@@ -38,6 +38,7 @@ from gateway.settings.restart_keys import (
     restart_values,
     with_restart_values,
 )
+from gateway.settings.state_checks import parse_address
 from gateway.settings.state_files import STATE_FILE, state_faults
 from gateway.sockets import PassedSockets, Places, places_of
 
@@ -160,7 +161,10 @@ class InForce:
             return "" if folder is not None and state.dir.resolve() == folder.resolve() else "state.dir"
         if state.url is None:
             return "state"
-        if url is None or not parse_redis_url(url).has_database_of(parse_redis_url(state.url)):
+        address = parse_address(state)
+        if address is None:
+            return ""  # its file could not be read, which is a fault already
+        if url is None or not parse_redis_url(url).has_database_of(address):
             return "state.url"
         return "" if self.values.get("state.prefix") == state.prefix else "state.prefix"
 

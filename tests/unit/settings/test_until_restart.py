@@ -580,6 +580,23 @@ def test_a_reload_warns_of_a_restart_that_leaves_the_revocations_in_redis(
     assert "planted" not in str(warnings)
 
 
+@pytest.mark.parametrize("running", [REDIS, 'dir = "state"', ""])
+@pytest.mark.parametrize("contents", [None, "", "\n"])
+def test_a_file_of_the_next_url_that_cannot_be_read_is_one_fault_of_the_reload(
+    tmp_path: Path, running: str, contents: str | None
+) -> None:
+    in_force = InForce.at_start(settings_of(tmp_path, f"{GOOD}[state]\n{running}\n"), {})
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/state.sqlite3").touch(mode=0o600)
+    if contents is not None:
+        private(tmp_path / "url", contents)
+    text = f"{GOOD}[state]\n{REDIS}\n".replace('url = "redis://gateway:planted@10.0.0.7"', 'url_file = "url"')
+    private(tmp_path / "gateway.toml", text)
+    loaded = load(tmp_path / "gateway.toml", {}, check_files=True, running=True, in_force=in_force)
+    assert [fault.key for fault in loaded.faults if fault.line] == ["state.url_file"]
+    assert loaded.warnings == ()
+
+
 def test_the_remedy_for_another_state_keeps_sign_outs_where_there_are_sessions(tmp_path: Path) -> None:
     in_force = InForce.at_start(settings_of(tmp_path, f"{GOOD}[state]\n{REDIS}\n"), {})
     moved = f'{GOOD}[state]\n{REDIS}\nprefix = "film:"\n'
