@@ -3,10 +3,10 @@
 VALT takes its access token in the query and aiohttp's exceptions print the URL, so they are translated ``from None``.
 
 Only requests that may be repeated are retried. A GET: after every failure but a timeout. A POST: if its connection was
-never established, and once if it was sent on a connection that had served before and was closed without a response, or
-with status 408, as a server closes an idle one (RFC 9112, sections 9.3.1 and 9.5). A POST that only reads, such as a
-search, also once if a new connection was lost; a login is not, because VALT may have counted it, and ten failed ones
-lock the account.
+never established, or had served before and was closed without a response or with status 408, as a server closes an idle
+one (RFC 9112, sections 9.3.1 and 9.5), of which there may be several. A POST that only reads, such as a search, also
+once if a new connection was lost. A login is repeated only once if a connection was closed without a response, and not
+at all if that was new: VALT may have counted it, and ten failed ones lock the account.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ from gateway.valt.retry_budget import RetryBudget
 _TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, ValueError)
 _LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)
 """The connection was closed before the end of the response."""
+_MOST_IDLE = 32
+"""Idle connections that a request may meet one after another while the server closes them: there are no more."""
 _TRANSITION_LOGS = {
     State.OPEN: ("warning", "VALT API circuit breaker opened"),
     State.CLOSED: ("info", "VALT API circuit breaker closed"),
@@ -137,14 +139,14 @@ class Transport:
         for any other failure.
         """
         loop = asyncio.get_running_loop()
-        deadline, retries = loop.time() + self._read_timeout, 0
+        deadline, retries, idle_ends = loop.time() + self._read_timeout, 0, 0
         self._retry_budget.record_call()
         while True:
             response, failure, attempt = None, "", _Attempt()
             delay: float | None = None
             try:
                 response = await self._attempt(attempt, method, url, deadline, limit, json, optional)
-                if attempt.is_idle_timeout(response) and not retries:
+                if attempt.is_idle_timeout(response) and idle_ends < _MOST_IDLE:
                     delay = 0.0
                 retryable = method == "GET" and response.status >= 500 and not _is_of_the_call(optional, response)
             except TimeoutError:
@@ -152,15 +154,16 @@ class Transport:
                     raise BusyError("no connection to VALT was free in time") from None
                 raise ValtTimeoutError(f"VALT did not respond to a {method} request in time") from None
             except _TRANSPORT_ERRORS as error:
-                if attempt.is_idle_close(error) and not retries:
-                    delay = 0.0  # VALT is not failing, so that it costs nothing of the budget
-                lost_once = reads_only and not retries and isinstance(error, _LOST)
+                if attempt.is_idle_close(error) and idle_ends < (_MOST_IDLE if reads_only else 1):
+                    delay = 0.0
+                lost_once = reads_only and not retries and not idle_ends and isinstance(error, _LOST)
                 retryable = method == "GET" or lost_once or isinstance(error, aiohttp.ClientConnectorError)
                 failure = describe_failure(error, self._server)
-            if delay is None and retryable:
-                delay = self._retry_budget.next_delay(retries, deadline - loop.time())
             if delay is not None:
+                idle_ends += 1  # VALT is not failing, so that it costs nothing of the budget
+            elif retryable and (delay := self._retry_budget.next_delay(retries, deadline - loop.time())) is not None:
                 retries += 1
+            if delay is not None:
                 await asyncio.sleep(delay)
             elif response is not None:
                 return response

@@ -59,6 +59,23 @@ async def test_a_408_that_closes_an_idle_connection_costs_no_retry(operation: st
         assert await (calls.token() if operation == "login" else READS[operation](calls.client, token))
 
 
+@pytest.mark.parametrize("closes_by", ["a reset", "408"])
+@pytest.mark.parametrize("operation", READS)
+async def test_a_read_may_meet_one_idle_connection_after_another(operation: str, closes_by: str) -> None:
+    async with calling(retry_budget=exhausted()) as calls:
+        token = await calls.token()
+        calls.valt.knobs.gate["rooms"] = asyncio.Event()
+        several = [asyncio.create_task(calls.client.room(token, "37")) for _ in range(4)]
+        await calls.valt.wait_for(lambda: calls.valt.calls["rooms"] == 4)
+        calls.valt.knobs.gate["rooms"].set()
+        await asyncio.gather(*several)  # as many connections are idle from here on
+        if closes_by == "408":
+            calls.valt.knobs.fail[operation] = [408] * 4
+        else:
+            calls.valt.knobs.drop_used_connections.add(operation)
+        assert await READS[operation](calls.client, token)
+
+
 async def test_a_408_to_the_first_request_of_a_connection_is_valts_response() -> None:
     async with calling() as calls:
         calls.valt.knobs.fail["login"] = [408]
