@@ -213,14 +213,13 @@ class InForce:
         if not isinstance(provider, HeaderSettings) or provider.secret_header:
             return False
         is_open = is_open_in((NAMES, UNIX), self.openings)
-        return any(
-            NetworkIndex(networks_without([network], [one for other, one in self.headers if other == name])).overlaps(
-                proxy
-            )
-            for name, network in _trusted_headers(provider)
-            for proxy in proxies
-            if not (is_open and proxy == UNIX)
-        )
+        peers = {proxy for proxy in proxies if not (is_open and proxy == UNIX)}
+
+        def is_new_at_a_peer(name: str) -> bool:
+            present = [network for other, network in self.headers if other == name]
+            return any(map(NetworkIndex(networks_without(provider.from_, present)).overlaps, peers))
+
+        return any(map(is_new_at_a_peer, {name for name, _ in _trusted_headers(provider)}))
 
     def _move(self, new: Settings) -> str:
         """Returns the key by which *new* moves the public listener at the restart, empty if none does."""
