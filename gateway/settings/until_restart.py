@@ -19,7 +19,7 @@ from gateway.settings.faults import Fault
 from gateway.settings.files import audit_faults, certificate_faults, socket_faults
 from gateway.settings.identity import HeaderSettings, IdentitySettings
 from gateway.settings.model import Settings, StateSettings
-from gateway.settings.networks import NetworkIndex, networks_without
+from gateway.settings.networks import NetworkIndex, contains_everybody, networks_without
 from gateway.settings.open_listeners import (
     ADDRESSES,
     ADMIN,
@@ -195,13 +195,15 @@ class InForce:
         for what, whose in open_to_clients_of(new, proxies):
             reason = f"and until then {proxies[0]} sends requests to {listen}: {whose} would compare its address"
             yield what, Fault(key, None, f"needs a restart, {reason}, not the client's", _REMEDY_OF_PROXIES)
+        # A proxy of another machine, before one of this machine, connects to no listener on loopback. Where a front is
+        # that may have any address, as one with a secret may, is not known.
+        fronts = [one for _, one in self.headers if one != UNIX and not contains_everybody([one])]
+        direct = local if all(peers) else [*connecting, *fronts, *local]
         begins = f"needs a restart, and until then the present proxy of {listen} would be believed"
         trusted = NetworkIndex(networks_without(new.server.trusted_proxies, self.proxies))
-        if any(grant.networks for grant in new.grants) and any(map(trusted.overlaps, local)):
+        if any(grant.networks for grant in new.grants) and any(map(trusted.overlaps, direct)):
             reason = f"{begins} about the addresses of its clients, which rules compare"
             yield ADDRESSES, Fault(key, None, reason, _REMEDY_OF_TRUST)
-        # A proxy of another machine, before one of this machine, connects to no listener on loopback.
-        direct = local if all(peers) else [*connecting, *local]
         front = next((one for one in new.identity if self._names_by_new_headers(one, direct)), None)
         if front is not None:
             reason = f"{begins} by {front.name} about the names of its clients, and may pass on what they send"

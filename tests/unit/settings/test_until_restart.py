@@ -32,6 +32,7 @@ networks = ["10.0.0.0/8"]
 """
 REFUSING = ("[[grants]]\n", f"{REFUSAL}[[grants]]\n")
 OTHER = HEADER.replace('"front"', '"other"') + 'subject_header = "X-Other"\ngroups_header = "X-Other-Groups"\n'
+EVERYWHERE = HEADER.replace("10.0.0.5/32", '0.0.0.0/0", "::/0')
 UNIX_FRONT = HEADER.replace("10.0.0.5/32", "unix")
 LOCAL_FRONT = HEADER.replace("10.0.0.5/32", "127.0.0.1")
 TRUSTED = 'trusted_proxies = ["unix"]\n'
@@ -261,6 +262,26 @@ REFUSED = {
         BY_IPV6.replace(*REFUSING),
         "server.listen",
     ),
+    "another header of a front elsewhere that is known as a front alone": (
+        TCP + HEADER,
+        TCP.replace("8080", "8081") + OTHER,
+        "server.listen",
+    ),
+    "a second front without a secret on the machine of the first, and another port": (
+        TCP + HEADER + LOCK,
+        TCP.replace("8080", "8081") + HEADER + LOCK + OTHER,
+        "server.listen",
+    ),
+    "another header of a front of this machine at a port that others reach": (
+        TCP + LOCAL_FRONT,
+        LOCAL.replace("8080", "8081") + LOCAL_FRONT + 'subject_header = "Remote-User"\n',
+        "server.listen",
+    ),
+    "trust in addresses that a front elsewhere had to state to nobody": (
+        TCP + HEADER,
+        BEHIND.replace("8080", "8081").replace(*BY_NETWORK) + HEADER,
+        "server.listen",
+    ),
     "a refusal by networks behind two proxies in a row of which the nearer is trusted no more": (
         IN_A_ROW.replace(*REFUSING),
         ELSEWHERE.replace(*REFUSING),
@@ -313,10 +334,19 @@ APPLIED = {
         TCP + HEADER + LOCK + OTHER,
         TCP.replace("8080", "8081") + HEADER + LOCK + OTHER,
     ),
-    "a second front without a secret, and another port": (
+    "a second front without a secret on another machine, and another port": (
         TCP + HEADER + LOCK,
-        TCP.replace("8080", "8081") + HEADER + LOCK + OTHER,
+        TCP.replace("8080", "8081") + HEADER + LOCK + OTHER.replace("10.0.0.5/32", "10.0.0.6"),
     ),
+    "a second front without a secret, where the first one may be anywhere": (
+        TCP + EVERYWHERE + LOCK,
+        TCP.replace("8080", "8081") + EVERYWHERE + LOCK + OTHER,
+    ),
+    "trust in addresses of loopback, where the front that is not trusted is elsewhere": (
+        TCP + HEADER,
+        LOCAL.replace(*BY_NETWORK) + LOCAL_FRONT,
+    ),
+    "another header of a front elsewhere at a listener that stays": (TCP + HEADER, TCP + OTHER),
     "TLS that another program speaks from now on": (
         TCP.replace('8080"', '443"\ntls_cert_file = "cert.pem"\ntls_key_file = "key.pem"'),
         TCP.replace("0.0.0.0", "127.0.0.1"),
