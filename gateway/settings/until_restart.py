@@ -193,7 +193,8 @@ class InForce:
         connecting = [one for one in self.proxies if one != UNIX or "unix:" in listen]
         proxies = networks_without(connecting, new.server.trusted_proxies)
         for what, whose in open_to_clients_of(new, proxies):
-            reason = f"and until then {proxies[0]} sends requests to {listen}: {whose} would compare its address"
+            network = NetworkIndex(connecting).containing(proxies[0])[0]
+            reason = f"and until then {network} sends requests to {listen}: {whose} would compare its address"
             yield what, Fault(key, None, f"needs a restart, {reason}, not the client's", _REMEDY_OF_PROXIES)
         # A proxy of another machine, before one of this machine, connects to no listener on loopback. Where a front is
         # that may have any address, as one with a secret may, is not known.

@@ -512,6 +512,13 @@ def test_a_proxy_connects_until_the_restart_whatever_was_reloaded_since(
     assert faults_of_reload(in_force, settings_of(tmp_path, moved.replace(*change))) == [("server.listen", True)]
 
 
+def test_a_network_of_proxies_that_is_trusted_in_part_is_named_as_it_was_written(tmp_path: Path) -> None:
+    running = LOCAL.replace('["127.0.0.1"]', '["127.0.0.0/8"]').replace(*REFUSING)
+    moved = settings_of(tmp_path, LOCAL.replace("8080", "8081").replace(*REFUSING))
+    (fault,) = InForce.at_start(settings_of(tmp_path, running), {}).faults_of_reload(moved)
+    assert "127.0.0.0/8 sends requests to" in fault.reason
+
+
 def test_headers_that_a_proxy_had_to_remove_are_those_before_the_move(tmp_path: Path) -> None:
     moved = LOCAL.replace("8080", "8081")
     in_force = InForce.at_start(settings_of(tmp_path, LOCAL), {})
