@@ -144,7 +144,13 @@ def _build_sessions(settings: Settings, context: ProcessContext, validity: Valid
 def _build_person_switch(settings: Settings, context: ProcessContext) -> PersonSwitch | None:
     if settings.session is None:
         return None
-    return PersonSwitch(settings.session.secrets, context.clock, context.store, keep_groups=_group_selection(settings))
+    return PersonSwitch(
+        settings.session.secrets,
+        context.clock,
+        context.store,
+        started_at=context.started_at,
+        keep_groups=_group_selection(settings),
+    )
 
 
 def _build_sign_in(settings: Settings, context: ProcessContext, providers: list[OidcProvider]) -> SignIn | None:

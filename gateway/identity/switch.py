@@ -20,12 +20,21 @@ _VERSION = 1
 
 class PersonSwitch:
     """Implements ports.PersonSwitch. The first of *secrets* seals and all of them unseal. Of a person's groups,
-    those in *keep_groups* are sealed."""
+    those in *keep_groups* are sealed. *started_at*, in Unix seconds, is that of the process."""
 
-    def __init__(self, secrets: Iterable[Secret], clock: Clock, store: Store, *, keep_groups: GroupSelection) -> None:
+    def __init__(
+        self,
+        secrets: Iterable[Secret],
+        clock: Clock,
+        store: Store,
+        *,
+        started_at: float,
+        keep_groups: GroupSelection,
+    ) -> None:
         self._sealed = SealedTokens(secrets, "switch", _VERSION)
         self._clock = clock
         self._store = store
+        self._started_at = started_at
         self._keep_groups = keep_groups
 
     def seal(self, identity: Identity, path: str) -> str:
@@ -50,13 +59,15 @@ class PersonSwitch:
     async def open(self, text: str) -> tuple[Identity, str]:
         """Returns the identity and the path in *text*. Whether the identity is still valid is for the caller to check.
 
-        Raises InvalidCredentialsError if *text* was not sealed here, has expired or was used, BusyError if the store
-        fails.
+        Raises InvalidCredentialsError if *text* was not sealed here, has expired or was used, or if the store has lost
+        whether it was; BusyError if the store fails.
         """
         claims = self._sealed.unseal(text)
         if claims is None or self._clock.now() >= claims["exp"]:
             raise InvalidCredentialsError("the change of person was not offered here, or more than five minutes ago")
-        sealed_at = claims["exp"] - LIFETIME
+        sealed_at, complete_since = claims["exp"] - LIFETIME, self._store.complete_since
+        if sealed_at < (self._started_at if complete_since is None else complete_since):
+            raise InvalidCredentialsError("the change of person may have been confirmed, and that was lost since")
         if not await self._store.consume(f"switch {claims['jti']}", claims["exp"], since=sealed_at):
             raise InvalidCredentialsError("the change of person was confirmed before")
         identity = Identity(

@@ -199,7 +199,7 @@ class World:
         self.sessions = Sessions(
             [SECRET], lifetime, IDLE, clock, store, self.validity, secure=True, keep_groups=keep, used_at=self.used_at
         )
-        self.switch = PersonSwitch([SECRET], clock, store, keep_groups=keep)
+        self.switch = PersonSwitch([SECRET], clock, store, started_at=0.0, keep_groups=keep)
         self.keys = ServiceKeys((), AccessTokens([SECRET], keep_groups=keep), clock)
         providers: list[Any] = [
             TicketAuthenticator(
