@@ -1,7 +1,5 @@
 """Session cookies in requests for recordings: tickets are exchanged for sessions, and used sessions are refreshed."""
 
-from functools import partial
-
 from aiohttp import web
 
 from gateway.access import Access
@@ -63,6 +61,11 @@ class SessionCookies:
 
     def refresh(self, request: Request, identity: Identity) -> None:
         """Has a newer cookie set on the response if *identity* is a session in use and the cookie is due. Not until the
-        response begins: the browser may be given another session while the request waits."""
-        if identity.kind is IdentityKind.SESSION and self._sessions is not None:
-            request.renew_cookie = partial(self._sessions.refresh_headers, identity)
+        response begins: the browser may be given another session while the request waits, or one with other attributes
+        by a new configuration."""
+        if identity.kind is not IdentityKind.SESSION or self._sessions is None:
+            return
+        sessions = self._sessions
+        request.renew_cookie = lambda: (
+            () if self._access.replaced_by is not None else sessions.refresh_headers(identity)
+        )
