@@ -100,8 +100,8 @@ class JwksClient:
         return key.public
 
     async def verify(self, header: Mapping[str, Any], check: Callable[[Any], T]) -> T:
-        """Returns *check* of the key that the token's *header* names. If the signature is not by that key, fetches the
-        keys and tries again: a provider may replace a key under the same ``kid``, or name none.
+        """Returns *check* of the key that the token's *header* names. If the signature is not by that key, or by one of
+        its curve, fetches the keys and tries again: a provider may replace a key under the same ``kid``, or name none.
 
         Raises what `find` and *check* raise.
         """
@@ -111,7 +111,7 @@ class JwksClient:
             return check(key)
         except InvalidCredentialsError as error:
             # What the library raised says why: a token with a wrong claim needs no other key.
-            if not isinstance(error.__context__, jwt.InvalidSignatureError):
+            if not isinstance(error.__context__, (jwt.InvalidSignatureError, jwt.InvalidKeyError)):
                 raise
             await self._keys.refresh()
             replaced = await self.find(kid, algorithm)

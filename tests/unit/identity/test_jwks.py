@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
+import jwt
 import pytest
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
@@ -211,6 +212,32 @@ async def test_a_key_that_is_replaced_under_its_kid_counts_after_a_minute(
         with pytest.raises(InvalidCredentialsError):
             await campus.authenticate(bearer(old))
     assert provider.request_counts["/keys"] == 2
+
+
+@pytest.mark.promise("identity-I19")
+async def test_a_key_of_another_curve_under_its_kid_is_fetched(
+    provider: Provider, keys: JwksClient, clock: ManualClock
+) -> None:
+    def publish() -> None:
+        row = {**provider.rotate().row(), "kid": "the same"}
+        provider.rubbish = json.dumps({"keys": [row]}).encode()
+
+    publish()
+    await keys.find("the same", "EdDSA")
+    publish()
+    clock.pass_(60)
+    checked: list[object] = []
+
+    def check(key: object) -> int:
+        checked.append(key)
+        try:
+            if len(checked) == 1:
+                raise jwt.InvalidKeyError  # as PyJWT does for a key of another curve
+        except jwt.InvalidKeyError:
+            raise InvalidCredentialsError("the key does not fit") from None
+        return len(checked)
+
+    assert await keys.verify({"kid": "the same", "alg": "EdDSA"}, check) == 2
 
 
 async def test_an_unknown_kid_refreshes_the_keys(
