@@ -106,12 +106,12 @@ class HeadFields:
         first, *others = data.split(b"\n")
         if not self._lines:
             self.request_line_size += len(first)
-        self._line = _shorten(self._line + first)
+        self._line = _extend(self._line, first)
         for line in others:
             if self._lines:
                 self._read(self._line)
             self._lines += 1
-            self._line = _shorten(line)
+            self._line = _extend(b"", line)
 
     def _read(self, line: bytes) -> None:
         if line in (b"", b"\r"):
@@ -123,11 +123,13 @@ class HeadFields:
             self._cookie = line
 
 
-def _shorten(line: bytes) -> bytes:
-    """Returns what is kept of a line that may not have ended: its next bytes continue what is returned."""
-    if line[: len(_COOKIE)].lower() == _COOKIE:
-        return _COOKIE_VALUE.sub(b"=", line)[:_LONGEST_COOKIE]
-    return line[:_LONGEST_FIELD]
+def _extend(line: bytes, data: bytes) -> bytes:
+    """Returns what is stored of a line of which *line* is stored, and *data* has arrived since."""
+    whole = line + data
+    if whole[: len(_COOKIE)].lower() != _COOKIE:
+        return whole[:_LONGEST_FIELD]
+    begin = line.rfind(b";") + 1  # before it, no value is left
+    return (whole[:begin] + _COOKIE_VALUE.sub(b"=", whole[begin:]))[:_LONGEST_COOKIE]
 
 
 @dataclass(frozen=True, slots=True)

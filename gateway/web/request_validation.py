@@ -46,9 +46,10 @@ _BODY_FIELD = re.compile(
     rb"\r\n(?:content-length[ \t]*+:[ \t]*+0*+(\d{0,18}+)|transfer-encoding[ \t]*+:)[^\r\n]*+\r", re.I
 )
 """Its repetitions give nothing back (possessive), so that no line, however long, takes more than linear time."""
-_REMEMBERED = 1024
-"""Bytes that are stored of the beginning of an unfinished line, for `_BODY_FIELD`, and of its end, for `_END`: a whole
-one would be as large as the head."""
+_UNFINISHED_BODY_FIELD = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*+:[^\r\n]*+\r?", re.I)
+_LONGEST_LINE = 2048
+"""Bytes of a line about the body, which no client makes that long. Of another unfinished line, half of them are stored
+of its beginning and of its end, for `_BODY_FIELD` and `_END`: a whole one would be as large as the head."""
 
 
 class HeadScanner:
@@ -86,7 +87,7 @@ class HeadScanner:
         return f"<HeadScanner head_size={self.head_size} completed={self.completed} body_left={self.body_left}>"
 
     def feed(self, data: bytes, limit: int) -> bool:
-        """Follows *data*; False as soon as a head is larger than *limit* bytes."""
+        """Follows *data*; False as soon as a head is larger than *limit* bytes, or a line about its body than 2 KiB."""
         window, position = (self._tail + data, len(self._tail)) if self._tail else (data, 0)
         offset = position
         begin = self.begin = 0
@@ -115,12 +116,18 @@ class HeadScanner:
                 return False
             field = _BODY_FIELD.search(window, begin, stop)
             if field is not None:
+                if len(field[0]) > _LONGEST_LINE:
+                    return False
                 self._chunked = self._chunked or field[1] is None
                 self._length = int(field[1] or 0)
             if end < 0:
                 # The unfinished line is looked at again, because the boundary between segments may divide a field.
                 line = window[max(begin, window.rfind(b"\r\n", begin)) :]
-                self._tail = line if len(line) <= 2 * _REMEMBERED else line[:_REMEMBERED] + line[-_REMEMBERED:]
+                if len(line) > _LONGEST_LINE:
+                    if _UNFINISHED_BODY_FIELD.fullmatch(line):
+                        return False
+                    line = line[: _LONGEST_LINE // 2] + line[-_LONGEST_LINE // 2 :]
+                self._tail = line
             else:
                 self.completed += 1
                 self.is_last = self._chunked

@@ -343,10 +343,26 @@ def test_the_fields_are_read_of_divided_and_large_heads_alone() -> None:
 
 @pytest.mark.parametrize("size", [900, 1024, 1100, 5000])
 def test_of_a_long_line_beginning_and_end_are_enough(size: int) -> None:
-    begin, end = b"POST / HTTP/1.1\r\nContent-Length: ", b"5" + b" " * size
+    begin, end = b"POST / HTTP/1.1\r\nContent-Length: 5\r\nX: ", b"a" * size
     assert scanned(begin, end, b"\r\n\r\n")[1][-1] == 5
     assert scanned(begin + end, b"\r\n\r\n")[1][-1] == 5
     assert scanned(begin + end + b"\r", b"\n\r\n")[1][-1] == 5
+
+
+@pytest.mark.parametrize("name", [b"Content-Length: ", b"transfer-encoding :"])
+def test_a_line_about_the_body_has_2_kib_at_most(name: bytes) -> None:
+    begin, longest = b"POST / HTTP/1.1", b"\r\n" + name + b" " * (2048 - len(name) - 2)
+    assert scanned(begin, longest, b"")[0].completed == 0
+    scanner, _ = scanned(begin, longest)
+    assert scanner.feed(b" ", MAX_HEAD) is False
+    scanner, _ = scanned(begin)
+    assert scanner.feed(longest + b"\r\n\r\n", MAX_HEAD) is False
+    assert scanned(begin + longest[:-1] + b"\r\n\r\n")[0].completed == 1
+    assert scanned(begin, b"\r\nX-" + longest[2:], b" \r\n\r\n")[0].completed == 1
+
+
+@pytest.mark.parametrize("size", [900, 1024, 1100, 5000])
+def test_of_a_long_line_the_end_shows_where_the_head_ends(size: int) -> None:
     assert scanned(GET[:-4] + b"a" * size + b"\r\n\r", b"\n" + GET)[1][:2] == (2, 2)
 
 
