@@ -42,7 +42,6 @@ WARNINGS: tuple[Callable[[Settings], Iterable[Fault]], ...] = (
     name_warnings,
     glob_warnings,
     everybody_warnings,
-    everybody_key_warnings,
     address_warnings,
     notation_warnings,
     public_warnings,
@@ -67,4 +66,5 @@ def warnings_of(settings: Settings, now: datetime, order: RuleOrder) -> list[Fau
     """Returns what is allowed and risky, or has expired before *now*, which is in ``server.timezone``, without lines,
     given the rules' *order*."""
     warnings = [warning for check in WARNINGS for warning in check(settings)]
+    warnings += everybody_key_warnings(settings, now.date())
     return [*warnings, *order.warnings, *expired_warnings(settings, now)]

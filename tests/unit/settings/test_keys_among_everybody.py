@@ -23,6 +23,8 @@ def rules(*tables: str, providers: str = JWT, more: str = KEY) -> str:
 
 
 OWN = 'groups = ["archive"]\nrooms = ["Room 1"]'
+EVERYTHING = 'groups = ["archive"]'
+EXPIRES = "expires = 2999-01-31\n"
 ALL = 'subjects = ["*"]'
 VIEW = f"{ALL}\ndownload = false"
 REFUSAL = 'subjects = ["service_key#Archive"]\nallow = false'
@@ -36,6 +38,9 @@ REFUSAL = 'subjects = ["service_key#Archive"]\nallow = false'
         rules('subjects = ["service_key#archive"]\nrecordings = ["17"]', ALL),
         rules(f"{OWN}\ndownload = false", VIEW),
         rules(OWN, f'{ALL}\nnames = ["*"]'),
+        rules(f"{EVERYTHING}\nvalid_until = 2998-12-31", VIEW, providers=PORTAL),
+        rules(f"{EVERYTHING}\nvalid_from = 2999-01-01", VIEW, providers=PORTAL),
+        rules(f"{EVERYTHING}\nvalid_until = 2998-12-31", f"{ALL}\nvalid_until = 2999-01-01"),
     ],
 )
 def test_a_rule_for_everybody_that_gives_a_key_more_than_its_own_is_a_warning(tmp_path: Path, text: str) -> None:
@@ -77,6 +82,16 @@ def test_a_refusal_of_some_recordings_days_or_networks_leaves_the_warning(tmp_pa
         rules(OWN, f"{ALL}\nshared_with_me = true", more=f"{KEY}[valt.groups]\nstaff = 7\n"),
         rules(OWN, 'groups = ["supervisors"]'),
         rules(ALL, providers=PORTAL),
+        rules(OWN, f"{REFUSAL}\nvalid_from = 2020-01-01", VIEW, providers=PORTAL),
+        rules(OWN, f"{REFUSAL}\nvalid_until = 2999-01-31", VIEW, providers=PORTAL, more=f"{KEY}{EXPIRES}"),
+        rules(f"{EVERYTHING}\nvalid_until = 2999-01-31", VIEW, providers=PORTAL, more=f"{KEY}{EXPIRES}"),
+        rules(f"{EVERYTHING}\nvalid_until = 2999-01-31", f"{VIEW}\nvalid_until = 2999-01-31", providers=PORTAL),
+        rules(
+            f"{EVERYTHING}\nvalid_from = 2999-02-01",
+            f"{EVERYTHING}\nvalid_until = 2999-01-31\ndownload = false",
+            VIEW,
+            providers=PORTAL,
+        ),
         rules('groups = ["supervisors"]\nrooms = ["Room 1"]', ALL),
         rules(OWN, ALL, providers=""),
         rules(OWN, ALL, more=""),
