@@ -40,8 +40,8 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
 
 
 def _names_of_nobody(settings: Settings, number: int) -> Iterator[Fault]:
-    """Yields a warning for each subject of the rule *number* that is no service key's, or a provider's own name, or no
-    address where people have addresses."""
+    """Yields a warning for each subject of the rule *number* that is no service key's, or the own name of a provider or
+    of all keys, or no address where people have addresses."""
     grant, key = settings.grants[number], f"grants.{number}.subjects"
     keys = {grant.folded(one.name) for one in settings.service_keys}
     claims = {one.name: getattr(one, "subject_claim", "") for one in settings.identity}
@@ -53,6 +53,9 @@ def _names_of_nobody(settings: Settings, number: int) -> Iterator[Fault]:
             if grant.folded(subject) not in keys:
                 reason = f"has {name[:64]!r}, and no service key has that name"
                 yield Fault(key, None, reason, "add the key, or correct the name")
+        elif fold_name(name) in (SERVICE_KEY_PROVIDER, f"{SERVICE_KEY_PROVIDER}s") and grant.folded(name) not in keys:
+            reason = f"has {name[:64]!r}, which names no service key, and not all of them either"
+            yield Fault(key, None, reason, f'write each key as "{SERVICE_KEY_PROVIDER}#NAME", or a group of theirs')
         elif name in claims and name not in keys:
             reason = f"has {name[:64]!r}, which is a provider and no person"
             yield Fault(key, None, reason, f'write people as "{name}#SUBJECT", or a group')

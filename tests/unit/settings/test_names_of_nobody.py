@@ -52,6 +52,10 @@ WARNINGS = {
             *("service_key:archive", "service_key/archive"),
         )
     },
+    **{
+        f"all service keys as {name}": (refusal(f'subjects = ["{name}"]') + KEY, "grants.0.subjects")
+        for name in ("service_key", "service_keys", "Service_Key")
+    },
     "a refusal of a group among the people": (
         refusal('subjects = ["interns"]', 'groups = ["Interns", "staff"]'),
         "grants.0.subjects",
@@ -181,6 +185,7 @@ RIGHT = {
     },
     "a guest of Entra": rules('subjects = ["anna_example.com#EXT#@example.onmicrosoft.com"]'),
     "a key of a provider's name": rules('subjects = ["campus"]') + SERVICE_KEY.format("campus"),
+    "a key that is called service_key": refusal('subjects = ["service_key"]') + KEY.replace("archive", "service_key"),
     "a key refused in another spelling": refusal('subjects = ["service_key#Archive"]') + KEY,
     "addresses of people, and a key": rules('subjects = ["anna@example.edu", "archive"]', providers=ADDRESSES) + KEY,
     "names at a provider beside one of addresses": rules('subjects = ["anna"]', providers=ADDRESSES + HEADER).replace(
