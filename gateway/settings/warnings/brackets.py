@@ -18,6 +18,8 @@ _SPACED_RANGE = re.compile(r"([^\W_])(\s*+[-\u2010-\u2015\u2212]\s*+)([^\W_])")
 _UNCLOSED = re.compile(r"\[!?+([^\W_])-([^\W_])([)}>]|[^*?\[]*+\Z)")
 _UNOPENED = re.compile(r"(?:[^*?\[\]]*|[^\[\]]*[({<])([^\W_])-([^\W_])\]")
 """A range in a bracket that does not close, or open, where another one does, or no wildcard stands for it."""
+_ESCAPED = re.compile(r"(?:\A|(?<=[\s({]))\\[*?()]|(?<=\*)\\\*\*|\\\([^()]*+(?<=\\)\)")
+"""A backslash before a wildcard or a parenthesis that ends no domain and no folder, as `CAMPUS\\*` and `*\\*` do."""
 _WORDS = re.compile(r"[^\W\d_]{2}[ -][^\W\d_]{2}")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SHORTEST_WORD = 4
@@ -63,6 +65,9 @@ def bracket_doubts(glob: str, *, allow: bool) -> Iterator[tuple[str, str]]:
             f"has {f'{slip[1]}-{slip[2]}'!r} at a bracket that does not close, or open, which is a part of the text"
         )
         yield reason, f'write it as "[{slip[1]}-{slip[2]}]"'
+    if _ESCAPED.search(_CLASS.sub("[]", closed) + text[len(closed) :]):
+        reason = "has a backslash before a wildcard or a parenthesis, and it is part of the text"
+        yield reason, 'write "[*]" or "[?]" for the character itself; "(" and ")" stand for themselves'
     if "\\]" in _CLASS.sub("", closed):
         yield "has a backslash before a bracket, and it is part of the text", 'leave it out: "]" stands for itself'
 

@@ -22,6 +22,7 @@ TEXTS = (
     *("Room [1 - 9]", "Room [1- 9]*", "Room [1 -9]", "Room [A - F]*", "Room [1\u20139]", "[1\u22129]", "[a\u2010f]*"),
     *("Room [1-9", "Room [A-F", "Room [!1-9 b", "Room 1-9]", "Room 1-9] *", "Room [1-9}", "Room [1-9)*", "*(1-9]"),
     *("[Test]*", "[Demo] *", "[Copy]", "[Gast]*", "*[Film]*", "[Neu]*", "[Öko]*", "[!Test]*", "[Gast 1]*", "[Neu!]*"),
+    *(r"\**", r"\*\*\**", r"* (\?)", r"*\**", r"\(private\)*", r"*\(private\)*", r"Anna \*", r"\?*", r"\(private)*"),
     *("[[:alpha:]]*", "Room [0-9]+", "[A-Za-z]+ *", "[0-9]{4}*"),
 )
 CLASSES = (
@@ -64,6 +65,8 @@ CLASSES = (
         "[x-ray",
     ),
     *("[Aaä]*", "[Eeé]*", "[Ssß]*", "[Nsew]*", "[Mtwrf]*", "[Ab]*", "[A-Zäöü]*", "[A-ZÄÖÜäöü]*", "[Xx-z]*"),
+    *(r"CAMPUS\*", r"*\*", r"*\?*", r"C:\Films\*", r"\\server\Films\*", r"\\?\C:\*", r"C:\My Films\*", r"*\(old)*"),
+    *("[*]*", "(private)*", r"[\*]", r"[ab]\*", "Session (?)", r"CAMPUS\[a-f]*", r"Films\(old)*"),
     *("Grade [AB]+", "[[]A-Z]+ *", "[0-9]*+"),
 )
 
