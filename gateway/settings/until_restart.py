@@ -146,7 +146,7 @@ class InForce:
         key = self._key_of_another_state(state)
         remedy = f"revoke there before it what `valt-gateway revoke --list` shows with {present}"
         if new.session is not None:
-            remedy += "; it shows no sign-outs: only another session.secret ends those sessions, and all others"
+            remedy += "; it shows no sign-outs at the gateway: another session.secret ends those and all other sessions"
         if key == "state":
             remedy = f"write {present} again"
         elif key == "state.dir" and url is None:
