@@ -107,7 +107,8 @@ class SqliteStore:
         """Opens the database and loads its entries. Raises OSError, sqlite3.Error or BusyError if that fails."""
         self._connection = connection = await self._in_worker(lambda: self._connect(self._path, self._clock.now()))
         if self.complete_since is not None:
-            self.complete_since = await self._in_worker(lambda: created_at(connection))
+            # A clock that was ahead when the file was created has been set back since.
+            self.complete_since = min(self._clock.now(), await self._in_worker(lambda: created_at(connection)))
         self._opened = await self._in_worker(lambda: identity_of(self._path))
         await self.refresh()
         self._poll_task = asyncio.create_task(self._poll(), name="store")

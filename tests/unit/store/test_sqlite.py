@@ -117,6 +117,14 @@ async def test_a_file_is_complete_since_it_was_created(path: Path, clock: Manual
         assert store.complete_since is None
 
 
+async def test_a_file_that_a_clock_ahead_has_created_is_complete_now(path: Path, clock: ManualClock) -> None:
+    clock.step(3600)
+    async with started(SqliteStore(path, clock)):
+        clock.step(-3600)
+    async with started(SqliteStore(path, clock)) as store:
+        assert store.complete_since == clock.now()
+
+
 async def test_a_file_of_an_earlier_version_counts_as_complete(path: Path, clock: ManualClock) -> None:
     def create() -> None:
         with closing(connect(path, clock.now())) as connection:
