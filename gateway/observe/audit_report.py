@@ -24,6 +24,9 @@ COLUMNS = (
 _COPIED = COLUMNS[3:]
 _SINGLE = ("api", "sign_in", "sign_out", "deny_summary")
 """Events that are a row each."""
+_NUMBERS = frozenset({"bytes", "first_byte", "last_byte", "film_from", "film_to", "film_duration", "count"})
+_PAIRS = (("first_byte", "last_byte"), ("film_from", "film_to"))
+"""Members of which a line has both or none."""
 
 Row = dict[str, Any]
 
@@ -113,9 +116,20 @@ def _lines(files: Iterable[Path], on_damage: Callable[[Path, int], None], progre
                     line = orjson.loads(data)
                 except orjson.JSONDecodeError:
                     line = None
-                if isinstance(line, dict):
+                if isinstance(line, dict) and _is_whole(line):
                     yield line
                 else:
                     on_damage(path, number)
         except DAMAGED:
             on_damage(path, number + 1)
+
+
+def _is_whole(line: Row) -> bool:
+    """Whether what becomes of *line* a row has the types that it was written with."""
+    for name in _COPIED:
+        value = line.get(name)
+        if value is not None and not isinstance(value, (int, float) if name in _NUMBERS else (str, int, float)):
+            return False
+    return isinstance(line.get("time"), str) and all(
+        (line.get(one) is None) == (line.get(other) is None) for one, other in _PAIRS
+    )

@@ -47,9 +47,10 @@ def connection_limit(configured: int) -> int:
 class Listener:
     """One listening address of *server*, as `open_sockets` has it; *passed* are the sockets of other processes.
 
-    With a *certificate* it speaks TLS. *request_timeout*, in seconds, bounds the handshake and the shutdown of TLS, and
-    a request's head and body; *response_timeout* bounds the reading of a response that is no stream. A unix socket gets
-    the permissions *socket_mode*. With *close_idle*, the oldest replaceable connection makes room for a further client.
+    With a *certificate* it speaks TLS. *request_timeout*, in seconds, bounds the handshake of TLS, and a request's head
+    and body; *response_timeout* bounds the reading of a response that is no stream, and the shutdown of TLS. A unix
+    socket gets the permissions *socket_mode*. With *close_idle*, the oldest replaceable connection makes room for a
+    further client.
     Raises OSError if the certificate cannot be used.
     """
 

@@ -229,6 +229,30 @@ async def test_a_damaged_line_is_named_and_the_rest_is_reported(tmp_path: Path) 
 
 
 @pytest.mark.promise("evidence-3")
+@pytest.mark.parametrize(
+    ("whole", "damaged"),
+    [
+        (b'"last_byte"', b'"lasu_byte"'),
+        (b'"time"', b'"timf"'),
+        (b'"bytes":', b'"bytes":"1","b":'),
+        (b'"outcome":', b'"outcome":[],"o":'),
+    ],
+)
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+async def test_a_line_that_is_damaged_in_a_field_is_named_whatever_the_form(
+    tmp_path: Path, form: str, whole: bytes, damaged: bytes
+) -> None:
+    old, path = await world(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    number = next(number for number, line in enumerate(lines) if b'"event":"close"' in line and whole in line)
+    lines[number] = lines[number].replace(whole, damaged, 1)
+    path.write_bytes(b"".join(lines))
+    ran = await audit("report", "--format", form, old, path)
+    assert (ran.code, ran.err.decode()) == (1, f"{path}:{number + 1}: cannot be read\n")
+    assert ran.out
+
+
+@pytest.mark.promise("evidence-3")
 @pytest.mark.parametrize("damage", ["changed", "cut off", "none"])
 async def test_a_damaged_compressed_file_is_named_by_report_and_expire(tmp_path: Path, damage: str) -> None:
     old, path = await world(tmp_path)
@@ -249,7 +273,8 @@ async def test_a_damaged_compressed_file_is_named_by_report_and_expire(tmp_path:
 
 
 def test_a_reader_that_ends_early_ends_a_report_in_silence(tmp_path: Path) -> None:
-    path, line = tmp_path / "audit.jsonl", {"event": "open", "delivery": "redirect", "subject": "anna"}
+    path, time = tmp_path / "audit.jsonl", "2026-11-30T05:00:00.000Z"
+    line = {"event": "open", "time": time, "delivery": "redirect", "subject": "anna"}
     path.write_text(f"{json.dumps(line)}\n" * 1000)
     reader, writer = os.pipe()
     os.close(reader)
