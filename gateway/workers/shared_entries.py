@@ -21,6 +21,15 @@ class SharedEntries:
     def __repr__(self) -> str:
         return f"<SharedEntries waiting={len(self._waiting)}>"
 
+    def receive(self, kind: str, worker: WorkerProcess, workers: Iterable[WorkerProcess], message: Message) -> None:
+        """Takes a *message* of *worker*, one of *workers*, about the state: ``written``, ``taken_over`` or ``used``."""
+        if kind == "written":
+            self.pass_on(worker, workers, message)
+        elif kind == "taken_over":
+            self.taken_over(worker, message["id"])
+        elif kind == "used":
+            self.pass_on_use(worker, workers, message)
+
     def pass_on(self, writer: WorkerProcess, workers: Iterable[WorkerProcess], message: Message) -> None:
         """Passes the entry in *message* to the others of *workers*. Those that are starting are not waited for: they
         have it before they accept requests."""

@@ -10,7 +10,6 @@ each failure, with the configuration that its generation had.
 
 import asyncio
 import socket
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +61,7 @@ class Supervisor:
         self._generation = 0
         self._background = BackgroundTasks()
         self._reloading = asyncio.Lock()
+        self._unrecorded: set[object] = set()  # reloads whose line in the audit no worker was instructed to write
         self._stopping = False
         self._backoff = ReplacementBackoff()
         self._exit_status = 0
@@ -73,10 +73,10 @@ class Supervisor:
         self._pool = WorkerPool(config, sockets, constants, self._on_message, self._on_end)
         self._health = WorkerHealth(lambda: self.workers, lambda text, worker: self._log("error", text, worker))
         pids, replacements = lambda: {one.number: one.pid for one in self.workers}, self._health.replacements
-        self.metrics = SharedMetrics(metrics, pids, self.states, lambda: replacements)
+        self.metrics = SharedMetrics(metrics, pids, self._pool.states, lambda: replacements)
 
     def __repr__(self) -> str:
-        return f"<Supervisor generation={self._generation} {self.states()}>"
+        return f"<Supervisor generation={self._generation} {self._pool.states()}>"
 
     @property
     def workers(self) -> list[WorkerProcess]:
@@ -86,18 +86,15 @@ class Supervisor:
     @property
     def is_ready(self) -> bool:
         """Whether a worker accepts requests and none is to end."""
-        return not self._stopping and any(worker.report.get("ready") and responds(worker) for worker in self._running())
-
-    def states(self) -> dict[str, int]:
-        """Returns how many workers are running and draining."""
-        states = Counter(worker.state for worker in self.workers)
-        return {state: states[state] for state in (WorkerState.RUNNING, WorkerState.DRAINING)}
+        return not self._stopping and any(
+            worker.report.get("ready") and responds(worker) for worker in self._pool.running
+        )
 
     async def start(self) -> int:
         """Starts the workers. Returns 0 when they accept requests, or the exit status of the one that cannot start,
         which has said why on standard error. Raises OSError if no process can be started."""
         self._background.run(self._health.run(), "health of the workers")
-        return await self._start_generation(self.contents, reloaded=False)
+        return await self._start_generation(self.contents)
 
     async def reload(self) -> bool:
         """Replaces the workers by new ones with the configuration and the code on the disk. During a drain nothing is
@@ -105,17 +102,19 @@ class Supervisor:
         changed. Workers reopen their audit in any case, before the reloads that run have ended."""
         for worker in self.workers:
             worker.do("reopen")
+        self._unrecorded.add(reload := object())
         async with self._reloading:
+            done = False
             try:
                 contents = await asyncio.to_thread(read_contents, self._config, running=True)
-                done = await self._start_generation(contents, reloaded=True) == 0
-                if self._stopping and not done and (done := await self._calls.apply(self.workers, contents)):
-                    self.contents = contents
+                done = await self._start_generation(contents, reload) == 0
+                if self._stopping and reload in self._unrecorded:
+                    self._unrecorded.remove(reload)
+                    if done := await self._calls.apply(self.workers, contents):
+                        self.contents = contents
             except OSError as error:
                 self._log("error", f"the workers cannot be replaced: {error.strerror}")
-                done = False
-            if not done:
-                self.instruct_one("report_failed_reload")
+            self._record_failed({reload})
             return done
 
     async def call_workers(self, action: str, **details: Any) -> dict[int, Message | None]:
@@ -124,18 +123,24 @@ class Supervisor:
 
     def instruct_one(self, action: str, **details: Any) -> None:
         """Has one of the running workers do *action*, if there is one."""
-        if running := self._running():
+        if running := self._pool.running:
             running[0].do(action, **details)
+
+    def _record_failed(self, reloads: set[object]) -> None:
+        """Has a worker record that those of *reloads* have failed whose line none was instructed to write."""
+        for reload in reloads & self._unrecorded:
+            self._unrecorded.remove(reload)
+            self.instruct_one("report_failed_reload")
 
     async def stop(self, at_once: asyncio.Event) -> int:
         """Records a reload's outcome, drains and ends the workers; *at_once* ends that. Returns the exit status."""
-        self._stopping = True
+        self._stopping, reloads = True, self._unrecorded.copy()
         self._pool.end([worker for worker in self.workers if worker.state == WorkerState.STARTING])
         if self._reloading.locked():
             if await ends_before(self._reloading.acquire(), at_once, _RELOAD_TIMEOUT):
                 self._reloading.release()
             else:
-                self.instruct_one("report_failed_reload")
+                self._record_failed(reloads)
         for worker in self.workers:
             worker.do("drain")
         if self.workers:
@@ -148,17 +153,17 @@ class Supervisor:
         await self._background.cancel()
         return self._exit_status
 
-    async def _start_generation(self, contents: bytes, *, reloaded: bool) -> int:
+    async def _start_generation(self, contents: bytes, reload: object | None = None) -> int:
         """Replaces the workers by new ones with the configuration in *contents*. Returns 0, or with nothing changed the
         exit status of a worker that cannot start. Raises OSError if no process can be started.
 
-        At a reload one is started before the others, so that the faults of the new configuration are printed once.
+        At a *reload* one is started before the others, so that the faults of the new configuration are printed once.
         """
         new: list[WorkerProcess] = []
         try:
-            for number in (1, self._count - 1) if reloaded else (self._count,):
+            for number in (1, self._count - 1) if reload else (self._count,):
                 for _ in range(0 if self._stopping else number):
-                    quiet = not reloaded or bool(new)
+                    quiet = not reload or bool(new)
                     new.append(await self._pool.start(self._generation + 1, contents, quiet=quiet))
                 if self._stopping:  # since a process began to be started
                     self._pool.end(new)
@@ -173,8 +178,9 @@ class Supervisor:
         self._generation, self.contents = self._generation + 1, contents
         self._pool.constants |= new[0].lasting
         self._backoff = ReplacementBackoff()  # what ended the old workers may be mended
+        self._unrecorded.discard(reload)  # the first one records it
         for position, worker in enumerate(new):
-            worker.accept(reloaded=reloaded and position == 0)
+            worker.accept(reloaded=reload is not None and position == 0)
         await asyncio.gather(*(worker.accepting.wait() for worker in new))
         for worker in self.workers:
             if worker.generation != self._generation and worker.state != WorkerState.STARTING:
@@ -182,27 +188,18 @@ class Supervisor:
                 worker.do("retire", config=contents.decode("latin-1"), quiet=True)
         return 0
 
-    def _running(self) -> list[WorkerProcess]:
-        return [worker for worker in self.workers if worker.state == WorkerState.RUNNING]
-
     def _on_message(self, worker: WorkerProcess, message: Message) -> None:
         kind = message.pop("is")
         if kind == "prepared":
             worker.set_prepared(message)
         elif kind == "report":
-            worker.report, worker.missed_reports = message, 0
-            if message["ready"]:
-                worker.accepting.set()
-        elif kind == "written":
-            self._entries.pass_on(worker, self.workers, message)
+            worker.set_report(message)
         elif kind == "log":
             self._log(message["level"], message["text"])
         elif kind == "response":
             self._calls.receive(worker, message)
-        elif kind == "taken_over":
-            self._entries.taken_over(worker, message["id"])
-        elif kind == "used":
-            self._entries.pass_on_use(worker, self.workers, message)
+        else:
+            self._entries.receive(kind, worker, self.workers, message)
 
     def _on_end(self, worker: WorkerProcess) -> None:
         """Has *worker* replaced if it should not have ended."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any
 
-from gateway.clock import BackgroundTasks
+from gateway.clock import BackgroundTasks, ends_before
 from gateway.context import WorkerContext
 from gateway.events import LogEvent
 from gateway.model import Secret
@@ -23,6 +23,8 @@ _USE_INTERVAL = 5
 """Reports between two that name the sessions in use: what is used in one worker is in use in every one."""
 _STATE_ACTIONS = {"take_over", "shared", "mark_used"}
 """What is done until the end: anything else would open or write the audit while it is closed."""
+_RELOAD_TIMEOUT = 5.0
+"""Seconds that the end of a drain waits for a reload: other workers may have streams to which it applies."""
 _SHARE_TIMEOUT = 2.0
 """Seconds that a sign-out waits for the other workers. One that does not respond reads it from the file."""
 
@@ -67,7 +69,12 @@ class Worker:
     def drain(self) -> None:
         """Lets streams finish within server.drain_timeout, and ends."""
         self._draining = True
-        self._end(self.gateway.drain(self._at_once))
+        self._end(self._drain())
+
+    async def _drain(self) -> None:
+        await self.gateway.drain(self._at_once)
+        if self._reloading.locked():
+            await ends_before(self._reloading.acquire(), self._at_once, _RELOAD_TIMEOUT)
 
     def _end(self, ending: Coroutine[Any, Any, None]) -> None:
         """Ends the process after *ending*, which replaces an earlier one."""
@@ -119,10 +126,10 @@ class Worker:
                 self._handle_state(message)
 
     async def _apply(self, message: Message, read_settings: Callable[[Message], Settings | None]) -> None:
-        """Applies the configuration in *message* to requests and running streams, after those before, and responds if
-        the supervisor waits for it. The process ends if that fails as nobody expects, or in a worker that is replaced:
-        the code of its replacement may know keys that its own does not. Its streams are cut rather than go on by the
-        old rules."""
+        """Applies the configuration in *message* to requests and running streams, after those before. Records the
+        outcome and responds if the supervisor waits for it. The process ends if that fails as nobody expects, or in a
+        worker that is replaced: the code of its replacement may know keys that its own does not. Its streams are cut
+        rather than go on by the old rules."""
         gateway, done = self.gateway, False
         try:
             async with self._reloading:
@@ -131,11 +138,12 @@ class Worker:
         except Exception as error:
             gateway.observer.on_event(LogEvent("error", f"applying a configuration failed: {type(error).__name__}"))
             self._finished.set()
-        if message["do"] == "apply":
-            if done and not message["quiet"]:
-                gateway.report_reload(done=True)
-            self._channel.send({"is": "response", "id": message["id"], "done": done})
-        elif not done:
+        finally:  # also when this is cancelled because the process ends
+            if message["do"] == "apply":
+                if not message["quiet"]:
+                    gateway.report_reload(done=done)
+                self._channel.send({"is": "response", "id": message["id"], "done": done})
+        if message["do"] == "retire" and not done:
             text = (
                 "a replaced worker cannot apply the new configuration, perhaps that of a later version: its streams end"
             )

@@ -45,9 +45,11 @@ class WorkerCalls:
                 del self._waiting[worker, number]
 
     async def apply(self, workers: list[WorkerProcess], contents: bytes) -> bool:
-        """Has *workers* apply the configuration in *contents*. The first one that responds checks it, logs its faults
-        and decides for all: False if it has not applied it, or if none responds."""
-        config, waiting = contents.decode("latin-1"), workers.copy()
+        """Has *workers* apply the configuration in *contents*. The first one that responds checks it, logs its faults,
+        records the reload and decides for all: False if it has not applied it, or if none responds. That with the most
+        streams is the first: one without streams may end before it has applied anything."""
+        config = contents.decode("latin-1")
+        waiting = sorted(workers, key=lambda worker: worker.report.get("streams", 0), reverse=True)
         while waiting:
             first = waiting.pop(0)
             responses = await self.call([first], "apply", timeout=_APPLY_TIMEOUT, config=config, quiet=False)

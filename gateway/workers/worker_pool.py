@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,16 @@ class WorkerPool:
 
     def __repr__(self) -> str:
         return f"<WorkerPool {self.workers}>"
+
+    @property
+    def running(self) -> list[WorkerProcess]:
+        """Those that accept requests and are not to end, in the order of their start."""
+        return [worker for worker in self.workers if worker.state == WorkerState.RUNNING]
+
+    def states(self) -> dict[str, int]:
+        """Returns how many workers are running and draining."""
+        states = Counter(worker.state for worker in self.workers)
+        return {state: states[state] for state in (WorkerState.RUNNING, WorkerState.DRAINING)}
 
     async def start(self, generation: int, contents: bytes, *, quiet: bool) -> WorkerProcess:
         """Returns a new worker with the configuration in *contents*. *quiet*: whether it prints no warnings.

@@ -93,6 +93,12 @@ class WorkerProcess:
         self.lasting = message.get("lasting", {})
         self.prepared.set()
 
+    def set_report(self, message: Message) -> None:
+        """Takes note of its report *message*."""
+        self.report, self.missed_reports = message, 0
+        if message["ready"]:
+            self.accepting.set()
+
     def do(self, action: str, *, may_be_lost: bool = False, **details: Any) -> None:
         """Has the worker do *action*."""
         self.channel.send({"do": action, **details}, may_be_lost=may_be_lost)

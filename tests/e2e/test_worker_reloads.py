@@ -231,6 +231,12 @@ async def test_workers_that_cannot_read_the_new_rules_end_their_streams(tmp_path
         assert await status(gateway.url + gateway.path("long", "film")) == 403
 
 
+def audited_reloads(folder: Path) -> list[str]:
+    """Returns the outcomes of the reloads in the audits of the workers."""
+    lines = [json.loads(line) for file in folder.glob("audit*") for line in file.read_text().splitlines()]
+    return [line["outcome"] for line in lines if line.get("action") == "reload"]
+
+
 async def held_reload(gateway: ServedGateway) -> int:
     """Sends SIGHUP and stops the first new worker before it is prepared. Returns its process id."""
     children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
@@ -279,7 +285,24 @@ async def test_a_reload_that_the_end_interrupts_is_audited(
         for number in signals:
             gateway.process.send_signal(number)
         assert await gateway.process.wait() == 0
-        lines = [json.loads(line) for file in tmp_path.glob("audit*") for line in file.read_text().splitlines()]
-        assert [line["outcome"] for line in lines if line.get("action") == "reload"] == [outcome]
+        assert audited_reloads(tmp_path) == [outcome]
         says = {"ok": "configuration reloaded", "failed": "the old configuration stays in force"}
         assert gateway.log.read_text().count(says[outcome]) == 1
+
+
+@pytest.mark.promise("operation-O1")
+async def test_a_reload_that_one_worker_has_recorded_is_not_recorded_again_at_the_end(tmp_path: Path) -> None:
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
+        second = max(map(int, children.read_text().split()))
+        await held_reload(gateway)
+        os.kill(second, signal.SIGSTOP)  # so that it does not apply what the first one has applied
+        gateway.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            while not (outcomes := audited_reloads(tmp_path)):
+                await asyncio.sleep(0.01)
+        gateway.process.send_signal(signal.SIGTERM)
+        os.kill(second, signal.SIGCONT)
+        assert await gateway.process.wait() == 0
+        assert audited_reloads(tmp_path) == outcomes == ["ok"]
+        assert gateway.log.read_text().count("configuration reloaded") == 1

@@ -1,0 +1,91 @@
+"""A reload that meets the end of a worker: the worker that applies it records what became of it, once."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.model import Settings
+from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
+from gateway.workers.channel import Channel, Message
+from gateway.workers.worker import Worker
+from tests.support.gateway_fixture import settings_of
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+@dataclass
+class Applying:
+    """A worker that applies a configuration, whose check ends with *checked*."""
+
+    folder: Path
+    supervisor: Channel
+    running: asyncio.Task[int]
+    checked: threading.Event
+
+    async def response(self) -> Message:
+        """Returns the response to the supervisor."""
+        while (message := await self.supervisor.receive()) is not None:
+            if message["is"] == "response":
+                return message
+        raise AssertionError("the worker has ended without a response")
+
+    def outcomes(self) -> list[str]:
+        """Returns the outcome of each reload in the audit."""
+        lines = map(json.loads, (self.folder / "audit.jsonl").read_text().splitlines())
+        return [line["outcome"] for line in lines if line.get("action") == "reload"]
+
+
+@asynccontextmanager
+async def applying(folder: Path) -> AsyncIterator[Applying]:
+    make_portal_key(folder)
+    config = write_demo_configuration(folder, port=0, public_url=NOWHERE, valt_url=NOWHERE, portal_url=NOWHERE)
+    settings, loop = settings_of(config), asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    supervisor = await Channel.open(ours)
+    start = {"seal": "a-seal-of-more-than-thirty-two-bytes", "started_at": 0.0, "durable": True}
+    worker = Worker(settings, start, await Channel.open(theirs), {})
+    await worker.gateway.prepare()
+    reading, checked = asyncio.Event(), threading.Event()
+
+    def read_settings(_message: Message) -> Settings:
+        loop.call_soon_threadsafe(reading.set)
+        checked.wait(60)
+        return settings
+
+    running = asyncio.create_task(worker.run(read_settings))
+    supervisor.send({"do": "apply", "id": 1, "config": "", "quiet": False})
+    try:
+        await reading.wait()
+        yield Applying(folder, supervisor, running, checked)
+    finally:
+        checked.set()
+        supervisor.close()
+        await running
+
+
+@pytest.mark.promise("operation-O1")
+async def test_a_reload_that_the_end_of_a_worker_cancels_is_recorded_as_failed(tmp_path: Path) -> None:
+    async with applying(tmp_path) as worker:
+        worker.supervisor.send({"do": "stop"})
+        assert not (await worker.response())["done"]
+        assert await worker.running == 0
+        assert worker.outcomes() == ["failed"]
+
+
+@pytest.mark.promise("operation-O1")
+async def test_a_worker_without_streams_ends_after_the_reload_that_it_applies(tmp_path: Path) -> None:
+    async with applying(tmp_path) as worker:
+        worker.supervisor.send({"do": "drain"})
+        worker.supervisor.send({"do": "list_streams", "id": 2})
+        assert (await worker.response())["id"] == 2  # so the drain has begun
+        worker.checked.set()
+        assert (await worker.response())["done"]
+        assert await worker.running == 0
+        assert worker.outcomes() == ["ok"]
