@@ -42,14 +42,14 @@ def _count_while(
 ) -> bool:
     """Whether one of *grants* counts on each day from *today* on which *everybody* counts and *key* is valid. The key's
     days are those of UTC, so that its last one may end some hours later."""
-    first = day = max(today, everybody.valid_from or date.min).toordinal()
+    day = max(today, everybody.valid_from or date.min).toordinal()
     last = min(everybody.valid_until or date.max, key.expires or date.max).toordinal()
     for grant in sorted(grants, key=lambda one: one.valid_from or date.min):
         if (grant.valid_from or date.min).toordinal() <= day:
             if grant.valid_until is None:
                 return True
             day = max(day, grant.valid_until.toordinal() + 1)
-    return first <= last < day
+    return last < day
 
 
 def _names_key(grant: GrantSettings, key: ServiceKeySettings) -> bool:

@@ -100,3 +100,18 @@ def test_a_refusal_of_some_recordings_days_or_networks_leaves_the_warning(tmp_pa
 def test_a_rule_for_everybody_that_gives_keys_what_is_meant_is_no_warning(tmp_path: Path, text: str) -> None:
     loaded = load_text(tmp_path, text)
     assert (loaded.faults, loaded.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rules(f"{EVERYTHING}\nvalid_until = 2020-08-31", f"{VIEW}\nvalid_until = 2020-08-31", providers=PORTAL),
+        rules(OWN, f"{VIEW}\nvalid_until = 2020-08-31", providers=PORTAL),
+        rules(OWN, VIEW, providers=PORTAL, more=f"{KEY}expires = 2020-08-31\n"),
+        rules(OWN, f"{VIEW}\nvalid_from = 2999-02-01", providers=PORTAL, more=f"{KEY}{EXPIRES}"),
+    ],
+)
+def test_a_rule_for_everybody_on_none_of_the_days_of_a_key_gives_it_nothing(tmp_path: Path, text: str) -> None:
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert "grants.1.subjects" not in [one.key for one in loaded.warnings]
