@@ -13,10 +13,11 @@ from gateway.validity import SERVICE_KEY_PROVIDER
 
 
 def everybody_key_warnings(settings: Settings, today: date) -> Iterator[Fault]:
-    """Yields a warning for each rule that allows everybody everything, and so a key that an earlier rule allows less,
-    or on fewer days from *today*, which is in ``server.timezone``. Where all have tickets, these may name a recording,
-    as no key does; elsewhere the earlier rule must give no more in another respect, or it is right. A refusal of some
-    recordings, days or networks leaves a key the others."""
+    """Yields a warning for the first rule that allows everybody everything, and so a key that an earlier rule allows
+    less, or on fewer days from *today*, which is in ``server.timezone``. Rules for everybody before it decide on the
+    days that they name. Where all have tickets, these may name a recording, as no key does; elsewhere the earlier rule
+    must give no more in another respect, or it is right. A refusal of some recordings, days or networks leaves a key
+    the others."""
     grants = [without_wide_conditions(grant) for grant in settings.grants]
     only_tickets = all(isinstance(provider, TicketSettings) for provider in settings.identity)
     for key in settings.service_keys if settings.identity else ():
@@ -26,7 +27,7 @@ def everybody_key_warnings(settings: Settings, today: date) -> Iterator[Fault]:
                 is_for_key = _names_key(grant, key) or (not grant.allow and "*" in grant.subjects)
                 before += [grant] if is_for_key else []
                 continue
-            own = [one for one in before if one.allow]
+            own = [one for one in before if one.allow and not is_for_everything(one)]
             is_decided = _count_while(filter(names_everything, before), grant, key, today)
             if own and not is_decided and (only_tickets or _gives_no_more(own, grant)):
                 reason = f'has "*", which is for the service key {key.name} too: {own[0].name} allows it less'
@@ -34,7 +35,8 @@ def everybody_key_warnings(settings: Settings, today: date) -> Iterator[Fault]:
                     f'refuse "{SERVICE_KEY_PROVIDER}#{key.name}" by a rule before this one, or list people and groups'
                 )
                 yield Fault(f"grants.{number}.subjects", None, reason, remedy)
-            break
+                break
+            before.append(grant)
 
 
 def _count_while(

@@ -28,6 +28,8 @@ EXPIRES = "expires = 2999-01-31\n"
 ALL = 'subjects = ["*"]'
 VIEW = f"{ALL}\ndownload = false"
 REFUSAL = 'subjects = ["service_key#Archive"]\nallow = false'
+TERM = "\nvalid_until = 2998-12-31"
+NEXT = "\nvalid_from = 2999-01-01"
 
 
 @pytest.mark.parametrize(
@@ -41,13 +43,20 @@ REFUSAL = 'subjects = ["service_key#Archive"]\nallow = false'
         rules(f"{EVERYTHING}\nvalid_until = 2998-12-31", VIEW, providers=PORTAL),
         rules(f"{EVERYTHING}\nvalid_from = 2999-01-01", VIEW, providers=PORTAL),
         rules(f"{EVERYTHING}\nvalid_until = 2998-12-31", f"{ALL}\nvalid_until = 2999-01-01"),
+        rules(EVERYTHING + TERM, VIEW + TERM, VIEW + NEXT, providers=PORTAL),
+        rules(EVERYTHING + TERM, ALL + TERM, ALL + NEXT),
+        rules(OWN, REFUSAL + TERM, VIEW + TERM, VIEW + NEXT, providers=PORTAL),
+        rules(EVERYTHING + TERM, OWN + NEXT, VIEW + TERM, VIEW + NEXT, providers=PORTAL),
+        rules(VIEW + TERM, OWN, VIEW + NEXT, providers=PORTAL),
+        rules(f"{VIEW}\nvalid_until = 2020-06-30", OWN, VIEW, providers=PORTAL),
     ],
 )
 def test_a_rule_for_everybody_that_gives_a_key_more_than_its_own_is_a_warning(tmp_path: Path, text: str) -> None:
     loaded = load_text(tmp_path, text)
     assert loaded.faults == ()
-    assert [one.key for one in loaded.warnings if one.line is not None] == ["grants.1.subjects"]
-    assert "service_key#archive" in loaded.warnings[0].remedy
+    (warning,) = (one for one in loaded.warnings if one.key.endswith(".subjects"))
+    assert (warning.key, warning.line is None) == (f"grants.{text.count('[[grants]]') - 1}.subjects", False)
+    assert "service_key#archive" in warning.remedy
 
 
 @pytest.mark.parametrize("who", [ALL, 'subjects = ["service_key#archive"]', 'groups = ["archive"]'])
@@ -92,6 +101,8 @@ def test_a_refusal_of_some_recordings_days_or_networks_leaves_the_warning(tmp_pa
             VIEW,
             providers=PORTAL,
         ),
+        rules(EVERYTHING + TERM, VIEW + TERM, REFUSAL, VIEW + NEXT, providers=PORTAL),
+        rules(EVERYTHING, VIEW + TERM, VIEW + NEXT, providers=PORTAL),
         rules('groups = ["supervisors"]\nrooms = ["Room 1"]', ALL),
         rules(OWN, ALL, providers=""),
         rules(OWN, ALL, more=""),
