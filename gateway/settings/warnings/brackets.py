@@ -18,8 +18,9 @@ _SPACED_RANGE = re.compile(r"([^\W_])(\s*+[-\u2010-\u2015\u2212]\s*+)([^\W_])")
 _UNCLOSED = re.compile(r"\[!?+([^\W_])-([^\W_])([)}>]|[^*?\[]*+\Z)")
 _UNOPENED = re.compile(r"(?:[^*?\[\]]*|[^\[\]]*[({<])([^\W_])-([^\W_])\]")
 """A range in a bracket that does not close, or open, where another one does, or no wildcard stands for it."""
-_ESCAPED = re.compile(r"(?:\A|(?<=[\s({]))\\[*?()]|(?<=\*)\\\*\*|\\\([^()]*+(?<=\\)\)")
-"""A backslash before a wildcard or a parenthesis that ends no domain and no folder, as `CAMPUS\\*` and `*\\*` do."""
+_ESCAPED = re.compile(r"(?:\A|(?<=[\s({]))\\[*?()]|(?<=\*)\\\*\*|(?<=\*)\\([*?])\w[^*?\\]*+\\\1\*|\\\([^()]*+(?<=\\)\)")
+"""A backslash before a wildcard or a parenthesis that ends no domain and no folder, as `CAMPUS\\*` and `*\\*` do, and
+`\\\\server\\*Films\\*`; `*\\*confidential\\**` is plainly a text between stars."""
 _WORDS = re.compile(r"[^\W\d_]{2}[ -][^\W\d_]{2}")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SHORTEST_WORD = 4

@@ -23,6 +23,7 @@ TEXTS = (
     *("Room [1-9", "Room [A-F", "Room [!1-9 b", "Room 1-9]", "Room 1-9] *", "Room [1-9}", "Room [1-9)*", "*(1-9]"),
     *("[Test]*", "[Demo] *", "[Copy]", "[Gast]*", "*[Film]*", "[Neu]*", "[Öko]*", "[!Test]*", "[Gast 1]*", "[Neu!]*"),
     *(r"\**", r"\*\*\**", r"* (\?)", r"*\**", r"\(private\)*", r"*\(private\)*", r"Anna \*", r"\?*", r"\(private)*"),
+    *(r"*\*confidential\**", r"*\*do not show\**", r"*\?unclear\?*"),
     *("[[:alpha:]]*", "Room [0-9]+", "[A-Za-z]+ *", "[0-9]{4}*"),
 )
 CLASSES = (
@@ -67,6 +68,7 @@ CLASSES = (
     *("[Aaä]*", "[Eeé]*", "[Ssß]*", "[Nsew]*", "[Mtwrf]*", "[Ab]*", "[A-Zäöü]*", "[A-ZÄÖÜäöü]*", "[Xx-z]*"),
     *(r"CAMPUS\*", r"*\*", r"*\?*", r"C:\Films\*", r"\\server\Films\*", r"\\?\C:\*", r"C:\My Films\*", r"*\(old)*"),
     *("[*]*", "(private)*", r"[\*]", r"[ab]\*", "Session (?)", r"CAMPUS\[a-f]*", r"Films\(old)*"),
+    *(r"\\server\*Films\*", r"*\*Films\*", r"C:\*Films\*.mp4", r"*\*\Films\*", r"*\?anna\*", r"CAMPUS\*-a\*"),
     *("Grade [AB]+", "[[]A-Z]+ *", "[0-9]*+"),
 )
 
