@@ -78,7 +78,10 @@ class Api:
             if self._drops(name, request):
                 return web.Response()
             if knobs.fail.get(name):
-                return web.Response(status=knobs.fail[name].pop(0), text="<html><h1>nginx</h1></html>")
+                answer = web.Response(status=knobs.fail[name].pop(0), text="<html><h1>nginx</h1></html>")
+                if answer.status == 408 and not knobs.keep_after_408:
+                    answer.force_close()
+                return answer
             if name in knobs.refuse:
                 return web.json_response(responses.BAD_KEY, status=knobs.refuse[name])
             if name in knobs.rubbish:

@@ -15,6 +15,8 @@ class Knobs:
     """An operation waits for its event."""
     fail: dict[str, list[int]] = field(default_factory=dict)
     """Statuses of the next responses of an operation. For media use *refuse_media*."""
+    keep_after_408: bool = False
+    """Whether the connection stays open after a 408."""
     rubbish: set[str] = field(default_factory=set)
     """Operations that respond with an HTML page instead of JSON."""
 

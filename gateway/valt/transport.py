@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+from aiohttp import hdrs
 from yarl import URL
 
 from gateway.connection_failure import describe_failure
@@ -29,7 +30,7 @@ _TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, ValueError)
 _LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)
 """The connection was closed before the end of the response."""
 _MOST_IDLE = 32
-"""Idle connections that a request may meet one after another while the server closes them: there are no more."""
+"""Idle connections that a request may meet one after another while the server closes them: as many as there may be."""
 _TRANSITION_LOGS = {
     State.OPEN: ("warning", "VALT API circuit breaker opened"),
     State.CLOSED: ("info", "VALT API circuit breaker closed"),
@@ -42,6 +43,8 @@ class Response:
 
     status: int
     body: bytes = field(repr=False)
+    closes: bool = False
+    """Whether VALT closes the connection after it."""
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class _Attempt:
     def is_idle_timeout(self, response: Response) -> bool:
         """Whether *response* says that the server closes an idle connection: it may be sent as the request arrives,
         which the server has not read then (RFC 9110, section 15.5.9)."""
-        return self.on_used_connection and response.status == 408
+        return self.on_used_connection and response.status == 408 and response.closes
 
 
 def trace_used_connections() -> aiohttp.TraceConfig:
@@ -208,7 +211,7 @@ class Transport:
                 body += chunk
                 if len(body) > limit:
                     raise ValtResponseError(f"VALT's response is larger than {limit} bytes")
-            return Response(response.status, bytes(body))
+            return Response(response.status, bytes(body), "close" in response.headers.get(hdrs.CONNECTION, "").lower())
 
     def _log_transition(self) -> None:
         """Logs when the breaker has opened or closed since the last log line; half open is neither."""

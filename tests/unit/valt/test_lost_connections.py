@@ -76,6 +76,18 @@ async def test_a_read_may_meet_one_idle_connection_after_another(operation: str,
         assert await READS[operation](calls.client, token)
 
 
+@pytest.mark.parametrize("operation", [*READS, "login"])
+async def test_a_408_that_leaves_its_connection_open_is_valts_response(operation: str) -> None:
+    async with calling() as calls:
+        token = await calls.token()
+        before = calls.valt.calls[operation]
+        calls.valt.knobs.keep_after_408 = True
+        calls.valt.knobs.fail[operation] = [408] * 40
+        with pytest.raises(ValtResponseError):
+            await (calls.token() if operation == "login" else READS[operation](calls.client, token))
+        assert calls.valt.calls[operation] == before + 1
+
+
 async def test_a_408_to_the_first_request_of_a_connection_is_valts_response() -> None:
     async with calling() as calls:
         calls.valt.knobs.fail["login"] = [408]
