@@ -87,7 +87,8 @@ class HeadScanner:
         return f"<HeadScanner head_size={self.head_size} completed={self.completed} body_left={self.body_left}>"
 
     def feed(self, data: bytes, limit: int) -> bool:
-        """Follows *data*; False as soon as a head is larger than *limit* bytes, or a line about its body than 2 KiB."""
+        """Follows *data*; False as soon as a head is larger than *limit* bytes, or a line about its body than 2 KiB,
+        and for the rest of that head."""
         window, position = (self._tail + data, len(self._tail)) if self._tail else (data, 0)
         offset = position
         begin = self.begin = 0
@@ -117,7 +118,7 @@ class HeadScanner:
             field = _BODY_FIELD.search(window, begin, stop)
             if field is not None:
                 if len(field[0]) > _LONGEST_LINE:
-                    return False
+                    return self._refuse(limit)
                 self._chunked = self._chunked or field[1] is None
                 self._length = int(field[1] or 0)
             if end < 0:
@@ -125,7 +126,7 @@ class HeadScanner:
                 line = window[max(begin, window.rfind(b"\r\n", begin)) :]
                 if len(line) > _LONGEST_LINE:
                     if _UNFINISHED_BODY_FIELD.fullmatch(line):
-                        return False
+                        return self._refuse(limit)
                     line = line[: _LONGEST_LINE // 2] + line[-_LONGEST_LINE // 2 :]
                 self._tail = line
             else:
@@ -136,6 +137,10 @@ class HeadScanner:
                 self._tail = b""
             begin = position = stop
         return True
+
+    def _refuse(self, limit: int) -> bool:
+        self.head_size = max(self.head_size, limit + 1)
+        return False
 
 
 class WaitingHeads:

@@ -101,7 +101,9 @@ def test_a_body_follows_a_long_line_wherever_that_is_cut(size: int, segment: int
 def test_a_length_whose_line_is_too_long_to_follow_is_refused(value: bytes, segment: int) -> None:
     stream = b"POST / HTTP/1.1\r\nContent-Length: %s\r\n\r\n%s" % (value, b"a" * 28)
     scanner = HeadScanner()
-    assert not all(scanner.feed(stream[at : at + segment], MAX_HEAD) for at in range(0, len(stream), segment))
+    fits = [scanner.feed(stream[at : at + segment], MAX_HEAD) for at in range(0, len(stream), segment)]
+    assert fits == sorted(fits, reverse=True), "no later segment has the head followed again"
+    assert not fits[-1]
     assert not scanner.completed
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,22 @@ async def test_a_long_line_whose_head_never_ends_is_answered_in_time(tmp_path: P
             assert_rejection(await exchange(stack, sent), title, "request_timeout", 408)
         answer = await exchange(stack, line + b" HTTP/1.1\r\n" + "\r\n".join(SAFARI).encode() + b"\r\nX: ")
         assert_rejection(answer, PAGES["safari"])
+
+
+@pytest.mark.promise("security-S5")
+@pytest.mark.parametrize(
+    "rest", [b"\r\n\r\n", b"\r\n\r\n" + b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n", b" 5\r\n\r\nhello"]
+)
+@pytest.mark.parametrize("line", [b"GET /" + b"a" * 9_000, b"GET /"])
+async def test_a_refused_head_is_followed_no_further(stack: GatewayStack, line: bytes, rest: bytes) -> None:
+    async with connect(stack.url) as client:
+        await client.send(line)
+        await client.send(b" HTTP/1.1\r\nContent-Length: " + b" " * 2_100)
+        with suppress(ConnectionError):
+            await client.send(rest)
+        received = await client.read_to_end()
+    assert received.startswith(b"HTTP/1.1 431 ")
+    assert received.count(b"HTTP/1.1 ") == 1
 
 
 async def test_a_line_without_end_is_refused_in_the_end(stack: GatewayStack) -> None:
