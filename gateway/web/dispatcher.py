@@ -132,8 +132,11 @@ class Dispatcher:
             headers["WWW-Authenticate"] = f"Negotiate {identity.response_token}"
         for cookie in request.set_cookies:
             headers.add("Set-Cookie", cookie)
+        renewed = None
         if request.renew_cookie is not None and response.status < 400:
-            for cookie in request.renew_cookie():
+            renewed = request.renew_cookie()
+        if renewed is not None:
+            for cookie in renewed:
                 headers.add("Set-Cookie", cookie)
         elif identity is not None and identity.kind is IdentityKind.SESSION and response.status < 400:
             # It is renewed no cookie: a front that asks about a request would not pass it on.

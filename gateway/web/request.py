@@ -37,8 +37,9 @@ class Request(web.BaseRequest):
     """By when the body must have arrived, in seconds of the event loop's clock."""
     set_cookies: Sequence[str] = ()
     """The Set-Cookie headers of its response."""
-    renew_cookie: "Callable[[], Sequence[str]] | None" = None
-    """Returns further ones, if the response is not an error; called when that begins."""
+    renew_cookie: "Callable[[], Sequence[str] | None] | None" = None
+    """Returns more of them if the response is not an error; called when that begins. None if it is not to be renewed
+    by this configuration."""
     render_error: "Callable[[GatewayError], web.StreamResponse] | None" = None
     """Renders the error that the handler raises; None for the usual way."""
     common_headers: "Callable[[Request, web.StreamResponse], None]"

@@ -67,5 +67,5 @@ class SessionCookies:
             return
         sessions = self._sessions
         request.renew_cookie = lambda: (
-            () if self._access.replaced_by is not None else sessions.refresh_headers(identity)
+            None if self._access.replaced_by is not None else sessions.refresh_headers(identity)
         )

@@ -104,6 +104,22 @@ async def test_a_request_that_waited_brings_no_older_session_back(
     assert (await play(stack, jar, OTHER)).status == afterwards
 
 
+async def test_a_request_that_waits_during_a_reload_is_a_use_of_its_session(stack: GatewayStack) -> None:
+    jar, clock = CookieJar(), stack.gateway.clock
+    assert isinstance(clock, ManualClock)
+    await follow(stack, jar, VIDEO_PATH, stack.ticket("anna", "students"))
+    clock.pass_(3500)
+    calls, gate = stack.valt.calls["download"], asyncio.Event()
+    stack.valt.knobs.gate["download"] = gate
+    waiting = asyncio.create_task(play(stack, jar, VIDEO_PATH))
+    await stack.valt.wait_for(lambda: stack.valt.calls["download"] > calls)
+    await a_reload(stack, jar)
+    gate.set()
+    assert (await waiting).status == 200
+    clock.pass_(200)
+    assert (await play(stack, jar, VIDEO_PATH)).status == 200
+
+
 async def test_a_session_in_use_is_given_a_newer_cookie(stack: GatewayStack) -> None:
     jar, clock = CookieJar(), stack.gateway.clock
     assert isinstance(clock, ManualClock)
