@@ -242,6 +242,7 @@ async def test_odd_comments_reach_page_captions_and_api_as_text(stack: GatewaySt
 
 async def test_of_ten_thousand_comments_the_page_has_a_part(stack: GatewayStack) -> None:
     stack.valt.recording(INTERVIEW).comments = [comment(number, "so " * 100, number / 10) for number in range(10_000)]
+    assert (await get(stack, CAPTIONS))[0] == 200  # loads them, however long that takes: a page waits for two seconds
     status, page = await get(stack, PAGE, stack.bearer() | NAVIGATION)
     assert (status, "Not all comments" in page) == (200, True)
     assert len(page) < 1_000_000
