@@ -6,11 +6,13 @@ no logging, no metrics and no settings. How the bytes reach the client is the de
 
 from gateway.errors import AccessDeniedError, BusyError, GatewayError, RecordingExpiredError, VideoNotFoundError
 from gateway.model import Credentials, Delivery, Grant, Identity, Link, Stage, Video
-from gateway.ports import Clock, IdentityResolver, Links, Policy, RateLimit
+from gateway.ports import Clock, IdentityResolver, Links, Policy, RateLimit, Recordings
+from gateway.recording_details import RecordingDetails
 from gateway.request_record import RequestRecord
 from gateway.validity import renew
 
 _REPLACED = "the rules were replaced while the request waited"
+_OVER = "retention.until has passed"
 
 
 class Access:
@@ -72,7 +74,7 @@ class Access:
         try:
             in_force._identities.confirm(record.identity, record.identified_at)
             if grant is not None and grant.deleted_at is not None and grant.deleted_at <= self._clock.now():
-                raise RecordingExpiredError("retention.until has passed")
+                raise RecordingExpiredError(_OVER)
             has_same_rules = in_force is self or in_force._policy.decides_like(self._policy)
             if grant is None:
                 if record.api and not has_same_rules:  # what has no grant else is decided by no rule
@@ -192,3 +194,16 @@ class Access:
         if grants:
             return grants[0]
         raise refusals[0]
+
+
+async def details_to_show(recordings: Recordings, grant: Grant, clock: Clock) -> RecordingDetails:
+    """Returns VALT's details of the granted recording, for a response that shows it as a whole. `Access.confirm` looks
+    at its retention once more.
+
+    Raises RecordingExpiredError if that is over, and what `Recordings.get` raises.
+    """
+    details = await recordings.get(grant.account, grant.recording)
+    if details.is_over(clock.now()):
+        raise RecordingExpiredError(_OVER)
+    grant.deleted_at = details.deleted_at
+    return details

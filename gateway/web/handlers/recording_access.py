@@ -8,8 +8,8 @@ import asyncio
 
 from aiohttp import web
 
-from gateway.access import Access
-from gateway.errors import GatewayError, RecordingExpiredError, VideoNotFoundError
+from gateway.access import Access, details_to_show
+from gateway.errors import GatewayError, VideoNotFoundError
 from gateway.model import Grant, IdentityKind, parse_id
 from gateway.ports import Audit, Clock, CommentsOfRecordings, Recordings
 from gateway.recording_details import Comments, RecordingDetails
@@ -60,11 +60,7 @@ class RecordingAccess:
             self._session_cookies.refresh(request, grant.identity)
         elif grant.identity.kind is IdentityKind.NEGOTIATE:
             await self._session_cookies.begin(request, credentials, grant.identity)
-        details = await self._recordings.get(grant.account, recording)
-        if details.is_over(self._clock.now()):
-            raise RecordingExpiredError("retention.until has passed")
-        grant.deleted_at = details.deleted_at
-        return grant, details
+        return grant, await details_to_show(self._recordings, grant, self._clock)
 
     async def comments(self, grant: Grant, details: RecordingDetails) -> Comments:
         """Returns VALT's comments, or those in the recording's details if this VALT has none of its own.

@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.access import Access
-from gateway.errors import BadRequestError, InvalidCredentialsError, NotFoundError, RecordingExpiredError
+from gateway.access import Access, details_to_show
+from gateway.errors import BadRequestError, InvalidCredentialsError, NotFoundError
 from gateway.model import Grant, Secret, Video, parse_id
 from gateway.ports import Audit, Clock, CommentsOfRecordings, Recordings, ServiceKeys
 from gateway.recording_details import RecordingDetails
@@ -119,11 +119,7 @@ class ValtApiHandlers(ValtHandlers):
         request.record.set_target(recording)
         credentials = self.reader.read(request, access_token=True)
         grant = await self.access.decide(credentials, recording, None, request.record)
-        details = await self._recordings.get(grant.account, recording)
-        if details.is_over(self._clock.now()):
-            raise RecordingExpiredError("retention.until has passed")
-        grant.deleted_at = details.deleted_at
-        return grant, details
+        return grant, await details_to_show(self._recordings, grant, self._clock)
 
 
 async def _read_body(request: Request) -> Mapping[str, Any]:
