@@ -18,11 +18,8 @@ from gateway.valt.concurrency_limit import ConcurrencyLimit
 from gateway.valt.links import ValtLinks
 from gateway.valt.recordings import ValtRecordings, ValtSearch
 from gateway.valt.tokens import ValtTokens
-from gateway.valt.transport import Transport, send_traceparent, trace_used_connections
+from gateway.valt.transport import CONNECTIONS, Transport, send_traceparent, trace_used_connections
 from gateway.valt.versions import ValtVersions
-
-_CONNECTIONS = 32
-"""To VALT's API. README states it."""
 
 
 def backend_origin(settings: Settings) -> tuple[object, ...]:
@@ -44,7 +41,7 @@ class ValtBackend:
         """The number of Apps that use it; it is closed with the last of them."""
         self.api_session = client_session(
             context,
-            limit=_CONNECTIONS,
+            limit=CONNECTIONS,
             total=valt.read_timeout,
             connect=valt.connect_timeout,
             trace_configs=[trace_used_connections(), *([send_traceparent()] if settings.tracing.otlp_endpoint else [])],
@@ -58,7 +55,7 @@ class ValtBackend:
         self.concurrency_limit = ConcurrencyLimit(
             observer,
             maximum=settings.limits.waiting_for_valt,
-            connections=_CONNECTIONS,
+            connections=CONNECTIONS,
             timeout=valt.read_timeout,
         )
         loads = loads or LocalLoads()

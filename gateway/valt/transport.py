@@ -29,8 +29,9 @@ from gateway.valt.retry_budget import RetryBudget
 _TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, ValueError)
 _LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)
 """The connection was closed before the end of the response."""
-_MOST_IDLE = 32
-"""Idle connections that a request may meet one after another while the server closes them: as many as there may be."""
+CONNECTIONS = 32
+"""To VALT's API. A request may meet as many idle ones, one after another, while the server closes them. README states
+it."""
 _TRANSITION_LOGS = {
     State.OPEN: ("warning", "VALT API circuit breaker opened"),
     State.CLOSED: ("info", "VALT API circuit breaker closed"),
@@ -149,7 +150,7 @@ class Transport:
             delay: float | None = None
             try:
                 response = await self._attempt(attempt, method, url, deadline, limit, json, optional)
-                if attempt.is_idle_timeout(response) and idle_ends < _MOST_IDLE:
+                if attempt.is_idle_timeout(response) and idle_ends < CONNECTIONS:
                     delay = 0.0
                 retryable = method == "GET" and response.status >= 500 and not _is_of_the_call(optional, response)
             except TimeoutError:
@@ -157,14 +158,15 @@ class Transport:
                     raise BusyError("no connection to VALT was free in time") from None
                 raise ValtTimeoutError(f"VALT did not respond to a {method} request in time") from None
             except _TRANSPORT_ERRORS as error:
-                if attempt.is_idle_close(error) and idle_ends < (_MOST_IDLE if reads_only else 1):
+                if attempt.is_idle_close(error) and idle_ends < (CONNECTIONS if reads_only else 1):
                     delay = 0.0
                 lost_once = reads_only and not retries and not idle_ends and isinstance(error, _LOST)
                 retryable = method == "GET" or lost_once or isinstance(error, aiohttp.ClientConnectorError)
                 failure = describe_failure(error, self._server)
             if delay is not None:
                 idle_ends += 1  # VALT is not failing, so that it costs nothing of the budget
-            elif retryable and (delay := self._retry_budget.next_delay(retries, deadline - loop.time())) is not None:
+            elif retryable:
+                delay = self._retry_budget.next_delay(retries, deadline - loop.time())
                 retries += 1
             if delay is not None:
                 await asyncio.sleep(delay)
