@@ -29,6 +29,9 @@ account = "reviewer"
 """
 OTHER = "/recordings/other/videos/film"
 
+Change = Callable[[GatewayStack, CookieJar], Awaitable[None]]
+"""What happens to a browser, or to the gateway, while a request waits."""
+
 
 @pytest.fixture
 async def stack(tmp_path: Path) -> AsyncIterator[GatewayStack]:
@@ -65,6 +68,17 @@ async def play(stack: GatewayStack, jar: CookieJar, path: str) -> aiohttp.Client
         return answer
 
 
+async def play_during(change: Change, stack: GatewayStack, jar: CookieJar) -> aiohttp.ClientResponse:
+    """Returns the response to a request that waits for its link while *change* takes place."""
+    calls, gate = stack.valt.calls["download"], asyncio.Event()
+    stack.valt.knobs.gate["download"] = gate
+    waiting = asyncio.create_task(play(stack, jar, VIDEO_PATH))
+    await stack.valt.wait_for(lambda: stack.valt.calls["download"] > calls)
+    await change(stack, jar)
+    gate.set()
+    return await waiting
+
+
 async def a_reload(stack: GatewayStack, _jar: CookieJar) -> None:
     """The cookie that the old configuration would set may have attributes that the new one's has not."""
     stack.config.write_text(stack.config.read_text() + '\n[branding]\nname = "New"\n')
@@ -86,19 +100,13 @@ CHANGES = [
 
 @pytest.mark.parametrize(("change", "status", "afterwards"), CHANGES)
 async def test_a_request_that_waited_brings_no_older_session_back(
-    stack: GatewayStack, change: Callable[[GatewayStack, CookieJar], Awaitable[None]], status: int, afterwards: int
+    stack: GatewayStack, change: Change, status: int, afterwards: int
 ) -> None:
     jar, clock = CookieJar(), stack.gateway.clock
     assert isinstance(clock, ManualClock)
     await follow(stack, jar, VIDEO_PATH, stack.ticket("anna", "students"))
     clock.pass_(600)  # so that a renewed cookie is due
-    calls, gate = stack.valt.calls["download"], asyncio.Event()
-    stack.valt.knobs.gate["download"] = gate
-    waiting = asyncio.create_task(play(stack, jar, VIDEO_PATH))
-    await stack.valt.wait_for(lambda: stack.valt.calls["download"] > calls)
-    await change(stack, jar)
-    gate.set()
-    answer = await waiting
+    answer = await play_during(change, stack, jar)
     assert answer.status == status
     assert "Set-Cookie" not in answer.headers
     assert (await play(stack, jar, OTHER)).status == afterwards
@@ -109,13 +117,7 @@ async def test_a_request_that_waits_during_a_reload_is_a_use_of_its_session(stac
     assert isinstance(clock, ManualClock)
     await follow(stack, jar, VIDEO_PATH, stack.ticket("anna", "students"))
     clock.pass_(3500)
-    calls, gate = stack.valt.calls["download"], asyncio.Event()
-    stack.valt.knobs.gate["download"] = gate
-    waiting = asyncio.create_task(play(stack, jar, VIDEO_PATH))
-    await stack.valt.wait_for(lambda: stack.valt.calls["download"] > calls)
-    await a_reload(stack, jar)
-    gate.set()
-    assert (await waiting).status == 200
+    assert (await play_during(a_reload, stack, jar)).status == 200
     clock.pass_(200)
     assert (await play(stack, jar, VIDEO_PATH)).status == 200
 

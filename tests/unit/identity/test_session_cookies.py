@@ -203,6 +203,16 @@ async def test_no_frame_of_a_page_loses_its_new_session_to_another_one(fixture: 
     assert len(jar.cookies) <= 8
 
 
+def due_for_renewal(fixture: SessionsFixture, sessions: Sessions) -> tuple[Credentials, Identity]:
+    """Returns what a browser presents with a request that begins now, and the session in it."""
+    presented = credentials_of(sessions, sessions.issue_header(ANNA))
+    fixture.clock.pass_(600)
+    session = only(sessions, presented)
+    assert session is not None
+    assert sessions.refresh_headers(session) != []
+    return presented, session
+
+
 @pytest.mark.promise("security-S2")
 async def test_a_session_that_a_further_ticket_continues_is_renewed(fixture: SessionsFixture) -> None:
     fixture.clock = TickingClock()
@@ -221,11 +231,7 @@ async def test_a_session_that_a_further_ticket_continues_is_renewed(fixture: Ses
 async def test_a_session_that_ended_while_a_request_waited_is_not_renewed(fixture: SessionsFixture) -> None:
     """The media server may be slow to answer: the browser has another person's session by then."""
     sessions = fixture.sessions()
-    presented = credentials_of(sessions, sessions.issue_header(ANNA))
-    fixture.clock.pass_(600)
-    waiting = only(sessions, presented)
-    assert waiting is not None
-    assert sessions.refresh_headers(waiting) != []
+    presented, waiting = due_for_renewal(fixture, sessions)
     await sessions.begin(presented, replace(ANNA, subject="ben"))
     assert sessions.refresh_headers(waiting) == []
     assert fixture.sessions().refresh_headers(waiting) == []  # of a configuration that began meanwhile
@@ -238,11 +244,7 @@ async def test_a_session_that_ended_while_a_request_waited_is_not_renewed(fixtur
 @pytest.mark.promise("security-S2")
 async def test_a_session_that_was_replaced_in_the_browser_is_not_renewed(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
-    presented = credentials_of(sessions, sessions.issue_header(ANNA))
-    fixture.clock.pass_(600)
-    waiting = only(sessions, presented)
-    assert waiting is not None
-    assert sessions.refresh_headers(waiting) != []
+    presented, waiting = due_for_renewal(fixture, sessions)
     newer = session_of(sessions, (await sessions.begin(presented, ANNA))[-1])
     assert newer.session == waiting.session
     assert sessions.refresh_headers(waiting) == []
