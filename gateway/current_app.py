@@ -16,7 +16,8 @@ from gateway.web.listener import Listener
 _CLOSE_TIMEOUT = 2.0
 """Seconds that `close` waits for the requests of replaced apps, which have been cancelled by then."""
 _COMPLETION_TIMEOUT = 8.0
-"""Seconds that `close` waits for sign-outs, for which the state and other workers may take seven."""
+"""Seconds that `close` waits for sign-outs. Other workers and a locked state take seven, a disk that does not respond
+ten, of which some have passed."""
 
 
 class CurrentApp:

@@ -139,7 +139,7 @@ class Dispatcher:
             for cookie in renewed:
                 headers.add("Set-Cookie", cookie)
         elif identity is not None and identity.kind is IdentityKind.SESSION and response.status < 400:
-            # It is renewed no cookie: a front that asks about a request would not pass it on.
+            # No cookie says so: to a front that asks about a request, for one, which would not pass it on.
             self._active.handlers.use_session(identity.session or "")
         cors = self._active.handlers.cors
         if cors.origins:
