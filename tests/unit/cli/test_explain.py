@@ -146,3 +146,16 @@ async def test_online_mode_prints_the_details_from_valt(config: Path) -> None:
         code, answer = await explain(config, *person, SESSION)
         assert (code, answer["allowed"], answer["rule"]) == (1, False, "rooms")
         assert answer["rules"][0]["why"].startswith("the rule matches, and the recording's retention is over. VALT")
+
+
+async def test_a_person_of_several_providers_needs_no_second_place_at_valt(config: Path) -> None:
+    async with ValtSimulator() as valt:
+        bar_campus(config)
+        fronts = grant("fronts", account="trainee", subjects=["front#anna"], rooms=["Room 9*"])
+        account = f'[valt.accounts.trainee]\nusername = "svc-trainee"\npassword = "{USERS["svc-trainee"]}"\n'
+        text = config.read_text().replace("[[grants]]", f"{account}\n{fronts}[[grants]]", 1)
+        text = text.replace('"campus#anna"', '"campus#ben"').replace(PASSWORD, USERS["svc-reviewer"])
+        text = text.replace("https://valt.example.edu", valt.base_url).replace("Room 3*", "Room 1*")
+        config.write_text(f"{text}\n[limits]\nwaiting_for_valt = 1\n")
+        code, answer = await explain(config, "--subject", "anna", "--group", "staff", SESSION)
+        assert (code, answer["rule"]) == (0, "rooms")
