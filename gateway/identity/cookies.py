@@ -76,8 +76,12 @@ class Cookie:
         return read_cookie(headers, self.name)
 
     def set_header(self, value: str, max_age: int) -> str:
-        """Returns the value of a Set-Cookie header. *max_age* is seconds; 0 deletes the cookie."""
+        """Returns the value of a Set-Cookie header. *max_age* is seconds."""
         return f"{self.name}={value}; Max-Age={max_age}{self._attributes}"
+
+    def clear_header(self) -> str:
+        """Returns the value of the Set-Cookie header that deletes the cookie."""
+        return self.set_header("", 0)
 
 
 def _normalize(keys: Iterable[str]) -> set[str]:

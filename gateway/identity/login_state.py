@@ -105,7 +105,7 @@ class LoginStates:
             "binding": _digest("binding", value)[:22],
         }
         headers = [self._binding_cookie(name).set_header(value, int(_LIFETIME))]
-        headers += [self._binding_cookie(old).set_header("", 0) for old, _ in bindings[_MAX_BINDINGS:]]
+        headers += [self._binding_cookie(old).clear_header() for old, _ in bindings[_MAX_BINDINGS:]]
         return Attempt(**content, state=self._states.seal(content).rstrip("=")), headers
 
     def read(self, state: str) -> Attempt | None:
@@ -137,7 +137,7 @@ class LoginStates:
 
     def reset_headers(self, cookies: Iterable[str]) -> list[str]:
         """Returns the Set-Cookie headers that set the count to zero: none if it is."""
-        return [] if self._loop_cookie.read(cookies) is None else [self._loop_cookie.set_header("", 0)]
+        return [] if self._loop_cookie.read(cookies) is None else [self._loop_cookie.clear_header()]
 
     def _count(self, cookies: Iterable[str], now: float) -> int:
         value = self._loop_cookie.read(cookies)

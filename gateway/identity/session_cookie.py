@@ -61,7 +61,7 @@ class SessionCookie:
 
     def clear_header(self, name: str) -> str:
         """Returns the Set-Cookie header that deletes the cookie *name*."""
-        return self._cookie(name, cross_site=self.cross_site).set_header("", 0)
+        return self._cookie(name, cross_site=self.cross_site).clear_header()
 
     def clear_other_headers(self, name: str, presented: Collection[str], sessions: Mapping[str, Identity]) -> list[str]:
         """Returns the Set-Cookie headers that delete the cookie *name* with the other attributes: none if it is not
@@ -70,7 +70,7 @@ class SessionCookie:
         is_ours = name in sessions and sessions[name].cross_site == self.cross_site
         if is_ours or name not in presented or not self._secure:
             return []
-        return [self._cookie(name, cross_site=not self.cross_site).set_header("", 0)]
+        return [self._cookie(name, cross_site=not self.cross_site).clear_header()]
 
     def _cookie(self, name: str, *, cross_site: bool) -> Cookie:
         return Cookie(name.removeprefix("__Host-"), secure=self._secure, cross_site=cross_site)

@@ -125,7 +125,7 @@ def test_a_cookie_of_an_https_site_is_bound_to_its_host_and_secure() -> None:
 
 def test_a_cookie_of_an_http_site_has_neither_prefix_nor_secure() -> None:
     cookie = Cookie("name", secure=False)
-    assert cookie.set_header("", 0) == "name=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
+    assert cookie.clear_header() == "name=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
     assert cookie.read([f"name={GOOD}"]) == GOOD
 
 
