@@ -7,6 +7,7 @@ overwrite each other's cookies, and no session has the rights of two proofs. A s
 sessions of one person with the same limits share it, and so every copy of their cookies ends with it.
 """
 
+import math
 import secrets as random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -57,7 +58,7 @@ class Sessions:
         secure: bool,
         keep_groups: GroupSelection,
         cross_site: bool = False,
-        max_header: int = 8190,
+        max_header: int,
         used_at: Callable[[str], float | None] = lambda _session: None,
         on_issue: Callable[[float], None] = lambda _until: None,
     ) -> None:
@@ -72,8 +73,9 @@ class Sessions:
         self._used_at = used_at
         self._on_issue = on_issue
         self._replaced: TTLCache[str, float] = TTLCache(_MAX_REPLACED, _REPLACED_FOR, timer=clock.monotonic)
-        """When the session began whose cookie has replaced that of another one, by the latter's id. Browsers send
-        requests at the same moment: some present a cookie that is replaced in response to another one of them."""
+        """When the session began whose cookie has replaced that of another one, by the latter's id; infinity if the
+        cookie was deleted. Browsers send requests at the same moment: some present a cookie that is replaced or deleted
+        in response to another one of them."""
 
     def take_over(self, previous: "Sessions") -> None:
         """Shares with *previous*, those of an earlier configuration, which sessions were replaced: a request that
@@ -171,8 +173,8 @@ class Sessions:
 
     def refresh_headers(self, identity: Identity) -> list[str]:
         """Returns the Set-Cookie headers that restart the idle limit. None if less than a tenth of it has passed, if
-        the browser was lately given another cookie under that name, or if the session has ended: the browser may have
-        another one in its place."""
+        the browser was lately given another cookie under that name or to delete it, or if the session has ended: the
+        browser may have another one in its place, or may have signed out."""
         now = self._clock.now()
         if (
             self._is_replaced(identity)
@@ -205,16 +207,17 @@ class Sessions:
         presented = self._cookie.names(credentials)
         headers = []
         for name in names:
+            if name in sessions:
+                self._replaced[sessions[name].session or ""] = math.inf
             headers += [self._cookie.clear_header(name), *self._cookie.clear_other_headers(name, presented, sessions)]
         return headers
 
     def _is_replaced(self, session: Identity) -> bool:
-        """Whether the browser was lately given another session in place of *session*, as a request presents it."""
+        """Whether the browser has lately replaced *session*, as a request presents it, by another one or deleted it."""
         return self._replaced.get(session.session or "", session.issued_at) != session.issued_at
 
     def _set_cookie(self, session: Identity, value: str) -> str:
-        remaining = int((session.expires_at or 0.0) - self._clock.now())
-        return self._cookie.set_header(session, value, max(0, remaining))
+        return self._cookie.set_header(session, value, int((session.expires_at or 0.0) - self._clock.now()))
 
     def _is_idle(self, session: Identity) -> bool:
         last_used_at = max(session.used_at or 0.0, self._used_at(session.session or "") or 0.0)

@@ -29,6 +29,7 @@ from gateway.rules import Rule, ValtNames
 from gateway.sealed import secret_id
 from gateway.store.memory import MemoryStore
 from gateway.validity import Validity
+from gateway.web.http_server import MAX_FIELD
 from tests.support.clock import ManualClock
 from tests.support.cookie_jar import CookieJar
 from tests.support.plain_sessions import (
@@ -197,7 +198,11 @@ class World:
             clock_difference=self.model.clock_difference,
         )
         self.sessions = Sessions(
-            [SECRET], lifetime, IDLE, clock, store, self.validity, secure=True, keep_groups=keep, used_at=self.used_at
+            *([SECRET], lifetime, IDLE, clock, store, self.validity),
+            secure=True,
+            keep_groups=keep,
+            max_header=MAX_FIELD,
+            used_at=self.used_at,
         )
         self.switch = PersonSwitch([SECRET], clock, store, started_at=0.0, keep_groups=keep)
         self.keys = ServiceKeys((), AccessTokens([SECRET], keep_groups=keep), clock)

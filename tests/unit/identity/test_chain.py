@@ -18,6 +18,7 @@ from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.ports import Authenticator
 from gateway.store.memory import MemoryStore
 from gateway.validity import Validity
+from gateway.web.http_server import MAX_FIELD
 from tests.support.clock import ManualClock
 from tests.support.cookie_jar import CookieJar
 from tests.support.provider import Provider
@@ -32,7 +33,8 @@ SECRET = Secret("s" * 32)
 
 
 def sessions_of(store: MemoryStore, clock: ManualClock, validity: Validity) -> Sessions:
-    return Sessions([SECRET], 100.0, 50.0, clock, store, validity, secure=True, keep_groups=GroupSelection())
+    options: dict[str, Any] = {"secure": True, "keep_groups": GroupSelection(), "max_header": MAX_FIELD}
+    return Sessions([SECRET], 100.0, 50.0, clock, store, validity, **options)
 
 
 @dataclass

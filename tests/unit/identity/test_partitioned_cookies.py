@@ -96,6 +96,16 @@ async def test_narrowed_sessions_of_before_make_room_for_new_ones(fixture: Sessi
     assert browser.cookies == {}
 
 
+def test_a_narrowed_cookie_is_deleted_in_each_variant_that_it_may_have(fixture: SessionsFixture, listed: bool) -> None:
+    sessions = fixture.sessions(cross_site=listed)
+    cookie = sessions.issue_header(ANNA).partition(";")[0]
+    (deletion,) = sessions.clear_narrowed([cookie])
+    assert "; Max-Age=0;" in deletion
+    assert ("Partitioned" in deletion) is listed
+    both = sessions.clear_narrowed([f"{cookie}; {cookie}"])  # a browser with both presents two of one name
+    assert sorted("Partitioned" in header for header in both) == [False, True]
+
+
 async def test_a_browser_that_holds_both_variants_is_mended(fixture: SessionsFixture, listed: bool) -> None:
     """As earlier versions left them, without a word about the variant."""
     sessions = fixture.sessions(cross_site=listed)

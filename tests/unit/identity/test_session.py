@@ -18,6 +18,7 @@ from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, IdentityKind, Secret, Video
 from gateway.store.memory import MemoryStore
 from gateway.validity import Validity
+from gateway.web.http_server import MAX_FIELD
 from tests.support.clock import ManualClock
 from tests.support.cookie_jar import CookieJar
 from tests.support.validity import validity_of
@@ -50,12 +51,14 @@ class SessionsFixture:
         *secrets: Secret,
         secure: bool = True,
         validity: Validity | None = None,
+        lifetime: float = 8 * HOUR,
         idle: float = HOUR,
         **changes: Any,
     ) -> Sessions:
-        usual: dict[str, Any] = {"secure": secure, "keep_groups": GroupSelection(frozenset({"supervisors"})), **changes}
+        keep_groups = GroupSelection(frozenset({"supervisors"}))
+        usual: dict[str, Any] = {"secure": secure, "keep_groups": keep_groups, "max_header": MAX_FIELD, **changes}
         valid = validity or validity_of(self.store, self.clock, [ANNA], secrets=(ONE, TWO, *secrets))
-        return Sessions(secrets or (ONE,), 8 * HOUR, idle, self.clock, self.store, valid, **usual)
+        return Sessions(secrets or (ONE,), lifetime, idle, self.clock, self.store, valid, **usual)
 
 
 @pytest.fixture
@@ -412,9 +415,7 @@ async def test_no_session_begins_from_a_ticket_that_was_revoked_meanwhile(fixtur
 async def test_a_shorter_lifetime_holds_for_running_sessions(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
     present = credentials_of(sessions, sessions.issue_header(ANNA))
-    valid = validity_of(fixture.store, fixture.clock, [ANNA], secrets=(ONE,))
-    options: dict[str, Any] = {"secure": True, "keep_groups": GroupSelection(frozenset({"supervisors"}))}
-    shorter = Sessions((ONE,), 1800.0, HOUR, fixture.clock, fixture.store, valid, **options)
+    shorter = fixture.sessions(lifetime=1800.0)
     fixture.clock.pass_(1799)
     assert only(shorter, present) is not None
     fixture.clock.pass_(1)
@@ -478,10 +479,8 @@ async def test_a_sign_out_that_cannot_be_stored_is_tried_for_every_session(fixtu
             await super().sign_out(session, until)
             raise BusyError("what other replicas read cannot be written")
 
-    store = AwayStore(fixture.clock)
-    validity = validity_of(store, fixture.clock, [ANNA], secrets=(ONE,))
-    keep = GroupSelection(frozenset({"supervisors"}))
-    sessions = Sessions([ONE], 8 * HOUR, HOUR, fixture.clock, store, validity, secure=True, keep_groups=keep)
+    fixture.store = AwayStore(fixture.clock)
+    sessions = fixture.sessions()
     presented = credentials_of(sessions, sessions.issue_header(ANNA), sessions.issue_header(WIDE))
     assert len(sessions.identities(presented)) == 2
     with pytest.raises(BusyError):
