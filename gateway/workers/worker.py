@@ -59,6 +59,7 @@ class Worker:
         self._background.run(self._receive(read_settings), "channel")
         self._background.run(self._report(), "reports")
         await self._finished.wait()
+        self._report_use()
         await self._reloads.cancel()
         stopped = await self.gateway.stop()
         self.gateway.metrics.flush()
@@ -198,9 +199,14 @@ class Worker:
     async def _report(self) -> None:
         for number in count():
             self._send_report()
-            if number % _USE_INTERVAL == 0 and (sessions := self.gateway.streams.sessions):
-                self._channel.send({"is": "used", "sessions": sessions}, may_be_lost=True)
+            if number % _USE_INTERVAL == 0:
+                self._report_use()
             await asyncio.sleep(_REPORT_INTERVAL)
+
+    def _report_use(self) -> None:
+        """Has the sessions that are in use here count as used in the other workers."""
+        if sessions := self.gateway.streams.sessions:
+            self._channel.send({"is": "used", "sessions": sessions}, may_be_lost=True)
 
     def _send_report(self) -> None:
         gateway = self.gateway

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,12 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.model import Settings
-from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
 from gateway.workers.channel import Channel, Message
-from gateway.workers.worker import Worker
-from tests.support.gateway_fixture import settings_of
-
-NOWHERE = "http://127.0.0.1:1"
+from tests.support.prepared_worker import prepared_worker
 
 
 @dataclass
@@ -44,15 +39,8 @@ class Applying:
 
 @asynccontextmanager
 async def applying(folder: Path) -> AsyncIterator[Applying]:
-    make_portal_key(folder)
-    config = write_demo_configuration(folder, port=0, public_url=NOWHERE, valt_url=NOWHERE, portal_url=NOWHERE)
-    settings, loop = settings_of(config), asyncio.get_running_loop()
-    ours, theirs = socket.socketpair()
-    supervisor = await Channel.open(ours)
-    start = {"seal": "a-seal-of-more-than-thirty-two-bytes", "started_at": 0.0, "durable": True}
-    worker = Worker(settings, start, await Channel.open(theirs), {})
-    await worker.gateway.prepare()
-    reading, checked = asyncio.Event(), threading.Event()
+    worker, settings, supervisor = await prepared_worker(folder)
+    loop, reading, checked = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def read_settings(_message: Message) -> Settings:
         loop.call_soon_threadsafe(reading.set)
