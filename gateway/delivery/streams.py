@@ -8,7 +8,7 @@ from cachetools import LRUCache, TTLCache
 
 from gateway.errors import BusyError, TooManyRequestsError
 from gateway.events import LimitReached
-from gateway.model import Grant
+from gateway.model import Grant, Identity, IdentityKind
 from gateway.ports import Clock, Observer
 from gateway.request_record import RequestRecord
 from gateway.shared_counts import SharedCounts, Who
@@ -104,8 +104,8 @@ class Streams:
         self._running.add(stream)
         self._persons[person] = of_person + 1
         self._addresses[address] = of_address + 1
-        if identity.session is not None:
-            self._sessions[identity.session] = self._sessions.get(identity.session, 0) + 1
+        if (session := _used_session(identity)) is not None:
+            self._sessions[session] = self._sessions.get(session, 0) + 1
         if self._shared is not None:
             self._report(self._shared, person, address)
         return stream
@@ -165,9 +165,9 @@ class Streams:
         _decrement(self._addresses, address)
         if self._shared is not None:
             self._report(self._shared, person, address)
-        if identity.session is not None:
-            _decrement(self._sessions, identity.session)
-            self._last_use[identity.session] = self._clock.now()
+        if (session := _used_session(identity)) is not None:
+            _decrement(self._sessions, session)
+            self._last_use[session] = self._clock.now()
 
     def _report(self, shared: SharedCounts, person: tuple[str, str], address: str) -> None:
         """Has the other replicas learn how many streams there are here now."""
@@ -183,6 +183,12 @@ class Streams:
             self._shared.request_streams(who)
         self._observer.on_event(LimitReached(limit))
         return error(f"limits.{limit} is reached")
+
+
+def _used_session(identity: Identity) -> str | None:
+    """Returns the session that a stream of *identity* is a use of. A link is played anywhere, also when the session in
+    which it was made is idle, and would bring that one back."""
+    return None if identity.kind is IdentityKind.ACCESS_TOKEN else identity.session
 
 
 def _decrement(counts: dict[K, int], key: K) -> None:

@@ -480,7 +480,7 @@ class World:
         if self.random.random() < 0.3:
             self.streams.append(Stream(identity, proof, self.clock.now()))
             self.opened += 1
-            if proof.login is not None:
+            if proof.login is not None and not proof.is_link:
                 proof.login.streams += 1
 
     def check_streams(self) -> None:
@@ -494,15 +494,16 @@ class World:
 
     def end_stream(self, stream: Stream) -> None:
         self.streams.remove(stream)
-        if stream.identity.session is not None:
+        if stream.identity.session is not None and stream.identity.kind is IdentityKind.SESSION:
             self.last_use[stream.identity.session] = self.clock.now()
-        if stream.proof.login is not None:
+        if stream.proof.login is not None and not stream.proof.is_link:
             stream.proof.login.streams -= 1
             stream.proof.login.played_at = self.clock.now()
 
     def used_at(self, session: str) -> float | None:
         """As delivery.streams.Streams.used_at."""
-        if any(stream.identity.session == session for stream in self.streams):
+        of_session = (stream for stream in self.streams if stream.identity.kind is IdentityKind.SESSION)
+        if any(stream.identity.session == session for stream in of_session):
             return self.clock.now()
         return self.last_use.get(session)
 
