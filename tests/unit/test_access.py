@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.access import Access
+from gateway.access import Access, details_to_show
 from gateway.errors import (
     AccessDeniedError,
     BusyError,
@@ -18,6 +18,7 @@ from gateway.errors import (
 )
 from gateway.model import Credentials, Delivery, Grant, Identity, IdentityKind, Link, Secret, Stage, Video
 from gateway.ports import Policy
+from gateway.recording_details import RecordingDetails
 from gateway.request_record import RequestRecord, current_identity
 from tests.support.clock import ManualClock
 
@@ -406,3 +407,22 @@ async def test_the_exchange_of_a_ticket_is_decided_by_no_rule_and_goes_on() -> N
     access.replaced_by = new.access()
     await access.confirm(log)
     assert len(new.of("confirm")) == 1
+
+
+@pytest.mark.parametrize("ends_in", [0.0, 0.5, None])
+async def test_the_details_that_a_response_shows_are_those_of_a_recording_whose_retention_is_not_over(
+    ends_in: float | None,
+) -> None:
+    clock, granted = ManualClock(), grant()
+    ends_at = None if ends_in is None else clock.now() + ends_in
+
+    class Recordings:
+        async def get(self, account: str, recording: str) -> RecordingDetails:
+            return RecordingDetails(f"{recording} by {account}", deleted_at=ends_at)
+
+    if ends_in == 0.0:
+        with pytest.raises(RecordingExpiredError, match=r"^retention\.until has passed$"):
+            await details_to_show(Recordings(), granted, clock)
+    else:
+        assert (await details_to_show(Recordings(), granted, clock)).recording == "r1 by account-a"
+        assert granted.deleted_at == ends_at
