@@ -82,8 +82,10 @@ class HeadGuard(asyncio.Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether a request waits for its response and for nothing of the client: neither for the rest of its body, nor
-        for the client to read the response before it."""
-        if self._connection.answered >= self._scanner.completed:
+        for the client to read the response before it. What arrived with or after a request that ended the connection
+        gets none; over TLS the connection goes on until the client agrees to its end."""
+        is_ending = self._transport is None or self._transport.is_closing()
+        if is_ending or self._connection.answered >= self._scanner.completed:
             return False
         body = self._connection.body
         return not self._unread.is_blocked if body is None else body.is_eof()

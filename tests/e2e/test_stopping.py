@@ -1,15 +1,19 @@
 """A gateway that stops: what becomes of the streams and requests that have not ended."""
 
 import asyncio
+import socket
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from tests.e2e.test_media_servers import DATE, FILM, media_stack
 from tests.support.client import connect, request
 from tests.support.gateway_fixture import VIDEO_PATH, running_stack
 from tests.support.scripted_media import Script, response
+from tests.support.tls import CERTIFIED, client_context, write_certificate
 
 HALF = len(FILM) // 2
 CHUNKED = response(
@@ -138,6 +142,33 @@ async def test_a_drain_does_not_wait_for_a_client_that_reads_no_responses(tmp_pa
         assert count < 300
         async with asyncio.timeout(5):
             await stack.gateway.drain()
+
+
+@pytest.mark.promise("streams-23")
+@pytest.mark.parametrize(
+    "heads",
+    [
+        ["GET / HTTP/1.1", "Bad Header: x"],
+        ["GET / HTTP/1.1", f"Cookie: a={'a' * 9000}"],
+        ["GET /robots.txt HTTP/1.1", "Host: x", "Connection: close", "", "GET /robots.txt HTTP/1.1", "Host: x"],
+    ],
+    ids=["malformed", "long", "after the last"],
+)
+async def test_a_drain_does_not_wait_for_a_client_that_agrees_to_no_end_of_tls(
+    tmp_path: Path, heads: list[str]
+) -> None:
+    authority = trustme.CA()
+    write_certificate(tmp_path, authority)
+    async with running_stack(tmp_path, server=CERTIFIED) as stack:
+        host, port = urlsplit(stack.url).hostname, urlsplit(stack.url).port
+        with await asyncio.to_thread(socket.create_connection, (host, port)) as connection:
+            context = client_context(authority)
+            encrypted = await asyncio.to_thread(context.wrap_socket, connection, server_hostname=host)
+            await asyncio.to_thread(encrypted.sendall, "\r\n".join([*heads, "", ""]).encode())
+            assert await asyncio.to_thread(encrypted.recv, 1)
+            async with asyncio.timeout(5):
+                await stack.gateway.drain()
+            encrypted.close()
 
 
 async def test_a_drain_waits_for_requests_no_longer_than_its_timeout(tmp_path: Path) -> None:
