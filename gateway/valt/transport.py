@@ -7,6 +7,8 @@ never established, or had served before and was closed without a response or wit
 one (RFC 9112, sections 9.3.1 and 9.5), of which there may be several. A POST that only reads, such as a search, also
 once if a new connection was lost. A login is repeated only once if a connection was closed without a response, and not
 at all if that was new: VALT may have counted it, and ten failed ones lock the account.
+
+Below all this aiohttp repeats a GET once, at once, whose connection was closed, on any connection (RFC 9112, 9.3.1).
 """
 
 import asyncio
@@ -71,8 +73,12 @@ class _Attempt:
 def trace_used_connections() -> aiohttp.TraceConfig:
     """Returns the tracing that a session for a `Transport` needs."""
 
-    async def mark(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+    async def mark_used(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
         context.trace_request_ctx.on_used_connection = True
+
+    async def mark_new(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        # aiohttp itself repeats a GET once whose connection was closed.
+        context.trace_request_ctx.on_used_connection = False
 
     async def mark_waiting(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
         context.trace_request_ctx.has_waited = True
@@ -82,7 +88,8 @@ def trace_used_connections() -> aiohttp.TraceConfig:
 
     config = aiohttp.TraceConfig()
     config.on_connection_queued_start.append(mark_waiting)
-    config.on_connection_reuseconn.append(mark)
+    config.on_connection_reuseconn.append(mark_used)
+    config.on_connection_create_start.append(mark_new)
     config.on_request_headers_sent.append(mark_sent)
     return config
 

@@ -114,6 +114,15 @@ async def test_a_search_is_repeated_no_more_than_once() -> None:
         assert calls.valt.calls["search"] == 2
 
 
+async def test_a_new_connection_that_is_lost_after_an_idle_one_takes_its_retry_from_the_budget() -> None:
+    async with calling(retry_budget=exhausted()) as calls:
+        token = await calls.token()
+        calls.valt.knobs.drop["record"] = 2
+        with pytest.raises(ValtUnavailableError):
+            await calls.client.record(token, SESSION)
+        assert calls.valt.calls["record"] == 2
+
+
 async def test_a_login_on_a_new_connection_is_not_repeated() -> None:
     async with calling() as calls:
         calls.valt.knobs.drop["login"] = 1
