@@ -140,7 +140,7 @@ class HeadScanner:
 
     def _refuse(self, limit: int) -> bool:
         """Returns False, as `feed` does for all that follows of a head whose size is beyond *limit*."""
-        self.head_size = max(self.head_size, limit + 1)
+        self.head_size = limit + 1
         return False
 
 

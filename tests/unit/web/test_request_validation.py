@@ -355,6 +355,9 @@ def test_a_line_about_the_body_has_2_kib_at_most(name: bytes) -> None:
     assert scanned(begin, longest, b"")[0].completed == 0
     scanner, _ = scanned(begin, longest)
     assert scanner.feed(b" ", MAX_HEAD) is False
+    assert scanner.head_size == MAX_HEAD + 1
+    assert scanner.feed(b"\r\n\r\n", MAX_HEAD) is False
+    assert scanner.completed == 0
     scanner, _ = scanned(begin)
     assert scanner.feed(longest + b"\r\n\r\n", MAX_HEAD) is False
     assert scanned(begin + longest[:-1] + b"\r\n\r\n")[0].completed == 1
