@@ -150,29 +150,27 @@ class Transport:
         for any other failure.
         """
         loop = asyncio.get_running_loop()
-        deadline, retries, idle_ends = loop.time() + self._read_timeout, 0, 0
+        deadline, retries, idle_closes, idle_timeouts = loop.time() + self._read_timeout, 0, 0, 0
         self._retry_budget.record_call()
         while True:
             response, failure, attempt = None, "", _Attempt()
             delay: float | None = None
             try:
                 response = await self._attempt(attempt, method, url, deadline, limit, json, optional)
-                if attempt.is_idle_timeout(response) and idle_ends < CONNECTIONS:
-                    delay = 0.0
+                if attempt.is_idle_timeout(response) and idle_timeouts < CONNECTIONS:
+                    idle_timeouts, delay = idle_timeouts + 1, 0.0
                 retryable = method == "GET" and response.status >= 500 and not _is_of_the_call(optional, response)
             except TimeoutError:
                 if attempt.has_waited and not attempt.is_sent:
                     raise BusyError("no connection to VALT was free in time") from None
                 raise ValtTimeoutError(f"VALT did not respond to a {method} request in time") from None
             except _TRANSPORT_ERRORS as error:
-                if attempt.is_idle_close(error) and idle_ends < (CONNECTIONS if reads_only else 1):
-                    delay = 0.0
-                lost_once = reads_only and not retries and not idle_ends and isinstance(error, _LOST)
+                lost_once = reads_only and not (retries or idle_closes or idle_timeouts) and isinstance(error, _LOST)
+                if attempt.is_idle_close(error) and idle_closes < (CONNECTIONS if reads_only else 1):
+                    idle_closes, delay = idle_closes + 1, 0.0
                 retryable = method == "GET" or lost_once or isinstance(error, aiohttp.ClientConnectorError)
                 failure = describe_failure(error, self._server)
-            if delay is not None:
-                idle_ends += 1  # VALT is not failing, so that it costs nothing of the budget
-            elif retryable:
+            if retryable and delay is None:  # the end of an idle connection costs nothing of the budget
                 delay = self._retry_budget.next_delay(retries, deadline - loop.time())
                 retries += 1
             if delay is not None:

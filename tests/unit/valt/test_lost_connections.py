@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import SupportsIndex
 
 import pytest
 
@@ -43,6 +44,17 @@ async def result_of(calls: Calls, operation: str) -> object:
     return await READS[operation](calls.client, await calls.token())
 
 
+async def idle_connections(calls: Calls, count: int) -> AccessToken:
+    """Has so many connections to VALT that are idle; returns an access token."""
+    token = await calls.token()
+    calls.valt.knobs.gate["rooms"] = asyncio.Event()
+    several = [asyncio.create_task(calls.client.room(token, "37")) for _ in range(count)]
+    await calls.valt.wait_for(lambda: calls.valt.calls["rooms"] == count)
+    calls.valt.knobs.gate["rooms"].set()
+    await asyncio.gather(*several)
+    return token
+
+
 @pytest.mark.parametrize("operation", [*READS, "login"])
 async def test_a_closed_idle_connection_costs_no_retry(operation: str) -> None:
     async with calling(retry_budget=exhausted()) as calls:
@@ -63,17 +75,28 @@ async def test_a_408_that_closes_an_idle_connection_costs_no_retry(operation: st
 @pytest.mark.parametrize("operation", READS)
 async def test_a_read_may_meet_one_idle_connection_after_another(operation: str, closes_by: str) -> None:
     async with calling(retry_budget=exhausted()) as calls:
-        token = await calls.token()
-        calls.valt.knobs.gate["rooms"] = asyncio.Event()
-        several = [asyncio.create_task(calls.client.room(token, "37")) for _ in range(4)]
-        await calls.valt.wait_for(lambda: calls.valt.calls["rooms"] == 4)
-        calls.valt.knobs.gate["rooms"].set()
-        await asyncio.gather(*several)  # as many connections are idle from here on
+        token = await idle_connections(calls, 4)
         if closes_by == "408":
             calls.valt.knobs.fail[operation] = [408] * 4
         else:
             calls.valt.knobs.drop_used_connections.add(operation)
         assert await READS[operation](calls.client, token)
+
+
+@pytest.mark.parametrize("operation", ["search", "login"])
+async def test_a_post_may_meet_a_408_before_an_idle_connection_that_is_closed(operation: str) -> None:
+    async with calling(retry_budget=exhausted()) as calls:
+        token = await idle_connections(calls, 3)
+
+        class ThenDrop(list[int]):
+            """Statuses, after the last of which the next request gets no response."""
+
+            def pop(self, *_: SupportsIndex) -> int:
+                calls.valt.knobs.drop[operation] = 1
+                return super().pop()
+
+        calls.valt.knobs.fail[operation] = ThenDrop([408])
+        assert await (calls.token() if operation == "login" else READS[operation](calls.client, token))
 
 
 @pytest.mark.parametrize("operation", [*READS, "login"])
@@ -209,7 +232,7 @@ async def test_a_500_of_an_optional_call_is_neither_retried_nor_counted(operatio
 @pytest.mark.parametrize("operation", ["search", "comments"])
 @pytest.mark.parametrize("status", [504, None])
 async def test_no_call_that_takes_valt_long_opens_the_breaker_for_others(operation: str, status: int | None) -> None:
-    async with calling(read_timeout=0.1) as calls:
+    async with calling(read_timeout=0.3 if status is None else 5.0) as calls:
         token = await calls.token()
         if status is None:
             calls.valt.knobs.gate[operation] = asyncio.Event()
