@@ -52,9 +52,16 @@ class SessionCookies:
         return redirect_response(303, path)
 
     async def begin(self, request: Request, credentials: Credentials, identity: Identity) -> None:
-        """Sets the cookie of a new session on the response to a browser navigation that proved *identity* by itself,
-        with a Kerberos ticket, so that the browser is not asked again. Raises what `Sessions.begin` raises."""
-        if self._sessions is not None and request.method == "GET" and is_navigation(request):
+        """Has the response to a browser navigation that proved *identity* by itself, with a Kerberos ticket, set the
+        cookie of a session, so that the browser is not asked again: of a new one, unless it has one of that person
+        already. That one is refreshed. Raises what `Sessions.begin` raises."""
+        if self._sessions is None or request.method != "GET" or not is_navigation(request):
+            return
+        present = self._sessions.identities(credentials)
+        own = next((session for session in present if _is_of(session, identity)), None)
+        if own is not None:
+            self.refresh(request, own)
+        else:
             request.set_cookies = await begin_session(
                 self._sessions, self._audit, credentials, identity, request.record
             )
@@ -69,3 +76,8 @@ class SessionCookies:
         request.renew_cookie = lambda: (
             None if self._access.replaced_by is not None else sessions.refresh_headers(identity)
         )
+
+
+def _is_of(session: Identity, identity: Identity) -> bool:
+    """Whether *session* gives the person of *identity* the same rights; Kerberos states no groups."""
+    return session.person == identity.person and not session.is_narrowed and session.groups == identity.groups

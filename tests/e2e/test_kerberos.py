@@ -377,6 +377,34 @@ async def test_a_ticket_of_another_person_ends_the_sessions_of_the_browser(stack
 
 
 @pytest.mark.promise("kerberos-4")
+async def test_a_navigation_with_a_token_that_waits_undoes_no_change_of_person(
+    stack: GatewayStack, realm: Realm
+) -> None:
+    _, headers = await get(stack, realm.token("anna"), WATCH, **NAVIGATION)
+    jar = CookieJar()
+    jar.store(headers.getall("Set-Cookie"))
+    searches, answer = stack.valt.calls["search"], asyncio.Event()
+    stack.valt.knobs.gate["search"] = answer
+    with_session = NAVIGATION | {"Cookie": jar.header}
+    waiting = asyncio.create_task(get(stack, realm.token("anna"), "/recordings?q=x", **with_session))
+    await stack.valt.wait_for(lambda: stack.valt.calls["search"] > searches)
+    path = f"{VIDEO_PATH}?ticket={stack.ticket('ben')}"
+    async with stack.client.get(stack.url + path, headers=with_session, allow_redirects=False) as page:
+        (sealed,) = re.findall(r'name="switch" value="([^"]+)"', await page.text())
+    same_origin = {"Cookie": jar.header, "Sec-Fetch-Site": "same-origin"}
+    async with stack.client.post(
+        f"{stack.url}/oauth2/switch", data={"switch": sealed}, headers=same_origin, allow_redirects=False
+    ) as changed:
+        jar.store(changed.headers.getall("Set-Cookie"))
+    answer.set()
+    status, headers = await waiting
+    assert status in (200, 401)
+    jar.store(headers.getall("Set-Cookie", []))
+    async with stack.client.get(f"{stack.url}/oauth2/userinfo", headers={"Cookie": jar.header}) as facts:
+        assert (await facts.json())["subject"] == "ben"
+
+
+@pytest.mark.promise("kerberos-4")
 async def test_a_request_that_is_no_navigation_begins_no_session(stack: GatewayStack, realm: Realm) -> None:
     for path in (VIDEO_PATH, WATCH, "/recordings", "/oauth2/userinfo", "/oauth2/auth", "/api/v3/rooms/info"):
         status, headers = await get(stack, realm.token("anna"), path)
