@@ -7,6 +7,7 @@ import pytest
 
 from gateway.settings.loading import load
 from gateway.sockets import open_sockets
+from tests.support.configuration import table
 from tests.unit.settings.broken import HEADER, OIDC, SERVICE_KEY, STATE, TICKET, grant, identity, server, valt
 from tests.unit.settings.configurations import GOOD, PORTAL_KEY, load_text, private, write_certificate, write_keytab
 
@@ -190,6 +191,27 @@ def test_a_value_that_does_less_than_it_seems_is_a_warning(tmp_path: Path, name:
     loaded = load_text(tmp_path, text)
     assert loaded.faults == ()
     assert [warning.key for warning in loaded.warnings if warning.line is not None] == [key]
+
+
+COURSE = 'template = { Course = "PSY 512" }'
+EXAMPLE = """
+[[examples]]
+subject = "anna"
+groups = ["supervisors"]
+recording = "17"
+template = { %s = "PSY 512" }
+allowed = true
+"""
+
+
+@pytest.mark.parametrize(("field", "is_other"), [("course", True), ("Course", False), ("Term", False)])
+def test_a_field_of_a_template_in_two_spellings_is_a_warning(tmp_path: Path, field: str, is_other: bool) -> None:
+    rule = table("[[grants]]", name="a", account="reviewer", recordings=["*"], groups=["a"], template={field: "x"})
+    loaded = load_text(tmp_path, GOOD + COURSE + EXAMPLE % field + rule)
+    assert loaded.faults == ()
+    expected = [f"examples.0.template.{field}", f"grants.1.template.{field}"] if is_other else []
+    assert sorted(warning.key for warning in loaded.warnings) == expected
+    assert all(warning.line and warning.remedy for warning in loaded.warnings)
 
 
 @pytest.mark.parametrize(
