@@ -104,7 +104,7 @@ async def test_a_late_response_brings_no_lost_session_back() -> None:
         fixture.clock = TickingClock() if seed % 2 else ManualClock()
         page = Page(fixture.sessions(), fixture.clock, random.Random(seed))
         try:
-            for _ in range(60):
+            for _ in range(40):
                 await page.act()
         except AssertionError as error:
             raise AssertionError(f"sequence {seed}: {error}") from error
