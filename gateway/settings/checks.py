@@ -46,7 +46,7 @@ def _grants(settings: Settings) -> Iterator[Fault]:
         if not grant.recordings:
             yield Fault(f"{key}.recordings", None, "can never match: it is empty", 'list ids or globs, or "*"')
         for glob in grant.recordings:
-            if (why := _why_no_id(glob)) is not None:
+            if (why := why_no_id(glob)) is not None:
                 yield Fault(f"{key}.recordings", None, f"can never match {glob!r}: {why}", "copy the id from VALT")
         if grant.shared_with_me and (why := _why_not_shared(settings, grant)) is not None:
             remedy, needed = "give them in [valt.groups] or [valt.people]", ("valt.groups", "valt.people", "identity")
@@ -56,7 +56,7 @@ def _grants(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{key}.valid_until", None, reason, "correct one of the two days")
 
 
-def _why_no_id(text: str) -> str | None:
+def why_no_id(text: str) -> str | None:
     """Returns why no request can name a recording by the id or glob *text*, None if one can."""
     if not is_plain(text):
         return None if _ID_GLOB.fullmatch(text) else "an id has letters, digits and hyphens only"
@@ -71,7 +71,7 @@ def _why_no_id(text: str) -> str | None:
 
 def _examples(settings: Settings) -> Iterator[Fault]:
     for number, example in enumerate(settings.examples):
-        why = _why_no_id(example.recording) if is_plain(example.recording) else "it is a glob"
+        why = why_no_id(example.recording) if is_plain(example.recording) else "it is a glob"
         if why is not None:
             yield Fault(f"examples.{number}.recording", None, f"is no recording's: {why}", "copy the id from VALT")
 

@@ -6,6 +6,7 @@ that takes too many steps ends, as if the other one did not match.
 """
 
 import re
+from collections.abc import Iterable
 from fnmatch import translate
 from functools import lru_cache
 
@@ -19,6 +20,18 @@ _LAST_CHARACTER = 0x10FFFF
 def is_plain(glob: str) -> bool:
     """Whether *glob* matches itself alone."""
     return not any(character in glob for character in "*?[")
+
+
+def can_match(glob: str, form: Iterable[str]) -> bool:
+    """Whether *glob* matches a text of which each character is one of those that *form* has in its place."""
+    tokens = _tokens(glob)
+    places = _with_empty({0}, tokens)
+    for characters in form:
+        reached = {
+            one for one in places if one < len(tokens) and any(_is(tokens[one], character) for character in characters)
+        }
+        places = _with_empty({one + (tokens[one] != "*") for one in reached}, tokens)
+    return len(tokens) in places
 
 
 class GlobCoverage:

@@ -1,10 +1,12 @@
 """Warnings about names and globs of rules that other products understand: words for everybody, negations, kinds in
-front of names, and groups that a front's header cannot carry."""
+front of names, groups that a front's header cannot carry, and names where ids are compared."""
 
 import re
 from collections.abc import Iterable, Iterator
 
+from gateway.settings.checks import why_no_id
 from gateway.settings.faults import Fault
+from gateway.settings.glob_coverage import can_match, is_plain
 from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
 from gateway.settings.warnings.brackets import instead_of_negation
@@ -17,6 +19,11 @@ _EVERYBODY = frozenset(
 _WITH_KIND = re.compile(r"(user|group|domain):[^/:]+|[@%][\w-]+(\.[\w-]+)*", re.IGNORECASE)
 """Authelia, Google Cloud, mailing lists and sudo; "user:default/anna" and "@anna:example.org" are whole names."""
 _IN_CAPITALS = re.compile(r"(?=.*[A-F])(?=.*[*?])[0-9A-F?*-]{4,}")
+_ID = re.compile(r"[0-9]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+"""VALT: ids are numbers before version 6, and UUIDs since."""
+_GLOB_OF_NUMBERS = re.compile(r"([0-9*?]|\[[^\]]+\])+", re.ASCII)
+_HEX = "0123456789abcdef"
+_UUID = tuple("-" if character == "-" else _HEX for character in "00000000-0000-0000-0000-000000000000")
 _WITHOUT_QUOTES = ("subjects", "groups", "rooms", "authors")
 _QUOTED = re.compile("[\"'\u201c\u201e\u00ab].+[\"'\u201d\u201c\u00bb]")
 _NUMBERED = re.compile(r"[^\W\d_]+ *(?=[0-9])")
@@ -35,6 +42,8 @@ def notation_warnings(settings: Settings) -> Iterator[Fault]:
         texts += [(key, text) for key in ("groups", "recordings", *GLOBS) for text in getattr(grant, key)]
         texts += [(f"template.{field}", glob) for field, glob in grant.template.items()]
         yield from _doubts(f"grants.{number}", texts, allow=grant.allow)
+    for number, example in enumerate(settings.examples):
+        yield from _doubts(f"examples.{number}", [("recording", example.recording)], allow=example.allowed)
     yield from _groups_with_separators(settings)
 
 
@@ -69,7 +78,19 @@ def _doubt(key: str, text: str, *, allow: bool) -> tuple[str, str] | None:
         return "which is one id and no range", 'write a glob, as "1[0-4]?", or list the ids'
     if key == "recordings" and _IN_CAPITALS.fullmatch(text):
         return "and VALT's ids are in lower case", "write it in lower case"
+    if key in ("recordings", "recording") and why_no_id(text) is None and not _can_be_id(text):
+        return (
+            "which is no id as VALT has them, a number or a UUID",
+            "copy the id from VALT, or write it in names",
+        )
     return None
+
+
+def _can_be_id(text: str) -> bool:
+    """Whether *text* is an id of VALT's, or a glob that matches one. A class of a glob may be any digit."""
+    if is_plain(text):
+        return _ID.fullmatch(text) is not None
+    return _GLOB_OF_NUMBERS.fullmatch(text) is not None or can_match(text, _UUID)
 
 
 def _is_list_of_globs(text: str) -> bool:

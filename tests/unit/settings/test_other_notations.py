@@ -18,6 +18,8 @@ STAFF = 'groups = ["staff"]'
 EVERYBODY = 'subjects = ["*"]'
 DN = "CN=Supervisors,OU=Groups,DC=example,DC=edu"
 KEYCLOAK, PASSWORD = "identity.0.groups_claim", "valt.accounts.reviewer.password"
+UUID = "6ecfe37c-a2e9-4f2d-b56e-847a4e730ed0"
+EXAMPLE = '[[examples]]\nsubject = "anna"\nrecording = "{}"\nallowed = false\n'
 OIDC = """[state]
 dir = "state"
 
@@ -35,7 +37,10 @@ GOOGLE = changed("sso.example.edu", "accounts.google.com")
 
 
 def rules(*bodies: str) -> str:
-    tables = (RULE.format(f"rule{number}", body) for number, body in enumerate(bodies))
+    tables = (
+        (RULE.replace('recordings = ["*"]\n', "") if "recordings = " in body else RULE).format(f"rule{number}", body)
+        for number, body in enumerate(bodies)
+    )
     return GOOD.partition("[[grants]]")[0] + "".join(tables)
 
 
@@ -161,6 +166,14 @@ WARNINGS = {
         f"an embargo of {length}": (grant(f'allow = false\ncreated_within = "{length}"'), "grants.0.created_within")
         for length in ("3m", "12m", "720s")
     },
+    **{
+        f"the recordings {text}, which no id is": (refusal(f'recordings = ["{text}"]'), "grants.0.recordings")
+        for text in (
+            *("confidential", "*confidential*", "Confidential*", "PSY-512*", "Session?", "psy512", "*[Cc]onfidential*"),
+            *(UUID[:-1], f"{UUID[:-1]}*-*", UUID.replace("-", ""), "6ecfe37-*", "1-*", "17-", "-", "abc"),
+        )
+    },
+    "a recording's name in an example": (GOOD + EXAMPLE.format("confidential"), "examples.0.recording"),
     "a range of ids": (changed('["*"]', '["100-200"]'), "grants.0.recordings"),
     "every address of IPv4": (networks('["0.0.0.0/0"]'), "grants.0.networks"),
     "every address of IPv6": (networks('["::/0", "10.0.0.0/8"]'), "grants.0.networks"),
@@ -189,8 +202,9 @@ RIGHT = {
     },
     **{
         f"the recordings {glob}": changed('["*"]', f'["{glob}"]')
-        for glob in ("6ecfe37c-*", "12*", "1-*", "?", "[A-F]*")
+        for glob in ("6ecfe37c-*", "*-4f2d-*", "*-?[0-9a-f]2d-*0", "12*", "*4*", "?", "[A-F]*")
     },
+    **{f"the recording {text}": changed('["*"]', f'["{text}"]') + EXAMPLE.format(text) for text in ("0", "614", UUID)},
     **{
         f"a refusal of the name {glob}": refusal(f'names = ["{glob}"]')
         for glob in (
