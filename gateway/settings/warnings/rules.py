@@ -1,6 +1,7 @@
 """Warnings about rules that match more or less than it seems, and about what was valid until a day that is over."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
@@ -121,11 +122,20 @@ def _length_of_network(address: IPv4Address | IPv6Address) -> int | None:
 
 def refusal_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each rule that refuses by details and asks VALT as another account than a later rule: what
-    VALT does not show to its account it does not refuse."""
+    VALT does not show to its account it does not refuse. The same refusal with the later rule's account, before that
+    rule, refuses the rest."""
+    forms: dict[int, str] = {}
+    accounts: defaultdict[str, set[str]] = defaultdict(set)
+    others: defaultdict[int, set[str]] = defaultdict(set)
     for number, grant in enumerate(settings.grants):
-        if grant.allow or not any(getattr(grant, name) for name in CONDITIONS):
-            continue
-        others = sorted({later.account for later in settings.grants[number:] if later.allow} - {grant.account})
-        if others:
-            reason = f"may see less in VALT than {', '.join(others)}: what VALT does not show to it is not refused"
-            yield Fault(f"grants.{number}.account", None, reason, "use an account that sees all that is to be refused")
+        if grant.allow:
+            for refusal, form in forms.items():
+                if grant.account not in accounts[form]:
+                    others[refusal].add(grant.account)
+        elif any(getattr(grant, name) for name in CONDITIONS):
+            forms[number] = grant.model_dump_json(exclude={"name", "account"})
+            accounts[forms[number]].add(grant.account)
+    for number, names in sorted(others.items()):
+        reason = f"may see less in VALT than {', '.join(sorted(names))}: what VALT does not show to it is not refused"
+        remedy = "use an account that sees all that is to be refused, or repeat the rule with each account"
+        yield Fault(f"grants.{number}.account", None, reason, remedy)

@@ -23,6 +23,16 @@ groups = ["students"]
 recordings = ["*"]
 account = "trainee"
 """
+REFUSAL_AS_TRAINEE = """
+[[grants]]
+name = "refusal"
+groups = ["supervisors"]
+recordings = ["*"]
+account = "trainee"
+allow = false
+rooms = ["Board room"]
+"""
+RULE_AS_REVIEWER = '[[grants]]\nname = "all"\nsubjects = ["anna"]\nrecordings = ["*"]\naccount = "reviewer"\n'
 SECOND = '[[identity]]\ntype = "jwt"\nissuer = "{}"\nname = "second"\naudience = "another"\n'
 
 RISKY = {
@@ -93,7 +103,7 @@ RISKY = {
     "a refusal that asks VALT as another account than a later rule": (
         grant('allow = false\nrooms = ["Board room"]') + TRAINEE,
         "grants.0.account (line 23): may see less in VALT than trainee: what VALT does not show to it is not refused. "
-        "Use an account that sees all that is to be refused.",
+        "Use an account that sees all that is to be refused, or repeat the rule with each account.",
     ),
     "a refusal of a misspelt provider's person": (
         grant('allow = false\nsubjects = ["Campus#anna"]'),
@@ -180,6 +190,14 @@ SAFE = {
     + TRAINEE,
     "a refusal with the account of the later rules": grant('allow = false\nrooms = ["Board room"]')
     + TRAINEE.replace('account = "trainee"', 'account = "reviewer"'),
+    "a refusal with each account of the later rules": grant('allow = false\nrooms = ["Board room"]')
+    + REFUSAL_AS_TRAINEE
+    + RULE_AS_REVIEWER
+    + TRAINEE,
+    "a refusal with each account, before the rule of its account": grant('allow = false\nrooms = ["Board room"]')
+    + RULE_AS_REVIEWER
+    + REFUSAL_AS_TRAINEE
+    + TRAINEE,
     "people of a provider, of none, and with number signs": GOOD.replace(
         'groups = ["supervisors"]', 'subjects = ["campus#anna", "anna_example.org#EXT#@example.com", "#1"]'
     ),
@@ -205,6 +223,26 @@ def test_a_risky_setting_is_a_warning_with_key_line_reason_and_remedy(tmp_path: 
 
 
 @pytest.mark.promise("security-S16")
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        REFUSAL_AS_TRAINEE.replace("Board room", "Room 2"),
+        REFUSAL_AS_TRAINEE.replace("supervisors", "guests"),
+        REFUSAL_AS_TRAINEE + 'networks = ["10.0.0.0/8"]\n',
+    ],
+)
+def test_a_refusal_of_something_else_does_not_replace_one_with_another_account(tmp_path: Path, refusal: str) -> None:
+    text = grant('allow = false\nrooms = ["Board room"]') + refusal + RULE_AS_REVIEWER + TRAINEE
+    keys = [warning.key for warning in load_text(tmp_path, text).warnings]
+    assert [key for key in keys if key.endswith("account")] == ["grants.0.account", "grants.1.account"]
+
+
+def test_the_same_refusal_after_the_rule_of_its_account_comes_too_late(tmp_path: Path) -> None:
+    text = grant('allow = false\nrooms = ["Board room"]') + TRAINEE + REFUSAL_AS_TRAINEE + RULE_AS_REVIEWER
+    keys = [warning.key for warning in load_text(tmp_path, text).warnings]
+    assert "grants.0.account" in keys
+
+
 @pytest.mark.parametrize("name", SAFE)
 def test_a_safe_setting_is_no_warning(tmp_path: Path, name: str) -> None:
     assert warnings(tmp_path, SAFE[name]) == []
