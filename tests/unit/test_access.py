@@ -410,9 +410,7 @@ async def test_the_exchange_of_a_ticket_is_decided_by_no_rule_and_goes_on() -> N
 
 
 @pytest.mark.parametrize("ends_in", [0.0, 0.5, None])
-async def test_the_details_that_a_response_shows_are_those_of_a_recording_whose_retention_is_not_over(
-    ends_in: float | None,
-) -> None:
+async def test_a_response_shows_details_only_of_a_recording_that_is_not_over(ends_in: float | None) -> None:
     clock, granted = ManualClock(), grant()
     ends_at = None if ends_in is None else clock.now() + ends_in
 

@@ -25,7 +25,7 @@ def test_a_use_here_is_reported_for_ten_seconds_and_one_elsewhere_is_not() -> No
 
 
 @pytest.mark.parametrize(("kind", "is_use"), [(IdentityKind.SESSION, True), (IdentityKind.ACCESS_TOKEN, False)])
-def test_a_link_that_plays_is_no_use_of_the_session_that_it_was_made_in(kind: IdentityKind, is_use: bool) -> None:
+def test_a_link_that_plays_is_no_use_of_the_session_that_it_is_of(kind: IdentityKind, is_use: bool) -> None:
     """It may be played by anybody, after the session was idle for too long."""
     clock = ManualClock()
     streams = Streams(clock, Recorder(), most=1, per_person=0, per_address=0)
