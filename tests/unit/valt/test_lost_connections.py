@@ -137,7 +137,7 @@ async def test_a_search_is_repeated_no_more_than_once() -> None:
         assert calls.valt.calls["search"] == 2
 
 
-async def test_a_new_connection_that_is_lost_after_an_idle_one_takes_its_retry_from_the_budget() -> None:
+async def test_a_new_connection_that_is_lost_after_an_idle_one_counts_as_a_retry() -> None:
     async with calling(retry_budget=exhausted()) as calls:
         token = await calls.token()
         calls.valt.knobs.drop["record"] = 2
