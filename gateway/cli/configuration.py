@@ -9,7 +9,7 @@ from typing import Literal
 import click
 
 from gateway.cli.terminal import console_for, styled
-from gateway.settings.faults import Fault
+from gateway.settings.faults import Fault, Findings
 from gateway.settings.loading import Loaded, load
 from gateway.settings.model import Settings
 from gateway.settings.until_restart import InForce
@@ -31,10 +31,10 @@ def read(
     contents: bytes | None = None,
     in_force: InForce | None = None,
 ) -> Loaded:
-    """Returns what is in *config* and the environment, with the faults of ``[[examples]]`` and, with *check_files*, of
-    the files that a gateway needs; for a *running* one, without those that it has open. *needed_secrets* are the tables
-    whose secrets are read, None for all. *contents* are the file's, if they have been read already; *in_force* is as
-    for `load`."""
+    """Returns what is in *config* and the environment, with the findings about ``[[examples]]`` and, with
+    *check_files*, about the files that a gateway needs; for a *running* one, without those that it has open.
+    *needed_secrets* are the tables whose secrets are read, None for all. *contents* are the file's, if they have been
+    read already; *in_force* is as for `load`."""
     return load(
         config,
         os.environ,
@@ -47,10 +47,10 @@ def read(
     )
 
 
-def _try_examples(settings: Settings) -> Iterable[Fault]:
+def _try_examples(settings: Settings) -> Findings:
     # The rules come with the server's libraries: they are imported only if there are examples.
     if not settings.examples:
-        return ()
+        return Findings()
     from gateway.cli.examples import try_examples
 
     return try_examples(settings)

@@ -1,8 +1,9 @@
 """Tries ``[[examples]]``: decisions that the rules must make, with the facts about the recording that each states."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from datetime import datetime, time
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, datetime, time, tzinfo
 
 from gateway.clock import SystemClock
 from gateway.errors import AccessDeniedError
@@ -14,7 +15,8 @@ from gateway.ports import Observer
 from gateway.recording_details import RecordingDetails
 from gateway.request_record import RequestRecord
 from gateway.rule_factory import rules_of, valt_names_of
-from gateway.settings.faults import Fault
+from gateway.rules import mismatch
+from gateway.settings.faults import Fault, Findings
 from gateway.settings.grants import ExampleSettings
 from gateway.settings.model import Settings
 from gateway.validity import SERVICE_KEY_PROVIDER
@@ -29,11 +31,10 @@ class NullObserver(Observer):
 
 
 class FrozenClock(SystemClock):
-    """A clock whose wall time stays at *now*, by default the moment of its creation, so that an example's age is
-    exact."""
+    """A clock whose wall time stays at *now*, in Unix seconds, so that an example's age is exact."""
 
-    def __init__(self, now: float | None = None) -> None:
-        self._now = super().now() if now is None else now
+    def __init__(self, now: float) -> None:
+        self._now = now
 
     def now(self) -> float:
         return self._now
@@ -50,25 +51,81 @@ class StatedDetails:
         return self._details
 
 
-def try_examples(settings: Settings) -> Iterator[Fault]:
-    """Yields a fault for each example that the rules decide otherwise, for its subject at any provider."""
+def try_examples(settings: Settings, now: float | None = None) -> Findings:
+    """Returns a fault for each example that the rules decide otherwise, for its subject at any provider. *now* is the
+    time of those that state no day, in Unix seconds, by default the present.
+
+    A file must not stop being accepted because time passes: that such an example must be allowed, and is on another day
+    of the rules, is a warning. That it will be allowed on a later day, and must not, is a warning until then.
+    """
+    now = SystemClock().now() if now is None else now
+    faults: list[Fault] = []
+    warnings: list[Fault] = []
     for number, example in enumerate(settings.examples):
-        clock = FrozenClock(_noon(settings, example))
-        details = StatedDetails(_details(example, clock.now()))
-        policy = Rules(rules_of(settings), details, valt_names_of(settings), clock, NullObserver())
-        identities = stated_identities(settings, example.subject, example.groups)
-        for identity in identities:
-            try:
-                grant = asyncio.run(policy.decide(identity, example.recording, client=example.client))
-            except AccessDeniedError as denied:
-                allowed, why = False, str(denied)
-            else:
-                allowed, why = True, f"rule {grant.rule} matches"
-            if allowed != example.allowed:
-                reason = "must be allowed and is denied" if example.allowed else "must be denied and is allowed"
-                who = f" as {identity.provider}#{identity.subject}" if len(identities) > 1 else ""
-                yield Fault(f"examples.{number}", None, f"{reason}{who}: {why}", "correct the rules or the example")
-                break
+        key = f"examples.{number}"
+        failure = _failure(settings, example, now if example.day is None else _noon(settings, example.day))
+        doubt = None if example.day is not None else _doubt(settings, example, failure, now)
+        if doubt is not None:
+            warnings.append(Fault(key, None, *doubt))
+        elif failure is not None:
+            wrong = "must be allowed and is denied" if example.allowed else "must be denied and is allowed"
+            faults.append(Fault(key, None, f"{wrong}{failure}", "correct the rules or the example"))
+    return Findings(faults, warnings)
+
+
+def _doubt(settings: Settings, example: ExampleSettings, failure: str | None, now: float) -> tuple[str, str] | None:
+    """Returns reason and remedy of a warning about *example*, which states no day, None if there is none. *failure* is
+    why it does not hold at *now*, None if it does."""
+    if (failure is None) == example.allowed:
+        return None
+    zone = settings.server.zone
+    changes = _changes(settings, example)
+    later = [moment for moment in changes if moment > now]
+    if failure is None:
+        for moment in later:
+            if (why := _failure(settings, example, moment)) is not None:
+                day, first = _day(moment - 1, zone), _day(moment, zone)
+                wrong = f"from {first} on the file is refused, because it must be denied and is allowed{why}"
+                return f"holds until {day}: {wrong}", f"state the day for which it is meant, as day = {day}"
+        return None
+    earlier = [moment - 1 for moment in reversed(changes) if moment <= now]
+    for moment in (*earlier, *later):
+        if _failure(settings, example, moment) is None:
+            day = _day(moment, zone)
+            when = f"holds from {day} on" if moment > now else f"held until {day}"
+            reason = f"{when}, and not today: it must be allowed and is denied{failure}"
+            return reason, f"state the day for which it is meant, as day = {day}"
+    return None
+
+
+def _failure(settings: Settings, example: ExampleSettings, now: float) -> str | None:
+    """Returns who is decided about otherwise than *example* states, and why, None if nobody is."""
+    details = StatedDetails(_details(example, now))
+    policy = Rules(rules_of(settings), details, valt_names_of(settings), FrozenClock(now), NullObserver())
+    identities = stated_identities(settings, example.subject, example.groups)
+    for identity in identities:
+        try:
+            grant = asyncio.run(policy.decide(identity, example.recording, client=example.client))
+        except AccessDeniedError as denied:
+            allowed, why = False, str(denied)
+        else:
+            allowed, why = True, f"rule {grant.rule} matches"
+        if allowed != example.allowed:
+            who = f" as {identity.provider}#{identity.subject}" if len(identities) > 1 else ""
+            return f"{who}: {why}"
+    return None
+
+
+def _changes(settings: Settings, example: ExampleSettings) -> list[float]:
+    """Returns when rules that may decide about *example* begin to count or cease to, in Unix seconds and in order."""
+    identities = stated_identities(settings, example.subject, example.groups)
+    moments: set[float] = set()
+    for rule in rules_of(settings):
+        days = [moment for moment in (rule.valid_from, rule.valid_until) if moment is not None]
+        always = replace(rule, valid_from=None, valid_until=None) if days else rule
+        if days and any(mismatch(always, one, example.recording, example.client, 0.0) is None for one in identities):
+            moments.update(days)
+    return sorted(moments)
 
 
 def stated_identities(settings: Settings, subject: str, groups: Iterable[str]) -> list[Identity]:
@@ -88,11 +145,14 @@ def stated_identities(settings: Settings, subject: str, groups: Iterable[str]) -
     return [Identity(name, "", one, IdentityKind.JWT, frozenset(groups_at(one))) for one in providers or [""]]
 
 
-def _noon(settings: Settings, example: ExampleSettings) -> float | None:
-    """Returns noon of the day that *example* states, in Unix seconds; None is now."""
-    if example.day is None:
-        return None
-    return datetime.combine(example.day, time(12), settings.server.zone).timestamp()
+def _noon(settings: Settings, day: date) -> float:
+    """Returns noon of *day*, in Unix seconds."""
+    return datetime.combine(day, time(12), settings.server.zone).timestamp()
+
+
+def _day(moment: float, zone: tzinfo | None) -> date:
+    """Returns the day in *zone* of *moment*, in Unix seconds; None is the machine's time zone."""
+    return datetime.fromtimestamp(moment, zone).date()
 
 
 def _details(example: ExampleSettings, now: float) -> RecordingDetails:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -42,6 +42,13 @@ class Fault:
         """The remedy with a capital letter and a full stop."""
         stop = "" if self.remedy.endswith("?") else "."
         return f"{self.remedy[:1].upper()}{self.remedy[1:]}{stop}"
+
+
+class Findings(NamedTuple):
+    """What is wrong, and what is allowed and risky, without lines."""
+
+    faults: Sequence[Fault] = ()
+    warnings: Sequence[Fault] = ()
 
 
 def line_numbers(text: str) -> Mapping[str, int]:

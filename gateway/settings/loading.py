@@ -4,7 +4,7 @@ import errno
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from gateway.settings.environment import (
     misspelt_variables,
     quoted_variables,
 )
-from gateway.settings.faults import Fault, faults_of_validation, line_numbers, line_of
+from gateway.settings.faults import Fault, Findings, faults_of_validation, line_numbers, line_of
 from gateway.settings.file_access import first_bytes
 from gateway.settings.file_modes import exposures
 from gateway.settings.model import Settings
@@ -53,7 +53,7 @@ def load(
     path: Path,
     environ: Mapping[str, str],
     *,
-    try_examples: Callable[[Settings], Iterable[Fault]] | None = None,
+    try_examples: Callable[[Settings], Findings] | None = None,
     check_files: bool = False,
     running: bool = False,
     needed_secrets: Collection[str] | None = None,
@@ -63,12 +63,12 @@ def load(
 ) -> Loaded:
     """Read the file *path* and the variables of *environ* that set its keys.
 
-    *try_examples* returns a fault for each of ``[[examples]]`` that the rules decide otherwise; it is called only if
-    there is no other fault. *check_files*: whether the files and directories that a running gateway needs are checked
-    too; *running*: whether such a one reads the file, which has its state, audit and sockets open. *needed_secrets* are
-    the tables whose secrets are read; if it is given, no other file is looked at. *now* is the time of the warnings
-    about what has expired, by default the present. *contents* are the file's, if they have been read already.
-    *in_force* is what a reload is compared with, None for a start.
+    *try_examples* returns a fault for each of ``[[examples]]`` that the rules decide otherwise, and warnings of those
+    that depend on the day; it is called only if there is no other fault. *check_files*: whether the files and
+    directories that a running gateway needs are checked too; *running*: whether such a one reads the file, which has
+    its state, audit and sockets open. *needed_secrets* are the tables whose secrets are read; if it is given, no other
+    file is looked at. *now* is the time of the warnings about what has expired, by default the present. *contents* are
+    the file's, if they have been read already. *in_force* is what a reload is compared with, None for a start.
     """
     try:
         content = read_contents(path, running=running) if contents is None else contents
@@ -137,7 +137,8 @@ def load(
             faults += in_force.faults_of_reload(settings)
             warnings += in_force.warnings_of_reload(settings)
         if not faults and try_examples is not None:
-            faults += try_examples(settings)
+            of_examples = try_examples(settings)
+            faults, warnings = [*faults, *of_examples.faults], [*warnings, *of_examples.warnings]
     located = sorted((_locate(fault, lines, variables) for fault in faults), key=lambda fault: fault.line or 0)
     unique = dict.fromkeys(_locate(warning, lines, variables) for warning in warnings)
     return Loaded(None if located else settings, tuple(located), tuple(unique), path.parent)

@@ -2,13 +2,13 @@
 
 import re
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 import trustme
 
-from gateway.settings.faults import Fault
+from gateway.settings.faults import Findings
 from gateway.settings.loading import Loaded, load
 from gateway.settings.model import Settings
 
@@ -51,7 +51,7 @@ def load_text(
     text: str,
     environ: Mapping[str, str] | None = None,
     *,
-    try_examples: Callable[[Settings], Iterable[Fault]] | None = None,
+    try_examples: Callable[[Settings], Findings] | None = None,
 ) -> Loaded:
     path = folder / "gateway.toml"
     private(path, text)

@@ -1,12 +1,11 @@
 """What is read from a valid file and the environment: values, secrets and paths."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.model import Secret
-from gateway.settings.faults import Fault
+from gateway.settings.faults import Fault, Findings
 from gateway.settings.identity import HeaderSettings
 from gateway.settings.model import Settings
 from gateway.settings.values import seconds
@@ -195,8 +194,8 @@ def test_a_fault_of_the_environment_names_the_variable(tmp_path: Path) -> None:
 
 
 def test_faults_of_examples_have_their_line(tmp_path: Path) -> None:
-    def refuse(settings: Settings) -> Iterator[Fault]:
-        yield Fault("examples.0", None, f"is refused by {len(settings.grants)} rule", "correct it")
+    def refuse(settings: Settings) -> Findings:
+        return Findings([Fault("examples.0", None, f"is refused by {len(settings.grants)} rule", "correct it")])
 
     text = GOOD + '\n[[examples]]\nsubject = "anna"\nrecording = "1"\nallowed = true\n'
 
@@ -207,7 +206,7 @@ def test_faults_of_examples_have_their_line(tmp_path: Path) -> None:
 
 
 def test_examples_are_not_tried_if_there_is_a_fault(tmp_path: Path) -> None:
-    def never(settings: Settings) -> Iterator[Fault]:
+    def never(settings: Settings) -> Findings:
         raise AssertionError(settings)
 
     loaded = load_text(tmp_path, GOOD.replace('account = "reviewer"', 'account = "nobody"'), try_examples=never)
