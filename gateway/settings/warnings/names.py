@@ -6,7 +6,7 @@ A rule that allows would give nothing by such a name, and a rule that refuses wo
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from gateway.model import fold_name
 from gateway.settings.faults import Fault
@@ -49,13 +49,8 @@ def _names_of_nobody(settings: Settings, number: int) -> Iterator[Fault]:
         provider, separator, subject = name.partition("#")
         of_provider = {claims[provider]} if separator and provider in claims else set(claims.values())
         person = subject if separator and provider in claims else name
-        if provider == SERVICE_KEY_PROVIDER and subject:
-            if grant.folded(subject) not in keys:
-                reason = f"has {name[:64]!r}, and no service key has that name"
-                yield Fault(key, None, reason, "add the key, or correct the name")
-        elif fold_name(name) in (SERVICE_KEY_PROVIDER, f"{SERVICE_KEY_PROVIDER}s") and grant.folded(name) not in keys:
-            reason = f"has {name[:64]!r}, which names no service key, and not all of them either"
-            yield Fault(key, None, reason, f'write each key as "{SERVICE_KEY_PROVIDER}#NAME", or a group of theirs')
+        if doubt := _no_key(name, keys, grant.folded):
+            yield Fault(key, None, *doubt)
         elif name in claims and name not in keys:
             reason = f"has {name[:64]!r}, which is a provider and no person"
             yield Fault(key, None, reason, f'write people as "{name}#SUBJECT", or a group')
@@ -63,10 +58,23 @@ def _names_of_nobody(settings: Settings, number: int) -> Iterator[Fault]:
             of_provider == {"email"}
             and "@" not in person
             and person not in ("", "*")
+            and provider != SERVICE_KEY_PROVIDER
             and grant.folded(person) not in keys
         ):
             reason = f"has {name[:64]!r}, and people are named by email addresses"
             yield Fault(key, None, reason, "write the whole address")
+
+
+def _no_key(name: str, keys: Collection[str], folded: Callable[[str], str] = str) -> tuple[str, str] | None:
+    """Returns reason and remedy if *name* is written as a service key's, and is none of *keys*, whose spelling is
+    *folded*."""
+    provider, _, subject = name.partition("#")
+    if provider == SERVICE_KEY_PROVIDER and subject and folded(subject) not in keys:
+        return f"has {name[:64]!r}, and no service key has that name", "add the key, or correct the name"
+    if fold_name(name) in (SERVICE_KEY_PROVIDER, f"{SERVICE_KEY_PROVIDER}s") and folded(name) not in keys:
+        remedy = f'write each key as "{SERVICE_KEY_PROVIDER}#NAME", or a group of theirs'
+        return f"has {name[:64]!r}, which names no service key, and not all of them either", remedy
+    return None
 
 
 def _names_of_the_other_kind(settings: Settings) -> Iterator[Fault]:
@@ -98,9 +106,12 @@ def _names_of_the_other_kind(settings: Settings) -> Iterator[Fault]:
 
 def _names_of_keys_and_examples(settings: Settings, providers: Mapping[str, str]) -> Iterator[Fault]:
     tables = [(f"service_keys.{number}", "groups", one.groups) for number, one in enumerate(settings.service_keys)]
+    keys = {key.name for key in settings.service_keys}
     for number, example in enumerate(settings.examples):
         tables += [(f"examples.{number}", "groups", example.groups)]
         tables += [(f"examples.{number}", "subject", (example.subject,))]
+        if doubt := _no_key(example.subject, keys):
+            yield Fault(f"examples.{number}.subject", None, *doubt)
     for entry, key, names in tables:
         for name in names:
             for reason, remedy in _doubts(name, "groups" if key == "groups" else "subjects", providers):

@@ -42,6 +42,7 @@ PEOPLE = '[valt.people]\n"anna@example.edu" = "asmith"\n'
 PERSONAL = 'subjects = ["*"]\nauthor_is_me = true'
 AUTHOR = 'subjects = ["*"]\nauthors = ["anna@example.edu"]'
 EXAMPLE = '[[examples]]\nsubject = "ben"\nrecording = "1"\nallowed = false\nauthor = "anna@example.edu"\n'
+EXAMPLE_OF = '[[examples]]\nsubject = "{}"\nrecording = "1"\nallowed = {}\n'
 WARNINGS = {
     "a person of a provider that is not there": (refusal('subjects = ["moodle#anna"]'), "grants.0.subjects"),
     "a provider behind the name": (refusal('subjects = ["anna#campus"]'), "grants.0.subjects"),
@@ -85,6 +86,14 @@ WARNINGS = {
         "grants.0.subjects",
     ),
     "a key that is not there": (refusal('subjects = ["service_key#other"]') + KEY, "grants.0.subjects"),
+    **{
+        f"an example of {name}, which is no key": (
+            rules('groups = ["archive"]') + KEY + KEY_GROUP + EXAMPLE_OF.format(name, allowed),
+            "examples.0.subject",
+        )
+        for name in ("service_key#other", "service_key#Archive", "service_keys")
+        for allowed in ("false", "true\ngroups = ['archive']")
+    },
     "a rule for a proxy's own address": (
         rules('subjects = ["anna"]\nnetworks = ["10.0.0.6"]').replace("[server]\n", LISTEN + TRUSTED),
         "grants.0.networks",
@@ -186,8 +195,17 @@ RIGHT = {
     "a guest of Entra": rules('subjects = ["anna_example.com#EXT#@example.onmicrosoft.com"]'),
     "a key of a provider's name": rules('subjects = ["campus"]') + SERVICE_KEY.format("campus"),
     "a key that is called service_key": refusal('subjects = ["service_key"]') + KEY.replace("archive", "service_key"),
+    "examples of keys": refusal('subjects = ["service_key#Archive"]')
+    + KEY
+    + SERVICE_KEY.format("service_key").replace("0" * 64, "1" * 64)
+    + EXAMPLE_OF.format("service_key#archive", "false")
+    + EXAMPLE_OF.format("archive", "true")
+    + EXAMPLE_OF.format("service_key", "true"),
     "a key refused in another spelling": refusal('subjects = ["service_key#Archive"]') + KEY,
-    "addresses of people, and a key": rules('subjects = ["anna@example.edu", "archive"]', providers=ADDRESSES) + KEY,
+    "addresses of people, and a key": rules(
+        'subjects = ["anna@example.edu", "archive", "service_key#archive"]', providers=ADDRESSES
+    )
+    + KEY,
     "names at a provider beside one of addresses": rules('subjects = ["anna"]', providers=ADDRESSES + HEADER).replace(
         "[server]\n", '[server]\nlisten = "0.0.0.0:8080"\n'
     ),
