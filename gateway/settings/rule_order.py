@@ -168,4 +168,9 @@ def is_for_everything(grant: GrantSettings) -> bool:
 
 def names_everything(grant: GrantSettings) -> bool:
     """Whether *grant* matches all recordings, everywhere."""
-    return "*" in grant.recordings and not (any(getattr(grant, name) for name in CONDITIONS) or grant.networks)
+    return names_every_recording(grant) and not grant.networks
+
+
+def names_every_recording(grant: GrantSettings) -> bool:
+    """Whether *grant* matches all recordings, wherever it counts."""
+    return "*" in grant.recordings and not any(getattr(grant, name) for name in CONDITIONS)

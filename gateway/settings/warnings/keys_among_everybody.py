@@ -1,65 +1,79 @@
-"""Warnings about rules for everybody that give a service key more than the rules of its own: "*" is for keys too."""
+"""Warnings about rules for everybody that give a service key more than the rules of its own: "*" is for keys too.
+
+A rule for everybody is one that allows "*" every recording, always or on some days, from everywhere or from some
+networks, and does not name the key itself. The first of them is a warning that decides any request of the key, on any
+day from today to its last one, if a rule before it allows the key something by name or group. Unless all people come
+with tickets, there is none if such a rule before gives more in another respect: another account or delivery, or the
+download. Conditions that nearly everything meets, as ``names = ["*"]``, count as none. Rules for everybody with other
+conditions are not compared, and of later rules nothing counts.
+"""
 
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 
-from gateway.model import fold_name
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
 from gateway.settings.identity import TicketSettings
 from gateway.settings.model import ServiceKeySettings, Settings
-from gateway.settings.rule_order import is_for_everything, names_everything, without_wide_conditions
+from gateway.settings.networks import networks_without
+from gateway.settings.rule_order import names_every_recording, without_wide_conditions
 from gateway.validity import SERVICE_KEY_PROVIDER
+
+_ANYWHERE = ("0.0.0.0/0", "::/0")
 
 
 def everybody_key_warnings(settings: Settings, today: date) -> Iterator[Fault]:
-    """Yields a warning for the first rule that allows everybody everything, and so a key that an earlier rule allows
-    less, or on fewer days from *today*, which is in ``server.timezone``. Rules for everybody before it decide on the
-    days that they name. Where all have tickets, these may name a recording, as no key does; elsewhere the earlier rule
-    must give no more in another respect, or it is right. A refusal of some recordings, days or networks leaves a key
-    the others."""
+    """Yields the warning for each key, from *today*, which is in ``server.timezone``. A ticket may name a recording, as
+    no key does: where all have tickets, a rule for everybody with fewer rights is no sign that keys are meant."""
     grants = [without_wide_conditions(grant) for grant in settings.grants]
     only_tickets = all(isinstance(provider, TicketSettings) for provider in settings.identity)
     for key in settings.service_keys if settings.identity else ():
-        before: list[GrantSettings] = []
+        own: list[GrantSettings] = []
+        deciding: list[GrantSettings] = []
+        """Those before that decide whatever recording the key requests, on their days and in their networks."""
         for number, grant in enumerate(grants):
-            if not (grant.allow and is_for_everything(grant)):
-                is_for_key = _names_key(grant, key) or (not grant.allow and "*" in grant.subjects)
-                before += [grant] if is_for_key else []
-                continue
-            own = [one for one in before if one.allow and not is_for_everything(one)]
-            is_decided = _count_while(filter(names_everything, before), grant, key, today)
-            if own and not is_decided and (only_tickets or _gives_no_more(own, grant)):
+            is_own = _names_key(grant, key)
+            is_for_everybody = "*" in grant.subjects and names_every_recording(grant)
+            is_compared = own and (only_tickets or _gives_no_more(own, grant)) and not is_own
+            if is_for_everybody and grant.allow and is_compared and not _is_decided(deciding, grant, key, today):
                 reason = f'has "*", which is for the service key {key.name} too: {own[0].name} allows it less'
                 remedy = (
                     f'refuse "{SERVICE_KEY_PROVIDER}#{key.name}" by a rule before this one, or list people and groups'
                 )
                 yield Fault(f"grants.{number}.subjects", None, reason, remedy)
                 break
-            before.append(grant)
+            own += [grant] if is_own and grant.allow else []
+            deciding += [grant] if is_for_everybody or (is_own and names_every_recording(grant)) else []
 
 
-def _count_while(
-    grants: Iterable[GrantSettings], everybody: GrantSettings, key: ServiceKeySettings, today: date
+def _is_decided(
+    deciding: Iterable[GrantSettings], everybody: GrantSettings, key: ServiceKeySettings, today: date
 ) -> bool:
-    """Whether one of *grants* counts on each day from *today* on which *everybody* counts and *key* is valid. The key's
-    days are those of UTC, so that its last one may end some hours later."""
-    day = max(today, everybody.valid_from or date.min).toordinal()
-    last = min(everybody.valid_until or date.max, key.expires or date.max).toordinal()
-    for grant in sorted(grants, key=lambda one: one.valid_from or date.min):
-        if (grant.valid_from or date.min).toordinal() <= day:
-            if grant.valid_until is None:
-                return True
-            day = max(day, grant.valid_until.toordinal() + 1)
-    return last < day
+    """Whether *deciding* leave nothing to *everybody* on any day from *today* on which it counts and *key* is valid.
+    The key's days are those of UTC, so that its last one may end some hours later."""
+    day = max(today, everybody.valid_from or date.min)
+    last = min(everybody.valid_until or date.max, key.expires or date.max)
+    while day <= last:
+        now = [one for one in deciding if (one.valid_from or date.min) <= day <= (one.valid_until or date.max)]
+        everywhere = [one for one in now if not one.networks]
+        networks = [network for one in now for network in one.networks]
+        if not everywhere and networks_without(everybody.networks or _ANYWHERE, networks):
+            return False
+        ends = [one.valid_until or date.max for one in everywhere or now]
+        end = max(ends) if everywhere else min(ends)
+        if end >= last:
+            return True
+        day = end + timedelta(days=1)
+    return True
 
 
 def _names_key(grant: GrantSettings, key: ServiceKeySettings) -> bool:
+    """Whether *grant* names *key* or one of its groups. ``"*"`` names nobody."""
     subjects = (key.name, f"{SERVICE_KEY_PROVIDER}#{key.name}")
-    if grant.allow:
-        return not set(grant.groups).isdisjoint(key.groups) or not set(grant.subjects).isdisjoint(subjects)
-    folded = {fold_name(name) for name in (*key.groups, *subjects)}
-    return any(fold_name(name) in folded for name in (*grant.groups, *grant.subjects))
+    return any(
+        not set(map(grant.folded, theirs)).isdisjoint(map(grant.folded, names))
+        for theirs, names in ((key.groups, grant.groups), (subjects, grant.subjects))
+    )
 
 
 def _gives_no_more(own: list[GrantSettings], everybody: GrantSettings) -> bool:

@@ -11,11 +11,12 @@ from tests.unit.settings.configurations import GOOD, load_text
 pytestmark = pytest.mark.promise("security-S16")
 
 KEY = SERVICE_KEY.format("archive").replace("0" * 64, hashlib.sha256(b"planted").hexdigest()) + 'groups = ["archive"]\n'
+PROXY = '[server]\ntrusted_proxies = ["127.0.0.1"]\n'
 PORTAL = TICKET + '[state]\ndir = "state"\n'
 
 
 def rules(*tables: str, providers: str = JWT, more: str = KEY) -> str:
-    text = GOOD.partition("[[identity]]")[0] + providers
+    text = GOOD.partition("[[identity]]")[0].replace("[server]\n", PROXY) + providers
     for number, lines in enumerate(tables):
         recordings = "" if "recordings" in lines else 'recordings = ["*"]\n'
         text += f'[[grants]]\nname = "rule{number}"\naccount = "reviewer"\n{recordings}{lines}\n'
@@ -29,6 +30,10 @@ ALL = 'subjects = ["*"]'
 VIEW = f"{ALL}\ndownload = false"
 REFUSAL = 'subjects = ["service_key#Archive"]\nallow = false'
 TERM = "\nvalid_until = 2998-12-31"
+CLINIC = '\nnetworks = ["10.0.0.0/8"]'
+HALVES = '\nnetworks = ["10.0.0.0/9", "10.128.0.0/9"]'
+HOST = '\nnetworks = ["192.0.2.7"]'
+SCRIPT = KEY.replace('name = "archive"', 'name = "script"')
 NEXT = "\nvalid_from = 2999-01-01"
 
 
@@ -49,6 +54,22 @@ NEXT = "\nvalid_from = 2999-01-01"
         rules(EVERYTHING + TERM, OWN + NEXT, VIEW + TERM, VIEW + NEXT, providers=PORTAL),
         rules(VIEW + TERM, OWN, VIEW + NEXT, providers=PORTAL),
         rules(f"{VIEW}\nvalid_until = 2020-06-30", OWN, VIEW, providers=PORTAL),
+        rules(OWN, VIEW + CLINIC, providers=PORTAL),
+        rules(OWN, ALL + CLINIC),
+        rules(OWN + CLINIC, ALL + CLINIC),
+        rules(EVERYTHING + HOST, ALL + CLINIC),
+        rules(OWN, REFUSAL + HOST, VIEW + CLINIC, providers=PORTAL),
+        rules(OWN, REFUSAL + CLINIC + TERM, VIEW + CLINIC, providers=PORTAL),
+        rules(
+            OWN,
+            REFUSAL + TERM + HALVES.replace(', "10.128.0.0/9"', ""),
+            REFUSAL + HALVES.replace('"10.0.0.0/9", ', ""),
+            VIEW + CLINIC,
+            providers=PORTAL,
+        ),
+        rules(EVERYTHING + CLINIC, VIEW, providers=PORTAL),
+        rules(EVERYTHING + CLINIC, f"{ALL}\nallow = false" + HOST + TERM, VIEW + HOST, providers=PORTAL),
+        rules(OWN, 'groups = ["script"]\nallow = false', VIEW, providers=PORTAL, more=SCRIPT),
     ],
 )
 def test_a_rule_for_everybody_that_gives_a_key_more_than_its_own_is_a_warning(tmp_path: Path, text: str) -> None:
@@ -56,7 +77,7 @@ def test_a_rule_for_everybody_that_gives_a_key_more_than_its_own_is_a_warning(tm
     assert loaded.faults == ()
     (warning,) = (one for one in loaded.warnings if one.key.endswith(".subjects"))
     assert (warning.key, warning.line is None) == (f"grants.{text.count('[[grants]]') - 1}.subjects", False)
-    assert "service_key#archive" in warning.remedy
+    assert "service_key#" in warning.remedy
 
 
 @pytest.mark.parametrize("who", [ALL, 'subjects = ["service_key#archive"]', 'groups = ["archive"]'])
@@ -103,6 +124,11 @@ def test_a_refusal_of_some_recordings_days_or_networks_leaves_the_warning(tmp_pa
         ),
         rules(EVERYTHING + TERM, VIEW + TERM, REFUSAL, VIEW + NEXT, providers=PORTAL),
         rules(EVERYTHING, VIEW + TERM, VIEW + NEXT, providers=PORTAL),
+        rules(OWN, VIEW + CLINIC),
+        rules(OWN, REFUSAL + CLINIC, VIEW + CLINIC, providers=PORTAL),
+        rules(OWN, REFUSAL + HALVES, VIEW + CLINIC, providers=PORTAL),
+        rules(EVERYTHING + CLINIC, f'{ALL}\nnetworks = ["10.9.0.7/32"]', providers=PORTAL),
+        rules(OWN, f'{ALL}\nnames = ["?*"]' + CLINIC, providers=PORTAL),
         rules('groups = ["supervisors"]\nrooms = ["Room 1"]', ALL),
         rules(OWN, ALL, providers=""),
         rules(OWN, ALL, more=""),
