@@ -36,7 +36,6 @@ def name_warnings(settings: Settings) -> Iterator[Fault]:
     yield from _names_of_the_other_kind(settings)
     yield from _names_of_keys_and_examples(settings, providers)
     yield from _wildcards(settings)
-    yield from _useless_keys(settings)
 
 
 def _names_of_nobody(settings: Settings, number: int) -> Iterator[Fault]:
@@ -116,17 +115,6 @@ def _names_of_keys_and_examples(settings: Settings, providers: Mapping[str, str]
         for name in names:
             for reason, remedy in _doubts(name, "groups" if key == "groups" else "subjects", providers):
                 yield Fault(f"{entry}.{key}", None, reason, remedy)
-
-
-def _useless_keys(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for each service key that no rule allows anything."""
-    rules = [grant for grant in settings.grants if grant.allow]
-    subjects, groups = ({name for grant in rules for name in getattr(grant, table)} for table in ("subjects", "groups"))
-    for number, key in enumerate(settings.service_keys):
-        names = {"*", key.name, f"{SERVICE_KEY_PROVIDER}#{key.name}"}
-        if subjects.isdisjoint(names) and groups.isdisjoint(key.groups):
-            reason = f"may see nothing: no rule has one of its groups, or {SERVICE_KEY_PROVIDER}#{key.name}"
-            yield Fault(f"service_keys.{number}.groups", None, reason, "correct the groups, or add a rule")
 
 
 def _wildcards(settings: Settings) -> Iterator[Fault]:

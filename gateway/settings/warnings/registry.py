@@ -30,6 +30,7 @@ from gateway.settings.warnings.rules import (
 )
 from gateway.settings.warnings.scopes import scope_warnings
 from gateway.settings.warnings.secrets import secret_warnings
+from gateway.settings.warnings.service_keys import service_key_warnings
 from gateway.settings.warnings.texts import text_warnings
 from gateway.settings.warnings.valt import valt_warnings
 from gateway.settings.warnings.values import value_warnings
@@ -40,6 +41,7 @@ WARNINGS: tuple[Callable[[Settings], Iterable[Fault]], ...] = (
     front_warnings,
     refusal_warnings,
     name_warnings,
+    service_key_warnings,
     glob_warnings,
     everybody_warnings,
     address_warnings,

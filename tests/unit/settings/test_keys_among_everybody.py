@@ -129,7 +129,6 @@ def test_a_refusal_of_some_recordings_days_or_networks_leaves_the_warning(tmp_pa
         rules(OWN, REFUSAL + HALVES, VIEW + CLINIC, providers=PORTAL),
         rules(EVERYTHING + CLINIC, f'{ALL}\nnetworks = ["10.9.0.7/32"]', providers=PORTAL),
         rules(OWN, f'{ALL}\nnames = ["?*"]' + CLINIC, providers=PORTAL),
-        rules('groups = ["supervisors"]\nrooms = ["Room 1"]', ALL),
         rules(OWN, ALL, providers=""),
         rules(OWN, ALL, more=""),
     ],
@@ -152,3 +151,52 @@ def test_a_rule_for_everybody_on_none_of_the_days_of_a_key_gives_it_nothing(tmp_
     loaded = load_text(tmp_path, text)
     assert loaded.faults == ()
     assert "grants.1.subjects" not in [one.key for one in loaded.warnings]
+
+
+ARCHIVES = KEY.replace('["archive"]', '["archives"]')
+PERSONAL = f"{ALL}\nauthor_is_me = true"
+SHARED = f"{ALL}\nshared_with_me = true"
+MAPPED = f'{KEY}[valt.people]\narchive = "svc-archive"\n'
+SUPERVISORS = 'groups = ["supervisors"]'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rules(OWN, VIEW, providers=PORTAL, more=ARCHIVES),
+        rules(OWN, VIEW, providers=PORTAL, more=KEY.replace('["archive"]', '["Archive", "robots"]')),
+        rules(f"{EVERYTHING}\nallow = false", ALL, more=ARCHIVES),
+        rules('subjects = ["service_key#robot"]', ALL, more=KEY + SERVICE_KEY.format("robot")),
+        rules(SUPERVISORS, ALL + CLINIC),
+        rules(SUPERVISORS, PERSONAL),
+        rules(SUPERVISORS, SHARED, more=f"{KEY}[valt.groups]\nsupervisors = 7\n"),
+        rules(SUPERVISORS, SHARED, more=f"{MAPPED}[valt.groups]\nsupervisors = 7\n"),
+        rules(SUPERVISORS, PERSONAL, more=KEY.replace('groups = ["archive"]\n', "")),
+        rules(EVERYTHING, ALL + CLINIC, PERSONAL, more=ARCHIVES),
+    ],
+)
+def test_a_key_whose_groups_no_rule_has_is_a_warning_whatever_everybody_may(tmp_path: Path, text: str) -> None:
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    (warning,) = (one for one in loaded.warnings if one.key.startswith("service_keys."))
+    assert (warning.key, warning.line is None) == ("service_keys.0.groups", False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rules(ALL),
+        rules(SUPERVISORS, ALL, more=KEY.replace('groups = ["archive"]\n', "")),
+        rules(SUPERVISORS, PERSONAL, more=MAPPED.replace('groups = ["archive"]\n', "")),
+        rules(SUPERVISORS, SHARED, more=f"{KEY}[valt.groups]\narchive = 7\n"),
+        rules(SUPERVISORS, SHARED, ALL, more=f"{KEY}[valt.groups]\narchive = 7\n"),
+        rules(SUPERVISORS, SHARED, more=f"{KEY}[valt.people]\narchive = 7\n"),
+        rules('subjects = ["service_key#archive"]\nauthor_is_me = true'),
+        rules('groups = ["Archive"]\nallow = false\nrooms = ["Room 1"]', ALL),
+        rules(f'{REFUSAL}\nrooms = ["Room 1"]', SUPERVISORS, ALL),
+    ],
+)
+def test_a_key_that_its_rules_or_everybodys_allow_something_is_no_warning(tmp_path: Path, text: str) -> None:
+    loaded = load_text(tmp_path, text)
+    assert loaded.faults == ()
+    assert [one.key for one in loaded.warnings if one.key.startswith("service_keys.")] == []

@@ -70,7 +70,7 @@ WARNINGS = {
         "grants.0.subjects",
     ),
     "a refusal of a key among the groups": (
-        refusal('groups = ["archive"]') + KEY + 'groups = ["robots"]\n',
+        refusal('groups = ["archive"]', 'groups = ["robots"]') + KEY + 'groups = ["robots"]\n',
         "grants.0.groups",
     ),
     "an author by the name of the provider": (rules(AUTHOR, PERSONAL) + PEOPLE, "grants.0.authors"),
