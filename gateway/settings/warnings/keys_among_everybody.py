@@ -10,6 +10,7 @@ conditions are not compared, and of later rules nothing counts.
 
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from functools import lru_cache
 
 from gateway.settings.faults import Fault
 from gateway.settings.grants import GrantSettings
@@ -56,8 +57,8 @@ def _is_decided(
     while day <= last:
         now = [one for one in deciding if (one.valid_from or date.min) <= day <= (one.valid_until or date.max)]
         everywhere = [one for one in now if not one.networks]
-        networks = [network for one in now for network in one.networks]
-        if not everywhere and networks_without(everybody.networks or _ANYWHERE, networks):
+        networks = frozenset(network for one in now for network in one.networks)
+        if not everywhere and not _contain(networks, everybody.networks or _ANYWHERE):
             return False
         ends = [one.valid_until or date.max for one in everywhere or now]
         end = max(ends) if everywhere else min(ends)
@@ -65,6 +66,12 @@ def _is_decided(
             return True
         day = end + timedelta(days=1)
     return True
+
+
+@lru_cache(maxsize=1_000)  # many keys may have the same rules before the same ones
+def _contain(networks: frozenset[str], others: tuple[str, ...]) -> bool:
+    """Whether each address of *others* is in one of *networks*."""
+    return not networks_without(others, networks)
 
 
 def _names_key(grant: GrantSettings, key: ServiceKeySettings) -> bool:
