@@ -25,6 +25,17 @@ from gateway.events import LogEvent
 from gateway.ports import Clock, Observer
 from gateway.shared_loads import LocalLoads
 from gateway.store.memory import ExpiringEntries, Revocations
+from gateway.store.sqlite_entries import (
+    PROBE,
+    REVOCATION,
+    SIGN_OUT,
+    UNDONE,
+    consume,
+    delete_expired,
+    is_consumed,
+    put,
+    read_changes,
+)
 from gateway.store.sqlite_file import connect, created_at, identity_of
 
 T = TypeVar("T")
@@ -35,15 +46,6 @@ _TIMEOUT = 10.0
 """Seconds that a caller waits for the disk, and for the calls before its own."""
 _AT_ONCE = 1000
 """Entries that are taken over before other tasks run again: about a millisecond."""
-_CONSUMED, _SIGN_OUT, REVOCATION, UNDONE, _PROBE = "spent", "signed_out", "revoked", "undone", "probe"
-"""The kinds of entries as the file has them. A probe says nothing: it is written to see whether that succeeds."""
-# Neither the expiry nor the value of an entry is ever lowered: a later, weaker write must not undo a revocation.
-PUT = """
-insert into entries values (?, ?, ?, ?)
-on conflict do update set until = max(until, excluded.until), value = max(value, excluded.value)
-"""
-_COUNT_SIGN_OUTS = "select count(*), total(until) from entries where kind = ?"
-_DELETE_EXPIRED = "delete from entries where until <= ?"
 
 
 class SqliteStore:
@@ -88,14 +90,14 @@ class SqliteStore:
         """How many the file had when they were read, and the sum of their expiries, which every change raises."""
         self._cleaned_up_at = float("-inf")
         revocations, sign_outs = Revocations(clock), ExpiringEntries(clock)
-        self._entries = {_SIGN_OUT: sign_outs, UNDONE: revocations.undone, REVOCATION: revocations}
+        self._entries = {SIGN_OUT: sign_outs, UNDONE: revocations.undone, REVOCATION: revocations}
         self.revoked_at: Callable[..., float | None] = revocations.get
         """See ports.Store."""
         self._poll_task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._connection is None else "open"
-        sign_outs, revocations = len(self._entries[_SIGN_OUT]), len(self._entries[REVOCATION])
+        sign_outs, revocations = len(self._entries[SIGN_OUT]), len(self._entries[REVOCATION])
         return f"<SqliteStore {self._path} {state} sign_outs={sign_outs} revocations={revocations}>"
 
     @property
@@ -116,25 +118,16 @@ class SqliteStore:
     async def consume(self, key: str, until: float, *, since: float | None = None) -> bool:
         """Returns True the first time that *key* is consumed, by whichever process, and False until it expires."""
         now = self._clock.now()
-
-        def insert(connection: sqlite3.Connection) -> bool:
-            connection.execute(f"{_DELETE_EXPIRED} and kind = ? and key = ?", (now, _CONSUMED, key))
-            inserted = connection.execute(
-                "insert into entries values (?, ?, ?, 0) on conflict do nothing", (_CONSUMED, key, until)
-            )
-            return inserted.rowcount == 1
-
-        return await self._execute(insert)
+        return await self._execute(lambda connection: consume(connection, key, until, now))
 
     async def is_consumed(self, key: str, *, since: float | None = None) -> bool:
         """Whether *key* is consumed, by whichever process."""
         now = self._clock.now()
-        query = "select 1 from entries where kind = ? and key = ? and until > ?"
-        return await self._execute(lambda connection: bool(connection.execute(query, (_CONSUMED, key, now)).fetchall()))
+        return await self._execute(lambda connection: is_consumed(connection, key, now))
 
     async def sign_out(self, session: str, until: float) -> None:
         """Makes the session invalid until *until*; at once, also if the file cannot be written."""
-        await self._put(_SIGN_OUT, session, until, 0.0)
+        await self._put(SIGN_OUT, session, until, 0.0)
 
     async def revoke(self, name: str, at: float, until: float) -> None:
         """Makes credentials of *name* issued at or before *at* invalid until *until*; at once, as `sign_out` does."""
@@ -142,39 +135,31 @@ class SqliteStore:
 
     def is_signed_out(self, session: str) -> bool:
         """Whether the session was signed out."""
-        return self._entries[_SIGN_OUT].get(session) is not None
+        return self._entries[SIGN_OUT].get(session) is not None
 
     def take_over(self, kind: str, key: str, until: float, value: float) -> None:
         """Has an entry that another worker has written count at once, before the file is read again."""
         self._entries[kind].put(key, until, value)
 
     async def refresh(self) -> None:
-        """Loads the entries if another process has written, and deletes expired ones once an hour. Raises BusyError.
+        """Loads the entries if another process has written, then deletes expired ones once an hour. Raises BusyError.
 
         Sign-outs, of which there may be many, are loaded only if theirs have changed: each ticket that another worker
-        consumes is a write too.
+        consumes is a write too. To delete needs room on the disk, and to read what was revoked does not.
         """
-
-        def read(connection: sqlite3.Connection) -> tuple[int, tuple[int, float], list[tuple[str, str, float, float]]]:
-            if self._clock.monotonic() - self._cleaned_up_at >= _CLEANUP_INTERVAL:
-                connection.execute(_DELETE_EXPIRED, (self._clock.now(),))
-                self._cleaned_up_at = self._clock.monotonic()
-            (version,) = connection.execute("pragma data_version").fetchone()
-            if version == self._data_version and self._sign_outs_read is not None:
-                return version, self._sign_outs_read, []
-            sign_outs = connection.execute(_COUNT_SIGN_OUTS, (_SIGN_OUT,)).fetchone()
-            unchanged = _SIGN_OUT if sign_outs == self._sign_outs_read else ""
-            query = "select * from entries where kind not in (?, ?)"
-            return version, sign_outs, connection.execute(query, (_CONSUMED, unchanged)).fetchall()
-
-        version, sign_outs, rows = await self._execute(read)
-        for number, (kind, key, until, value) in enumerate(rows, 1):
+        before = self._data_version, self._sign_outs_read
+        changes = await self._execute(lambda connection: read_changes(connection, *before))
+        for number, (kind, key, until, value) in enumerate(changes.rows, 1):
             if kind in self._entries:
                 self._entries[kind].put(key, until, value)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         # Only now: what could not be read or taken over must be read by the next refresh.
-        self._data_version, self._sign_outs_read = version, sign_outs
+        self._data_version, self._sign_outs_read = changes.data_version, changes.sign_outs
+        if self._clock.monotonic() - self._cleaned_up_at >= _CLEANUP_INTERVAL:
+            self._cleaned_up_at, now = self._clock.monotonic(), self._clock.now()
+            with suppress(BusyError):  # which is *fault* now; what has expired has no effect, wherever it is
+                await self._execute(lambda connection: delete_expired(connection, now))
 
     async def close(self) -> None:
         """Stops polling and closes the database."""
@@ -195,7 +180,7 @@ class SqliteStore:
             try:
                 await self.refresh()
                 if self.fault is not None:  # perhaps that of a write
-                    await self._insert(_PROBE, "", self._clock.now(), 0.0)
+                    await self._insert(PROBE, "", self._clock.now(), 0.0)
             except BusyError as error:
                 self._report(error)
             else:
@@ -218,7 +203,7 @@ class SqliteStore:
                 await self._share(kind, key, until, value)
 
     async def _insert(self, kind: str, key: str, until: float, value: float) -> None:
-        await self._execute(lambda connection: connection.execute(PUT, (kind, key, until, value)).rowcount)
+        await self._execute(lambda connection: put(connection, kind, key, until, value))
 
     async def _execute(self, statements: Callable[[sqlite3.Connection], T]) -> T:
         """Returns what *statements* returns, run in the worker thread. Raises BusyError, and sets *fault*, if the

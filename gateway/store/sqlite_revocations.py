@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gateway.store.revocations import Revocation, StoredRevocations
-from gateway.store.sqlite import PUT, REVOCATION, UNDONE
+from gateway.store.sqlite_entries import PUT, REVOCATION, UNDONE
 from gateway.store.sqlite_file import connect
 
 

@@ -21,6 +21,7 @@ from gateway.store.sqlite import SqliteStore
 from gateway.store.sqlite_file import connect, created_at
 from gateway.store.sqlite_revocations import revoke_in_file
 from tests.support.clock import ManualClock
+from tests.support.file_limits import longest_file
 from tests.support.measures import ROOT
 from tests.support.programs import run
 from tests.support.recorder import Recorder
@@ -234,6 +235,33 @@ async def test_expired_entries_are_deleted_from_the_file(path: Path, clock: Manu
         clock.pass_(2 * 3600)
         await store.refresh()
         assert await asyncio.to_thread(count_rows) == 0
+
+
+@pytest.mark.promise("operation-state")
+async def test_revocations_are_read_although_the_disk_has_no_room_to_delete_tickets(
+    path: Path, clock: ManualClock
+) -> None:
+    def write_used_tickets() -> None:
+        rows = [("spent", f"portal {number:040}", clock.now() + 60, 0.0) for number in range(4000)]
+        with closing(connect(path, clock.now())) as connection:
+            connection.execute("begin")
+            connection.executemany("insert into entries values (?, ?, ?, ?)", rows)
+            connection.execute("commit")
+
+    await asyncio.to_thread(write_used_tickets)
+    clock.pass_(60)
+    log, until = Recorder(), clock.now() + 86_400
+    fault = f"the state in {path} cannot be used: the state store failed: disk I/O error"
+    with longest_file(64 * 1024):
+        async with started(SqliteStore(path, clock, poll_interval=3600.0, observer=log)) as store:
+            for person in ("anna", "ben"):
+                assert store.fault == fault
+                assert await store.consume(person, until)
+                await asyncio.to_thread(revoke_in_file, path, person, clock.now(), until)
+                clock.pass_(3600)
+                await store.refresh()
+                assert store.revoked_at(person) == clock.now() - 3600
+    assert lines(log) == [("error", fault)]
 
 
 async def test_a_database_that_fails_raises_busy_and_consumes_nothing(path: Path, clock: ManualClock) -> None:
