@@ -28,6 +28,8 @@ class WorkerContext:
     is_durable: bool = True
     """Whether the state survives a restart of the gateway."""
     share: Share | None = None
+    is_running: bool = False
+    """Whether the gateway runs already: a file that cannot be written must not keep it from new rules then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,10 +102,14 @@ class Gateway:
         await self.accept()
 
     async def prepare(self) -> None:
-        """Builds what accepting requests needs. Raises OSError if the audit or the state cannot be opened."""
+        """Builds what accepting requests needs. Raises OSError if the audit or the state cannot be opened; a worker
+        of a gateway that runs opens its audit later then, as after a rotation."""
         require_c_parser()
         redirect_library_logs(self.logs, self.clock, self.settings.log.level)
-        self.audit.open()
+        if self._worker is not None and self._worker.is_running:
+            self.audit.reopen()
+        else:
+            self.audit.open()
         self.audit.record_admin("start", {"version": build_info().version})
         await self.store.start()
         app = build_app(self.settings, self._context)
@@ -152,7 +156,7 @@ class Gateway:
     async def apply(self, settings: Settings) -> bool:
         """Directs requests to what *settings* build, and ends the streams that they would not grant. False, with
         nothing changed, if they cannot be applied, which is logged."""
-        new = await self._build(settings)
+        new = await self._started().build(settings, self._context, self._listeners[0])
         if new is None:
             return False
         for key in keys_needing_restart(restart_values(self.settings), settings):
@@ -226,9 +230,6 @@ class Gateway:
     def _prepare_metrics(self, app: App) -> None:
         self.metrics.prepare(routes=label_values(), **app.label_values())
         self.metrics.watch_breaker(app.settings.valt.base_url, lambda: app.valt.breaker.state)
-
-    async def _build(self, settings: Settings) -> App | None:
-        return await self._started().build(settings, self._context, self._listeners[0])
 
     def _started(self) -> CurrentApp:
         if self._current is None:

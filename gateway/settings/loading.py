@@ -65,10 +65,11 @@ def load(
 
     *try_examples* returns a fault for each of ``[[examples]]`` that the rules decide otherwise, and warnings of those
     that depend on the day; it is called only if there is no other fault. *check_files*: whether the files and
-    directories that a running gateway needs are checked too; *running*: whether such a one reads the file, which has
-    its state, audit and sockets open. *needed_secrets* are the tables whose secrets are read; if it is given, no other
+    directories that a running gateway needs are checked too; *running*: whether a process reads the file that serves by
+    it, and not one that is to start. *needed_secrets* are the tables whose secrets are read; if it is given, no other
     file is looked at. *now* is the time of the warnings about what has expired, by default the present. *contents* are
-    the file's, if they have been read already. *in_force* is what a reload is compared with, None for a start.
+    the file's, if they have been read already. *in_force* is what a reload is compared with, None for a start; at a
+    reload the gateway has its state, audit and sockets open, also if a new worker reads the file.
     """
     try:
         content = read_contents(path, running=running) if contents is None else contents
@@ -111,11 +112,12 @@ def load(
         return (now or datetime.now(UTC)).astimezone(settings.server.zone)
 
     def check(settings: Settings, order: RuleOrder) -> list[Fault]:
-        of_files = files.faults_of(settings, running=running) if check_files else []
+        of_files = files.faults_of(settings, running=running or in_force is not None) if check_files else []
         if check_files and in_force is not None:
-            of_files += (
-                in_force.faults_of_other_files(settings) if running else in_force.faults_of_certificate(settings)
-            )
+            of_files += [
+                *in_force.faults_of_other_files(settings),
+                *(() if running else in_force.faults_of_certificate(settings)),
+            ]
         return [*checks.faults_of(settings, order), *of_files]
 
     settings = None

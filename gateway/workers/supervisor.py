@@ -176,7 +176,7 @@ class Supervisor:
             self._pool.end(new)
             raise
         self._generation, self.contents = self._generation + 1, contents
-        self._pool.constants |= new[0].lasting
+        self._pool.constants |= {**new[0].lasting, "running": True}
         self._backoff = ReplacementBackoff()  # what ended the old workers may be mended
         self._unrecorded.discard(reload)  # the first one records it
         for position, worker in enumerate(new):

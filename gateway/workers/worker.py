@@ -33,7 +33,8 @@ class Worker:
     """Runs a gateway with *settings*; *start* is the supervisor's first message on *channel*."""
 
     def __init__(self, settings: Settings, start: Message, channel: Channel, passed: PassedSockets) -> None:
-        context = WorkerContext(Secret(start["seal"]), start["started_at"], start["durable"], self._share)
+        is_running = start.get("running", False)  # which older supervisors do not send
+        context = WorkerContext(Secret(start["seal"]), start["started_at"], start["durable"], self._share, is_running)
         self.gateway = Gateway(settings, passed=passed, worker=context)
         self._channel = channel
         self._background = BackgroundTasks()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.code_copy import install
 from tests.support.served import ServedGateway, serving
-from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually, statuses
+from tests.support.worker_requests import DRAINING, RUNNING, WORKERS, eventually, status, statuses
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -56,6 +56,31 @@ async def test_a_worker_that_falls_at_once_is_started_again_with_pauses(tmp_path
         os.kill(next(one["pid"] for one in (await gateway.workers()).values() if one["phase"] == "running"), 9)
         await eventually(gateway, lambda _: len(pauses(gateway, ENDED)) == 2)
         assert pauses(gateway, ENDED)[1] == pytest.approx(0.1)
+
+
+@pytest.mark.promise("restart-3")
+async def test_an_audit_that_cannot_be_opened_keeps_no_worker_from_being_replaced(tmp_path: Path) -> None:
+    """Neither at a reload, which takes a right away, nor when a worker falls."""
+    async with serving(tmp_path, server=WORKERS) as gateway:
+        gateway.valt.add_video("one", "film", bytes(1000))
+        files = [tmp_path / f"audit.{number}.jsonl" for number in range(1, 5)]
+        for file in files[:2]:
+            file.rename(file.with_suffix(".old"))
+        for file in files:
+            file.mkdir()
+        gateway.config.write_text(gateway.config.read_text().replace('groups = ["supervisors"]', 'groups = ["nobody"]'))
+        await gateway.reload()
+        await eventually(gateway, lambda metrics: (metrics[RUNNING], metrics[DRAINING]) == (2, 0))
+        os.kill(next(iter((await gateway.workers()).values()))["pid"], signal.SIGKILL)
+        await eventually(gateway, lambda metrics: metrics[RUNNING] == 2 and bool(pauses(gateway, ENDED)))
+        assert await status(gateway.url + gateway.path("one", "film")) == 403
+        assert await status(f"{gateway.admin}/readyz") == 503
+        for file in files:
+            file.rmdir()
+        async with asyncio.timeout(60):
+            while await status(f"{gateway.admin}/readyz") != 200:
+                await asyncio.sleep(0.1)
+        assert pauses(gateway, NOT_PREPARED) == []
 
 
 async def test_the_gauges_of_a_killed_worker_go_and_files_of_ended_ones_do_not_add_up(

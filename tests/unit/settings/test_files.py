@@ -331,8 +331,11 @@ OTHER_FILES = {
 
 
 @pytest.mark.promise("operation-O7")
+@pytest.mark.parametrize("running", [True, False], ids=["alone", "a new worker"])
 @pytest.mark.parametrize("key", OTHER_FILES)
-def test_a_reload_is_refused_if_a_restart_could_not_open_what_it_names_anew(tmp_path: Path, key: str) -> None:
+def test_a_reload_is_refused_if_a_restart_could_not_open_what_it_names_anew(
+    tmp_path: Path, key: str, running: bool
+) -> None:
     (tmp_path / "file").write_text("no directory and no socket")
     text = GOOD
     if key == "server.listen":
@@ -341,13 +344,13 @@ def test_a_reload_is_refused_if_a_restart_could_not_open_what_it_names_anew(tmp_
         text += OTHER_FILES[key]
     config = tmp_path / "gateway.toml"
     private(config, text)
-    running, named = load_text(tmp_path, GOOD).settings, load_text(tmp_path, text).settings
-    assert running is not None
+    present, named = load_text(tmp_path, GOOD).settings, load_text(tmp_path, text).settings
+    assert present is not None
     assert named is not None
-    for settings, expected in ((running, [key]), (named, [])):
+    for settings, expected in ((present, [key]), (named, [])):
         in_force = InForce.at_start(settings, {})
         private(config, text)
-        loaded = load(config, {}, check_files=True, running=True, in_force=in_force)
+        loaded = load(config, {}, check_files=True, running=running, in_force=in_force)
         assert [(fault.key, bool(fault.line and fault.remedy)) for fault in loaded.faults] == [
             (one, True) for one in expected
         ]
