@@ -87,7 +87,7 @@ WARNINGS = {
     ),
     "a key that is not there": (refusal('subjects = ["service_key#other"]') + KEY, "grants.0.subjects"),
     **{
-        f"an example of {name}, which is no key": (
+        f"an example of {name}, which is no key, with allowed = {allowed[:5]}": (
             rules('groups = ["archive"]') + KEY + KEY_GROUP + EXAMPLE_OF.format(name, allowed),
             "examples.0.subject",
         )
