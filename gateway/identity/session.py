@@ -7,16 +7,14 @@ overwrite each other's cookies, and no session has the rights of two proofs. A s
 sessions of one person with the same limits share it, and so every copy of their cookies ends with it.
 """
 
-import math
 import secrets as random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from cachetools import TTLCache
-
 from gateway.completion import complete_all
 from gateway.errors import InvalidCredentialsError, TooManyGroupsError
 from gateway.group_selection import GroupSelection
+from gateway.identity.replaced_sessions import ReplacedSessions
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.identity.session_cookie import SessionCookie
 from gateway.identity.session_limits import names_to_clear
@@ -30,8 +28,6 @@ _MAX_VALUE = 3900
 section 6.1). A renewed cookie, whose times may compress less well, stays below the limit of cookies.read_cookies."""
 _RENEW_AFTER = 0.1
 """The fraction of the idle limit after which a session in use is given a renewed cookie."""
-_MAX_REPLACED, _REPLACED_FOR = 10_000, 120.0
-"""Sessions that are remembered as replaced, and the seconds for which a request that presents one may still wait."""
 
 
 class Sessions:
@@ -72,10 +68,7 @@ class Sessions:
         self._keep_groups = keep_groups
         self._used_at = used_at
         self._on_issue = on_issue
-        self._replaced: TTLCache[str, float] = TTLCache(_MAX_REPLACED, _REPLACED_FOR, timer=clock.monotonic)
-        """When the session began whose cookie has replaced that of another one, by the latter's id; infinity if the
-        cookie was deleted. Browsers send requests at the same moment: some present a cookie that is replaced or deleted
-        in response to another one of them."""
+        self._replaced = ReplacedSessions(clock)
 
     def take_over(self, previous: "Sessions") -> None:
         """Shares with *previous*, those of an earlier configuration, which sessions were replaced: a request that
@@ -122,7 +115,7 @@ class Sessions:
         unsealed = self._unseal_all(credentials)
         replaced = unsealed.get(_name(header))
         if replaced is not None:
-            self._replaced[replaced.session or ""] = now
+            self._replaced.replace(replaced, now)
         other = self._cookie.clear_other_headers(_name(header), self._cookie.names(credentials), unsealed)
         return [*self._clear_oldest(credentials, unsealed, header), *other, header]
 
@@ -177,7 +170,7 @@ class Sessions:
         browser may have another one in its place, or may have signed out."""
         now = self._clock.now()
         if (
-            self._is_replaced(identity)
+            self._replaced.is_gone(identity)
             or identity.session is None
             or identity.used_at is None
             or now - identity.used_at < self._idle * _RENEW_AFTER
@@ -195,7 +188,7 @@ class Sessions:
         lengths = {name: len(name) + len(value.reveal()) + 3 for name, value in credentials.sessions.items()}
         lengths[_name(header)] = len(header.partition(";")[0]) + 2
         issued_at = {name: _issued_at(session) for name, session in sessions.items()}
-        replaced = {name for name, session in sessions.items() if self._is_replaced(session)}
+        replaced = {name for name, session in sessions.items() if self._replaced.has_another(session)}
         names = names_to_clear(lengths, issued_at, replaced, _name(header), self._cookie.base)
         return self._clear_headers(names, credentials, sessions)
 
@@ -208,16 +201,13 @@ class Sessions:
         headers = []
         for name in names:
             if name in sessions:
-                self._replaced[sessions[name].session or ""] = math.inf
+                self._replaced.delete(sessions[name])
             headers += [self._cookie.clear_header(name), *self._cookie.clear_other_headers(name, presented, sessions)]
         return headers
 
-    def _is_replaced(self, session: Identity) -> bool:
-        """Whether the browser has lately replaced *session*, as a request presents it, by another one or deleted it."""
-        return self._replaced.get(session.session or "", session.issued_at) != session.issued_at
-
     def _set_cookie(self, session: Identity, value: str) -> str:
-        return self._cookie.set_header(session, value, int((session.expires_at or 0.0) - self._clock.now()))
+        remaining = int((session.expires_at or 0.0) - self._clock.now())
+        return self._cookie.set_header(session, value, remaining)
 
     def _is_idle(self, session: Identity) -> bool:
         last_used_at = max(session.used_at or 0.0, self._used_at(session.session or "") or 0.0)

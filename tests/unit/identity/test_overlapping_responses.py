@@ -5,10 +5,12 @@ which the gateway responds.
 """
 
 import random
+import uuid
 from dataclasses import dataclass, field, replace
 
 import pytest
 
+from gateway.group_selection import GroupSelection
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity
 from tests.support.clock import ManualClock, TickingClock
@@ -124,3 +126,24 @@ async def test_a_reload_forgets_no_session_that_a_browser_has_lost() -> None:
     reloaded = fixture.sessions()
     reloaded.take_over(sessions)
     assert reloaded.refresh_headers(waiting) == []
+
+
+@pytest.mark.parametrize("groups", [0, 60], ids=["eight", "long"])
+async def test_a_deletion_that_never_arrives_costs_no_further_session(groups: int) -> None:
+    """A person clicks a link twice: the browser gives the first request up, and presents the same cookies again."""
+    fixture = SessionsFixture()
+    names = frozenset(str(uuid.uuid5(uuid.NAMESPACE_DNS, str(number))) for number in range(groups))
+    sessions = fixture.sessions(keep_groups=GroupSelection(names))
+    jar = CookieJar()
+    for number in range(2 if groups else 8):
+        fixture.clock.pass_(1)
+        jar.store([sessions.issue_header(replace(ANNA, recording=f"n{number}", groups=names))])
+    oldest, *others = jar.cookies
+    presented, following = jar.credentials(sessions), replace(ANNA, recording="new", groups=names)
+    for _ in range(2):
+        fixture.clock.pass_(0.3)
+        lost = await sessions.begin(presented, following)
+        assert {header.partition("=")[0] for header in lost[:-1]} == {oldest}
+    jar.store(await sessions.begin(presented, following))
+    assert len(jar.cookies) == len(others) + 1
+    assert oldest not in jar.cookies

@@ -145,7 +145,7 @@ async def test_the_oldest_narrowed_sessions_are_cleared_whatever_the_cookies_ord
     names = list(cookies)
     headers = await sessions.begin(Credentials(sessions=cookies), ANNA)
     assert [pair(header)[0] for header in headers[:-1]] == [names[8], names[7]]
-    headers = await fixture.sessions().begin(Credentials(sessions=cookies), WIDE)
+    headers = await sessions.begin(Credentials(sessions=cookies), WIDE)
     assert [pair(header)[0] for header in headers] == [names[8], NAME]
 
 

@@ -1,0 +1,46 @@
+"""Sessions whose cookies a browser was lately given others for, or was made to delete.
+
+Browsers send requests at the same moment: some present a cookie that is replaced or deleted in response to another one
+of them. Their responses must neither set the old cookie again nor delete the new one.
+"""
+
+import math
+
+from cachetools import TTLCache
+
+from gateway.model import Identity
+from gateway.ports import Clock
+
+_MAX, _TTL = 10_000, 120.0
+"""Sessions that are remembered, and the seconds for which a request that presents one may still wait."""
+
+
+class ReplacedSessions:
+    """What the responses of one process have done to the browsers' cookies."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._replaced: TTLCache[str, float] = TTLCache(_MAX, _TTL, timer=clock.monotonic)
+        """When the session began whose cookie has replaced that of another one, Unix seconds, by the latter's id;
+        infinity if the cookie was deleted."""
+
+    def __repr__(self) -> str:
+        return f"<ReplacedSessions count={len(self._replaced)}>"
+
+    def replace(self, session: Identity, now: float) -> None:
+        """Notes that the browser is given the cookie of a session that begins *now* in place of that of *session*."""
+        self._replaced[session.session or ""] = now
+
+    def delete(self, session: Identity) -> None:
+        """Notes that the browser is made to delete the cookie of *session*."""
+        self._replaced[session.session or ""] = math.inf
+
+    def has_another(self, session: Identity) -> bool:
+        """Whether the browser was lately given another cookie in place of that of *session*, as a request presents
+        it: under that name it has the newer one, which must not be deleted."""
+        return self.is_gone(session) and self._replaced[session.session or ""] < math.inf
+
+    def is_gone(self, session: Identity) -> bool:
+        """Whether the browser should have the cookie of *session*, as a request presents it, no more: it must not be
+        set again. A browser that has not received the response that deletes it presents it further, and has it
+        deleted again where that is due."""
+        return self._replaced.get(session.session or "", session.issued_at) != session.issued_at
