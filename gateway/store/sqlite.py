@@ -36,7 +36,7 @@ from gateway.store.sqlite_entries import (
     put,
     read_changes,
 )
-from gateway.store.sqlite_file import connect, created_at, identity_of
+from gateway.store.sqlite_file import connect, created_at, identity_of, is_read_only
 
 T = TypeVar("T")
 
@@ -180,11 +180,25 @@ class SqliteStore:
             try:
                 await self.refresh()
                 if self.fault is not None:  # perhaps that of a write
-                    await self._insert(PROBE, "", self._clock.now(), 0.0)
+                    await self._probe()
             except BusyError as error:
                 self._report(error)
             else:
                 self._report(None)
+
+    async def _probe(self) -> None:
+        """Writes an entry that says nothing. Raises BusyError if that fails. The file is opened anew if it can only be
+        read: SQLite never writes by a connection that it has opened while the file system was read-only."""
+        try:
+            await self._insert(PROBE, "", self._clock.now(), 0.0)
+        except BusyError as error:
+            old = self._connection
+            if old is None or not is_read_only(error.__cause__):
+                raise
+            self._connection = await self._execute(lambda _: self._connect(self._path, self._clock.now()))
+            self._data_version = None  # which is counted for each connection
+            await self._in_worker(old.close)  # after the calls before, which use it
+            await self._insert(PROBE, "", self._clock.now(), 0.0)
 
     def _report(self, error: BusyError | None) -> None:
         """Sets *fault*, and logs a change of it."""
@@ -224,6 +238,7 @@ class SqliteStore:
             error = BusyError(f"the state store has not responded for {self._timeout:g} seconds")
         except (sqlite3.Error, OSError) as fault:
             error = BusyError(f"the state store failed: {fault}")
+            error.__cause__ = fault
         except BusyError as fault:
             error = fault
         self._report(error)

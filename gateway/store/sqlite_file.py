@@ -98,6 +98,11 @@ def _give_to_owner_of_parent(path: Path) -> None:
         os.chown(path, parent.st_uid, parent.st_gid)
 
 
+def is_read_only(error: BaseException | None) -> bool:
+    """Whether *error* is SQLite's refusal to write by a connection that can only read."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY
+
+
 def identity_of(path: Path) -> tuple[int, int] | None:
     """Returns device and inode of the file *path*, None if it is not there or cannot be looked at."""
     try:

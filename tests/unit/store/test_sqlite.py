@@ -359,10 +359,13 @@ async def until_fault(store: SqliteStore, *, expected: bool) -> None:
 
 @pytest.mark.promise("operation-state")
 async def test_a_state_that_cannot_be_written_is_a_fault_until_it_can(path: Path, clock: ManualClock) -> None:
-    reason = "attempt to write a readonly database"
-    log, until = Recorder(), clock.now() + 3600
+    reason = "not authorized"
+    log, until, has_room = Recorder(), clock.now() + 3600, threading.Event()
     async with probed(path, clock, log) as (store, connection):
-        await asyncio.to_thread(connection.execute, "pragma query_only = on")
+        writes = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
+        connection.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_DENY if action in writes and not has_room.is_set() else sqlite3.SQLITE_OK
+        )
         with pytest.raises(BusyError, match=reason):
             await store.consume("portal", until)
         fault = f"the state in {path} cannot be used: the state store failed: {reason}"
@@ -375,9 +378,42 @@ async def test_a_state_that_cannot_be_written_is_a_fault_until_it_can(path: Path
             while store.revoked_at("anna") is None:  # the poll can still read
                 await asyncio.sleep(0.01)
         assert store.fault == fault
-        await asyncio.to_thread(connection.execute, "pragma query_only = off")
+        has_room.set()
         await until_fault(store, expected=False)
         assert await store.consume("the last", until)
+        assert lines(log) == [("error", fault), ("info", "the state is back")]
+
+
+@pytest.mark.promise("operation-state")
+async def test_a_file_that_was_read_only_when_it_was_opened_is_written_when_it_can_be(
+    path: Path, clock: ManualClock
+) -> None:
+    log, until, is_writable = Recorder(), clock.now() + 3600, threading.Event()
+
+    def open_for_reading(path: Path, now: float) -> sqlite3.Connection:
+        if is_writable.is_set():
+            return connect(path, now)
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+
+    fault = f"the state in {path} cannot be used: the state store failed: attempt to write a readonly database"
+    async with (
+        started(SqliteStore(path, clock)) as other,
+        started(SqliteStore(path, clock, poll_interval=0.01, connect=open_for_reading, observer=log)) as store,
+    ):
+        assert store.fault == fault
+        await other.revoke("anna", clock.now(), until)
+        async with asyncio.timeout(10):
+            while store.revoked_at("anna") is None:
+                await asyncio.sleep(0.01)
+        with pytest.raises(BusyError):
+            await store.consume("portal", until)
+        is_writable.set()
+        await until_fault(store, expected=False)
+        assert await store.consume("portal", until)
+        await other.revoke("ben", clock.now(), until)
+        async with asyncio.timeout(10):
+            while store.revoked_at("ben") is None:
+                await asyncio.sleep(0.01)
         assert lines(log) == [("error", fault), ("info", "the state is back")]
 
 
