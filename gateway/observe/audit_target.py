@@ -7,6 +7,7 @@ what its reader does not take, and fsync(2) is called by a thread.
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.observe.disk_sync import DiskSync
@@ -30,6 +31,8 @@ class AuditTarget:
         self._stdout = OutputThread(_STDOUT)
         self._missed = False
         """Whether the path led elsewhere when `is_elsewhere` was called last."""
+        self._is_torn = False
+        """Whether the file ended within a line when it was opened, and no line feed could be written since."""
 
     @property
     def is_open(self) -> bool:
@@ -70,14 +73,15 @@ class AuditTarget:
         try:
             status = os.fstat(descriptor)
             file_id = status.st_dev, status.st_ino
-            is_regular = stat.S_ISREG(status.st_mode)
-            if is_regular and file_id != self._file_id and status.st_size and not ends_with_line_feed(self.path):
-                os.write(descriptor, b"\n")  # after a line that a killed process has partly written
         except OSError:
             os.close(descriptor)
             raise
+        is_regular = stat.S_ISREG(status.st_mode)
         first, self._file_id = file_id != self._file_id, file_id
         self.descriptor, self.is_regular, self._missed = descriptor, is_regular, False
+        self._is_torn = (first or self._is_torn) and is_regular and status.st_size > 0
+        with suppress(OSError):  # of a full disk, on which the first line will fail too: it ends the torn one then
+            self._end_torn_line()
         return first
 
     def write(self, data: bytes) -> int:
@@ -91,7 +95,15 @@ class AuditTarget:
                 raise fault
             if os.fstat(self.descriptor).st_nlink == 0:
                 raise FileNotFoundError(errno.ENOENT, "the file was removed")
+            self._end_torn_line()
         return os.write(self.descriptor, data)
+
+    def _end_torn_line(self) -> None:
+        """Ends a line that a process which was killed, or a full disk, has left in the file as it was opened. Raises
+        OSError."""
+        if self._is_torn and not ends_with_line_feed(self.path):
+            os.write(self.descriptor, b"\n")
+        self._is_torn = False
 
     async def write_to_disk(self) -> None:
         """Returns when all that was written is on the disk. Raises OSError if it cannot be written to the disk."""

@@ -387,6 +387,32 @@ async def test_a_line_that_another_process_interrupts_is_written_anew(path: Path
     assert ["torn" in fault.reason for fault in verify([path], None).faults] == [True]
 
 
+@pytest.mark.promise("operation-O7")
+async def test_a_torn_line_on_a_full_disk_ends_with_the_first_line_that_can_be_written(
+    path: Path, clock: ManualClock
+) -> None:
+    audit, observer = audit_of(path, clock), Recorder()
+    await streams(audit, clock, "1")
+    audit.close()
+    path.write_bytes(path.read_bytes()[:-30])
+    audit = AuditLog(str(path), clock, observer)
+    with limited_files(path.stat().st_size):
+        audit.open()
+        audit.record_admin("start")
+        audit.reopen()
+        with pytest.raises(BusyError):
+            await audit.opened(stream_record(clock, "anna", "r", request_id="refused"))
+        failures = [event.fields for event in observer.events if isinstance(event, LogEvent)]
+        assert failures == [(("cause", "EFBIG"), ("file", str(path)))]
+    audit.tick()
+    await streams(audit, clock, "2")
+    audit.close()
+    assert [fault.line for fault in verify([path], None).faults] == [3]
+    assert [json.loads(line)["event"] for line in path.read_bytes().splitlines()[3:]] == [
+        *("chain", "admin", "open", "close")
+    ]
+
+
 async def test_a_record_of_a_revocation_that_does_not_fit_leaves_no_part(path: Path, clock: ManualClock) -> None:
     audit = audit_of(path, clock)
     await streams(audit, clock, "1")
