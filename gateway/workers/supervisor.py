@@ -100,9 +100,8 @@ class Supervisor:
         """Replaces the workers by new ones with the configuration and the code on the disk. During a drain nothing is
         replaced: those that run apply the configuration to their streams. False if that cannot be done and nothing has
         changed. Workers reopen their audit in any case, before the reloads that run have ended."""
-        for worker in self.workers:
-            worker.do("reopen")
         self._unrecorded.add(reload := object())
+        self._pool.reopen_audits(len(self._unrecorded) if self._stopping else 0)
         async with self._reloading:
             done = False
             try:
@@ -115,6 +114,8 @@ class Supervisor:
             except OSError as error:
                 self._log("error", f"the workers cannot be replaced: {error.strerror}")
             self._record_failed({reload})
+            if self._stopping:
+                self._pool.reopen_audits(len(self._unrecorded))
             return done
 
     async def call_workers(self, action: str, **details: Any) -> dict[int, Message | None]:
@@ -148,6 +149,7 @@ class Supervisor:
         for sock in self._sockets:
             close_socket(sock, self._listen)  # nobody shall wait for what is not accepted
         if not await ends_before(self._pool.wait_ended(), at_once):
+            self._record_failed(self._unrecorded.copy())
             self._pool.end(self.workers)
             await self._pool.wait_ended()
         await self._background.cancel()

@@ -43,6 +43,9 @@ class Worker:
         self._draining = False
         self._reloads = BackgroundTasks()
         self._reloading = asyncio.Lock()
+        self._none_waits = asyncio.Event()
+        """Set unless a reload waits in the supervisor, which a worker that drains is to apply or to record."""
+        self._none_waits.set()
         self._finished = asyncio.Event()
         self._at_once = asyncio.Event()
         self._shared: dict[int, asyncio.Future[None]] = {}
@@ -75,8 +78,12 @@ class Worker:
 
     async def _drain(self) -> None:
         await self.gateway.drain(self._at_once)
-        if self._reloading.locked():
-            await ends_before(self._reloading.acquire(), self._at_once, _RELOAD_TIMEOUT)
+        if self._reloading.locked() or not self._none_waits.is_set():
+            await ends_before(self._wait_for_reloads(), self._at_once, _RELOAD_TIMEOUT)
+
+    async def _wait_for_reloads(self) -> None:
+        await self._none_waits.wait()
+        await self._reloading.acquire()
 
     def _end(self, ending: Coroutine[Any, Any, None]) -> None:
         """Ends the process after *ending*, which replaces an earlier one."""
@@ -109,6 +116,7 @@ class Worker:
                 self._send_report()
             case "reopen":
                 gateway.audit.reopen()
+                (self._none_waits.clear if message.get("reloads") else self._none_waits.set)()
             case "report_failed_reload":
                 gateway.report_reload(done=False)
             case "retire":

@@ -101,6 +101,12 @@ class WorkerPool:
             worker.kill()
             await worker.ended.wait()
 
+    def reopen_audits(self, reloads: int) -> None:
+        """Has the workers reopen their audit. Those that drain then end only after so many *reloads*, which wait for
+        one another: after the same is called with 0, or some seconds."""
+        for worker in self.workers:
+            worker.do("reopen", reloads=reloads)
+
     def end(self, workers: list[WorkerProcess]) -> None:
         """Ends *workers* at once, and kills those that do not. One that is not prepared is killed: it has served
         nobody, and the check of its configuration may take long."""

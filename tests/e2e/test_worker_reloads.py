@@ -291,6 +291,33 @@ async def test_a_reload_that_the_end_interrupts_is_audited(
 
 
 @pytest.mark.promise("operation-O1")
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_reloads_that_wait_for_each_other_during_a_drain_are_audited(tmp_path: Path, at_once: bool) -> None:
+    async with serving(tmp_path, server=f'{WORKERS}\nshutdown_delay = "0s"\n') as gateway:
+        gateway.valt.add_video("long", "film", bytes(64 * 1024 * 1024))
+        stream = await gateway.client.get(gateway.url + gateway.path("long", "film"))
+        await stream.content.readexactly(1000)
+        children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
+        gateway.process.terminate()
+        async with asyncio.timeout(60):
+            while len(workers := [int(pid) for pid in children.read_text().split()]) != 1:
+                await asyncio.sleep(0.01)
+        os.kill(workers[0], signal.SIGSTOP)  # so that the first reload takes until the film has ended
+        for _ in range(3):
+            gateway.process.send_signal(signal.SIGHUP)
+            await status(f"{gateway.admin}/healthz")  # so that the signal has been taken
+        stream.close()
+        if at_once:
+            gateway.process.terminate()
+            await status(f"{gateway.admin}/healthz")
+        os.kill(workers[0], signal.SIGCONT)
+        assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+        assert len(audited_reloads(tmp_path)) == 3
+        says = ("configuration reloaded", "the old configuration stays in force")
+        assert sum(map(gateway.log.read_text().count, says)) == 3
+
+
+@pytest.mark.promise("operation-O1")
 async def test_a_reload_that_one_worker_has_recorded_is_not_recorded_again_at_the_end(tmp_path: Path) -> None:
     async with serving(tmp_path, server=WORKERS) as gateway:
         children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")

@@ -68,6 +68,21 @@ async def test_a_reload_that_the_end_of_a_worker_cancels_is_recorded_as_failed(t
 
 
 @pytest.mark.promise("operation-O1")
+async def test_a_worker_without_streams_ends_after_the_reloads_that_wait(tmp_path: Path) -> None:
+    async with applying(tmp_path) as worker:
+        worker.supervisor.send({"do": "reopen", "reloads": 1})
+        worker.supervisor.send({"do": "drain"})
+        worker.checked.set()
+        assert (await worker.response())["done"]
+        _, pending = await asyncio.wait({worker.running}, timeout=0.5)
+        assert pending
+        worker.supervisor.send({"do": "report_failed_reload"})
+        worker.supervisor.send({"do": "reopen", "reloads": 0})
+        assert await worker.running == 0
+        assert worker.outcomes() == ["ok", "failed"]
+
+
+@pytest.mark.promise("operation-O1")
 async def test_a_worker_without_streams_ends_after_the_reload_that_it_applies(tmp_path: Path) -> None:
     async with applying(tmp_path) as worker:
         worker.supervisor.send({"do": "drain"})
