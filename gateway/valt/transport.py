@@ -12,7 +12,7 @@ Below all this aiohttp repeats a GET once, at once, whose connection was closed,
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -213,12 +213,16 @@ class Transport:
             method, url, json=json, allow_redirects=False, trace_request_ctx=attempt
         ) as response:
             attempt.has_response = True
+            head = Response(response.status, b"", "close" in response.headers.get(hdrs.CONNECTION, "").lower())
+            if attempt.is_idle_timeout(head):
+                response.close()  # aiohttp finds no end of a body that arrived before the connection was used again
+                return head
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > limit:
                     raise ValtResponseError(f"VALT's response is larger than {limit} bytes")
-            return Response(response.status, bytes(body), "close" in response.headers.get(hdrs.CONNECTION, "").lower())
+            return replace(head, body=bytes(body))
 
     def _log_transition(self) -> None:
         """Logs when the breaker has opened or closed since the last log line; half open is neither."""

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import SupportsIndex
 
+import aiohttp
 import pytest
+from yarl import URL
 
 from gateway.errors import BusyError, CircuitOpenError, ValtResponseError, ValtTimeoutError, ValtUnavailableError
 from gateway.model import Video
@@ -12,7 +14,9 @@ from gateway.sim.catalogue import CAMERA_A, SESSION
 from gateway.valt.circuit_breaker import State
 from gateway.valt.client import AccessToken, ValtClient
 from gateway.valt.retry_budget import RetryBudget
+from gateway.valt.transport import Transport, trace_used_connections
 from tests.support.clock import ManualClock
+from tests.support.recorder import Recorder
 from tests.support.valt_client import CONNECTIONS, Calls, calling
 
 pytestmark = pytest.mark.promise("valt-I6")
@@ -97,6 +101,28 @@ async def test_a_post_may_meet_a_408_before_an_idle_connection_that_is_closed(op
 
         calls.valt.knobs.fail[operation] = ThenDrop([408])
         assert await (calls.token() if operation == "login" else READS[operation](calls.client, token))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_408_whose_body_has_no_end_closes_an_idle_connection_too(method: str) -> None:
+    """Node.js states no length, and aiohttp may have read the response before it uses the connection again."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    clock, recorder = ManualClock(), Recorder()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    async with server, aiohttp.ClientSession(trace_configs=[trace_used_connections()]) as session:
+        transport = Transport(session, "valt", clock, recorder, read_timeout=5.0, retry_budget=exhausted())
+        for _ in range(2):
+            response = await transport.request(method, url, limit=100, reads_only=method == "GET")
+            assert (response.status, response.body) == (200, b"{}")
 
 
 @pytest.mark.parametrize("operation", [*READS, "login"])
