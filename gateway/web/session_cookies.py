@@ -54,12 +54,12 @@ class SessionCookies:
     async def begin(self, request: Request, credentials: Credentials, identity: Identity) -> None:
         """Has the response to a browser navigation that proved *identity* by itself, with a Kerberos ticket, set the
         cookie of a session, so that the browser is not asked again: of a new one, unless it has one of that person
-        already. That one is refreshed. Raises what `Sessions.begin` raises."""
+        already, and none of another. That one is refreshed. Raises what `Sessions.begin` raises."""
         if self._sessions is None or request.method != "GET" or not is_navigation(request):
             return
         present = self._sessions.identities(credentials)
         own = next((session for session in present if _is_of(session, identity)), None)
-        if own is not None:
+        if own is not None and self._sessions.find_other_person(credentials, identity) is None:
             self.refresh(request, own)
         else:
             request.set_cookies = await begin_session(

@@ -405,6 +405,25 @@ async def test_a_navigation_with_a_token_that_waits_undoes_no_change_of_person(
 
 
 @pytest.mark.promise("kerberos-4")
+async def test_a_navigation_with_a_token_ends_another_persons_session_beside_the_own(
+    stack: GatewayStack, realm: Realm
+) -> None:
+    """Both began at the same moment, so that neither request presented the other's cookie."""
+    _, headers = await get(stack, realm.token("anna"), WATCH, **NAVIGATION)
+    jar = CookieJar()
+    jar.store(headers.getall("Set-Cookie"))
+    path = f"{VIDEO_PATH}?ticket={stack.ticket('ben', recording=SESSION)}"
+    async with stack.client.get(stack.url + path, headers=NAVIGATION, allow_redirects=False) as answer:
+        jar.store(answer.headers.getall("Set-Cookie"))
+    assert len(jar.cookies) == 2
+    _, headers = await get(stack, realm.token("anna"), WATCH, **NAVIGATION, Cookie=jar.header)
+    jar.store(headers.getall("Set-Cookie"))
+    assert len(jar.cookies) == 1
+    ended = [line["subject"] for line in stack.audit() if line["event"] == "sign_out"]
+    assert sorted(ended) == ["anna", "ben"]
+
+
+@pytest.mark.promise("kerberos-4")
 async def test_a_request_that_is_no_navigation_begins_no_session(stack: GatewayStack, realm: Realm) -> None:
     for path in (VIDEO_PATH, WATCH, "/recordings", "/oauth2/userinfo", "/oauth2/auth", "/api/v3/rooms/info"):
         status, headers = await get(stack, realm.token("anna"), path)
