@@ -5,8 +5,9 @@ VALT takes its access token in the query and aiohttp's exceptions print the URL,
 Only requests that may be repeated are retried. A GET: after every failure but a timeout. A POST: if its connection was
 never established, or had served before and was closed without a response or with status 408, as a server closes an idle
 one (RFC 9112, sections 9.3.1 and 9.5), of which there may be several. A POST that only reads, such as a search, also
-if the first connection was lost in another way, as a new one or amid its response. A login is repeated only once if a connection was closed without a response, and not
-at all if that was new: VALT may have counted it, and ten failed ones lock the account.
+if the first connection was lost in another way, as a new one or amid its response. A login is repeated only once if a
+connection was closed without a response, and not at all if that was new: VALT may have counted it, and ten failed ones
+lock the account.
 
 Below all this aiohttp repeats a GET once, at once, whose connection was closed, on any connection (RFC 9112, 9.3.1).
 """
