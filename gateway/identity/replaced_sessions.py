@@ -34,13 +34,14 @@ class ReplacedSessions:
         """Notes that the browser is made to delete the cookie of *session*."""
         self._replaced[session.session or ""] = math.inf
 
-    def has_another(self, session: Identity) -> bool:
-        """Whether the browser was lately given another cookie in place of that of *session*, as a request presents
-        it: under that name it has the newer one, which must not be deleted."""
-        return self.is_gone(session) and self._replaced[session.session or ""] < math.inf
+    def issued_at(self, session: Identity) -> float:
+        """Returns when the session began that the browser has under the name of *session*, as a request presents it,
+        Unix seconds: a newer one, if it was lately given that. A deleted one is as old as it was: a browser that has
+        not received the response presents it further, and has it deleted again."""
+        replaced_at = self._replaced.get(session.session or "", math.inf)
+        return replaced_at if replaced_at < math.inf else session.issued_at or 0.0
 
     def is_gone(self, session: Identity) -> bool:
         """Whether the browser should have the cookie of *session*, as a request presents it, no more: it must not be
-        set again. A browser that has not received the response that deletes it presents it further, and has it
-        deleted again where that is due."""
+        set again."""
         return self._replaced.get(session.session or "", session.issued_at) != session.issued_at

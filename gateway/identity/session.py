@@ -187,9 +187,8 @@ class Sessions:
         *credentials*, by the cookie's name."""
         lengths = {name: len(name) + len(value.reveal()) + 3 for name, value in credentials.sessions.items()}
         lengths[_name(header)] = len(header.partition(";")[0]) + 2
-        issued_at = {name: _issued_at(session) for name, session in sessions.items()}
-        replaced = {name for name, session in sessions.items() if self._replaced.has_another(session)}
-        names = names_to_clear(lengths, issued_at, replaced, _name(header), self._cookie.base)
+        issued_at = {name: self._replaced.issued_at(session) for name, session in sessions.items()}
+        names = names_to_clear(lengths, issued_at, _name(header), self._cookie.base)
         return self._clear_headers(names, credentials, sessions)
 
     def _clear_headers(

@@ -1,6 +1,6 @@
 """How many session cookies a browser keeps. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 _MAX_NARROWED = 8
 """Narrowed sessions that a browser keeps."""
@@ -9,22 +9,19 @@ _MAX_TOTAL = 6000
 Cookie header of more than 8190 bytes."""
 
 
-def names_to_clear(
-    lengths: Mapping[str, int], issued_at: Mapping[str, float], replaced: Collection[str], new: str, base: str
-) -> list[str]:
+def names_to_clear(lengths: Mapping[str, int], issued_at: Mapping[str, float], new: str, base: str) -> list[str]:
     """Returns the names of narrowed sessions to clear, the oldest first, so that with the cookie *new* there are few
     enough, and they are short enough.
 
     *lengths* are the characters of each cookie, *new* included; *base* is the name of sessions that are not narrowed.
-    What has no time in *issued_at* cannot be decrypted and is cleared first. Nothing of *replaced* is cleared, because
-    that would clear the cookie that has replaced it: another frame of the same page was lately given it.
+    *issued_at* is when the session began that the browser has by now under each name: another frame of the same page
+    may just have been given it. What has no time in it cannot be decrypted and is cleared first.
     """
     narrowed = [name for name in lengths if name not in (new, base)]
-    clearable = sorted(set(narrowed).difference(replaced), key=lambda name: (issued_at.get(name, 0.0), name))
     surplus = len(narrowed) + (new != base) - _MAX_NARROWED
     excess = sum(lengths.values()) - _MAX_TOTAL
     cleared = []
-    for name in clearable:
+    for name in sorted(narrowed, key=lambda name: (issued_at.get(name, 0.0), name)):
         if surplus <= 0 and excess <= 0:
             break
         surplus -= 1

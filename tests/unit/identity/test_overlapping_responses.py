@@ -1,7 +1,7 @@
 """Requests of one browser that overlap: a late response brings no session back that the browser has lost meanwhile.
 
 Generated sequences of tickets, requests that wait, sign-outs and times. The browser's cookies change in the order in
-which the gateway responds.
+which the gateway responds, except that some responses never arrive.
 """
 
 import random
@@ -51,7 +51,13 @@ class Page:
 
     async def answer_ticket(self, at: int) -> None:
         _, credentials, identity = self.tickets.pop(at)
-        self.jar.store(await self.sessions.begin(credentials, identity))
+        headers = await self.sessions.begin(credentials, identity)
+        if self.random.random() < 0.2:
+            return  # the browser has given the request up
+        is_alone = credentials == self.presented()
+        self.jar.store(headers)
+        if is_alone:
+            assert len(self.jar.cookies) <= 8 + 1, "narrowed sessions, and one that is not"
 
     def answer_request(self, at: int) -> None:
         _, identity = self.waiting.pop(at)
@@ -128,16 +134,22 @@ async def test_a_reload_forgets_no_session_that_a_browser_has_lost() -> None:
     assert reloaded.refresh_headers(waiting) == []
 
 
+async def full_jar(fixture: SessionsFixture, sessions: Sessions, count: int, groups: frozenset[str]) -> CookieJar:
+    """Returns the cookies of a browser that has so many narrowed sessions, the oldest first."""
+    jar = CookieJar()
+    for number in range(count):
+        fixture.clock.pass_(1)
+        jar.store([sessions.issue_header(replace(ANNA, recording=f"r{number}", groups=groups))])
+    return jar
+
+
 @pytest.mark.parametrize("groups", [0, 60], ids=["eight", "long"])
 async def test_a_deletion_that_never_arrives_costs_no_further_session(groups: int) -> None:
     """A person clicks a link twice: the browser gives the first request up, and presents the same cookies again."""
     fixture = SessionsFixture()
     names = frozenset(str(uuid.uuid5(uuid.NAMESPACE_DNS, str(number))) for number in range(groups))
     sessions = fixture.sessions(keep_groups=GroupSelection(names))
-    jar = CookieJar()
-    for number in range(2 if groups else 8):
-        fixture.clock.pass_(1)
-        jar.store([sessions.issue_header(replace(ANNA, recording=f"n{number}", groups=names))])
+    jar = await full_jar(fixture, sessions, 2 if groups else 8, names)
     oldest, *others = jar.cookies
     presented, following = jar.credentials(sessions), replace(ANNA, recording="new", groups=names)
     for _ in range(2):
@@ -147,3 +159,23 @@ async def test_a_deletion_that_never_arrives_costs_no_further_session(groups: in
     jar.store(await sessions.begin(presented, following))
     assert len(jar.cookies) == len(others) + 1
     assert oldest not in jar.cookies
+
+
+@pytest.mark.parametrize("given_up", [4, 6, 8])
+async def test_replacements_that_never_arrive_cost_no_newer_session(given_up: int) -> None:
+    """A person leaves a page of eight frames while it loads again, and opens others one after another."""
+    fixture = SessionsFixture()
+    sessions = fixture.sessions()
+    jar = await full_jar(fixture, sessions, 8, frozenset())
+    presented = jar.credentials(sessions)
+    for number in range(given_up):
+        fixture.clock.pass_(0.01)
+        await sessions.begin(presented, replace(ANNA, recording=f"r{number}"))
+    opened = []
+    for number in range(4):
+        fixture.clock.pass_(1)
+        headers = await sessions.begin(jar.credentials(sessions), replace(ANNA, recording=f"n{number}"))
+        jar.store(headers)
+        opened.append(headers[-1].partition("=")[0])
+    assert len(jar.cookies) == 8
+    assert jar.cookies.keys() >= set(opened)
