@@ -19,7 +19,7 @@ class ReplacedSessions:
     """What the responses of one process have done to the browsers' cookies."""
 
     def __init__(self, clock: Clock) -> None:
-        self._replaced: TTLCache[str, float] = TTLCache(_MAX, _TTL, timer=clock.monotonic)
+        self._replaced: TTLCache[str | None, float] = TTLCache(_MAX, _TTL, timer=clock.monotonic)
         """When the session began whose cookie has replaced that of another one, Unix seconds, by the latter's id;
         infinity if the cookie was deleted."""
 
@@ -28,20 +28,20 @@ class ReplacedSessions:
 
     def replace(self, session: Identity, now: float) -> None:
         """Notes that the browser is given the cookie of a session that begins *now* in place of that of *session*."""
-        self._replaced[session.session or ""] = now
+        self._replaced[session.session] = now
 
     def delete(self, session: Identity) -> None:
         """Notes that the browser is made to delete the cookie of *session*."""
-        self._replaced[session.session or ""] = math.inf
+        self._replaced[session.session] = math.inf
 
-    def issued_at(self, session: Identity) -> float:
+    def issued_at(self, session: Identity) -> float | None:
         """Returns when the session began that the browser has under the name of *session*, as a request presents it,
         Unix seconds: a newer one, if it was lately given that. A deleted one is as old as it was: a browser that has
         not received the response presents it further, and has it deleted again."""
-        replaced_at = self._replaced.get(session.session or "", math.inf)
-        return replaced_at if replaced_at < math.inf else session.issued_at or 0.0
+        replaced_at = self._replaced.get(session.session, math.inf)
+        return replaced_at if replaced_at < math.inf else session.issued_at
 
     def is_gone(self, session: Identity) -> bool:
         """Whether the browser should have the cookie of *session*, as a request presents it, no more: it must not be
         set again."""
-        return self._replaced.get(session.session or "", session.issued_at) != session.issued_at
+        return self._replaced.get(session.session, session.issued_at) != session.issued_at

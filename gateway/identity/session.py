@@ -187,7 +187,7 @@ class Sessions:
         *credentials*, by the cookie's name."""
         lengths = {name: len(name) + len(value.reveal()) + 3 for name, value in credentials.sessions.items()}
         lengths[_name(header)] = len(header.partition(";")[0]) + 2
-        issued_at = {name: self._replaced.issued_at(session) for name, session in sessions.items()}
+        issued_at = {name: self._replaced.issued_at(session) or 0.0 for name, session in sessions.items()}
         names = names_to_clear(lengths, issued_at, _name(header), self._cookie.base)
         return self._clear_headers(names, credentials, sessions)
 
