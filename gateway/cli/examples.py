@@ -1,7 +1,7 @@
 """Tries ``[[examples]]``: decisions that the rules must make, with the facts about the recording that each states."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, tzinfo
 
@@ -15,7 +15,7 @@ from gateway.ports import Observer
 from gateway.recording_details import RecordingDetails
 from gateway.request_record import RequestRecord
 from gateway.rule_factory import rules_of, valt_names_of
-from gateway.rules import mismatch
+from gateway.rules import details_mismatch, mismatch
 from gateway.settings.faults import Fault, Findings
 from gateway.settings.grants import ExampleSettings
 from gateway.settings.model import Settings
@@ -30,25 +30,26 @@ class NullObserver(Observer):
     def on_request_end(self, record: RequestRecord) -> None: ...
 
 
-class FrozenClock(SystemClock):
-    """A clock whose wall time stays at *now*, in Unix seconds, so that an example's age is exact."""
+class StatedClock(SystemClock):
+    """A clock whose wall time is that for which an example is tried, so that its age is exact."""
 
-    def __init__(self, now: float) -> None:
-        self._now = now
+    def __init__(self) -> None:
+        self.wall_time = 0.0
+        """Unix seconds."""
 
     def now(self) -> float:
-        return self._now
+        return self.wall_time
 
 
 class StatedDetails:
     """Implements ports.Recordings with the details that an example states, the same for every account. A condition on
     a detail that it does not state does not hold."""
 
-    def __init__(self, details: RecordingDetails) -> None:
-        self._details = details
+    def __init__(self) -> None:
+        self.details = RecordingDetails("")
 
     async def get(self, account: str, recording: str) -> RecordingDetails:
-        return self._details
+        return self.details
 
 
 def try_examples(settings: Settings, now: float | None = None) -> Findings:
@@ -58,74 +59,96 @@ def try_examples(settings: Settings, now: float | None = None) -> Findings:
     A file must not stop being accepted because time passes: that such an example must be allowed, and is on another day
     of the rules, is a warning. That it will be allowed on a later day, and must not, is a warning until then.
     """
-    now = SystemClock().now() if now is None else now
-    faults: list[Fault] = []
-    warnings: list[Fault] = []
-    for number, example in enumerate(settings.examples):
-        key = f"examples.{number}"
-        failure = _failure(settings, example, now if example.day is None else _noon(settings, example.day))
-        doubt = None if example.day is not None else _doubt(settings, example, failure, now)
-        if doubt is not None:
-            warnings.append(Fault(key, None, *doubt))
-        elif failure is not None:
-            wrong = "must be allowed and is denied" if example.allowed else "must be denied and is allowed"
-            faults.append(Fault(key, None, f"{wrong}{failure}", "correct the rules or the example"))
-    return Findings(faults, warnings)
+    return asyncio.run(Trial(settings).findings(SystemClock().now() if now is None else now))
 
 
-def _doubt(settings: Settings, example: ExampleSettings, failure: str | None, now: float) -> tuple[str, str] | None:
-    """Returns reason and remedy of a warning about *example*, which states no day, None if there is none. *failure* is
-    why it does not hold at *now*, None if it does."""
-    if (failure is None) == example.allowed:
+class Trial:
+    """Tries the examples of *settings*, for any time, with rules that are built once: an example without a day may be
+    tried for each day on which one of hundreds of rules begins to count or ceases to."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._zone = settings.server.zone
+        self._clock, self._details, self._valt_names = StatedClock(), StatedDetails(), valt_names_of(settings)
+        rules = rules_of(settings)
+        self._policy = Rules(rules, self._details, self._valt_names, self._clock, NullObserver())
+        self._always = [
+            (rule, replace(rule, valid_from=None, valid_until=None))
+            for rule in rules
+            if (rule.valid_from, rule.valid_until) != (None, None)
+        ]
+        """The rules with days, and each without them."""
+
+    async def findings(self, now: float) -> Findings:
+        """Returns the faults and warnings, with *now* as the time of examples without a day, in Unix seconds."""
+        faults: list[Fault] = []
+        warnings: list[Fault] = []
+        for number, example in enumerate(self._settings.examples):
+            key = f"examples.{number}"
+            identities = stated_identities(self._settings, example.subject, example.groups)
+            moment = now if example.day is None else _noon(example.day, self._zone)
+            failure = await self._failure(example, identities, moment)
+            doubt = None if example.day is not None else await self._doubt(example, identities, failure, now)
+            if doubt is not None:
+                warnings.append(Fault(key, None, *doubt))
+            elif failure is not None:
+                wrong = "must be allowed and is denied" if example.allowed else "must be denied and is allowed"
+                faults.append(Fault(key, None, f"{wrong}{failure}", "correct the rules or the example"))
+        return Findings(faults, warnings)
+
+    async def _doubt(
+        self, example: ExampleSettings, identities: Sequence[Identity], failure: str | None, now: float
+    ) -> tuple[str, str] | None:
+        """Returns reason and remedy of a warning about *example*, which states no day, None if there is none. *failure*
+        is why it does not hold at *now*, None if it does."""
+        if (failure is None) == example.allowed:
+            return None
+        changes = self._changes(example, identities)
+        later = [moment for moment in changes if moment > now]
+        if failure is None:
+            for moment in later:
+                if (why := await self._failure(example, identities, moment)) is not None:
+                    day, first = _day(moment - 1, self._zone), _day(moment, self._zone)
+                    wrong = f"from {first} on the file is refused, because it must be denied and is allowed{why}"
+                    return f"holds until {day}: {wrong}", f"state the day for which it is meant, as day = {day}"
+            return None
+        earlier = [moment - 1 for moment in reversed(changes) if moment <= now]
+        for moment in (*earlier, *later):
+            if await self._failure(example, identities, moment) is None:
+                day = _day(moment, self._zone)
+                when = f"holds from {day} on" if moment > now else f"held until {day}"
+                reason = f"{when}, and not today: it must be allowed and is denied{failure}"
+                return reason, f"state the day for which it is meant, as day = {day}"
         return None
-    zone = settings.server.zone
-    changes = _changes(settings, example)
-    later = [moment for moment in changes if moment > now]
-    if failure is None:
-        for moment in later:
-            if (why := _failure(settings, example, moment)) is not None:
-                day, first = _day(moment - 1, zone), _day(moment, zone)
-                wrong = f"from {first} on the file is refused, because it must be denied and is allowed{why}"
-                return f"holds until {day}: {wrong}", f"state the day for which it is meant, as day = {day}"
+
+    async def _failure(self, example: ExampleSettings, identities: Sequence[Identity], now: float) -> str | None:
+        """Returns who of *identities* is decided about otherwise than *example* states, and why, None if nobody is."""
+        self._clock.wall_time, self._details.details = now, _details(example, now)
+        for identity in identities:
+            try:
+                grant = await self._policy.decide(identity, example.recording, client=example.client)
+            except AccessDeniedError as denied:
+                allowed, why = False, str(denied)
+            else:
+                allowed, why = True, f"rule {grant.rule} matches"
+            if allowed != example.allowed:
+                who = f" as {identity.provider}#{identity.subject}" if len(identities) > 1 else ""
+                return f"{who}: {why}"
         return None
-    earlier = [moment - 1 for moment in reversed(changes) if moment <= now]
-    for moment in (*earlier, *later):
-        if _failure(settings, example, moment) is None:
-            day = _day(moment, zone)
-            when = f"holds from {day} on" if moment > now else f"held until {day}"
-            reason = f"{when}, and not today: it must be allowed and is denied{failure}"
-            return reason, f"state the day for which it is meant, as day = {day}"
-    return None
 
-
-def _failure(settings: Settings, example: ExampleSettings, now: float) -> str | None:
-    """Returns who is decided about otherwise than *example* states, and why, None if nobody is."""
-    details = StatedDetails(_details(example, now))
-    policy = Rules(rules_of(settings), details, valt_names_of(settings), FrozenClock(now), NullObserver())
-    identities = stated_identities(settings, example.subject, example.groups)
-    for identity in identities:
-        try:
-            grant = asyncio.run(policy.decide(identity, example.recording, client=example.client))
-        except AccessDeniedError as denied:
-            allowed, why = False, str(denied)
-        else:
-            allowed, why = True, f"rule {grant.rule} matches"
-        if allowed != example.allowed:
-            who = f" as {identity.provider}#{identity.subject}" if len(identities) > 1 else ""
-            return f"{who}: {why}"
-    return None
-
-
-def _changes(settings: Settings, example: ExampleSettings) -> list[float]:
-    """Returns when rules that may decide about *example* begin to count or cease to, in Unix seconds and in order."""
-    identities = stated_identities(settings, example.subject, example.groups)
-    moments: set[float] = set()
-    for rule in rules_of(settings):
-        days = [moment for moment in (rule.valid_from, rule.valid_until) if moment is not None]
-        always = replace(rule, valid_from=None, valid_until=None) if days else rule
-        if days and any(mismatch(always, one, example.recording, example.client, 0.0) is None for one in identities):
-            moments.update(days)
-    return sorted(moments)
+    def _changes(self, example: ExampleSettings, identities: Sequence[Identity]) -> list[float]:
+        """Returns when rules that match *example* begin to count or cease to, in Unix seconds and in order. Its age is
+        the same at any time, so that no other rule ever matches it."""
+        details = _details(example, 0.0)
+        moments: set[float] = set()
+        for rule, always in self._always:
+            if any(
+                mismatch(always, identity, example.recording, example.client, 0.0) is None
+                and details_mismatch(always, identity, details, self._valt_names, 0.0) is None
+                for identity in identities
+            ):
+                moments.update(moment for moment in (rule.valid_from, rule.valid_until) if moment is not None)
+        return sorted(moments)
 
 
 def stated_identities(settings: Settings, subject: str, groups: Iterable[str]) -> list[Identity]:
@@ -145,9 +168,9 @@ def stated_identities(settings: Settings, subject: str, groups: Iterable[str]) -
     return [Identity(name, "", one, IdentityKind.JWT, frozenset(groups_at(one))) for one in providers or [""]]
 
 
-def _noon(settings: Settings, day: date) -> float:
-    """Returns noon of *day*, in Unix seconds."""
-    return datetime.combine(day, time(12), settings.server.zone).timestamp()
+def _noon(day: date, zone: tzinfo | None) -> float:
+    """Returns noon of *day* in *zone*, in Unix seconds; None is the machine's time zone."""
+    return datetime.combine(day, time(12), zone).timestamp()
 
 
 def _day(moment: float, zone: tzinfo | None) -> date:

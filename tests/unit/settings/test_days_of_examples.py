@@ -1,6 +1,7 @@
 """Examples without a day, of rules with days: time alone makes no file a fault without a warning before."""
 
-from datetime import UTC, date, datetime
+from cProfile import Profile
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -116,3 +117,30 @@ def test_an_example_must_hold_at_every_provider_on_that_day(tmp_path: Path) -> N
     (fault,), warnings = findings(tmp_path, text, date(2027, 4, 1))
     assert "must be allowed and is denied" in fault
     assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("of_weeks", "last", "examples", "expected"),
+    [
+        ('rooms = ["Room 3"]', "", 40, []),
+        ('rooms = ["Room 3"]\nallow = false', COURSE.replace("course", "last").format('rooms = ["Room 3"]'), 40, []),
+        ("allow = false", COURSE.replace("course", "last").format(""), 5, ["holds until 2030-10-31"]),
+    ],
+)
+def test_examples_beside_rules_for_many_weeks_are_tried_in_few_steps(
+    tmp_path: Path, of_weeks: str, last: str, examples: int, expected: list[str]
+) -> None:
+    text = GOOD
+    for number in range(200):
+        days = [date(2027, 1, 1) + timedelta(weeks=number + one) for one in (0, 1)]
+        limits = f"valid_from = {days[0]}\nvalid_until = {days[1] - timedelta(days=1)}\n"
+        text += COURSE.replace('"course"', f'"week{number}"').format(limits + of_weeks)
+    text += last + examples * EXAMPLE.format("false")
+    settings = load_text(tmp_path, text).settings
+    assert settings is not None
+    profile = Profile()
+    results = profile.runcall(try_examples, settings, datetime(2027, 1, 4, tzinfo=UTC).timestamp())
+    assert results.faults == []
+    assert [warning.reason.partition(":")[0] for warning in results.warnings] == examples * expected
+    calls = sum(entry.callcount for entry in profile.getstats())
+    assert calls < 1_000_000  # with rules built anew for each day they are 10 to 90 million
