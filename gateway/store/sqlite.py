@@ -36,7 +36,7 @@ from gateway.store.sqlite_entries import (
     put,
     read_changes,
 )
-from gateway.store.sqlite_file import connect, created_at, identity_of, is_read_only
+from gateway.store.sqlite_file import StateFile, connect, created_at, is_read_only
 
 T = TypeVar("T")
 
@@ -76,15 +76,13 @@ class SqliteStore:
         self.fault: str | None = None
         """Why the state cannot be read or written; None if it can."""
         self._observer = observer
-        self._opened: tuple[int, int] | None = None
-        """Device and inode of the file that is open."""
         self._path = path
         self._clock = clock
         self._poll_interval = poll_interval
         self._timeout = timeout
-        self._connect = connect
+        self._file = StateFile(path, clock, connect)
         self._worker = ThreadPoolExecutor(1, "store")
-        self._connection: sqlite3.Connection | None = None
+        self._is_open = False
         self._data_version: int | None = None
         self._sign_outs_read: tuple[int, float] | None = None
         """How many the file had when they were read, and the sum of their expiries, which every change raises."""
@@ -96,7 +94,7 @@ class SqliteStore:
         self._poll_task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        state = "closed" if self._connection is None else "open"
+        state = "open" if self._is_open else "closed"
         sign_outs, revocations = len(self._entries[SIGN_OUT]), len(self._entries[REVOCATION])
         return f"<SqliteStore {self._path} {state} sign_outs={sign_outs} revocations={revocations}>"
 
@@ -107,11 +105,11 @@ class SqliteStore:
 
     async def start(self) -> None:
         """Opens the database and loads its entries. Raises OSError, sqlite3.Error or BusyError if that fails."""
-        self._connection = connection = await self._in_worker(lambda: self._connect(self._path, self._clock.now()))
+        connection = await self._in_worker(self._file.connection)
+        self._is_open = True
         if self.complete_since is not None:
             # A clock that was ahead when the file was created has been set back since.
             self.complete_since = min(self._clock.now(), await self._in_worker(lambda: created_at(connection)))
-        self._opened = await self._in_worker(lambda: identity_of(self._path))
         await self.refresh()
         self._poll_task = asyncio.create_task(self._poll(), name="store")
 
@@ -166,12 +164,12 @@ class SqliteStore:
         if self._poll_task is not None:
             self._poll_task.cancel()
             await asyncio.gather(self._poll_task, return_exceptions=True)
-        if self._connection is not None:
+        if self._is_open:
+            self._is_open = False
             # SQLite has on the disk what was written: if that does not respond, only the log is not removed.
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timeout):
-                    await self._in_worker(self._connection.close)
-            self._connection = None
+                    await self._in_worker(self._file.close)
         self._worker.shutdown(wait=False)  # its thread is idle; joining it would block the event loop
 
     async def _poll(self) -> None:
@@ -188,16 +186,15 @@ class SqliteStore:
 
     async def _probe(self) -> None:
         """Writes an entry that says nothing. Raises BusyError if that fails. The file is opened anew if it can only be
-        read: SQLite never writes by a connection that it has opened while the file system was read-only."""
+        read: SQLite never writes by a connection that it has opened while the file system was read-only, nor by one
+        that is opened before that one is closed, because the connections of a process share the index of the log."""
         try:
             await self._insert(PROBE, "", self._clock.now(), 0.0)
         except BusyError as error:
-            old = self._connection
-            if old is None or not is_read_only(error.__cause__):
+            if not is_read_only(error.__cause__):
                 raise
-            self._connection = await self._execute(lambda _: self._connect(self._path, self._clock.now()))
             self._data_version = None  # which is counted for each connection
-            await self._in_worker(old.close)  # after the calls before, which use it
+            await self._execute(lambda _: self._file.close())
             await self._insert(PROBE, "", self._clock.now(), 0.0)
 
     def _report(self, error: BusyError | None) -> None:
@@ -222,18 +219,12 @@ class SqliteStore:
     async def _execute(self, statements: Callable[[sqlite3.Connection], T]) -> T:
         """Returns what *statements* returns, run in the worker thread. Raises BusyError, and sets *fault*, if the
         database fails or does not respond in time; what has begun in the thread may succeed later then."""
-        connection = self._connection
-        if connection is None:
+        if not self._is_open:
             raise BusyError("the state store is not open")
-
-        def run() -> T:
-            if identity_of(self._path) != self._opened:
-                raise BusyError("its file was removed or replaced: restart the gateway")
-            return statements(connection)
 
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._in_worker(run)
+                return await self._in_worker(lambda: statements(self._file.connection()))
         except TimeoutError:
             error = BusyError(f"the state store has not responded for {self._timeout:g} seconds")
         except (sqlite3.Error, OSError) as fault:

@@ -4,9 +4,12 @@ import math
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.build_info import STATE_SCHEMA, state_schema_fault
+from gateway.errors import BusyError
+from gateway.ports import Clock
 
 _BUSY_TIMEOUT = 5.0
 """Seconds to wait for the locks of other processes."""
@@ -21,6 +24,34 @@ _CREATED = "created"
 """The kind of the entry whose value is when the database was created, Unix seconds. Earlier versions wrote none."""
 _NEVER = 1e18
 """The expiry of that entry."""
+
+
+class StateFile:
+    """The database at *path*, for one thread at a time. *connect* opens it, and is given the time in Unix seconds."""
+
+    def __init__(self, path: Path, clock: Clock, connect: Callable[[Path, float], sqlite3.Connection]) -> None:
+        self._path = path
+        self._clock = clock
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        """Device and inode of the file that was opened first."""
+
+    def connection(self) -> sqlite3.Connection:
+        """Returns the connection, a new one after `close`. Raises BusyError if the file was removed or replaced since
+        it was opened first, OSError or sqlite3.Error if it cannot be opened: the next call tries again."""
+        if self._identity is not None and identity_of(self._path) != self._identity:
+            raise BusyError("its file was removed or replaced: restart the gateway")
+        if self._connection is None:
+            self._connection = self._connect(self._path, self._clock.now())
+            self._identity = self._identity or identity_of(self._path)
+        return self._connection
+
+    def close(self) -> None:
+        """Closes the connection, if there is one. Raises sqlite3.Error if that fails."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 def connect(path: Path, now: float) -> sqlite3.Connection:

@@ -4,8 +4,10 @@ import asyncio
 import math
 import re
 import shlex
+import shutil
 import sqlite3
 import stat
+import sys
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -386,22 +388,30 @@ async def test_a_state_that_cannot_be_written_is_a_fault_until_it_can(path: Path
 
 @pytest.mark.promise("operation-state")
 async def test_a_file_that_was_read_only_when_it_was_opened_is_written_when_it_can_be(
-    path: Path, clock: ManualClock
+    path: Path, tmp_path: Path, clock: ManualClock
 ) -> None:
-    log, until, is_writable = Recorder(), clock.now() + 3600, threading.Event()
+    log, until, is_writable, failed = Recorder(), clock.now() + 3600, threading.Event(), threading.Event()
+    left = tmp_path / "left" / path.name
+    async with started(SqliteStore(path, clock)):  # whose log is copied as a killed process leaves it
+        await asyncio.to_thread(shutil.copytree, path.parent, left.parent)
 
     def open_for_reading(path: Path, now: float) -> sqlite3.Connection:
-        if is_writable.is_set():
-            return connect(path, now)
-        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+        """Opens it as SQLite does on a read-only file system."""
+        if not is_writable.is_set():
+            uri = f"{path.as_uri()}?mode=ro&readonly_shm=1"
+            return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        if not failed.is_set():
+            failed.set()
+            raise sqlite3.OperationalError("disk I/O error")
+        revoke_in_file(path, "ben", clock.now(), until)
+        return connect(path, now)
 
-    fault = f"the state in {path} cannot be used: the state store failed: attempt to write a readonly database"
-    async with (
-        started(SqliteStore(path, clock)) as other,
-        started(SqliteStore(path, clock, poll_interval=0.01, connect=open_for_reading, observer=log)) as store,
-    ):
-        assert store.fault == fault
-        await other.revoke("anna", clock.now(), until)
+    async with started(SqliteStore(left, clock, poll_interval=0.01, connect=open_for_reading, observer=log)) as store:
+        await until_fault(store, expected=True)
+        revoke = "import sys; from pathlib import Path; from gateway.store.sqlite_revocations import revoke_in_file; "
+        revoke += f"revoke_in_file(Path(sys.argv[1]), 'anna', {clock.now()}, {until})"
+        done = await run(sys.executable, "-c", revoke, str(left))
+        assert (done.code, done.err) == (0, b"")
         async with asyncio.timeout(10):
             while store.revoked_at("anna") is None:
                 await asyncio.sleep(0.01)
@@ -409,12 +419,15 @@ async def test_a_file_that_was_read_only_when_it_was_opened_is_written_when_it_c
             await store.consume("portal", until)
         is_writable.set()
         await until_fault(store, expected=False)
+        assert store.revoked_at("anna") == store.revoked_at("ben") == clock.now()
         assert await store.consume("portal", until)
-        await other.revoke("ben", clock.now(), until)
+        await asyncio.to_thread(revoke_in_file, left, "eva", clock.now(), until)
         async with asyncio.timeout(10):
-            while store.revoked_at("ben") is None:
+            while store.revoked_at("eva") is None:
                 await asyncio.sleep(0.01)
-        assert lines(log) == [("error", fault), ("info", "the state is back")]
+        reasons = "attempt to write a readonly database", "disk I/O error"
+        faults = [f"the state in {left} cannot be used: the state store failed: {reason}" for reason in reasons]
+        assert lines(log) == [*(("error", fault) for fault in faults), ("info", "the state is back")]
 
 
 @pytest.mark.promise("operation-state")
