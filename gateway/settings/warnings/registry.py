@@ -31,6 +31,7 @@ from gateway.settings.warnings.rules import (
 from gateway.settings.warnings.scopes import scope_warnings
 from gateway.settings.warnings.secrets import secret_warnings
 from gateway.settings.warnings.service_keys import service_key_warnings
+from gateway.settings.warnings.template_fields import template_field_warnings
 from gateway.settings.warnings.texts import text_warnings
 from gateway.settings.warnings.valt import valt_warnings
 from gateway.settings.warnings.values import value_warnings
@@ -59,6 +60,7 @@ WARNINGS: tuple[Callable[[Settings], Iterable[Fault]], ...] = (
     header_meaning_warnings,
     port_warnings,
     valt_warnings,
+    template_field_warnings,
     groups_of_nobody,
     rule_warnings,
 )

@@ -1,6 +1,6 @@
 """Warnings about ``[valt]``: plain http, keys of another table, two accounts that are one, the own address."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from gateway.settings.addresses import is_loopback
@@ -40,26 +40,12 @@ def valt_warnings(settings: Settings) -> Iterator[Fault]:
 
 
 def _template_warnings(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for keys of a rule in its template, and for a field of a template that a rule before, or for an
-    example any rule, writes in other letters: fields are compared by case."""
-    spellings: dict[str, str] = {}
+    """Yields a warning for keys of a rule in its template."""
     for number, grant in enumerate(settings.grants):
         keys = ["delivery"] if grant.template.get("delivery") in _DELIVERIES else []
         for key in [*keys, *({"created_within"} & grant.template.keys())]:
             reason = "is taken for a field of VALT's template: it stands below [grants.template]"
             yield Fault(f"grants.{number}.template.{key}", None, reason, "move it above, if it is the rule's key")
-        yield from _other_spellings(f"grants.{number}.template", grant.template, spellings)
-    for number, example in enumerate(settings.examples):
-        yield from _other_spellings(f"examples.{number}.template", example.template, spellings)
-
-
-def _other_spellings(table: str, template: Mapping[str, str], spellings: dict[str, str]) -> Iterator[Fault]:
-    """Yields a warning for each field of *template* that *spellings*, to which it is added, has in other letters."""
-    for field in template:
-        spelling = spellings.setdefault(field.casefold(), field)
-        if spelling != field:
-            reason = f'is a field called "{spelling}" elsewhere in this file: at most one of them is VALT\'s'
-            yield Fault(f"{table}.{field}", None, reason, "write the field as VALT's template has it")
 
 
 def _unused_names(settings: Settings) -> Iterator[Fault]:

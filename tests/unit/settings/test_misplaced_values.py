@@ -214,6 +214,46 @@ def test_a_field_of_a_template_in_two_spellings_is_a_warning(tmp_path: Path, fie
     assert all(warning.line and warning.remedy for warning in loaded.warnings)
 
 
+def by_field(name: str, allow: bool, **template: str) -> str:
+    """Returns a rule for everybody with a condition on *template*."""
+    who = {"subjects": ["*"], "recordings": ["*"], "account": "reviewer"}
+    return table("[[grants]]", name=name, allow=allow, **who, template=template)
+
+
+WITHDRAWN = by_field("one", False, Consent="withdrawn")
+OTHER = by_field("two", False, consent="withdrawn")
+GIVEN = by_field("given", True, consent="given")
+PENDING = by_field("pending", False, Consent="pending")
+BOTH = by_field("both", False, Consent="withdrawn", consent="withdrawn")
+COURSES = [by_field(one, True, **{one: "x", f"{one} Term": "1"}) for one in ("Course", "course")]
+EXAMPLES = [EXAMPLE.replace("template = { %s", f"template = {{ {one}") for one in ("Consent", "consent", "CONSENT")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (WITHDRAWN + OTHER, []),
+        (WITHDRAWN + OTHER + GIVEN + EXAMPLES[0] + EXAMPLES[1], []),
+        (WITHDRAWN + OTHER + EXAMPLES[2], ["examples.0.template.CONSENT"]),
+        (WITHDRAWN + GIVEN, ["grants.2.template.consent"]),
+        (WITHDRAWN + OTHER + PENDING + GIVEN, ["grants.4.template.consent"]),
+        (WITHDRAWN + OTHER + PENDING + EXAMPLES[1], ["examples.0.template.consent"]),
+        (WITHDRAWN + OTHER.replace('"*"', '"anna"', 1), ["grants.2.template.consent"]),
+        (WITHDRAWN + OTHER.replace("withdrawn", "Withdrawn"), ["grants.2.template.consent"]),
+        (BOTH, ["grants.1.template.consent"]),
+        (WITHDRAWN + OTHER + COURSES[0] + COURSES[1], []),
+    ],
+)
+def test_a_rule_that_is_repeated_with_a_field_in_the_other_spelling_is_no_warning(
+    tmp_path: Path, text: str, expected: list[str]
+) -> None:
+    loaded = load_text(tmp_path, GOOD + text)
+    assert loaded.faults == ()
+    warnings = [warning for warning in loaded.warnings if ".template." in warning.key]
+    assert [warning.key for warning in warnings] == expected
+    assert all("one of its templates has each" in warning.remedy for warning in warnings)
+
+
 @pytest.mark.parametrize(
     "rule",
     [
