@@ -101,7 +101,7 @@ class AuditTarget:
     def _end_torn_line(self) -> None:
         """Ends a line that a process which was killed, or a full disk, has left in the file as it was opened. Raises
         OSError."""
-        if self._is_torn and not ends_with_line_feed(self.path):
+        if self._is_torn and not _ends_with_line_feed(self.descriptor):
             os.write(self.descriptor, b"\n")
         self._is_torn = False
 
@@ -158,10 +158,10 @@ class AuditTarget:
         return None if self._sync is None else self._sync.close()
 
 
-def ends_with_line_feed(path: str) -> bool:
-    """Whether the file's last byte is a line feed; True if it cannot be read."""
+def _ends_with_line_feed(descriptor: int) -> bool:
+    """Whether the last byte of the file is a line feed, whatever its name is by now; True if it cannot be read."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(f"/proc/self/fd/{descriptor}", "rb") as file:  # noqa: PTH123
             file.seek(-1, os.SEEK_END)
             return file.read() == b"\n"
     except OSError:

@@ -413,6 +413,30 @@ async def test_a_torn_line_on_a_full_disk_ends_with_the_first_line_that_can_be_w
     ]
 
 
+@pytest.mark.promise("operation-O7")
+@pytest.mark.parametrize("creates", [False, True])
+def test_a_torn_line_is_ended_also_in_a_file_that_was_renamed_meanwhile(
+    path: Path, clock: ManualClock, creates: bool
+) -> None:
+    audit = audit_of(path, clock)
+    audit.record_admin("start")
+    audit.close()
+    path.write_bytes(path.read_bytes()[:-30])
+    audit = AuditLog(str(path), clock, Recorder())
+    with limited_files(path.stat().st_size):
+        audit.open()
+        renamed = path.rename(path.with_name("audit.jsonl.1"))
+        if creates:
+            path.touch()
+    audit.record_admin("start")
+    audit.reopen()
+    audit.record_admin("stop")
+    audit.close()
+    assert [fault.line for fault in verify([renamed, path], None).faults] == [2]
+    lines = [json.loads(line)["event"] for line in renamed.read_bytes().splitlines()[2:]]
+    assert lines == ["chain", "admin"]
+
+
 async def test_a_record_of_a_revocation_that_does_not_fit_leaves_no_part(path: Path, clock: ManualClock) -> None:
     audit = audit_of(path, clock)
     await streams(audit, clock, "1")
