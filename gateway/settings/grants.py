@@ -1,5 +1,6 @@
 """``[[grants]]``, the rules, and ``[[examples]]``, which check-config tries against them."""
 
+import json
 from typing import Literal
 
 from pydantic import Field
@@ -40,6 +41,13 @@ class GrantSettings(Table):
         """Returns *name*, of a person, a group or a service key, as the rule compares it: a rule that refuses has all
         its spellings."""
         return name if self.allow else fold_name(name)
+
+    def comparable(self, *excluded: str) -> str:
+        """Returns a text that is the same for rules that do the same but for the keys *excluded*, whatever their names
+        are and in whichever order their lists: a rule that refuses does not use ``delivery`` and ``download``."""
+        unused = {"name"} if self.allow else {"name", "delivery", "download"}
+        values = self.model_dump(mode="json", exclude=unused.union(excluded))
+        return json.dumps({key: sorted(one) if isinstance(one, list) else one for key, one in values.items()})
 
 
 class ExampleSettings(Table):

@@ -133,7 +133,7 @@ def refusal_warnings(settings: Settings) -> Iterator[Fault]:
                 if grant.account not in accounts[form]:
                     others[refusal].add(grant.account)
         elif any(getattr(grant, name) for name in CONDITIONS):
-            forms[number] = grant.model_dump_json(exclude={"name", "account"})
+            forms[number] = grant.comparable("account")
             accounts[forms[number]].add(grant.account)
     for number, names in sorted(others.items()):
         reason = f"may see less in VALT than {', '.join(sorted(names))}: what VALT does not show to it is not refused"

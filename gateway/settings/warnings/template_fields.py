@@ -52,4 +52,4 @@ def _warning(key: str, first: str) -> Fault:
 def _form(grant: GrantSettings) -> str:
     """Returns a text that is the same for rules that differ in nothing but their names and the case of their fields."""
     template = sorted((field.casefold(), glob) for field, glob in grant.template.items())
-    return f"{grant.model_dump_json(exclude={'name', 'template'})}{template}"
+    return f"{grant.comparable('template')}{template}"

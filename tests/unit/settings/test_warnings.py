@@ -194,6 +194,12 @@ SAFE = {
     + REFUSAL_AS_TRAINEE
     + RULE_AS_REVIEWER
     + TRAINEE,
+    "a refusal with each account, with another order and unused keys": grant(
+        'allow = false\nrooms = ["Lab", "Board room"]\ndelivery = "redirect"'
+    )
+    + REFUSAL_AS_TRAINEE.replace('["Board room"]', '["Board room", "Lab"]\ndownload = false')
+    + RULE_AS_REVIEWER
+    + TRAINEE,
     "a refusal with each account, before the rule of its account": grant('allow = false\nrooms = ["Board room"]')
     + RULE_AS_REVIEWER
     + REFUSAL_AS_TRAINEE
