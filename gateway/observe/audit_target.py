@@ -80,8 +80,9 @@ class AuditTarget:
         first, self._file_id = file_id != self._file_id, file_id
         self.descriptor, self.is_regular, self._missed = descriptor, is_regular, False
         self._is_torn = (first or self._is_torn) and is_regular and status.st_size > 0
-        with suppress(OSError):  # of a full disk, on which the first line will fail too: it ends the torn one then
-            self._end_torn_line()
+        if self._is_torn:
+            with suppress(OSError):  # of a full disk, on which the first line will fail too: it ends the torn one then
+                self._end_torn_line()
         return first
 
     def write(self, data: bytes) -> int:
@@ -95,13 +96,14 @@ class AuditTarget:
                 raise fault
             if os.fstat(self.descriptor).st_nlink == 0:
                 raise FileNotFoundError(errno.ENOENT, "the file was removed")
-            self._end_torn_line()
+            if self._is_torn:
+                self._end_torn_line()
         return os.write(self.descriptor, data)
 
     def _end_torn_line(self) -> None:
         """Ends a line that a process which was killed, or a full disk, has left in the file as it was opened. Raises
         OSError."""
-        if self._is_torn and not _ends_with_line_feed(self.descriptor):
+        if not _ends_with_line_feed(self.descriptor):
             os.write(self.descriptor, b"\n")
         self._is_torn = False
 
