@@ -139,15 +139,16 @@ class Sessions(Protocol):
         """Returns a valid session that is another person's than *identity*, or None."""
 
     async def begin(self, credentials: Credentials, identity: Identity) -> list[str]:
-        """Returns the Set-Cookie headers for a new session of *identity*; makes the sessions of *credentials* void if
-        one is another person's. Raises InvalidCredentialsError, BusyError, and GatewayError if it does not fit."""
+        """Returns Set-Cookie headers for a new session, which ends those of another person. Raises GatewayError."""
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
-        """Makes all sessions of *credentials* void. Returns those that were valid, and the Set-Cookie headers that
-        delete the cookies. Raises BusyError."""
+        """Makes all sessions void. Returns those that were valid, and Set-Cookie headers. Raises BusyError."""
 
     def refresh_headers(self, identity: Identity) -> list[str]:
         """Returns Set-Cookie headers that keep a valid session from idling out, none if none is due or it is old."""
+
+    def clear_surplus(self, credentials: Credentials, identity: Identity) -> list[str]:
+        """Returns Set-Cookie headers that delete the oldest of too many sessions, but not *identity*."""
 
 
 class PersonSwitch(Protocol):
@@ -182,8 +183,7 @@ class SignIn(Protocol):
         """Returns the URL at which *provider* signs people out and redirects to *back*, or None."""
 
     async def end_sessions(self, token: str) -> Identity:
-        """Ends the sessions that a logout *token* names; returns the person as far as the token names one. Raises
-        InvalidCredentialsError, IdentityProviderError or BusyError."""
+        """Ends the sessions that a logout *token* names; returns the person if it names one. Raises GatewayError."""
 
 
 class ServiceKeys(Protocol):

@@ -5,6 +5,7 @@ of them. Their responses must neither set the old cookie again nor delete the ne
 """
 
 import math
+from collections.abc import Mapping
 
 from cachetools import TTLCache
 
@@ -34,12 +35,20 @@ class ReplacedSessions:
         """Notes that the browser is made to delete the cookie of *session*."""
         self._replaced[session.session] = math.inf
 
-    def issued_at(self, session: Identity) -> float | None:
-        """Returns when the session began that the browser has under the name of *session*, as a request presents it,
-        Unix seconds: a newer one, if it was lately given that. A deleted one is as old as it was: a browser that has
-        not received the response presents it further, and has it deleted again."""
+    def issued_at(self, sessions: Mapping[str, Identity]) -> dict[str, float]:
+        """Returns when the sessions began that a browser has by now which presents *sessions*, Unix seconds, by the
+        cookie's name: newer ones, where it was lately given one. A deleted one is as old as it was: a browser that has
+        not received that response presents it further, and has it deleted again."""
+        return {name: self._issued_at(session) or 0.0 for name, session in sessions.items()}
+
+    def _issued_at(self, session: Identity) -> float | None:
         replaced_at = self._replaced.get(session.session, math.inf)
         return replaced_at if replaced_at < math.inf else session.issued_at
+
+    def is_deleted(self, session: Identity) -> bool:
+        """Whether the browser was lately made to delete the cookie of *session*; it may have another under that name,
+        or not have received that response."""
+        return self._replaced.get(session.session) == math.inf
 
     def is_gone(self, session: Identity) -> bool:
         """Whether the browser should have the cookie of *session*, as a request presents it, no more: it must not be

@@ -7,6 +7,7 @@ overwrite each other's cookies, and no session has the rights of two proofs. A s
 sessions of one person with the same limits share it, and so every copy of their cookies ends with it.
 """
 
+import math
 import secrets as random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from gateway.group_selection import GroupSelection
 from gateway.identity.replaced_sessions import ReplacedSessions
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.identity.session_cookie import SessionCookie
-from gateway.identity.session_limits import names_to_clear
+from gateway.identity.session_limits import LONGEST_REQUEST, names_to_clear
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -117,7 +118,10 @@ class Sessions:
         if replaced is not None:
             self._replaced.replace(replaced, now)
         other = self._cookie.clear_other_headers(_name(header), self._cookie.names(credentials), unsealed)
-        return [*self._clear_oldest(credentials, unsealed, header), *other, header]
+        lengths = self._cookie.lengths(credentials) | {_name(header): len(header.partition(";")[0]) + 2}
+        issued_at, base = self._replaced.issued_at(unsealed), self._cookie.base
+        names = names_to_clear(lengths, issued_at, _name(header), base, most=math.inf, longest=LONGEST_REQUEST)
+        return [*self._clear_headers(names, credentials, unsealed), *other, header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
@@ -133,6 +137,20 @@ class Sessions:
         await complete_all(*(self._store.sign_out(session, until) for session, until in ends))
         names = dict.fromkeys([self._cookie.base, *(name for name, _ in presented)])
         return valid, self._clear_headers(names, credentials, self._unseal_all(credentials))
+
+    def clear_surplus(self, credentials: Credentials, identity: Identity) -> list[str]:
+        """Returns the Set-Cookie headers that delete the oldest narrowed sessions of *credentials* of which a browser
+        keeps no more, but not *identity*, by which the request is served."""
+        if len(credentials.sessions) <= 2:
+            return []
+        lengths, name, base = self._cookie.lengths(credentials), self._cookie.name(identity), self._cookie.base
+        if not names_to_clear(lengths, {}, name, base):
+            return []  # nothing is decrypted for it
+        unsealed = self._unseal_all(credentials)
+        for deleted in [name for name, session in unsealed.items() if self._replaced.is_deleted(session)]:
+            del lengths[deleted]
+        names = names_to_clear(lengths, self._replaced.issued_at(unsealed), name, base)
+        return self._clear_headers(names, credentials, unsealed)
 
     def clear_narrowed(self, headers: Sequence[str]) -> list[str]:
         """Returns the Set-Cookie headers that delete the cookies of narrowed sessions in raw ``Cookie`` headers, for a
@@ -181,15 +199,6 @@ class Sessions:
         other = self._cookie.clear_other_headers(name, [name], {name: identity})
         renewed = replace(identity, used_at=now, cross_site=self._cookie.cross_site)
         return [*other, self._set_cookie(renewed, self._seal(renewed))]
-
-    def _clear_oldest(self, credentials: Credentials, sessions: Mapping[str, Identity], header: str) -> list[str]:
-        """Returns the Set-Cookie headers that make room for the new session of *header* beside the *sessions* of
-        *credentials*, by the cookie's name."""
-        lengths = {name: len(name) + len(value.reveal()) + 3 for name, value in credentials.sessions.items()}
-        lengths[_name(header)] = len(header.partition(";")[0]) + 2
-        issued_at = {name: self._replaced.issued_at(session) or 0.0 for name, session in sessions.items()}
-        names = names_to_clear(lengths, issued_at, _name(header), self._cookie.base)
-        return self._clear_headers(names, credentials, sessions)
 
     def _clear_headers(
         self, names: Iterable[str], credentials: Credentials, sessions: Mapping[str, Identity]

@@ -48,6 +48,10 @@ class SessionCookie:
         every = read_every_cookie(credentials.cookies, self._names)
         return dict.fromkeys([*credentials.sessions, *(name for name, _ in every)])
 
+    def lengths(self, credentials: Credentials) -> dict[str, int]:
+        """Returns the characters in a Cookie header of each session cookie that is read of *credentials*, by name."""
+        return {name: len(f"{name}={value.reveal()}; ") for name, value in credentials.sessions.items()}
+
     def name(self, session: Identity) -> str:
         """Returns the name of the cookie of *session*: if it is narrowed, with a digest of its recording and video."""
         if not session.is_narrowed:

@@ -60,22 +60,26 @@ class SessionCookies:
         present = self._sessions.identities(credentials)
         own = next((session for session in present if _is_of(session, identity)), None)
         if own is not None and self._sessions.find_other_person(credentials, identity) is None:
-            self.refresh(request, own)
+            self.refresh(request, credentials, own)
         else:
             request.set_cookies = await begin_session(
                 self._sessions, self._audit, credentials, identity, request.record
             )
 
-    def refresh(self, request: Request, identity: Identity) -> None:
-        """Has a newer cookie set on the response if *identity* is a session in use and the cookie is due. Not until the
-        response begins: the browser may be given another session while the request waits, or one with other attributes
-        by a new configuration."""
+    def refresh(self, request: Request, credentials: Credentials, identity: Identity) -> None:
+        """Has a newer cookie set on the response if *identity* is a session in use and the cookie is due, and the
+        oldest ones of *credentials* deleted if there are too many. Not until the response begins: the browser may be
+        given another session while the request waits, or one with other attributes by a new configuration."""
         if identity.kind is not IdentityKind.SESSION or self._sessions is None:
             return
         sessions = self._sessions
-        request.renew_cookie = lambda: (
-            None if self._access.replaced_by is not None else sessions.refresh_headers(identity)
-        )
+
+        def renew() -> list[str] | None:
+            if self._access.replaced_by is not None:
+                return None
+            return [*sessions.clear_surplus(credentials, identity), *sessions.refresh_headers(identity)]
+
+        request.renew_cookie = renew
 
 
 def _is_of(session: Identity, identity: Identity) -> bool:

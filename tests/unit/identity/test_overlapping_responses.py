@@ -5,18 +5,16 @@ which the gateway responds, except that some responses never arrive.
 """
 
 import random
-import uuid
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from gateway.group_selection import GroupSelection
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity
 from tests.support.clock import ManualClock, TickingClock
 from tests.support.cookie_jar import CookieJar
 from tests.support.generated import sequences
-from tests.unit.identity.test_session import ANNA, WIDE, SessionsFixture
+from tests.unit.identity.test_session import ANNA, WIDE, SessionsFixture, follow
 
 pytestmark = pytest.mark.promise("security-S2")
 
@@ -32,7 +30,7 @@ class Page:
     clock: ManualClock
     random: random.Random
     jar: CookieJar = field(default_factory=CookieJar)
-    waiting: list[tuple[float, Identity]] = field(default_factory=list)
+    waiting: list[tuple[float, Credentials, Identity]] = field(default_factory=list)
     tickets: list[tuple[float, Credentials, Identity]] = field(default_factory=list)
     renewed: int = 0
 
@@ -45,9 +43,10 @@ class Page:
         self.tickets.append((self.clock.now(), self.presented(), identity))
 
     def request(self) -> None:
-        present = self.sessions.identities(self.presented())
+        presented = self.presented()
+        present = self.sessions.identities(presented)
         if present:
-            self.waiting.append((self.clock.now(), self.random.choice(present)))
+            self.waiting.append((self.clock.now(), presented, self.random.choice(present)))
 
     async def answer_ticket(self, at: int) -> None:
         _, credentials, identity = self.tickets.pop(at)
@@ -57,19 +56,30 @@ class Page:
         is_alone = credentials == self.presented()
         self.jar.store(headers)
         if is_alone:
-            assert len(self.jar.cookies) <= 8 + 1, "narrowed sessions, and one that is not"
+            presented = self.presented()
+            new = self.only(headers[-1].partition("=")[0])
+            self.jar.store(self.sessions.clear_surplus(presented, new))
+            assert new in self.sessions.identities(self.presented())
 
     def answer_request(self, at: int) -> None:
-        _, identity = self.waiting.pop(at)
+        _, credentials, identity = self.waiting.pop(at)
+        deletions = self.sessions.clear_surplus(credentials, identity)
+        for name in {header.partition("=")[0] for header in deletions} & self.jar.cookies.keys():
+            presented = CookieJar({name: credentials.sessions[name].reveal()}).credentials(self.sessions)
+            assert self.only(name).session in {one.session for one in self.sessions.identities(presented)}, name
         headers = self.sessions.refresh_headers(identity)
         for header in headers:
             name = header.partition("=")[0]
             assert name in self.jar.cookies, f"{identity.recording} is brought back"
-            only_it = CookieJar({name: self.jar.cookies[name]}).credentials(self.sessions)
-            (present,) = self.sessions.identities(only_it)
+            present = self.only(name)
             assert (present.session, present.issued_at) == (identity.session, identity.issued_at), identity.recording
         self.renewed += len(headers)
-        self.jar.store(headers)
+        self.jar.store([*deletions, *headers])
+
+    def only(self, name: str) -> Identity:
+        """Returns the session in the browser's cookie *name*."""
+        (present,) = self.sessions.identities(CookieJar({name: self.jar.cookies[name]}).credentials(self.sessions))
+        return present
 
     async def sign_out(self) -> None:
         _, headers = await self.sessions.end(self.presented())
@@ -82,7 +92,7 @@ class Page:
         limit = self.clock.now() + seconds - LONGEST_WAIT
         for at in reversed([at for at, (since, *_) in enumerate(self.tickets) if since < limit]):
             await self.answer_ticket(at)
-        for at in reversed([at for at, (since, _) in enumerate(self.waiting) if since < limit]):
+        for at in reversed([at for at, (since, *_) in enumerate(self.waiting) if since < limit]):
             self.answer_request(at)
         self.clock.pass_(seconds)
 
@@ -134,31 +144,40 @@ async def test_a_reload_forgets_no_session_that_a_browser_has_lost() -> None:
     assert reloaded.refresh_headers(waiting) == []
 
 
-async def full_jar(fixture: SessionsFixture, sessions: Sessions, count: int, groups: frozenset[str]) -> CookieJar:
+async def full_jar(fixture: SessionsFixture, sessions: Sessions, count: int) -> CookieJar:
     """Returns the cookies of a browser that has so many narrowed sessions, the oldest first."""
     jar = CookieJar()
     for number in range(count):
         fixture.clock.pass_(1)
-        jar.store([sessions.issue_header(replace(ANNA, recording=f"r{number}", groups=groups))])
+        jar.store([sessions.issue_header(replace(ANNA, recording=f"r{number}"))])
     return jar
 
 
-@pytest.mark.parametrize("groups", [0, 60], ids=["eight", "long"])
-async def test_a_deletion_that_never_arrives_costs_no_further_session(groups: int) -> None:
-    """A person clicks a link twice: the browser gives the first request up, and presents the same cookies again."""
-    fixture = SessionsFixture()
-    names = frozenset(str(uuid.uuid5(uuid.NAMESPACE_DNS, str(number))) for number in range(groups))
-    sessions = fixture.sessions(keep_groups=GroupSelection(names))
-    jar = await full_jar(fixture, sessions, 2 if groups else 8, names)
-    oldest, *others = jar.cookies
-    presented, following = jar.credentials(sessions), replace(ANNA, recording="new", groups=names)
-    for _ in range(2):
-        fixture.clock.pass_(0.3)
-        lost = await sessions.begin(presented, following)
-        assert {header.partition("=")[0] for header in lost[:-1]} == {oldest}
-    jar.store(await sessions.begin(presented, following))
-    assert len(jar.cookies) == len(others) + 1
-    assert oldest not in jar.cookies
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("pages", ["ABCABCA", "ABCDABCD", "ABABAB"])
+async def test_no_frame_of_a_page_loses_its_session_in_whatever_order_responses_arrive(pages: str, seed: int) -> None:
+    """A portal's pages have four frames each, whose tickets are exchanged at the same moment."""
+    fixture, choose = SessionsFixture(), random.Random(seed)
+    sessions, jar = fixture.sessions(), CookieJar()
+    for page in pages:
+        fixture.clock.pass_(60)
+        presented, responses, frames = jar.credentials(sessions), list[list[str]](), set[str]()
+        for number in range(4):
+            fixture.clock.pass_(0.001)
+            responses.append(await sessions.begin(presented, replace(ANNA, recording=f"{page}{number}")))
+            frames.add(responses[-1][-1].partition("=")[0])
+        following = list[tuple[Credentials, str]]()
+        for headers in choose.sample(responses, 4):
+            jar.store(headers)
+            following.append((jar.credentials(sessions), headers[-1].partition("=")[0]))
+        films = list[list[str]]()
+        for credentials, name in following:
+            own = CookieJar({name: credentials.sessions[name].reveal()}).credentials(sessions)
+            films.append(sessions.clear_surplus(credentials, sessions.identities(own)[0]))
+        for headers in choose.sample(films, 4):
+            jar.store(headers)
+        assert jar.cookies.keys() >= frames
+        assert len(jar.cookies) <= 8
 
 
 @pytest.mark.parametrize("given_up", [4, 6, 8])
@@ -166,7 +185,7 @@ async def test_replacements_that_never_arrive_cost_no_newer_session(given_up: in
     """A person leaves a page of eight frames while it loads again, and opens others one after another."""
     fixture = SessionsFixture()
     sessions = fixture.sessions()
-    jar = await full_jar(fixture, sessions, 8, frozenset())
+    jar = await full_jar(fixture, sessions, 8)
     presented = jar.credentials(sessions)
     for number in range(given_up):
         fixture.clock.pass_(0.01)
@@ -174,8 +193,7 @@ async def test_replacements_that_never_arrive_cost_no_newer_session(given_up: in
     opened = []
     for number in range(4):
         fixture.clock.pass_(1)
-        headers = await sessions.begin(jar.credentials(sessions), replace(ANNA, recording=f"n{number}"))
-        jar.store(headers)
-        opened.append(headers[-1].partition("=")[0])
+        await follow(sessions, jar, replace(ANNA, recording=f"n{number}"))
+        opened.append(list(jar.cookies)[-1])
     assert len(jar.cookies) == 8
     assert jar.cookies.keys() >= set(opened)

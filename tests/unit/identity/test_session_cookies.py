@@ -139,34 +139,77 @@ async def narrowed(fixture: SessionsFixture, sessions: Sessions, count: int) -> 
     return dict(reversed(cookies))
 
 
+def cleared(sessions: Sessions, cookies: dict[str, Secret], identity: Identity) -> list[str]:
+    """Returns the names of the cookies that the response to a request with *cookies*, served by *identity*, deletes."""
+    return [pair(header)[0] for header in sessions.clear_surplus(Credentials(sessions=cookies), identity)]
+
+
 async def test_the_oldest_narrowed_sessions_are_cleared_whatever_the_cookies_order(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
+    cookies = await narrowed(fixture, sessions, 10)
+    names, newest = list(cookies), replace(ANNA, recording="n9")
+    assert cleared(sessions, cookies, newest) == [names[9], names[8]]
+    assert cleared(fixture.sessions(), dict(list(cookies.items())[:8]), newest) == []
+    wide = dict([pair(sessions.issue_header(WIDE)), *cookies.items()])
+    assert cleared(fixture.sessions(), wide, WIDE) == [names[9], names[8]]
+
+
+async def test_the_session_that_serves_a_request_is_not_cleared(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions()
     cookies = await narrowed(fixture, sessions, 9)
-    names = list(cookies)
-    headers = await sessions.begin(Credentials(sessions=cookies), ANNA)
-    assert [pair(header)[0] for header in headers[:-1]] == [names[8], names[7]]
-    headers = await sessions.begin(Credentials(sessions=cookies), WIDE)
-    assert [pair(header)[0] for header in headers] == [names[8], NAME]
+    oldest = replace(ANNA, recording="n0")
+    assert cleared(sessions, cookies, oldest) == [list(cookies)[7]]
+
+
+async def test_what_was_lately_cleared_costs_no_further_session(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions()
+    cookies = await narrowed(fixture, sessions, 9)
+    newest = replace(ANNA, recording="n8")
+    assert cleared(sessions, cookies, newest) == [list(cookies)[8]]
+    assert cleared(sessions, cookies, newest) == []  # the browser may have another one under that name
+    fixture.clock.pass_(121)
+    assert cleared(sessions, cookies, newest) == [list(cookies)[8]]
+
+
+async def test_a_ticket_deletes_no_cookie_that_another_frame_may_be_given(fixture: SessionsFixture) -> None:
+    """The responses to a page's frames arrive in any order, over several connections."""
+    sessions = fixture.sessions()
+    cookies = await narrowed(fixture, sessions, 12)
+    assert [pair(one)[0] for one in await sessions.begin(Credentials(sessions=cookies), WIDE)] == [NAME]
 
 
 async def test_cookies_that_cannot_be_read_are_cleared_first(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
-    cookies = await narrowed(fixture, sessions, 7)
+    cookies = await narrowed(fixture, sessions, 8)
     unreadable = f"{NAME}_00000000"
     cookies = dict(list(cookies.items())[:3]) | {unreadable: Secret("x" * 20)} | dict(list(cookies.items())[3:])
-    headers = await sessions.begin(Credentials(sessions=cookies), ANNA)
-    assert [pair(header)[0] for header in headers[:-1]] == [unreadable] * 2  # with whichever attributes it was set
+    newest = replace(ANNA, recording="n7")
+    assert cleared(sessions, cookies, newest) == [unreadable] * 2  # with whichever attributes it was set
 
 
 @pytest.mark.parametrize(("beyond", "is_cleared"), [(0, False), (1, True)])
-async def test_session_cookies_of_six_thousand_characters_are_not_too_long(
+async def test_session_cookies_of_seven_thousand_characters_are_not_too_long(
+    fixture: SessionsFixture, beyond: int, is_cleared: bool
+) -> None:
+    sessions = fixture.sessions()
+    name, value = pair(sessions.issue_header(ANNA))
+    filler = f"{NAME}_00000000"
+    other, second = pair(sessions.issue_header(replace(ANNA, recording="n0")))
+    cookies = {name: value, other: second, filler: Secret("")}
+    present = len("".join(f"{one}={text.reveal()}; " for one, text in cookies.items()))
+    cookies[filler] = Secret("x" * (7000 - present + beyond))
+    assert set(cleared(sessions, cookies, ANNA)) == ({filler} if is_cleared else set())
+
+
+@pytest.mark.parametrize(("beyond", "is_cleared"), [(0, False), (1, True)])
+async def test_a_ticket_makes_room_for_the_next_request(
     fixture: SessionsFixture, beyond: int, is_cleared: bool
 ) -> None:
     sessions = fixture.sessions()
     name, value = pair(sessions.issue_header(ANNA))
     filler = f"{NAME}_00000000"
     present = len(f"{name}={value.reveal()}; ") + len(f"{filler}=; ")
-    cookies = {name: value, filler: Secret("x" * (6000 - present + beyond))}
+    cookies = {name: value, filler: Secret("x" * (8000 - present + beyond))}
     headers = await sessions.begin(Credentials(sessions=cookies), ANNA)
     assert {pair(header)[0] for header in headers} == ({filler, name} if is_cleared else {name})
 
@@ -177,30 +220,6 @@ async def test_of_another_persons_cookies_the_new_one_is_not_cleared_again(fixtu
     headers = await sessions.begin(Credentials(sessions=cookies), replace(ANNA, subject="ben"))
     assert sorted(pair(header)[0] for header in headers) == sorted(cookies)
     assert pair(headers[-1])[1].reveal()
-
-
-async def jar_of_pages(fixture: SessionsFixture, sessions: Sessions, pages: str) -> CookieJar:
-    """Returns the cookies of a browser that has opened these pages of four frames each, one minute each."""
-    jar = CookieJar()
-    for page in pages:
-        fixture.clock.pass_(60)
-        presented = jar.credentials(sessions)
-        for number in range(4):
-            fixture.clock.pass_(0.001)
-            jar.store(await sessions.begin(presented, replace(ANNA, recording=f"{page}{number}")))
-        held = sessions.identities(jar.credentials(sessions))
-        assert {one.recording for one in held} >= {f"{page}{number}" for number in range(4)}, pages
-    return jar
-
-
-@pytest.mark.promise("security-S2")
-@pytest.mark.parametrize("pages", ["ABCABCA", "ABCDABCD", "ABABAB"])
-async def test_no_frame_of_a_page_loses_its_new_session_to_another_one(fixture: SessionsFixture, pages: str) -> None:
-    sessions = fixture.sessions()
-    jar = await jar_of_pages(fixture, sessions, pages)
-    fixture.clock.pass_(60)
-    jar.store(await sessions.begin(jar.credentials(sessions), ANNA))
-    assert len(jar.cookies) <= 8
 
 
 def due_for_renewal(fixture: SessionsFixture, sessions: Sessions) -> tuple[Credentials, Identity]:
