@@ -44,10 +44,12 @@ class GrantSettings(Table):
 
     def comparable(self, *excluded: str) -> str:
         """Returns a text that is the same for rules that do the same but for the keys *excluded*, whatever their names
-        are and in whichever order their lists: a rule that refuses does not use ``delivery`` and ``download``."""
+        are and in whichever order their lists and tables: a rule that refuses uses neither ``delivery`` nor
+        ``download``."""
         unused = {"name"} if self.allow else {"name", "delivery", "download"}
         values = self.model_dump(mode="json", exclude=unused.union(excluded))
-        return json.dumps({key: sorted(one) if isinstance(one, list) else one for key, one in values.items()})
+        texts = {key: sorted(one) if isinstance(one, list) else one for key, one in values.items()}
+        return json.dumps(texts, sort_keys=True)
 
 
 class ExampleSettings(Table):

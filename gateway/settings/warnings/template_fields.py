@@ -10,42 +10,37 @@ from gateway.settings.model import Settings
 
 def template_field_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields a warning for each field of a template that a rule before, or for an example any rule, writes in other
-    letters.
-
-    One of VALT's templates may have each. A rule is no warning that is repeated with the other spelling, and nothing is
-    if some rule is repeated with every spelling, and so are all that refuse by the field."""
+    letters. None about a field whose spellings are meant, because each of VALT's templates may have one of them: some
+    rule is repeated with every spelling, and so is each rule that refuses by the field."""
     spellings: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    repeated: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    repeated: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    refusals: defaultdict[str, set[str]] = defaultdict(set)
     for grant in settings.grants:
-        for field in grant.template:
-            spellings[field.casefold()][field] = None
-            of_form = repeated[field.casefold(), _form(grant)]
+        folded = [field.casefold() for field in grant.template]
+        for field, name in zip(grant.template, folded, strict=True):
+            spellings[name][field] = None
+            form = _form(grant)
             # A rule by two spellings at once matches what has both fields: it replaces no rule by one of them.
-            if [other.casefold() for other in grant.template].count(field.casefold()) == 1:
-                of_form.add(field)
-    accepted = {
-        field for (folded, _), fields in repeated.items() if fields == spellings[folded].keys() for field in fields
-    }
-    for grant in settings.grants:
-        for field in () if grant.allow else grant.template:
-            if repeated[field.casefold(), _form(grant)] != spellings[field.casefold()].keys():
-                accepted -= spellings[field.casefold()].keys()
-    for number, grant in enumerate(settings.grants):
-        for field in grant.template:
-            first = next(iter(spellings[field.casefold()]))
-            if first not in {field, *repeated[field.casefold(), _form(grant)]} and field not in accepted:
-                yield _warning(f"grants.{number}.template.{field}", first)
-    for number, example in enumerate(settings.examples):
-        for field in example.template:
-            spellings[field.casefold()].setdefault(field)
-            first = next(iter(spellings[field.casefold()]))
-            if first != field and field not in accepted:
-                yield _warning(f"examples.{number}.template.{field}", first)
+            repeated[name][form] |= {field} if folded.count(name) == 1 else set()
+            if not grant.allow:
+                refusals[name].add(form)
+    meant = set[str]()
+    for name, forms in repeated.items():
+        complete = {form for form, fields in forms.items() if fields == spellings[name].keys()}
+        if complete and refusals[name] <= complete:
+            meant |= spellings[name].keys()
+    templates = [(f"grants.{number}", grant.template) for number, grant in enumerate(settings.grants)]
+    templates += [(f"examples.{number}", example.template) for number, example in enumerate(settings.examples)]
+    for key, template in templates:
+        for field in template:
+            first = next(iter(spellings[field.casefold()]), field)
+            if field != first and field not in meant:
+                yield _warning(f"{key}.template.{field}", first)
 
 
 def _warning(key: str, first: str) -> Fault:
     reason = f'is a field called "{first}" elsewhere in this file, and a rule by one does not match the other'
-    remedy = "write both as VALT's template does; if one of its templates has each, repeat the rule with the other"
+    remedy = "write both as VALT's template does; if its templates differ, repeat each rule that refuses by it"
     return Fault(key, None, reason, remedy)
 
 

@@ -224,6 +224,7 @@ WITHDRAWN = by_field("one", False, Consent="withdrawn")
 OTHER = by_field("two", False, consent="withdrawn")
 GIVEN = by_field("given", True, consent="given")
 PENDING = by_field("pending", False, Consent="pending")
+ANY, ANY_OTHER = by_field("any", True, Consent="*"), by_field("any-other", True, consent="*")
 BOTH = by_field("both", False, Consent="withdrawn", consent="withdrawn")
 COURSES = [by_field(one, True, **{one: "x", f"{one} Term": "1"}) for one in ("Course", "course")]
 EXAMPLES = [EXAMPLE.replace("template = { %s", f"template = {{ {one}") for one in ("Consent", "consent", "CONSENT")]
@@ -236,8 +237,10 @@ EXAMPLES = [EXAMPLE.replace("template = { %s", f"template = {{ {one}") for one i
         (WITHDRAWN + OTHER + GIVEN + EXAMPLES[0] + EXAMPLES[1], []),
         (WITHDRAWN + OTHER + EXAMPLES[2], ["examples.0.template.CONSENT"]),
         (WITHDRAWN + GIVEN, ["grants.2.template.consent"]),
-        (WITHDRAWN + OTHER + PENDING + GIVEN, ["grants.4.template.consent"]),
-        (WITHDRAWN + OTHER + PENDING + EXAMPLES[1], ["examples.0.template.consent"]),
+        (WITHDRAWN + OTHER + PENDING + GIVEN, ["grants.2.template.consent", "grants.4.template.consent"]),
+        (WITHDRAWN + OTHER + PENDING + EXAMPLES[1], ["grants.2.template.consent", "examples.0.template.consent"]),
+        (WITHDRAWN + ANY + ANY_OTHER, ["grants.3.template.consent"]),
+        (GIVEN + ANY + ANY_OTHER, []),
         (WITHDRAWN + OTHER.replace('"*"', '"anna"', 1), ["grants.2.template.consent"]),
         (WITHDRAWN + OTHER.replace("withdrawn", "Withdrawn"), ["grants.2.template.consent"]),
         (BOTH, ["grants.1.template.consent"]),
@@ -251,7 +254,7 @@ def test_a_rule_that_is_repeated_with_a_field_in_the_other_spelling_is_no_warnin
     assert loaded.faults == ()
     warnings = [warning for warning in loaded.warnings if ".template." in warning.key]
     assert [warning.key for warning in warnings] == expected
-    assert all("one of its templates has each" in warning.remedy for warning in warnings)
+    assert all("repeat each rule that refuses by it" in warning.remedy for warning in warnings)
 
 
 @pytest.mark.parametrize(
