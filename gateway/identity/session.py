@@ -7,7 +7,6 @@ overwrite each other's cookies, and no session has the rights of two proofs. A s
 sessions of one person with the same limits share it, and so every copy of their cookies ends with it.
 """
 
-import math
 import secrets as random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from gateway.group_selection import GroupSelection
 from gateway.identity.replaced_sessions import ReplacedSessions
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.identity.session_cookie import SessionCookie
-from gateway.identity.session_limits import LONGEST_REQUEST, names_to_clear
+from gateway.identity.session_limits import MOST, longest, names_to_clear
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -113,15 +112,15 @@ class Sessions:
             return [*(cookie for cookie in cleared if cookie != overwritten), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued, now)
-        unsealed = self._unseal_all(credentials)
-        replaced = unsealed.get(_name(header))
-        if replaced is not None:
+        unsealed, name, base = self._unseal_all(credentials), _name(header), self._cookie.base
+        if (replaced := unsealed.get(name)) is not None:
             self._replaced.replace(replaced, now)
-        other = self._cookie.clear_other_headers(_name(header), self._cookie.names(credentials), unsealed)
-        lengths = self._cookie.lengths(credentials) | {_name(header): len(header.partition(";")[0]) + 2}
-        issued_at, base = self._replaced.issued_at(unsealed), self._cookie.base
-        names = names_to_clear(lengths, issued_at, _name(header), base, most=math.inf, longest=LONGEST_REQUEST)
-        return [*self._clear_headers(names, credentials, unsealed), *other, header]
+        variant = self._cookie.clear_other_headers(name, self._cookie.names(credentials), unsealed)
+        lengths, others = self._cookie.lengths(credentials)
+        limit = longest(others, is_new=name not in lengths)
+        lengths[name] = len(header.partition(";")[0]) + 2
+        names = names_to_clear(lengths, self._replaced.issued_at(unsealed), name, base, longest=limit)
+        return [*self._clear_headers(names, credentials, unsealed), *variant, header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
@@ -141,15 +140,13 @@ class Sessions:
     def clear_surplus(self, credentials: Credentials, identity: Identity) -> list[str]:
         """Returns the Set-Cookie headers that delete the oldest narrowed sessions of *credentials* of which a browser
         keeps no more, but not *identity*, by which the request is served."""
-        if len(credentials.sessions) <= 2:
-            return []
-        lengths, name, base = self._cookie.lengths(credentials), self._cookie.name(identity), self._cookie.base
-        if not names_to_clear(lengths, {}, name, base):
+        if len(credentials.sessions) <= MOST:
             return []  # nothing is decrypted for it
-        unsealed = self._unseal_all(credentials)
+        unsealed, (lengths, _) = self._unseal_all(credentials), self._cookie.lengths(credentials)
         for deleted in [name for name, session in unsealed.items() if self._replaced.is_deleted(session)]:
             del lengths[deleted]
-        names = names_to_clear(lengths, self._replaced.issued_at(unsealed), name, base)
+        issued_at, own = self._replaced.issued_at(unsealed), self._cookie.name(identity)
+        names = names_to_clear(lengths, issued_at, own, self._cookie.base, most=MOST)
         return self._clear_headers(names, credentials, unsealed)
 
     def clear_narrowed(self, headers: Sequence[str]) -> list[str]:

@@ -48,9 +48,11 @@ class SessionCookie:
         every = read_every_cookie(credentials.cookies, self._names)
         return dict.fromkeys([*credentials.sessions, *(name for name, _ in every)])
 
-    def lengths(self, credentials: Credentials) -> dict[str, int]:
-        """Returns the characters in a Cookie header of each session cookie that is read of *credentials*, by name."""
-        return {name: len(f"{name}={value.reveal()}; ") for name, value in credentials.sessions.items()}
+    def lengths(self, credentials: Credentials) -> tuple[dict[str, int], int]:
+        """Returns how many characters each session cookie that is read of *credentials* has in a Cookie header, by its
+        name, and how many the other cookies have."""
+        lengths = {name: len(f"{name}={value.reveal()}; ") for name, value in credentials.sessions.items()}
+        return lengths, max(0, sum(map(len, credentials.cookies)) - sum(lengths.values()))
 
     def name(self, session: Identity) -> str:
         """Returns the name of the cookie of *session*: if it is narrowed, with a digest of its recording and video."""

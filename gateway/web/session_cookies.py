@@ -11,6 +11,9 @@ from gateway.web.pages.render import Pages
 from gateway.web.request import Request
 from gateway.web.responses import redirect_response
 
+_SOON = 2.0
+"""Seconds after which a response deletes no cookies: another worker may have given the browser others meanwhile."""
+
 
 class SessionCookies:
     """*sessions* and *person_switch* are None if no sessions are configured; then nothing is exchanged or refreshed."""
@@ -77,7 +80,9 @@ class SessionCookies:
         def renew() -> list[str] | None:
             if self._access.replaced_by is not None:
                 return None
-            return [*sessions.clear_surplus(credentials, identity), *sessions.refresh_headers(identity)]
+            record, refreshed = request.record, sessions.refresh_headers(identity)
+            has_waited = record.clock() - record.started > _SOON
+            return refreshed if has_waited else [*sessions.clear_surplus(credentials, identity), *refreshed]
 
         request.renew_cookie = renew
 
