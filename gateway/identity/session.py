@@ -17,7 +17,7 @@ from gateway.group_selection import GroupSelection
 from gateway.identity.replaced_sessions import ReplacedSessions
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.identity.session_cookie import SessionCookie
-from gateway.identity.session_limits import MOST, longest, names_to_clear
+from gateway.identity.session_limits import MOST, limits_of_ticket, names_to_clear
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -117,9 +117,10 @@ class Sessions:
             self._replaced.replace(replaced, now)
         variant = self._cookie.clear_other_headers(name, self._cookie.names(credentials), unsealed)
         lengths, others = self._cookie.lengths(credentials)
-        limit = longest(others, is_new=name not in lengths)
-        lengths[name] = len(header.partition(";")[0]) + 2
-        names = names_to_clear(lengths, self._replaced.issued_at(unsealed), name, base, longest=limit)
+        is_new, lengths[name] = name not in lengths, len(header.partition(";")[0]) + 2
+        most, longest = limits_of_ticket(lengths, others, self._cookie.longest_header, is_new=is_new)
+        issued_at = self._replaced.issued_at(unsealed)
+        names = names_to_clear(lengths, issued_at, name, base, most=most, longest=longest)
         return [*self._clear_headers(names, credentials, unsealed), *variant, header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:

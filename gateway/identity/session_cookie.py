@@ -27,6 +27,8 @@ class SessionCookie:
         self._secure = secure
         self.base = Cookie(_NAME, secure=secure).name
         """The name of the cookie of a session that is not narrowed."""
+        self.longest_header = max_header - 90
+        """Characters that a Cookie header may have, with room for a cookie that compresses less well when renewed."""
         self._max_read = max_header // len(f"{self.base}={'x' * _LEAST}; ")
         """Session cookies of one request that are decrypted. No more fit into a Cookie header, so that a browser's own
         are all read, whatever cookies another site of the same domain adds."""

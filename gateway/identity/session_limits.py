@@ -2,8 +2,8 @@
 
 A response that deletes cookies may arrive after one that was made later and sets one of them anew: the frames of a page
 exchange their tickets at the same moment, over several connections. So the redirect that answers a ticket deletes only
-by length, for the sake of the next requests, and the response to the request that follows by number: by then the other
-frames' tickets have been exchanged too.
+what may make the next requests too long, and the response to the request that follows what is more than eight: by then
+the other frames' tickets have been exchanged too.
 """
 
 import math
@@ -13,14 +13,21 @@ MOST = 8
 """Narrowed sessions that a browser keeps."""
 _LONGEST_WITH_NEW = 6000
 """Characters of all session cookies after a ticket that adds one: other frames of the page may add theirs."""
-_LONGEST_HEADER = 8100
-"""Characters of a Cookie header: web.http_server refuses one of more than 8190 bytes."""
+_ROOM_FOR_A_PAGE = 4600
+"""Characters of a Cookie header with nine session cookies of which sixteen still are less than 8190 bytes."""
 
 
-def longest(others: int, *, is_new: bool) -> int:
-    """Returns how many characters all session cookies may have after a ticket, whose cookie the browser did not have
-    before if *is_new*, beside *others* of other cookies."""
-    return min(_LONGEST_WITH_NEW if is_new else _LONGEST_HEADER, _LONGEST_HEADER - others)
+def limits_of_ticket(lengths: Mapping[str, int], others: int, longest: int, *, is_new: bool) -> tuple[float, float]:
+    """Returns how many narrowed sessions there may be after a ticket, and how many characters all session cookies may
+    have. *lengths* are their characters, *others* those of other cookies, *longest* those of a Cookie header.
+
+    The browser did not have the ticket's cookie if *is_new*: then the other frames of the page add as many. If they
+    renew theirs, as when a page is loaded again, nothing is added.
+    """
+    if not is_new:
+        return math.inf, longest - others
+    most = MOST if sum(lengths.values()) + others > _ROOM_FOR_A_PAGE else math.inf
+    return most, min(_LONGEST_WITH_NEW, longest - others)
 
 
 def names_to_clear(

@@ -11,6 +11,7 @@ from gateway.group_selection import GroupSelection
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.sealed import SealedTokens, secret_id
+from gateway.web.http_server import MAX_FIELD_WITH_TICKETS
 from tests.support.clock import TickingClock
 from tests.support.cookie_jar import CookieJar
 from tests.unit.identity.test_session import ANNA, HOUR, ONE, TWO, WIDE, SessionsFixture, credentials_of, only
@@ -175,7 +176,7 @@ async def test_what_was_lately_cleared_costs_no_further_session(fixture: Session
 async def test_a_ticket_deletes_no_cookie_that_another_frame_may_be_given(fixture: SessionsFixture) -> None:
     """The responses to a page's frames arrive in any order, over several connections."""
     sessions = fixture.sessions()
-    cookies = await narrowed(fixture, sessions, 12)
+    cookies = await narrowed(fixture, sessions, 10)
     assert [pair(one)[0] for one in await sessions.begin(Credentials(sessions=cookies), WIDE)] == [NAME]
 
 
@@ -215,6 +216,27 @@ async def test_a_ticket_makes_room_for_the_next_requests(
         present = filled({} if is_new else {name: value}, limit + beyond - own, others)
         headers = await sessions.begin(present, ANNA)
         assert {pair(header)[0] for header in headers} == ({FILLER, name} if beyond > 0 else {name})
+
+
+@pytest.mark.parametrize(("others", "is_cleared"), [(0, False), (2000, True)])
+async def test_a_ninth_cookie_replaces_the_oldest_at_once_where_room_is_scarce(
+    fixture: SessionsFixture, others: int, is_cleared: bool
+) -> None:
+    sessions = fixture.sessions()
+    cookies = await narrowed(fixture, sessions, 8)
+    header = "".join(f"{name}={value.reveal()}; " for name, value in cookies.items())
+    present = Credentials(sessions=cookies, cookies=[header + "o" * others])
+    headers = await sessions.begin(present, ANNA)
+    assert [pair(header)[0] for header in headers[:-1]] == ([list(cookies)[7]] if is_cleared else [])
+    renewed = await fixture.sessions().begin(present, replace(ANNA, recording="n3"))
+    assert len(renewed) == 1  # the page's other frames renew theirs too
+
+
+async def test_with_kerberos_a_cookie_header_may_be_longer(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions(max_header=MAX_FIELD_WITH_TICKETS)
+    cookies = await narrowed(fixture, sessions, 8)
+    present = Credentials(sessions=cookies, cookies=["o" * 15_000])
+    assert len(await sessions.begin(present, replace(ANNA, recording="n0"))) == 1
 
 
 async def test_of_another_persons_cookies_the_new_one_is_not_cleared_again(fixture: SessionsFixture) -> None:
