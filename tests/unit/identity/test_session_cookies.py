@@ -232,6 +232,14 @@ async def test_a_ninth_cookie_replaces_the_oldest_at_once_where_room_is_scarce(
     assert len(renewed) == 1  # the page's other frames renew theirs too
 
 
+async def test_a_session_that_is_not_narrowed_makes_room_for_none(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions()
+    wide, narrow = pair(sessions.issue_header(WIDE)), await narrowed(fixture, sessions, 1)
+    present = Credentials(sessions=dict([wide, *narrow.items()]), cookies=["o" * 8000])
+    headers = await sessions.begin(present, ANNA)
+    assert [pair(header)[0] for header in headers[:-1]] == list(narrow)
+
+
 async def test_with_kerberos_a_cookie_header_may_be_longer(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions(max_header=MAX_FIELD_WITH_TICKETS)
     cookies = await narrowed(fixture, sessions, 8)
