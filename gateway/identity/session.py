@@ -113,11 +113,13 @@ class Sessions:
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued, now)
         unsealed, name, base = self._unseal_all(credentials), _name(header), self._cookie.base
-        if (replaced := unsealed.get(name)) is not None:
+        replaced = unsealed.get(name)
+        is_new = replaced is None or self._replaced.is_deleted(replaced)
+        if replaced is not None:
             self._replaced.replace(replaced, now)
         variant = self._cookie.clear_other_headers(name, self._cookie.names(credentials), unsealed)
         lengths, others = self._cookie.lengths(credentials)
-        is_new, lengths[name] = name not in lengths, len(header.partition(";")[0]) + 2
+        lengths[name] = len(header.partition(";")[0]) + 2
         most, longest = limits_of_ticket(lengths, others, self._cookie.longest_header, is_new=is_new)
         issued_at = self._replaced.issued_at(unsealed)
         names = names_to_clear(lengths, issued_at, name, base, most=most, longest=longest)

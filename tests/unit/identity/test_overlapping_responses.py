@@ -5,10 +5,12 @@ which the gateway responds, except that some responses never arrive.
 """
 
 import random
+import uuid
 from dataclasses import dataclass, field, replace
 
 import pytest
 
+from gateway.group_selection import GroupSelection
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity
 from tests.support.clock import ManualClock, TickingClock
@@ -178,6 +180,25 @@ async def test_no_frame_of_a_page_loses_its_session_in_whatever_order_responses_
             jar.store(headers)
         assert jar.cookies.keys() >= frames
         assert len(jar.cookies) <= 8
+
+
+@pytest.mark.parametrize(
+    ("groups", "pages"), [(18, ["1234", "5678", "0123"]), (46, ["3456", "2345", "1234"]), (60, ["12", "34", "12"])]
+)
+async def test_the_cookies_of_pages_that_share_frames_fit_into_one_header(groups: int, pages: list[str]) -> None:
+    """As the pages of a list, on which recordings have been added meanwhile."""
+    fixture = SessionsFixture()
+    names = frozenset(str(uuid.uuid5(uuid.NAMESPACE_DNS, str(number))) for number in range(groups))
+    sessions, jar = fixture.sessions(keep_groups=GroupSelection(names)), CookieJar()
+    for page in pages:
+        fixture.clock.pass_(30)
+        presented, frames = jar.credentials(sessions), [replace(ANNA, recording=f"r{frame}") for frame in page]
+        for frame in frames:
+            fixture.clock.pass_(0.001)
+            jar.store(await sessions.begin(presented, replace(frame, groups=names)))
+        assert len(jar.header) < 8190, page
+        for frame in frames:
+            jar.store(sessions.clear_surplus(jar.credentials(sessions), frame))
 
 
 @pytest.mark.parametrize("given_up", [4, 6, 8])
