@@ -60,7 +60,7 @@ def test_a_cookie_header_has_room_for_a_renewed_cookie() -> None:
     assert SessionCookie(secure=True, cross_site=False, max_header=8190).longest_header == 8100
 
 
-def test_what_was_replaced_is_as_old_as_its_replacement_and_what_was_deleted_as_it_was() -> None:
+def test_what_was_replaced_is_as_old_as_its_replacement() -> None:
     clock = ManualClock()
     sessions = ReplacedSessions(clock)
     one, two, three = (replace(ANNA, session=name, issued_at=10.0) for name in ("one", "two", "three"))
