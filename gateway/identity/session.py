@@ -114,11 +114,11 @@ class Sessions:
         header = self.issue_header(identity, continued, now)
         unsealed, name, base = self._unseal_all(credentials), _name(header), self._cookie.base
         replaced = unsealed.get(name)
-        is_new = replaced is None or self._replaced.is_deleted(replaced)
+        lengths, others = self._cookie.lengths(credentials)
+        is_new = name not in lengths or (replaced is not None and self._replaced.is_deleted(replaced))
         if replaced is not None:
             self._replaced.replace(replaced, now)
         variant = self._cookie.clear_other_headers(name, self._cookie.names(credentials), unsealed)
-        lengths, others = self._cookie.lengths(credentials)
         lengths[name] = len(header.partition(";")[0]) + 2
         most, longest = limits_of_ticket(lengths, others, self._cookie.longest_header, is_new=is_new)
         issued_at = self._replaced.issued_at(unsealed)

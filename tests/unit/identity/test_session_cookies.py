@@ -232,6 +232,16 @@ async def test_a_ninth_cookie_replaces_the_oldest_at_once_where_room_is_scarce(
     assert len(renewed) == 1  # the page's other frames renew theirs too
 
 
+async def test_a_page_is_loaded_again_after_the_secret_was_replaced(fixture: SessionsFixture) -> None:
+    groups = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(40))
+    keep = GroupSelection(groups)
+    frames = [replace(ANNA, recording=f"n{number}", groups=groups) for number in range(3)]
+    cookies = dict(pair(fixture.sessions(ONE, keep_groups=keep).issue_header(frame)) for frame in frames)
+    assert 6000 < sum(len(value.reveal()) for value in cookies.values()) < 8000
+    headers = await fixture.sessions(TWO, keep_groups=keep).begin(Credentials(sessions=cookies), frames[1])
+    assert {pair(header)[0] for header in headers} == {list(cookies)[1]}
+
+
 async def test_a_session_that_is_not_narrowed_makes_room_for_none(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
     wide, narrow = pair(sessions.issue_header(WIDE)), await narrowed(fixture, sessions, 1)
