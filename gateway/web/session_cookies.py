@@ -62,12 +62,12 @@ class SessionCookies:
             return
         present = self._sessions.identities(credentials)
         own = next((session for session in present if _is_of(session, identity)), None)
-        if own is not None and self._sessions.find_other_person(credentials, identity) is None:
-            self.refresh(request, credentials, own)
-        else:
+        if own is None or any(session.person != identity.person for session in present):
             request.set_cookies = await begin_session(
                 self._sessions, self._audit, credentials, identity, request.record
             )
+        else:
+            self.refresh(request, credentials, own)
 
     def refresh(self, request: Request, credentials: Credentials, identity: Identity) -> None:
         """Has a newer cookie set on the response if *identity* is a session in use and the cookie is due, and the
