@@ -7,8 +7,6 @@ from gateway.settings.addresses import is_loopback
 from gateway.settings.faults import Fault
 from gateway.settings.model import Settings, ValtSettings
 
-_DELIVERIES = ("proxy", "redirect")
-
 
 def valt_warnings(settings: Settings) -> Iterator[Fault]:
     """Yields the warnings, without lines."""
@@ -28,7 +26,6 @@ def valt_warnings(settings: Settings) -> Iterator[Fault]:
             yield Fault(
                 f"valt.people.{name}", None, reason, "move it above the tables [valt.…], if it is the key of [valt]"
             )
-    yield from _template_warnings(settings)
     yield from _unused_names(settings)
     yield from _swapped_people(settings)
     yield from _authors_by_other_names(settings)
@@ -37,15 +34,6 @@ def valt_warnings(settings: Settings) -> Iterator[Fault]:
         if urlsplit(f"//{host}").hostname == urlsplit(valt.base_url).hostname:
             reason = "has no effect: it is the API's own host, which links may name with any port"
             yield Fault(f"valt.media_hosts.{number}", None, reason, "remove it, or name the media server")
-
-
-def _template_warnings(settings: Settings) -> Iterator[Fault]:
-    """Yields a warning for keys of a rule in its template."""
-    for number, grant in enumerate(settings.grants):
-        keys = ["delivery"] if grant.template.get("delivery") in _DELIVERIES else []
-        for key in [*keys, *({"created_within"} & grant.template.keys())]:
-            reason = "is taken for a field of VALT's template: it stands below [grants.template]"
-            yield Fault(f"grants.{number}.template.{key}", None, reason, "move it above, if it is the rule's key")
 
 
 def _unused_names(settings: Settings) -> Iterator[Fault]:
