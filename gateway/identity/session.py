@@ -115,6 +115,7 @@ class Sessions:
         unsealed, name, base = self._unseal_all(credentials), _name(header), self._cookie.base
         replaced = unsealed.get(name)
         lengths, others = self._cookie.lengths(credentials)
+        # One that was lately deleted is there no more, and other redirects of the page have not counted it.
         is_new = name not in lengths or (replaced is not None and self._replaced.is_deleted(replaced))
         if replaced is not None:
             self._replaced.replace(replaced, now)

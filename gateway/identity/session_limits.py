@@ -14,7 +14,8 @@ MOST = 8
 _LONGEST_WITH_NEW = 6000
 """Characters of all session cookies after a ticket that adds one: other frames of the page may add theirs."""
 _ROOM_FOR_A_PAGE = 4600
-"""Characters of a Cookie header with nine session cookies of which sixteen still are less than 8190 bytes."""
+"""Characters of a Cookie header with nine session cookies: if it has no more, sixteen of them, eight and those of a
+page of eight frames, are less than 8190 bytes."""
 
 
 def limits_of_ticket(lengths: Mapping[str, int], others: int, longest: int, *, is_new: bool) -> tuple[float, float]:

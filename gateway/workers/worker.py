@@ -115,8 +115,7 @@ class Worker:
                     gateway.report_reload(done=True)
                 self._send_report()
             case "reopen":
-                gateway.audit.reopen()
-                (self._none_waits.clear if message.get("reloads") else self._none_waits.set)()
+                self._reopen_audit(message.get("reloads", 0))
             case "report_failed_reload":
                 gateway.report_reload(done=False)
             case "retire":
@@ -134,6 +133,14 @@ class Worker:
                 await self._handle_streams(message)
             case _:
                 self._handle_state(message)
+
+    def _reopen_audit(self, reloads: int) -> None:
+        """Reopens the audit, and takes note whether *reloads* wait in the supervisor."""
+        self.gateway.audit.reopen()
+        if reloads:
+            self._none_waits.clear()
+        else:
+            self._none_waits.set()
 
     async def _apply(self, message: Message, read_settings: Callable[[Message], Settings | None]) -> None:
         """Applies the configuration in *message* to requests and running streams, after those before. Records the
