@@ -9,9 +9,7 @@ import pytest
 from gateway.context import WorkerContext
 from gateway.model import Secret
 from gateway.server import Gateway
-from gateway.sim.demo_configuration import make_portal_key, write_demo_configuration
-from tests.support.gateway_fixture import settings_of
-from tests.support.prepared_worker import NOWHERE, prepared_worker
+from tests.support.prepared_worker import SEAL, demo_settings, prepared_worker
 
 
 @pytest.mark.promise("restart-3")
@@ -34,9 +32,7 @@ async def test_a_worker_of_a_running_gateway_opens_its_audit_as_soon_as_it_can(t
 @pytest.mark.promise("operation-O7")
 async def test_a_worker_of_a_gateway_that_starts_needs_its_audit(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").mkdir()
-    make_portal_key(tmp_path)
-    config = write_demo_configuration(tmp_path, port=0, public_url=NOWHERE, valt_url=NOWHERE, portal_url=NOWHERE)
-    gateway = Gateway(settings_of(config), worker=WorkerContext(Secret("a-seal-of-more-than-thirty-two-bytes"), 0.0))
+    gateway = Gateway(demo_settings(tmp_path), worker=WorkerContext(Secret(SEAL), 0.0))
     with pytest.raises(IsADirectoryError, match=r"audit\.jsonl"):
         await gateway.prepare()
     await gateway.stop()
