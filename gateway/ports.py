@@ -147,9 +147,6 @@ class Sessions(Protocol):
     def refresh_headers(self, identity: Identity) -> list[str]:
         """Returns Set-Cookie headers that keep a valid session from idling out, none if none is due or it is old."""
 
-    def clear_surplus(self, credentials: Credentials, identity: Identity) -> list[str]:
-        """Returns Set-Cookie headers that delete the oldest of too many sessions, but not *identity*."""
-
 
 class PersonSwitch(Protocol):
     """Changes of the person that a browser is signed in as, which the person has to confirm."""

@@ -1,10 +1,10 @@
 """Browser sessions: each is a sealed cookie and is stored nowhere else, so that a restart ends none.
 
 How it works: each ticket that is exchanged and each sign-in makes one session with the rights of that proof alone, in a
-cookie whose name depends on what the session is limited to. A cookie is never made from another one, except that a
-session in use is sealed again with the time of that use. So tickets that are exchanged at the same moment do not
-overwrite each other's cookies, and no session has the rights of two proofs. A session's id is what a sign-out ends:
-sessions of one person with the same limits share it, and so every copy of their cookies ends with it.
+cookie of its own. A cookie is never made from another one, except that a session in use is sealed again with the time
+of that use. So tickets that are exchanged at the same moment do not overwrite each other's cookies, and no session has
+the rights of two proofs. A session's id is what a sign-out ends: sessions of one person with the same limits share it,
+and so every copy of their cookies ends with it.
 """
 
 import secrets as random
@@ -14,10 +14,10 @@ from dataclasses import replace
 from gateway.completion import complete_all
 from gateway.errors import InvalidCredentialsError, TooManyGroupsError
 from gateway.group_selection import GroupSelection
-from gateway.identity.replaced_sessions import ReplacedSessions
+from gateway.identity.deleted_cookies import DeletedCookies
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.identity.session_cookie import SessionCookie
-from gateway.identity.session_limits import MOST, limits_of_ticket, names_to_clear
+from gateway.identity.session_limits import MOST, names_to_clear
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -68,12 +68,12 @@ class Sessions:
         self._keep_groups = keep_groups
         self._used_at = used_at
         self._on_issue = on_issue
-        self._replaced = ReplacedSessions(clock)
+        self._deleted = DeletedCookies(clock)
 
     def take_over(self, previous: "Sessions") -> None:
-        """Shares with *previous*, those of an earlier configuration, which sessions were replaced: a request that
-        waits across a reload ends by the configuration by which it began."""
-        self._replaced = previous._replaced
+        """Shares with *previous*, those of an earlier configuration, which cookies were deleted: a request that waits
+        across a reload ends by the configuration by which it began."""
+        self._deleted = previous._deleted
 
     def read(self, headers: Iterable[str]) -> Mapping[str, Secret]:
         """Returns the session cookies in raw ``Cookie`` headers, by name, as many as a browser can present."""
@@ -112,19 +112,7 @@ class Sessions:
             return [*(cookie for cookie in cleared if cookie != overwritten), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued, now)
-        unsealed, name, base = self._unseal_all(credentials), _name(header), self._cookie.base
-        replaced = unsealed.get(name)
-        lengths, others = self._cookie.lengths(credentials)
-        # One that was lately deleted is there no more, and other redirects of the page have not counted it.
-        is_new = name not in lengths or (replaced is not None and self._replaced.is_deleted(replaced))
-        if replaced is not None:
-            self._replaced.replace(replaced, now)
-        variant = self._cookie.clear_other_headers(name, self._cookie.names(credentials), unsealed)
-        lengths[name] = len(header.partition(";")[0]) + 2
-        most, longest = limits_of_ticket(lengths, others, self._cookie.longest_header, is_new=is_new)
-        issued_at = self._replaced.issued_at(unsealed)
-        names = names_to_clear(lengths, issued_at, name, base, most=most, longest=longest)
-        return [*self._clear_headers(names, credentials, unsealed), *variant, header]
+        return [*self._make_room(credentials, identity, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
@@ -141,23 +129,12 @@ class Sessions:
         names = dict.fromkeys([self._cookie.base, *(name for name, _ in presented)])
         return valid, self._clear_headers(names, credentials, self._unseal_all(credentials))
 
-    def clear_surplus(self, credentials: Credentials, identity: Identity) -> list[str]:
-        """Returns the Set-Cookie headers that delete the oldest narrowed sessions of *credentials* of which a browser
-        keeps no more, but not *identity*, by which the request is served."""
-        if len(credentials.sessions) <= MOST:
-            return []  # nothing is decrypted for it
-        unsealed, (lengths, _) = self._unseal_all(credentials), self._cookie.lengths(credentials)
-        for deleted in [name for name, session in unsealed.items() if self._replaced.is_deleted(session)]:
-            del lengths[deleted]
-        issued_at, own = self._replaced.issued_at(unsealed), self._cookie.name(identity)
-        names = names_to_clear(lengths, issued_at, own, self._cookie.base, most=MOST)
-        return self._clear_headers(names, credentials, unsealed)
-
     def clear_narrowed(self, headers: Sequence[str]) -> list[str]:
         """Returns the Set-Cookie headers that delete the cookies of narrowed sessions in raw ``Cookie`` headers, for a
         browser that presents too many to be served: tickets of one moment leave as many as there are."""
         credentials = Credentials(sessions=self.read(headers), cookies=headers)
         names = [name for name in self._cookie.names(credentials) if name != self._cookie.base]
+        self._deleted.add_unread(names)
         return self._clear_headers(names, credentials, self._unseal_all(credentials))
 
     def issue_header(self, identity: Identity, session: str | None = None, now: float | None = None) -> str:
@@ -185,11 +162,11 @@ class Sessions:
 
     def refresh_headers(self, identity: Identity) -> list[str]:
         """Returns the Set-Cookie headers that restart the idle limit. None if less than a tenth of it has passed, if
-        the browser was lately given another cookie under that name or to delete it, or if the session has ended: the
-        browser may have another one in its place, or may have signed out."""
+        the browser was lately made to delete or to replace that cookie, or if the session has ended: the browser may
+        have signed out."""
         now = self._clock.now()
         if (
-            self._replaced.is_gone(identity)
+            self._cookie.key(identity) in self._deleted
             or identity.session is None
             or identity.used_at is None
             or now - identity.used_at < self._idle * _RENEW_AFTER
@@ -201,6 +178,23 @@ class Sessions:
         renewed = replace(identity, used_at=now, cross_site=self._cookie.cross_site)
         return [*other, self._set_cookie(renewed, self._seal(renewed))]
 
+    def _make_room(self, credentials: Credentials, identity: Identity, header: str) -> list[str]:
+        """Returns the Set-Cookie headers that delete what the new cookie *header*, of a session of *identity*, replaces
+        of the cookies of *credentials*, and the oldest narrowed ones for which there is no room beside it."""
+        unsealed, (lengths, others) = self._unseal_all(credentials), self._cookie.lengths(credentials)
+        new, name = header.partition(";")[0], _name(header)
+        replaced = {one: session for one, session in unsealed.items() if _limits(session) == _limits(identity)}
+        older = {one: length for one, length in lengths.items() if one not in replaced and one != self._cookie.base}
+        base = 0 if name == self._cookie.base else lengths.get(self._cookie.base, 0)
+        room = self._cookie.longest_header - others - base - len(f"{new}; ")
+        issued_at = {one: _issued_at(session) for one, session in unsealed.items()}
+        most = MOST - 1 if identity.is_narrowed else MOST
+        surplus = names_to_clear(older, issued_at, most=most, longest=room / 2)
+        self._deleted.add([*map(self._cookie.key, replaced.values()), *surplus])
+        cleared = [*(one for one in replaced if one != name), *surplus]
+        variant = self._cookie.clear_other_headers(name, self._cookie.names(credentials), unsealed)
+        return [*self._clear_headers(cleared, credentials, unsealed), *variant]
+
     def _clear_headers(
         self, names: Iterable[str], credentials: Credentials, sessions: Mapping[str, Identity]
     ) -> list[str]:
@@ -209,8 +203,6 @@ class Sessions:
         presented = self._cookie.names(credentials)
         headers = []
         for name in names:
-            if name in sessions:
-                self._replaced.delete(sessions[name])
             headers += [self._cookie.clear_header(name), *self._cookie.clear_other_headers(name, presented, sessions)]
         return headers
 

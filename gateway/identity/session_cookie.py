@@ -57,11 +57,15 @@ class SessionCookie:
         return lengths, max(0, sum(map(len, credentials.cookies)) - sum(lengths.values()))
 
     def name(self, session: Identity) -> str:
-        """Returns the name of the cookie of *session*: if it is narrowed, with a digest of its recording and video."""
-        if not session.is_narrowed:
-            return self.base
-        limits = f"{session.recording or ''}/{session.video or ''}"
-        return f"{self.base}_{hashlib.sha256(limits.encode()).hexdigest()[:8]}"
+        """Returns the name of the cookie of *session*. Each narrowed one has a name of its own: a response that deletes
+        one can arrive after another response that sets a newer one with the same limits."""
+        return self.key(session) if session.is_narrowed else self.base
+
+    def key(self, session: Identity) -> str:
+        """Returns the name of the cookie of *session* as if it were narrowed: with a digest of what it is limited to,
+        of its id and of its beginning. A session that is not narrowed can be told by it from those before."""
+        text = f"{session.recording or ''}/{session.video or ''}/{session.session}/{session.issued_at}"
+        return f"{self.base}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def set_header(self, session: Identity, value: str, max_age: int) -> str:
         """Returns the Set-Cookie header of the cookie of *session*. *max_age* is seconds."""

@@ -11,9 +11,6 @@ from gateway.web.pages.render import Pages
 from gateway.web.request import Request
 from gateway.web.responses import redirect_response
 
-_SOON = 2.0
-"""Seconds after which a response deletes no cookies: another worker may have given the browser others meanwhile."""
-
 
 class SessionCookies:
     """*sessions* and *person_switch* are None if no sessions are configured; then nothing is exchanged or refreshed."""
@@ -67,24 +64,18 @@ class SessionCookies:
                 self._sessions, self._audit, credentials, identity, request.record
             )
         else:
-            self.refresh(request, credentials, own)
+            self.refresh(request, own)
 
-    def refresh(self, request: Request, credentials: Credentials, identity: Identity) -> None:
-        """Has a newer cookie set on the response if *identity* is a session in use and the cookie is due, and the
-        oldest ones of *credentials* deleted if there are too many. Not until the response begins: the browser may be
-        given another session while the request waits, or one with other attributes by a new configuration."""
+    def refresh(self, request: Request, identity: Identity) -> None:
+        """Has a newer cookie set on the response if *identity* is a session in use and the cookie is due. Not until the
+        response begins: the browser may be given another session while the request waits, or one with other attributes
+        by a new configuration."""
         if identity.kind is not IdentityKind.SESSION or self._sessions is None:
             return
         sessions = self._sessions
-
-        def renew() -> list[str] | None:
-            if self._access.replaced_by is not None:
-                return None
-            record, refreshed = request.record, sessions.refresh_headers(identity)
-            has_waited = record.clock() - record.started > _SOON
-            return refreshed if has_waited else [*sessions.clear_surplus(credentials, identity), *refreshed]
-
-        request.renew_cookie = renew
+        request.renew_cookie = lambda: (
+            None if self._access.replaced_by is not None else sessions.refresh_headers(identity)
+        )
 
 
 def _is_of(session: Identity, identity: Identity) -> bool:

@@ -85,7 +85,7 @@ class ListingHandlers:
         record.mark_api_call()
         self._audit.require_room()
         identity = await self._access.authenticate(credentials, record)
-        self._session_cookies.refresh(request, credentials, identity)
+        self._session_cookies.refresh(request, identity)
         if identity.kind is IdentityKind.NEGOTIATE:
             await self._session_cookies.begin(request, credentials, identity)
         query = ListingQuery.parse(request.query)

@@ -57,7 +57,7 @@ class RecordingAccess:
                 return exchanged
         grant = await self._access.decide(credentials, recording, None, request.record)
         if grant.identity.kind is IdentityKind.SESSION:
-            self._session_cookies.refresh(request, credentials, grant.identity)
+            self._session_cookies.refresh(request, grant.identity)
         elif grant.identity.kind is IdentityKind.NEGOTIATE:
             await self._session_cookies.begin(request, credentials, grant.identity)
         return grant, await details_to_show(self._recordings, grant, self._clock)

@@ -89,7 +89,7 @@ class RecordingHandlers:
         grant, link = await self._access.authorize(credentials, target, record, download=attachment)
         record.delivery = grant.delivery
         if grant.identity.kind is IdentityKind.SESSION:
-            self._session_cookies.refresh(request, credentials, grant.identity)
+            self._session_cookies.refresh(request, grant.identity)
         elif grant.identity.kind is IdentityKind.NEGOTIATE:
             await self._session_cookies.begin(request, credentials, grant.identity)
         as_json = prefers_json(request.headers.get("Accept", ""))

@@ -5,18 +5,16 @@ which the gateway responds, except that some responses never arrive.
 """
 
 import random
-import uuid
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from gateway.group_selection import GroupSelection
 from gateway.identity.session import Sessions
 from gateway.model import Credentials, Identity
 from tests.support.clock import ManualClock, TickingClock
 from tests.support.cookie_jar import CookieJar
 from tests.support.generated import sequences
-from tests.unit.identity.test_session import ANNA, WIDE, SessionsFixture, follow
+from tests.unit.identity.test_session import ANNA, WIDE, SessionsFixture
 
 pytestmark = pytest.mark.promise("security-S2")
 
@@ -58,17 +56,11 @@ class Page:
         is_alone = credentials == self.presented()
         self.jar.store(headers)
         if is_alone:
-            presented = self.presented()
-            new = self.only(headers[-1].partition("=")[0])
-            self.jar.store(self.sessions.clear_surplus(presented, new))
-            assert new in self.sessions.identities(self.presented())
+            assert self.only(headers[-1].partition("=")[0]) in self.sessions.identities(self.presented())
+            assert len(self.jar.cookies) <= 9
 
     def answer_request(self, at: int) -> None:
-        _, credentials, identity = self.waiting.pop(at)
-        deletions = self.sessions.clear_surplus(credentials, identity)
-        for name in {header.partition("=")[0] for header in deletions} & self.jar.cookies.keys():
-            presented = CookieJar({name: credentials.sessions[name].reveal()}).credentials(self.sessions)
-            assert self.only(name).session in {one.session for one in self.sessions.identities(presented)}, name
+        _, _, identity = self.waiting.pop(at)
         headers = self.sessions.refresh_headers(identity)
         for header in headers:
             name = header.partition("=")[0]
@@ -76,7 +68,7 @@ class Page:
             present = self.only(name)
             assert (present.session, present.issued_at) == (identity.session, identity.issued_at), identity.recording
         self.renewed += len(headers)
-        self.jar.store([*deletions, *headers])
+        self.jar.store(headers)
 
     def only(self, name: str) -> Identity:
         """Returns the session in the browser's cookie *name*."""
@@ -144,77 +136,3 @@ async def test_a_reload_forgets_no_session_that_a_browser_has_lost() -> None:
     reloaded = fixture.sessions()
     reloaded.take_over(sessions)
     assert reloaded.refresh_headers(waiting) == []
-
-
-async def full_jar(fixture: SessionsFixture, sessions: Sessions, count: int) -> CookieJar:
-    """Returns the cookies of a browser that has so many narrowed sessions, the oldest first."""
-    jar = CookieJar()
-    for number in range(count):
-        fixture.clock.pass_(1)
-        jar.store([sessions.issue_header(replace(ANNA, recording=f"r{number}"))])
-    return jar
-
-
-@pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("pages", ["ABCABCA", "ABCDABCD", "ABABAB"])
-async def test_no_frame_of_a_page_loses_its_session_in_whatever_order_responses_arrive(pages: str, seed: int) -> None:
-    """A portal's pages have four frames each, whose tickets are exchanged at the same moment."""
-    fixture, choose = SessionsFixture(), random.Random(seed)
-    sessions, jar = fixture.sessions(), CookieJar()
-    for page in pages:
-        fixture.clock.pass_(60)
-        presented, responses, frames = jar.credentials(sessions), list[list[str]](), set[str]()
-        for number in range(4):
-            fixture.clock.pass_(0.001)
-            responses.append(await sessions.begin(presented, replace(ANNA, recording=f"{page}{number}")))
-            frames.add(responses[-1][-1].partition("=")[0])
-        following = list[tuple[Credentials, str]]()
-        for headers in choose.sample(responses, 4):
-            jar.store(headers)
-            following.append((jar.credentials(sessions), headers[-1].partition("=")[0]))
-        films = list[list[str]]()
-        for credentials, name in following:
-            own = CookieJar({name: credentials.sessions[name].reveal()}).credentials(sessions)
-            films.append(sessions.clear_surplus(credentials, sessions.identities(own)[0]))
-        for headers in choose.sample(films, 4):
-            jar.store(headers)
-        assert jar.cookies.keys() >= frames
-        assert len(jar.cookies) <= 8
-
-
-@pytest.mark.parametrize(
-    ("groups", "pages"), [(18, ["1234", "5678", "0123"]), (46, ["3456", "2345", "1234"]), (60, ["12", "34", "12"])]
-)
-async def test_the_cookies_of_pages_that_share_frames_fit_into_one_header(groups: int, pages: list[str]) -> None:
-    """As the pages of a list, on which recordings have been added meanwhile."""
-    fixture = SessionsFixture()
-    names = frozenset(str(uuid.uuid5(uuid.NAMESPACE_DNS, str(number))) for number in range(groups))
-    sessions, jar = fixture.sessions(keep_groups=GroupSelection(names)), CookieJar()
-    for page in pages:
-        fixture.clock.pass_(30)
-        presented, frames = jar.credentials(sessions), [replace(ANNA, recording=f"r{frame}") for frame in page]
-        for frame in frames:
-            fixture.clock.pass_(0.001)
-            jar.store(await sessions.begin(presented, replace(frame, groups=names)))
-        assert len(jar.header) < 8190, page
-        for frame in frames:
-            jar.store(sessions.clear_surplus(jar.credentials(sessions), frame))
-
-
-@pytest.mark.parametrize("given_up", [4, 6, 8])
-async def test_replacements_that_never_arrive_cost_no_newer_session(given_up: int) -> None:
-    """A person leaves a page of eight frames while it loads again, and opens others one after another."""
-    fixture = SessionsFixture()
-    sessions = fixture.sessions()
-    jar = await full_jar(fixture, sessions, 8)
-    presented = jar.credentials(sessions)
-    for number in range(given_up):
-        fixture.clock.pass_(0.01)
-        await sessions.begin(presented, replace(ANNA, recording=f"r{number}"))
-    opened = []
-    for number in range(4):
-        fixture.clock.pass_(1)
-        await follow(sessions, jar, replace(ANNA, recording=f"n{number}"))
-        opened.append(list(jar.cookies)[-1])
-    assert len(jar.cookies) == 8
-    assert jar.cookies.keys() >= set(opened)

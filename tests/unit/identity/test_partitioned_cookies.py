@@ -91,8 +91,6 @@ async def test_narrowed_sessions_of_before_make_room_for_new_ones(fixture: Sessi
         browser.store(await before.begin(browser.credentials(before), replace(ANNA, recording=f"n{number}")))
     fixture.clock.pass_(1)
     browser.store(await after.begin(browser.credentials(after), ANNA))
-    presented = browser.credentials(after)
-    browser.store(after.clear_surplus(presented, after.identities(presented)[0]))
     assert len(after.identities(browser.credentials(after))) == len(browser.cookies) == 8
     browser.store(after.clear_narrowed(browser.credentials(after).cookies))
     assert browser.cookies == {}

@@ -89,15 +89,6 @@ def test_the_id_of_a_session_has_128_random_bits(fixture: SessionsFixture) -> No
     assert {len(one) for one in ids} == {22}
 
 
-@pytest.mark.parametrize(("recording", "video"), [("7", "9"), ("7", None), (None, "9")])
-def test_the_name_of_a_narrowed_session_has_a_digest_of_its_limits(
-    fixture: SessionsFixture, recording: str | None, video: str | None
-) -> None:
-    header = fixture.sessions().issue_header(replace(ANNA, recording=recording, video=video))
-    digest = hashlib.sha256(f"{recording or ''}/{video or ''}".encode()).hexdigest()[:8]
-    assert pair(header)[0] == f"{NAME}_{digest}"
-
-
 def test_groups_that_do_not_fit_are_an_error_for_the_operator_to_read(fixture: SessionsFixture) -> None:
     groups = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(200))
     sessions = fixture.sessions(keep_groups=GroupSelection(groups))
@@ -140,127 +131,69 @@ async def narrowed(fixture: SessionsFixture, sessions: Sessions, count: int) -> 
     return dict(reversed(cookies))
 
 
-def cleared(sessions: Sessions, cookies: dict[str, Secret], identity: Identity) -> list[str]:
-    """Returns the names of the cookies that the response to a request with *cookies*, served by *identity*, deletes."""
-    return [pair(header)[0] for header in sessions.clear_surplus(Credentials(sessions=cookies), identity)]
+async def cleared(sessions: Sessions, present: Credentials, identity: Identity) -> list[str]:
+    """Returns the names of the cookies that the response to a ticket deletes."""
+    return [pair(header)[0] for header in (await sessions.begin(present, identity))[:-1]]
 
 
 async def test_the_oldest_narrowed_sessions_are_cleared_whatever_the_cookies_order(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
     cookies = await narrowed(fixture, sessions, 10)
-    names, newest = list(cookies), replace(ANNA, recording="n9")
-    assert cleared(sessions, cookies, newest) == [names[9], names[8]]
-    assert cleared(fixture.sessions(), dict(list(cookies.items())[:8]), newest) == []
-    wide = dict([pair(sessions.issue_header(WIDE)), *cookies.items()])
-    assert cleared(fixture.sessions(), wide, WIDE) == [names[9], names[8]]
+    names = list(cookies)
+    assert await cleared(sessions, Credentials(sessions=cookies), ANNA) == [names[9], names[8], names[7]]
+    assert await cleared(sessions, Credentials(sessions=dict(list(cookies.items())[:7])), ANNA) == []
+    assert await cleared(sessions, Credentials(sessions=cookies), WIDE) == [names[9], names[8]]
 
 
-async def test_the_session_that_serves_a_request_is_not_cleared(fixture: SessionsFixture) -> None:
-    sessions = fixture.sessions()
-    cookies = await narrowed(fixture, sessions, 9)
-    oldest = replace(ANNA, recording="n0")
-    assert cleared(sessions, cookies, oldest) == [list(cookies)[7]]
-
-
-async def test_what_was_lately_cleared_costs_no_further_session(fixture: SessionsFixture) -> None:
-    sessions = fixture.sessions()
-    cookies = await narrowed(fixture, sessions, 9)
-    newest = replace(ANNA, recording="n8")
-    assert cleared(sessions, cookies, newest) == [list(cookies)[8]]
-    assert cleared(sessions, cookies, newest) == []  # the browser may have another one under that name
-    assert cleared(sessions, cookies, replace(ANNA, recording="n0")) == []  # served by the one that was cleared
-    fixture.clock.pass_(121)
-    assert cleared(sessions, cookies, newest) == [list(cookies)[8]]
-
-
-async def test_a_ticket_deletes_no_cookie_that_another_frame_may_be_given(fixture: SessionsFixture) -> None:
-    """The responses to a page's frames arrive in any order, over several connections."""
-    sessions = fixture.sessions()
-    cookies = await narrowed(fixture, sessions, 10)
-    assert [pair(one)[0] for one in await sessions.begin(Credentials(sessions=cookies), WIDE)] == [NAME]
-
-
-async def test_cookies_that_cannot_be_read_are_cleared_first(fixture: SessionsFixture) -> None:
+async def test_a_further_ticket_deletes_the_cookie_that_it_replaces_and_no_other(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
     cookies = await narrowed(fixture, sessions, 8)
+    replaced = list(cookies)[4]
+    assert await cleared(sessions, Credentials(sessions=cookies), replace(ANNA, recording="n3")) == [replaced]
+    wide = dict([pair(sessions.issue_header(WIDE)), *cookies.items()])
+    assert await cleared(sessions, Credentials(sessions=wide), replace(WIDE, groups=frozenset())) == []
+
+
+async def test_cookies_that_cannot_be_decrypted_are_cleared_first(fixture: SessionsFixture) -> None:
+    sessions = fixture.sessions()
+    cookies = await narrowed(fixture, sessions, 7)
     unreadable = f"{NAME}_00000000"
     cookies = dict(list(cookies.items())[:3]) | {unreadable: Secret("x" * 20)} | dict(list(cookies.items())[3:])
-    newest = replace(ANNA, recording="n7")
-    assert cleared(sessions, cookies, newest) == [unreadable] * 2  # with whichever attributes it was set
+    present = Credentials(sessions=cookies)
+    assert await cleared(sessions, present, ANNA) == [unreadable] * 2  # with whichever attributes it was set
 
 
 FILLER = f"{NAME}_00000000"
 
 
-def filled(cookies: dict[str, Secret], length: int, others: int) -> Credentials:
-    """Returns credentials of *length* characters of session cookies, with a further one beside *cookies*, and of
-    *others* of other cookies."""
-    cookies = {**cookies, FILLER: Secret("")}
-    present = len("".join(f"{name}={value.reveal()}; " for name, value in cookies.items()))
-    cookies[FILLER] = Secret("x" * (length - present))
-    header = "".join(f"{name}={value.reveal()}; " for name, value in cookies.items())
-    return Credentials(sessions=cookies, cookies=[header + "o" * others])
-
-
-@pytest.mark.parametrize(
-    ("others", "is_new", "limit"), [(0, False, 8100), (0, True, 6000), (500, False, 7600), (3000, True, 5100)]
-)
-async def test_a_ticket_makes_room_for_the_next_requests(
-    fixture: SessionsFixture, others: int, is_new: bool, limit: int
+@pytest.mark.parametrize("others", [0, 500, 3000])
+@pytest.mark.parametrize(("new", "base"), [(ANNA, False), (ANNA, True), (WIDE, False), (WIDE, True)])
+async def test_a_ticket_leaves_older_sessions_half_of_the_room_beside_its_own(
+    fixture: SessionsFixture, new: Identity, base: bool, others: int
 ) -> None:
-    """Also for those of other frames of a page, if their cookies are new too."""
+    """The other frames of a page have the other half. A session that is not narrowed takes up room, and is replaced by
+    one that is not either."""
+    sessions = fixture.sessions()
+    wide = [pair(sessions.issue_header(WIDE))] if base else []
+    room = 8100 - others - sum(len(f"{one}={value.reveal()}; ") for one, value in wide if new is ANNA)
     for beyond in (-50, 50):  # a cookie may compress a little less well than the one before
-        sessions = fixture.sessions()
-        name, value = pair(sessions.issue_header(ANNA))
-        own = len(f"{name}={value.reveal()}; ") if is_new else 0
-        present = filled({} if is_new else {name: value}, limit + beyond - own, others)
-        headers = await sessions.begin(present, ANNA)
-        assert {pair(header)[0] for header in headers} == ({FILLER, name} if beyond > 0 else {name})
-
-
-@pytest.mark.parametrize(("others", "is_cleared"), [(0, False), (2000, True)])
-async def test_a_ninth_cookie_replaces_the_oldest_at_once_where_room_is_scarce(
-    fixture: SessionsFixture, others: int, is_cleared: bool
-) -> None:
-    sessions = fixture.sessions()
-    cookies = await narrowed(fixture, sessions, 8)
-    header = "".join(f"{name}={value.reveal()}; " for name, value in cookies.items())
-    present = Credentials(sessions=cookies, cookies=[header + "o" * others])
-    headers = await sessions.begin(present, ANNA)
-    assert [pair(header)[0] for header in headers[:-1]] == ([list(cookies)[7]] if is_cleared else [])
-    renewed = await fixture.sessions().begin(present, replace(ANNA, recording="n3"))
-    assert len(renewed) == 1  # the page's other frames renew theirs too
-
-
-async def test_a_page_is_loaded_again_after_the_secret_was_replaced(fixture: SessionsFixture) -> None:
-    groups = frozenset(hashlib.sha256(bytes([number])).hexdigest() for number in range(40))
-    keep = GroupSelection(groups)
-    frames = [replace(ANNA, recording=f"n{number}", groups=groups) for number in range(3)]
-    cookies = dict(pair(fixture.sessions(ONE, keep_groups=keep).issue_header(frame)) for frame in frames)
-    assert 6000 < sum(len(value.reveal()) for value in cookies.values()) < 8000
-    headers = await fixture.sessions(TWO, keep_groups=keep).begin(Credentials(sessions=cookies), frames[1])
-    assert {pair(header)[0] for header in headers} == {list(cookies)[1]}
-
-
-async def test_a_session_that_is_not_narrowed_makes_room_for_none(fixture: SessionsFixture) -> None:
-    sessions = fixture.sessions()
-    wide, narrow = pair(sessions.issue_header(WIDE)), await narrowed(fixture, sessions, 1)
-    present = Credentials(sessions=dict([wide, *narrow.items()]), cookies=["o" * 8000])
-    headers = await sessions.begin(present, ANNA)
-    assert [pair(header)[0] for header in headers[:-1]] == list(narrow)
+        length = (room - len(sessions.issue_header(new).partition(";")[0]) - 2) // 2 + beyond
+        cookies = dict([*wide, (FILLER, Secret("x" * (length - len(f"{FILLER}=; "))))])
+        header = "".join(f"{name}={value.reveal()}; " for name, value in cookies.items())
+        present = Credentials(sessions=cookies, cookies=[header + "o" * others])
+        assert await cleared(sessions, present, new) == ([FILLER] * 2 if beyond > 0 else [])
 
 
 async def test_with_kerberos_a_cookie_header_may_be_longer(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions(max_header=MAX_FIELD_WITH_TICKETS)
-    cookies = await narrowed(fixture, sessions, 8)
-    present = Credentials(sessions=cookies, cookies=["o" * 15_000])
-    assert len(await sessions.begin(present, replace(ANNA, recording="n0"))) == 1
+    present = Credentials(sessions=await narrowed(fixture, sessions, 7), cookies=["o" * 15_000])
+    assert await cleared(sessions, present, ANNA) == []
 
 
 async def test_of_another_persons_cookies_the_new_one_is_not_cleared_again(fixture: SessionsFixture) -> None:
     sessions = fixture.sessions()
     cookies: dict[str, Any] = dict(pair(sessions.issue_header(one)) for one in (WIDE, ANNA))
-    headers = await sessions.begin(Credentials(sessions=cookies), replace(ANNA, subject="ben"))
+    headers = await sessions.begin(Credentials(sessions=cookies), replace(WIDE, subject="ben"))
     assert sorted(pair(header)[0] for header in headers) == sorted(cookies)
     assert pair(headers[-1])[1].reveal()
 
