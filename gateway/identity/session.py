@@ -166,10 +166,10 @@ class Sessions:
         have signed out."""
         now = self._clock.now()
         if (
-            self._cookie.key(identity) in self._deleted
-            or identity.session is None
+            identity.session is None
             or identity.used_at is None
             or now - identity.used_at < self._idle * _RENEW_AFTER
+            or self._cookie.key(identity) in self._deleted
             or self._validity.refusal(identity) is not None
         ):
             return []

@@ -64,7 +64,7 @@ class SessionCookie:
     def key(self, session: Identity) -> str:
         """Returns the name of the cookie of *session* as if it were narrowed: with a digest of what it is limited to,
         of its id and of its beginning. A session that is not narrowed can be told by it from those before."""
-        text = f"{session.recording or ''}/{session.video or ''}/{session.session}/{session.issued_at}"
+        text = f"{session.recording}/{session.video}/{session.session}/{session.issued_at}"
         return f"{self.base}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def set_header(self, session: Identity, value: str, max_age: int) -> str:

@@ -108,7 +108,7 @@ async def test_no_frame_of_a_page_loses_its_session_in_whatever_order_responses_
     for seed in range(sequences(500)):
         browser = Browser(seed)
         try:
-            for _ in range(20):
+            for _ in range(12):
                 await browser.act()
         except AssertionError as error:
             raise AssertionError(f"sequence {seed}: {error}") from error
