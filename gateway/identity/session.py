@@ -104,14 +104,14 @@ class Sessions:
         refusal = self._validity.refusal(identity)
         if refusal is not None:
             raise InvalidCredentialsError(refusal)
-        present, now = self.identities(credentials), self._clock.now()
+        present = self.identities(credentials)
         if any(session.person != identity.person for session in present):
             header = self.issue_header(identity)
             _, cleared = await self.end(credentials)
             overwritten = self._cookie.clear_header(_name(header))
             return [*(cookie for cookie in cleared if cookie != overwritten), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
-        header = self.issue_header(identity, continued, now)
+        header = self.issue_header(identity, continued)
         return [*self._make_room(credentials, identity, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
@@ -137,13 +137,12 @@ class Sessions:
         self._deleted.add_unread(names)
         return self._clear_headers(names, credentials, self._unseal_all(credentials))
 
-    def issue_header(self, identity: Identity, session: str | None = None, now: float | None = None) -> str:
-        """Returns a Set-Cookie header for a session of *identity*, with the id *session*, by default a new one, that
-        begins at *now*, by default the present time.
+    def issue_header(self, identity: Identity, session: str | None = None) -> str:
+        """Returns a Set-Cookie header for a session of *identity* with the id *session*, by default a new one.
 
         Raises TooManyGroupsError if the person's groups do not fit into a cookie.
         """
-        now = self._clock.now() if now is None else now
+        now = self._clock.now()
         started = replace(
             identity,
             session=random.token_urlsafe(16) if session is None else session,
@@ -184,12 +183,11 @@ class Sessions:
         unsealed, (lengths, others) = self._unseal_all(credentials), self._cookie.lengths(credentials)
         new, name = header.partition(";")[0], _name(header)
         replaced = {one: session for one, session in unsealed.items() if _limits(session) == _limits(identity)}
-        older = {one: length for one, length in lengths.items() if one not in replaced and one != self._cookie.base}
-        base = 0 if name == self._cookie.base else lengths.get(self._cookie.base, 0)
-        room = self._cookie.longest_header - others - base - len(f"{new}; ")
+        older = {one: length for one, length in lengths.items() if one not in replaced and one != name}
+        room = self._cookie.longest_header - others - len(f"{new}; ") - older.pop(self._cookie.base, 0)
         issued_at = {one: _issued_at(session) for one, session in unsealed.items()}
-        most = MOST - 1 if identity.is_narrowed else MOST
-        surplus = names_to_clear(older, issued_at, most=most, longest=room / 2)
+        most, longest = (MOST - 1, room / 2) if identity.is_narrowed else (MOST, room)
+        surplus = names_to_clear(older, issued_at, most=most, longest=longest)
         self._deleted.add([*map(self._cookie.key, replaced.values()), *surplus])
         cleared = [*(one for one in replaced if one != name), *surplus]
         variant = self._cookie.clear_other_headers(name, self._cookie.names(credentials), unsealed)

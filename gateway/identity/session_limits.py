@@ -1,9 +1,10 @@
 """How many session cookies a browser keeps. Pure.
 
 The frames of a page exchange their tickets at the same moment, over several connections, so that a response knows of
-the other frames' cookies or not. So a ticket leaves the older sessions half of the room that its own cookie does not
-take: then the k cookies of a page are all kept, in whatever order the responses arrive, beside as many old ones as
-there is room for, if 2k - 1 of them fit into a Cookie header.
+the other frames' cookies or not. So a ticket leaves the older narrowed sessions half of the room that its own cookie
+does not take: then the k cookies of a page are all kept, in whatever order the responses arrive, beside as many old
+ones as there is room for, if 2k - 1 of them fit into a Cookie header. A session that is not narrowed has but one
+cookie, however many frames have tickets for it, and leaves all the room.
 """
 
 from collections.abc import Mapping

@@ -388,7 +388,7 @@ async def test_of_more_than_eight_narrowed_sessions_the_oldest_is_cleared(fixtur
 
 
 async def test_the_session_cookies_fit_into_one_header(fixture: SessionsFixture) -> None:
-    groups = frozenset(uuid.uuid4().hex for _ in range(30))
+    groups = frozenset(uuid.uuid4().hex for _ in range(40))
     sessions, jar = fixture.sessions(keep_groups=GroupSelection(groups)), CookieJar()
     for number in range(8):
         fixture.clock.pass_(1)

@@ -167,17 +167,19 @@ FILLER = f"{NAME}_00000000"
 
 
 @pytest.mark.parametrize("others", [0, 500, 3000])
-@pytest.mark.parametrize(("new", "base"), [(ANNA, False), (ANNA, True), (WIDE, False), (WIDE, True)])
-async def test_a_ticket_leaves_older_sessions_half_of_the_room_beside_its_own(
-    fixture: SessionsFixture, new: Identity, base: bool, others: int
+@pytest.mark.parametrize(
+    ("new", "base", "part"), [(ANNA, False, 2), (ANNA, True, 2), (WIDE, False, 1), (WIDE, True, 1)]
+)
+async def test_a_narrowed_session_leaves_older_ones_half_of_the_room_another_one_all(
+    fixture: SessionsFixture, new: Identity, base: bool, part: int, others: int
 ) -> None:
     """The other frames of a page have the other half. A session that is not narrowed takes up room, and is replaced by
     one that is not either."""
     sessions = fixture.sessions()
     wide = [pair(sessions.issue_header(WIDE))] if base else []
     room = 8100 - others - sum(len(f"{one}={value.reveal()}; ") for one, value in wide if new is ANNA)
-    for beyond in (-50, 50):  # a cookie may compress a little less well than the one before
-        length = (room - len(sessions.issue_header(new).partition(";")[0]) - 2) // 2 + beyond
+    for beyond in (-40 // part, 40 // part):  # a cookie may compress a little less well than the one before
+        length = (room - len(sessions.issue_header(new).partition(";")[0]) - 2) // part + beyond
         cookies = dict([*wide, (FILLER, Secret("x" * (length - len(f"{FILLER}=; "))))])
         header = "".join(f"{name}={value.reveal()}; " for name, value in cookies.items())
         present = Credentials(sessions=cookies, cookies=[header + "o" * others])
