@@ -170,7 +170,7 @@ class Identity:
     selection: str | None = None
     """Digest of the `GroupSelection` by which *groups* were stored; None if they are all groups of the person."""
     cross_site: bool | None = None
-    """Whether the session's cookie was set for pages of other sites too; None if that is not known."""
+    """Whether the session's cookie was set for pages of other sites too; None without a session."""
     service_key: str | None = None
     """SHA-256 of the service key that the identity comes from, in hex."""
     response_token: str = field(default="", repr=False, compare=False)

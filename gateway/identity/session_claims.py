@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.model import Identity, IdentityKind
 
-VERSION = 3
+VERSION = 4
 """Of the claims. A session of another version is ignored."""
 
 
@@ -40,7 +40,7 @@ def to_identity(claims: Mapping[str, Any], secret: str, lifetime: float) -> Iden
         kind=IdentityKind.SESSION,
         groups=frozenset(claims["grp"]),
         issued_at=claims["iat"],
-        leeway=claims.get("lee", 0.0),
+        leeway=claims["lee"],
         expires_at=ends_at,
         ends_at=ends_at,
         recording=claims["rec"],
@@ -49,6 +49,6 @@ def to_identity(claims: Mapping[str, Any], secret: str, lifetime: float) -> Iden
         used_at=claims["use"],
         revocation_keys=tuple(claims["out"]),
         sealed_by=secret,
-        selection=claims.get("sel", ""),
-        cross_site=claims.get("crs"),
+        selection=claims["sel"],
+        cross_site=claims["crs"],
     )

@@ -6,8 +6,7 @@ import pytest
 
 from gateway.identity.session import Sessions
 from gateway.model import Credentials
-from gateway.sealed import SealedTokens
-from tests.unit.identity.test_session import ANNA, HOUR, ONE, WIDE, SessionsFixture
+from tests.unit.identity.test_session import ANNA, HOUR, WIDE, SessionsFixture
 
 LIMITS = [WIDE, ANNA]
 pytestmark = [pytest.mark.promise("sign-in-7"), pytest.mark.parametrize("listed", [True, False], ids=["add", "remove"])]
@@ -107,17 +106,16 @@ def test_a_narrowed_cookie_is_deleted_in_each_variant_that_it_may_have(fixture: 
 
 
 async def test_a_browser_that_holds_both_variants_is_mended(fixture: SessionsFixture, listed: bool) -> None:
-    """As earlier versions left them, without a word about the variant."""
+    """As a response leaves them that was made before a reload and arrives after it."""
     sessions = fixture.sessions(cross_site=listed)
-    browser, name = Variants(), sessions.issue_header(WIDE).partition("=")[0]
-    now = fixture.clock.now()
-    old = {"id": "s", "sub": "anna", "iss": ANNA.issuer, "prv": "portal", "grp": [], "iat": now, "exp": now + HOUR}
-    value = SealedTokens((ONE,), "session", 3).seal({**old, "use": now, "rec": None, "vid": None, "out": []})
-    browser.cookies = {(name, variant): value for variant in (False, True)}
+    browser = Variants()
+    for variant in (False, True):
+        browser.store([fixture.sessions(cross_site=variant).issue_header(WIDE)])
+    assert len(browser.cookies) == 2
     assert sessions.identities(browser.credentials(sessions)) == ()
     both = dict(browser.cookies)
     browser.store(await sessions.begin(browser.credentials(sessions), WIDE))
-    assert [(name, listed)] == list(browser.cookies)
+    assert [listed] == [variant for _, variant in browser.cookies]
     assert len(sessions.identities(browser.credentials(sessions))) == 1
     browser.cookies = both
     _, cleared = await sessions.end(browser.credentials(sessions))

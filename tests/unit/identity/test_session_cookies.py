@@ -9,6 +9,7 @@ import pytest
 from gateway.errors import InvalidCredentialsError, TooManyGroupsError
 from gateway.group_selection import GroupSelection
 from gateway.identity.session import Sessions
+from gateway.identity.session_claims import VERSION, to_claims
 from gateway.model import Credentials, Identity, IdentityKind, Secret
 from gateway.sealed import SealedTokens, secret_id
 from gateway.web.http_server import MAX_FIELD_WITH_TICKETS
@@ -73,13 +74,12 @@ def test_a_session_remembers_for_how_long_its_proof_may_have_existed(
     assert session_of(sessions, sessions.issue_header(proof)).leeway == expected
 
 
-def test_a_cookie_of_an_earlier_version_has_no_leeway_and_no_selection(fixture: SessionsFixture) -> None:
-    sessions, now = fixture.sessions(), fixture.clock.now()
-    old = {"id": "s", "sub": "anna", "iss": ANNA.issuer, "prv": "portal", "grp": [], "iat": now, "exp": now + HOUR}
-    value = SealedTokens((ONE,), "session", 3).seal({**old, "use": now, "rec": None, "vid": None, "out": []})
-    session = only(sessions, Credentials(sessions={NAME: Secret(value)}))
-    assert session is not None
-    assert (session.leeway, session.selection, session.expires_at) == (0.0, "", now + HOUR)
+def test_a_cookie_of_an_earlier_version_is_no_session(fixture: SessionsFixture) -> None:
+    sessions, session = fixture.sessions(), replace(ANNA, session="s", issued_at=fixture.clock.now())
+    content = to_claims(replace(session, expires_at=fixture.clock.now() + HOUR, used_at=fixture.clock.now()))
+    for version, valid in ((VERSION, True), (VERSION - 1, False)):
+        value = SealedTokens((ONE,), "session", version).seal(content)
+        assert (only(sessions, Credentials(sessions={NAME: Secret(value)})) is not None) is valid
 
 
 def test_the_id_of_a_session_has_128_random_bits(fixture: SessionsFixture) -> None:
