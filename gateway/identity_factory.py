@@ -63,7 +63,7 @@ def build_identity_services(
     settings: Settings, context: ProcessContext, previous: IdentityServices | None = None
 ) -> IdentityServices:
     """Returns the services of *settings*, which use what the *previous* ones have fetched from the same providers, and
-    share with them which sessions were replaced.
+    share with them which cookies were deleted.
 
     Whatever is raised, for an invalid key or CA file, leaves nothing open.
     """

@@ -29,7 +29,7 @@ class DeletedCookies:
         return key in self._deleted or key in self._unread
 
     def add(self, keys: Iterable[str]) -> None:
-        """Remembers cookies of valid credentials."""
+        """Remembers cookies that only the gateway can have sealed."""
         self._deleted.update(dict.fromkeys(keys))
 
     def add_unread(self, keys: Iterable[str]) -> None:

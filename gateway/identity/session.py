@@ -17,7 +17,7 @@ from gateway.group_selection import GroupSelection
 from gateway.identity.deleted_cookies import DeletedCookies
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.identity.session_cookie import SessionCookie
-from gateway.identity.session_limits import MOST, names_to_clear
+from gateway.identity.session_limits import MOST, longest_beside, names_to_clear
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -181,17 +181,17 @@ class Sessions:
         """Returns the Set-Cookie headers that delete what the new cookie *header*, of a session of *identity*, replaces
         of the cookies of *credentials*, and the oldest narrowed ones for which there is no room beside it."""
         unsealed, (lengths, others) = self._unseal_all(credentials), self._cookie.lengths(credentials)
-        new, name = header.partition(";")[0], _name(header)
+        name, own = _name(header), len(header.partition(";")[0]) + len("; ")
         replaced = {one: session for one, session in unsealed.items() if _limits(session) == _limits(identity)}
         older = {one: length for one, length in lengths.items() if one not in replaced and one != name}
-        room = self._cookie.longest_header - others - len(f"{new}; ") - older.pop(self._cookie.base, 0)
+        room = self._cookie.longest_header - others - own - older.pop(self._cookie.base, 0)
         issued_at = {one: _issued_at(session) for one, session in unsealed.items()}
-        most, longest = (MOST - 1, room / 2) if identity.is_narrowed else (MOST, room)
+        most, longest = (MOST - 1, longest_beside(own, room)) if identity.is_narrowed else (MOST, room)
         surplus = names_to_clear(older, issued_at, most=most, longest=longest)
-        self._deleted.add([*map(self._cookie.key, replaced.values()), *surplus])
-        cleared = [*(one for one in replaced if one != name), *surplus]
+        cleared = [*replaced, *surplus]
+        self._deleted.add(self._cookie.key(unsealed[one]) for one in cleared if one in unsealed)
         variant = self._cookie.clear_other_headers(name, self._cookie.names(credentials), unsealed)
-        return [*self._clear_headers(cleared, credentials, unsealed), *variant]
+        return [*self._clear_headers([one for one in cleared if one != name], credentials, unsealed), *variant]
 
     def _clear_headers(
         self, names: Iterable[str], credentials: Credentials, sessions: Mapping[str, Identity]

@@ -10,6 +10,9 @@ from gateway.model import Credentials, Identity, Secret
 _NAME = "valt_gateway_session"
 _LEAST = 200
 """Characters of a sealed session, which has never less: its id and the names of its claims do not compress further."""
+_RESERVE = 220
+"""Bytes of a Cookie header that a ticket leaves free: nine cookies of a page may be renewed, of which each is up to 24
+characters longer then, because its times compress less well; and proxies count the field's name and the line feed."""
 _VALUE = re.compile(rf"[A-Za-z0-9_=-]{{{_LEAST},}}", re.ASCII)
 
 
@@ -27,8 +30,8 @@ class SessionCookie:
         self._secure = secure
         self.base = Cookie(_NAME, secure=secure).name
         """The name of the cookie of a session that is not narrowed."""
-        self.longest_header = max_header - 90
-        """Characters that a Cookie header may have, with room for a cookie that compresses less well when renewed."""
+        self.longest_header = max_header - _RESERVE
+        """Bytes of cookies that a Cookie header may have after a ticket."""
         self._max_read = max_header // len(f"{self.base}={'x' * _LEAST}; ")
         """Session cookies of one request that are decrypted. No more fit into a Cookie header, so that a browser's own
         are all read, whatever cookies another site of the same domain adds."""
@@ -52,9 +55,10 @@ class SessionCookie:
 
     def lengths(self, credentials: Credentials) -> tuple[dict[str, int], int]:
         """Returns how many characters each session cookie that is read of *credentials* has in a Cookie header, by its
-        name, and how many the other cookies have."""
+        name, and how many bytes the other cookies have."""
         lengths = {name: len(f"{name}={value.reveal()}; ") for name, value in credentials.sessions.items()}
-        return lengths, max(0, sum(map(len, credentials.cookies)) - sum(lengths.values()))
+        every = sum(len(field.encode("utf-8", "surrogateescape")) for field in credentials.cookies)
+        return lengths, max(0, every - sum(lengths.values()))
 
     def name(self, session: Identity) -> str:
         """Returns the name of the cookie of *session*. Each narrowed one has a name of its own: a response that deletes

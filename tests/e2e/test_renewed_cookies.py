@@ -132,25 +132,3 @@ async def test_a_session_in_use_is_given_a_newer_cookie(stack: GatewayStack) -> 
     assert "Set-Cookie" in (await play(stack, jar, VIDEO_PATH)).headers
     refused = await play(stack, jar, OTHER)
     assert (refused.status, "Set-Cookie" in refused.headers) == (403, False)
-
-
-@pytest.mark.parametrize("seconds", [0, 3])
-async def test_a_response_deletes_surplus_cookies_unless_it_has_waited(stack: GatewayStack, seconds: float) -> None:
-    """Another worker, whose deletions this one does not know, may have given the browser newer ones meanwhile."""
-    jar, clock = CookieJar(), stack.gateway.clock
-    assert isinstance(clock, ManualClock)
-    stack.valt.add_video("other", "film", bytes(1000))
-    for number in range(9):
-        clock.pass_(1)
-        one = CookieJar()
-        ticket = stack.ticket("anna", "supervisors", recording=f"other{number}" if number else "other")
-        await follow(stack, one, OTHER, ticket)
-        jar.cookies |= one.cookies
-    assert len(jar.cookies) == 9
-
-    async def wait(_stack: GatewayStack, _jar: CookieJar) -> None:
-        clock.pass_(seconds)
-
-    answer = await play_during(wait, stack, jar, OTHER)
-    assert answer.status == 200
-    assert len(answer.headers.getall("Set-Cookie", [])) == (0 if seconds else 1)

@@ -1,13 +1,13 @@
 """Pages of frames whose tickets are exchanged at the same moment: no frame loses its session, and the cookies fit.
 
 Generated sequences of pages. Each frame's request presents the cookies that the browser has when it is sent, each is
-answered by any worker, and the responses arrive in any order or never. The pages are as large as session_limits allows:
-of k frames, 2k - 1 cookies fit into a Cookie header beside what else is in it.
+answered by any worker, and the responses arrive in any order or never. The pages are as large as session_limits allows,
+where the cookies are as long as they become when they are renewed.
 """
 
 import random
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -17,23 +17,15 @@ from gateway.model import Credentials, Identity
 from tests.support.clock import TickingClock
 from tests.support.cookie_jar import CookieJar
 from tests.support.generated import sequences
-from tests.unit.identity.test_session import ANNA, ONE, TWO, WIDE, SessionsFixture
+from tests.unit.identity.test_session import ANNA, HOUR, ONE, TWO, WIDE, SessionsFixture
 
 pytestmark = pytest.mark.promise("security-S2")
 
-ROOM = 8100
-"""Characters of a Cookie header that are used: a little less than 8,190 bytes."""
+ROOM = 7970
+"""Characters of a Cookie header that tickets use."""
 GROUPS = [str(uuid.uuid5(uuid.NAMESPACE_DNS, str(number))) for number in range(80)]
 MOST_FRAMES = 8
 WIDE_COOKIE = "__Host-valt_gateway_session"
-
-
-@dataclass
-class Frame:
-    """A frame's request on its way, and what the browser presents with it."""
-
-    identity: Identity
-    presented: Credentials
 
 
 class Browser:
@@ -52,18 +44,29 @@ class Browser:
         self.person = replace(ANNA, groups=groups)
         if self.random.random() < 0.2:
             self.jar.store([self.workers[0].issue_header(replace(WIDE, groups=groups))])
-        lengths = [len(self.workers[0].issue_header(self.frame(number)).partition(";")[0]) for number in range(20)]
-        self.length = max(lengths) + 24  # another one may compress a little less well
+        self.length = max(self.renewed_length(number) for number in range(40))
+        self.page: dict[int, str] = {}
+        """The page that is open: its cookies' names by the frames' numbers."""
 
     def frame(self, number: int) -> Identity:
         return replace(self.person, recording=f"r{number}", video=None)
+
+    def renewed_length(self, number: int) -> int:
+        """Returns the characters of a cookie of this person in a Cookie header after a renewal."""
+        jar = CookieJar()
+        jar.store([self.workers[0].issue_header(self.frame(number))])
+        self.clock.pass_(HOUR / 2 - number)
+        for identity in self.workers[0].identities(jar.credentials(self.workers[0])):
+            jar.store(self.workers[0].refresh_headers(identity))
+        return len(f"{jar.header}; ")
 
     @property
     def most_frames(self) -> int:
         """How many frames a page may have."""
         wide = self.jar.cookies.get(WIDE_COOKIE)
         room = ROOM - self.others - (len(f"{WIDE_COOKIE}={wide}; ") if wide is not None else 0)
-        return min(MOST_FRAMES, (room // self.length + 1) // 2)
+        fit = room // self.length
+        return max(frames for frames in range(1, MOST_FRAMES + 1) if frames + (7 if frames > 4 else frames - 1) <= fit)
 
     def present(self) -> Credentials:
         cookies = "; ".join(filter(None, ["o" * self.others, self.jar.header]))
@@ -73,24 +76,34 @@ class Browser:
     async def load_page(self) -> None:
         """Loads a page of frames, known ones or new ones."""
         first, count = self.random.randrange(12), self.random.randint(1, self.most_frames)
-        unsent = [self.frame(first + number) for number in range(count)]
+        self.page = {}
+        frames = {number: self.frame(number) for number in range(first, first + count)}
         if self.random.random() < 0.1:
-            unsent[-1] = replace(self.person, recording=None, video=None)
-        sent, answered, frames = list[Frame](), list[list[str]](), set[str]()
+            frames[first] = replace(self.person, recording=None, video=None)
+        await self.load_frames(frames)
+
+    async def load_frame_again(self) -> None:
+        """Loads one frame of the page again, for which the portal has issued another ticket of the same limits."""
+        number = self.random.choice([number for number, name in self.page.items() if name != WIDE_COOKIE])
+        await self.load_frames({number: self.frame(number)})
+
+    async def load_frames(self, frames: dict[int, Identity]) -> None:
+        unsent = list(frames.items())
+        sent, answered = list[tuple[int, Identity, Credentials]](), list[tuple[int, list[str]]]()
         while unsent or sent or answered:
             match self.random.choice(["send", "send", "answer", "receive"]):
                 case "send" if unsent:
-                    sent.append(Frame(unsent.pop(0), self.present()))
+                    sent.append((*unsent.pop(0), self.present()))
                 case "answer" if sent:
-                    frame = sent.pop(self.random.randrange(len(sent)))
-                    answered.append(await self.random.choice(self.workers).begin(frame.presented, frame.identity))
+                    number, identity, presented = sent.pop(self.random.randrange(len(sent)))
+                    answered.append((number, await self.random.choice(self.workers).begin(presented, identity)))
                 case "receive" if answered:
-                    headers = answered.pop(self.random.randrange(len(answered)))
+                    number, headers = answered.pop(self.random.randrange(len(answered)))
                     if self.random.random() < 0.05:
-                        continue  # the person has left the page
+                        continue  # the connection is lost
                     self.jar.store(headers)
-                    frames.add(headers[-1].partition("=")[0])
-        assert frames <= self.jar.cookies.keys()
+                    self.page[number] = headers[-1].partition("=")[0]
+        assert self.jar.cookies.keys() >= set(self.page.values())
 
     def play(self) -> None:
         """Requests ranges of the films of the page, which renews some of the cookies."""
@@ -99,14 +112,17 @@ class Browser:
             self.jar.store(worker.refresh_headers(identity))
 
     async def act(self) -> None:
-        match self.random.choices(("page", "play", "time", "secret"), (10, 6, 4, 0.3))[0]:
+        match self.random.choices(("page", "frame", "play", "time", "secret"), (8, 4, 6, 4, 0.3))[0]:
             case "page":
                 await self.load_page()
+            case "frame" if set(self.page.values()) - {WIDE_COOKIE}:
+                await self.load_frame_again()
             case "play":
                 self.play()
             case "time":
                 self.clock.pass_(self.random.choice([1, 60, 1000]))
             case _:
+                self.page = {}  # its sessions have ended
                 self.workers, self.replaced_secret = self.replaced_secret, self.workers
 
 

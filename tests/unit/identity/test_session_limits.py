@@ -6,7 +6,8 @@ import pytest
 
 from gateway.identity.deleted_cookies import DeletedCookies
 from gateway.identity.session_cookie import SessionCookie
-from gateway.identity.session_limits import names_to_clear
+from gateway.identity.session_limits import longest_beside, names_to_clear
+from gateway.model import Credentials, Secret
 from tests.support.clock import ManualClock
 from tests.unit.identity.test_session import ANNA
 
@@ -37,8 +38,25 @@ def test_a_cookie_that_cannot_be_decrypted_is_cleared_first() -> None:
     assert names_to_clear({**LENGTHS, "z": 100}, TIMES, most=3, longest=400) == ["z"]
 
 
-def test_a_cookie_header_has_room_for_a_renewed_cookie() -> None:
-    assert SessionCookie(secure=True, cross_site=False, max_header=8190).longest_header == 8100
+@pytest.mark.parametrize(
+    ("own", "room", "longest"), [(500, 7500, 6000), (1000, 7000, 4000), (1200, 7200, 3600), (2000, 6000, 3000)]
+)
+def test_older_cookies_leave_room_for_three_more_or_half(own: int, room: int, longest: float) -> None:
+    assert longest_beside(own, room) == longest
+
+
+def test_a_cookie_header_has_room_for_renewed_cookies_and_its_own_name() -> None:
+    cookie = SessionCookie(secure=True, cross_site=False, max_header=8190)
+    assert cookie.longest_header == 7970
+    assert cookie.longest_header + 8 * 24 + len("Cookie: \r\n") < 8190
+
+
+def test_other_cookies_count_as_bytes() -> None:
+    cookie = SessionCookie(secure=True, cross_site=False, max_header=8190)
+    header = bytes.fromhex("e58c96c3a4ff").decode("utf-8", "surrogateescape")
+    present = Credentials(sessions={"name": Secret("value")}, cookies=[f"name=value; {header}"])
+    assert cookie.lengths(present) == ({"name": len("name=value; ")}, 6)
+    assert cookie.lengths(Credentials(sessions={"name": Secret("value")})) == ({"name": len("name=value; ")}, 0)
 
 
 def test_a_narrowed_session_has_a_name_of_its_own_that_no_renewal_changes() -> None:
