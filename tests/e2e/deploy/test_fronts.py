@@ -161,6 +161,22 @@ async def test_people_watch_through_the_front_and_nobody_forges_an_identity(site
             await response.read()
 
 
+@pytest.mark.promise("security-S2")
+@pytest.mark.parametrize("count", [20, 32])
+async def test_the_gateway_deletes_the_cookies_of_a_browser_with_too_many(site: Site, count: int) -> None:
+    """A front that refuses them by itself locks the browser out until they end, from the sign-out too."""
+    async with site.get("/oauth2/sign_out", NAVIGATION | {"Cookie": too_many_cookies(count)}) as response:
+        assert response.status == 431
+        assert len({header.partition("=")[0] for header in response.headers.getall("Set-Cookie")}) == count
+
+
+def too_many_cookies(count: int) -> str:
+    """Returns a Cookie header that is longer than the gateway accepts."""
+    header = "; ".join(f"__Host-valt_gateway_session_{number:08x}={'x' * 400}" for number in range(count))
+    assert len(header) > 8190
+    return header
+
+
 @pytest.mark.promise("operation-O14")
 async def test_no_ticket_is_in_the_logs_of_the_front_even_if_the_gateway_is_down(site: Site) -> None:
     address = VIDEO_PATH + "?ticket=planted"
