@@ -17,7 +17,7 @@ from gateway.group_selection import GroupSelection
 from gateway.identity.deleted_cookies import DeletedCookies
 from gateway.identity.session_claims import VERSION, to_claims, to_identity
 from gateway.identity.session_cookie import SessionCookie
-from gateway.identity.session_limits import MOST, longest_beside, names_to_clear
+from gateway.identity.session_limits import MOST, names_to_clear
 from gateway.model import Credentials, Identity, Secret
 from gateway.ports import Clock, Store
 from gateway.sealed import SealedTokens
@@ -186,7 +186,7 @@ class Sessions:
         older = {one: length for one, length in lengths.items() if one not in replaced and one != name}
         room = self._cookie.longest_header - others - own - older.pop(self._cookie.base, 0)
         issued_at = {one: _issued_at(session) for one, session in unsealed.items()}
-        most, longest = (MOST - 1, longest_beside(own, room)) if identity.is_narrowed else (MOST, room)
+        most, longest = (MOST - 1, room / 2) if identity.is_narrowed else (MOST, room)
         surplus = names_to_clear(older, issued_at, most=most, longest=longest)
         cleared = [*replaced, *surplus]
         self._deleted.add(self._cookie.key(unsealed[one]) for one in cleared if one in unsealed)

@@ -1,22 +1,16 @@
 """How many session cookies a browser keeps. Pure.
 
 The frames of a page exchange their tickets at the same moment, over several connections, so that a response knows of
-the other frames' cookies or not. So a ticket leaves the older narrowed sessions as many characters as three more such
-cookies do not need, but half of what there is at least. Then all cookies of a page are kept, in whatever order the
-responses arrive, if those of a page of k frames fit into a Cookie header 2k - 1 times, or, for five frames and more,
-k + 7 times. A session that is not narrowed has one cookie, however many frames have tickets for it, and leaves all.
+the other frames' cookies or not. So a ticket leaves the older narrowed sessions half of the room that its own cookie
+does not take: then the k cookies of a page are all kept, in whatever order the responses arrive, beside as many old
+ones as there is room for, if 2k - 1 of them fit into a Cookie header. A session that is not narrowed has but one
+cookie, however many frames have tickets for it, and leaves all the room.
 """
 
 from collections.abc import Mapping
 
 MOST = 8
 """Narrowed sessions that a browser keeps, but for those of a page that is loading."""
-
-
-def longest_beside(own: int, room: int) -> float:
-    """Returns how many characters the older narrowed cookies may have beside a new one of *own* characters, which
-    leaves *room*."""
-    return max(room - 3 * own, room / 2)
 
 
 def names_to_clear(

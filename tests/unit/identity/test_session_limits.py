@@ -6,7 +6,7 @@ import pytest
 
 from gateway.identity.deleted_cookies import DeletedCookies
 from gateway.identity.session_cookie import SessionCookie
-from gateway.identity.session_limits import longest_beside, names_to_clear
+from gateway.identity.session_limits import names_to_clear
 from gateway.model import Credentials, Secret
 from tests.support.clock import ManualClock
 from tests.unit.identity.test_session import ANNA
@@ -36,13 +36,6 @@ def test_the_oldest_are_cleared_by_number_and_by_length(most: int, longest: int,
 
 def test_a_cookie_that_cannot_be_decrypted_is_cleared_first() -> None:
     assert names_to_clear({**LENGTHS, "z": 100}, TIMES, most=3, longest=400) == ["z"]
-
-
-@pytest.mark.parametrize(
-    ("own", "room", "longest"), [(500, 7500, 6000), (1000, 7000, 4000), (1200, 7200, 3600), (2000, 6000, 3000)]
-)
-def test_older_cookies_leave_room_for_three_more_or_half(own: int, room: int, longest: float) -> None:
-    assert longest_beside(own, room) == longest
 
 
 def test_a_cookie_header_has_room_for_renewed_cookies_and_its_own_name() -> None:
