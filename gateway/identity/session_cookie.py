@@ -11,7 +11,7 @@ _NAME = "valt_gateway_session"
 _LEAST = 200
 """Characters of a sealed session, which has never less: its id and the names of its claims do not compress further."""
 _RESERVE = 220
-"""Bytes of a Cookie header that a ticket leaves free: seven older cookies may be renewed, of which each is up to 24
+"""Bytes of a Cookie header that a ticket leaves free: eight older cookies may be renewed, of which each is up to 24
 characters longer then, because its times compress less well; and proxies count the field's name and the line feed."""
 _VALUE = re.compile(rf"[A-Za-z0-9_=-]{{{_LEAST},}}", re.ASCII)
 
