@@ -82,12 +82,7 @@ class Sessions:
     def identities(self, credentials: Credentials) -> tuple[Identity, ...]:
         """Returns the identities of the valid sessions, the newest first. Never raises: a cookie that cannot be
         decrypted, or whose session has expired, was idle for longer than *idle* or is void, is ignored."""
-        valid = [
-            session
-            for session in self._unseal_all(credentials).values()
-            if not self._is_idle(session) and self._validity.refusal(session) is None
-        ]
-        return tuple(sorted(valid, key=_issued_at, reverse=True))
+        return self._valid(self._unseal_all(credentials))
 
     def find_other_person(self, credentials: Credentials, identity: Identity) -> Identity | None:
         """Returns the newest valid session that is another person's than *identity*, or None."""
@@ -104,7 +99,8 @@ class Sessions:
         refusal = self._validity.refusal(identity)
         if refusal is not None:
             raise InvalidCredentialsError(refusal)
-        present = self.identities(credentials)
+        unsealed = self._unseal_all(credentials)
+        present = self._valid(unsealed)
         if any(session.person != identity.person for session in present):
             header = self.issue_header(identity)
             _, cleared = await self.end(credentials)
@@ -112,7 +108,7 @@ class Sessions:
             return [*(cookie for cookie in cleared if cookie != overwritten), header]
         continued = next((session.session for session in present if _limits(session) == _limits(identity)), None)
         header = self.issue_header(identity, continued)
-        return [*self._make_room(credentials, identity, header), header]
+        return [*self._make_room(credentials, unsealed, identity, header), header]
 
     async def end(self, credentials: Credentials) -> tuple[tuple[Identity, ...], list[str]]:
         """Makes every session of *credentials* void, with all copies of its cookies, also of those that are not used
@@ -120,14 +116,14 @@ class Sessions:
         that were valid, the newest first, and the Set-Cookie headers that delete all the cookies. Raises BusyError if
         the store fails, after it has been tried with each; a caller that is cancelled interrupts nothing.
         """
-        valid, now = self.identities(credentials), self._clock.now()
-        presented = self._cookie.read_every(credentials)
+        sessions, now = self._unseal_all(credentials), self._clock.now()
+        valid, presented = self._valid(sessions), self._cookie.read_every(credentials)
         unsealed = filter(None, map(self._sealed.unseal, {value for _, value in presented}))
         # A newer copy of a cookie that has expired may be valid.
         ends = [(claims["id"], max(now, claims["exp"]) + void_seconds(self._lifetime)) for claims in unsealed]
         await complete_all(*(self._store.sign_out(session, until) for session, until in ends))
         names = dict.fromkeys([self._cookie.base, *(name for name, _ in presented)])
-        return valid, self._clear_headers(names, credentials, self._unseal_all(credentials))
+        return valid, self._clear_headers(names, credentials, sessions)
 
     def clear_narrowed(self, headers: Sequence[str]) -> list[str]:
         """Returns the Set-Cookie headers that delete the cookies of narrowed sessions in raw ``Cookie`` headers, for a
@@ -177,10 +173,13 @@ class Sessions:
         renewed = replace(identity, used_at=now, cross_site=self._cookie.cross_site)
         return [*other, self._set_cookie(renewed, self._seal(renewed))]
 
-    def _make_room(self, credentials: Credentials, identity: Identity, header: str) -> list[str]:
+    def _make_room(
+        self, credentials: Credentials, unsealed: Mapping[str, Identity], identity: Identity, header: str
+    ) -> list[str]:
         """Returns the Set-Cookie headers that delete what the new cookie *header*, of a session of *identity*, replaces
-        of the cookies of *credentials*, and the oldest narrowed ones for which there is no room beside it."""
-        unsealed, (lengths, others) = self._unseal_all(credentials), self._cookie.lengths(credentials)
+        of the cookies of *credentials*, and the oldest narrowed ones for which there is no room beside it. *unsealed*
+        is what the cookies contain, by name."""
+        lengths, others = self._cookie.lengths(credentials)
         name, own = _name(header), len(header.partition(";")[0]) + len("; ")
         replaced = {one: session for one, session in unsealed.items() if _limits(session) == _limits(identity)}
         older = {one: length for one, length in lengths.items() if one not in replaced and one != name}
@@ -207,6 +206,15 @@ class Sessions:
     def _set_cookie(self, session: Identity, value: str) -> str:
         remaining = int((session.expires_at or 0.0) - self._clock.now())
         return self._cookie.set_header(session, value, remaining)
+
+    def _valid(self, sessions: Mapping[str, Identity]) -> tuple[Identity, ...]:
+        """Returns those of *sessions* that are valid, the newest first."""
+        valid = [
+            session
+            for session in sessions.values()
+            if not self._is_idle(session) and self._validity.refusal(session) is None
+        ]
+        return tuple(sorted(valid, key=_issued_at, reverse=True))
 
     def _is_idle(self, session: Identity) -> bool:
         last_used_at = max(session.used_at or 0.0, self._used_at(session.session or "") or 0.0)
