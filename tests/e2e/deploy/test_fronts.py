@@ -166,8 +166,13 @@ async def test_people_watch_through_the_front_and_nobody_forges_an_identity(site
 async def test_the_gateway_deletes_the_cookies_of_a_browser_with_too_many(site: Site, count: int) -> None:
     """A front that refuses them by itself locks the browser out until they end, from the sign-out too."""
     async with site.get("/oauth2/sign_out", NAVIGATION | {"Cookie": too_many_cookies(count)}) as response:
-        assert response.status == 431
-        assert len({header.partition("=")[0] for header in response.headers.getall("Set-Cookie")}) == count
+        assert_deletes_cookies(response, count)
+
+
+def assert_deletes_cookies(response: aiohttp.ClientResponse, count: int) -> None:
+    """Fails unless the response refuses the request and deletes *count* cookies."""
+    assert response.status == 431
+    assert len({header.partition("=")[0] for header in response.headers.getall("Set-Cookie")}) == count
 
 
 def too_many_cookies(count: int) -> str:
